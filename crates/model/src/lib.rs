@@ -1,0 +1,27 @@
+//! What can be wanted: the checked, immutable [`Intent`] and the names it is made of.
+//!
+//! Nothing here does I/O, asks a clock, draws a random number or knows how a configuration file
+//! is written. `config` makes an [`Intent`]; `edge` compiles it into what is served; what is
+//! *observed* never lives here.
+
+pub mod diff;
+pub mod id;
+pub mod intent;
+pub mod listener;
+pub mod route;
+pub mod server;
+pub mod service;
+
+pub use diff::Diff;
+pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
+pub use intent::Intent;
+pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Protocol, TlsCertificate};
+pub use route::{
+    Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,
+    Redirect, Respond, Rewrite, Route, Share, ValueMatch,
+};
+pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
+pub use service::{
+    Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, Passive, Queue, Retry,
+    RetryCondition, Service, ServiceTimeouts, StatusRange, Sticky, Target, UpstreamProtocol,
+};

@@ -1,0 +1,88 @@
+//! What is wanted at an address where clients arrive: `[listeners.NAME]`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::id::ListenerName;
+
+/// An address, or several, where clients arrive, and how they are treated there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name.
+    pub name: ListenerName,
+    /// Where it listens; never empty, no address twice among all listeners.
+    pub bind: Vec<SocketAddr>,
+    /// Which protocols are spoken; never empty.
+    pub protocols: Vec<Protocol>,
+    /// Certificates; empty for clear text. The first is shown to clients whose name fits none.
+    pub certificates: Vec<TlsCertificate>,
+    /// Every request is redirected to `https`. Only for clear text.
+    pub redirect_https: bool,
+    /// Peers whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Each connection begins with a PROXY protocol header, version 1 or 2.
+    pub proxy_protocol: bool,
+    /// What one client may ask for at the most.
+    pub limits: ListenerLimits,
+    /// How long a client may take.
+    pub timeouts: ListenerTimeouts,
+}
+
+impl Listener {
+    /// Whether clients speak TLS here.
+    pub fn is_tls(&self) -> bool {
+        !self.certificates.is_empty()
+    }
+
+    /// Whether `protocol` is spoken here.
+    pub fn speaks(&self, protocol: Protocol) -> bool {
+        self.protocols.contains(&protocol)
+    }
+}
+
+/// An HTTP version spoken with clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.0 and HTTP/1.1.
+    H1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge on clear text.
+    H2,
+}
+
+/// A certificate chain and its key, both PEM files that are read again on each reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsCertificate {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// What one client may ask for at the most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// The request line and all headers together, in bytes.
+    pub header_bytes: usize,
+    /// How many header fields.
+    pub headers: usize,
+    /// A request's body, in bytes; `None` is no limit.
+    pub body_bytes: Option<u64>,
+    /// Open connections at once, over all workers.
+    pub connections: usize,
+}
+
+/// How long a client may take. Those for bodies look at progress, never at the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTimeouts {
+    /// From a request's first byte to the end of its head, the TLS handshake likewise.
+    pub header: Duration,
+    /// Without progress of a request's body.
+    pub body_idle: Duration,
+    /// Between two requests on a connection.
+    pub idle: Duration,
+    /// Without progress of an answer that the client should read.
+    pub write_idle: Duration,
+}

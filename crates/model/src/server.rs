@@ -1,0 +1,75 @@
+//! What is wanted of the program as a whole: `[server]`, `[admin]`, `[log]`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where the admin socket, the journal and the logs are.
+    pub state_dir: PathBuf,
+    /// Data-plane threads; `None` means one for each core.
+    pub workers: Option<NonZeroUsize>,
+    /// What a stopping edge gives its open exchanges.
+    pub drain: Duration,
+}
+
+/// `[admin]`. The socket `state_dir/admin.sock` is always there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Also on TCP, at this address.
+    pub bind: Option<SocketAddr>,
+    /// The environment variable that holds the token which TCP clients must show.
+    pub token_env: Option<String>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// How lines are written.
+    pub format: LogFormat,
+    /// Where the access log goes.
+    pub access: AccessLog,
+}
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// A person must act.
+    Error,
+    /// Something is wrong that may mend itself.
+    Warn,
+    /// What an operator wants to read.
+    #[default]
+    Info,
+    /// What a developer of Plimsoll wants to read.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `key=value` for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// Appended to this file, which is opened again on a reload (so that it can be rotated).
+    File(PathBuf),
+}

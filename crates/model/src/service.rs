@@ -1,0 +1,253 @@
+//! What is wanted of a group of instances that do the same: `[services.NAME]`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::id::{InstanceName, ServiceName};
+
+/// A group of instances that do the same, and how requests are spread over them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// Where somebody else runs the instances; never empty, no name twice.
+    pub targets: Vec<Target>,
+    /// What is spoken with the instances.
+    pub protocol: UpstreamProtocol,
+    /// How an instance is chosen.
+    pub balance: Balance,
+    /// A cookie keeps a client with its instance.
+    pub sticky: Option<Sticky>,
+    /// How long an instance takes from its first share of the traffic to its full one.
+    pub slow_start: Option<Duration>,
+    /// Requests in flight on one instance at the most; what is over waits in the queue.
+    pub max_connections: Option<NonZeroU32>,
+    /// Where requests wait while all instances are full.
+    pub queue: Queue,
+    /// Active checks.
+    pub health: Option<HealthCheck>,
+    /// Ejection of instances that fail requests; `None` when it is switched off.
+    pub passive: Option<Passive>,
+    /// Second attempts.
+    pub retry: Retry,
+    /// How long an instance may take.
+    pub timeouts: ServiceTimeouts,
+}
+
+/// One address at which somebody else runs an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address as it was written, with its port.
+    pub name: InstanceName,
+    /// The host of that address.
+    pub host: Host,
+    /// The port of that address.
+    pub port: u16,
+    /// Its share relative to the others' weights; 0 gets nothing.
+    pub weight: u32,
+    /// Gets traffic only when no other target can.
+    pub backup: bool,
+}
+
+/// Where a target is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// At this address.
+    Address(IpAddr),
+    /// At every address that this name resolves to, looked up again when its TTL is over.
+    Name(String),
+}
+
+/// What is spoken with the instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1 with kept connections.
+    #[default]
+    H1,
+    /// HTTP/2 on clear text by prior knowledge, as gRPC servers speak it.
+    H2,
+}
+
+/// How an instance is chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Balance {
+    /// The fewest requests in flight for its weight, ties in rotation.
+    #[default]
+    LeastConn,
+    /// In turn, smoothly by weight.
+    RoundRobin,
+    /// By chance, by weight.
+    Random,
+    /// The less loaded of two that chance picks.
+    P2c,
+    /// By the client's address.
+    IpHash,
+    /// The lowest expected latency: an average that rises at once and decays slowly, times load.
+    PeakEwma,
+    /// By a part of the request.
+    Hash(Hash),
+}
+
+/// Consistent hashing by a part of the request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hash {
+    /// What is hashed. A request without it is hashed by the client's address.
+    pub key: HashKey,
+    /// Which consistent hash.
+    pub algorithm: HashAlgorithm,
+    /// No instance gets more than this times the average load, the next in its order gets the
+    /// rest; `None` for no bound. At least 1.0.
+    pub load_bound: Option<f64>,
+}
+
+/// The part of a request that is hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashKey {
+    /// The client's address.
+    Ip,
+    /// The path, without the query.
+    Path,
+    /// The first value of this header, its name in lower case.
+    Header(String),
+    /// This cookie.
+    Cookie(String),
+    /// This query parameter.
+    Query(String),
+}
+
+/// Which consistent hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HashAlgorithm {
+    /// Highest random weight; exact weights, time linear in the number of instances.
+    #[default]
+    Rendezvous,
+    /// A ring of points; logarithmic time, weights by the number of points.
+    Ring,
+}
+
+/// A signed cookie that keeps a client with its instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sticky {
+    /// The cookie's name.
+    pub cookie: String,
+    /// How long the client keeps it; `None` until it ends its session.
+    pub ttl: Option<Duration>,
+}
+
+/// Where requests wait while all instances are full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may wait; more get 503 at once.
+    pub length: usize,
+    /// How long one may wait before it gets 503.
+    pub timeout: Duration,
+}
+
+/// Active checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked.
+    pub probe: HealthProbe,
+    /// From one check to the next.
+    pub interval: Duration,
+    /// How long an instance may take to answer.
+    pub timeout: Duration,
+    /// Passes in a row until an unhealthy instance is healthy; a new one needs only one.
+    pub healthy: u32,
+    /// Failures in a row until a healthy instance is unhealthy.
+    pub unhealthy: u32,
+}
+
+/// What a check asks of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthProbe {
+    /// `GET path`.
+    Http {
+        /// The path, with a query if there is one.
+        path: String,
+        /// The `Host` that is sent; by default the target's own.
+        host: Option<String>,
+        /// Answers that pass.
+        status: Vec<StatusRange>,
+        /// What the answer's first 64 KiB must contain.
+        body: Option<String>,
+    },
+    /// That a connection can be opened.
+    Tcp,
+}
+
+/// Status codes from the first to the last, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusRange {
+    /// The first.
+    pub first: u16,
+    /// The last, not below the first.
+    pub last: u16,
+}
+
+impl StatusRange {
+    /// Whether `status` lies in the range.
+    pub fn contains(self, status: u16) -> bool {
+        (self.first..=self.last).contains(&status)
+    }
+}
+
+impl fmt::Display for StatusRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first == self.last {
+            true => write!(f, "{}", self.first),
+            false => write!(f, "{}-{}", self.first, self.last),
+        }
+    }
+}
+
+/// When an instance that fails requests is left out for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passive {
+    /// This many failures in a row eject; so does a failure rate of half or more over the last
+    /// `fail_timeout`, once at least this many have failed in it.
+    pub max_fails: NonZeroU32,
+    /// How long the first ejection lasts; each further one that follows soon lasts longer.
+    pub fail_timeout: Duration,
+    /// The share of the instances that may be ejected at once, from 0 to 1.
+    pub max_ejected: f64,
+}
+
+/// When a request that failed on one instance is sent to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// How often a request is sent at the most, the first time included.
+    pub attempts: u32,
+    /// Retries as a share of the recent requests, from 0 to 1.
+    pub budget: f64,
+    /// After what.
+    pub on: Vec<RetryCondition>,
+}
+
+/// What a retry may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryCondition {
+    /// No connection could be opened.
+    Connect,
+    /// The connection broke, or what came over it was not HTTP.
+    Reset,
+    /// The instance was too slow.
+    Timeout,
+    /// The instance answered with this status.
+    Status(u16),
+}
+
+/// How long an instance may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceTimeouts {
+    /// To open a connection.
+    pub connect: Duration,
+    /// From the request's end to the answer's head.
+    pub first_byte: Duration,
+    /// Without progress of either body.
+    pub idle: Duration,
+    /// Without a byte in either direction of an upgraded connection.
+    pub tunnel_idle: Duration,
+}
