@@ -1,0 +1,72 @@
+//! What a body is read from and written to, whichever HTTP version carries it.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use crate::h1::Fault;
+use crate::head::Fields;
+
+/// Why a message could not be read or written to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection broke.
+    #[error("the connection broke")]
+    Io(#[from] io::Error),
+    /// What was received is not what HTTP/1 allows.
+    #[error("the message is malformed")]
+    Fault(#[from] Fault),
+    /// The HTTP/2 stream, or its connection, ended.
+    #[error("the HTTP/2 stream ended")]
+    H2(#[from] h2::Error),
+}
+
+impl Error {
+    /// Whether the peer broke the rules, rather than went away.
+    pub fn is_nonsense(&self) -> bool {
+        match self {
+            Self::Io(_) => false,
+            Self::Fault(fault) => *fault != Fault::Truncated,
+            Self::H2(error) => error.is_library(),
+        }
+    }
+}
+
+/// What a body is read from.
+///
+/// The three calls go round: fill, look, consume. Data that was not consumed is there again.
+pub trait Source {
+    /// Waits for data. True when [`Source::data`] has some, false at the end of the body.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>>;
+
+    /// The data that is there, without framing.
+    fn data(&self) -> &[u8];
+
+    /// Takes `n` bytes off the front of the data.
+    fn consume(&mut self, n: usize);
+
+    /// The fields that came after the body, once, after its end.
+    ///
+    /// # Errors
+    /// When they are malformed.
+    fn take_trailers(&mut self) -> Result<Option<Fields>, Error>;
+
+    /// How many bytes are still to come, where that is known.
+    fn remaining(&self) -> Option<u64>;
+}
+
+/// What a body is written to.
+pub trait Sink {
+    /// Writes from the front of `data`, which is not empty, and tells how much was taken. Until
+    /// all of it is, the call must be repeated with the rest.
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>>;
+
+    /// Sends on what was taken but held back to travel with more.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// Ends the body, with these fields after it where the version and framing allow.
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), Error>>;
+}

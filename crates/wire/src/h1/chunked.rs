@@ -1,0 +1,300 @@
+//! Reads and writes chunked bodies (RFC 9112 §7.1).
+//!
+//! Bodies are decoded strictly and framed anew on the way out, so that a peer never sees chunk
+//! sizes, extensions or trailers that it could read otherwise than we did.
+
+use super::fault::Fault;
+use super::request::{collect, fault_of};
+use super::scan::Scan;
+use crate::buffer::{Buffer, HEAD_BYTES, Pool};
+use crate::head::Fields;
+
+/// The longest size line, extensions included, in bytes.
+const LINE_BYTES_MAX: u32 = 256;
+/// Extensions over a whole body, in bytes: nobody uses them but to tire a server.
+const EXTENSION_BYTES_MAX: u32 = 8 * 1024;
+/// The largest trailer section, in bytes.
+const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// The most trailer fields.
+const TRAILERS_MAX: usize = 64;
+/// More hexadecimal digits than this do not fit a u64.
+const SIZE_DIGITS_MAX: u32 = 16;
+
+/// Where in a chunked body the reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Size { digits: u32 },
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    Trailer,
+    Done,
+}
+
+/// Reads a chunked body from pieces cut anywhere.
+pub struct Decoder {
+    state: State,
+    /// Of the size being read, or of the data still to come.
+    size: u64,
+    line_bytes: u32,
+    extension_bytes: u32,
+    trailer: Option<(Buffer, Scan)>,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        let state = State::Size { digits: 0 };
+        Self { state, size: 0, line_bytes: 0, extension_bytes: 0, trailer: None }
+    }
+}
+
+/// What stands at the front of the input after its framing was taken off.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This many bytes of data.
+    Data(usize),
+    /// Nothing more: the rest is yet to come.
+    More,
+    /// The end of the body.
+    End,
+}
+
+impl Decoder {
+    /// Takes the framing off the front of `input`.
+    ///
+    /// # Errors
+    /// [`Fault::Chunk`] or [`Fault::Trailer`].
+    pub fn advance(&mut self, input: &mut Buffer, pool: &Pool) -> Result<Next, Fault> {
+        loop {
+            match self.state {
+                State::Done => return Ok(Next::End),
+                State::Data if input.is_empty() => return Ok(Next::More),
+                State::Data => return Ok(Next::Data(self.available(input))),
+                State::Trailer => {
+                    if !self.read_trailer(input, pool)? {
+                        return Ok(Next::More);
+                    }
+                }
+                _ => {
+                    let Some(byte) = input.data().first().copied() else {
+                        return Ok(Next::More);
+                    };
+                    self.state = self.step(byte)?;
+                    input.consume(1);
+                }
+            }
+        }
+    }
+
+    /// Counts `n` bytes of the data that [`Decoder::advance`] told of as used.
+    pub fn used(&mut self, n: usize) {
+        self.size -= n as u64;
+        if self.size == 0 {
+            self.state = State::DataCr;
+        }
+    }
+
+    /// The trailer section, if the body ended with one.
+    ///
+    /// # Errors
+    /// [`Fault::Trailer`] when it is malformed.
+    pub fn take_trailers(&mut self, pool: &Pool) -> Result<Option<Fields>, Fault> {
+        match self.trailer.take() {
+            Some((raw, _)) if raw.data() != b"\r\n" => parse_trailers(raw, pool).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// How much of the open chunk is still to come; 0 between chunks.
+    pub fn data_left(&self) -> u64 {
+        if self.state == State::Data { self.size } else { 0 }
+    }
+
+    fn available(&self, input: &Buffer) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX).min(input.data().len())
+    }
+
+    fn step(&mut self, byte: u8) -> Result<State, Fault> {
+        match (self.state, byte) {
+            (State::Size { digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                if digits == SIZE_DIGITS_MAX {
+                    return Err(Fault::Chunk);
+                }
+                let digit = char::from(byte).to_digit(16).ok_or(Fault::Chunk)?;
+                self.size = self.size << 4 | u64::from(digit);
+                Ok(State::Size { digits: digits + 1 })
+            }
+            (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeLf),
+            (State::Size { digits: 1.. }, b';') => self.extension(),
+            (State::Extension, b'\r') => Ok(State::SizeLf),
+            (State::Extension, b'\t' | 0x20..=0x7e | 0x80..) => self.extension(),
+            (State::SizeLf, b'\n') => {
+                self.line_bytes = 0;
+                Ok(if self.size == 0 { State::Trailer } else { State::Data })
+            }
+            (State::DataCr, b'\r') => Ok(State::DataLf),
+            (State::DataLf, b'\n') => Ok(State::Size { digits: 0 }),
+            _ => Err(Fault::Chunk),
+        }
+    }
+
+    fn extension(&mut self) -> Result<State, Fault> {
+        self.line_bytes += 1;
+        self.extension_bytes += 1;
+        if self.line_bytes > LINE_BYTES_MAX || self.extension_bytes > EXTENSION_BYTES_MAX {
+            return Err(Fault::Chunk);
+        }
+        Ok(State::Extension)
+    }
+
+    /// Moves trailer bytes out of `input`; true when the section is whole.
+    fn read_trailer(&mut self, input: &mut Buffer, pool: &Pool) -> Result<bool, Fault> {
+        // Nearly no body has trailers: its end is taken without a buffer of its own.
+        if self.trailer.is_none() && input.data().starts_with(b"\r\n") {
+            input.consume(2);
+            self.state = State::Done;
+            return Ok(true);
+        }
+        let (raw, scan) =
+            self.trailer.get_or_insert_with(|| (pool.buffer(HEAD_BYTES), Scan::default()));
+        let before = raw.data().len();
+        let taken = input.data().len().min(TRAILER_BYTES_MAX + 1 - before);
+        raw.extend(&input.data()[..taken]);
+        match scan.find_end(raw.data()).map_err(|_| Fault::Trailer)? {
+            Some(end) => {
+                raw.truncate(end);
+                input.consume(end - before);
+                self.state = State::Done;
+                Ok(true)
+            }
+            None if raw.data().len() > TRAILER_BYTES_MAX => Err(Fault::Trailer),
+            None => {
+                input.consume(taken);
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn parse_trailers(raw: Buffer, pool: &Pool) -> Result<Fields, Fault> {
+    let mut headers = [httparse::EMPTY_HEADER; TRAILERS_MAX];
+    let mut fields = pool.fields();
+    match httparse::parse_headers(raw.data(), &mut headers).map_err(fault_of) {
+        Ok(httparse::Status::Complete((end, headers))) if end == raw.data().len() => {
+            collect(raw.data(), headers, &mut fields);
+        }
+        _ => {
+            pool.give_fields(fields);
+            return Err(Fault::Trailer);
+        }
+    }
+    Ok(Fields::new(raw, fields, pool.clone()))
+}
+
+/// Writes the size line of a chunk of `len` bytes, which must not be 0.
+pub fn write_size(len: usize, out: &mut Vec<u8>) {
+    debug_assert!(len > 0, "an empty chunk would end the body");
+    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
+    for place in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[len >> (place * 4) & 0xf]);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `text`, given in pieces of at most `piece` bytes.
+    fn decode(text: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>, bool), Fault> {
+        let pool = Pool::default();
+        let (mut decoder, mut input) = (Decoder::default(), pool.buffer(HEAD_BYTES));
+        let (mut body, mut ended) = (Vec::new(), false);
+        for part in text.chunks(piece) {
+            input.extend(part);
+            loop {
+                match decoder.advance(&mut input, &pool)? {
+                    Next::Data(n) => {
+                        body.extend_from_slice(&input.data()[..n]);
+                        input.consume(n);
+                        decoder.used(n);
+                    }
+                    Next::More => break,
+                    Next::End => {
+                        ended = true;
+                        break;
+                    }
+                }
+            }
+        }
+        decoder.take_trailers(&pool)?;
+        Ok((body, input.data().to_vec(), ended))
+    }
+
+    #[test]
+    fn body_is_the_same_however_it_is_cut() {
+        let text = b"5\r\nhello\r\n00B;x=\"y\"\r\n, new world\r\n0\r\nA: b\r\n\r\nnext";
+        for piece in 1..=text.len() {
+            let (body, rest, ended) = decode(text, piece).unwrap();
+            assert_eq!(body, b"hello, new world", "pieces of {piece}");
+            assert!(ended && b"next".ends_with(&rest[..]), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_kept() {
+        let pool = Pool::default();
+        let (mut decoder, mut input) = (Decoder::default(), pool.buffer(HEAD_BYTES));
+        input.extend(b"0\r\nGrpc-Status: 0\r\n\r\nGET");
+        assert_eq!(decoder.advance(&mut input, &pool), Ok(Next::End));
+        assert_eq!(input.data(), b"GET");
+        let trailers = decoder.take_trailers(&pool).unwrap().unwrap();
+        assert_eq!(trailers.named(b"grpc-status").next(), Some(&b"0"[..]));
+    }
+
+    #[test]
+    fn malformed_chunks_are_faults() {
+        for text in [
+            "\r\n",
+            ";x\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            "0x1\r\na\r\n",
+            " 1\r\na\r\n",
+            "1 \r\na\r\n",
+            "1\na\r\n",
+            "1\r\nab\r\n",
+            "1\r\na\n0\r\n\r\n",
+            "1;\0\r\na\r\n",
+            "1;a\nb\r\na\r\n",
+            "10000000000000000\r\n",
+            "g\r\n",
+            "0\r\n\n",
+            "0\r\nA : b\r\n\r\n",
+            "0\r\nA: b\n\r\n",
+        ] {
+            assert!(decode(text.as_bytes(), 64).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn endless_extensions_and_trailers_are_faults() {
+        let extension = format!("1;{}\r\na\r\n", "x".repeat(300));
+        assert_eq!(decode(extension.as_bytes(), 64).map(drop), Err(Fault::Chunk));
+        let many = format!("1;{}\r\na\r\n", "x".repeat(200)).repeat(50);
+        assert_eq!(decode(many.as_bytes(), 64).map(drop), Err(Fault::Chunk));
+        let trailer = format!("0\r\n{}\r\n", "a: b\r\n".repeat(2000));
+        assert_eq!(decode(trailer.as_bytes(), 64).map(drop), Err(Fault::Trailer));
+    }
+
+    #[test]
+    fn sizes_are_written_in_plain_hexadecimal() {
+        for (len, text) in [(1, "1"), (15, "f"), (16, "10"), (65536, "10000"), (4095, "fff")] {
+            let mut out = Vec::new();
+            write_size(len, &mut out);
+            assert_eq!(out, format!("{text}\r\n").as_bytes());
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! One HTTP/1 connection, to a client or to a server: heads and bodies on a stream.
+//!
+//! A connection owns buffers only while they hold bytes. It never decides anything: what a fault
+//! means and how long to wait is for its owner.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::chunked::{Decoder, Next, write_size};
+use super::fault::Fault;
+use super::framing::Framing;
+use super::request::{self, HeadLimits};
+use super::response;
+use super::scan::Scan;
+use crate::body::{Error, Sink, Source};
+use crate::buffer::{BULK_BYTES, Buffer, FIRST_BYTES, HEAD_BYTES, Pool};
+use crate::head::{Fields, RequestHead, ResponseHead};
+use crate::stream::{Rewound, Stream};
+
+/// Data up to this size is copied behind the head and leaves with it in one plain write.
+const COALESCED_BYTES: usize = 4 * 1024;
+/// A server's head may be this large; whose is larger speaks nonsense.
+const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The first line of HTTP/2, as it looks to one who reads HTTP/1 (RFC 9113 §3.4).
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The body that is being received.
+enum Incoming {
+    Done,
+    Length(u64),
+    Chunked(Box<Decoder>),
+    Close,
+}
+
+/// The body that is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outgoing {
+    Done,
+    Length(u64),
+    /// How much of the open chunk is yet to be sent.
+    Chunked(usize),
+    Close,
+}
+
+/// What a connection's first bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// A request of HTTP/1, or what should be one.
+    H1,
+    /// HTTP/2 by prior knowledge.
+    H2,
+    /// The peer closed.
+    Closed,
+}
+
+/// One HTTP/1 connection.
+pub struct Conn {
+    stream: Stream,
+    pool: Pool,
+    inbox: Option<Buffer>,
+    scan: Scan,
+    incoming: Incoming,
+    outbox: Vec<u8>,
+    outbox_sent: usize,
+    outgoing: Outgoing,
+    received: u64,
+    sent: u64,
+}
+
+impl Conn {
+    /// A connection of which nothing was read yet.
+    pub fn new(stream: Stream, pool: Pool) -> Self {
+        Self {
+            stream,
+            pool,
+            inbox: None,
+            scan: Scan::default(),
+            incoming: Incoming::Done,
+            outbox: Vec::new(),
+            outbox_sent: 0,
+            outgoing: Outgoing::Done,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Bytes received and sent since the last call, heads and framing included.
+    pub fn take_counts(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.received), std::mem::take(&mut self.sent))
+    }
+
+    /// Bytes received so far, since the last [`Conn::take_counts`].
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Waits for the first bytes of a connection that may speak HTTP/2 by prior knowledge.
+    pub fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Result<Opening, Error>> {
+        loop {
+            if let Some(inbox) = &self.inbox {
+                let data = inbox.data();
+                let known = data.len().min(H2_PREFACE.len());
+                if data[..known] != H2_PREFACE[..known] {
+                    return Poll::Ready(Ok(Opening::H1));
+                }
+                if data.len() >= H2_PREFACE.len() {
+                    return Poll::Ready(Ok(Opening::H2));
+                }
+            }
+            if ready!(self.poll_receive(cx, HEAD_BYTES))? == 0 {
+                let opening = if self.inbox.is_some() { Opening::H1 } else { Opening::Closed };
+                return Poll::Ready(Ok(opening));
+            }
+        }
+    }
+
+    /// Waits for the next request's first byte, without holding a buffer. False when the peer
+    /// closed instead.
+    pub fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        if self.has_unread() {
+            return Poll::Ready(Ok(true));
+        }
+        Poll::Ready(Ok(ready!(self.poll_receive(cx, HEAD_BYTES))? > 0))
+    }
+
+    /// Waits for a request's head. `None` when the peer closed before it began.
+    ///
+    /// The body that it announces is read next, by [`Source`].
+    pub fn poll_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        limits: HeadLimits,
+    ) -> Poll<Result<Option<RequestHead>, Error>> {
+        let Some(raw) = ready!(self.poll_head(cx, limits.bytes, HEAD_BYTES))? else {
+            return Poll::Ready(Ok(None));
+        };
+        let head = request::parse(raw, &self.pool, limits)?;
+        self.expect_body(Framing::of_request(head.version(), &head.fields)?);
+        Poll::Ready(Ok(Some(head)))
+    }
+
+    /// Waits for an answer's head; the body is expected with [`Conn::expect_body`], for what it
+    /// is depends on the request. `None` when the peer closed before it began.
+    pub fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<ResponseHead>, Error>> {
+        let Some(raw) = ready!(self.poll_head(cx, RESPONSE_HEAD_BYTES_MAX, FIRST_BYTES))? else {
+            return Poll::Ready(Ok(None));
+        };
+        Poll::Ready(Ok(Some(response::parse(raw, &self.pool)?)))
+    }
+
+    /// Says how the body that is received next is framed.
+    pub fn expect_body(&mut self, framing: Framing) {
+        self.incoming = match framing {
+            Framing::None | Framing::Length(0) => Incoming::Done,
+            Framing::Length(length) => Incoming::Length(length),
+            Framing::Chunked => Incoming::Chunked(Box::default()),
+            Framing::Close => Incoming::Close,
+        };
+    }
+
+    /// Begins a message: the caller appends its head to what is returned and sends the body by
+    /// [`Sink`], framed as `framing` says.
+    pub fn begin(&mut self, framing: Framing) -> &mut Vec<u8> {
+        self.outgoing = match framing {
+            Framing::None | Framing::Length(0) => Outgoing::Done,
+            Framing::Length(length) => Outgoing::Length(length),
+            Framing::Chunked => Outgoing::Chunked(0),
+            Framing::Close => Outgoing::Close,
+        };
+        if self.outbox.capacity() == 0 {
+            self.outbox = self.pool.text();
+        }
+        &mut self.outbox
+    }
+
+    /// Whether the peer's message was read to its end.
+    pub fn is_received(&self) -> bool {
+        matches!(self.incoming, Incoming::Done)
+    }
+
+    /// Whether our message was taken to its end (not that it was flushed).
+    pub fn is_sent(&self) -> bool {
+        self.outgoing == Outgoing::Done && self.outbox.len() == self.outbox_sent
+    }
+
+    /// Whether bytes wait that belong to no message yet.
+    pub fn has_unread(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| !inbox.is_empty())
+    }
+
+    /// Whether another exchange may follow: both messages are whole, and nothing unasked waits.
+    pub fn is_clean(&self) -> bool {
+        self.is_received() && self.is_sent() && !self.has_unread()
+    }
+
+    /// Waits until the peer closes, as long as it sends nothing further. What it sends is kept
+    /// for the next message, and from then on a close is no longer noticed.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.has_unread() {
+                return Poll::Pending;
+            }
+            match ready!(self.poll_receive(cx, HEAD_BYTES)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Gives the stream back for another protocol, with what was read beyond the last message.
+    pub fn into_rewound(mut self) -> Rewound {
+        let prefix = self.inbox.take().map(|inbox| Bytes::copy_from_slice(inbox.data()));
+        Rewound::new(prefix.unwrap_or_default(), self.stream)
+    }
+
+    /// From now on the bytes mean nothing: what comes is passed on until the peer closes.
+    pub fn become_tunnel(&mut self) {
+        self.incoming = Incoming::Close;
+        self.outgoing = Outgoing::Close;
+    }
+
+    /// Ends our side of the stream, as far as its kind can.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_drain(cx, &[]))?;
+        Poll::Ready(Ok(ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?))
+    }
+
+    /// Reads once into the inbox; 0 at the end of the stream. `size` is that of the buffer that
+    /// is taken if there is none.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
+        let kept = self.inbox.take().filter(|inbox| !inbox.is_empty());
+        let mut inbox = kept.unwrap_or_else(|| self.pool.buffer(size));
+        if inbox.space().is_empty() {
+            inbox.reserve(HEAD_BYTES);
+        }
+        let mut space = ReadBuf::new(inbox.space());
+        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut space);
+        let n = space.filled().len();
+        inbox.commit(n);
+        self.received += n as u64;
+        if !inbox.is_empty() {
+            self.inbox = Some(inbox);
+        }
+        polled.map_ok(|()| n)
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes_max: usize,
+        size: usize,
+    ) -> Poll<Result<Option<Buffer>, Error>> {
+        loop {
+            if let Some(raw) = self.split_head(bytes_max)? {
+                return Poll::Ready(Ok(Some(raw)));
+            }
+            if ready!(self.poll_receive(cx, size))? == 0 {
+                return Poll::Ready(match self.has_unread() {
+                    true => Err(Fault::Truncated.into()),
+                    false => Ok(None),
+                });
+            }
+        }
+    }
+
+    /// Takes the head out of the inbox once it is whole; what follows it stays.
+    fn split_head(&mut self, bytes_max: usize) -> Result<Option<Buffer>, Fault> {
+        let Some(inbox) = &mut self.inbox else { return Ok(None) };
+        if self.scan.in_first_line() {
+            skip_empty_lines(inbox);
+        }
+        let whole = self.scan.find_end(inbox.data())?;
+        let length = whole.unwrap_or(inbox.data().len());
+        if length > bytes_max {
+            let in_first_line = whole.is_none() && self.scan.in_first_line();
+            return Err(if in_first_line { Fault::TargetTooLong } else { Fault::HeadTooLarge });
+        }
+        let Some(end) = whole else { return Ok(None) };
+        self.scan = Scan::default();
+        let Some(mut raw) = self.inbox.take() else { return Ok(None) };
+        if raw.data().len() > end {
+            let mut rest = self.pool.buffer(raw.data().len() - end);
+            rest.extend(&raw.data()[end..]);
+            self.inbox = Some(rest);
+            raw.truncate(end);
+        }
+        Ok(Some(raw))
+    }
+
+    /// Writes the outbox and then from the front of `tail`. Ready when some of `tail` was taken,
+    /// or, if it is empty, when the outbox is.
+    fn poll_drain(&mut self, cx: &mut Context<'_>, tail: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let held = &self.outbox[self.outbox_sent..];
+            let stream = Pin::new(&mut self.stream);
+            let written = match (held.is_empty(), tail.is_empty()) {
+                (true, true) => {
+                    self.clear_outbox();
+                    return Poll::Ready(Ok(0));
+                }
+                (true, false) => ready!(stream.poll_write(cx, tail))?,
+                (false, true) => ready!(stream.poll_write(cx, held))?,
+                (false, false) => {
+                    let parts = [IoSlice::new(held), IoSlice::new(tail)];
+                    ready!(stream.poll_write_vectored(cx, &parts))?
+                }
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += written as u64;
+            let of_held = written.min(held.len());
+            self.outbox_sent += of_held;
+            if written > of_held {
+                self.outbox.clear();
+                self.outbox_sent = 0;
+                return Poll::Ready(Ok(written - of_held));
+            }
+        }
+    }
+
+    fn clear_outbox(&mut self) {
+        self.outbox_sent = 0;
+        self.outbox.clear();
+        if self.outgoing == Outgoing::Done && self.outbox.capacity() > 0 {
+            self.pool.give_text(std::mem::take(&mut self.outbox));
+        }
+    }
+
+    /// Whether `len` more bytes may wait in the outbox for company.
+    fn coalesces(&self, len: usize) -> bool {
+        let held = self.outbox.len() - self.outbox_sent;
+        len <= COALESCED_BYTES && held > 0 && held + len <= 2 * COALESCED_BYTES
+    }
+
+    fn poll_send_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        open: usize,
+    ) -> Poll<Result<usize, Error>> {
+        if open == 0 {
+            write_size(data.len(), &mut self.outbox);
+            if data.len() <= COALESCED_BYTES {
+                self.outbox.extend_from_slice(data);
+                self.outbox.extend_from_slice(b"\r\n");
+                if self.outbox.len() - self.outbox_sent > 2 * COALESCED_BYTES {
+                    // Taken in any case: what cannot leave now stays in the outbox.
+                    if let Poll::Ready(drained) = self.poll_drain(cx, &[]) {
+                        drained?;
+                    }
+                }
+                return Poll::Ready(Ok(data.len()));
+            }
+            self.outgoing = Outgoing::Chunked(data.len());
+        }
+        let open = if open == 0 { data.len() } else { open };
+        let taken = ready!(self.poll_drain(cx, &data[..open.min(data.len())]))?;
+        self.outgoing = Outgoing::Chunked(open - taken);
+        if open == taken {
+            self.outbox.extend_from_slice(b"\r\n");
+        }
+        Poll::Ready(Ok(taken))
+    }
+}
+
+/// A lenient reader's empty lines before a request (RFC 9112 §2.2).
+fn skip_empty_lines(inbox: &mut Buffer) {
+    while inbox.data().starts_with(b"\r\n") {
+        inbox.consume(2);
+    }
+}
+
+impl Source for Conn {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        loop {
+            let size = match &mut self.incoming {
+                Incoming::Done => return Poll::Ready(Ok(false)),
+                Incoming::Length(left) if *left > FIRST_BYTES as u64 => BULK_BYTES,
+                Incoming::Length(_) => FIRST_BYTES,
+                Incoming::Close => BULK_BYTES,
+                Incoming::Chunked(decoder) => {
+                    if let Some(inbox) = &mut self.inbox {
+                        match decoder.advance(inbox, &self.pool)? {
+                            Next::Data(_) => return Poll::Ready(Ok(true)),
+                            Next::End => return Poll::Ready(Ok(false)),
+                            Next::More => {}
+                        }
+                    }
+                    BULK_BYTES
+                }
+            };
+            let is_chunked = matches!(self.incoming, Incoming::Chunked(_));
+            if !is_chunked && self.has_unread() {
+                return Poll::Ready(Ok(true));
+            }
+            if ready!(self.poll_receive(cx, size))? == 0 {
+                return Poll::Ready(match self.incoming {
+                    Incoming::Close => {
+                        self.incoming = Incoming::Done;
+                        Ok(false)
+                    }
+                    _ => Err(Fault::Truncated.into()),
+                });
+            }
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        let Some(inbox) = &self.inbox else { return &[] };
+        let data = inbox.data();
+        match &self.incoming {
+            Incoming::Done => &[],
+            Incoming::Close => data,
+            Incoming::Length(left) => &data[..clamp(*left, data.len())],
+            Incoming::Chunked(decoder) => &data[..clamp(decoder.data_left(), data.len())],
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        if let Some(inbox) = &mut self.inbox {
+            inbox.consume(n);
+            if inbox.is_empty() {
+                self.inbox = None;
+            }
+        }
+        match &mut self.incoming {
+            Incoming::Length(left) => {
+                *left -= n as u64;
+                if *left == 0 {
+                    self.incoming = Incoming::Done;
+                }
+            }
+            Incoming::Chunked(decoder) => decoder.used(n),
+            Incoming::Done | Incoming::Close => {}
+        }
+    }
+
+    fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
+        let Incoming::Chunked(decoder) = &mut self.incoming else { return Ok(None) };
+        let trailers = decoder.take_trailers(&self.pool)?;
+        self.incoming = Incoming::Done;
+        Ok(trailers)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match self.incoming {
+            Incoming::Done => Some(0),
+            Incoming::Length(left) => Some(left),
+            Incoming::Chunked(_) | Incoming::Close => None,
+        }
+    }
+}
+
+fn clamp(left: u64, len: usize) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(len)
+}
+
+impl Sink for Conn {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        let taken = match self.outgoing {
+            Outgoing::Chunked(open) => return self.poll_send_chunk(cx, data, open),
+            _ if self.coalesces(data.len()) => {
+                self.outbox.extend_from_slice(data);
+                data.len()
+            }
+            _ => ready!(self.poll_drain(cx, data))?,
+        };
+        if let Outgoing::Length(left) = &mut self.outgoing {
+            *left = left.saturating_sub(taken as u64);
+            if *left == 0 {
+                self.outgoing = Outgoing::Done;
+            }
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_drain(cx, &[]))?;
+        Poll::Ready(Ok(ready!(Pin::new(&mut self.stream).poll_flush(cx))?))
+    }
+
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), Error>> {
+        match self.outgoing {
+            Outgoing::Chunked(_) => {
+                self.outbox.extend_from_slice(b"0\r\n");
+                for (name, text, value) in trailers.into_iter().flat_map(Fields::iter) {
+                    if may_trail(name) {
+                        for part in [text, b": ", value, b"\r\n"] {
+                            self.outbox.extend_from_slice(part);
+                        }
+                    }
+                }
+                self.outbox.extend_from_slice(b"\r\n");
+                self.outgoing = Outgoing::Done;
+            }
+            Outgoing::Close => self.outgoing = Outgoing::Done,
+            Outgoing::Length(_) => {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
+            }
+            Outgoing::Done => {}
+        }
+        self.poll_flush(cx)
+    }
+}
+
+/// Whether a field may stand after a body: none that frames, routes or describes the head
+/// (RFC 9110 §6.5.1).
+pub(crate) fn may_trail(name: crate::name::Name) -> bool {
+    use crate::name::Name::{ContentLength, Cookie, Expect, Host, Shadow};
+    !name.is_hop_by_hop() && !matches!(name, ContentLength | Cookie | Expect | Host | Shadow)
+}

@@ -1,0 +1,165 @@
+//! How long a message's body is: the one strict reading (RFC 9112 §6.3).
+//!
+//! What a lenient peer could read otherwise is a fault. Of every pair of conflicting statements
+//! neither is believed.
+
+use super::fault::Fault;
+use crate::head::{Fields, Method, Version};
+use crate::name::Name;
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    /// After this many bytes; may be 0.
+    Length(u64),
+    /// After the last chunk.
+    Chunked,
+    /// When the connection closes. Answers only.
+    Close,
+}
+
+impl Framing {
+    /// The framing of a request.
+    ///
+    /// # Errors
+    /// See [`Fault`]: both framings, a length that is not one plain number, a coding other than
+    /// `chunked` alone, or any coding in HTTP/1.0.
+    pub fn of_request(version: Version, fields: &Fields) -> Result<Self, Fault> {
+        Ok(declared(version, fields)?.unwrap_or(Self::None))
+    }
+
+    /// The framing of an answer with `status` to a request with `method`.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub fn of_response(
+        method: Method,
+        status: u16,
+        version: Version,
+        fields: &Fields,
+    ) -> Result<Self, Fault> {
+        let declared = declared(version, fields)?;
+        if method == Method::Head || is_bodiless(status) {
+            return Ok(Self::None);
+        }
+        Ok(declared.unwrap_or(Self::Close))
+    }
+
+    /// Whether there is certainly nothing to read.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Length(0))
+    }
+}
+
+/// Whether an answer with `status` never has a body (RFC 9110 §6.4.1).
+pub fn is_bodiless(status: u16) -> bool {
+    status < 200 || status == 204 || status == 304
+}
+
+fn declared(version: Version, fields: &Fields) -> Result<Option<Framing>, Fault> {
+    match (fields.has(Name::ContentLength), fields.has(Name::TransferEncoding)) {
+        (false, false) => Ok(None),
+        (true, true) => Err(Fault::BothFramings),
+        (true, false) => content_length(fields).map(|length| Some(Framing::Length(length))),
+        (false, true) => transfer_encoding(version, fields).map(Some),
+    }
+}
+
+fn content_length(fields: &Fields) -> Result<u64, Fault> {
+    let mut values = fields.all(Name::ContentLength);
+    match (values.next(), values.next()) {
+        (Some(value), None) => parse_length(value).ok_or(Fault::Length),
+        _ => Err(Fault::Length),
+    }
+}
+
+/// Reads `1*DIGIT` that fits a u64, and nothing else.
+pub fn parse_length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    value.iter().try_fold(0u64, |length, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+fn transfer_encoding(version: Version, fields: &Fields) -> Result<Framing, Fault> {
+    let mut values = fields.all(Name::TransferEncoding);
+    match (values.next(), values.next()) {
+        (Some(value), None)
+            if version == Version::Http11 && value.eq_ignore_ascii_case(b"chunked") =>
+        {
+            Ok(Framing::Chunked)
+        }
+        _ => Err(Fault::TransferEncoding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::Pool;
+    use crate::head::HeadBuilder;
+
+    fn request(fields: &[(&str, &str)]) -> Result<Framing, Fault> {
+        let mut builder = HeadBuilder::new(&Pool::default());
+        for (name, value) in fields {
+            builder.field(name.as_bytes(), value.as_bytes());
+        }
+        Framing::of_request(Version::Http11, &builder.trailers())
+    }
+
+    #[test]
+    fn only_one_plain_number_is_a_length() {
+        assert_eq!(request(&[("content-length", "5")]), Ok(Framing::Length(5)));
+        assert_eq!(
+            request(&[("content-length", "18446744073709551615")]),
+            Ok(Framing::Length(u64::MAX))
+        );
+        for bad in ["+5", "-5", "5,5", "5, 6", "0x5", "", "5 5", "18446744073709551616", "5.0"] {
+            assert_eq!(request(&[("content-length", bad)]), Err(Fault::Length), "{bad:?}");
+        }
+        let twice = [("content-length", "5"), ("Content-Length", "5")];
+        assert_eq!(request(&twice), Err(Fault::Length));
+    }
+
+    #[test]
+    fn only_chunked_alone_is_a_coding() {
+        assert_eq!(request(&[("transfer-encoding", "Chunked")]), Ok(Framing::Chunked));
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "", "xchunked", "chunked,"] {
+            let fields = [("transfer-encoding", bad)];
+            assert_eq!(request(&fields), Err(Fault::TransferEncoding), "{bad:?}");
+        }
+        let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert_eq!(request(&twice), Err(Fault::TransferEncoding));
+    }
+
+    #[test]
+    fn both_framings_are_a_fault() {
+        let both = [("content-length", "5"), ("transfer-encoding", "chunked")];
+        assert_eq!(request(&both), Err(Fault::BothFramings));
+    }
+
+    #[test]
+    fn answers_without_body_have_none_whatever_they_declare() {
+        let mut builder = HeadBuilder::new(&Pool::default());
+        builder.field(b"content-length", b"12");
+        let fields = builder.trailers();
+        let framing =
+            |method, status| Framing::of_response(method, status, Version::Http11, &fields);
+        assert_eq!(framing(Method::Head, 200), Ok(Framing::None));
+        assert_eq!(framing(Method::Get, 204), Ok(Framing::None));
+        assert_eq!(framing(Method::Get, 304), Ok(Framing::None));
+        assert_eq!(framing(Method::Get, 200), Ok(Framing::Length(12)));
+    }
+
+    #[test]
+    fn an_answer_that_declares_nothing_ends_with_its_connection() {
+        let fields = HeadBuilder::new(&Pool::default()).trailers();
+        let framing = Framing::of_response(Method::Get, 200, Version::Http11, &fields);
+        assert_eq!(framing, Ok(Framing::Close));
+    }
+}

@@ -1,0 +1,87 @@
+//! Reads the head of an answer, strictly.
+
+use std::mem::MaybeUninit;
+
+use super::fault::{Fault, Part};
+use super::request::{FIELDS_MAX, collect, fault_of};
+use crate::buffer::{Buffer, Pool};
+use crate::head::{Field, Fields, ResponseHead, Span, Version};
+
+/// Reads the head that `raw` holds, all of it and nothing else.
+///
+/// # Errors
+/// See [`Fault`].
+pub fn parse(raw: Buffer, pool: &Pool) -> Result<ResponseHead, Fault> {
+    let mut fields = pool.fields();
+    let (version, status, reason) = match read(raw.data(), &mut fields) {
+        Ok(line) => line,
+        Err(fault) => {
+            pool.give_fields(fields);
+            return Err(fault);
+        }
+    };
+    Ok(ResponseHead { version, status, reason, fields: Fields::new(raw, fields, pool.clone()) })
+}
+
+fn read(data: &[u8], fields: &mut Vec<Field>) -> Result<(Version, u16, Span), Fault> {
+    let mut headers = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        data,
+        &mut headers,
+    );
+    match parsed {
+        Ok(httparse::Status::Complete(end)) if end == data.len() => {}
+        Ok(_) => return Err(Fault::Malformed(Part::FirstLine)),
+        Err(error) => return Err(fault_of(error)),
+    }
+    collect(data, response.headers, fields);
+    let status = response.code.filter(|code| *code >= 100);
+    let status = status.ok_or(Fault::Malformed(Part::FirstLine))?;
+    let reason = response.reason.filter(|reason| !reason.is_empty());
+    let reason = reason.map(|reason| Span::of(reason.as_bytes(), data)).unwrap_or_default();
+    let version = if response.version == Some(1) { Version::Http11 } else { Version::Http10 };
+    Ok((version, status, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Result<ResponseHead, Fault> {
+        let pool = Pool::default();
+        let mut raw = pool.buffer(text.len());
+        raw.extend(text.as_bytes());
+        parse(raw, &pool)
+    }
+
+    #[test]
+    fn status_and_reason_are_read() {
+        let head = head("HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\n").unwrap();
+        assert_eq!((head.status(), head.reason()), (404, &b"Not Found"[..]));
+        assert!(head.keeps_alive());
+    }
+
+    #[test]
+    fn a_missing_reason_is_empty() {
+        assert_eq!(head("HTTP/1.1 200\r\n\r\n").unwrap().reason(), b"");
+        assert_eq!(head("HTTP/1.0 200 \r\n\r\n").unwrap().reason(), b"");
+    }
+
+    #[test]
+    fn nonsense_is_a_fault() {
+        for text in [
+            "HTTP/1.1 99 x\r\n\r\n",
+            "HTTP/1.1 20 x\r\n\r\n",
+            "HTTP/1.1 abc x\r\n\r\n",
+            "HTTQ/1.1 200 x\r\n\r\n",
+            "HTTP/1.1 200 x\r\nA : b\r\n\r\n",
+            "HTTP/1.1 200 x\r\nA: b\r\n c\r\n\r\n",
+            "HTTP/1.1 200 x\r\nA: b\0\r\n\r\n",
+            "hello\r\n\r\n",
+        ] {
+            assert!(head(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One HTTP/2 stream as a body's source and sink, to a client or to a server.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
+
+use super::head;
+use crate::body::{Error, Sink, Source};
+use crate::buffer::Pool;
+use crate::h1::Framing;
+use crate::head::Fields;
+
+/// How a client's stream is answered: informational heads first, then one final head.
+pub struct Answer {
+    respond: SendResponse<Bytes>,
+}
+
+impl Answer {
+    /// The answer to the stream that `respond` belongs to.
+    pub fn new(respond: SendResponse<Bytes>) -> Self {
+        Self { respond }
+    }
+
+    /// Sends a 1xx head.
+    ///
+    /// # Errors
+    /// When the stream or its connection is gone.
+    pub fn inform(&mut self, status: u16, fields: HeaderMap) -> Result<(), Error> {
+        let mut head = http::Response::new(());
+        *head.status_mut() = head::status(status)?;
+        *head.headers_mut() = fields;
+        Ok(self.respond.send_informational(head)?)
+    }
+
+    /// Waits until the client gave the stream up.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.respond.poll_reset(cx).map(drop)
+    }
+
+    /// Gives the stream up.
+    pub fn reset(&mut self, reason: Reason) {
+        self.respond.send_reset(reason);
+    }
+}
+
+/// One HTTP/2 stream: the body that comes in and the one that goes out.
+pub struct Stream {
+    incoming: Option<RecvStream>,
+    chunk: Bytes,
+    trailers: Option<HeaderMap>,
+    outgoing: Option<SendStream<Bytes>>,
+    /// Of the outgoing body, where its length was announced.
+    left: Option<u64>,
+    announced: Option<u64>,
+    pool: Pool,
+    received: u64,
+    sent: u64,
+}
+
+impl Stream {
+    /// A client's stream, whose answer is yet to come.
+    pub fn from_client(incoming: RecvStream, announced: Option<u64>, pool: Pool) -> Self {
+        Self::new(incoming, announced, None, pool)
+    }
+
+    /// A stream to a server, whose answer is yet to come.
+    pub fn to_server(outgoing: Option<SendStream<Bytes>>, left: Option<u64>, pool: Pool) -> Self {
+        let trailers = None;
+        let chunk = Bytes::new();
+        let incoming = None;
+        let announced = None;
+        let (received, sent) = (0, 0);
+        Self { incoming, chunk, trailers, outgoing, left, announced, pool, received, sent }
+    }
+
+    fn new(
+        incoming: RecvStream,
+        announced: Option<u64>,
+        outgoing: Option<SendStream<Bytes>>,
+        pool: Pool,
+    ) -> Self {
+        Self {
+            incoming: (!incoming.is_end_stream()).then_some(incoming),
+            chunk: Bytes::new(),
+            trailers: None,
+            outgoing,
+            left: None,
+            announced,
+            pool,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// Sends the final head of an answer whose body is framed as `framing` says.
+    ///
+    /// # Errors
+    /// When the stream or its connection is gone.
+    pub fn answer(
+        &mut self,
+        answer: &mut Answer,
+        status: u16,
+        fields: HeaderMap,
+        framing: Framing,
+    ) -> Result<(), Error> {
+        let mut head = http::Response::new(());
+        *head.status_mut() = head::status(status)?;
+        *head.headers_mut() = fields;
+        let outgoing = answer.respond.send_response(head, framing.is_empty())?;
+        self.outgoing = (!framing.is_empty()).then_some(outgoing);
+        self.left = match framing {
+            Framing::Length(length) => Some(length),
+            _ => None,
+        };
+        Ok(())
+    }
+
+    /// The answer of a server has begun: its body comes from `incoming`.
+    pub fn receive(&mut self, incoming: RecvStream, announced: Option<u64>) {
+        self.incoming = (!incoming.is_end_stream()).then_some(incoming);
+        self.announced = announced;
+    }
+
+    /// Body bytes received and sent.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.received, self.sent)
+    }
+
+    /// Whether the incoming body was read to its end.
+    pub fn is_received(&self) -> bool {
+        self.incoming.is_none() && self.chunk.is_empty()
+    }
+
+    /// Gives the outgoing half up, so that the peer sees that the body is not whole.
+    pub fn reset(&mut self, reason: Reason) {
+        if let Some(mut outgoing) = self.outgoing.take() {
+            outgoing.send_reset(reason);
+        }
+    }
+
+    /// Waits until the peer gave the outgoing half up.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.outgoing {
+            Some(outgoing) => outgoing.poll_reset(cx).map(drop),
+            None => Poll::Pending,
+        }
+    }
+
+    fn poll_capacity(
+        outgoing: &mut SendStream<Bytes>,
+        cx: &mut Context<'_>,
+        wanted: usize,
+    ) -> Poll<Result<usize, Error>> {
+        outgoing.reserve_capacity(wanted);
+        loop {
+            match outgoing.capacity() {
+                0 => match ready!(outgoing.poll_capacity(cx)) {
+                    Some(granted) => drop(granted?),
+                    None => return Poll::Ready(Err(h2::Error::from(Reason::CANCEL).into())),
+                },
+                capacity => return Poll::Ready(Ok(capacity.min(wanted))),
+            }
+        }
+    }
+
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Some(incoming) = &mut self.incoming {
+            self.trailers = ready!(incoming.poll_trailers(cx))?;
+            self.incoming = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Source for Stream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        loop {
+            if !self.chunk.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+            let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(false)) };
+            match ready!(incoming.poll_data(cx)) {
+                Some(chunk) => {
+                    self.chunk = chunk?;
+                    self.received += self.chunk.len() as u64;
+                    if let Some(left) = &mut self.announced {
+                        *left = left.saturating_sub(self.chunk.len() as u64);
+                    }
+                    if incoming.is_end_stream() {
+                        // Nothing can follow, and no window is owed for a stream that has ended.
+                        let _ = incoming.flow_control().release_capacity(self.chunk.len());
+                        self.incoming = None;
+                    }
+                }
+                None => ready!(self.poll_trailers(cx))?,
+            }
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        &self.chunk
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.chunk.advance(n);
+        if let Some(incoming) = &mut self.incoming {
+            // Fails only for a stream that is gone, and then nothing is owed.
+            let _ = incoming.flow_control().release_capacity(n);
+        }
+    }
+
+    fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
+        Ok(self.trailers.take().map(|map| head::trailers(&map, &self.pool)))
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match (&self.incoming, self.announced) {
+            (None, _) => Some(self.chunk.len() as u64),
+            (Some(_), announced) => announced.map(|left| left + self.chunk.len() as u64),
+        }
+    }
+}
+
+impl Sink for Stream {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        let Some(outgoing) = &mut self.outgoing else {
+            return Poll::Ready(Err(h2::Error::from(Reason::STREAM_CLOSED).into()));
+        };
+        let taken = ready!(Self::poll_capacity(outgoing, cx, data.len()))?;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(taken as u64);
+        }
+        // The last bytes of an announced length end the stream: one frame fewer.
+        let last = self.left == Some(0);
+        outgoing.send_data(Bytes::copy_from_slice(&data[..taken]), last)?;
+        self.sent += taken as u64;
+        if last {
+            self.outgoing = None;
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_finish(
+        &mut self,
+        _cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), Error>> {
+        let Some(mut outgoing) = self.outgoing.take() else { return Poll::Ready(Ok(())) };
+        match trailers.map(head::trailer_map).filter(|map| !map.is_empty()) {
+            Some(map) => outgoing.send_trailers(map)?,
+            None => outgoing.send_data(Bytes::new(), true)?,
+        }
+        Poll::Ready(Ok(()))
+    }
+}
