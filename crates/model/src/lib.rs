@@ -15,7 +15,9 @@ pub mod service;
 pub use diff::Diff;
 pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 pub use intent::Intent;
-pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Protocol, TlsCertificate};
+pub use listener::{
+    BodyLimit, Listener, ListenerLimits, ListenerTimeouts, Protocol, TlsCertificate,
+};
 pub use route::{
     Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,
     Redirect, Respond, Rewrite, Route, Share, ValueMatch,

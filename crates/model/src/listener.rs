@@ -13,7 +13,8 @@ use crate::id::ListenerName;
 pub struct Listener {
     /// Its name.
     pub name: ListenerName,
-    /// Where it listens; never empty, no address twice among all listeners.
+    /// Where it listens; never empty, no address twice among all listeners (but port 0, which is
+    /// any free one).
     pub bind: Vec<SocketAddr>,
     /// Which protocols are spoken; never empty.
     pub protocols: Vec<Protocol>,
@@ -68,10 +69,29 @@ pub struct ListenerLimits {
     pub header_bytes: usize,
     /// How many header fields.
     pub headers: usize,
-    /// A request's body, in bytes; `None` is no limit.
-    pub body_bytes: Option<u64>,
+    /// A request's body.
+    pub body: BodyLimit,
     /// Open connections at once, over all workers.
     pub connections: usize,
+}
+
+/// How large a request's body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLimit {
+    /// This many bytes at the most.
+    Bytes(u64),
+    /// As large as the client likes.
+    Unlimited,
+}
+
+impl BodyLimit {
+    /// Whether a body of `bytes` bytes is small enough.
+    pub fn allows(self, bytes: u64) -> bool {
+        match self {
+            Self::Bytes(limit) => bytes <= limit,
+            Self::Unlimited => true,
+        }
+    }
 }
 
 /// How long a client may take. Those for bodies look at progress, never at the whole.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use regex::Regex;
 
 use crate::id::ServiceName;
+use crate::listener::BodyLimit;
 
 /// What a request must be like, and what happens to it then.
 #[derive(Clone, Debug, PartialEq)]
@@ -210,8 +211,8 @@ pub struct Policies {
     pub request_headers: HeaderEdits,
     /// Changes of the headers that the client sees.
     pub response_headers: HeaderEdits,
-    /// The largest body, in bytes, instead of the listener's limit.
-    pub body_bytes: Option<u64>,
+    /// How large a body may be, instead of the listener's limit.
+    pub body: Option<BodyLimit>,
 }
 
 /// Changes of a request's target, in this order.
