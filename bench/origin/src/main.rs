@@ -1,0 +1,114 @@
+//! The servers behind the proxies in a benchmark: two ports, one thread, as little work as can be,
+//! since they share a core with the load generator. It must never be measured itself, and does
+//! nothing that a benchmark does not ask for. The harness (`bench/run.py`) starts and stops it.
+//!
+//! It prints its two ports on one line and then serves until it is stopped.
+
+mod answer;
+mod connection;
+mod request;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+use crate::answer::Answers;
+use crate::connection::{Connection, Fate};
+
+/// Two, so that a proxy has something to balance.
+const LISTENERS: usize = 2;
+/// Holds a large body's usual piece.
+const SCRATCH_BYTES: usize = 256 << 10;
+
+/// The event loop's state.
+struct Origin {
+    poll: Poll,
+    listeners: Vec<TcpListener>,
+    connections: HashMap<Token, Connection>,
+    next_token: usize,
+    answers: Answers,
+    scratch: Vec<u8>,
+}
+
+impl Origin {
+    fn bind() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listeners = Vec::with_capacity(LISTENERS);
+        for index in 0..LISTENERS {
+            let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+            poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
+            listeners.push(listener);
+        }
+        Ok(Self {
+            poll,
+            listeners,
+            connections: HashMap::new(),
+            next_token: LISTENERS,
+            answers: Answers::new(),
+            scratch: vec![0; SCRATCH_BYTES],
+        })
+    }
+
+    fn announce(&self) -> io::Result<()> {
+        let mut ports = Vec::with_capacity(LISTENERS);
+        for listener in &self.listeners {
+            ports.push(listener.local_addr()?.port().to_string());
+        }
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{}", ports.join(" "))?;
+        stdout.flush()
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            match self.poll.poll(&mut events, None) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            for event in &events {
+                match event.token() {
+                    Token(index) if index < LISTENERS => self.accept(index)?,
+                    token => self.advance(token, event.is_read_closed()),
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, index: usize) -> io::Result<()> {
+        loop {
+            match self.listeners[index].accept() {
+                Ok((stream, _)) => self.welcome(stream)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let mut connection = Connection::new(stream);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(connection.stream(), token, interest)?;
+        self.connections.insert(token, connection);
+        Ok(())
+    }
+
+    fn advance(&mut self, token: Token, ended: bool) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        if connection.advance(ended, &mut self.scratch, &self.answers) == Fate::Closed {
+            self.connections.remove(&token);
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let mut origin = Origin::bind()?;
+    origin.announce()?;
+    origin.serve()
+}
