@@ -1,1 +1,115 @@
-//! Being written.
+//! plimsoll.toml: from its text to a checked [`Intent`], or to everything that is wrong with it.
+//!
+//! Three steps, each in its own module, and the type changes with each: `syntax` makes a tree in
+//! which every value knows its place; `read` walks it along the descriptions in `schema` and
+//! collects what is wrong instead of stopping at it; what is left without a fault is an [`Intent`].
+//! The same descriptions make the JSON Schema and the reference, so neither can drift from what
+//! the reader accepts.
+//!
+//! Nothing here opens a socket, reads a certificate's content or keeps anything between two calls.
+//! The only look outside the text is [`Environment`], which is an argument.
+//!
+//! **Secrets.** No message ever quotes the value of a header, cookie or query parameter, and where
+//! the name of one says that it is a secret (`authorization`, `x-api-key`, ...) its value is
+//! starred out of the text that is kept for drawing. What cannot be hidden is a line so broken that
+//! it has no names.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use model::Intent;
+
+mod diagnostic;
+mod environment;
+mod faults;
+mod node;
+mod place;
+mod read;
+mod render;
+mod schema;
+mod section;
+mod suggest;
+mod syntax;
+mod trail;
+mod value;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
+pub use environment::{Environment, Origin};
+pub use place::Place;
+pub use render::Paint;
+pub use schema::{reference, schema};
+
+/// The largest file that is read, in bytes: what is larger was named by mistake.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A file that passed every check.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What is wanted.
+    pub intent: Intent,
+    /// What is allowed but hardly meant; may be empty, holds no error.
+    pub warnings: Diagnostics,
+}
+
+/// Why a file gave no intent.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read at all.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It is larger than any configuration.
+    #[error("{} is larger than {} MiB", path.display(), FILE_BYTES_MAX >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was read, and is wrong.
+    #[error("{} is not a valid configuration", .0.origin())]
+    Invalid(Diagnostics),
+}
+
+/// Reads and checks the file at `path`. Relative paths in it start at its directory.
+///
+/// # Errors
+/// When the file cannot be read, or with everything that is wrong in it at once.
+pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError> {
+    let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
+    let absolute = std::path::absolute(path).map_err(unreadable)?;
+    let origin = Origin {
+        name: path.display().to_string(),
+        dir: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
+        environment: environment.clone(),
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(LoadError::TooLarge { path: path.to_owned() });
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&text, &origin).map_err(LoadError::Invalid),
+        Err(error) => Err(LoadError::Invalid(syntax::not_utf8(&error, &origin))),
+    }
+}
+
+/// Checks `text`, which came from `origin`.
+///
+/// # Errors
+/// With everything that is wrong at once, warnings included, in the order of the text.
+pub fn parse(text: &str, origin: &Origin) -> Result<Loaded, Diagnostics> {
+    let document = syntax::Document::parse(text);
+    let faults = faults::Faults::new(text);
+    let intent = read::intent(&document, origin, &faults);
+    let diagnostics = document.merge(faults, origin);
+    match intent {
+        Some(intent) if !diagnostics.has_errors() => Ok(Loaded { intent, warnings: diagnostics }),
+        _ => Err(diagnostics),
+    }
+}

@@ -1,0 +1,111 @@
+//! What a configuration may depend on besides its text. Everything of the outside world comes
+//! through here, so that tests need none of it.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where a text came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The file as the user named it, for messages.
+    pub name: String,
+    /// Where relative paths in the text start.
+    pub dir: PathBuf,
+    /// The world around.
+    pub environment: Environment,
+}
+
+/// The world around a configuration.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Whether Plimsoll runs as root.
+    pub root: bool,
+    /// `$HOME`.
+    pub home: Option<PathBuf>,
+    /// `$XDG_STATE_HOME`.
+    pub state_home: Option<PathBuf>,
+    /// Whether a file is there and may be read.
+    pub probe: fn(&Path) -> io::Result<()>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        let path = |name| std::env::var_os(name).filter(|v: &OsString| !v.is_empty());
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            home: path("HOME").map(PathBuf::from),
+            state_home: path("XDG_STATE_HOME").map(PathBuf::from),
+            probe: probe_file,
+        }
+    }
+
+    /// An environment that is the same everywhere: not root, its home is `/home/user`, every file
+    /// is there. For tests and fuzzing.
+    pub fn fixed() -> Self {
+        let home = PathBuf::from("/home/user");
+        Self { root: false, home: Some(home), state_home: None, probe: |_| Ok(()) }
+    }
+
+    /// Where state is kept unless the file says so: `/var/lib/plimsoll` for root, else where the
+    /// XDG Base Directory Specification wants it, which ignores relative paths. `None` when the
+    /// environment names no place.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        if self.root {
+            return Some(PathBuf::from("/var/lib/plimsoll"));
+        }
+        let absolute = |path: &PathBuf| path.is_absolute();
+        let state_home = self.state_home.clone().filter(absolute);
+        let home = || Some(self.home.clone().filter(absolute)?.join(".local/state"));
+        Some(state_home.or_else(home)?.join("plimsoll"))
+    }
+}
+
+/// Opens a regular file and closes it again. Looks before it opens, since opening a FIFO waits.
+fn probe_file(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    File::open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(root: bool, home: Option<&str>, state_home: Option<&str>) -> Environment {
+        let home = home.map(PathBuf::from);
+        Environment { root, home, state_home: state_home.map(PathBuf::from), probe: probe_file }
+    }
+
+    #[test]
+    fn state_is_kept_where_the_user_may_write() {
+        for (root, home, state_home, expected) in [
+            (true, Some("/root"), Some("/x"), Some("/var/lib/plimsoll")),
+            (false, Some("/home/a"), Some("/x"), Some("/x/plimsoll")),
+            (false, Some("/home/a"), Some("relative"), Some("/home/a/.local/state/plimsoll")),
+            (false, Some("/home/a"), None, Some("/home/a/.local/state/plimsoll")),
+            (false, None, None, None),
+        ] {
+            let found = environment(root, home, state_home).state_dir();
+            assert_eq!(found.as_deref(), expected.map(Path::new));
+        }
+    }
+
+    #[test]
+    fn only_regular_files_that_open_pass_the_probe() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("cert.pem");
+        std::fs::write(&file, "").unwrap();
+        assert!(probe_file(&file).is_ok());
+        assert_eq!(probe_file(dir.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        let missing = probe_file(&dir.path().join("none")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

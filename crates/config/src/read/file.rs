@@ -1,0 +1,57 @@
+//! Paths of files: where they lead, and whether something is there.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::diagnostic::Code;
+use crate::environment::Origin;
+use crate::faults::Flaw;
+use crate::node::Node;
+use crate::value::shown;
+
+/// Reads a path; a relative one starts at the directory of the file.
+pub(super) fn path(node: &Node<'_>, origin: &Origin) -> Option<PathBuf> {
+    node.parse(|text| check(text).map(|()| origin.dir.join(text)))
+}
+
+/// Reads the path of a file that must be there; `noun` is what it holds.
+pub(super) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<PathBuf> {
+    let path = path(node, origin)?;
+    if let Err(error) = (origin.environment.probe)(&path) {
+        let what = format!("{noun} cannot be read");
+        let hint = format!(
+            "looked for {}; relative paths start at the directory of the configuration",
+            path.display()
+        );
+        node.report(Flaw::new(Code::UnreadableFile, what, reason(&error), hint));
+    }
+    Some(path)
+}
+
+fn check(text: &str) -> Result<(), Flaw> {
+    let flaw = |why: &str, hint: &str| {
+        Err(Flaw::invalid(format!("\"{}\" is not a path", shown(text)), why, hint))
+    };
+    if text.is_empty() {
+        return flaw("it is empty", "write the path of a file");
+    }
+    if text.contains('\0') {
+        return flaw("a path has no NUL", "leave it out");
+    }
+    if text == "~" || text.starts_with("~/") {
+        return flaw("`~` is only known to shells", "write the path in full");
+    }
+    if text.contains("$") && text.contains(['{', '(']) || text.starts_with('$') {
+        return flaw("variables are only known to shells", "write the path in full");
+    }
+    Ok(())
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,151 @@
+//! Walks the tree along the descriptions and makes an [`Intent`] of it. Each function reads one
+//! table; what is wrong goes to the collected faults, and reading goes on with a default or
+//! without the piece, so that one run finds everything.
+
+use std::collections::BTreeSet;
+use std::hash::Hash;
+use std::net::SocketAddr;
+
+use model::{Intent, ServiceName};
+
+use crate::diagnostic::Code;
+use crate::environment::Origin;
+use crate::faults::{Faults, Flaw};
+use crate::node::Node;
+use crate::section::Section;
+use crate::syntax::Document;
+
+mod action;
+mod balance;
+mod file;
+mod headers;
+mod health;
+mod listener;
+mod matcher;
+mod named;
+mod route;
+mod seen;
+mod server;
+mod service;
+
+use seen::Seen;
+
+/// What one part of the file leaves for the others to know.
+struct Context<'a> {
+    origin: &'a Origin,
+    faults: &'a Faults<'a>,
+    /// Where each address is listened on.
+    bound: Seen<SocketAddr>,
+    /// The services that are defined, well or not.
+    services: BTreeSet<ServiceName>,
+    /// Those of them that a route leads to.
+    used: BTreeSet<ServiceName>,
+}
+
+/// Makes an intent of `document`. `None` only if a fault was added; where one was added, what is
+/// given must not be used.
+pub(crate) fn intent(
+    document: &Document<'_>,
+    origin: &Origin,
+    faults: &Faults<'_>,
+) -> Option<Intent> {
+    let root = Section::root(document.tree(), faults);
+    let mut context = Context::new(origin, faults);
+    let server = server::server(&root, origin);
+    let log = root.section("log", |log| server::log(log, origin));
+    let listeners = listener::listeners(&root, &mut context);
+    let admin = root.section("admin", |admin| server::admin(admin, &mut context));
+    let services = service::services(&root, &mut context);
+    let routes = route::routes(&root, &mut context);
+    if !faults.has_errors() {
+        service::warn_of_unused(&root, &context);
+    }
+    Some(Intent { server: server?, admin, log, listeners, services, routes: routes? })
+}
+
+impl<'a> Context<'a> {
+    fn new(origin: &'a Origin, faults: &'a Faults<'a>) -> Self {
+        let (services, used) = (BTreeSet::new(), BTreeSet::new());
+        Self { origin, faults, bound: Seen::default(), services, used }
+    }
+
+    /// Notes that `node` listens on `address`, which must be free. Port 0 is any free one.
+    fn bind(&mut self, node: &Node<'_>, address: SocketAddr) {
+        if address.port() == 0 {
+            return;
+        }
+        if let Some(first) = self.bound.insert(address, node.span()) {
+            let flaw = Flaw::new(
+                Code::Duplicate,
+                format!("{address} is listened on twice"),
+                "here",
+                "give one of them another address or port, or make them one listener",
+            );
+            node.report_with(flaw, &[(first, "and here")]);
+        }
+    }
+}
+
+/// Reads each of `nodes` and refuses what was there before: `identity` tells when two are the
+/// same, `noun` what they are.
+fn distinct<'a, T, K: Eq + Hash>(
+    nodes: impl Iterator<Item = Node<'a>>,
+    noun: &str,
+    read: impl Fn(&Node<'a>) -> Option<T>,
+    identity: impl Fn(&T) -> K,
+) -> Vec<T> {
+    let mut seen = Seen::default();
+    let mut items = Vec::new();
+    for node in nodes {
+        let Some(item) = read(&node) else {
+            continue;
+        };
+        match seen.insert(identity(&item), node.span()) {
+            Some(first) => {
+                let what = format!("the same {noun} twice");
+                let flaw = Flaw::new(Code::Duplicate, what, "here again", "keep one of them");
+                node.report_with(flaw, &[(first, "here first")]);
+            }
+            None => items.push(item),
+        }
+    }
+    items
+}
+
+/// Reads a list of networks. Bits behind the prefix mean nothing and are taken away, with a
+/// warning.
+fn networks(node: &Node<'_>) -> Vec<ipnet::IpNet> {
+    let read = |item: &Node<'_>| {
+        let network = item.parse(crate::value::network::parse)?;
+        if network != network.trunc() {
+            item.report(Flaw::new(
+                Code::NoEffect,
+                format!("{network} has bits behind its prefix"),
+                format!("it is the same as {}", network.trunc()),
+                format!(
+                    "write \"{}\", or \"{}\" for this address alone",
+                    network.trunc(),
+                    network.addr()
+                ),
+            ));
+        }
+        Some(network.trunc())
+    };
+    distinct(node.items(), "network", read, |network| *network)
+}
+
+/// The number as the model wants it; the description of its key has bounded it.
+fn narrow<T: TryFrom<u64>>(count: u64) -> Option<T> {
+    T::try_from(count).ok()
+}
+
+/// The table at `key`, if it is there and a table.
+fn optional<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    read: impl FnOnce(&Section<'_>) -> Option<T>,
+) -> Option<T> {
+    let node = section.node(key)?;
+    let inner = node.section()?;
+    read(&inner)
+}

@@ -1,0 +1,138 @@
+//! Reads `[server]`, `[admin]` and `[log]`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use model::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
+
+use super::{Context, file, narrow};
+use crate::diagnostic::Code;
+use crate::environment::Origin;
+use crate::faults::Flaw;
+use crate::node::{Node, unsupported};
+use crate::schema::ACCESS_LATER;
+use crate::section::Section;
+use crate::suggest;
+use crate::value::{address, name, shown};
+
+/// Reads `[server]`.
+pub(super) fn server(root: &Section<'_>, origin: &Origin) -> Option<Server> {
+    root.section("server", |server| {
+        let workers = server.node("workers").and_then(|node| node.count());
+        let drain = server.duration("drain");
+        let state_dir = state_dir(server, origin);
+        Some(Server {
+            state_dir: state_dir?,
+            workers: workers.and_then(narrow::<usize>).and_then(NonZeroUsize::new),
+            drain,
+        })
+    })
+}
+
+fn state_dir(server: &Section<'_>, origin: &Origin) -> Option<PathBuf> {
+    if let Some(node) = server.node("state_dir") {
+        return file::path(&node, origin);
+    }
+    let default = origin.environment.state_dir();
+    if default.is_none() {
+        server.report(Flaw::new(
+            Code::Missing,
+            "there is no place for the state",
+            "without root it is kept below $XDG_STATE_HOME or $HOME, and neither is set",
+            "set one of them, or `server.state_dir`",
+        ));
+    }
+    default
+}
+
+/// Reads `[admin]`.
+pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
+    let token_env = admin.parse("token_env", name::parse_variable);
+    let node = admin.node("bind");
+    let bind = node.as_ref().and_then(|node| node.parse(address::parse_bind));
+    if let (Some(node), Some(address)) = (&node, bind) {
+        context.bind(node, address);
+        if !address.ip().is_loopback() && !admin.has("token_env") {
+            node.report(Flaw::new(
+                Code::Missing,
+                "the admin API is open to others without a token",
+                "not a loopback address, and there is no `token_env`",
+                "set `token_env = \"PLIMSOLL_TOKEN\"` and put the token into that variable, or \
+                 bind to 127.0.0.1",
+            ));
+        }
+    }
+    if node.is_none() && admin.has("token_env") {
+        let flaw = Flaw::new(
+            Code::NoEffect,
+            "`token_env` does nothing without `bind`",
+            "the socket needs no token: only its owner can open it",
+            "add `bind = \"127.0.0.1:7070\"`, or take it out",
+        );
+        admin.report_at("token_env", flaw, &[]);
+    }
+    Admin { bind, token_env }
+}
+
+/// Reads `[log]`.
+pub(super) fn log(log: &Section<'_>, origin: &Origin) -> Log {
+    Log {
+        level: log.word("level", level),
+        format: log.word("format", format),
+        access: log.node("access").and_then(|node| access(&node, origin)).unwrap_or_default(),
+    }
+}
+
+fn level(word: &str) -> Option<LogLevel> {
+    match word {
+        "error" => Some(LogLevel::Error),
+        "warn" => Some(LogLevel::Warn),
+        "info" => Some(LogLevel::Info),
+        "debug" => Some(LogLevel::Debug),
+        "trace" => Some(LogLevel::Trace),
+        _ => None,
+    }
+}
+
+fn format(word: &str) -> Option<LogFormat> {
+    match word {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    }
+}
+
+fn access(node: &Node<'_>, origin: &Origin) -> Option<AccessLog> {
+    match node.text()? {
+        "stdout" => Some(AccessLog::Stdout),
+        "off" => Some(AccessLog::Off),
+        text => match mistaken(text) {
+            Some(flaw) => {
+                node.report(flaw);
+                None
+            }
+            None => file::path(node, origin).map(AccessLog::File),
+        },
+    }
+}
+
+/// What is wrong with `text` as the path of an access log, where it looks like a word rather.
+fn mistaken(text: &str) -> Option<Flaw> {
+    let word = text.split(':').next().unwrap_or(text);
+    if let Some(later) = ACCESS_LATER.iter().find(|later| later.name == word) {
+        return Some(unsupported(&format!("\"{word}\""), later));
+    }
+    if text.contains(['/', '.']) {
+        return None;
+    }
+    let meant = match text {
+        "none" | "no" | "false" | "null" => Some("off"),
+        "stderr" | "console" | "-" => Some("stdout"),
+        _ => suggest::nearest(text, ["stdout", "off"]),
+    }?;
+    Some(Flaw::invalid(
+        format!("\"{}\" is no place for the access log", shown(text)),
+        "expected \"stdout\", \"off\" or the path of a file",
+        format!("did you mean \"{meant}\"? A file of this name is \"./{}\"", shown(text)),
+    ))
+}

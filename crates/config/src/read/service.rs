@@ -1,0 +1,195 @@
+//! Reads `[services.NAME]`.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use model::{
+    InstanceName, Passive, Queue, Retry, Service, ServiceName, ServiceTimeouts, Sticky, Target,
+    UpstreamProtocol,
+};
+
+use super::{Context, balance, distinct, health, narrow, optional};
+use crate::diagnostic::Code;
+use crate::faults::Flaw;
+use crate::node::Node;
+use crate::schema::RUN_LATER;
+use crate::section::{Names, Section};
+use crate::value::{address, condition, header, name, shown};
+
+/// Reads all services, and notes their names for the routes.
+pub(super) fn services(
+    root: &Section<'_>,
+    context: &mut Context<'_>,
+) -> BTreeMap<ServiceName, Arc<Service>> {
+    let node = root.node("services");
+    let names = node.as_ref().and_then(Node::names);
+    let mut found = BTreeMap::new();
+    for entry in names.iter().flat_map(Names::iter) {
+        let name = entry.parse(|text| name::parse(text).map(ServiceName::from));
+        context.services.insert(ServiceName::from(entry.text));
+        let Some(section) = entry.node.section() else {
+            continue;
+        };
+        let service = service(&section, name);
+        found.extend(service.map(|service| (service.name.clone(), Arc::new(service))));
+    }
+    found
+}
+
+/// Warns of services that no route leads to.
+pub(super) fn warn_of_unused(root: &Section<'_>, context: &Context<'_>) {
+    let node = root.node("services");
+    let names = node.as_ref().and_then(Node::names_quietly);
+    for entry in names.iter().flat_map(Names::iter) {
+        if !context.used.contains(entry.text) {
+            let name = shown(entry.text);
+            entry.report(Flaw::new(
+                Code::Unused,
+                format!("no route leads to the service `{name}`"),
+                "it gets no requests",
+                format!("add a route with `to = \"{name}\"`, or take the service out"),
+            ));
+        }
+    }
+}
+
+fn service(section: &Section<'_>, name: Option<ServiceName>) -> Option<Service> {
+    let targets = targets(section);
+    let sticky = optional(section, "sticky", sticky);
+    let slow_start = section.node("slow_start").and_then(|node| node.duration());
+    let max_connections = section.node("max_connections").and_then(|node| node.count());
+    let health = optional(section, "health", health::check);
+    let passive = passive(section);
+    let queue = section.section("queue", queue);
+    if section.has("queue") && !section.has("max_connections") {
+        warn_of_queue(section);
+    }
+    let retry = section.section("retry", retry);
+    Some(Service {
+        name: name?,
+        targets,
+        protocol: section.word("protocol", protocol),
+        balance: balance::balance(section),
+        sticky,
+        slow_start,
+        max_connections: max_connections.and_then(narrow::<u32>).and_then(NonZeroU32::new),
+        queue: queue?,
+        health,
+        passive,
+        retry: retry?,
+        timeouts: section.section("timeouts", timeouts),
+    })
+}
+
+fn targets(section: &Section<'_>) -> Vec<Target> {
+    let runs_them = RUN_LATER.iter().any(|key| section.has(key));
+    let node = match runs_them {
+        true => section.node("targets"),
+        false => section.require("targets"),
+    };
+    let Some(node) = node else {
+        return Vec::new();
+    };
+    let same = |target: &Target| (target.host.clone(), target.port);
+    let targets = distinct(node.items(), "target", target, same);
+    if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
+        node.report(Flaw::new(
+            Code::OutOfRange,
+            "every target has the weight 0",
+            "none of them would get a request",
+            "give at least one a weight of 1 or more",
+        ));
+    }
+    if !targets.is_empty() && targets.iter().all(|target| target.backup) {
+        node.report(Flaw::new(
+            Code::NoEffect,
+            "every target is a backup",
+            "there is nothing that they stand in for",
+            "take `backup` out where requests should go first",
+        ));
+    }
+    targets
+}
+
+fn target(node: &Node<'_>) -> Option<Target> {
+    if !node.is_table() {
+        return address(node, 1, false);
+    }
+    let section = node.section()?;
+    let (weight, backup) = (section.count("weight"), section.flag("backup"));
+    address(&section.require("address")?, narrow(weight)?, backup)
+}
+
+fn address(node: &Node<'_>, weight: u32, backup: bool) -> Option<Target> {
+    let (host, port) = node.parse(address::parse_target)?;
+    Some(Target { name: InstanceName::from(node.text()?), host, port, weight, backup })
+}
+
+fn protocol(word: &str) -> Option<UpstreamProtocol> {
+    match word {
+        "h1" => Some(UpstreamProtocol::H1),
+        "h2" => Some(UpstreamProtocol::H2),
+        _ => None,
+    }
+}
+
+fn sticky(section: &Section<'_>) -> Option<Sticky> {
+    let ttl = section.node("ttl").and_then(|node| node.duration());
+    let cookie = section.parse_or_default("cookie", header::parse_cookie);
+    Some(Sticky { cookie: cookie?, ttl })
+}
+
+fn queue(section: &Section<'_>) -> Option<Queue> {
+    let timeout = section.duration("timeout");
+    Some(Queue { length: narrow(section.count("length"))?, timeout })
+}
+
+fn warn_of_queue(section: &Section<'_>) {
+    let flaw = Flaw::new(
+        Code::NoEffect,
+        "a queue without `max_connections` is never used",
+        "instances without a limit are never full",
+        "set `max_connections`, or take `queue` out",
+    );
+    section.report_at("queue", flaw, &[]);
+}
+
+/// On unless it is switched off.
+fn passive(section: &Section<'_>) -> Option<Passive> {
+    let read = |section: &Section<'_>| {
+        let max_fails = narrow::<u32>(section.count("max_fails")).and_then(NonZeroU32::new);
+        let (fail_timeout, max_ejected) =
+            (section.duration("fail_timeout"), section.share("max_ejected"));
+        Some(Passive { max_fails: max_fails?, fail_timeout, max_ejected })
+    };
+    match section.node("passive") {
+        Some(node) if node.is_flag() && node.flag() == Some(false) => None,
+        Some(node) if !node.is_flag() => read(&node.section()?),
+        _ => read(&section.absent("passive")),
+    }
+}
+
+fn retry(section: &Section<'_>) -> Option<Retry> {
+    let read = |node: &Node<'_>| node.parse(condition::parse);
+    let on = match section.node("on") {
+        Some(node) => {
+            distinct(node.items(), "condition", read, |condition| format!("{condition:?}"))
+        }
+        None => {
+            let default = section.default_texts("on").iter();
+            default.filter_map(|text| condition::parse(text).ok()).collect()
+        }
+    };
+    let (attempts, budget) = (section.count("attempts"), section.share("budget"));
+    Some(Retry { attempts: narrow(attempts)?, budget, on })
+}
+
+fn timeouts(section: &Section<'_>) -> ServiceTimeouts {
+    ServiceTimeouts {
+        connect: section.duration("connect"),
+        first_byte: section.duration("first_byte"),
+        idle: section.duration("idle"),
+        tunnel_idle: section.duration("tunnel_idle"),
+    }
+}

@@ -1,0 +1,271 @@
+//! Tests that the descriptions are true: the reader accepts every key that is described, looks at
+//! it, fills in the default that is described, and knows every word.
+
+use std::path::PathBuf;
+
+use model::Intent;
+use toml::{Table as Tree, Value};
+
+use super::{Absent, Key, ROOT, Shape, Table, words_later};
+use crate::{Code, Diagnostics, Environment, Loaded, Origin};
+
+/// Where a key stands, and what must stand around it.
+struct Site {
+    path: Vec<Step>,
+    table: &'static Table,
+    key: &'static Key,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Key(&'static str),
+    /// The first item of a list.
+    First,
+}
+
+/// Every key of every table.
+fn sites() -> Vec<Site> {
+    fn visit(table: &'static Table, path: &[Step], sites: &mut Vec<Site>) {
+        for key in table.keys {
+            let mut path = path.to_vec();
+            path.push(Step::Key(key.name));
+            descend(&key.shape, &path, sites);
+            sites.push(Site { path, table, key });
+        }
+    }
+    fn descend(shape: &'static Shape, path: &[Step], sites: &mut Vec<Site>) {
+        match shape {
+            Shape::Table(table) => visit(table, path, sites),
+            Shape::List { of, .. } => descend(of, &[path, &[Step::First]].concat(), sites),
+            Shape::Names { of, .. } => {
+                let name = if path == [Step::Key("listeners")] { "web" } else { "api" };
+                descend(of, &[path, &[Step::Key(name)]].concat(), sites);
+            }
+            Shape::Either(shapes) => shapes.iter().for_each(|shape| descend(shape, path, sites)),
+            _ => {}
+        }
+    }
+    let mut sites = Vec::new();
+    visit(&ROOT, &[], &mut sites);
+    sites
+}
+
+fn value(text: &str) -> Value {
+    format!("value = {text}").parse::<Tree>().unwrap().remove("value").unwrap()
+}
+
+/// Puts `value` at the end of `path`, making whatever leads there.
+fn put(tree: &mut Value, path: &[Step], value: Value) {
+    let Some((step, rest)) = path.split_first() else {
+        *tree = value;
+        return;
+    };
+    match step {
+        Step::Key(name) => {
+            if !tree.is_table() {
+                *tree = Value::Table(Tree::new());
+            }
+            let inner = tree.as_table_mut().unwrap().entry(*name);
+            put(inner.or_insert(Value::Boolean(false)), rest, value);
+        }
+        Step::First => {
+            if tree.as_array().is_none_or(Vec::is_empty) {
+                *tree = Value::Array(vec![Value::Boolean(false)]);
+            }
+            put(&mut tree.as_array_mut().unwrap()[0], rest, value);
+        }
+    }
+}
+
+impl Site {
+    /// A file in which the key could stand, but does not.
+    fn around(&self) -> Value {
+        let base = "[listeners.web]\nbind = \"0.0.0.0:8080\"\n[services.api]\n\
+                    targets = [\"10.0.0.11:8080\"]\n[[routes]]\nto = \"api\"\npath = \"/chat/*\"\n";
+        let mut tree = Value::Table(base.parse().unwrap());
+        let (last, parent) = self.path.split_last().unwrap();
+        for key in self.table.keys.iter().filter(|key| matches!(key.absent, Absent::Fault)) {
+            if *last != Step::Key(key.name) {
+                put(&mut tree, &[parent, &[Step::Key(key.name)]].concat(), value(key.example));
+            }
+        }
+        if self.table.header == "[services.NAME.health]" {
+            put(&mut tree, &[parent, &[Step::Key("path")]].concat(), value("\"/health\""));
+        }
+        let mut route = tree.get_mut("routes").and_then(Value::as_array_mut);
+        let is_action =
+            self.path.contains(&Step::Key("redirect")) || self.path.contains(&Step::Key("respond"));
+        if let Some(route) =
+            route.as_mut().and_then(|routes| routes[0].as_table_mut()).filter(|_| is_action)
+        {
+            route.remove("to");
+        }
+        tree
+    }
+
+    /// The same with `value` for the key.
+    fn with(&self, value: Value) -> String {
+        let mut tree = self.around();
+        let is_tcp = self.key.name == "tcp" && value.as_bool() == Some(true);
+        put(&mut tree, &self.path, value);
+        if is_tcp {
+            tree["services"]["api"]["health"].as_table_mut().unwrap().remove("path");
+        }
+        toml::to_string(&tree).unwrap()
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.table.header, self.key.name)
+    }
+}
+
+fn parse(text: &str) -> Result<Loaded, Diagnostics> {
+    let environment = Environment::fixed();
+    let origin = Origin { name: "test.toml".to_owned(), dir: PathBuf::from("/etc"), environment };
+    crate::parse(text, &origin)
+}
+
+fn intent(text: &str, site: &Site) -> Intent {
+    match parse(text) {
+        Ok(loaded) => loaded.intent,
+        Err(faults) => panic!("{}\n{text}\n{faults}", site.name()),
+    }
+}
+
+#[test]
+fn every_described_key_is_accepted() {
+    let sites = sites();
+    assert!(sites.len() > 80);
+    for site in sites {
+        intent(&site.with(value(site.key.example)), &site);
+    }
+}
+
+#[test]
+fn every_described_key_is_looked_at_once() {
+    for site in sites() {
+        let text = site.with(value("1979-05-27"));
+        let faults = parse(&text).expect_err(&site.name());
+        let is_named =
+            |d: &&crate::Diagnostic| d.code == Code::WrongType && d.key.contains(site.key.name);
+        assert_eq!(faults.iter().filter(is_named).count(), 1, "{}\n{faults}", site.name());
+    }
+}
+
+#[test]
+fn every_described_default_is_what_is_filled_in() {
+    for site in sites() {
+        let default = match &site.key.absent {
+            Absent::Text(text) => Value::from(*text),
+            Absent::Count(count) => Value::from(i64::try_from(*count).unwrap()),
+            Absent::Flag(flag) => Value::from(*flag),
+            Absent::Texts(texts) => Value::from(texts.to_vec()),
+            Absent::Inner => Value::Table(Tree::new()),
+            Absent::Fault | Absent::Means(_) => continue,
+        };
+        let mut without = site.around();
+        let parent = &site.path[..site.path.len() - 1];
+        if !(site.table.header.is_empty()
+            || site.table.keys.iter().any(|key| matches!(key.absent, Absent::Fault)))
+        {
+            // The table is there in both, so that only the key makes the difference.
+            put_empty(&mut without, parent);
+        }
+        let without = intent(&toml::to_string(&without).unwrap(), &site);
+        assert_eq!(without, intent(&site.with(default), &site), "{}", site.name());
+    }
+}
+
+/// Makes sure that there is a table at the end of `path`.
+fn put_empty(tree: &mut Value, path: &[Step]) {
+    let there = path.iter().try_fold(&*tree, |tree, step| match step {
+        Step::Key(name) => tree.get(*name),
+        Step::First => tree.get(0),
+    });
+    if there.is_none_or(|value| !value.is_table()) {
+        put(tree, path, Value::Table(Tree::new()));
+    }
+}
+
+#[test]
+fn every_described_word_is_known_and_means_something_of_its_own() {
+    fn words(shape: &Shape) -> Option<(&'static [&'static str], bool)> {
+        match shape {
+            Shape::Word(words, _) => Some((words, false)),
+            Shape::List { of, .. } => words(of).map(|(words, _)| (words, true)),
+            Shape::Either(shapes) => shapes.iter().find_map(words),
+            _ => None,
+        }
+    }
+    for site in sites() {
+        let Some((words, in_list)) = words(&site.key.shape) else {
+            continue;
+        };
+        let written =
+            |word: &str| if in_list { Value::from(vec![word]) } else { Value::from(word) };
+        let intents: Vec<Intent> =
+            words.iter().map(|word| intent(&site.with(written(word)), &site)).collect();
+        for (at, one) in intents.iter().enumerate() {
+            assert!(!intents[..at].contains(one), "{} {}", site.name(), words[at]);
+        }
+    }
+}
+
+#[test]
+fn limits_are_where_the_descriptions_say() {
+    for site in sites() {
+        let Shape::Count(range) = &site.key.shape else {
+            continue;
+        };
+        let number = |count: u64| Value::from(i64::try_from(count).unwrap());
+        let is_range = |faults: Diagnostics| faults.iter().any(|d| d.code == Code::OutOfRange);
+        let above = parse(&site.with(number(range.end() + 1))).map_err(is_range);
+        assert!(matches!(above, Err(true)), "{}", site.name());
+        let below = parse(&site.with(Value::from(i64::try_from(*range.start()).unwrap() - 1)));
+        assert!(matches!(below.map_err(is_range), Err(true)), "{}", site.name());
+    }
+}
+
+#[test]
+fn every_name_that_is_kept_for_later_is_refused_as_such() {
+    let refuses = |text: &str, name: &str| {
+        let faults = parse(text).expect_err(name);
+        assert!(faults.iter().any(|d| d.code == Code::Unsupported), "{name}\n{faults}");
+    };
+    for site in sites() {
+        let parent = &site.path[..site.path.len() - 1];
+        for later in site.table.later {
+            let mut tree = site.around();
+            put(&mut tree, &[parent, &[Step::Key(later.name)]].concat(), Value::from(true));
+            refuses(&toml::to_string(&tree).unwrap(), later.name);
+        }
+        for later in words_later(&site.key.shape) {
+            let word = Value::from(later.name);
+            let is_list = matches!(site.key.shape, Shape::List { .. });
+            refuses(&site.with(if is_list { Value::from(vec![word]) } else { word }), later.name);
+        }
+    }
+    for later in super::ACCESS_LATER {
+        let text = format!("[log]\naccess = \"{}\"\n", later.name);
+        refuses(&text, later.name);
+    }
+}
+
+#[test]
+fn what_others_call_a_key_leads_to_it() {
+    for site in sites() {
+        let parent = &site.path[..site.path.len() - 1];
+        for aka in site.key.aka.iter().filter(|aka| site.table.key(aka).is_none()) {
+            let mut tree = site.around();
+            put(&mut tree, &[parent, &[Step::Key(aka)]].concat(), Value::from("x"));
+            let faults = parse(&toml::to_string(&tree).unwrap()).expect_err(aka);
+            let later = site.table.later(aka).is_some();
+            let hint = format!("did you mean `{}`?", site.key.name);
+            assert!(
+                later || faults.iter().any(|d| d.hint == hint),
+                "{}: {aka}\n{faults}",
+                site.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The JSON Schema (draft 2020-12) of the file, for editors and programs that write it.
+
+use serde_json::{Map, Value, json};
+
+use super::{Absent, Empty, Key, ROOT, Shape, Table};
+use crate::value::{duration, size};
+
+const DURATION: &str = "^[0-9]+(ms|s|m|h|d)$";
+const SIZE: &str = "^[0-9]+([KMG]i?)?B$";
+const SIZE_OR_UNLIMITED: &str = "^([0-9]+([KMG]i?)?B|unlimited)$";
+const SHARE: &str = r"^[0-9]+(\.[0-9]+)?%$";
+
+/// The JSON Schema of plimsoll.toml. It accepts every file that [`crate::parse`] accepts; what
+/// needs a look at two places at once, only the latter refuses.
+pub fn schema() -> Value {
+    let mut schema = table(&ROOT);
+    if let Value::Object(members) = &mut schema {
+        let dialect = "https://json-schema.org/draft/2020-12/schema";
+        members.insert("$schema".to_owned(), dialect.into());
+        members.insert("title".to_owned(), "plimsoll.toml".into());
+    }
+    schema
+}
+
+fn table(table: &Table) -> Value {
+    let properties: Map<String, Value> =
+        table.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<&str> = table
+        .keys
+        .iter()
+        .filter(|key| matches!(key.absent, Absent::Fault))
+        .map(|key| key.name)
+        .collect();
+    let mut schema = json!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    if !table.doc.is_empty() {
+        schema["description"] = table.doc.into();
+    }
+    schema
+}
+
+fn property(key: &Key) -> Value {
+    let mut schema = shape(&key.shape);
+    schema["description"] = key.doc.into();
+    let default = match key.absent {
+        Absent::Text(text) => Some(json!(text)),
+        Absent::Count(count) => Some(json!(count)),
+        Absent::Flag(flag) => Some(json!(flag)),
+        Absent::Texts(texts) => Some(json!(texts)),
+        Absent::Fault | Absent::Means(_) | Absent::Inner => None,
+    };
+    if let Some(default) = default {
+        schema["default"] = default;
+    }
+    schema
+}
+
+fn shape(of: &Shape) -> Value {
+    match of {
+        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::Count(range) => {
+            json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() })
+        }
+        Shape::Number(range) => {
+            json!({ "type": "number", "minimum": range.start(), "maximum": range.end() })
+        }
+        Shape::Text(format) => match format.pattern {
+            Some(pattern) => json!({ "type": "string", "pattern": pattern }),
+            None => json!({ "type": "string" }),
+        },
+        Shape::Word(words, _) => json!({ "enum": words }),
+        Shape::Duration(range) => json!({
+            "type": "string",
+            "pattern": DURATION,
+            "$comment": between(duration::written(*range.start()), duration::written(*range.end())),
+        }),
+        Shape::Size(range) => json!({
+            "type": "string",
+            "pattern": SIZE,
+            "$comment": between(size::written(*range.start()), size::written(*range.end())),
+        }),
+        Shape::SizeOrUnlimited => json!({ "type": "string", "pattern": SIZE_OR_UNLIMITED }),
+        Shape::Share => json!({ "type": "string", "pattern": SHARE }),
+        Shape::List { of, empty } => match empty {
+            Empty::Allowed => json!({ "type": "array", "items": shape(of) }),
+            Empty::Refused => json!({ "type": "array", "items": shape(of), "minItems": 1 }),
+        },
+        Shape::Names { of, .. } => json!({ "type": "object", "additionalProperties": shape(of) }),
+        Shape::Table(inner) => table(inner),
+        Shape::Either(shapes) => {
+            let shapes: Vec<Value> = shapes.iter().map(shape).collect();
+            json!({ "anyOf": shapes })
+        }
+    }
+}
+
+fn between(least: String, most: String) -> String {
+    format!("from {least} to {most}")
+}

@@ -1,0 +1,209 @@
+//! `[listeners.NAME]`.
+
+use super::{ADDRESS, Absent, Empty, FILE, Key, Later, NETWORK, Shape, TIMEOUT, Table};
+
+pub(crate) static LISTENER: Table = Table {
+    header: "[listeners.NAME]",
+    noun: "a listener",
+    doc: "An address, or several, where clients arrive. Names of listeners and services are made \
+          of letters, digits, `-` and `_`.",
+    keys: &[
+        Key::new(
+            "bind",
+            Shape::Either(&[
+                Shape::Text(&ADDRESS),
+                Shape::List { of: &Shape::Text(&ADDRESS), empty: Empty::Refused },
+            ]),
+            Absent::Fault,
+            "\"0.0.0.0:8080\"",
+            "Where it listens: an IP address with a port, or a list of them. Port 0 is any free \
+             one.",
+        )
+        .aka(&["listen", "address", "addr", "port", "host"]),
+        Key::new(
+            "protocols",
+            Shape::List { of: &Shape::Word(&["h1", "h2"], PROTOCOLS_LATER), empty: Empty::Refused },
+            Absent::Texts(&["h1", "h2"]),
+            "[\"h1\", \"h2\"]",
+            "Which versions of HTTP are spoken. `h2` is found by ALPN over TLS, by prior knowledge \
+             on clear text.",
+        )
+        .aka(&["protocol", "http2", "alpn"]),
+        Key::new(
+            "tls",
+            Shape::Table(&TLS),
+            Absent::Means("clear text"),
+            "{ certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }] }",
+            "Speak TLS.",
+        )
+        .aka(&["ssl", "https", "certificate", "certificates", "cert"]),
+        Key::new(
+            "redirect_https",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Redirect every request to `https`. Only for clear text.",
+        )
+        .aka(&["https_redirect", "force_https", "force_ssl", "ssl_redirect"]),
+        Key::new(
+            "trusted_proxies",
+            Shape::List { of: &Shape::Text(&NETWORK), empty: Empty::Allowed },
+            Absent::Texts(&[]),
+            "[\"10.0.0.0/8\"]",
+            "Whose `X-Forwarded-*` and `Forwarded` are believed; by default nobody's.",
+        )
+        .aka(&["set_real_ip_from", "real_ip", "trusted_ips", "forwarded_headers"]),
+        Key::new(
+            "proxy_protocol",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Each connection begins with a header of the PROXY protocol, version 1 or 2.",
+        )
+        .aka(&["accept_proxy"]),
+        Key::new(
+            "limits",
+            Shape::Table(&LIMITS),
+            Absent::Inner,
+            "{ body = \"10MiB\" }",
+            "What one client may ask for at the most.",
+        )
+        .aka(&["limit"]),
+        Key::new(
+            "timeouts",
+            Shape::Table(&TIMEOUTS),
+            Absent::Inner,
+            "{ idle = \"75s\" }",
+            "How long a client may take.",
+        )
+        .aka(&["timeout"]),
+    ],
+    later: &[],
+};
+
+static PROTOCOLS_LATER: &[Later] = &[Later { name: "h3", what: "HTTP/3" }];
+
+pub(crate) static TLS: Table = Table {
+    header: "[listeners.NAME.tls]",
+    noun: "TLS",
+    doc: "TLS 1.2 and 1.3.",
+    keys: &[Key::new(
+        "certificates",
+        Shape::List { of: &Shape::Table(&CERTIFICATE), empty: Empty::Refused },
+        Absent::Fault,
+        "[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]",
+        "The certificates, chosen by the name that the client asks for. The first is shown to \
+         clients whose name fits none.",
+    )
+    .aka(&["cert", "certificate", "key", "certs", "ssl_certificate"])],
+    later: &[Later { name: "acme", what: "certificates from an ACME authority" }],
+};
+
+pub(crate) static CERTIFICATE: Table = Table {
+    header: "[[listeners.NAME.tls.certificates]]",
+    noun: "a certificate",
+    doc: "A certificate and its key. Both files are read again on each reload; relative paths start \
+          at the directory of the configuration.",
+    keys: &[
+        Key::new(
+            "cert",
+            Shape::Text(&FILE),
+            Absent::Fault,
+            "\"fullchain.pem\"",
+            "The chain as PEM, the server's own certificate first.",
+        )
+        .aka(&["certificate", "chain", "crt", "ssl_certificate"]),
+        Key::new(
+            "key",
+            Shape::Text(&FILE),
+            Absent::Fault,
+            "\"privkey.pem\"",
+            "The private key as PEM: PKCS#8, PKCS#1 or SEC1.",
+        )
+        .aka(&["private_key", "privkey", "ssl_certificate_key"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static LIMITS: Table = Table {
+    header: "[listeners.NAME.limits]",
+    noun: "a listener's limits",
+    doc: "What one client may ask for at the most.",
+    keys: &[
+        Key::new(
+            "header_bytes",
+            Shape::Size(1 << 10..=1 << 20),
+            Absent::Text("32KiB"),
+            "\"32KiB\"",
+            "The request line and all headers together; more gets 431.",
+        )
+        .aka(&["header", "header_size", "max_header_bytes"]),
+        Key::new(
+            "headers",
+            Shape::Count(1..=10_000),
+            Absent::Count(100),
+            "100",
+            "How many header fields; more gets 431.",
+        )
+        .aka(&["header_count", "max_headers"]),
+        Key::new(
+            "body",
+            Shape::SizeOrUnlimited,
+            Absent::Text("10MiB"),
+            "\"10MiB\"",
+            "A request's body; more gets 413. A route's `body` overrides it.",
+        )
+        .aka(&["client_max_body_size", "body_size", "body_bytes", "max_body"]),
+        Key::new(
+            "connections",
+            Shape::Count(1..=10_000_000),
+            Absent::Count(20_000),
+            "20000",
+            "Open connections at once.",
+        )
+        .aka(&["max_connections", "maxconn", "worker_connections"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static TIMEOUTS: Table = Table {
+    header: "[listeners.NAME.timeouts]",
+    noun: "a listener's timeouts",
+    doc: "How long a client may take. Those for bodies look at progress, never at the whole, so \
+          that a large body may take its time.",
+    keys: &[
+        Key::new(
+            "header",
+            TIMEOUT,
+            Absent::Text("10s"),
+            "\"10s\"",
+            "From a request's first byte to the end of its head; the TLS handshake likewise.",
+        )
+        .aka(&["client_header_timeout", "read_header", "http_request"]),
+        Key::new(
+            "body_idle",
+            TIMEOUT,
+            Absent::Text("30s"),
+            "\"30s\"",
+            "Without progress of a request's body.",
+        )
+        .aka(&["body", "client_body_timeout", "read"]),
+        Key::new(
+            "idle",
+            TIMEOUT,
+            Absent::Text("75s"),
+            "\"75s\"",
+            "Between two requests on a connection.",
+        )
+        .aka(&["keepalive", "keep_alive", "keepalive_timeout", "client"]),
+        Key::new(
+            "write_idle",
+            TIMEOUT,
+            Absent::Text("30s"),
+            "\"30s\"",
+            "Without progress of an answer that the client should read.",
+        )
+        .aka(&["write", "send_timeout", "send"]),
+    ],
+    later: &[],
+};

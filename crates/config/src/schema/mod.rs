@@ -1,0 +1,236 @@
+//! Every key of the file, described once: the reader takes types, limits and defaults from here,
+//! and the JSON Schema and the reference are written from here.
+//!
+//! What a description cannot say (two keys that exclude each other, a service that must exist) is
+//! the reader's. To add a key, describe it here and ask for it in `read`; the tests in
+//! `conformance` see to it that both were done.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+#[cfg(test)]
+mod conformance;
+mod json;
+mod listener;
+mod reference;
+mod route;
+mod server;
+mod service;
+
+pub use json::schema;
+pub use reference::reference;
+
+use listener::LISTENER;
+use route::ROUTE;
+use service::SERVICE;
+
+pub(crate) use server::{ACCESS_LATER, ROOT};
+pub(crate) use service::RUN_LATER;
+
+/// A table of the file.
+pub(crate) struct Table {
+    /// Where it stands, as its header would say: `[listeners.NAME]`; empty for the file itself.
+    pub(crate) header: &'static str,
+    /// What it describes: "a listener".
+    pub(crate) noun: &'static str,
+    /// A few sentences for the reference.
+    pub(crate) doc: &'static str,
+    /// What may stand in it.
+    pub(crate) keys: &'static [Key],
+    /// Names that are taken, but do nothing yet.
+    pub(crate) later: &'static [Later],
+}
+
+/// A key of a table.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) absent: Absent,
+    /// A value as it could be written.
+    pub(crate) example: &'static str,
+    /// A sentence or two for the reference.
+    pub(crate) doc: &'static str,
+    /// What other programs, or other people, call it.
+    pub(crate) aka: &'static [&'static str],
+}
+
+/// A name that is taken, but does nothing yet. Whoever builds it deletes its row.
+pub(crate) struct Later {
+    pub(crate) name: &'static str,
+    /// What it will be for, as in "instances that Plimsoll runs itself".
+    pub(crate) what: &'static str,
+}
+
+/// What kind of value a key takes.
+pub(crate) enum Shape {
+    Flag,
+    Count(RangeInclusive<u64>),
+    Number(RangeInclusive<f64>),
+    Text(&'static Format),
+    /// One of these; of the second list nothing works yet.
+    Word(&'static [&'static str], &'static [Later]),
+    Duration(RangeInclusive<Duration>),
+    Size(RangeInclusive<u64>),
+    /// A size, or `"unlimited"`.
+    SizeOrUnlimited,
+    Share,
+    List {
+        of: &'static Shape,
+        empty: Empty,
+    },
+    /// A table whose keys are made up by the user; `names` is what they name, in capitals.
+    Names {
+        names: &'static str,
+        of: &'static Shape,
+    },
+    Table(&'static Table),
+    /// One of these, told apart by the type of TOML.
+    Either(&'static [Shape]),
+}
+
+/// Whether a list may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Empty {
+    Allowed,
+    Refused,
+}
+
+/// A text that must have a form of its own.
+pub(crate) struct Format {
+    /// "an IP address with a port".
+    pub(crate) noun: &'static str,
+    /// A regular expression (ECMA 262) that holds for all of them, for editors.
+    pub(crate) pattern: Option<&'static str>,
+}
+
+/// What it means that a key is absent.
+pub(crate) enum Absent {
+    /// A fault.
+    Fault,
+    /// Something that no value says.
+    Means(&'static str),
+    /// The same as this text.
+    Text(&'static str),
+    /// The same as this number.
+    Count(u64),
+    /// The same as this.
+    Flag(bool),
+    /// The same as a list of these.
+    Texts(&'static [&'static str]),
+    /// The defaults of the keys in the table.
+    Inner,
+}
+
+impl Table {
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    pub(crate) fn later(&self, name: &str) -> Option<&'static Later> {
+        self.later.iter().find(|later| later.name == name)
+    }
+}
+
+impl Key {
+    pub(crate) const fn new(
+        name: &'static str,
+        shape: Shape,
+        absent: Absent,
+        example: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, shape, absent, example, doc, aka: &[] }
+    }
+
+    /// The key, which others call by these names.
+    pub(crate) const fn aka(self, aka: &'static [&'static str]) -> Self {
+        Self { aka, ..self }
+    }
+}
+
+impl Shape {
+    /// The tables in it.
+    pub(crate) fn tables(&'static self) -> Vec<&'static Table> {
+        match self {
+            Self::Table(table) => vec![table],
+            Self::List { of, .. } | Self::Names { of, .. } => of.tables(),
+            Self::Either(shapes) => shapes.iter().flat_map(Self::tables).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a value of this shape is, in words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Flag => "`true` or `false`".to_owned(),
+            Self::Count(range) => format!("a whole number{}", between(range)),
+            Self::Number(range) => format!("a number{}", between(range)),
+            Self::Text(format) => format.noun.to_owned(),
+            Self::Word(words, _) => either(words.iter().map(|word| format!("\"{word}\""))),
+            Self::Duration(_) => "a duration such as \"30s\"".to_owned(),
+            Self::Size(_) => "a size such as \"10MiB\"".to_owned(),
+            Self::SizeOrUnlimited => "a size such as \"10MiB\", or \"unlimited\"".to_owned(),
+            Self::Share => "a share such as \"25%\"".to_owned(),
+            Self::List { of, .. } => format!("a list, each {}", of.describe()),
+            Self::Names { names, .. } => {
+                format!("a table with a {} as each key", names.to_lowercase())
+            }
+            Self::Table(table) => format!("a table with the keys of {}", table.noun),
+            Self::Either(shapes) => either(shapes.iter().map(Self::describe)),
+        }
+    }
+}
+
+/// The words of `shape` that do nothing yet.
+fn words_later(shape: &Shape) -> &'static [Later] {
+    match shape {
+        Shape::Word(_, later) => later,
+        Shape::List { of, .. } => words_later(of),
+        _ => &[],
+    }
+}
+
+fn between<T: std::fmt::Display>(range: &RangeInclusive<T>) -> String {
+    format!(" from {} to {}", range.start(), range.end())
+}
+
+fn either(parts: impl Iterator<Item = String>) -> String {
+    let parts: Vec<String> = parts.collect();
+    match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The table that is the whole file, and every table below it, each once, in their order.
+pub(crate) fn tables() -> Vec<&'static Table> {
+    fn collect(table: &'static Table, found: &mut Vec<&'static Table>) {
+        if found.iter().any(|other| std::ptr::eq(*other, table)) {
+            return;
+        }
+        found.push(table);
+        for inner in table.keys.iter().flat_map(|key| key.shape.tables()) {
+            collect(inner, found);
+        }
+    }
+    let mut found = Vec::new();
+    collect(&ROOT, &mut found);
+    found
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Any time that makes sense to wait for; nothing can be waited for in no time at all.
+const TIMEOUT: Shape = Shape::Duration(MILLISECOND..=Duration::from_secs(365 * 86_400));
+
+const ADDRESS: Format = Format { noun: "an IP address with a port", pattern: Some(r":[0-9]+$") };
+const NETWORK: Format =
+    Format { noun: "a network such as \"10.0.0.0/8\", or an address", pattern: None };
+const FILE: Format = Format { noun: "the path of a file", pattern: None };
+const TEXT: Format = Format { noun: "a text", pattern: None };
+const VARIABLE: Format = Format {
+    noun: "the name of an environment variable",
+    pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+};

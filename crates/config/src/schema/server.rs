@@ -1,0 +1,171 @@
+//! The file itself, `[server]`, `[admin]` and `[log]`.
+
+use std::time::Duration;
+
+use super::{
+    ADDRESS, Absent, DAY, Format, Key, LISTENER, Later, ROUTE, SERVICE, Shape, Table, VARIABLE,
+};
+use crate::schema::Empty;
+
+pub(crate) static ROOT: Table = Table {
+    header: "",
+    noun: "the file",
+    doc: "",
+    keys: &[
+        Key::new(
+            "server",
+            Shape::Table(&SERVER),
+            Absent::Inner,
+            "{ drain = \"30s\" }",
+            "The program as a whole.",
+        )
+        .aka(&["global", "main", "plimsoll"]),
+        Key::new(
+            "admin",
+            Shape::Table(&ADMIN),
+            Absent::Inner,
+            "{ bind = \"127.0.0.1:7070\" }",
+            "The API that the commands talk to.",
+        )
+        .aka(&["api", "dashboard", "metrics"]),
+        Key::new(
+            "log",
+            Shape::Table(&LOG),
+            Absent::Inner,
+            "{ level = \"info\" }",
+            "What is written, and where.",
+        )
+        .aka(&["logging", "access_log", "error_log"]),
+        Key::new(
+            "listeners",
+            Shape::Names { names: "NAME", of: &Shape::Table(&LISTENER) },
+            Absent::Fault,
+            "{ web = { bind = \"0.0.0.0:8080\" } }",
+            "Where clients arrive; at least one.",
+        )
+        .aka(&["frontend", "frontends", "entrypoints", "entryPoints", "bind", "listen"]),
+        Key::new(
+            "services",
+            Shape::Names { names: "NAME", of: &Shape::Table(&SERVICE) },
+            Absent::Means("none; the routes redirect or answer by themselves"),
+            "{ api = { targets = [\"10.0.0.11:8080\"] } }",
+            "Who answers.",
+        )
+        .aka(&["backend", "backends", "upstream", "upstreams", "cluster", "clusters"]),
+        Key::new(
+            "routes",
+            Shape::List { of: &Shape::Table(&ROUTE), empty: Empty::Allowed },
+            Absent::Means("everything goes to the only service; with several a fault"),
+            "[{ to = \"api\" }]",
+            "Which requests go where.",
+        )
+        .aka(&["rules", "locations", "location"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static SERVER: Table = Table {
+    header: "[server]",
+    noun: "the server",
+    doc: "The program as a whole. `state_dir` and `workers` are taken up by the next start, not by a \
+          reload.",
+    keys: &[
+        Key::new(
+            "state_dir",
+            Shape::Text(&Format { noun: "the path of a directory", pattern: None }),
+            Absent::Means(
+                "`/var/lib/plimsoll` for root, else `$XDG_STATE_HOME/plimsoll` or \
+                 `~/.local/state/plimsoll`",
+            ),
+            "\"/var/lib/plimsoll\"",
+            "Where the admin socket, the journal and the logs are kept.",
+        )
+        .aka(&["data_dir", "dir", "run_dir"]),
+        Key::new(
+            "workers",
+            Shape::Count(1..=1024),
+            Absent::Means("one for each core"),
+            "2",
+            "Threads that serve requests.",
+        )
+        .aka(&["threads", "worker_processes", "nbthread"]),
+        Key::new(
+            "drain",
+            Shape::Duration(Duration::ZERO..=DAY),
+            Absent::Text("30s"),
+            "\"30s\"",
+            "What a stopping edge gives its open exchanges before it cuts them off; `\"0s\"` gives \
+             nothing.",
+        )
+        .aka(&["grace", "shutdown_timeout", "stop_timeout"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static ADMIN: Table = Table {
+    header: "[admin]",
+    noun: "the admin API",
+    doc: "The API that the commands talk to. It is always there as the socket \
+          `state_dir/admin.sock`, for its owner.",
+    keys: &[
+        Key::new(
+            "bind",
+            Shape::Text(&ADDRESS),
+            Absent::Means("only the socket"),
+            "\"127.0.0.1:7070\"",
+            "Also on TCP, at this address: the API and `/metrics`.",
+        )
+        .aka(&["listen", "address", "port"]),
+        Key::new(
+            "token_env",
+            Shape::Text(&VARIABLE),
+            Absent::Means("no token; allowed only where `bind` is a loopback address"),
+            "\"PLIMSOLL_TOKEN\"",
+            "The environment variable with the token that clients on TCP must show. The token \
+             itself never stands in the file.",
+        )
+        .aka(&["token"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static LOG: Table = Table {
+    header: "[log]",
+    noun: "the log",
+    doc: "What is written, and where.",
+    keys: &[
+        Key::new(
+            "level",
+            Shape::Word(&["error", "warn", "info", "debug", "trace"], &[]),
+            Absent::Text("info"),
+            "\"info\"",
+            "The least severe level that is written.",
+        ),
+        Key::new(
+            "format",
+            Shape::Word(&["text", "json"], &[]),
+            Absent::Text("text"),
+            "\"text\"",
+            "How lines are written: for people, or as one JSON object each.",
+        ),
+        Key::new(
+            "access",
+            Shape::Text(&Format {
+                noun: "\"stdout\", \"off\" or the path of a file",
+                pattern: None,
+            }),
+            Absent::Text("stdout"),
+            "\"access.log\"",
+            "Where the access log goes. A file is appended to, and opened again on a reload.",
+        )
+        .aka(&["access_log", "file", "output"]),
+    ],
+    later: &[],
+};
+
+/// Sinks of the access log that are named by a word or the scheme of a URL.
+pub(crate) static ACCESS_LATER: &[Later] = &[
+    Later { name: "kafka", what: "the access log on a Kafka topic" },
+    Later { name: "syslog", what: "the access log on syslog" },
+    Later { name: "otlp", what: "the access log by OpenTelemetry" },
+];

@@ -1,0 +1,452 @@
+//! `[services.NAME]`.
+
+use super::{Absent, Empty, Format, Key, Later, Shape, TEXT, TIMEOUT, Table};
+
+const ORIGIN: Format =
+    Format { noun: "an address or a name with a port", pattern: Some(r":[0-9]+$") };
+const TARGET_PATH: Format = Format { noun: "a path, with a query if need be", pattern: Some("^/") };
+const HASH_KEY: Format = Format {
+    noun: "\"ip\", \"path\", \"header:NAME\", \"cookie:NAME\" or \"query:NAME\"",
+    pattern: Some("^(ip|path|(header|cookie|query):.+)$"),
+};
+const STATUSES: Format = Format {
+    noun: "status codes and ranges of them such as \"200-399\" or \"200,204-206\"",
+    pattern: Some("^[0-9, -]+$"),
+};
+const CONDITION: Format = Format {
+    noun: "\"connect\", \"reset\", \"timeout\" or a status from \"500\" to \"599\"",
+    pattern: Some("^(connect|reset|timeout|5[0-9][0-9])$"),
+};
+const COOKIE: Format =
+    Format { noun: "the name of a cookie", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
+const HOST: Format = Format { noun: "a host, with a port if need be", pattern: None };
+
+/// The weight of a target or of a route's share.
+pub(super) const WEIGHT: Shape = Shape::Count(0..=65_535);
+
+pub(crate) static SERVICE: Table = Table {
+    header: "[services.NAME]",
+    noun: "a service",
+    doc: "A group of instances that do the same, and how requests are spread over them.",
+    keys: &[
+        Key::new(
+            "targets",
+            Shape::List {
+                of: &Shape::Either(&[Shape::Text(&ORIGIN), Shape::Table(&TARGET)]),
+                empty: Empty::Refused,
+            },
+            Absent::Fault,
+            "[\"10.0.0.11:8080\", { address = \"10.0.0.12:8080\", weight = 3 }]",
+            "Where the instances are. A name stands for every address it resolves to, and is looked \
+             up again when its TTL is over.",
+        )
+        .aka(&["target", "servers", "server", "upstreams", "backends", "addresses", "endpoints", "instances", "hosts"]),
+        Key::new(
+            "protocol",
+            Shape::Word(&["h1", "h2"], &[Later { name: "h3", what: "HTTP/3" }]),
+            Absent::Text("h1"),
+            "\"h1\"",
+            "What is spoken with the instances: HTTP/1.1, or HTTP/2 on clear text by prior \
+             knowledge, as gRPC servers speak it.",
+        )
+        .aka(&["protocols", "grpc", "http2"]),
+        Key::new(
+            "balance",
+            Shape::Either(&[
+                Shape::Word(
+                    &["least_conn", "round_robin", "random", "p2c", "ip_hash", "peak_ewma"],
+                    &[],
+                ),
+                Shape::Table(&HASH),
+            ]),
+            Absent::Text("least_conn"),
+            "\"least_conn\"",
+            "How an instance is chosen: the fewest requests in flight (ties in rotation), in turn, \
+             by chance, the less loaded of two picked by chance, by the client's address, the \
+             lowest expected latency; or, as a table, by a part of the request.",
+        )
+        .aka(&["lb", "algorithm", "policy", "strategy", "load_balancing", "method"]),
+        Key::new(
+            "sticky",
+            Shape::Table(&STICKY),
+            Absent::Means("off"),
+            "{ cookie = \"plimsoll\", ttl = \"1d\" }",
+            "A signed cookie keeps a client with its instance.",
+        )
+        .aka(&["stickiness", "session", "affinity"]),
+        Key::new(
+            "slow_start",
+            TIMEOUT,
+            Absent::Means("off: an instance gets its full share at once"),
+            "\"10s\"",
+            "How long a new instance takes from its first share of the traffic to its full one.",
+        )
+        .aka(&["slowstart", "warmup", "ramp"]),
+        Key::new(
+            "max_connections",
+            Shape::Count(1..=1_000_000),
+            Absent::Means("no limit"),
+            "200",
+            "Requests in flight on one instance at the most; what is over waits in the queue.",
+        )
+        .aka(&["max_conns", "maxconn", "connections", "concurrency"]),
+        Key::new(
+            "queue",
+            Shape::Table(&QUEUE),
+            Absent::Inner,
+            "{ length = 1000, timeout = \"5s\" }",
+            "Where requests wait while all instances have their `max_connections`.",
+        ),
+        Key::new(
+            "health",
+            Shape::Table(&HEALTH),
+            Absent::Means("no active checks"),
+            "{ path = \"/health\" }",
+            "Asks every instance regularly how it is.",
+        )
+        .aka(&["healthcheck", "health_check", "check", "checks", "probe"]),
+        Key::new(
+            "passive",
+            Shape::Either(&[Shape::Flag, Shape::Table(&PASSIVE)]),
+            Absent::Inner,
+            "{ max_fails = 3 }",
+            "Leaves instances out for a while that fail requests; `false` switches it off.",
+        )
+        .aka(&["outlier_detection", "circuit_breaker", "max_fails", "ejection"]),
+        Key::new(
+            "retry",
+            Shape::Table(&RETRY),
+            Absent::Inner,
+            "{ attempts = 2 }",
+            "Sends a request that failed on one instance to another, where that is safe.",
+        )
+        .aka(&["retries", "proxy_next_upstream"]),
+        Key::new(
+            "timeouts",
+            Shape::Table(&TIMEOUTS),
+            Absent::Inner,
+            "{ first_byte = \"60s\" }",
+            "How long an instance may take.",
+        )
+        .aka(&["timeout", "proxy_read_timeout", "proxy_connect_timeout"]),
+    ],
+    later: &[
+        Later { name: "command", what: "instances that Plimsoll runs itself" },
+        Later { name: "image", what: "instances that Docker runs" },
+        Later { name: "version", what: "releases" },
+        Later { name: "replicas", what: "the number of instances that Plimsoll runs" },
+        Later { name: "env", what: "the environment of instances that Plimsoll runs" },
+        Later { name: "env_file", what: "the environment of instances that Plimsoll runs" },
+        Later { name: "secrets", what: "the secrets of instances that Plimsoll runs" },
+        Later { name: "deploy", what: "replacing a release" },
+        Later { name: "stop", what: "stopping instances that Plimsoll runs" },
+        Later { name: "restart", what: "restarting instances that Plimsoll runs" },
+        Later { name: "limits", what: "the memory and processor time of an instance" },
+    ],
+};
+
+/// What stands for `targets` where Plimsoll runs the instances.
+pub(crate) static RUN_LATER: &[&str] = &["command", "image"];
+
+pub(crate) static TARGET: Table = Table {
+    header: "[[services.NAME.targets]]",
+    noun: "a target",
+    doc: "One instance, or all that a name resolves to. A text stands for a table with only its \
+          `address`.",
+    keys: &[
+        Key::new(
+            "address",
+            Shape::Text(&ORIGIN),
+            Absent::Fault,
+            "\"10.0.0.11:8080\"",
+            "Where it is.",
+        )
+        .aka(&["addr", "host", "url", "target", "server", "port"]),
+        Key::new(
+            "weight",
+            WEIGHT,
+            Absent::Count(1),
+            "3",
+            "Its share relative to the other targets; 0 gets nothing.",
+        ),
+        Key::new(
+            "backup",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Gets traffic only when no other target can.",
+        ),
+    ],
+    later: &[],
+};
+
+pub(crate) static HASH: Table = Table {
+    header: "[services.NAME.balance]",
+    noun: "a balance by hash",
+    doc: "Consistent hashing: requests with the same key go to the same instance, and few move when \
+          instances come or go.",
+    keys: &[
+        Key::new(
+            "hash",
+            Shape::Text(&HASH_KEY),
+            Absent::Fault,
+            "\"header:x-user\"",
+            "The part of a request that is hashed; a request without it is hashed by the client's \
+             address.",
+        )
+        .aka(&["key", "by", "on"]),
+        Key::new(
+            "algorithm",
+            Shape::Word(&["rendezvous", "ring"], &[]),
+            Absent::Text("rendezvous"),
+            "\"rendezvous\"",
+            "Highest random weight (exact weights, for up to some hundred instances), or a ring of \
+             points (for thousands).",
+        ),
+        Key::new(
+            "load_bound",
+            Shape::Number(1.0..=100.0),
+            Absent::Means("no bound"),
+            "1.25",
+            "No instance gets more than this times the average load; the next in its order gets the \
+             rest.",
+        )
+        .aka(&["bound", "bounded_load", "balance_factor"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static STICKY: Table = Table {
+    header: "[services.NAME.sticky]",
+    noun: "a sticky cookie",
+    doc: "A signed cookie keeps a client with its instance, as long as that is healthy.",
+    keys: &[
+        Key::new(
+            "cookie",
+            Shape::Text(&COOKIE),
+            Absent::Text("plimsoll"),
+            "\"plimsoll\"",
+            "The cookie's name.",
+        )
+        .aka(&["name", "cookie_name"]),
+        Key::new(
+            "ttl",
+            Shape::Duration(
+                std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(400 * 86_400),
+            ),
+            Absent::Means("until the client ends its session"),
+            "\"1d\"",
+            "How long the client keeps it.",
+        )
+        .aka(&["max_age", "expires", "duration"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static QUEUE: Table = Table {
+    header: "[services.NAME.queue]",
+    noun: "a queue",
+    doc: "Where requests wait while all instances have their `max_connections`.",
+    keys: &[
+        Key::new(
+            "length",
+            Shape::Count(0..=1_000_000),
+            Absent::Count(1000),
+            "1000",
+            "How many may wait; more get 503 at once.",
+        )
+        .aka(&["size", "max", "depth"]),
+        Key::new(
+            "timeout",
+            TIMEOUT,
+            Absent::Text("5s"),
+            "\"5s\"",
+            "How long one may wait before it gets 503.",
+        ),
+    ],
+    later: &[],
+};
+
+pub(crate) static HEALTH: Table = Table {
+    header: "[services.NAME.health]",
+    noun: "a health check",
+    doc: "Asks every instance regularly how it is: by `GET path`, or with `tcp = true` by opening a \
+          connection. The first pass of a new instance is enough to send it traffic.",
+    keys: &[
+        Key::new(
+            "path",
+            Shape::Text(&TARGET_PATH),
+            Absent::Means("only with `tcp = true`"),
+            "\"/health\"",
+            "What is asked for.",
+        )
+        .aka(&["uri", "url", "endpoint", "http"]),
+        Key::new(
+            "tcp",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Only opens a connection, instead of asking for `path`.",
+        ),
+        Key::new(
+            "host",
+            Shape::Text(&HOST),
+            Absent::Means("the target's own address"),
+            "\"api.internal\"",
+            "The `Host` that is sent.",
+        ),
+        Key::new(
+            "interval",
+            TIMEOUT,
+            Absent::Text("2s"),
+            "\"2s\"",
+            "From one check of an instance to the next.",
+        )
+        .aka(&["every", "period", "inter"]),
+        Key::new(
+            "timeout",
+            TIMEOUT,
+            Absent::Text("1s"),
+            "\"1s\"",
+            "How long an instance may take to answer.",
+        ),
+        Key::new(
+            "healthy",
+            Shape::Count(1..=100),
+            Absent::Count(2),
+            "2",
+            "Passes in a row until an unhealthy instance is healthy.",
+        )
+        .aka(&["rise", "healthy_threshold", "passes", "success_threshold"]),
+        Key::new(
+            "unhealthy",
+            Shape::Count(1..=100),
+            Absent::Count(3),
+            "3",
+            "Failures in a row until a healthy instance is unhealthy.",
+        )
+        .aka(&["fall", "unhealthy_threshold", "fails", "failure_threshold"]),
+        Key::new(
+            "status",
+            Shape::Text(&STATUSES),
+            Absent::Text("200-399"),
+            "\"200,204-206\"",
+            "Answers that pass.",
+        )
+        .aka(&["expect", "codes", "matcher", "expected_status"]),
+        Key::new(
+            "body",
+            Shape::Text(&TEXT),
+            Absent::Means("any"),
+            "\"ok\"",
+            "What the first 64 KiB of the answer must contain.",
+        )
+        .aka(&["contains", "match"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static PASSIVE: Table = Table {
+    header: "[services.NAME.passive]",
+    noun: "passive ejection",
+    doc: "Leaves instances out for a while that fail requests. The last one is never left out.",
+    keys: &[
+        Key::new(
+            "max_fails",
+            Shape::Count(1..=1_000_000),
+            Absent::Count(3),
+            "3",
+            "This many failures in a row eject an instance; so does a failure rate of half or more \
+             over the last `fail_timeout`, once this many have failed in it.",
+        )
+        .aka(&["fails", "failures", "consecutive_5xx"]),
+        Key::new(
+            "fail_timeout",
+            TIMEOUT,
+            Absent::Text("10s"),
+            "\"10s\"",
+            "How long the first ejection lasts; each further one that follows soon lasts longer.",
+        )
+        .aka(&["timeout", "base_ejection_time"]),
+        Key::new(
+            "max_ejected",
+            Shape::Share,
+            Absent::Text("50%"),
+            "\"50%\"",
+            "The share of the instances that may be left out at once.",
+        )
+        .aka(&["max_ejection_percent"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static RETRY: Table = Table {
+    header: "[services.NAME.retry]",
+    noun: "a retry",
+    doc: "Sends a request that failed on one instance to another. What is listed in `on` is tried \
+          again only where nothing can happen twice: what has reached an instance is sent again \
+          only if its method is idempotent and its body is still at hand.",
+    keys: &[
+        Key::new(
+            "attempts",
+            Shape::Count(1..=10),
+            Absent::Count(2),
+            "2",
+            "How often a request is sent at the most, the first time included; 1 is no retry.",
+        )
+        .aka(&["tries", "retries", "max", "count"]),
+        Key::new(
+            "budget",
+            Shape::Share,
+            Absent::Text("20%"),
+            "\"20%\"",
+            "Retries as a share of the recent requests, so that they cannot pile onto instances in \
+             trouble.",
+        ),
+        Key::new(
+            "on",
+            Shape::List { of: &Shape::Text(&CONDITION), empty: Empty::Allowed },
+            Absent::Texts(&["connect", "reset", "timeout", "503"]),
+            "[\"connect\", \"reset\", \"timeout\", \"503\"]",
+            "After what: no connection could be opened; it broke, or what came was not HTTP; the \
+             instance was too slow; it answered with this status.",
+        )
+        .aka(&["when", "conditions", "retry_on"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static TIMEOUTS: Table = Table {
+    header: "[services.NAME.timeouts]",
+    noun: "a service's timeouts",
+    doc: "How long an instance may take.",
+    keys: &[
+        Key::new("connect", TIMEOUT, Absent::Text("3s"), "\"3s\"", "To open a connection.")
+            .aka(&["proxy_connect_timeout", "dial"]),
+        Key::new(
+            "first_byte",
+            TIMEOUT,
+            Absent::Text("60s"),
+            "\"60s\"",
+            "From the request's end to the head of the answer.",
+        )
+        .aka(&["read", "response", "request", "server", "proxy_read_timeout"]),
+        Key::new(
+            "idle",
+            TIMEOUT,
+            Absent::Text("60s"),
+            "\"60s\"",
+            "Without progress of either body.",
+        )
+        .aka(&["write", "send"]),
+        Key::new(
+            "tunnel_idle",
+            TIMEOUT,
+            Absent::Text("1h"),
+            "\"1h\"",
+            "Without a byte in either direction of an upgraded connection, such as a WebSocket.",
+        )
+        .aka(&["tunnel", "websocket"]),
+    ],
+    later: &[],
+};

@@ -1,0 +1,274 @@
+//! The TOML layer: a tree in which every value has its place, and what is wrong with the text as
+//! TOML, said in the words of somebody who wants to mend it. What the values mean is not known
+//! here.
+
+use std::ops::Range;
+use std::string::FromUtf8Error;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::environment::Origin;
+use crate::faults::{Faults, Flaw, Spot};
+use crate::place::Lines;
+
+/// A text read as TOML, as far as that was possible.
+pub(crate) struct Document<'a> {
+    tree: Spanned<DeTable<'a>>,
+    errors: Vec<Mistake>,
+}
+
+/// Something that is wrong with the text as TOML.
+struct Mistake {
+    span: Range<usize>,
+    reach: Reach,
+    flaw: Flaw,
+}
+
+/// How much of the text a mistake spoils for those who read on; of several on one line the
+/// greatest is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// All that follows: a bracket that is not closed swallows the keys behind it.
+    Rest,
+    /// Its line, where it explains what else seems wrong there.
+    Line,
+    /// Its value only.
+    Value,
+}
+
+impl<'a> Document<'a> {
+    /// Reads `text`.
+    pub(crate) fn parse(text: &'a str) -> Self {
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        let mistakes = errors.iter().map(|error| Mistake::of(error, text)).collect();
+        Self { tree, errors: telling(mistakes, &Lines::new(text)) }
+    }
+
+    /// What could be read.
+    pub(crate) fn tree(&self) -> &DeTable<'a> {
+        self.tree.get_ref()
+    }
+
+    /// Joins what is wrong with the syntax and what the reader found, in the order of the text.
+    /// Where the syntax is wrong, the reader is believed only so far as the mistake cannot have
+    /// misled it.
+    pub(crate) fn merge(self, faults: Faults<'_>, origin: &Origin) -> Diagnostics {
+        let spoiler = self.errors.iter().find(|mistake| mistake.reach == Reach::Rest);
+        let horizon = spoiler.map_or(usize::MAX, |mistake| mistake.span.start);
+        let starts: Vec<usize> = self.errors.iter().map(|mistake| mistake.span.start).collect();
+        for Mistake { span, flaw, .. } in self.errors {
+            faults.add(Spot { key: String::new(), span }, flaw, &[]);
+        }
+        let (mut list, lines, text) = faults.finish();
+        if !starts.is_empty() {
+            let broken: Vec<usize> = starts.into_iter().map(|start| lines.line(start)).collect();
+            list.retain(|fault| fault.code == Code::Syntax || is_sound(fault, horizon, &broken));
+        }
+        list.sort_by_key(|fault| (fault.place.bytes.start, fault.place.bytes.end));
+        Diagnostics { origin: origin.name.clone(), text, list }
+    }
+}
+
+/// Whether what the reader found holds although the syntax is wrong at the lines `broken` and
+/// nothing is certain behind `horizon`.
+fn is_sound(fault: &Diagnostic, horizon: usize, broken: &[usize]) -> bool {
+    !fault.code.is_about_absence()
+        && fault.place.bytes.end <= horizon
+        && broken.binary_search(&fault.place.line).is_err()
+}
+
+/// The mistakes that tell something: one for each line, up to the first that spoils the rest.
+fn telling(mut mistakes: Vec<Mistake>, lines: &Lines<'_>) -> Vec<Mistake> {
+    let line = |mistake: &Mistake| lines.line(mistake.span.start);
+    mistakes.sort_by_key(|mistake| (line(mistake), mistake.reach, mistake.span.start));
+    mistakes.dedup_by_key(|mistake| line(mistake));
+    if let Some(last) = mistakes.iter().position(|mistake| mistake.reach == Reach::Rest) {
+        mistakes.truncate(last + 1);
+    }
+    mistakes
+}
+
+impl Mistake {
+    /// Translates what the parser of TOML says.
+    fn of(error: &toml::de::Error, text: &str) -> Self {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let (problem, expected) = match error.message().split_once(", expected ") {
+            Some((problem, expected)) => (problem, Some(expected)),
+            None => (error.message(), None),
+        };
+        let shown = text.get(span.clone()).unwrap_or_default();
+        let (reach, what, why, hint) = match problem {
+            "string values must be quoted" => unquoted(shown),
+            "invalid boolean" => (
+                Reach::Value,
+                "neither `true` nor `false`".to_owned(),
+                "TOML writes both in lower case",
+                "write `true` or `false`",
+            ),
+            "duplicate key" => (
+                Reach::Value,
+                format!("`{shown}` is defined twice"),
+                "the second definition",
+                "keep one of them; a table can be opened with `[...]` only once",
+            ),
+            "missing value" | "missing value for key" | "extra `=`" => (
+                Reach::Line,
+                "a value is missing".to_owned(),
+                "after `=` comes a value",
+                "write `key = value`",
+            ),
+            "unexpected key or value" => (
+                Reach::Line,
+                "more than one key and its value on a line".to_owned(),
+                "the value ends before this",
+                "put the next key on a line of its own, or the whole value in quotes",
+            ),
+            "invalid basic string" | "invalid literal string" if is_quote(expected) => (
+                Reach::Line,
+                "a text is not closed".to_owned(),
+                "here the line ends",
+                "end the text with the quote that it began with",
+            ),
+            "missing escaped value" | "too few unicode value digits" => (
+                Reach::Value,
+                "`\\` is followed by nothing it could escape".to_owned(),
+                "not an escape of TOML",
+                "write `\\\\` for a backslash, or put the text in single quotes, where a \
+                 backslash is only itself",
+            ),
+            "unexpected leading zero" => (
+                Reach::Value,
+                "a number begins with `0`".to_owned(),
+                "TOML allows no leading zero",
+                "leave the zero out, or write the value in quotes if it is a text",
+            ),
+            "key with no value" | "invalid unquoted key" => keyless(text, &span),
+            "invalid key-value pair" => {
+                let is_json =
+                    shown.starts_with(['{', '}']) || rest(text, &span).starts_with(['{', '}']);
+                let why = if is_json { "TOML is not JSON" } else { "a line begins with a key" };
+                let hint = "write `key = value`, or `[table]` and its keys below";
+                (Reach::Rest, "no key stands here".to_owned(), why, hint)
+            }
+            "unclosed table" | "unclosed array table" => (
+                Reach::Rest,
+                "the header of a table is not closed".to_owned(),
+                "a bracket is missing",
+                "end a header with as many `]` as it began with `[`; what follows is read after \
+                 that",
+            ),
+            "missing comma between array elements" | "unclosed array" => {
+                unclosed("a list", "`]`", is_first_of_its_line(text, span.start))
+            }
+            "missing comma between key-value pairs"
+            | "missing key for inline table element"
+            | "unclosed inline table" => {
+                unclosed("an inline table", "`}`", is_first_of_its_line(text, span.start))
+            }
+            _ if problem.starts_with("cannot extend value") => (
+                Reach::Value,
+                format!("`{shown}` is a value, not a table to add keys to"),
+                "it was given its value before",
+                "put all its keys in one place",
+            ),
+            _ => return Self::other(problem, expected, span),
+        };
+        Self { span, reach, flaw: Flaw::new(Code::Syntax, what, why, hint) }
+    }
+
+    /// What is seen too seldom to have words of its own.
+    fn other(problem: &str, expected: Option<&str>, span: Range<usize>) -> Self {
+        let why = match expected {
+            None | Some("nothing") => "not TOML".to_owned(),
+            Some(expected) => format!("expected {expected}"),
+        };
+        let is_number = ["`_`", "integer", "radix", "redundant", "unexpected sign"];
+        let reach = match is_number.iter().any(|word| problem.starts_with(word)) {
+            true => Reach::Value,
+            false => Reach::Rest,
+        };
+        let hint = "https://toml.io shows how each kind of value is written";
+        Self { span, reach, flaw: Flaw::new(Code::Syntax, problem, why, hint) }
+    }
+}
+
+/// The parts of a mistake: reach, what, why and hint.
+type Words = (Reach, String, &'static str, &'static str);
+
+fn is_quote(expected: Option<&str>) -> bool {
+    matches!(expected, Some("`\"`" | "`'`"))
+}
+
+fn unquoted(shown: &str) -> Words {
+    let (what, why, hint) = match shown.chars().next() {
+        Some('“' | '”' | '„' | '‘' | '’' | '«') => (
+            "typographic quotes",
+            "TOML knows only the plain `\"` and `'`",
+            "type the quotes anew, as `\"`",
+        ),
+        None => ("a value is missing", "after `=` comes a value", "write `key = value`"),
+        Some(_) => (
+            "a text stands without quotes",
+            "only numbers, `true` and `false` go without",
+            "put it in double quotes",
+        ),
+    };
+    (Reach::Value, what.to_owned(), why, hint)
+}
+
+fn keyless(text: &str, span: &Range<usize>) -> Words {
+    let rest = rest(text, span);
+    let before = text.get(..span.start).unwrap_or_default();
+    if let Some(char) = rest.chars().next().filter(|char| !char.is_ascii()) {
+        let what = format!("`{char}` stands in a name without quotes");
+        let why = "without quotes a name has only ASCII letters, digits, `-` and `_`";
+        return (Reach::Rest, what, why, "write the name in ASCII, or put it in quotes");
+    }
+    let has_colon = rest.starts_with(':') || before.trim_end().ends_with(':');
+    let (what, why, hint) = match has_colon {
+        true => ("`:` where `=` belongs", "TOML is not YAML", "write `key = value`"),
+        false => ("a key without a value", "`=` and a value are missing", "write `key = value`"),
+    };
+    (Reach::Rest, what.to_owned(), why, hint)
+}
+
+/// The text from the beginning of `span` on.
+fn rest<'a>(text: &'a str, span: &Range<usize>) -> &'a str {
+    text.get(span.start..).unwrap_or_default()
+}
+
+fn unclosed(noun: &str, bracket: &str, begins_line: bool) -> Words {
+    let what = format!("{noun} is not closed by {bracket}, or a comma is missing");
+    let (why, hint) = match begins_line {
+        true => (
+            "this was read as a part of it",
+            "look at the line before: it ends with `,` if there is more to come, else with the \
+             closing bracket",
+        ),
+        false => ("a comma is missing before this", "separate what it holds by commas"),
+    };
+    (Reach::Rest, what, why, hint)
+}
+
+fn is_first_of_its_line(text: &str, byte: usize) -> bool {
+    let before = text.get(..byte).unwrap_or_default();
+    byte >= text.len() || before.trim_end_matches([' ', '\t']).ends_with('\n')
+}
+
+/// What is said of a file that is not even text.
+pub(crate) fn not_utf8(error: &FromUtf8Error, origin: &Origin) -> Diagnostics {
+    let at = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let flaw = Flaw::new(
+        Code::Encoding,
+        "the file is not UTF-8",
+        "no character of UTF-8",
+        "save it as UTF-8; TOML allows nothing else",
+    );
+    let faults = Faults::new(&text);
+    faults.add(Spot { key: String::new(), span: at..at + 1 }, flaw, &[]);
+    let (list, _, text) = faults.finish();
+    Diagnostics { origin: origin.name.clone(), text, list }
+}

@@ -1,0 +1,274 @@
+//! Paths: what a route matches, what a rewrite takes away or adds, what a health check asks for.
+//!
+//! Routes are matched against a path's normal form (dot segments resolved, needless escapes undone,
+//! empty segments dropped), so a pattern that is not in that form could never match; it is refused
+//! with the form that would.
+
+use model::PathMatch;
+
+use super::{expression, shown};
+use crate::faults::Flaw;
+
+/// Reads what a route matches: `/cart`, `/chat/*`, `/*`, `~^/v[0-9]+/`.
+pub(crate) fn parse_match(text: &str) -> Result<PathMatch, Flaw> {
+    if let Some(expression) = text.strip_prefix('~') {
+        return expression::parse(expression, 1).map(PathMatch::Expression);
+    }
+    if text == "/*" {
+        return Ok(PathMatch::Any);
+    }
+    let (path, make): (_, fn(String) -> PathMatch) = match text.strip_suffix("/*") {
+        Some(path) => (path, PathMatch::Prefix),
+        None => (text, PathMatch::Exact),
+    };
+    check_star(text, path)?;
+    check(text, path)?;
+    Ok(make(path.to_owned()))
+}
+
+/// Reads a prefix that a rewrite takes away or adds: `/chat`.
+pub(crate) fn parse_prefix(text: &str) -> Result<String, Flaw> {
+    let flaw = |why: &str, hint: String| {
+        Flaw::invalid(format!("\"{}\" is not a prefix", shown(text)), why, hint)
+    };
+    if let Some(path) = text.strip_suffix("/*").filter(|path| !path.is_empty()) {
+        return Err(flaw("a prefix has no star", format!("write \"{}\"", shown(path))));
+    }
+    if text == "/" || text == "/*" {
+        return Err(flaw("it changes nothing", "leave it out".to_owned()));
+    }
+    if let Some(path) = text.strip_suffix('/') {
+        let hint = format!("write \"{}\"", shown(path));
+        return Err(flaw("the slash behind it belongs to what follows", hint));
+    }
+    check(text, text)?;
+    Ok(text.to_owned())
+}
+
+/// Reads what a health check asks for: a path with a query if need be.
+pub(crate) fn parse_request_target(text: &str) -> Result<String, Flaw> {
+    let (path, _) = text.split_once('?').unwrap_or((text, ""));
+    check_begin(text, path)?;
+    match text.char_indices().find(|(_, char)| !char.is_ascii_graphic() || *char == '#') {
+        Some((at, char)) => Err(stray(text, at, char)),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Whether every path that `pattern` matches is `prefix` or below it.
+pub(crate) fn implies(pattern: &PathMatch, prefix: &str) -> bool {
+    match pattern {
+        PathMatch::Exact(path) | PathMatch::Prefix(path) => {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        PathMatch::Any | PathMatch::Expression(_) => false,
+    }
+}
+
+fn flaw(text: &str, why: &str, hint: impl Into<String>) -> Flaw {
+    Flaw::invalid(format!("\"{}\" is not a path", shown(text)), why, hint)
+}
+
+/// A star stands for everything below a path, and only behind its last slash.
+fn check_star(text: &str, path: &str) -> Result<(), Flaw> {
+    let Some(star) = path.find('*') else {
+        return Ok(());
+    };
+    let before = path[..star].trim_end_matches('/');
+    let hint = match star + 1 == text.len() {
+        true => format!(
+            "write \"{before}/*\" for {before} and everything below it, or \"~^{}\" for all that \
+             begins so",
+            regex_syntax::escape(&path[..star])
+        ),
+        false => format!("write an expression, such as \"~^{}\"", as_expression(text)),
+    };
+    let flaw = flaw(text, "a star stands only at the end, behind a slash", hint);
+    Err(flaw.at(star..star + 1))
+}
+
+/// `pattern` as an expression, each star being a segment.
+fn as_expression(pattern: &str) -> String {
+    let parts: Vec<String> = pattern.split('*').map(regex_syntax::escape).collect();
+    format!("{}$", parts.join("[^/]+"))
+}
+
+fn check_begin(text: &str, path: &str) -> Result<(), Flaw> {
+    match path.starts_with('/') {
+        true => Ok(()),
+        false if text.is_empty() => {
+            Err(flaw(text, "it is empty", "write a path such as \"/cart\""))
+        }
+        false if text.contains("://") => Err(flaw(
+            text,
+            "a path is no URL",
+            "write only the part from the slash behind the host",
+        )),
+        false => {
+            Err(flaw(text, "a path begins with a slash", format!("write \"/{}\"", shown(text))))
+        }
+    }
+}
+
+/// Checks that `path` is in the form in which paths are matched; `text` is what it is a part of.
+fn check(text: &str, path: &str) -> Result<(), Flaw> {
+    check_begin(text, path)?;
+    for (at, char) in path.char_indices() {
+        match char {
+            '?' => {
+                return Err(flaw(
+                    text,
+                    "the query is matched by `query`",
+                    "write `query = { name = \"value\" }`",
+                )
+                .at(at..at + 1));
+            }
+            '%' => check_escape(text, path, at)?,
+            _ if char.is_ascii_graphic() && char != '#' => {}
+            _ => return Err(stray(text, at, char)),
+        }
+    }
+    check_segments(text, path)
+}
+
+fn check_segments(text: &str, path: &str) -> Result<(), Flaw> {
+    // A slash at the end is one of the path's own, unless it belongs to the star that was cut off.
+    let inner = match path.strip_suffix('/') {
+        Some(inner) if text.len() == path.len() => inner,
+        _ => path,
+    };
+    if inner.split('/').skip(1).all(|segment| !matches!(segment, "" | "." | "..")) {
+        return Ok(());
+    }
+    let why = "requests are matched after `.`, `..` and empty segments are resolved";
+    Err(flaw(text, why, "write the path without them"))
+}
+
+fn check_escape(text: &str, path: &str, at: usize) -> Result<(), Flaw> {
+    let digits =
+        path.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    let Some(digits) = digits else {
+        let hint = "write %25 for a percent sign";
+        return Err(flaw(text, "two hexadecimal digits follow `%`", hint).at(at..at + 1));
+    };
+    let byte = u8::from_str_radix(digits, 16).unwrap_or_default();
+    let part = at..at + 3;
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        let hint = format!("write `{}` for `%{digits}`", char::from(byte));
+        return Err(flaw(text, "requests are matched without needless escapes", hint).at(part));
+    }
+    if digits.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        let hint = format!("write `%{}`", digits.to_uppercase());
+        return Err(flaw(text, "requests are matched with escapes in upper case", hint).at(part));
+    }
+    Ok(())
+}
+
+/// A character that no path has.
+fn stray(text: &str, at: usize, char: char) -> Flaw {
+    let mut buffer = [0; 4];
+    let bytes = char.encode_utf8(&mut buffer).bytes();
+    let escaped: String = bytes.map(|byte| format!("%{byte:02X}")).collect();
+    let hint = match char {
+        '#' => "fragments are never sent; leave it out".to_owned(),
+        _ => format!("write `{escaped}`"),
+    };
+    flaw(text, "paths are sent with this character escaped", hint).at(at..at + char.len_utf8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(text: &str) -> String {
+        parse_match(text).unwrap_err().hint
+    }
+
+    #[test]
+    fn patterns_are_exact_prefix_any_or_expression() {
+        for (text, path) in [
+            ("/", PathMatch::Exact("/".to_owned())),
+            ("/cart", PathMatch::Exact("/cart".to_owned())),
+            ("/cart/", PathMatch::Exact("/cart/".to_owned())),
+            ("/chat/*", PathMatch::Prefix("/chat".to_owned())),
+            ("/a/b.c/%2F/*", PathMatch::Prefix("/a/b.c/%2F".to_owned())),
+            ("/*", PathMatch::Any),
+        ] {
+            assert_eq!(parse_match(text).unwrap(), path, "{text}");
+        }
+        assert!(matches!(parse_match("~^/v[0-9]+/").unwrap(), PathMatch::Expression(_)));
+    }
+
+    #[test]
+    fn a_star_elsewhere_is_answered_with_what_was_meant() {
+        assert_eq!(
+            hint("/chat*"),
+            "write \"/chat/*\" for /chat and everything below it, or \"~^/chat\" for all that \
+             begins so"
+        );
+        assert_eq!(hint("/a.b/*/c"), "write an expression, such as \"~^/a\\.b/[^/]+/c$\"");
+        assert!(parse_match("/a/**").is_err());
+    }
+
+    #[test]
+    fn what_no_request_could_have_is_refused() {
+        assert_eq!(hint("cart"), "write \"/cart\"");
+        assert_eq!(hint("/café"), "write `%C3%A9`");
+        assert_eq!(hint("/a b"), "write `%20`");
+        assert_eq!(hint("/%61"), "write `a` for `%61`");
+        assert_eq!(hint("/%2f"), "write `%2F`");
+        for text in [
+            "",
+            "*",
+            "/..",
+            "/a/../b",
+            "/a//b",
+            "/a//*",
+            "//*",
+            "/./a",
+            "/a#b",
+            "/a?b=c",
+            "/%4",
+            "/%zz",
+            "http://a/b",
+        ] {
+            assert!(parse_match(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_may_be_taken_only_where_it_must_be() {
+        let implied = |pattern, prefix| implies(&parse_match(pattern).unwrap(), prefix);
+        assert!(implied("/chat/*", "/chat"));
+        assert!(implied("/chat/v1/*", "/chat"));
+        assert!(implied("/chat", "/chat"));
+        assert!(implied("/chat/x", "/chat"));
+        assert!(!implied("/chatter/*", "/chat"));
+        assert!(!implied("/*", "/chat"));
+        assert!(!implied("/c/*", "/chat"));
+        assert!(!implied("~^/chat/", "/chat"));
+    }
+
+    #[test]
+    fn prefixes_have_no_slash_behind_them() {
+        assert_eq!(parse_prefix("/chat").unwrap(), "/chat");
+        for (text, hint) in [
+            ("/chat/", "write \"/chat\""),
+            ("/chat/*", "write \"/chat\""),
+            ("/", "leave it out"),
+            ("/*", "leave it out"),
+            ("chat", "write \"/chat\""),
+        ] {
+            assert_eq!(parse_prefix(text).unwrap_err().hint, hint, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_health_check_may_ask_with_a_query() {
+        assert!(parse_request_target("/health?full=1").is_ok());
+        for text in ["", "health", "/a b", "/a#b", "/a\r\nb", "/é"] {
+            assert!(parse_request_target(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Files as users write them, and what is said of each: `tests/cases/faults/*.toml` with the
+//! drawing of their faults beside them, `tests/cases/good/*.toml` with their intents.
+//!
+//! `UPDATE_CASES=1 cargo test -p config` writes what is said now; read the difference before it is
+//! committed.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use config::{Code, Diagnostics, Environment, Loaded, Origin, Paint};
+
+/// How many kinds of faults the cases hold at the least.
+const FAULTS_MIN: usize = 80;
+
+/// The only files that these cases find.
+fn probe(path: &Path) -> io::Result<()> {
+    match path.to_str() {
+        Some("/etc/plimsoll/fullchain.pem" | "/etc/plimsoll/privkey.pem") => Ok(()),
+        Some("/etc/plimsoll/certs") => Err(io::ErrorKind::IsADirectory.into()),
+        Some("/root/secret.pem") => Err(io::ErrorKind::PermissionDenied.into()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
+    let mut environment = Environment { probe, ..Environment::fixed() };
+    if path.ends_with("no-home.toml") {
+        environment.home = None;
+    }
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    config::parse(text, &Origin { name, dir: PathBuf::from("/etc/plimsoll"), environment })
+}
+
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut cases: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    cases.sort();
+    cases
+}
+
+/// Compares what is said of each case of `folder` with what stands beside it.
+fn compare(folder: &str, extension: &str, say: impl Fn(&Path, &str) -> String) {
+    let mut differences = String::new();
+    for case in cases(folder) {
+        let said = say(&case, &fs::read_to_string(&case).unwrap());
+        let golden = case.with_extension(extension);
+        if std::env::var_os("UPDATE_CASES").is_some() {
+            fs::write(&golden, &said).unwrap();
+        } else if fs::read_to_string(&golden).unwrap_or_default() != said {
+            let _ = writeln!(differences, "{} differs; now:\n{said}", golden.display());
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn each_fault_is_drawn_as_it_was_agreed() {
+    compare("faults", "txt", |path, text| {
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(path, text);
+        format!("{}{}\n", found.render(Paint::Plain), found.summary())
+    });
+}
+
+#[test]
+fn each_good_file_gives_the_intent_that_was_agreed() {
+    compare("good", "intent", |path, text| match parse(path, text) {
+        Ok(loaded) => format!("{:#?}\n", loaded.intent),
+        Err(diagnostics) => panic!("{}\n{diagnostics}", path.display()),
+    });
+}
+
+#[test]
+fn good_files_have_no_warnings() {
+    for path in cases("good") {
+        let loaded = parse(&path, &fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(loaded.warnings.is_empty(), "{}\n{}", path.display(), loaded.warnings);
+    }
+}
+
+#[test]
+fn every_kind_of_fault_has_a_case() {
+    let mut kinds: BTreeSet<&str> = BTreeSet::new();
+    let mut faults = BTreeSet::new();
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(diagnostics) | Ok(Loaded { warnings: diagnostics, .. })) = parse(&path, &text);
+        assert!(!diagnostics.is_empty(), "{} has no fault", path.display());
+        kinds.extend(diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()));
+        faults.extend(diagnostics.iter().map(|d| (d.code.as_str(), d.why.clone())));
+    }
+    let all = [
+        Code::Syntax,
+        Code::UnknownKey,
+        Code::Unsupported,
+        Code::WrongType,
+        Code::Missing,
+        Code::Invalid,
+        Code::OutOfRange,
+        Code::Duplicate,
+        Code::Conflict,
+        Code::UndefinedService,
+        Code::IndistinctRoutes,
+        Code::UnreadableFile,
+        Code::NoEffect,
+        Code::Unused,
+        Code::Risky,
+    ];
+    for code in all {
+        assert!(kinds.contains(code.as_str()), "no case for {code}");
+    }
+    assert!(faults.len() >= FAULTS_MIN, "only {} faults", faults.len());
+}
+
+#[test]
+fn the_place_in_the_data_is_the_place_that_is_drawn() {
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        let drawing = found.render(Paint::Plain);
+        let drawn = drawing.lines().filter_map(|line| line.trim_start().strip_prefix("--> "));
+        let places =
+            found.iter().map(|d| format!("{}:{}:{}", found.origin(), d.place.line, d.place.column));
+        assert_eq!(drawn.collect::<Vec<_>>(), places.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        let coloured = found.render(Paint::Coloured);
+        assert!(coloured.contains("\u{1b}["));
+        let mut plain = String::new();
+        let mut pieces = coloured.split("\u{1b}[");
+        plain.push_str(pieces.next().unwrap_or_default());
+        pieces.for_each(|piece| plain.push_str(piece.split_once('m').map_or("", |(_, text)| text)));
+        assert_eq!(plain, found.render(Paint::Plain), "{}", path.display());
+    }
+}
+
+#[test]
+fn no_fault_is_told_twice() {
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        let faults: Vec<_> = found.iter().collect();
+        for (at, fault) in faults.iter().enumerate() {
+            assert!(!faults[..at].contains(fault), "{}: {fault:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn each_fault_says_what_why_and_what_to_do() {
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        for fault in &found {
+            for words in [&fault.what, &fault.why, &fault.hint] {
+                assert!(
+                    !words.is_empty() && !words.contains('\n'),
+                    "{}: {fault:?}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
