@@ -1,1 +1,314 @@
-//! Being written.
+//! The data plane: listeners, workers, routing, instances and what is observed of them.
+//!
+//! [`Edge`] is the handle by which everything else sees it: a [`Blueprint`] goes in and becomes
+//! what is served, in one step; observations come out. A request's way is
+//! `connection` -> `exchange` -> `pick` -> `attempt` -> `answer` -> `story`; it stays on its
+//! worker's thread from accept to record.
+
+mod accept;
+mod answer;
+mod attempt;
+mod blueprint;
+pub mod claim;
+mod client;
+mod connection;
+mod exchange;
+mod fault;
+mod fields;
+mod forward;
+mod identity;
+pub mod live;
+mod member;
+mod pick;
+mod queue;
+mod relay;
+mod request_id;
+mod respond;
+mod retry;
+pub mod routing;
+mod snapshot;
+mod sticky;
+mod story;
+mod tunnel;
+mod upstream;
+mod wheel;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use model::{Generation, ListenerName, Revision, Service};
+use telemetry::LogWriter;
+use tokio::sync::mpsc;
+
+pub use blueprint::{Blueprint, Instance};
+pub use live::{Bar, Live, ServiceLive};
+pub use snapshot::ListenerLive;
+pub use sticky::StickyKey;
+pub use worker::WorkerCounters;
+
+use accept::{Place, Socket};
+use blueprint::Registry;
+use snapshot::Snapshot;
+use worker::{Order, Shared, Worker};
+
+/// What an edge is started with.
+pub struct Options {
+    /// Data-plane threads.
+    pub workers: NonZeroUsize,
+    /// Signs sticky cookies.
+    pub sticky_key: StickyKey,
+    /// The access log of each worker; shorter than the workers' number, or empty, for none.
+    pub logs: Vec<LogWriter>,
+    /// Told of each instance that has failed `max_fails` times in a row or more; whoever hears of
+    /// it asks [`Live::take_suspicion`].
+    pub suspects: mpsc::UnboundedSender<Arc<Live>>,
+}
+
+/// Why a blueprint was not published. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address} (listener `{listener}`)")]
+    Bind {
+        /// The listener that wants it.
+        listener: ListenerName,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The routes' expressions are too large together.
+    #[error("the routes' expressions cannot be compiled together")]
+    Routes(#[from] regex::Error),
+}
+
+/// The data plane.
+pub struct Edge {
+    shared: Arc<Shared>,
+    workers: Vec<Handle>,
+    registry: Registry,
+    current: Option<Arc<Snapshot>>,
+    generation: Generation,
+    /// Where each place is really bound.
+    bound: BTreeMap<(ListenerName, SocketAddr), SocketAddr>,
+    began: Instant,
+}
+
+struct Handle {
+    orders: mpsc::UnboundedSender<Order>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    counters: Arc<WorkerCounters>,
+}
+
+/// One service as it is served, and what is observed of it.
+pub struct ServiceView<'a> {
+    /// What is wanted of it.
+    pub service: &'a Arc<Service>,
+    /// What is observed of it.
+    pub live: &'a Arc<ServiceLive>,
+    /// Its instances.
+    pub instances: &'a [Arc<Live>],
+}
+
+impl Edge {
+    /// Starts the workers. They serve nothing until something is published.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let count = options.workers.get();
+        let shared = Arc::new(Shared::new(count, options.sticky_key, options.suspects));
+        let mut logs = options.logs.into_iter();
+        let workers = (0..count).map(|index| start_worker(index, &shared, logs.next()));
+        Ok(Self {
+            workers: workers.collect::<io::Result<_>>()?,
+            shared,
+            registry: Registry::default(),
+            current: None,
+            generation: Generation(0),
+            bound: BTreeMap::new(),
+            began: Instant::now(),
+        })
+    }
+
+    /// Time since the edge began, by which instances' slow start is counted.
+    pub fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Serves `blueprint` from now on. Open connections stay open, and what it has in common with
+    /// what was served before keeps its connections, health and counters.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; then what was served before is served on.
+    pub fn publish(&mut self, blueprint: &Blueprint) -> Result<Generation, PublishError> {
+        let generation = self.generation.next();
+        let count = self.workers.len();
+        let snapshot = Arc::new(self.registry.compile(blueprint, generation, count)?);
+        let sockets = self.bind(&snapshot)?;
+        self.generation = generation;
+        for (worker, sockets) in self.workers.iter().zip(sockets) {
+            // A worker that is gone has panicked, and the others go on.
+            let _ = worker.orders.send(Order::Publish(snapshot.clone(), sockets));
+        }
+        self.registry.forget(&snapshot);
+        self.current = Some(snapshot);
+        Ok(generation)
+    }
+
+    /// Binds what is not bound yet, for all workers or not at all.
+    fn bind(&mut self, snapshot: &Snapshot) -> Result<Vec<Vec<Socket>>, PublishError> {
+        let count = self.workers.len();
+        let mut sockets: Vec<Vec<Socket>> = (0..count).map(|_| Vec::new()).collect();
+        let mut bound = BTreeMap::new();
+        for plan in snapshot.listeners.values() {
+            for address in &plan.listener.bind {
+                let place = Place { listener: plan.listener.name.clone(), address: *address };
+                let key = (place.listener.clone(), *address);
+                let mut new = Vec::new();
+                match self.bound.get(&key) {
+                    Some(real) => drop(bound.insert(key, *real)),
+                    None => {
+                        let fault = |source| PublishError::Bind {
+                            listener: place.listener.clone(),
+                            address: *address,
+                            source,
+                        };
+                        new = accept::bind(*address, count).map_err(fault)?;
+                        let real = new[0].local_addr().map_err(fault)?;
+                        bound.insert(key, real);
+                    }
+                }
+                let mut new = new.into_iter();
+                for sockets in &mut sockets {
+                    sockets.push(Socket { place: place.clone(), socket: new.next() });
+                }
+            }
+        }
+        self.bound = bound;
+        Ok(sockets)
+    }
+
+    /// Where the listener `name` really listens.
+    pub fn addresses<'a>(&'a self, name: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
+        let mine = self.bound.iter().filter(move |((listener, _), _)| listener.as_str() == name);
+        mine.map(|(_, address)| *address)
+    }
+
+    /// The generation that is served.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The revision that is served.
+    pub fn revision(&self) -> Option<Revision> {
+        self.current.as_ref().map(|snapshot| snapshot.revision)
+    }
+
+    /// Every service as it is served.
+    pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
+        self.current.iter().flat_map(|snapshot| &snapshot.services).map(|plan| ServiceView {
+            service: &plan.service,
+            live: &plan.live,
+            instances: &plan.instances,
+        })
+    }
+
+    /// Every listener as it is served, and what is observed of it.
+    pub fn listeners(&self) -> impl Iterator<Item = (&ListenerName, &Arc<ListenerLive>)> {
+        let listeners = self.current.iter().flat_map(|snapshot| &snapshot.listeners);
+        listeners.map(|(name, plan)| (name, &plan.live))
+    }
+
+    /// What each worker counts.
+    pub fn counters(&self) -> impl Iterator<Item = &WorkerCounters> {
+        self.workers.iter().map(|worker| &*worker.counters)
+    }
+
+    /// Open connections of clients.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Something to ask whether an instance can be reached by nothing any more.
+    pub fn drains(&self) -> Drains {
+        Drains(self.shared.clone())
+    }
+
+    /// Takes no new connection, closes idle ones, and gives open exchanges until `limit`. Says
+    /// how many connections were cut off.
+    pub async fn stop(mut self, limit: Duration) -> usize {
+        self.shared.is_draining.store(true, Ordering::SeqCst);
+        self.order(|| Order::Drain);
+        let deadline = tokio::time::Instant::now() + limit;
+        while self.connections() > 0 {
+            let closed = self.shared.closed.notified();
+            if tokio::time::timeout_at(deadline, closed).await.is_err() {
+                break;
+            }
+        }
+        let cut = self.connections();
+        self.end();
+        cut
+    }
+
+    fn order(&self, order: impl Fn() -> Order) {
+        for worker in &self.workers {
+            // A worker that is gone needs no orders.
+            let _ = worker.orders.send(order());
+        }
+    }
+
+    fn end(&mut self) {
+        self.order(|| Order::Stop);
+        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            if thread.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Tells when an instance can be reached by nothing any more.
+#[derive(Clone)]
+pub struct Drains(Arc<Shared>);
+
+impl Drains {
+    /// Waits until nothing can reach `live`: no worker holds a generation before `generation`,
+    /// the first without it (or the one in which it was barred), and nothing is in flight on it.
+    pub async fn unreachable(&self, live: &Live, generation: Generation) {
+        loop {
+            let told = self.0.drained.notified();
+            if claim::is_unreachable(&self.0.ledger, &live.in_flight, generation.0) {
+                return;
+            }
+            told.await;
+        }
+    }
+}
+
+fn start_worker(index: usize, shared: &Arc<Shared>, log: Option<LogWriter>) -> io::Result<Handle> {
+    let (orders, received) = mpsc::unbounded_channel();
+    let counters = Arc::new(WorkerCounters::default());
+    let (shared, for_worker) = (shared.clone(), counters.clone());
+    let seed = fastrand::u64(..);
+    let make = move || Worker::new(index, shared, for_worker, log, seed);
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        if let Err(error) = worker::run(make, received) {
+            tracing::error!(%error, "a worker could not start");
+        }
+    })?;
+    Ok(Handle { orders, thread: Some(thread), counters })
+}

@@ -305,6 +305,11 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
+    /// The version of the answer.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// The status, from 100 to 999.
     pub fn status(&self) -> u16 {
         self.status

@@ -69,6 +69,7 @@ pub struct Conn {
     outgoing: Outgoing,
     received: u64,
     sent: u64,
+    is_cut: bool,
 }
 
 impl Conn {
@@ -85,6 +86,7 @@ impl Conn {
             outgoing: Outgoing::Done,
             received: 0,
             sent: 0,
+            is_cut: false,
         }
     }
 
@@ -168,6 +170,28 @@ impl Conn {
             Framing::Chunked => Incoming::Chunked(Box::default()),
             Framing::Close => Incoming::Close,
         };
+    }
+
+    /// How the body that is received next is framed.
+    pub fn framing(&self) -> Framing {
+        match self.incoming {
+            Incoming::Done => Framing::None,
+            Incoming::Length(length) => Framing::Length(length),
+            Incoming::Chunked(_) => Framing::Chunked,
+            Incoming::Close => Framing::Close,
+        }
+    }
+
+    /// Breaks off: the peer is to see a reset rather than an end that it could take for whole.
+    pub fn cut(&mut self) {
+        self.is_cut = true;
+        // A socket that cannot be told is one whose peer is gone already.
+        let _ = self.stream.socket().set_zero_linger();
+    }
+
+    /// Whether it was broken off.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Begins a message: the caller appends its head to what is returned and sends the body by

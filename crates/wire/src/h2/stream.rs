@@ -129,6 +129,11 @@ impl Stream {
         (self.received, self.sent)
     }
 
+    /// Whether the final head of an answer was sent.
+    pub fn has_answered(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
     /// Whether the incoming body was read to its end.
     pub fn is_received(&self) -> bool {
         self.incoming.is_none() && self.chunk.is_empty()

@@ -1,0 +1,436 @@
+//! One attempt: a request is sent to one instance, and its answer comes back to the client.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use model::{RetryCondition, ServiceTimeouts};
+use wire::body::Error;
+use wire::h1::Framing;
+use wire::head::ResponseHead;
+
+use crate::answer;
+use crate::client::{Client, StatusLine};
+use crate::fault::Fault;
+use crate::forward::Outbound;
+use crate::pick::Claim;
+use crate::relay::{Broken, Download, Side, Upload};
+use crate::retry::Retries;
+use crate::sticky::Stay;
+use crate::story::Story;
+use crate::tunnel;
+use crate::upstream::Upstream;
+use crate::wheel::Alarm;
+use crate::worker::Worker;
+
+/// A body that moves by less than this within its timeout is taken to stand still, so that one who
+/// sends a byte now and then cannot hold a connection for ever.
+const PROGRESS_BYTES_MIN: u64 = 256;
+/// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
+/// on in its place; as long as clients themselves wait.
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+/// Heads of 1xx before an answer that an instance may send.
+const INFORMATIONAL_MAX: usize = 16;
+
+/// How far a request got before its attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reached {
+    /// Nothing was sent: it certainly did not run.
+    Nothing,
+    /// Something was sent: it may have run.
+    Sent,
+    /// The client has seen the beginning of an answer.
+    Answer,
+}
+
+/// An attempt that did not answer the client.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    pub(crate) reached: Reached,
+    /// What it counts as when it is asked whether a retry may follow.
+    pub(crate) condition: Option<RetryCondition>,
+    /// Whether the instance is to blame.
+    pub(crate) blames_instance: bool,
+    /// The connection was kept from before and had been closed: nobody's fault.
+    pub(crate) was_stale: bool,
+}
+
+impl Failed {
+    fn by_client(fault: Fault, reached: Reached) -> Self {
+        Self { fault, reached, condition: None, blames_instance: false, was_stale: false }
+    }
+
+    fn by_instance(fault: Fault, reached: Reached, condition: RetryCondition) -> Self {
+        let condition = Some(condition);
+        Self { fault, reached, condition, blames_instance: true, was_stale: false }
+    }
+}
+
+/// What one attempt needs to know.
+pub(crate) struct Attempt<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) request: &'a Outbound<'a>,
+    pub(crate) framing: Framing,
+    pub(crate) claim: &'a Claim,
+    pub(crate) timeouts: &'a ServiceTimeouts,
+    pub(crate) client_timeouts: &'a model::ListenerTimeouts,
+    pub(crate) protocol: model::UpstreamProtocol,
+    pub(crate) alarm: &'a Alarm,
+    pub(crate) retries: &'a Retries<'a>,
+    pub(crate) stay: Stay<'a>,
+}
+
+/// An attempt's answer has begun, and this is what is left of the attempt.
+struct Answered {
+    upstream: Upstream,
+    keeps_alive: bool,
+}
+
+impl Attempt<'_> {
+    /// Makes the attempt.
+    pub(crate) async fn run<C: Client>(
+        &self,
+        client: &mut C,
+        upload: &mut Upload,
+        story: &mut Story<'_>,
+    ) -> Result<(), Failed> {
+        let mut upstream = self.reach(client, story).await?;
+        upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
+        let malformed = |_| Failed::by_instance(Fault::UpstreamReset, Reached::Nothing, RetryCondition::Connect);
+        upstream.send_head(self.request, self.framing).map_err(malformed)?;
+        let head = match self.final_head(client, &mut upstream, upload, story).await {
+            Ok(head) => head,
+            Err(failed) => {
+                upstream.cancel();
+                return Err(failed);
+            }
+        };
+        story.heard(Instant::now());
+        self.observe_latency(story);
+        if head.status() == 101 {
+            return tunnel::run(self, client, upstream, &head, story).await;
+        }
+        if self.retries.withhold(head.status(), self.claim.place, upload) {
+            upstream.cancel();
+            let condition = RetryCondition::Status(head.status());
+            return Err(Failed::by_instance(Fault::UpstreamReset, Reached::Sent, condition));
+        }
+        self.pass_on(client, upstream, &head, upload, story).await
+    }
+
+    /// A connection: one that was kept, or a new one.
+    async fn reach<C: Client>(
+        &self,
+        client: &mut C,
+        story: &mut Story<'_>,
+    ) -> Result<Upstream, Failed> {
+        let member = &self.claim.member;
+        if !self.retries.wants_fresh()
+            && let Some(upstream) = member.reuse(self.protocol).await
+        {
+            return Ok(upstream);
+        }
+        let mut connecting = std::pin::pin!(member.connect(self.protocol));
+        let started = Instant::now();
+        let outcome = self
+            .alarm
+            .within(self.timeouts.connect, |cx| match connecting.as_mut().poll(cx) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                Poll::Pending => client.poll_gone(cx).map(|()| None),
+            })
+            .await;
+        let failed = |fault| Failed::by_instance(fault, Reached::Nothing, RetryCondition::Connect);
+        match outcome {
+            Some(Some(Ok(upstream))) => {
+                story.connected(started.elapsed());
+                member.live.shard(self.worker.index).connects.add(1);
+                Ok(upstream)
+            }
+            Some(Some(Err(error))) => {
+                tracing::debug!(instance = %member.live.name, %error, "cannot connect");
+                Err(failed(Fault::ConnectFailed))
+            }
+            Some(None) => Err(Failed::by_client(Fault::ClientGone, Reached::Nothing)),
+            None => Err(failed(Fault::ConnectTimeout)),
+        }
+    }
+
+    /// Sends the body and waits for the head that ends the wait, passing on those of 1xx.
+    async fn final_head<C: Client>(
+        &self,
+        client: &mut C,
+        upstream: &mut Upstream,
+        upload: &mut Upload,
+        story: &mut Story<'_>,
+    ) -> Result<ResponseHead, Failed> {
+        for _ in 0..=INFORMATIONAL_MAX {
+            let head = self.next_head(client, upstream, upload).await?;
+            match head.status() {
+                101 if self.request.upgrade.is_some() => return Ok(head),
+                101 => break,
+                100 if upload.is_held() => {
+                    upload.release();
+                    answer::inform(client, &head).map_err(client_gone)?;
+                }
+                // The client did not ask, or was told already.
+                100 => {}
+                102..=199 => answer::inform(client, &head).map_err(client_gone)?,
+                _ => {
+                    story.status = Some(head.status());
+                    return Ok(head);
+                }
+            }
+            if let Poll::Ready(Err(error)) = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await {
+                return Err(client_gone(error));
+            }
+        }
+        Err(Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset))
+    }
+
+    async fn next_head<C: Client>(
+        &self,
+        client: &mut C,
+        upstream: &mut Upstream,
+        upload: &mut Upload,
+    ) -> Result<ResponseHead, Failed> {
+        let mut pace = Pace::new(self, upload);
+        let head = poll_fn(|cx| {
+            if let Poll::Ready(Err(broken)) = upload.poll(cx, client, upstream)
+                && let Some(failed) = self.judge_upload(broken)
+            {
+                return Poll::Ready(Err(failed));
+            }
+            match upstream.poll_head(cx) {
+                Poll::Ready(Ok(Some(head))) => return Poll::Ready(Ok(head)),
+                Poll::Ready(Ok(None)) => {
+                    return Poll::Ready(Err(self.silent(upstream, Fault::UpstreamReset)));
+                }
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(self.silent(upstream, Fault::of_answer(&error))));
+                }
+                Poll::Pending => {}
+            }
+            if upload.is_sent() && client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failed::by_client(Fault::ClientGone, Reached::Sent)));
+            }
+            pace.poll(cx, self, client, upload)
+        });
+        let head = head.await;
+        self.alarm.clear();
+        head
+    }
+
+    /// What a body that broke means; `None` where the instance's answer will tell.
+    fn judge_upload(&self, broken: Broken) -> Option<Failed> {
+        match broken {
+            Broken::TooLarge => Some(Failed::by_client(Fault::BodyTooLarge, Reached::Sent)),
+            Broken::By(Side::Client, error) => {
+                Some(Failed::by_client(Fault::of_body(&error), Reached::Sent))
+            }
+            Broken::By(Side::Instance, _) => None,
+        }
+    }
+
+    /// The connection ended, or spoke nonsense, before there was an answer.
+    fn silent(&self, upstream: &Upstream, fault: Fault) -> Failed {
+        let mut failed = Failed::by_instance(fault, Reached::Sent, RetryCondition::Reset);
+        failed.was_stale = upstream.is_reused() && fault == Fault::UpstreamReset;
+        failed.blames_instance = !failed.was_stale;
+        failed
+    }
+
+    fn observe_latency(&self, story: &Story<'_>) {
+        let Some(latency) = story.first_byte() else { return };
+        let member = &self.claim.member;
+        let mut smoothed = member.smoothed.get();
+        smoothed.observe(self.worker.wheel.now(), latency);
+        member.smoothed.set(smoothed);
+        member.live.shard(self.worker.index).latency.record(latency);
+    }
+
+    /// Passes the answer on to its end, and keeps the connection if it can serve again.
+    async fn pass_on<C: Client>(
+        &self,
+        client: &mut C,
+        mut upstream: Upstream,
+        head: &ResponseHead,
+        upload: &mut Upload,
+        story: &mut Story<'_>,
+    ) -> Result<(), Failed> {
+        let method = self.request.head.method();
+        let nonsense = |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
+        let framing = upstream.expect_body(method, head).map_err(nonsense)?;
+        let keeps_alive = head.keeps_alive() && framing != Framing::Close;
+        answer::begin(client, head, method, framing, &self.request.policies.response_headers, &self.stay)
+            .map_err(client_gone)?;
+        story.answered = true;
+        let mut answered = Answered { upstream, keeps_alive };
+        let relayed = self.relay(client, &mut answered.upstream, upload).await;
+        self.alarm.clear();
+        self.count_bytes(&mut answered.upstream);
+        relayed.inspect_err(|_| answered.upstream.cancel())?;
+        self.keep(answered, upload);
+        Ok(())
+    }
+
+    /// The answer's body, and what is left of the request's.
+    async fn relay<C: Client>(
+        &self,
+        client: &mut C,
+        upstream: &mut Upstream,
+        upload: &mut Upload,
+    ) -> Result<(), Failed> {
+        let mut download = Download::from(Side::Instance);
+        let mut seen = (u64::MAX, u64::MAX, Side::Client);
+        let relayed = poll_fn(|cx| {
+            // A client whose body is broken may still want its answer.
+            let _ = upload.poll(cx, client, upstream);
+            match download.poll(cx, upstream, client) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err((side, _))) => return Poll::Ready(Err(cut(side, broken_off(side)))),
+                Poll::Pending => {}
+            }
+            if upload.is_sent() && client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(cut(Side::Client, Fault::ClientGone)));
+            }
+            let waits_for = download.waits_for();
+            let now = (download.moved(), upload.moved(), waits_for);
+            if now != seen {
+                seen = now;
+                self.alarm.set(match waits_for {
+                    Side::Client => self.client_timeouts.write_idle,
+                    Side::Instance => self.timeouts.idle,
+                });
+            }
+            let late = match waits_for {
+                Side::Client => Fault::WriteTimeout,
+                Side::Instance => Fault::UpstreamTruncated,
+            };
+            self.alarm.poll(cx).map(|()| Err(cut(waits_for, late)))
+        });
+        relayed.await
+    }
+
+    pub(crate) fn count_bytes(&self, upstream: &mut Upstream) {
+        let (received, sent) = upstream.take_counts();
+        let shard = self.claim.member.live.shard(self.worker.index);
+        shard.bytes_from.add(received);
+        shard.bytes_to.add(sent);
+    }
+
+    fn keep(&self, answered: Answered, upload: &Upload) {
+        if let Upstream::H1(upstream) = answered.upstream
+            && answered.keeps_alive
+            && upload.is_sent()
+            && upstream.conn.is_clean()
+            && !self.worker.is_draining()
+        {
+            self.claim.member.keep(upstream, self.worker.wheel.now());
+        }
+    }
+}
+
+fn client_gone(_: Error) -> Failed {
+    Failed::by_client(Fault::ClientGone, Reached::Answer)
+}
+
+fn broken_off(side: Side) -> Fault {
+    match side {
+        Side::Client => Fault::ClientGone,
+        Side::Instance => Fault::UpstreamTruncated,
+    }
+}
+
+/// An answer that broke off after it had begun.
+pub(crate) fn cut(side: Side, fault: Fault) -> Failed {
+    match side {
+        Side::Client => Failed::by_client(fault, Reached::Answer),
+        Side::Instance => Failed::by_instance(fault, Reached::Answer, RetryCondition::Reset),
+    }
+}
+
+/// Watches that a request gets on, until its answer begins.
+struct Pace {
+    /// What is waited for; a change sets the alarm anew.
+    waits: Option<Waits>,
+    moved: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Body(Side),
+    Continue,
+    Answer,
+}
+
+impl Pace {
+    fn new(_: &Attempt<'_>, upload: &Upload) -> Self {
+        Self { waits: None, moved: upload.moved() }
+    }
+
+    /// Ready when someone has been waited for too long.
+    fn poll<C: Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &Attempt<'_>,
+        client: &mut C,
+        upload: &mut Upload,
+    ) -> Poll<Result<ResponseHead, Failed>> {
+        let waits = if upload.is_held() {
+            Waits::Continue
+        } else if upload.is_resting() {
+            Waits::Answer
+        } else {
+            Waits::Body(upload.waits_for())
+        };
+        let has_moved = upload.moved() - self.moved >= PROGRESS_BYTES_MIN;
+        if self.waits != Some(waits) || has_moved {
+            // Turns between the two sides of a body are no progress by themselves.
+            let turned = matches!((self.waits, waits), (Some(Waits::Body(_)), Waits::Body(Side::Client)));
+            self.waits = Some(waits);
+            if !turned || has_moved {
+                self.moved = upload.moved();
+                attempt.alarm.set(match waits {
+                    Waits::Continue => CONTINUE_AFTER,
+                    Waits::Answer => attempt.timeouts.first_byte,
+                    Waits::Body(Side::Client) => attempt.client_timeouts.body_idle,
+                    Waits::Body(Side::Instance) => attempt.timeouts.idle,
+                });
+            }
+        }
+        std::task::ready!(attempt.alarm.poll(cx));
+        let timeout = RetryCondition::Timeout;
+        Poll::Ready(Err(match waits {
+            Waits::Continue => return self.go_on(cx, attempt, client, upload),
+            Waits::Answer | Waits::Body(Side::Instance) => {
+                Failed::by_instance(Fault::UpstreamTimeout, Reached::Sent, timeout)
+            }
+            Waits::Body(Side::Client) => Failed::by_client(Fault::BodyTimeout, Reached::Sent),
+        }))
+    }
+
+    /// The instance keeps silent: the client is told to send its body all the same.
+    fn go_on<C: Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &Attempt<'_>,
+        client: &mut C,
+        upload: &mut Upload,
+    ) -> Poll<Result<ResponseHead, Failed>> {
+        upload.release();
+        attempt.alarm.clear();
+        self.waits = None;
+        let told = client.inform(StatusLine::standard(100), |_| {});
+        if let Err(error) = told {
+            return Poll::Ready(Err(client_gone(error)));
+        }
+        // Looks again at once, now that the body may move.
+        cx.waker().wake_by_ref();
+        match client.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(client_gone(error))),
+            _ => Poll::Pending,
+        }
+    }
+}

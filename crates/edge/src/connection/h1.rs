@@ -1,0 +1,281 @@
+//! A client's connection over HTTP/1: one request after another.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use wire::body::{Error, Sink, Source};
+use wire::h1::request::HeadLimits;
+use wire::h1::{Conn, Framing};
+use wire::head::{Fields, RequestHead, Version};
+
+use super::Door;
+use crate::client::{Client, StatusLine};
+use crate::exchange::{self, Entrance};
+use crate::fault::Fault;
+use crate::fields::FieldSink;
+use crate::identity::Peer;
+use crate::respond;
+use crate::wheel::Alarm;
+
+/// How long, and how much, is read and thrown away after an answer that came before the request's
+/// end: closing at once would reset the connection, and the client might never see the answer.
+const LINGER_FOR: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Serves requests until one side wants no more.
+pub(super) async fn serve(door: &mut Door, mut conn: Conn, peer: Peer, alarm: &Alarm) {
+    loop {
+        match next_head(door, &mut conn, alarm).await {
+            Ok(Some(head)) => {
+                // On the heap, and only while it lasts: an idle connection should be small.
+                if !Box::pin(one(door, &mut conn, &peer, alarm, head)).await {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(fault) => {
+                Box::pin(refuse(door, &mut conn, alarm, fault)).await;
+                break;
+            }
+        }
+    }
+    Box::pin(close(conn, alarm)).await;
+}
+
+/// Waits for a request. `None` when the connection ends in peace.
+async fn next_head(
+    door: &mut Door,
+    conn: &mut Conn,
+    alarm: &Alarm,
+) -> Result<Option<RequestHead>, Fault> {
+    let timeouts = &door.plan.listener.timeouts;
+    let begun = alarm.within(timeouts.idle, |cx| match conn.poll_begun(cx) {
+        Poll::Pending if door.is_closing() => Poll::Ready(Ok(false)),
+        polled => polled,
+    });
+    if !matches!(begun.await, Some(Ok(true))) {
+        return Ok(None);
+    }
+    door.refresh();
+    let listener = &door.plan.listener;
+    let limits =
+        HeadLimits { bytes: listener.limits.header_bytes, fields: listener.limits.headers };
+    match alarm.within(listener.timeouts.header, |cx| conn.poll_request(cx, limits)).await {
+        Some(Ok(head)) => Ok(head),
+        Some(Err(error)) => Err(Fault::of_head(&error)),
+        None => Err(Fault::HeaderTimeout),
+    }
+}
+
+/// Serves one request; whether another may follow.
+async fn one(door: &Door, conn: &mut Conn, peer: &Peer, alarm: &Alarm, head: RequestHead) -> bool {
+    let entrance = Entrance { worker: &door.worker, listener: &door.plan, peer, alarm };
+    let keep = head.keeps_alive() && !door.is_closing();
+    let framing = conn.framing();
+    let mut client = H1 { conn, version: head.version(), keep, has_begun: false };
+    exchange::run(entrance, &mut client, &head, framing).await;
+    client.keep && client.has_begun && client.conn.is_received() && client.conn.is_sent()
+}
+
+/// Answers what was no request.
+async fn refuse(door: &Door, conn: &mut Conn, alarm: &Alarm, fault: Fault) {
+    door.worker.counters.refused.add(1);
+    let mut client = H1 { conn, version: Version::Http11, keep: false, has_begun: false };
+    let id = door.worker.ids.next();
+    let limit = door.plan.listener.timeouts.write_idle;
+    let mut telling = std::pin::pin!(respond::fault(&mut client, None, fault, &id));
+    // Who does not read it within its time does not get it.
+    let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
+}
+
+/// Closes so that the client sees what was sent: reads on for a while if it is still sending.
+async fn close(mut conn: Conn, alarm: &Alarm) {
+    if conn.is_cut() {
+        return;
+    }
+    let is_quiet = conn.is_received() && !conn.has_unread();
+    let shut = alarm.within(LINGER_FOR, |cx| conn.poll_shutdown(cx)).await;
+    if is_quiet || !matches!(shut, Some(Ok(()))) {
+        return;
+    }
+    conn.become_tunnel();
+    let mut dropped = 0;
+    let _ = alarm
+        .within(LINGER_FOR, |cx| {
+            loop {
+                let more = ready!(conn.poll_fill(cx)).unwrap_or(false);
+                if !more || dropped > LINGER_BYTES_MAX {
+                    return Poll::Ready(());
+                }
+                let n = conn.data().len();
+                dropped += n as u64;
+                conn.consume(n);
+            }
+        })
+        .await;
+}
+
+/// The client's side of one exchange.
+struct H1<'a> {
+    conn: &'a mut Conn,
+    version: Version,
+    keep: bool,
+    has_begun: bool,
+}
+
+impl H1<'_> {
+    fn write_line(out: &mut Vec<u8>, line: StatusLine<'_>) {
+        if line.status == 200 && matches!(line.reason, b"" | b"OK") {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            return;
+        }
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(itoa::Buffer::new().format(line.status).as_bytes());
+        out.push(b' ');
+        match line.reason {
+            b"" => out.extend_from_slice(respond::phrase(line.status).as_bytes()),
+            reason => out.extend_from_slice(reason),
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// How the body is framed for this client.
+    fn reframed(&self, framing: Framing) -> Framing {
+        match framing {
+            Framing::Chunked | Framing::Close if self.version == Version::Http11 => Framing::Chunked,
+            Framing::Chunked => Framing::Close,
+            framing => framing,
+        }
+    }
+}
+
+impl Source for H1<'_> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        self.conn.poll_fill(cx)
+    }
+
+    fn data(&self) -> &[u8] {
+        self.conn.data()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.conn.consume(n);
+    }
+
+    fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
+        self.conn.take_trailers()
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.conn.remaining()
+    }
+}
+
+impl Sink for H1<'_> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        self.conn.poll_send(cx, data)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.conn.poll_flush(cx)
+    }
+
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), Error>> {
+        self.conn.poll_finish(cx, trailers)
+    }
+}
+
+impl Client for H1<'_> {
+    type Fields = Vec<u8>;
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn inform(
+        &mut self,
+        line: StatusLine<'_>,
+        fields: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Error> {
+        // HTTP/1.0 knows no 1xx (RFC 9110 §15.2).
+        if self.version == Version::Http11 {
+            let out = self.conn.begin(Framing::None);
+            Self::write_line(out, line);
+            fields(out);
+            out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        line: StatusLine<'_>,
+        framing: Framing,
+        fields: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Error> {
+        let framing = self.reframed(framing);
+        // What is left of the request's body would have to be read before the next request.
+        self.keep &= framing != Framing::Close;
+        self.has_begun = true;
+        let (keep, version) = (self.keep, self.version);
+        let out = self.conn.begin(framing);
+        Self::write_line(out, line);
+        fields(out);
+        match framing {
+            Framing::Length(length) => {
+                out.put(b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
+            }
+            Framing::Chunked => out.put(b"Transfer-Encoding", b"chunked"),
+            Framing::None | Framing::Close => {}
+        }
+        match (keep, version) {
+            (false, _) => out.put(b"Connection", b"close"),
+            (true, Version::Http10) => out.put(b"Connection", b"keep-alive"),
+            (true, _) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    fn switch(
+        &mut self,
+        line: StatusLine<'_>,
+        protocol: &[u8],
+        fields: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Error> {
+        self.keep = false;
+        self.has_begun = true;
+        let out = self.conn.begin(Framing::Close);
+        Self::write_line(out, line);
+        fields(out);
+        out.put(b"Connection", b"upgrade");
+        out.put(b"Upgrade", protocol);
+        out.extend_from_slice(b"\r\n");
+        self.conn.become_tunnel();
+        Ok(())
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.conn.is_received() {
+            true => self.conn.poll_closed(cx),
+            false => Poll::Pending,
+        }
+    }
+
+    fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.conn.poll_shutdown(cx)
+    }
+
+    fn abort(&mut self) {
+        self.keep = false;
+        self.conn.cut();
+    }
+
+    fn take_counts(&mut self) -> (u64, u64) {
+        self.conn.take_counts()
+    }
+}

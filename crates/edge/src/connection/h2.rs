@@ -1,0 +1,299 @@
+//! A client's connection over HTTP/2: each stream is an exchange of its own.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Request};
+use wire::body::{Error, Sink, Source};
+use wire::h1::Framing;
+use wire::h2::head::content_length;
+use wire::h2::meter::{Limits, Meter, Metered, server_builder};
+use wire::h2::{Answer, Stream};
+use wire::head::{Fields, RequestHead, Version};
+use wire::stream::Rewound;
+
+use super::Door;
+use crate::client::{Client, StatusLine};
+use crate::exchange::{self, Entrance};
+use crate::fault::Fault;
+use crate::identity::Peer;
+use crate::respond;
+use crate::snapshot::ListenerPlan;
+use crate::wheel::Alarm;
+use crate::worker::Worker;
+
+/// How long a connection that is being closed for its floods gets to read why.
+const CALM_DOWN_FOR: Duration = Duration::from_secs(1);
+
+/// What all streams of a connection share.
+struct Shared {
+    worker: Rc<Worker>,
+    peer: Peer,
+    plan: RefCell<Arc<ListenerPlan>>,
+    open: std::cell::Cell<usize>,
+}
+
+/// Serves streams until one side wants no more.
+pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
+    let limits = &door.plan.listener.limits;
+    let builder = server_builder(Limits { header_bytes: limits.header_bytes as u32 });
+    let alarm = door.worker.wheel.alarm();
+    let (metered, meter) = Metered::new(stream);
+    let mut handshake = Box::pin(builder.handshake::<_, Bytes>(metered));
+    let header = door.plan.listener.timeouts.header;
+    let Some(Ok(mut connection)) = alarm.within(header, |cx| handshake.as_mut().poll(cx)).await else {
+        return;
+    };
+    drop(handshake);
+    let shared = Rc::new(Shared {
+        worker: door.worker.clone(),
+        peer,
+        plan: RefCell::new(door.plan.clone()),
+        open: std::cell::Cell::new(0),
+    });
+    loop {
+        match next(&mut door, &mut connection, &meter, &shared, &alarm).await {
+            Next::Stream(request, respond) => {
+                door.refresh();
+                shared.plan.replace(door.plan.clone());
+                shared.open.set(shared.open.get() + 1);
+                tokio::task::spawn_local(stream_of(shared.clone(), request, respond));
+            }
+            Next::Ended => break,
+            Next::Flood => {
+                tracing::info!(client = %peer.address, "HTTP/2 flood: connection closed");
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                // Driven to its end, as far as the client lets it.
+                let _ = alarm.within(CALM_DOWN_FOR, |cx| connection.poll_closed(cx)).await;
+                break;
+            }
+        }
+    }
+}
+
+enum Next {
+    Stream(Request<RecvStream>, SendResponse<Bytes>),
+    Ended,
+    Flood,
+}
+
+/// Waits for the next stream, minding that the connection may idle, flood, or have to end.
+async fn next(
+    door: &mut Door,
+    connection: &mut Connection<Metered<Rewound>, Bytes>,
+    meter: &Meter,
+    shared: &Shared,
+    alarm: &Alarm,
+) -> Next {
+    let idle = door.plan.listener.timeouts.idle;
+    let mut is_closing = false;
+    alarm.set(idle);
+    poll_fn(|cx| {
+        if meter.has_tripped() {
+            return Poll::Ready(Next::Flood);
+        }
+        if !is_closing && door.is_closing() {
+            is_closing = true;
+            connection.graceful_shutdown();
+        }
+        match connection.poll_accept(cx) {
+            Poll::Ready(Some(Ok((request, respond)))) => {
+                return Poll::Ready(Next::Stream(request, respond));
+            }
+            Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Next::Ended),
+            Poll::Pending => {}
+        }
+        if meter.poll_tripped(cx).is_ready() {
+            return Poll::Ready(Next::Flood);
+        }
+        while alarm.poll(cx).is_ready() {
+            if shared.open.get() == 0 && !is_closing {
+                is_closing = true;
+                connection.graceful_shutdown();
+                cx.waker().wake_by_ref();
+            } else if shared.open.get() == 0 {
+                return Poll::Ready(Next::Ended);
+            }
+            alarm.set(idle);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Serves one stream.
+async fn stream_of(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let (parts, body) = request.into_parts();
+    let has_ended = body.is_end_stream();
+    let pool = &shared.worker.pool;
+    let plan = shared.plan.borrow().clone();
+    let alarm = shared.worker.wheel.alarm();
+    let mut client = H2 {
+        stream: Stream::from_client(body, None, pool.clone()),
+        answer: Answer::new(respond),
+        bytes_before: (0, 0),
+    };
+    match head_of(&parts, pool, &plan) {
+        Ok(head) => {
+            let length = content_length(&head.fields);
+            let framing = match (has_ended, length) {
+                (true, _) => Framing::None,
+                (false, Some(length)) => Framing::Length(length),
+                (false, None) => Framing::Chunked,
+            };
+            drop(parts);
+            let entrance =
+                Entrance { worker: &shared.worker, listener: &plan, peer: &shared.peer, alarm: &alarm };
+            Box::pin(exchange::run(entrance, &mut client, &head, framing)).await;
+        }
+        Err(fault) => {
+            shared.worker.counters.refused.add(1);
+            let id = shared.worker.ids.next();
+            // The stream may be gone already; then there is nobody to tell.
+            let _ = respond::fault(&mut client, None, fault, &id).await;
+        }
+    }
+    client.finish();
+    shared.open.set(shared.open.get() - 1);
+}
+
+fn head_of(
+    parts: &http::request::Parts,
+    pool: &wire::buffer::Pool,
+    plan: &ListenerPlan,
+) -> Result<RequestHead, Fault> {
+    if parts.headers.len() > plan.listener.limits.headers {
+        return Err(Fault::HeaderTooLarge);
+    }
+    if parts.method == http::Method::CONNECT {
+        return Err(Fault::MethodNotAllowed);
+    }
+    wire::h2::head::request(parts, pool).map_err(|fault| Fault::of_head(&fault.into()))
+}
+
+/// The client's side of one exchange.
+struct H2 {
+    stream: Stream,
+    answer: Answer,
+    bytes_before: (u64, u64),
+}
+
+impl H2 {
+    /// Ends what is left of the stream: a client that still sends is told to stop.
+    fn finish(mut self) {
+        if !self.stream.is_received() {
+            self.answer.reset(Reason::NO_ERROR);
+        }
+    }
+}
+
+impl Source for H2 {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        self.stream.poll_fill(cx)
+    }
+
+    fn data(&self) -> &[u8] {
+        self.stream.data()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.stream.consume(n);
+    }
+
+    fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
+        self.stream.take_trailers()
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.stream.remaining()
+    }
+}
+
+impl Sink for H2 {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        self.stream.poll_send(cx, data)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.stream.poll_flush(cx)
+    }
+
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), Error>> {
+        self.stream.poll_finish(cx, trailers)
+    }
+}
+
+impl Client for H2 {
+    type Fields = HeaderMap;
+
+    fn inform(
+        &mut self,
+        line: StatusLine<'_>,
+        fields: impl FnOnce(&mut HeaderMap),
+    ) -> Result<(), Error> {
+        let mut map = HeaderMap::new();
+        fields(&mut map);
+        self.answer.inform(line.status, map)
+    }
+
+    fn begin(
+        &mut self,
+        line: StatusLine<'_>,
+        framing: Framing,
+        fields: impl FnOnce(&mut HeaderMap),
+    ) -> Result<(), Error> {
+        let mut map = HeaderMap::with_capacity(16);
+        fields(&mut map);
+        if let Framing::Length(length) = framing {
+            map.insert(http::header::CONTENT_LENGTH, length.into());
+        }
+        self.stream.answer(&mut self.answer, line.status, map, framing)
+    }
+
+    fn switch(
+        &mut self,
+        _: StatusLine<'_>,
+        _: &[u8],
+        _: impl FnOnce(&mut HeaderMap),
+    ) -> Result<(), Error> {
+        // HTTP/2 has no Upgrade (RFC 9113 §8.6): no head asks for one, so none is agreed to.
+        Err(Error::Io(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.stream.has_answered() {
+            true => self.stream.poll_reset(cx),
+            false => self.answer.poll_reset(cx),
+        }
+    }
+
+    fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.stream.poll_finish(cx, None)
+    }
+
+    fn abort(&mut self) {
+        self.stream.reset(Reason::INTERNAL_ERROR);
+        self.answer.reset(Reason::INTERNAL_ERROR);
+    }
+
+    fn take_counts(&mut self) -> (u64, u64) {
+        let now = self.stream.counts();
+        let before = std::mem::replace(&mut self.bytes_before, now);
+        (now.0 - before.0, now.1 - before.1)
+    }
+
+    fn version(&self) -> Version {
+        Version::H2
+    }
+}

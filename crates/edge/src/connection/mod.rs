@@ -1,0 +1,65 @@
+//! A client's connection, from accept to close: what comes before HTTP (PROXY protocol, TLS), and
+//! which version is spoken then.
+
+mod h1;
+mod h2;
+mod opening;
+
+pub(crate) use opening::serve;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::identity::{Peer, is_within};
+use crate::snapshot::ListenerPlan;
+use crate::worker::Worker;
+
+/// Where a connection came in, kept up to date from one request to the next.
+pub(crate) struct Door {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) plan: Arc<ListenerPlan>,
+    generation: model::Generation,
+    /// The listener was taken out of the configuration: the connection ends after its answer.
+    is_closed: bool,
+}
+
+impl Door {
+    fn new(worker: Rc<Worker>, plan: Arc<ListenerPlan>) -> Self {
+        let generation = worker.current().plan.generation;
+        plan.live.open.fetch_add(1, Ordering::Relaxed);
+        plan.live.accepted.fetch_add(1, Ordering::Relaxed);
+        Self { worker, plan, generation, is_closed: false }
+    }
+
+    /// Takes up what was published since the last request.
+    fn refresh(&mut self) {
+        let current = self.worker.current();
+        if current.plan.generation == self.generation {
+            return;
+        }
+        self.generation = current.plan.generation;
+        match current.plan.listeners.get(&self.plan.listener.name) {
+            Some(plan) => self.plan = plan.clone(),
+            None => self.is_closed = true,
+        }
+    }
+
+    /// Whether no further request is to be read.
+    fn is_closing(&self) -> bool {
+        self.is_closed || self.worker.is_draining()
+    }
+
+    fn peer(&self, address: SocketAddr, tls: bool) -> Peer {
+        let trusted = is_within(address.ip(), &self.plan.listener.trusted_proxies);
+        Peer { address, tls, trusted }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.plan.live.open.fetch_sub(1, Ordering::Relaxed);
+        self.worker.closed_one();
+    }
+}

@@ -1,0 +1,151 @@
+//! What comes before HTTP: the PROXY protocol, TLS, and the choice of the version.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use model::Protocol;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use wire::h1::Conn;
+use wire::h1::conn::Opening;
+use wire::proxy_protocol::{self, Parsed};
+use wire::stream::Stream;
+
+use super::{Door, h1, h2};
+use crate::snapshot::ListenerPlan;
+use crate::wheel::Alarm;
+use crate::worker::Worker;
+
+/// The longest PROXY protocol header that is looked at.
+const PROXY_BYTES_MAX: usize = 4 * 1024 + 16;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    plan: Arc<ListenerPlan>,
+    socket: TcpStream,
+    address: SocketAddr,
+) {
+    let mut door = Door::new(worker, plan);
+    let alarm = door.worker.wheel.alarm();
+    let address = match door.plan.listener.proxy_protocol {
+        false => address,
+        true => match proxied(&door, &alarm, &socket).await {
+            Some(named) => named.unwrap_or(address),
+            None => return,
+        },
+    };
+    let tls = door.plan.tls.clone();
+    let stream = match tls {
+        None => Stream::Plain(socket),
+        Some(config) => match Box::pin(handshake(&door, &alarm, config, socket)).await {
+            Some(stream) => stream,
+            None => return,
+        },
+    };
+    let is_tls = matches!(stream, Stream::Tls(_));
+    let chosen_h2 = match &stream {
+        Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        Stream::Plain(_) => false,
+    };
+    let peer = door.peer(address, is_tls);
+    let mut conn = Conn::new(stream, door.worker.pool.clone());
+    if chosen_h2 || (!is_tls && begins_h2(&mut conn, &door, &alarm).await) {
+        drop(alarm);
+        return Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
+    }
+    h1::serve(&mut door, conn, peer, &alarm).await;
+}
+
+/// The client's address as the PROXY protocol names it; `None` where there is no valid header.
+async fn proxied(door: &Door, alarm: &Alarm, socket: &TcpStream) -> Option<Option<SocketAddr>> {
+    let limit = door.plan.listener.timeouts.header;
+    let mut reading = std::pin::pin!(read_proxy_header(socket));
+    match alarm.within(limit, |cx| reading.as_mut().poll(cx)).await? {
+        Ok(source) => Some(source),
+        Err(error) => {
+            tracing::debug!(%error, "no PROXY protocol header");
+            None
+        }
+    }
+}
+
+/// Peeks until the header is whole and then takes exactly that, so that nothing of what follows
+/// is read too early.
+async fn read_proxy_header(socket: &TcpStream) -> io::Result<Option<SocketAddr>> {
+    let mut seen = vec![0; PROXY_BYTES_MAX];
+    let mut before = 0;
+    loop {
+        let n = socket.peek(&mut seen).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match proxy_protocol::parse(&seen[..n]).map_err(io::Error::other)? {
+            Parsed::Header { len, source, .. } => {
+                take(socket, &mut seen[..len]).await?;
+                return Ok(source);
+            }
+            Parsed::Incomplete => {
+                // What was peeked at stays readable, so readiness says nothing of news: take it
+                // off the socket's hands only when more has come.
+                if n == before {
+                    tokio::time::sleep(crate::wheel::TICK).await;
+                }
+                before = n;
+            }
+        }
+    }
+}
+
+async fn take(socket: &TcpStream, mut wanted: &mut [u8]) -> io::Result<()> {
+    while !wanted.is_empty() {
+        socket.readable().await?;
+        match socket.try_read(wanted) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => wanted = &mut wanted[n..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn handshake(
+    door: &Door,
+    alarm: &Alarm,
+    config: Arc<rustls::ServerConfig>,
+    socket: TcpStream,
+) -> Option<Stream> {
+    let limit = door.plan.listener.timeouts.header;
+    let mut accepting = TlsAcceptor::from(config).accept(socket);
+    let accepted =
+        alarm.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
+    match accepted {
+        Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
+        failed => {
+            door.plan.live.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+            if let Some(Err(error)) = failed {
+                tracing::debug!(%error, "TLS handshake failed");
+            }
+            None
+        }
+    }
+}
+
+/// Whether a connection on clear text begins as HTTP/2, where that is spoken.
+async fn begins_h2(conn: &mut Conn, door: &Door, alarm: &Alarm) -> bool {
+    let listener = &door.plan.listener;
+    if !listener.speaks(Protocol::H2) {
+        return false;
+    }
+    let opening = alarm.within(listener.timeouts.idle, |cx| match door.is_closing() {
+        true => Poll::Ready(Ok(Opening::Closed)),
+        false => conn.poll_opening(cx),
+    });
+    matches!(opening.await, Some(Ok(Opening::H2)))
+}
+

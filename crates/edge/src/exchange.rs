@@ -1,0 +1,194 @@
+//! One request's way through the edge.
+
+use std::rc::Rc;
+use std::task::Poll;
+
+use model::{Action, Route};
+use wire::h1::Framing;
+use wire::head::{Method, RequestHead};
+
+use crate::attempt::Attempt;
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::forward::Outbound;
+use crate::identity::Peer;
+use crate::pick;
+use crate::relay::Upload;
+use crate::respond;
+use crate::retry::Retries;
+use crate::routing::{Request, RouteIndex};
+use crate::snapshot::{ListenerPlan, Local, LocalService};
+use crate::sticky::{self, Stay};
+use crate::story::Story;
+use crate::wheel::Alarm;
+use crate::worker::Worker;
+
+/// Where a request came in.
+#[derive(Clone, Copy)]
+pub(crate) struct Entrance<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) listener: &'a ListenerPlan,
+    pub(crate) peer: &'a Peer,
+    pub(crate) alarm: &'a Alarm,
+}
+
+/// Answers one request. The client's connection knows afterwards whether it can go on.
+pub(crate) async fn run<C: Client>(
+    entrance: Entrance<'_>,
+    client: &mut C,
+    head: &RequestHead,
+    framing: Framing,
+) {
+    let Entrance { worker, listener, peer, .. } = entrance;
+    let mut story = Story::begin(worker, head, peer, listener);
+    let outcome = serve(entrance, client, head, framing, &mut story).await;
+    if let Err(fault) = outcome {
+        story.fail(fault);
+        match story.answered || fault.status().is_none() {
+            true => client.abort(),
+            false => tell_fault(entrance, client, head, fault, &story).await,
+        }
+    }
+    story.tell(worker, client.take_counts());
+}
+
+async fn tell_fault<C: Client>(
+    entrance: Entrance<'_>,
+    client: &mut C,
+    head: &RequestHead,
+    fault: Fault,
+    story: &Story<'_>,
+) {
+    let limit = entrance.listener.listener.timeouts.write_idle;
+    let mut telling =
+        std::pin::pin!(respond::fault(client, Some(head), fault, story.request_id.as_bytes()));
+    // Who does not read it within its time does not get it.
+    let _ = entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
+}
+
+async fn serve<C: Client>(
+    entrance: Entrance<'_>,
+    client: &mut C,
+    head: &RequestHead,
+    framing: Framing,
+    story: &mut Story<'_>,
+) -> Result<(), Fault> {
+    if head.method() == Method::Connect {
+        return Err(Fault::MethodNotAllowed);
+    }
+    let local = entrance.worker.current();
+    let request = Request::new(head, story.client).map_err(|_| Fault::BadRequest)?;
+    let gone = |_| Fault::ClientGone;
+    if entrance.listener.listener.redirect_https {
+        (story.status, story.answered) = (Some(308), true);
+        let id = story.request_id.to_owned();
+        return respond::redirect_https(client, head, &id).await.map_err(gone);
+    }
+    let index = local.plan.routes.find(&request).ok_or(Fault::NoRoute)?;
+    let route = local.route(index);
+    story.route = Some(route.clone());
+    let edits = &route.policies.response_headers;
+    let id = story.request_id.to_owned();
+    match &route.action {
+        Action::Forward(_) => {
+            let service = choose(entrance.worker, &local, index);
+            story.service = Some(service.clone());
+            forward(entrance, client, &request, framing, route, &service, story).await
+        }
+        Action::Redirect(redirect) => {
+            (story.status, story.answered) = (Some(redirect.status), true);
+            respond::redirect(client, head, redirect, edits, &id).await.map_err(gone)
+        }
+        Action::Respond(own) => {
+            (story.status, story.answered) = (Some(own.status), true);
+            respond::respond(client, head, own, edits, &id).await.map_err(gone)
+        }
+    }
+}
+
+/// The service among those that share the route's requests whose turn it is, by chance.
+fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService> {
+    let shares = &local.plan.shares[index.0 as usize];
+    let mut left = match shares.of.len() {
+        1 => 0,
+        _ => worker.rng.borrow_mut().u32(..shares.sum.max(1)),
+    };
+    let chosen = shares.of.iter().find(|(_, weight)| {
+        let here = left < *weight;
+        left = left.saturating_sub(*weight);
+        here
+    });
+    let (place, _) = chosen.unwrap_or(&shares.of[0]);
+    local.services[*place].clone()
+}
+
+/// Sends the request to one instance after another until one has answered, or none may be asked.
+async fn forward<C: Client>(
+    entrance: Entrance<'_>,
+    client: &mut C,
+    request: &Request<'_>,
+    framing: Framing,
+    route: &Route,
+    service: &Rc<LocalService>,
+    story: &mut Story<'_>,
+) -> Result<(), Fault> {
+    let Entrance { worker, listener, peer, alarm } = entrance;
+    let head = request.head;
+    let wanted = &*service.service;
+    let allowed = route.policies.body.unwrap_or(listener.listener.limits.body);
+    if matches!(framing, Framing::Length(length) if !allowed.allows(length)) {
+        return Err(Fault::BodyTooLarge);
+    }
+    let request_id = story.request_id.to_owned();
+    let outbound = Outbound {
+        head,
+        peer,
+        client: story.client,
+        request_id: &request_id,
+        policies: &route.policies,
+        upgrade: head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")),
+    };
+    let key = pick::key_of(&wanted.balance, request);
+    let known = sticky::preferred(&worker.shared.sticky_key, service, head);
+    let retries = Retries::new(worker, service, head.method());
+    let mut upload = Upload::new(retries.are_possible(), allowed);
+    let mut last = None;
+    service.budget.borrow_mut().deposit(worker.wheel.now());
+    loop {
+        let tried = retries.tried();
+        let claimed = pick::claim(worker, service, key, known, &tried, |cx| match upload.moved() {
+            0 => client.poll_gone(cx),
+            _ => Poll::Pending,
+        });
+        let claim = match claimed.await {
+            Ok(claim) => claim,
+            Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
+            Err(fault) => return Err(fault),
+        };
+        story.attempt(&claim.member);
+        let attempt = Attempt {
+            worker,
+            request: &outbound,
+            framing,
+            claim: &claim,
+            timeouts: &wanted.timeouts,
+            client_timeouts: &listener.listener.timeouts,
+            protocol: wanted.protocol,
+            alarm,
+            retries: &retries,
+            stay: Stay::new(
+                &worker.shared.sticky_key,
+                wanted,
+                &claim.member.live.name,
+                known == Some(claim.place),
+            ),
+        };
+        let outcome = attempt.run(client, &mut upload, story).await;
+        story.attempt_ended(worker, outcome.as_ref().err());
+        let Err(failed) = outcome else { return Ok(()) };
+        if !retries.follow(&failed, claim.place, &upload) {
+            return Err(failed.fault);
+        }
+        last = Some(failed.fault);
+    }
+}

@@ -1,0 +1,138 @@
+//! One instance as one worker knows it: what is observed of it, and the connections to it that
+//! this worker keeps.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use balance::latency::PeakEwma;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use model::UpstreamProtocol;
+use tokio::net::TcpStream;
+use wire::buffer::Pool;
+use wire::h1::Conn;
+use wire::stream::Stream;
+
+use crate::live::Live;
+use crate::upstream::{H1, Upstream};
+
+/// Idle connections to one instance that one worker keeps at the most.
+const IDLE_MAX: usize = 512;
+/// How long a connection may be idle before it is closed: under the 60 or 75 seconds after which
+/// most servers close it themselves.
+const IDLE_FOR: Duration = Duration::from_secs(50);
+/// What one stream, and all streams of a connection together, may receive ahead of the client.
+const H2_STREAM_WINDOW: u32 = 256 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// One instance as one worker knows it.
+pub(crate) struct Member {
+    pub(crate) live: Arc<Live>,
+    /// How long its answers take, as this worker sees it.
+    pub(crate) smoothed: Cell<PeakEwma>,
+    idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Option<SendRequest<Bytes>>>,
+    pool: Pool,
+}
+
+struct Idle {
+    upstream: Box<H1>,
+    since: Duration,
+}
+
+impl Member {
+    pub(crate) fn new(live: Arc<Live>, pool: Pool) -> Self {
+        Self { live, smoothed: Cell::default(), idle: RefCell::default(), shared: RefCell::default(), pool }
+    }
+
+    /// A kept connection that is still open, the one that was used last.
+    pub(crate) async fn reuse(&self, protocol: UpstreamProtocol) -> Option<Upstream> {
+        if protocol == UpstreamProtocol::H2 {
+            let sender = self.shared.borrow().clone()?;
+            return match sender.ready().await {
+                Ok(sender) => Some(Upstream::h2(sender, &self.pool)),
+                Err(_) => {
+                    self.shared.take();
+                    None
+                }
+            };
+        }
+        loop {
+            let mut upstream = self.idle.borrow_mut().pop()?.upstream;
+            if poll_fn(|cx| Poll::Ready(is_quiet(&mut upstream.conn, cx))).await {
+                return Some(Upstream::H1(upstream));
+            }
+        }
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self, protocol: UpstreamProtocol) -> std::io::Result<Upstream> {
+        let socket = open(self.live.address).await?;
+        match protocol {
+            UpstreamProtocol::H1 => {
+                let conn = Conn::new(Stream::Plain(socket), self.pool.clone());
+                Ok(Upstream::H1(Box::new(H1 { conn, reused: false })))
+            }
+            UpstreamProtocol::H2 => self.connect_h2(socket).await,
+        }
+    }
+
+    async fn connect_h2(&self, socket: TcpStream) -> std::io::Result<Upstream> {
+        let mut builder = h2::client::Builder::new();
+        builder
+            .initial_window_size(H2_STREAM_WINDOW)
+            .initial_connection_window_size(H2_CONNECTION_WINDOW)
+            .enable_push(false);
+        let (sender, connection) =
+            builder.handshake(socket).await.map_err(std::io::Error::other)?;
+        // Ends by itself when the last stream and the last sender are gone, or the peer closes.
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection to an instance ended");
+            }
+        });
+        let sender = sender.ready().await.map_err(std::io::Error::other)?;
+        *self.shared.borrow_mut() = Some(sender.clone());
+        Ok(Upstream::h2(sender, &self.pool))
+    }
+
+    /// Keeps the connection of an exchange that came to its end.
+    pub(crate) fn keep(&self, mut upstream: Box<H1>, now: Duration) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < IDLE_MAX {
+            upstream.reused = true;
+            idle.push(Idle { upstream, since: now });
+        }
+    }
+
+    /// Closes what was idle for too long, or was closed by the instance.
+    pub(crate) async fn sweep(&self, now: Duration) {
+        poll_fn(|cx| {
+            let is_fresh = |idle: &Idle| now.saturating_sub(idle.since) < IDLE_FOR;
+            self.idle.borrow_mut().retain_mut(|idle| is_fresh(idle) && is_quiet(&mut idle.upstream.conn, cx));
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Closes every idle connection.
+    pub(crate) fn close_idle(&self) {
+        self.idle.borrow_mut().clear();
+        self.shared.take();
+    }
+}
+
+/// Whether nothing came over an idle connection: neither its end nor bytes that nobody asked for.
+fn is_quiet(conn: &mut Conn, cx: &mut std::task::Context<'_>) -> bool {
+    conn.poll_begun(cx).is_pending()
+}
+
+async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}

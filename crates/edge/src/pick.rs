@@ -1,0 +1,201 @@
+//! Chooses an instance for a request and claims it, waiting in the queue where all are full.
+
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use balance::{Field, Key, Refusal, Share, Standing};
+use model::{Balance, HashKey};
+use smallvec::SmallVec;
+use wire::head::RequestHead;
+
+use crate::fault::Fault;
+use crate::live::{Bar, Live};
+use crate::member::Member;
+use crate::routing::{Request, query_values};
+use crate::snapshot::LocalService;
+use crate::worker::Worker;
+
+/// The places of the instances that a request has tried.
+pub(crate) type Tried = SmallVec<[usize; 4]>;
+
+/// A request in flight on an instance. Ends with it.
+pub(crate) struct Claim {
+    pub(crate) place: usize,
+    pub(crate) member: Rc<Member>,
+    service: Rc<LocalService>,
+    worker: Rc<Worker>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let live = &self.member.live;
+        live.in_flight.leave(self.worker.index);
+        if self.service.service.max_connections.is_some() {
+            live.free_slot();
+            self.service.live.queue.wake_first();
+        }
+        if live.has(Bar::Drained) {
+            self.worker.shared.tell_drained();
+        }
+    }
+}
+
+/// The instances of a service as the balancing sees them.
+struct View<'a> {
+    members: &'a [Rc<Member>],
+    slots: Option<NonZeroU32>,
+    slow_start: Option<&'a balance::SlowStart>,
+    now: Duration,
+}
+
+impl Field for View<'_> {
+    #[inline]
+    fn standing(&self, instance: usize) -> Standing {
+        standing(&self.members[instance].live)
+    }
+
+    #[inline]
+    fn is_full(&self, instance: usize) -> bool {
+        self.members[instance].live.is_full(self.slots)
+    }
+
+    #[inline]
+    fn share(&self, instance: usize) -> Share {
+        let Some(slow_start) = self.slow_start else { return Share::FULL };
+        let ramped_for = self.members[instance].live.ramped_for(self.now);
+        ramped_for.map_or(Share::FULL, |elapsed| slow_start.share(elapsed))
+    }
+
+    #[inline]
+    fn in_flight(&self, instance: usize) -> u32 {
+        self.members[instance].live.in_flight()
+    }
+
+    fn latency(&self, instance: usize) -> f64 {
+        self.members[instance].smoothed.get().value(self.now)
+    }
+}
+
+/// How an instance stands.
+pub(crate) fn standing(live: &Live) -> Standing {
+    if live.is_eligible() {
+        Standing::Healthy
+    } else if live.has(Bar::Drained) {
+        Standing::Drained
+    } else if live.has(Bar::Unhealthy) {
+        Standing::Unhealthy
+    } else {
+        Standing::Ejected
+    }
+}
+
+/// Chooses and claims at once, or says why not.
+///
+/// `preferred` is the place of the instance that the client is to stay with, if it may serve.
+pub(crate) fn claim_now(
+    worker: &Rc<Worker>,
+    service: &Rc<LocalService>,
+    key: Option<Key>,
+    preferred: Option<usize>,
+    tried: &Tried,
+) -> Result<Claim, Refusal> {
+    let slots = service.service.max_connections;
+    let view = View {
+        members: &service.members,
+        slots,
+        slow_start: service.slow_start.as_ref(),
+        now: worker.wheel.now(),
+    };
+    let stays = preferred.filter(|place| {
+        !tried.contains(place) && service.members[*place].live.is_eligible()
+    });
+    loop {
+        let place = match stays {
+            Some(place) if view.is_full(place) => return Err(Refusal::Full),
+            Some(place) => place,
+            None => {
+                let mut rng = worker.rng.borrow_mut();
+                let mut entropy = || rng.u64(..);
+                service.picker.borrow_mut().pick(&view, key, tried, &mut entropy)?
+            }
+        };
+        let member = &service.members[place];
+        // Another worker may have taken the last slot since.
+        if slots.is_none_or(|max| member.live.take_slot(max.get())) {
+            member.live.in_flight.enter(worker.index);
+            return Ok(Claim {
+                place,
+                member: member.clone(),
+                service: service.clone(),
+                worker: worker.clone(),
+            });
+        }
+    }
+}
+
+/// Waits for a claim, in the queue where all are full; `gone` is ready when the client left.
+pub(crate) async fn claim(
+    worker: &Rc<Worker>,
+    service: &Rc<LocalService>,
+    key: Option<Key>,
+    preferred: Option<usize>,
+    tried: &Tried,
+    mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Result<Claim, Fault> {
+    let queue = &service.live.queue;
+    if queue.len() == 0 {
+        match claim_now(worker, service, key, preferred, tried) {
+            Ok(claim) => return Ok(claim),
+            Err(Refusal::Full) => {}
+            Err(Refusal::Tried | Refusal::Down) => return Err(Fault::NoInstance),
+        }
+    }
+    let wanted = &service.service.queue;
+    let shard = service.live.shard(worker.index);
+    let Some(ticket) = queue.join(wanted.length) else {
+        shard.queue_full.add(1);
+        return Err(Fault::QueueFull);
+    };
+    let alarm = worker.wheel.alarm();
+    let waited = alarm.within(wanted.timeout, |cx| {
+        if gone(cx).is_ready() {
+            return Poll::Ready(Err(Fault::ClientGone));
+        }
+        ticket.poll_turn(cx, || match claim_now(worker, service, key, preferred, tried) {
+            Ok(claim) => Some(Ok(claim)),
+            Err(Refusal::Full) => None,
+            Err(Refusal::Tried | Refusal::Down) => Some(Err(Fault::NoInstance)),
+        })
+    });
+    waited.await.unwrap_or_else(|| {
+        shard.queue_timeouts.add(1);
+        Err(Fault::QueueTimeout)
+    })
+}
+
+/// The hash of the part of the request by which the service balances.
+pub(crate) fn key_of(balance: &Balance, request: &Request<'_>) -> Option<Key> {
+    let by_address = || Key::of_address(request.client);
+    match balance {
+        Balance::IpHash => Some(by_address()),
+        Balance::Hash(hash) => {
+            Some(key_of_part(&hash.key, request.head, request).unwrap_or_else(by_address))
+        }
+        _ => None,
+    }
+}
+
+fn key_of_part(key: &HashKey, head: &RequestHead, request: &Request<'_>) -> Option<Key> {
+    match key {
+        HashKey::Ip => None,
+        HashKey::Path => Some(Key::of_bytes(&request.path)),
+        HashKey::Header(name) => head.fields.named(name.as_bytes()).next().map(Key::of_bytes),
+        HashKey::Cookie(name) => head.cookie(name.as_bytes()).map(Key::of_bytes),
+        HashKey::Query(name) => {
+            let query = head.query()?;
+            query_values(query, name).next().map(|value| Key::of_bytes(&value))
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Moves bodies between a client and an instance, piece by piece, without a task or a channel of
+//! its own: nothing is read that cannot be written on, so that each side feels the other's pace.
+
+use std::task::{Context, Poll, ready};
+
+use model::BodyLimit;
+use wire::body::{Error, Sink, Source};
+use wire::head::Fields;
+
+/// What is kept of a request's body at the most, so that it can be sent a second time.
+const REPLAY_BYTES_MAX: usize = 64 * 1024;
+
+/// The side that a relay waits for, or that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Instance,
+}
+
+/// Why a body did not get across.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// This side failed.
+    By(Side, Error),
+    /// The body is over its limit.
+    TooLarge,
+}
+
+/// How far a request's body got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The client waits to be told to go on.
+    Held,
+    /// It is being read and sent.
+    Moving,
+    /// It was read whole, and its end is being sent.
+    Ending,
+    /// It was sent.
+    Sent,
+    /// The instance does not take it; perhaps it has answered already.
+    Refused,
+}
+
+/// A request's body on its way from the client to one instance after another.
+pub(crate) struct Upload {
+    stage: Stage,
+    /// What was read so far, while it can be kept.
+    replay: Option<Vec<u8>>,
+    /// How much of `replay` was sent in this attempt.
+    replayed: usize,
+    /// Whether all of the body is in `replay`.
+    is_whole: bool,
+    allowed: BodyLimit,
+    moved: u64,
+    waits_for: Side,
+    trailers: Option<Fields>,
+}
+
+impl Upload {
+    /// A body of which nothing was read. It is kept for a second attempt if it is `repeatable`,
+    /// and may be as long as `allowed`.
+    pub(crate) fn new(repeatable: bool, allowed: BodyLimit) -> Self {
+        Self {
+            stage: Stage::Moving,
+            replay: repeatable.then(Vec::new),
+            replayed: 0,
+            is_whole: false,
+            allowed,
+            moved: 0,
+            waits_for: Side::Client,
+            trailers: None,
+        }
+    }
+
+    /// Begins anew for another attempt, `held` back until the client is told to go on.
+    pub(crate) fn begin(&mut self, held: bool) {
+        self.replayed = 0;
+        let untouched = self.moved == 0;
+        self.stage = if held && untouched { Stage::Held } else { Stage::Moving };
+    }
+
+    /// Whether another attempt can send all of it.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.moved == 0 || self.replay.is_some()
+    }
+
+    /// Whether it was sent whole.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.stage == Stage::Sent
+    }
+
+    /// Whether nothing more will be read or sent in this attempt, as things stand.
+    pub(crate) fn is_resting(&self) -> bool {
+        matches!(self.stage, Stage::Held | Stage::Sent | Stage::Refused)
+    }
+
+    /// Whether it waits until the client is told to go on.
+    pub(crate) fn is_held(&self) -> bool {
+        self.stage == Stage::Held
+    }
+
+    /// The client was told to go on.
+    pub(crate) fn release(&mut self) {
+        if self.stage == Stage::Held {
+            self.stage = Stage::Moving;
+        }
+    }
+
+    /// Bytes read from the client so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Whom it waits for, when it is pending.
+    pub(crate) fn waits_for(&self) -> Side {
+        self.waits_for
+    }
+
+    /// Moves what can be moved. Ready when it rests.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut impl Source,
+        instance: &mut impl Sink,
+    ) -> Poll<Result<(), Broken>> {
+        loop {
+            match self.stage {
+                Stage::Held | Stage::Sent | Stage::Refused => return Poll::Ready(Ok(())),
+                Stage::Ending => {
+                    self.waits_for = Side::Instance;
+                    match ready!(instance.poll_finish(cx, self.trailers.as_ref())) {
+                        Ok(()) => self.stage = Stage::Sent,
+                        Err(error) => return Poll::Ready(self.refused(error)),
+                    }
+                }
+                Stage::Moving if self.has_replay() => {
+                    self.waits_for = Side::Instance;
+                    let rest = self.replay.as_ref().map(|kept| &kept[self.replayed..]);
+                    match ready!(instance.poll_send(cx, rest.unwrap_or_default())) {
+                        Ok(n) => self.replayed += n,
+                        Err(error) => return Poll::Ready(self.refused(error)),
+                    }
+                }
+                Stage::Moving if self.is_whole => self.stage = Stage::Ending,
+                Stage::Moving => ready!(self.poll_move(cx, client, instance))?,
+            }
+        }
+    }
+
+    fn has_replay(&self) -> bool {
+        self.replay.as_ref().is_some_and(|kept| self.replayed < kept.len())
+    }
+
+    /// The instance takes no more. That is for its answer to explain, if there is one.
+    fn refused(&mut self, error: Error) -> Result<(), Broken> {
+        self.stage = Stage::Refused;
+        Err(Broken::By(Side::Instance, error))
+    }
+
+    fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut impl Source,
+        instance: &mut impl Sink,
+    ) -> Poll<Result<(), Broken>> {
+        let by_client = |error| Broken::By(Side::Client, error);
+        match client.poll_fill(cx).map_err(by_client)? {
+            Poll::Pending => {
+                self.waits_for = Side::Client;
+                if instance.poll_flush(cx).map_err(|error| Broken::By(Side::Instance, error))?.is_pending() {
+                    self.waits_for = Side::Instance;
+                }
+                return Poll::Pending;
+            }
+            Poll::Ready(false) => {
+                self.trailers = client.take_trailers().map_err(by_client)?;
+                self.is_whole = true;
+                self.stage = Stage::Ending;
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(true) => {}
+        }
+        let data = client.data();
+        if !self.allowed.allows(self.moved + data.len() as u64) {
+            return Poll::Ready(Err(Broken::TooLarge));
+        }
+        self.waits_for = Side::Instance;
+        let taken = match ready!(instance.poll_send(cx, data)) {
+            Ok(taken) => taken,
+            Err(error) => return Poll::Ready(self.refused(error)),
+        };
+        self.keep(&data[..taken]);
+        self.moved += taken as u64;
+        client.consume(taken);
+        Poll::Ready(Ok(()))
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        match &mut self.replay {
+            Some(kept) if kept.len() + data.len() <= REPLAY_BYTES_MAX => {
+                kept.extend_from_slice(data);
+                self.replayed += data.len();
+            }
+            kept => *kept = None,
+        }
+    }
+}
+
+/// An answer's body, or one direction of a tunnel.
+pub(crate) struct Download {
+    is_ending: bool,
+    trailers: Option<Fields>,
+    moved: u64,
+    waits_for: Side,
+    from: Side,
+}
+
+impl Download {
+    /// Nothing was moved yet. `from` names the side that is read.
+    pub(crate) fn from(from: Side) -> Self {
+        Self { is_ending: false, trailers: None, moved: 0, waits_for: from, from }
+    }
+
+    fn to(&self) -> Side {
+        match self.from {
+            Side::Client => Side::Instance,
+            Side::Instance => Side::Client,
+        }
+    }
+
+    /// Bytes moved so far.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Whom it waits for, when it is pending.
+    pub(crate) fn waits_for(&self) -> Side {
+        self.waits_for
+    }
+
+    /// Moves what can be moved. Ready at the end, when that was passed on too.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Source,
+        sink: &mut impl Sink,
+    ) -> Poll<Result<(), (Side, Error)>> {
+        let (from, to) = (self.from, self.to());
+        while !self.is_ending {
+            match source.poll_fill(cx) {
+                Poll::Pending => {
+                    self.waits_for = from;
+                    if sink.poll_flush(cx).map_err(|error| (to, error))?.is_pending() {
+                        self.waits_for = to;
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err((from, error))),
+                Poll::Ready(Ok(false)) => {
+                    self.trailers = source.take_trailers().map_err(|error| (from, error))?;
+                    self.is_ending = true;
+                }
+                Poll::Ready(Ok(true)) => {
+                    self.waits_for = to;
+                    let taken = ready!(sink.poll_send(cx, source.data())).map_err(|error| (to, error))?;
+                    source.consume(taken);
+                    self.moved += taken as u64;
+                }
+            }
+        }
+        self.waits_for = to;
+        sink.poll_finish(cx, self.trailers.as_ref()).map_err(|error| (to, error))
+    }
+}

@@ -1,0 +1,99 @@
+//! The id by which logs, servers and clients speak of one request.
+
+use std::cell::RefCell;
+
+use smallvec::SmallVec;
+use wire::head::RequestHead;
+use wire::name::Name;
+
+/// A client's own id may be this long.
+const BYTES_MAX: usize = 128;
+
+/// Makes ids for one worker: 128 random bits each.
+pub(crate) struct RequestIds(RefCell<fastrand::Rng>);
+
+impl RequestIds {
+    /// Ids that begin at `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(RefCell::new(fastrand::Rng::with_seed(seed)))
+    }
+
+    /// A new id.
+    pub(crate) fn next(&self) -> [u8; 32] {
+        let number = self.0.borrow_mut().u128(..);
+        let mut text = [0; 32];
+        for (place, byte) in number.to_be_bytes().into_iter().enumerate() {
+            text[place * 2] = DIGITS[usize::from(byte >> 4)];
+            text[place * 2 + 1] = DIGITS[usize::from(byte & 0xf)];
+        }
+        text
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The id of one request.
+pub(crate) enum RequestId<'a> {
+    /// The client's own.
+    Given(&'a [u8]),
+    /// Ours.
+    Made([u8; 32]),
+}
+
+impl<'a> RequestId<'a> {
+    /// The id that the client sent, if it is a plain token of decent length, or a new one.
+    pub(crate) fn of(head: &'a RequestHead, ids: &RequestIds) -> Self {
+        match head.fields.get(Name::XRequestId).filter(|id| is_plain(id)) {
+            Some(id) => Self::Given(id),
+            None => Self::Made(ids.next()),
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Given(id) => id,
+            Self::Made(id) => id,
+        }
+    }
+
+    /// A copy that outlives the head.
+    pub(crate) fn to_owned(&self) -> SmallVec<[u8; 32]> {
+        SmallVec::from_slice(self.as_bytes())
+    }
+}
+
+/// Whether `id` can stand in a log, a header and JSON as it is.
+fn is_plain(id: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=~@".contains(byte);
+    (1..=BYTES_MAX).contains(&id.len()) && id.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::buffer::Pool;
+    use wire::head::HeadBuilder;
+
+    use super::*;
+
+    fn id(sent: &[u8]) -> Vec<u8> {
+        let mut builder = HeadBuilder::new(&Pool::default());
+        builder.field(b"x-request-id", sent);
+        let head = builder.request(b"GET", b"a", b"/");
+        RequestId::of(&head, &RequestIds::new(7)).as_bytes().to_vec()
+    }
+
+    #[test]
+    fn a_plain_id_is_kept_and_any_other_replaced() {
+        assert_eq!(id(b"abc-123"), b"abc-123");
+        for bad in [&b""[..], b"a b", b"a\"b", &[b'x'; 129]] {
+            assert_eq!(id(bad).len(), 32);
+            assert_ne!(id(bad), bad);
+        }
+    }
+
+    #[test]
+    fn ids_differ() {
+        let ids = RequestIds::new(1);
+        assert_ne!(ids.next(), ids.next());
+    }
+}

@@ -1,0 +1,116 @@
+//! Whether a failed attempt is followed by another.
+//!
+//! A request is sent again only if it certainly did not run, or may run twice, and all of it can
+//! be sent again; only to another instance; only as often as configured, and within the budget.
+
+use std::cell::{Cell, RefCell};
+
+use model::RetryCondition;
+use wire::head::Method;
+
+use crate::attempt::{Failed, Reached};
+use crate::pick::Tried;
+use crate::relay::Upload;
+use crate::snapshot::LocalService;
+use crate::worker::Worker;
+
+/// The attempts at one request.
+pub(crate) struct Retries<'a> {
+    worker: &'a Worker,
+    service: &'a LocalService,
+    method: Method,
+    tried: RefCell<Tried>,
+    /// A kept connection turned out to be closed: the next one is to be new.
+    wants_fresh: Cell<bool>,
+    /// The budget has already granted the retry that comes next.
+    granted: Cell<bool>,
+}
+
+impl<'a> Retries<'a> {
+    pub(crate) fn new(worker: &'a Worker, service: &'a LocalService, method: Method) -> Self {
+        Self {
+            worker,
+            service,
+            method,
+            tried: RefCell::default(),
+            wants_fresh: Cell::new(false),
+            granted: Cell::new(false),
+        }
+    }
+
+    /// Whether a request that was sent may be sent again at all. Then its body is kept.
+    pub(crate) fn are_possible(&self) -> bool {
+        self.method.is_idempotent()
+    }
+
+    /// The places where the request failed.
+    pub(crate) fn tried(&self) -> Tried {
+        self.tried.borrow().clone()
+    }
+
+    /// Whether the next attempt must not use a kept connection.
+    pub(crate) fn wants_fresh(&self) -> bool {
+        self.wants_fresh.get()
+    }
+
+    /// Whether an answer with `status` from the instance at `place` is not passed on, since
+    /// another instance will be asked.
+    pub(crate) fn withhold(&self, status: u16, place: usize, upload: &Upload) -> bool {
+        let condition = RetryCondition::Status(status);
+        let on = &self.service.service.retry.on;
+        let granted = on.contains(&condition)
+            && self.method.is_idempotent()
+            && upload.is_repeatable()
+            && self.has_another(place)
+            && self.withdraw();
+        self.granted.set(granted);
+        granted
+    }
+
+    /// Whether another attempt follows the one that failed at `place`; notes that it does.
+    pub(crate) fn follow(&self, failed: &Failed, place: usize, upload: &Upload) -> bool {
+        if !self.is_safe(failed.reached, upload) {
+            return false;
+        }
+        if failed.was_stale && !self.wants_fresh.replace(true) {
+            return true;
+        }
+        let Some(condition) = failed.condition else { return false };
+        let on = &self.service.service.retry.on;
+        let follows = self.granted.take()
+            || on.contains(&condition) && self.has_another(place) && self.withdraw();
+        if follows {
+            self.tried.borrow_mut().push(place);
+            self.wants_fresh.set(false);
+            self.service.live.shard(self.worker.index).retries.add(1);
+        }
+        follows
+    }
+
+    fn is_safe(&self, reached: Reached, upload: &Upload) -> bool {
+        match reached {
+            Reached::Nothing => upload.is_repeatable(),
+            Reached::Sent => self.method.is_idempotent() && upload.is_repeatable(),
+            Reached::Answer => false,
+        }
+    }
+
+    /// Whether an attempt is left, and an instance that was not tried and is not at `place`.
+    fn has_another(&self, place: usize) -> bool {
+        let tried = self.tried.borrow();
+        let attempts = tried.len() as u32 + 1;
+        let mut members = self.service.members.iter().enumerate();
+        attempts < self.service.service.retry.attempts
+            && members.any(|(other, member)| {
+                other != place && !tried.contains(&other) && member.live.is_eligible()
+            })
+    }
+
+    fn withdraw(&self) -> bool {
+        let allowed = self.service.budget.borrow_mut().withdraw(self.worker.wheel.now());
+        if !allowed {
+            self.service.live.shard(self.worker.index).budget_exhausted.add(1);
+        }
+        allowed
+    }
+}

@@ -1,0 +1,209 @@
+//! What is served: routing tables and instances compiled from an intent, immutable, swapped as one.
+//!
+//! A [`Snapshot`] is shared by all workers. Each of them makes a [`Local`] of it: its own rotation,
+//! budgets and connections, without a shared count on a request's way. Whoever holds a `Local`
+//! holds its generation, and the ledger is told when the worker's last holder lets go.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use balance::budget::RetryBudget;
+use balance::{Picker, SlowStart};
+use model::{Generation, Listener, ListenerName, Revision, Service};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::live::{Live, ServiceLive};
+use crate::member::Member;
+use crate::routing::{RouteIndex, RouteTable};
+use crate::worker::Core;
+
+/// What is served.
+pub(crate) struct Snapshot {
+    pub(crate) generation: Generation,
+    pub(crate) revision: Revision,
+    pub(crate) routes: RouteTable,
+    /// For each route the services that share its requests, as places in `services`.
+    pub(crate) shares: Vec<Shares>,
+    pub(crate) services: Vec<ServicePlan>,
+    pub(crate) listeners: FxHashMap<ListenerName, Arc<ListenerPlan>>,
+}
+
+/// The services that share a route's requests, each with its weight.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shares {
+    pub(crate) of: SmallVec<[(usize, u32); 1]>,
+    pub(crate) sum: u32,
+}
+
+/// One service with its instances.
+pub(crate) struct ServicePlan {
+    pub(crate) service: Arc<Service>,
+    pub(crate) live: Arc<ServiceLive>,
+    pub(crate) instances: Vec<Arc<Live>>,
+    pub(crate) picker: Picker,
+}
+
+/// One listener with what it needs to accept.
+pub(crate) struct ListenerPlan {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) live: Arc<ListenerLive>,
+}
+
+/// What is observed of one listener.
+#[derive(Debug, Default)]
+pub struct ListenerLive {
+    /// Open connections over all workers.
+    pub open: AtomicUsize,
+    /// Connections accepted since the start.
+    pub accepted: std::sync::atomic::AtomicU64,
+    /// How often accepting had to wait, for want of descriptors or for the limit of connections.
+    pub waits: std::sync::atomic::AtomicU64,
+    /// TLS handshakes that failed.
+    pub handshakes_failed: std::sync::atomic::AtomicU64,
+}
+
+/// A snapshot as one worker uses it.
+pub(crate) struct Local {
+    pub(crate) plan: Arc<Snapshot>,
+    pub(crate) services: Vec<Rc<LocalService>>,
+    _lease: Lease,
+}
+
+/// A service as one worker uses it.
+pub(crate) struct LocalService {
+    pub(crate) service: Arc<Service>,
+    pub(crate) live: Arc<ServiceLive>,
+    pub(crate) members: Vec<Rc<Member>>,
+    pub(crate) picker: RefCell<Picker>,
+    pub(crate) budget: Rc<RefCell<RetryBudget>>,
+    pub(crate) slow_start: Option<SlowStart>,
+}
+
+impl Local {
+    /// What `core`'s worker makes of `plan`, going on where it was `before`.
+    pub(crate) fn new(
+        plan: Arc<Snapshot>,
+        core: &Core,
+        before: Option<&Self>,
+        members: &mut dyn FnMut(&Arc<Live>) -> Rc<Member>,
+    ) -> Self {
+        let earlier: FxHashMap<&str, &Rc<LocalService>> = before
+            .into_iter()
+            .flat_map(|local| &local.services)
+            .map(|service| (service.service.name.as_str(), service))
+            .collect();
+        let services = plan.services.iter().map(|service| {
+            let earlier = earlier.get(service.service.name.as_str()).copied();
+            Rc::new(LocalService::new(service, earlier, members))
+        });
+        let services = services.collect();
+        Self { services, _lease: core.leases.take(plan.generation), plan }
+    }
+
+    /// The route at `index`.
+    pub(crate) fn route(&self, index: RouteIndex) -> &Arc<model::Route> {
+        self.plan.routes.route(index)
+    }
+}
+
+impl LocalService {
+    fn new(
+        plan: &ServicePlan,
+        before: Option<&Rc<Self>>,
+        members: &mut dyn FnMut(&Arc<Live>) -> Rc<Member>,
+    ) -> Self {
+        let mut picker = plan.picker.clone();
+        let share = plan.service.retry.budget;
+        let budget = match before {
+            Some(before) => {
+                picker.adopt(&before.picker.borrow());
+                before.budget.borrow_mut().set_share(share);
+                before.budget.clone()
+            }
+            None => Rc::new(RefCell::new(RetryBudget::new(share))),
+        };
+        Self {
+            service: plan.service.clone(),
+            live: plan.live.clone(),
+            members: plan.instances.iter().map(members).collect(),
+            picker: RefCell::new(picker),
+            budget,
+            slow_start: plan.service.slow_start.map(SlowStart::new),
+        }
+    }
+}
+
+/// The generations that one worker holds, each as often as it has holders.
+#[derive(Clone)]
+pub(crate) struct Leases(Rc<LeaseBook>);
+
+struct LeaseBook {
+    held: RefCell<BTreeMap<Generation, usize>>,
+    on_release: Box<dyn Fn(Generation)>,
+}
+
+/// One holder of one generation.
+struct Lease {
+    book: Leases,
+    generation: Generation,
+}
+
+impl Leases {
+    /// Calls `on_release` with the oldest generation that is still held, whenever that changes.
+    pub(crate) fn new(on_release: impl Fn(Generation) + 'static) -> Self {
+        Self(Rc::new(LeaseBook { held: RefCell::default(), on_release: Box::new(on_release) }))
+    }
+
+    fn take(&self, generation: Generation) -> Lease {
+        *self.0.held.borrow_mut().entry(generation).or_default() += 1;
+        Lease { book: self.clone(), generation }
+    }
+
+    fn release(&self, generation: Generation) {
+        let oldest = {
+            let mut held = self.0.held.borrow_mut();
+            let before = held.keys().next().copied();
+            if let Some(count) = held.get_mut(&generation) {
+                *count -= 1;
+                if *count == 0 {
+                    held.remove(&generation);
+                }
+            }
+            let oldest = held.keys().next().copied();
+            oldest.filter(|_| oldest != before)
+        };
+        oldest.into_iter().for_each(|oldest| (self.0.on_release)(oldest));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.book.release(self.generation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn swap_keeps_inflight_on_old_generation() {
+        let oldest = Rc::new(Cell::new(0));
+        let seen = oldest.clone();
+        let leases = Leases::new(move |generation| seen.set(generation.0));
+        let (current, request) = (leases.take(Generation(1)), leases.take(Generation(1)));
+        let next = leases.take(Generation(2));
+        drop(current);
+        assert_eq!(oldest.get(), 0, "a request still holds the first generation");
+        drop(request);
+        assert_eq!(oldest.get(), 2);
+        drop(next);
+    }
+}

@@ -1,0 +1,91 @@
+//! The cookie that keeps a client with its instance.
+//!
+//! It names the instance by a hash and is signed, so that nobody can choose an instance or learn
+//! how many there are: `base64(hash(instance) || HMAC-SHA256(key, service || hash)[..16])`.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use balance::Key;
+use model::{InstanceName, Service, Sticky};
+use wire::head::RequestHead;
+
+use crate::fields::FieldSink;
+use crate::snapshot::LocalService;
+
+const ID_BYTES: usize = 8;
+const MAC_BYTES: usize = 16;
+
+/// Signs the cookies of all services.
+#[derive(Clone)]
+pub struct StickyKey(hmac::Key);
+
+impl StickyKey {
+    /// The key that these bytes are. Whoever should honour each other's cookies shares it.
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    fn sign(&self, service: &Service, id: [u8; ID_BYTES]) -> String {
+        let mut token = id.to_vec();
+        token.extend_from_slice(&self.mac(service, id).as_ref()[..MAC_BYTES]);
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    fn verify(&self, service: &Service, cookie: &[u8]) -> Option<[u8; ID_BYTES]> {
+        let token = URL_SAFE_NO_PAD.decode(cookie).ok()?;
+        let (id, mac) = token.split_first_chunk::<ID_BYTES>()?;
+        let wanted = self.mac(service, *id);
+        let same = aws_lc_rs::constant_time::verify_slices_are_equal(mac, &wanted.as_ref()[..MAC_BYTES]);
+        same.is_ok().then_some(*id)
+    }
+
+    fn mac(&self, service: &Service, id: [u8; ID_BYTES]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(service.name.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(&id);
+        context.sign()
+    }
+}
+
+fn id_of(name: &InstanceName) -> [u8; ID_BYTES] {
+    Key::of_bytes(name.as_str().as_bytes()).hash().to_be_bytes()
+}
+
+/// The place of the instance that the client's cookie names.
+pub(crate) fn preferred(key: &StickyKey, service: &LocalService, head: &RequestHead) -> Option<usize> {
+    let sticky = service.service.sticky.as_ref()?;
+    let id = key.verify(&service.service, head.cookie(sticky.cookie.as_bytes())?)?;
+    service.members.iter().position(|member| id_of(&member.live.name) == id)
+}
+
+/// The cookie that an answer carries, where the client is to stay with a new instance.
+pub(crate) struct Stay<'a> {
+    cookie: Option<(&'a StickyKey, &'a Service, &'a Sticky, &'a InstanceName)>,
+}
+
+impl<'a> Stay<'a> {
+    /// The client came to `instance`, and its cookie names it or not.
+    pub(crate) fn new(
+        key: &'a StickyKey,
+        service: &'a Service,
+        instance: &'a InstanceName,
+        is_known: bool,
+    ) -> Self {
+        let sticky = service.sticky.as_ref().filter(|_| !is_known);
+        Self { cookie: sticky.map(|sticky| (key, service, sticky, instance)) }
+    }
+
+    /// Writes the cookie, if there is one to be written.
+    pub(crate) fn write_cookie(&self, out: &mut impl FieldSink) {
+        let Some((key, service, sticky, instance)) = self.cookie else { return };
+        let token = key.sign(service, id_of(instance));
+        let age = sticky.ttl.map(|ttl: Duration| format!("; Max-Age={}", ttl.as_secs()));
+        let age = age.unwrap_or_default();
+        let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{age}", sticky.cookie);
+        out.put(b"Set-Cookie", cookie.as_bytes());
+    }
+}

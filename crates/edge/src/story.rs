@@ -1,0 +1,172 @@
+//! What one exchange was: gathered on its way and told once, to the log, the metrics and the
+//! instance's record.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::Route;
+use telemetry::{AccessRecord, Ending};
+use wire::head::RequestHead;
+use wire::name::Name;
+
+use crate::attempt::Failed;
+use crate::fault::Fault;
+use crate::identity::Peer;
+use crate::member::Member;
+use crate::request_id::RequestId;
+use crate::snapshot::{ListenerPlan, LocalService};
+use crate::worker::Worker;
+
+/// One exchange, from its head to its record.
+pub(crate) struct Story<'a> {
+    pub(crate) head: &'a RequestHead,
+    pub(crate) client: IpAddr,
+    pub(crate) request_id: RequestId<'a>,
+    pub(crate) status: Option<u16>,
+    /// Whether the client has seen the beginning of an answer.
+    pub(crate) answered: bool,
+    pub(crate) is_tunnel: bool,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) service: Option<Rc<LocalService>>,
+    pub(crate) member: Option<Rc<Member>>,
+    pub(crate) attempts: u32,
+    pub(crate) ending: Ending,
+    peer: &'a Peer,
+    listener: &'a ListenerPlan,
+    began: Instant,
+    attempt_began: Instant,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+}
+
+impl<'a> Story<'a> {
+    /// The exchange begins with its head.
+    pub(crate) fn begin(
+        worker: &Worker,
+        head: &'a RequestHead,
+        peer: &'a Peer,
+        listener: &'a ListenerPlan,
+    ) -> Self {
+        let began = Instant::now();
+        Self {
+            head,
+            client: peer.client(&head.fields, &listener.listener.trusted_proxies),
+            request_id: RequestId::of(head, &worker.ids),
+            status: None,
+            answered: false,
+            is_tunnel: false,
+            route: None,
+            service: None,
+            member: None,
+            attempts: 0,
+            ending: Ending::Ok,
+            peer,
+            listener,
+            began,
+            attempt_began: began,
+            connect: None,
+            first_byte: None,
+        }
+    }
+
+    /// An attempt begins on `member`.
+    pub(crate) fn attempt(&mut self, member: &Rc<Member>) {
+        self.member = Some(member.clone());
+        self.attempts += 1;
+        // The first begins with the exchange, unless it waited in the queue: one clock read less.
+        if self.attempts > 1 {
+            self.attempt_began = Instant::now();
+        }
+        self.first_byte = None;
+    }
+
+    /// A connection was opened within `after`.
+    pub(crate) fn connected(&mut self, after: Duration) {
+        self.connect = Some(after);
+    }
+
+    /// The answer's head is here.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.first_byte = Some(now - self.attempt_began);
+    }
+
+    /// How long the instance took to the answer's head.
+    pub(crate) fn first_byte(&self) -> Option<Duration> {
+        self.first_byte
+    }
+
+    /// The attempt is over: tells the instance's record.
+    pub(crate) fn attempt_ended(&self, worker: &Worker, failed: Option<&Failed>) {
+        let (Some(member), Some(service)) = (&self.member, &self.service) else { return };
+        let live = &member.live;
+        let shard = live.shard(worker.index);
+        match failed {
+            None if self.status.is_some_and(|status| status >= 500) => shard.server_errors.add(1),
+            None => shard.ok.add(1),
+            Some(failed) if failed.blames_instance => shard.failures.add(1),
+            Some(_) => return,
+        }
+        // Passive ejection counts what a client would call a failure.
+        let is_failure = failed.is_some() || matches!(self.status, Some(500 | 502 | 503 | 504));
+        if !is_failure {
+            live.succeeded();
+        } else if let Some(passive) = &service.service.passive
+            && live.failed() >= passive.max_fails.get()
+        {
+            worker.shared.suspect(live);
+        }
+    }
+
+    /// The exchange is over. Called once.
+    pub(crate) fn tell(&self, worker: &Worker, bytes: (u64, u64)) {
+        let duration = self.began.elapsed();
+        if let Some(service) = &self.service {
+            let shard = service.live.shard(worker.index);
+            let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
+            shard.by_class[class].add(1);
+            shard.bytes_in.add(bytes.0);
+            shard.bytes_out.add(bytes.1);
+            if !self.is_tunnel {
+                shard.duration.record(duration);
+            }
+        }
+        worker.counters.exchanges.add(1);
+        worker.log(|| self.record(bytes, duration));
+    }
+
+    fn record(&self, bytes: (u64, u64), total: Duration) -> AccessRecord<'_> {
+        AccessRecord {
+            request_id: self.request_id.as_bytes(),
+            client: self.client,
+            listener: self.listener.listener.name.as_str(),
+            protocol: self.head.version().as_str(),
+            tls: self.peer.tls,
+            method: self.head.method_text(),
+            host: self.head.authority(),
+            path: self.head.path(),
+            status: self.status.unwrap_or(0),
+            bytes_in: bytes.0,
+            bytes_out: bytes.1,
+            total,
+            upstream_connect: self.connect,
+            upstream_first_byte: self.first_byte,
+            route: self.route.as_deref().map(|route| route as &dyn std::fmt::Display),
+            service: self.service.as_ref().map(|service| service.service.name.as_str()),
+            release: None,
+            instance: self.member.as_ref().map(|member| member.live.name.as_str()),
+            attempts: self.attempts,
+            ending: self.ending,
+            user_agent: self.head.fields.get(Name::UserAgent),
+        }
+    }
+
+    /// Notes how the exchange failed.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        self.ending = fault.ending();
+        if !self.answered {
+            self.status = fault.status();
+        }
+    }
+}

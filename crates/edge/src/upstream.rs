@@ -1,0 +1,235 @@
+//! The instance's side of one attempt, over a connection of HTTP/1 or a stream of HTTP/2.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use http::{HeaderMap, Request, Uri};
+use wire::body::{Error, Sink, Source};
+use wire::buffer::Pool;
+use wire::h1::{Conn, Framing};
+use wire::h2::Stream;
+use wire::h2::head::{append_to, content_length, response};
+use wire::head::{Fields, Method, ResponseHead};
+
+use crate::fields::FieldSink;
+use crate::forward::Outbound;
+
+/// What an attempt is made over.
+pub(crate) enum Upstream {
+    /// A connection of HTTP/1, for this attempt alone.
+    H1(Box<H1>),
+    /// A stream of HTTP/2 on a connection that others use too.
+    H2(Box<H2>),
+}
+
+pub(crate) struct H1 {
+    pub(crate) conn: Conn,
+    /// Whether an exchange ended on it before.
+    pub(crate) reused: bool,
+}
+
+pub(crate) struct H2 {
+    sender: SendRequest<Bytes>,
+    answer: Option<ResponseFuture>,
+    stream: Stream,
+    pool: Pool,
+}
+
+impl Upstream {
+    /// An attempt over a connection of HTTP/2 that is ready for one more stream.
+    pub(crate) fn h2(sender: SendRequest<Bytes>, pool: &Pool) -> Self {
+        let stream = Stream::to_server(None, None, pool.clone());
+        Self::H2(Box::new(H2 { sender, answer: None, stream, pool: pool.clone() }))
+    }
+
+    /// Whether the connection had served before, so that it may have been closed meanwhile.
+    pub(crate) fn is_reused(&self) -> bool {
+        match self {
+            Self::H1(upstream) => upstream.reused,
+            Self::H2(_) => false,
+        }
+    }
+
+    /// Writes the request's head; its body follows by [`Sink`].
+    pub(crate) fn send_head(&mut self, request: &Outbound<'_>, framing: Framing) -> Result<(), Error> {
+        match self {
+            Self::H1(upstream) => {
+                write_h1_head(upstream.conn.begin(framing), request, framing);
+                Ok(())
+            }
+            Self::H2(upstream) => upstream.send_head(request, framing),
+        }
+    }
+
+    /// Waits for the next head of the answer. `None` when the connection closed before it.
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ResponseHead>, Error>> {
+        match self {
+            Self::H1(upstream) => upstream.conn.poll_response(cx),
+            Self::H2(upstream) => upstream.poll_head(cx),
+        }
+    }
+
+    /// The head that was read is the final one: tells how its body is framed, and expects that.
+    pub(crate) fn expect_body(&mut self, method: Method, head: &ResponseHead) -> Result<Framing, Error> {
+        match self {
+            Self::H1(upstream) => {
+                let framing =
+                    Framing::of_response(method, head.status(), head.version(), &head.fields)?;
+                upstream.conn.expect_body(framing);
+                Ok(framing)
+            }
+            Self::H2(upstream) if upstream.stream.is_received() => Ok(Framing::None),
+            // Trailers may follow even where a length was announced.
+            Self::H2(_) => Ok(Framing::Chunked),
+        }
+    }
+
+    /// Bytes received from and sent to the instance.
+    pub(crate) fn take_counts(&mut self) -> (u64, u64) {
+        match self {
+            Self::H1(upstream) => upstream.conn.take_counts(),
+            Self::H2(upstream) => upstream.stream.counts(),
+        }
+    }
+
+    /// Gives an attempt up that did not come to its end.
+    pub(crate) fn cancel(&mut self) {
+        if let Self::H2(upstream) = self {
+            upstream.stream.reset(h2::Reason::CANCEL);
+            upstream.answer = None;
+        }
+    }
+}
+
+fn write_h1_head(out: &mut Vec<u8>, request: &Outbound<'_>, framing: Framing) {
+    out.extend_from_slice(request.head.method_text());
+    out.push(b' ');
+    request.write_target(out);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    out.put(b"Host", request.host());
+    request.write_fields(out);
+    match framing {
+        Framing::None | Framing::Close => {}
+        Framing::Length(length) => {
+            out.put(b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
+        }
+        Framing::Chunked => out.put(b"Transfer-Encoding", b"chunked"),
+    }
+    if request.head.expects_continue() && !framing.is_empty() {
+        out.put(b"Expect", b"100-continue");
+    }
+    if let Some(protocol) = request.upgrade {
+        out.put(b"Connection", b"upgrade");
+        out.put(b"Upgrade", protocol);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+impl H2 {
+    fn send_head(&mut self, request: &Outbound<'_>, framing: Framing) -> Result<(), Error> {
+        let malformed = || Error::Io(std::io::ErrorKind::InvalidInput.into());
+        let mut target = Vec::with_capacity(64);
+        request.write_target(&mut target);
+        let mut fields = HeaderMap::new();
+        request.write_fields(&mut fields);
+        if let Framing::Length(length) = framing {
+            fields.put(b"content-length", itoa::Buffer::new().format(length).as_bytes());
+        }
+        if request.head.fields.all(wire::name::Name::Te).any(|te| te.eq_ignore_ascii_case(b"trailers")) {
+            append_to(&mut fields, b"te", b"trailers");
+        }
+        let uri = Uri::builder().scheme("http").authority(request.host()).path_and_query(target);
+        let mut head = Request::new(());
+        *head.uri_mut() = uri.build().map_err(|_| malformed())?;
+        *head.method_mut() = http::Method::from_bytes(request.head.method_text()).map_err(|_| malformed())?;
+        *head.version_mut() = http::Version::HTTP_2;
+        *head.headers_mut() = fields;
+        let (answer, outgoing) = self.sender.send_request(head, framing.is_empty())?;
+        let left = match framing {
+            Framing::Length(length) => Some(length),
+            _ => None,
+        };
+        let outgoing = (!framing.is_empty()).then_some(outgoing);
+        self.stream = Stream::to_server(outgoing, left, self.pool.clone());
+        self.answer = Some(answer);
+        Ok(())
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ResponseHead>, Error>> {
+        let Some(answer) = &mut self.answer else { return Poll::Ready(Ok(None)) };
+        if let Poll::Ready(Some(informed)) = answer.poll_informational(cx) {
+            let (parts, ()) = informed?.into_parts();
+            return Poll::Ready(Ok(Some(response(&parts, &self.pool)?)));
+        }
+        let (parts, incoming) = ready!(std::pin::Pin::new(answer).poll(cx))?.into_parts();
+        self.answer = None;
+        let head = response(&parts, &self.pool)?;
+        self.stream.receive(incoming, content_length(&head.fields));
+        Poll::Ready(Ok(Some(head)))
+    }
+}
+
+impl Source for Upstream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        match self {
+            Self::H1(upstream) => upstream.conn.poll_fill(cx),
+            Self::H2(upstream) => upstream.stream.poll_fill(cx),
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        match self {
+            Self::H1(upstream) => upstream.conn.data(),
+            Self::H2(upstream) => upstream.stream.data(),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        match self {
+            Self::H1(upstream) => upstream.conn.consume(n),
+            Self::H2(upstream) => upstream.stream.consume(n),
+        }
+    }
+
+    fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
+        match self {
+            Self::H1(upstream) => upstream.conn.take_trailers(),
+            Self::H2(upstream) => upstream.stream.take_trailers(),
+        }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match self {
+            Self::H1(upstream) => upstream.conn.remaining(),
+            Self::H2(upstream) => upstream.stream.remaining(),
+        }
+    }
+}
+
+impl Sink for Upstream {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        match self {
+            Self::H1(upstream) => upstream.conn.poll_send(cx, data),
+            Self::H2(upstream) => upstream.stream.poll_send(cx, data),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self {
+            Self::H1(upstream) => upstream.conn.poll_flush(cx),
+            Self::H2(upstream) => upstream.stream.poll_flush(cx),
+        }
+    }
+
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: Option<&Fields>,
+    ) -> Poll<Result<(), Error>> {
+        match self {
+            Self::H1(upstream) => upstream.conn.poll_finish(cx, trailers),
+            Self::H2(upstream) => upstream.stream.poll_finish(cx, trailers),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A data-plane worker: one thread with its own runtime, listeners, connections and counters.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use model::{Generation, InstanceName, ServiceName};
+use rustc_hash::FxHashMap;
+use telemetry::{AccessRecord, Counter, LogWriter};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::LocalSet;
+use wire::buffer::Pool;
+
+use crate::accept;
+use crate::claim::Ledger;
+use crate::live::Live;
+use crate::member::Member;
+use crate::request_id::RequestIds;
+use crate::snapshot::{Leases, Local, Snapshot};
+use crate::sticky::StickyKey;
+use crate::wheel::{TICK, Wheel};
+
+/// How often idle connections to instances are looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// What all workers and the edge's owner share.
+pub(crate) struct Shared {
+    pub(crate) ledger: Ledger,
+    pub(crate) sticky_key: StickyKey,
+    /// Told when a worker let go of a generation, or a drained instance lost a request.
+    pub(crate) drained: Notify,
+    suspects: mpsc::UnboundedSender<Arc<Live>>,
+    pub(crate) is_draining: AtomicBool,
+    pub(crate) connections: AtomicUsize,
+    /// Told when a connection closed while the edge drains.
+    pub(crate) closed: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        workers: usize,
+        sticky_key: StickyKey,
+        suspects: mpsc::UnboundedSender<Arc<Live>>,
+    ) -> Self {
+        Self {
+            ledger: Ledger::new(workers),
+            sticky_key,
+            drained: Notify::new(),
+            suspects,
+            is_draining: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Something that a drain may wait for has happened.
+    pub(crate) fn tell_drained(&self) {
+        self.drained.notify_waiters();
+    }
+
+    /// An instance has failed so often in a row that it may have to be ejected. At most one word
+    /// of each instance is on its way.
+    pub(crate) fn suspect(&self, live: &Arc<Live>) {
+        if live.becomes_suspect() {
+            // Whoever would listen is gone only when the edge is.
+            let _ = self.suspects.send(live.clone());
+        }
+    }
+}
+
+/// What a worker counts beside services and instances.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    /// Exchanges that ended.
+    pub exchanges: Counter,
+    /// Requests that were refused before they could be routed.
+    pub refused: Counter,
+}
+
+/// What a worker is told.
+pub(crate) enum Order {
+    /// Serve this from now on, and accept at these addresses.
+    Publish(Arc<Snapshot>, Vec<accept::Socket>),
+    /// Take nothing new, and end what is idle.
+    Drain,
+    /// End at once.
+    Stop,
+}
+
+/// What is handed over when a generation is taken up.
+pub(crate) struct Core {
+    pub(crate) leases: Leases,
+}
+
+/// One worker's own.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+    pub(crate) wheel: Wheel,
+    pub(crate) rng: RefCell<fastrand::Rng>,
+    pub(crate) ids: RequestIds,
+    pub(crate) counters: Arc<WorkerCounters>,
+    core: Core,
+    current: RefCell<Option<Rc<Local>>>,
+    members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
+    log: RefCell<Option<LogWriter>>,
+    is_draining: Cell<bool>,
+}
+
+impl Worker {
+    /// A worker that serves nothing yet.
+    pub(crate) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        counters: Arc<WorkerCounters>,
+        log: Option<LogWriter>,
+        seed: u64,
+    ) -> Rc<Self> {
+        let for_leases = shared.clone();
+        let leases = Leases::new(move |oldest: Generation| {
+            for_leases.ledger.hold_from(index, oldest.0);
+            for_leases.tell_drained();
+        });
+        Rc::new(Self {
+            index,
+            shared,
+            pool: Pool::default(),
+            wheel: Wheel::new(),
+            rng: RefCell::new(fastrand::Rng::with_seed(seed)),
+            ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
+            counters,
+            core: Core { leases },
+            current: RefCell::new(None),
+            members: RefCell::default(),
+            log: RefCell::new(log),
+            is_draining: Cell::new(false),
+        })
+    }
+
+    /// What is served now. Held by a request as long as it may choose an instance.
+    pub(crate) fn current(&self) -> Rc<Local> {
+        self.current.borrow().clone().expect("listeners open after the first snapshot")
+    }
+
+    /// Whether the edge is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
+    /// Writes one line of the access log, if there is one.
+    #[inline]
+    pub(crate) fn log<'a>(&self, record: impl FnOnce() -> AccessRecord<'a>) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.write(&record());
+        }
+    }
+
+    /// Counts a connection.
+    pub(crate) fn opened_one(&self) {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was closed.
+    pub(crate) fn closed_one(&self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.is_draining() {
+            self.shared.closed.notify_one();
+        }
+    }
+
+    fn publish(&self, plan: Arc<Snapshot>) {
+        let before = self.current.take();
+        let mut member = |live: &Arc<Live>| self.member(live);
+        let local = Local::new(plan, &self.core, before.as_deref(), &mut member);
+        self.current.replace(Some(Rc::new(local)));
+        // Those of instances that are gone close their connections when their last request ends.
+        drop(before);
+        self.members.borrow_mut().retain(|_, member| member.strong_count() > 0);
+    }
+
+    /// What this worker has of an instance, kept from one generation to the next.
+    fn member(&self, live: &Arc<Live>) -> Rc<Member> {
+        let key = (live.service.clone(), live.name.clone(), live.address);
+        let mut members = self.members.borrow_mut();
+        if let Some(member) = members.get(&key).and_then(Weak::upgrade)
+            && Arc::ptr_eq(&member.live, live)
+        {
+            return member;
+        }
+        let member = Rc::new(Member::new(live.clone(), self.pool.clone()));
+        members.insert(key, Rc::downgrade(&member));
+        member
+    }
+
+    fn drain(&self) {
+        self.is_draining.set(true);
+        self.wheel.wake_all();
+    }
+
+    async fn sweep(&self) {
+        let members: Vec<_> = self.members.borrow().values().filter_map(Weak::upgrade).collect();
+        for member in members {
+            member.sweep(self.wheel.now()).await;
+        }
+    }
+
+    /// Turns the wheel, and does what comes round with it, for ever.
+    async fn keep_time(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(TICK);
+        // A late tick is made up for, so that the wheel's time does not fall behind.
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+        let mut turns = 0u32;
+        loop {
+            ticks.tick().await;
+            self.wheel.turn();
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(4)
+                && let Some(log) = &mut *self.log.borrow_mut()
+            {
+                log.flush();
+            }
+            if turns.is_multiple_of((SWEEP_EVERY.as_millis() / TICK.as_millis()) as u32) {
+                self.sweep().await;
+            }
+        }
+    }
+}
+
+/// Runs a worker on this thread until it is told to stop, or whoever gives orders is gone.
+pub(crate) fn run(
+    make: impl FnOnce() -> Rc<Worker>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, async move {
+        let worker = make();
+        let time = tokio::task::spawn_local(worker.clone().keep_time());
+        let mut doors = accept::Doors::default();
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Publish(plan, sockets) => {
+                    worker.publish(plan);
+                    doors.open(&worker, sockets);
+                }
+                Order::Drain => {
+                    doors.close();
+                    worker.drain();
+                }
+                Order::Stop => break,
+            }
+        }
+        time.abort();
+        if let Some(log) = &mut *worker.log.borrow_mut() {
+            log.flush();
+        }
+    });
+    Ok(())
+}
