@@ -1,0 +1,135 @@
+"""nginx as a team that cares for speed would set it up. Owns its configuration and nothing else.
+
+The plain variant adds no header and does no duty that it was not asked for. The dressed one tells
+the servers behind it what Plimsoll always tells them.
+"""
+
+import os
+from dataclasses import dataclass
+
+from deployment import CLIENT_CONNECTIONS, IDLE_SECONDS, Deployment, Front, RouteKey
+from proxy import Command
+from tool import output_of, package_version
+
+DRESS = """
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Request-Id $request_id;"""
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """nginx, with one worker."""
+
+    dressed: bool
+    program: str = "nginx"
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return "nginx-dressed" if self.dressed else "nginx"
+
+    def version(self) -> str:
+        """As nginx and the package manager say."""
+        return output_of([self.program, "-v"]).split("/")[-1] + package_version("nginx")
+
+    def prepare(self, deployment: Deployment) -> Command:
+        """Writes nginx.conf."""
+        directory = deployment.directory
+        path = directory / "nginx.conf"
+        path.write_text(self._configuration(deployment), encoding="utf-8")
+        log = directory / "error.log"
+        arguments = [self.program, "-p", str(directory), "-e", str(log), "-c", str(path)]
+        return Command(arguments, log)
+
+    def _configuration(self, deployment: Deployment) -> str:
+        directory = deployment.directory
+        # A worker of another user could not enter the harness's directory.
+        user = "user root;" if os.geteuid() == 0 else ""
+        log = "off"
+        if deployment.access_log:
+            log = f"{deployment.access_log} combined buffer=64k flush=1s"
+        return f"""
+{user}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile {deployment.descriptors};
+pid {directory}/nginx.pid;
+events {{
+    worker_connections {2 * CLIENT_CONNECTIONS};
+    multi_accept off;
+}}
+http {{
+    access_log {log};
+    keepalive_timeout {IDLE_SECONDS}s;
+    keepalive_requests 1000000000;
+    client_header_timeout {IDLE_SECONDS}s;
+    client_max_body_size 10m;
+    client_body_temp_path {directory}/client_body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server_names_hash_max_size 65536;
+    server_names_hash_bucket_size 128;
+    ssl_certificate {deployment.certificate.certificate};
+    ssl_certificate_key {deployment.certificate.key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:tls:10m;
+    # As the others do: an upload passes through. By default it would be written to a file first.
+    proxy_request_buffering off;
+    proxy_http_version 1.1;
+{"".join(self._upstream(deployment, name) for name in deployment.services)}
+{self._servers(deployment)}
+}}
+"""
+
+    def _upstream(self, deployment: Deployment, name: str) -> str:
+        servers = "".join(f"        server {origin};\n" for origin in deployment.origins)
+        return f"""
+    upstream {name} {{
+        least_conn;
+{servers}
+        # More than any case has requests under way: a smaller pool opens and closes all the time.
+        keepalive 1024;
+        keepalive_requests 1000000000;
+        keepalive_timeout {IDLE_SECONDS}s;
+    }}"""
+
+    def _servers(self, deployment: Deployment) -> str:
+        listen = f"{deployment.address}{_listen_options(deployment.front)}"
+        first = f"{listen} reuseport backlog=4096 default_server"
+        routes = deployment.routes
+        if routes is None:
+            return _server(first, "", self._location("/", deployment.services[0]))
+        if routes.key is RouteKey.PATH:
+            locations = [self._location(value, service) for value, service in routes.values()]
+            return _server(first, "", "location / { return 404; }" + "".join(locations))
+        hosts = [
+            _server(listen, f"server_name {value};", self._location("/", service))
+            for value, service in routes.values()
+        ]
+        return _server(first, "", "return 404;") + "".join(hosts)
+
+    def _location(self, prefix: str, service: str) -> str:
+        return f"""
+        location {prefix} {{
+            proxy_pass http://{service};
+            proxy_set_header Connection "";{DRESS if self.dressed else ""}
+        }}"""
+
+
+def _listen_options(front: Front) -> str:
+    return {Front.PLAIN: "", Front.TLS: " ssl http2", Front.H2C: " http2"}[front]
+
+
+def _server(listen: str, name: str, content: str) -> str:
+    return f"""
+    server {{
+        listen {listen};
+        {name}
+        {content}
+    }}"""

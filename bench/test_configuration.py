@@ -1,0 +1,81 @@
+"""The configurations that are made from one deployment."""
+
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+import rounds
+from deployment import Certificate, Deployment, Front, RouteKey, Routes
+from haproxy import HAProxy
+from nginx import Nginx
+from options import parse
+from plimsoll import Plimsoll
+from proxy import Proxy
+
+
+class ConfigurationTest(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def written(self, proxy: Proxy, name: str, front: Front, routes: Routes | None) -> str:
+        proxy.prepare(
+            Deployment(
+                directory=self.directory,
+                address="127.0.0.1:8080",
+                front=front,
+                certificate=Certificate(Path("/c.pem"), Path("/k.pem"), Path("/b.pem")),
+                origins=("127.0.0.1:1", "127.0.0.1:2"),
+                routes=routes,
+                access_log=None,
+                descriptors=1024,
+            )
+        )
+        return (self.directory / name).read_text(encoding="utf-8")
+
+    def test_plimsoll_s_is_toml_with_every_route(self) -> None:
+        routes = Routes(RouteKey.PATH, 10)
+        made = tomllib.loads(self.written(Plimsoll(), "plimsoll.toml", Front.TLS, routes))
+        self.assertEqual(made["server"]["workers"], 1)
+        certificates = made["listeners"]["web"]["tls"]["certificates"]
+        self.assertEqual(certificates, [{"cert": "/c.pem", "key": "/k.pem"}])
+        self.assertEqual(made["services"]["b"]["targets"], ["127.0.0.1:1", "127.0.0.1:2"])
+        self.assertEqual(made["routes"][9], {"path": "/r00009/*", "to": "b"})
+
+    def test_plimsoll_s_without_routes_has_one_for_all(self) -> None:
+        made = tomllib.loads(self.written(Plimsoll(), "plimsoll.toml", Front.PLAIN, None))
+        self.assertNotIn("tls", made["listeners"]["web"])
+        self.assertEqual(made["routes"], [{"to": "a"}])
+
+    def test_only_the_dressed_add_headers(self) -> None:
+        for plain, dressed, name in (
+            (Nginx(dressed=False), Nginx(dressed=True), "nginx.conf"),
+            (HAProxy(dressed=False), HAProxy(dressed=True), "haproxy.cfg"),
+        ):
+            self.assertNotIn("X-Request-Id", self.written(plain, name, Front.PLAIN, None))
+            self.assertIn("X-Request-Id", self.written(dressed, name, Front.PLAIN, None))
+
+    def test_routes_are_the_same_for_all(self) -> None:
+        routes = Routes(RouteKey.HOST, 3)
+        nginx = self.written(Nginx(dressed=False), "nginx.conf", Front.PLAIN, routes)
+        self.assertEqual(nginx.count("server_name h0000"), 3)
+        haproxy = self.written(HAProxy(dressed=False), "routes.map", Front.PLAIN, routes)
+        self.assertEqual(haproxy.splitlines()[2], "h00002.example.com a")
+
+
+class ScheduleTest(unittest.TestCase):
+    def test_each_proxy_runs_once_in_a_round_and_another_goes_first_in_the_next(self) -> None:
+        options = parse(["--cases", "keepalive-1000", "--rounds", "3"])
+        order = [(number, proxy.name) for number, _, proxy in rounds.schedule(options)]
+        self.assertEqual([name for number, name in order if number == 1],
+                         ["nginx", "haproxy", "plimsoll"])  # fmt: skip
+        self.assertEqual([name for number, name in order if number == 2],
+                         ["haproxy", "plimsoll", "nginx"])  # fmt: skip
+
+    def test_dressed_proxies_run_only_where_a_case_asks_for_them(self) -> None:
+        options = parse(["--cases", "keepalive-64,body-1m", "--rounds", "1"])
+        plan = [(case.name, proxy.name) for _, case, proxy in rounds.schedule(options)]
+        self.assertIn(("keepalive-64", "nginx-dressed"), plan)
+        self.assertNotIn(("body-1m", "nginx-dressed"), plan)

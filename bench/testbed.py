@@ -1,0 +1,56 @@
+"""What all cases of a run share: a directory in memory, a certificate, the origins, the cores."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+import certificate
+import port
+from case import Case
+from deployment import Deployment
+from options import Options
+from origin import Origin
+
+
+class Testbed:
+    """Everything that a proxy needs around it. Entered once for a whole run."""
+
+    def __init__(self, directory: Path, options: Options, descriptors: int) -> None:
+        """Takes what was decided; starts nothing yet."""
+        self.directory = directory
+        self.proxy_core = options.proxy_core
+        self.load_core = options.load_core
+        self.descriptors = descriptors
+        self._count = 0
+
+    def __enter__(self) -> "Testbed":
+        """Pins this process, and so each generator that it starts, and starts the origins."""
+        os.sched_setaffinity(0, {self.load_core})
+        self._certificate = certificate.make(self.directory)
+        self._origin = Origin(self.load_core)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the origins."""
+        self._origin.stop()
+
+    def deployment(self, case: Case) -> Deployment:
+        """What a proxy is asked to do in `case`, at a free port, with an empty directory."""
+        self._count += 1
+        directory = self.directory / str(self._count)
+        directory.mkdir()
+        return Deployment(
+            directory=directory,
+            address=port.free_address(),
+            front=case.front,
+            certificate=self._certificate,
+            origins=self._origin.addresses,
+            routes=case.routes,
+            access_log=directory / "access.log" if case.access_log else None,
+            descriptors=self.descriptors,
+        )
