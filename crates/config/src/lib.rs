@@ -23,6 +23,7 @@ use model::Intent;
 mod diagnostic;
 mod environment;
 mod faults;
+mod mistype;
 mod node;
 mod place;
 mod read;

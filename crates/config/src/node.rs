@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use crate::diagnostic::Code;
 use crate::faults::{Faults, Flaw, Spot};
+use crate::mistype::{Mistype, example};
 use crate::schema::{Absent, Empty, Key, Later, Shape};
 use crate::section::{Names, Section};
 use crate::trail::Trail;
@@ -233,19 +234,17 @@ impl<'a> Node<'a> {
 
     /// Adds a fault: the type is wrong.
     pub(crate) fn wrong_type<T>(&self) -> Option<T> {
-        let found = type_with_article(self.value);
-        let name = self.trail.name().unwrap_or("the file");
-        let expected = format!("expected {}", self.shape.describe());
-        let what = format!("`{name}` is {found}");
-        self.report(Flaw::new(Code::WrongType, what, expected, self.cure()));
+        let raw = self.faults.text().get(self.span()).unwrap_or_default();
+        let mistake = Mistype { shape: self.shape, value: self.value, key: self.key, raw };
+        self.report(mistake.flaw(&self.trail));
         None
     }
 
     /// The alternative of the shape that the type of the value picks.
     fn narrow(&self) -> Option<&'static Shape> {
         match self.shape {
-            Shape::Either(shapes) => shapes.iter().find(|shape| takes(shape, self.value)),
-            shape => takes(shape, self.value).then_some(shape),
+            Shape::Either(shapes) => shapes.iter().find(|shape| shape.takes(self.value)),
+            shape => shape.takes(self.value).then_some(shape),
         }
     }
 
@@ -309,57 +308,9 @@ impl<'a> Node<'a> {
         Flaw::invalid(what, "at least one is needed", hint)
     }
 
-    /// What to do about a wrong type.
-    fn cure(&self) -> String {
-        let name = self.trail.name().unwrap_or_default();
-        let raw = self.faults.text().get(self.span()).unwrap_or_default();
-        let is_plain = raw.len() <= 40 && !raw.contains(['\n', '{', '[']);
-        match (self.shape, self.value) {
-            (Shape::Names { of: Shape::Table(table), .. }, _) => {
-                format!("each has a header with a name of its own: `{}`", table.header)
-            }
-            (Shape::Count(_) | Shape::Number(_), DeValue::String(text))
-                if text.parse::<f64>().is_ok() =>
-            {
-                format!("write it without quotes: {text}")
-            }
-            (Shape::Duration(_), DeValue::Integer(_)) if is_plain => {
-                format!(
-                    "a duration has a unit: \"{raw}s\" for seconds, \"{raw}ms\" for milliseconds"
-                )
-            }
-            (Shape::Size(_) | Shape::SizeOrUnlimited, DeValue::Integer(number)) if is_plain => {
-                let bytes = number.as_str().parse().map(size::written);
-                format!("a size has a unit: \"{}\"", bytes.unwrap_or_else(|_| "10MiB".to_owned()))
-            }
-            (Shape::Share, DeValue::Integer(_) | DeValue::Float(_)) => {
-                "a share is a text with a percent sign, such as \"25%\"".to_owned()
-            }
-            (Shape::List { of: Shape::Text(_) | Shape::Word(..), .. }, DeValue::String(_))
-                if is_plain =>
-            {
-                format!("put it in brackets: {name} = [{raw}]")
-            }
-            (Shape::List { of: Shape::Table(_), .. }, DeValue::Table(_)) => {
-                format!("a list of tables has two brackets: [[{name}]]")
-            }
-            (
-                Shape::Text(_) | Shape::Word(..),
-                DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_),
-            ) => "put it in quotes".to_owned(),
-            (Shape::Table(table), _) if self.key.is_none() => {
-                format!("each has a header with a name of its own: `{}`", table.header)
-            }
-            _ => self.example(),
-        }
-    }
-
     /// How the value could be written.
     fn example(&self) -> String {
-        match self.key {
-            Some(key) => format!("for example `{} = {}`", key.name, key.example),
-            None => format!("write {}", self.shape.describe()),
-        }
+        example(self.key, self.shape)
     }
 
     /// The place of `part` of the text; of all of it where an escape makes the one differ from the
@@ -388,39 +339,4 @@ pub(crate) fn unsupported(name: &str, later: &Later) -> Flaw {
         format!("the name is kept for {}", later.what),
         "take it out; it would do nothing in this version",
     )
-}
-
-/// Whether values of this type of TOML can be of `shape`.
-fn takes(shape: &Shape, value: &DeValue<'_>) -> bool {
-    match (shape, value) {
-        (Shape::Flag, DeValue::Boolean(_))
-        | (Shape::Count(_), DeValue::Integer(_))
-        | (Shape::Number(_), DeValue::Integer(_) | DeValue::Float(_))
-        | (Shape::List { .. }, DeValue::Array(_))
-        | (Shape::Names { .. } | Shape::Table(_), DeValue::Table(_)) => true,
-        (
-            Shape::Text(_)
-            | Shape::Word(..)
-            | Shape::Duration(_)
-            | Shape::Size(_)
-            | Shape::SizeOrUnlimited
-            | Shape::Share,
-            DeValue::String(_),
-        ) => true,
-        (Shape::Either(shapes), value) => shapes.iter().any(|shape| takes(shape, value)),
-        _ => false,
-    }
-}
-
-fn type_with_article(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(true) => "`true`",
-        DeValue::Boolean(false) => "`false`",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
 }

@@ -159,6 +159,20 @@ fn no_fault_is_told_twice() {
 }
 
 #[test]
+fn secrets_are_in_nothing_that_is_said() {
+    let mut tried = 0;
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        for secret in ["s3cr3t", "hunter2"].into_iter().filter(|secret| text.contains(secret)) {
+            tried += 1;
+            assert!(!format!("{found}{found:?}").contains(secret), "{}\n{found}", path.display());
+        }
+    }
+    assert!(tried >= 4);
+}
+
+#[test]
 fn each_fault_says_what_why_and_what_to_do() {
     for path in cases("faults") {
         let text = fs::read_to_string(&path).unwrap();

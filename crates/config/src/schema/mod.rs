@@ -8,6 +8,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use toml::de::DeValue;
+
 #[cfg(test)]
 mod conformance;
 mod json;
@@ -156,6 +158,28 @@ impl Shape {
             Self::List { of, .. } | Self::Names { of, .. } => of.tables(),
             Self::Either(shapes) => shapes.iter().flat_map(Self::tables).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Whether values of this type of TOML can be of this shape.
+    pub(crate) fn takes(&self, value: &DeValue<'_>) -> bool {
+        match (self, value) {
+            (Self::Flag, DeValue::Boolean(_))
+            | (Self::Count(_), DeValue::Integer(_))
+            | (Self::Number(_), DeValue::Integer(_) | DeValue::Float(_))
+            | (Self::List { .. }, DeValue::Array(_))
+            | (Self::Names { .. } | Self::Table(_), DeValue::Table(_)) => true,
+            (
+                Self::Text(_)
+                | Self::Word(..)
+                | Self::Duration(_)
+                | Self::Size(_)
+                | Self::SizeOrUnlimited
+                | Self::Share,
+                DeValue::String(_),
+            ) => true,
+            (Self::Either(shapes), value) => shapes.iter().any(|shape| shape.takes(value)),
+            _ => false,
         }
     }
 
