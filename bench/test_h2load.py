@@ -38,6 +38,11 @@ class H2loadTest(unittest.TestCase):
         short = SAID.replace("finished in 2.00s", "finished in 612us")
         self.assertAlmostEqual(h2load.parse(short, [1]).seconds, 612e-6)
 
+    def test_answer_that_began_before_the_end_is_no_error(self) -> None:
+        good = SAID.replace(" 4 failed", " 0 failed").replace(" 4 5xx", " 0 5xx")
+        began = good.replace("codes: 147500 2xx", "codes: 147505 2xx")
+        self.assertEqual(h2load.parse(began, [1]).errors, {})
+
     def test_clear_text_negotiates_nothing(self) -> None:
         clear = "\n".join(line for line in SAID.splitlines() if "Cipher" not in line)
         self.assertEqual(h2load.parse(clear, [1]).cipher, "")
