@@ -1,0 +1,115 @@
+//! The one word for how an exchange ended.
+
+use std::fmt;
+
+/// Declares the endings with their word and who is at fault, once for all uses.
+macro_rules! endings {
+    ($($(#[$doc:meta])* $name:ident = $word:literal by $fault:ident,)*) => {
+        /// How an exchange ended.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Ending {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Ending {
+            /// Every ending.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The word that the log writes.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// Who is at fault.
+            pub fn blame(self) -> Blame {
+                match self {
+                    $(Self::$name => Blame::$fault,)*
+                }
+            }
+        }
+    };
+}
+
+/// Who is at fault for how an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// It ended as it should.
+    Nobody,
+    /// The client.
+    Client,
+    /// An instance.
+    Instance,
+    /// Plimsoll, or how it is configured.
+    Edge,
+}
+
+endings! {
+    /// An instance's answer was passed on whole.
+    Ok = "ok" by Nobody,
+    /// A route redirected the client.
+    Redirect = "redirect" by Nobody,
+    /// A route answered by itself.
+    Respond = "respond" by Nobody,
+    /// An upgraded connection was carried to its end.
+    Tunnel = "tunnel" by Nobody,
+    /// Not HTTP, or ambiguous.
+    BadRequest = "bad_request" by Client,
+    /// Too many or too large headers.
+    HeaderTooLarge = "header_too_large" by Client,
+    /// A target that is too long.
+    UriTooLong = "uri_too_long" by Client,
+    /// A body over the limit.
+    BodyTooLarge = "body_too_large" by Client,
+    /// The head came too slowly.
+    HeaderTimeout = "header_timeout" by Client,
+    /// The body came too slowly.
+    BodyTimeout = "body_timeout" by Client,
+    /// The client went away.
+    ClientClosed = "client_closed" by Client,
+    /// The client did not read its answer.
+    WriteTimeout = "write_timeout" by Client,
+    /// A method that is not served.
+    MethodNotAllowed = "method_not_allowed" by Client,
+    /// No route matches.
+    NoRoute = "no_route" by Client,
+    /// No instance may serve.
+    NoInstance = "no_instance" by Instance,
+    /// All instances and the queue are full.
+    QueueFull = "queue_full" by Edge,
+    /// It waited too long in the queue.
+    QueueTimeout = "queue_timeout" by Edge,
+    /// No connection to an instance could be opened.
+    ConnectFailed = "connect_failed" by Instance,
+    /// An instance took too long to accept a connection.
+    ConnectTimeout = "connect_timeout" by Instance,
+    /// An instance broke the connection before it answered.
+    UpstreamReset = "upstream_reset" by Instance,
+    /// An instance spoke something that is not HTTP.
+    UpstreamProtocol = "upstream_protocol" by Instance,
+    /// An instance took too long to answer.
+    UpstreamTimeout = "upstream_timeout" by Instance,
+    /// An instance broke off in the middle of its answer.
+    UpstreamTruncated = "upstream_truncated" by Instance,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_differ_and_are_plain() {
+        let words: std::collections::BTreeSet<_> =
+            Ending::ALL.iter().map(|ending| ending.as_str()).collect();
+        assert_eq!(words.len(), Ending::ALL.len());
+        let plain = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        assert!(words.iter().all(plain));
+    }
+}
