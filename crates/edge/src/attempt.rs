@@ -98,7 +98,9 @@ impl Attempt<'_> {
     ) -> Result<(), Failed> {
         let mut upstream = self.reach(client, story).await?;
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
-        let malformed = |_| Failed::by_instance(Fault::UpstreamReset, Reached::Nothing, RetryCondition::Connect);
+        let malformed = |_| {
+            Failed::by_instance(Fault::UpstreamReset, Reached::Nothing, RetryCondition::Connect)
+        };
         upstream.send_head(self.request, self.framing).map_err(malformed)?;
         let head = match self.final_head(client, &mut upstream, upload, story).await {
             Ok(head) => head,
@@ -182,7 +184,8 @@ impl Attempt<'_> {
                     return Ok(head);
                 }
             }
-            if let Poll::Ready(Err(error)) = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await {
+            if let Poll::Ready(Err(error)) = poll_fn(|cx| Poll::Ready(client.poll_flush(cx))).await
+            {
                 return Err(client_gone(error));
             }
         }
@@ -260,11 +263,19 @@ impl Attempt<'_> {
         story: &mut Story<'_>,
     ) -> Result<(), Failed> {
         let method = self.request.head.method();
-        let nonsense = |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
+        let nonsense =
+            |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
         let keeps_alive = head.keeps_alive() && framing != Framing::Close;
-        answer::begin(client, head, method, framing, &self.request.policies.response_headers, &self.stay)
-            .map_err(client_gone)?;
+        answer::begin(
+            client,
+            head,
+            method,
+            framing,
+            &self.request.policies.response_headers,
+            &self.stay,
+        )
+        .map_err(client_gone)?;
         story.answered = true;
         let mut answered = Answered { upstream, keeps_alive };
         let relayed = self.relay(client, &mut answered.upstream, upload).await;
@@ -289,7 +300,9 @@ impl Attempt<'_> {
             let _ = upload.poll(cx, client, upstream);
             match download.poll(cx, upstream, client) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err((side, _))) => return Poll::Ready(Err(cut(side, broken_off(side)))),
+                Poll::Ready(Err((side, _))) => {
+                    return Poll::Ready(Err(cut(side, broken_off(side))));
+                }
                 Poll::Pending => {}
             }
             if upload.is_sent() && client.poll_gone(cx).is_ready() {
@@ -388,7 +401,8 @@ impl Pace {
         let has_moved = upload.moved() - self.moved >= PROGRESS_BYTES_MIN;
         if self.waits != Some(waits) || has_moved {
             // Turns between the two sides of a body are no progress by themselves.
-            let turned = matches!((self.waits, waits), (Some(Waits::Body(_)), Waits::Body(Side::Client)));
+            let turned =
+                matches!((self.waits, waits), (Some(Waits::Body(_)), Waits::Body(Side::Client)));
             self.waits = Some(waits);
             if !turned || has_moved {
                 self.moved = upload.moved();

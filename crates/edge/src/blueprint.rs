@@ -76,11 +76,21 @@ impl Registry {
         let listeners = intent.listeners.values().map(|listener| {
             let live = known.listeners.entry(listener.name.clone()).or_default().clone();
             let tls = blueprint.tls.get(&listener.name).cloned();
-            (listener.name.clone(), Arc::new(ListenerPlan { listener: listener.clone(), tls, live }))
+            (
+                listener.name.clone(),
+                Arc::new(ListenerPlan { listener: listener.clone(), tls, live }),
+            )
         });
         let listeners = listeners.collect();
         let shares = shares(intent);
-        Ok(Snapshot { generation, revision: blueprint.revision, routes, shares, services, listeners })
+        Ok(Snapshot {
+            generation,
+            revision: blueprint.revision,
+            routes,
+            shares,
+            services,
+            listeners,
+        })
     }
 
     /// Forgets what `snapshot` does not know and nothing is in flight on.
@@ -105,8 +115,9 @@ impl Known {
         workers: usize,
     ) -> ServicePlan {
         let live = self.services.entry(service.name.clone());
-        let live =
-            live.or_insert_with(|| Arc::new(ServiceLive::new(service.name.clone(), workers))).clone();
+        let live = live
+            .or_insert_with(|| Arc::new(ServiceLive::new(service.name.clone(), workers)))
+            .clone();
         let members: Vec<_> = instances
             .iter()
             .map(|instance| {
@@ -116,7 +127,9 @@ impl Known {
             .collect();
         let lives = instances.iter().map(|instance| {
             let key = (service.name.clone(), instance.name.clone(), instance.address);
-            let new = || Live::new(service.name.clone(), instance.name.clone(), instance.address, workers);
+            let new = || {
+                Live::new(service.name.clone(), instance.name.clone(), instance.address, workers)
+            };
             self.instances.entry(key).or_insert_with(|| Arc::new(new())).clone()
         });
         ServicePlan {
@@ -133,10 +146,14 @@ fn shares(intent: &Intent) -> Vec<Shares> {
         intent.services.keys().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     let of_route = |action: &Action| match action {
         Action::Forward(destination) => {
-            let of = destination.shares.iter().filter_map(|share| {
-                Some((*places.get(share.service.as_str())?, share.weight))
-            });
-            Shares { of: of.collect(), sum: destination.shares.iter().map(|share| share.weight).sum() }
+            let of = destination
+                .shares
+                .iter()
+                .filter_map(|share| Some((*places.get(share.service.as_str())?, share.weight)));
+            Shares {
+                of: of.collect(),
+                sum: destination.shares.iter().map(|share| share.weight).sum(),
+            }
         }
         Action::Redirect(_) | Action::Respond(_) => Shares::default(),
     };

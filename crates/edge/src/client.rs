@@ -4,7 +4,6 @@ use std::task::{Context, Poll};
 
 use wire::body::{Error, Sink, Source};
 use wire::h1::Framing;
-use wire::head::Version;
 
 use crate::fields::FieldSink;
 
@@ -28,9 +27,6 @@ impl StatusLine<'_> {
 pub(crate) trait Client: Source + Sink {
     /// What its heads are written in.
     type Fields: FieldSink;
-
-    /// The version that it speaks.
-    fn version(&self) -> Version;
 
     /// Sends a head of an answer that goes on: 1xx.
     fn inform(

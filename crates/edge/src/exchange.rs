@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use model::{Action, Route};
+use telemetry::Ending;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
@@ -80,7 +81,7 @@ async fn serve<C: Client>(
     let request = Request::new(head, story.client).map_err(|_| Fault::BadRequest)?;
     let gone = |_| Fault::ClientGone;
     if entrance.listener.listener.redirect_https {
-        (story.status, story.answered) = (Some(308), true);
+        story.own_answer(308, Ending::Redirect);
         let id = story.request_id.to_owned();
         return respond::redirect_https(client, head, &id).await.map_err(gone);
     }
@@ -96,11 +97,11 @@ async fn serve<C: Client>(
             forward(entrance, client, &request, framing, route, &service, story).await
         }
         Action::Redirect(redirect) => {
-            (story.status, story.answered) = (Some(redirect.status), true);
+            story.own_answer(redirect.status, Ending::Redirect);
             respond::redirect(client, head, redirect, edits, &id).await.map_err(gone)
         }
         Action::Respond(own) => {
-            (story.status, story.answered) = (Some(own.status), true);
+            story.own_answer(own.status, Ending::Respond);
             respond::respond(client, head, own, edits, &id).await.map_err(gone)
         }
     }

@@ -45,8 +45,6 @@ pub(crate) enum Fault {
     UpstreamTimeout,
     /// The instance broke off in the middle of its answer.
     UpstreamTruncated,
-    /// The edge is stopping, and its drain time is over.
-    Shutdown,
 }
 
 impl Fault {
@@ -64,7 +62,7 @@ impl Fault {
             | Self::UpstreamReset
             | Self::UpstreamNonsense
             | Self::UpstreamTruncated => 502,
-            Self::NoInstance | Self::QueueFull | Self::QueueTimeout | Self::Shutdown => 503,
+            Self::NoInstance | Self::QueueFull | Self::QueueTimeout => 503,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
             Self::ClientGone | Self::WriteTimeout => return None,
         })
@@ -92,7 +90,6 @@ impl Fault {
             Self::UpstreamNonsense => Ending::UpstreamProtocol,
             Self::UpstreamTimeout => Ending::UpstreamTimeout,
             Self::UpstreamTruncated => Ending::UpstreamTruncated,
-            Self::Shutdown => Ending::Shutdown,
         }
     }
 
@@ -112,7 +109,6 @@ impl Fault {
             Self::ConnectFailed | Self::UpstreamReset => "The server could not be reached.",
             Self::UpstreamNonsense | Self::UpstreamTruncated => "The server's answer was broken.",
             Self::ConnectTimeout | Self::UpstreamTimeout => "The server took too long to answer.",
-            Self::Shutdown => "The service is being restarted.",
             Self::ClientGone | Self::WriteTimeout => "",
         }
     }

@@ -23,7 +23,9 @@ impl FieldSink for Vec<u8> {
 impl FieldSink for HeaderMap {
     fn put(&mut self, name: &[u8], value: &[u8]) {
         // What cannot be carried was not read by the strict reader either.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
             self.append(name, value);
         }
     }

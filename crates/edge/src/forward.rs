@@ -58,7 +58,10 @@ impl Outbound<'_> {
         let named = named_by_connection(&self.head.fields);
         let edits = &self.policies.request_headers;
         for (name, text, value) in self.head.fields.iter() {
-            if !is_ours(name) && !name.is_hop_by_hop() && !is_edited(edits, text) && !is_named(&named, text)
+            if !is_ours(name)
+                && !name.is_hop_by_hop()
+                && !is_edited(edits, text)
+                && !is_named(&named, text)
             {
                 out.put(text, value);
             }
@@ -73,7 +76,9 @@ impl Outbound<'_> {
         let fields = &self.head.fields;
         let trusted = |name| self.peer.trusted.then(|| fields.get(name)).flatten();
         let mut text = Text::new();
-        for value in self.peer.trusted.then(|| fields.all(Name::XForwardedFor)).into_iter().flatten() {
+        for value in
+            self.peer.trusted.then(|| fields.all(Name::XForwardedFor)).into_iter().flatten()
+        {
             text.append(value);
             text.append(b", ");
         }
@@ -131,7 +136,9 @@ pub(crate) fn named_by_connection(fields: &Fields) -> Named<'_> {
     fields
         .all(Name::Connection)
         .flat_map(list)
-        .filter(|item| !item.eq_ignore_ascii_case(b"keep-alive") && !item.eq_ignore_ascii_case(b"close"))
+        .filter(|item| {
+            !item.eq_ignore_ascii_case(b"keep-alive") && !item.eq_ignore_ascii_case(b"close")
+        })
         .collect()
 }
 

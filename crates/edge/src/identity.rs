@@ -32,7 +32,9 @@ impl Peer {
         }
         let values: Vec<&[u8]> = fields.all(Name::XForwardedFor).collect();
         let mut nearest = peer;
-        for item in values.iter().rev().flat_map(|value| list(value).collect::<Vec<_>>().into_iter().rev()) {
+        for item in
+            values.iter().rev().flat_map(|value| list(value).collect::<Vec<_>>().into_iter().rev())
+        {
             let Some(address) = address_of(item) else { break };
             nearest = address;
             if !is_within(address, trusted_proxies) {

@@ -46,7 +46,13 @@ struct Idle {
 
 impl Member {
     pub(crate) fn new(live: Arc<Live>, pool: Pool) -> Self {
-        Self { live, smoothed: Cell::default(), idle: RefCell::default(), shared: RefCell::default(), pool }
+        Self {
+            live,
+            smoothed: Cell::default(),
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            pool,
+        }
     }
 
     /// A kept connection that is still open, the one that was used last.
@@ -113,16 +119,12 @@ impl Member {
     pub(crate) async fn sweep(&self, now: Duration) {
         poll_fn(|cx| {
             let is_fresh = |idle: &Idle| now.saturating_sub(idle.since) < IDLE_FOR;
-            self.idle.borrow_mut().retain_mut(|idle| is_fresh(idle) && is_quiet(&mut idle.upstream.conn, cx));
+            self.idle
+                .borrow_mut()
+                .retain_mut(|idle| is_fresh(idle) && is_quiet(&mut idle.upstream.conn, cx));
             Poll::Ready(())
         })
         .await;
-    }
-
-    /// Closes every idle connection.
-    pub(crate) fn close_idle(&self) {
-        self.idle.borrow_mut().clear();
-        self.shared.take();
     }
 }
 

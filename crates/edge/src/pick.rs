@@ -108,9 +108,8 @@ pub(crate) fn claim_now(
         slow_start: service.slow_start.as_ref(),
         now: worker.wheel.now(),
     };
-    let stays = preferred.filter(|place| {
-        !tried.contains(place) && service.members[*place].live.is_eligible()
-    });
+    let stays = preferred
+        .filter(|place| !tried.contains(place) && service.members[*place].live.is_eligible());
     loop {
         let place = match stays {
             Some(place) if view.is_full(place) => return Err(Refusal::Full),

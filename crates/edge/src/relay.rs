@@ -167,7 +167,11 @@ impl Upload {
         match client.poll_fill(cx).map_err(by_client)? {
             Poll::Pending => {
                 self.waits_for = Side::Client;
-                if instance.poll_flush(cx).map_err(|error| Broken::By(Side::Instance, error))?.is_pending() {
+                if instance
+                    .poll_flush(cx)
+                    .map_err(|error| Broken::By(Side::Instance, error))?
+                    .is_pending()
+                {
                     self.waits_for = Side::Instance;
                 }
                 return Poll::Pending;
@@ -262,7 +266,8 @@ impl Download {
                 }
                 Poll::Ready(Ok(true)) => {
                     self.waits_for = to;
-                    let taken = ready!(sink.poll_send(cx, source.data())).map_err(|error| (to, error))?;
+                    let taken =
+                        ready!(sink.poll_send(cx, source.data())).map_err(|error| (to, error))?;
                     source.consume(taken);
                     self.moved += taken as u64;
                 }

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use balance::Key;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use balance::Key;
 use model::{InstanceName, Service, Sticky};
 use wire::head::RequestHead;
 
@@ -38,7 +38,8 @@ impl StickyKey {
         let token = URL_SAFE_NO_PAD.decode(cookie).ok()?;
         let (id, mac) = token.split_first_chunk::<ID_BYTES>()?;
         let wanted = self.mac(service, *id);
-        let same = aws_lc_rs::constant_time::verify_slices_are_equal(mac, &wanted.as_ref()[..MAC_BYTES]);
+        let same =
+            aws_lc_rs::constant_time::verify_slices_are_equal(mac, &wanted.as_ref()[..MAC_BYTES]);
         same.is_ok().then_some(*id)
     }
 
@@ -56,7 +57,11 @@ fn id_of(name: &InstanceName) -> [u8; ID_BYTES] {
 }
 
 /// The place of the instance that the client's cookie names.
-pub(crate) fn preferred(key: &StickyKey, service: &LocalService, head: &RequestHead) -> Option<usize> {
+pub(crate) fn preferred(
+    key: &StickyKey,
+    service: &LocalService,
+    head: &RequestHead,
+) -> Option<usize> {
     let sticky = service.service.sticky.as_ref()?;
     let id = key.verify(&service.service, head.cookie(sticky.cookie.as_bytes())?)?;
     service.members.iter().position(|member| id_of(&member.live.name) == id)

@@ -27,7 +27,6 @@ pub(crate) struct Story<'a> {
     pub(crate) status: Option<u16>,
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
-    pub(crate) is_tunnel: bool,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) service: Option<Rc<LocalService>>,
     pub(crate) member: Option<Rc<Member>>,
@@ -56,7 +55,6 @@ impl<'a> Story<'a> {
             request_id: RequestId::of(head, &worker.ids),
             status: None,
             answered: false,
-            is_tunnel: false,
             route: None,
             service: None,
             member: None,
@@ -128,7 +126,7 @@ impl<'a> Story<'a> {
             shard.by_class[class].add(1);
             shard.bytes_in.add(bytes.0);
             shard.bytes_out.add(bytes.1);
-            if !self.is_tunnel {
+            if self.ending != Ending::Tunnel {
                 shard.duration.record(duration);
             }
         }
@@ -160,6 +158,11 @@ impl<'a> Story<'a> {
             ending: self.ending,
             user_agent: self.head.fields.get(Name::UserAgent),
         }
+    }
+
+    /// We answer by ourselves, as a route says.
+    pub(crate) fn own_answer(&mut self, status: u16, ending: Ending) {
+        (self.status, self.ending, self.answered) = (Some(status), ending, true);
     }
 
     /// Notes how the exchange failed.

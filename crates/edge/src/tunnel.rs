@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
+use telemetry::Ending;
 use wire::body::{Error, Sink};
 use wire::head::{Fields, ResponseHead};
 
@@ -23,11 +24,9 @@ pub(crate) async fn run<C: Client>(
     head: &ResponseHead,
     story: &mut Story<'_>,
 ) -> Result<(), Failed> {
-    story.status = Some(101);
     let gone = |_| cut(Side::Client, Fault::ClientGone);
     answer::switch(client, head, &attempt.request.policies.response_headers).map_err(gone)?;
-    story.answered = true;
-    story.is_tunnel = true;
+    story.own_answer(101, Ending::Tunnel);
     let Upstream::H1(instance) = &mut upstream else {
         return Err(cut(Side::Instance, Fault::UpstreamNonsense));
     };
@@ -78,7 +77,8 @@ impl Direction {
         if self.has_ended {
             return Poll::Ready(Ok(()));
         }
-        let polled = self.relay.poll(cx, client, &mut HalfClosed(instance, wire::h1::Conn::poll_shutdown));
+        let polled =
+            self.relay.poll(cx, client, &mut HalfClosed(instance, wire::h1::Conn::poll_shutdown));
         self.ended(polled)
     }
 

@@ -52,7 +52,11 @@ impl Upstream {
     }
 
     /// Writes the request's head; its body follows by [`Sink`].
-    pub(crate) fn send_head(&mut self, request: &Outbound<'_>, framing: Framing) -> Result<(), Error> {
+    pub(crate) fn send_head(
+        &mut self,
+        request: &Outbound<'_>,
+        framing: Framing,
+    ) -> Result<(), Error> {
         match self {
             Self::H1(upstream) => {
                 write_h1_head(upstream.conn.begin(framing), request, framing);
@@ -63,7 +67,10 @@ impl Upstream {
     }
 
     /// Waits for the next head of the answer. `None` when the connection closed before it.
-    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ResponseHead>, Error>> {
+    pub(crate) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<ResponseHead>, Error>> {
         match self {
             Self::H1(upstream) => upstream.conn.poll_response(cx),
             Self::H2(upstream) => upstream.poll_head(cx),
@@ -71,7 +78,11 @@ impl Upstream {
     }
 
     /// The head that was read is the final one: tells how its body is framed, and expects that.
-    pub(crate) fn expect_body(&mut self, method: Method, head: &ResponseHead) -> Result<Framing, Error> {
+    pub(crate) fn expect_body(
+        &mut self,
+        method: Method,
+        head: &ResponseHead,
+    ) -> Result<Framing, Error> {
         match self {
             Self::H1(upstream) => {
                 let framing =
@@ -136,13 +147,19 @@ impl H2 {
         if let Framing::Length(length) = framing {
             fields.put(b"content-length", itoa::Buffer::new().format(length).as_bytes());
         }
-        if request.head.fields.all(wire::name::Name::Te).any(|te| te.eq_ignore_ascii_case(b"trailers")) {
+        if request
+            .head
+            .fields
+            .all(wire::name::Name::Te)
+            .any(|te| te.eq_ignore_ascii_case(b"trailers"))
+        {
             append_to(&mut fields, b"te", b"trailers");
         }
         let uri = Uri::builder().scheme("http").authority(request.host()).path_and_query(target);
         let mut head = Request::new(());
         *head.uri_mut() = uri.build().map_err(|_| malformed())?;
-        *head.method_mut() = http::Method::from_bytes(request.head.method_text()).map_err(|_| malformed())?;
+        *head.method_mut() =
+            http::Method::from_bytes(request.head.method_text()).map_err(|_| malformed())?;
         *head.version_mut() = http::Version::HTTP_2;
         *head.headers_mut() = fields;
         let (answer, outgoing) = self.sender.send_request(head, framing.is_empty())?;

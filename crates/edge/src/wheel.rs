@@ -59,7 +59,8 @@ impl Wheel {
 
     /// An alarm that is not set.
     pub(crate) fn alarm(&self) -> Alarm {
-        let entry = Entry { deadline: NEVER, place: NEVER, previous: NONE, next: NONE, waker: None };
+        let entry =
+            Entry { deadline: NEVER, place: NEVER, previous: NONE, next: NONE, waker: None };
         let key = self.0.table.borrow_mut().entries.insert(entry) as u32;
         Alarm { wheel: self.clone(), key }
     }
@@ -80,8 +81,14 @@ impl Wheel {
 
     /// Wakes everyone who waits with an alarm, so that each looks at what has changed.
     pub(crate) fn wake_all(&self) {
-        let wakers: Vec<_> =
-            self.0.table.borrow().entries.iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
+        let wakers: Vec<_> = self
+            .0
+            .table
+            .borrow()
+            .entries
+            .iter()
+            .filter_map(|(_, entry)| entry.waker.clone())
+            .collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 }

@@ -11,6 +11,6 @@ pub mod h1;
 pub mod h2;
 pub mod head;
 pub mod name;
-//pub mod proxy_protocol;
+pub mod proxy_protocol;
 pub mod stream;
-//pub mod tls;
+pub mod tls;

@@ -142,7 +142,9 @@ impl H1<'_> {
     /// How the body is framed for this client.
     fn reframed(&self, framing: Framing) -> Framing {
         match framing {
-            Framing::Chunked | Framing::Close if self.version == Version::Http11 => Framing::Chunked,
+            Framing::Chunked | Framing::Close if self.version == Version::Http11 => {
+                Framing::Chunked
+            }
             Framing::Chunked => Framing::Close,
             framing => framing,
         }
@@ -191,10 +193,6 @@ impl Sink for H1<'_> {
 
 impl Client for H1<'_> {
     type Fields = Vec<u8>;
-
-    fn version(&self) -> Version {
-        self.version
-    }
 
     fn inform(
         &mut self,

@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
@@ -16,7 +15,7 @@ use wire::h1::Framing;
 use wire::h2::head::content_length;
 use wire::h2::meter::{Limits, Meter, Metered, server_builder};
 use wire::h2::{Answer, Stream};
-use wire::head::{Fields, RequestHead, Version};
+use wire::head::{Fields, RequestHead};
 use wire::stream::Rewound;
 
 use super::Door;
@@ -29,9 +28,6 @@ use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
-/// How long a connection that is being closed for its floods gets to read why.
-const CALM_DOWN_FOR: Duration = Duration::from_secs(1);
-
 /// What all streams of a connection share.
 struct Shared {
     worker: Rc<Worker>,
@@ -43,12 +39,14 @@ struct Shared {
 /// Serves streams until one side wants no more.
 pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
     let limits = &door.plan.listener.limits;
-    let builder = server_builder(Limits { header_bytes: limits.header_bytes as u32 });
+    let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let builder = server_builder(Limits { header_bytes, ..Limits::default() });
     let alarm = door.worker.wheel.alarm();
-    let (metered, meter) = Metered::new(stream);
+    let (metered, mut meter) = Metered::new(stream);
     let mut handshake = Box::pin(builder.handshake::<_, Bytes>(metered));
     let header = door.plan.listener.timeouts.header;
-    let Some(Ok(mut connection)) = alarm.within(header, |cx| handshake.as_mut().poll(cx)).await else {
+    let Some(Ok(mut connection)) = alarm.within(header, |cx| handshake.as_mut().poll(cx)).await
+    else {
         return;
     };
     drop(handshake);
@@ -59,7 +57,7 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
         open: std::cell::Cell::new(0),
     });
     loop {
-        match next(&mut door, &mut connection, &meter, &shared, &alarm).await {
+        match next(&mut door, &mut connection, &mut meter, &shared, &alarm).await {
             Next::Stream(request, respond) => {
                 door.refresh();
                 shared.plan.replace(door.plan.clone());
@@ -67,28 +65,23 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
                 tokio::task::spawn_local(stream_of(shared.clone(), request, respond));
             }
             Next::Ended => break,
-            Next::Flood => {
-                tracing::info!(client = %peer.address, "HTTP/2 flood: connection closed");
-                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                // Driven to its end, as far as the client lets it.
-                let _ = alarm.within(CALM_DOWN_FOR, |cx| connection.poll_closed(cx)).await;
-                break;
-            }
         }
+    }
+    if let Some(flood) = meter.flood() {
+        tracing::info!(client = %peer.address, flood = flood.name(), "HTTP/2 flood ended");
     }
 }
 
 enum Next {
     Stream(Request<RecvStream>, SendResponse<Bytes>),
     Ended,
-    Flood,
 }
 
 /// Waits for the next stream, minding that the connection may idle, flood, or have to end.
 async fn next(
     door: &mut Door,
     connection: &mut Connection<Metered<Rewound>, Bytes>,
-    meter: &Meter,
+    meter: &mut Meter,
     shared: &Shared,
     alarm: &Alarm,
 ) -> Next {
@@ -96,22 +89,16 @@ async fn next(
     let mut is_closing = false;
     alarm.set(idle);
     poll_fn(|cx| {
-        if meter.has_tripped() {
-            return Poll::Ready(Next::Flood);
-        }
         if !is_closing && door.is_closing() {
             is_closing = true;
             connection.graceful_shutdown();
         }
-        match connection.poll_accept(cx) {
+        match meter.poll_accept(connection, cx) {
             Poll::Ready(Some(Ok((request, respond)))) => {
                 return Poll::Ready(Next::Stream(request, respond));
             }
             Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Next::Ended),
             Poll::Pending => {}
-        }
-        if meter.poll_tripped(cx).is_ready() {
-            return Poll::Ready(Next::Flood);
         }
         while alarm.poll(cx).is_ready() {
             if shared.open.get() == 0 && !is_closing {
@@ -149,8 +136,12 @@ async fn stream_of(shared: Rc<Shared>, request: Request<RecvStream>, respond: Se
                 (false, None) => Framing::Chunked,
             };
             drop(parts);
-            let entrance =
-                Entrance { worker: &shared.worker, listener: &plan, peer: &shared.peer, alarm: &alarm };
+            let entrance = Entrance {
+                worker: &shared.worker,
+                listener: &plan,
+                peer: &shared.peer,
+                alarm: &alarm,
+            };
             Box::pin(exchange::run(entrance, &mut client, &head, framing)).await;
         }
         Err(fault) => {
@@ -291,9 +282,5 @@ impl Client for H2 {
         let now = self.stream.counts();
         let before = std::mem::replace(&mut self.bytes_before, now);
         (now.0 - before.0, now.1 - before.1)
-    }
-
-    fn version(&self) -> Version {
-        Version::H2
     }
 }

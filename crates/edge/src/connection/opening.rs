@@ -1,6 +1,5 @@
 //! What comes before HTTP: the PROXY protocol, TLS, and the choice of the version.
 
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use wire::h1::Conn;
 use wire::h1::conn::Opening;
-use wire::proxy_protocol::{self, Parsed};
+use wire::proxy_protocol;
 use wire::stream::Stream;
 
 use super::{Door, h1, h2};
@@ -20,21 +19,18 @@ use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
-/// The longest PROXY protocol header that is looked at.
-const PROXY_BYTES_MAX: usize = 4 * 1024 + 16;
-
 /// Serves a connection to its end.
 pub(crate) async fn serve(
     worker: Rc<Worker>,
     plan: Arc<ListenerPlan>,
-    socket: TcpStream,
+    mut socket: TcpStream,
     address: SocketAddr,
 ) {
     let mut door = Door::new(worker, plan);
     let alarm = door.worker.wheel.alarm();
     let address = match door.plan.listener.proxy_protocol {
         false => address,
-        true => match proxied(&door, &alarm, &socket).await {
+        true => match Box::pin(proxied(&door, &alarm, &mut socket)).await {
             Some(named) => named.unwrap_or(address),
             None => return,
         },
@@ -62,56 +58,16 @@ pub(crate) async fn serve(
 }
 
 /// The client's address as the PROXY protocol names it; `None` where there is no valid header.
-async fn proxied(door: &Door, alarm: &Alarm, socket: &TcpStream) -> Option<Option<SocketAddr>> {
+async fn proxied(door: &Door, alarm: &Alarm, socket: &mut TcpStream) -> Option<Option<SocketAddr>> {
     let limit = door.plan.listener.timeouts.header;
-    let mut reading = std::pin::pin!(read_proxy_header(socket));
+    let mut reading = std::pin::pin!(proxy_protocol::read(socket));
     match alarm.within(limit, |cx| reading.as_mut().poll(cx)).await? {
-        Ok(source) => Some(source),
+        Ok(named) => Some(named.source),
         Err(error) => {
             tracing::debug!(%error, "no PROXY protocol header");
             None
         }
     }
-}
-
-/// Peeks until the header is whole and then takes exactly that, so that nothing of what follows
-/// is read too early.
-async fn read_proxy_header(socket: &TcpStream) -> io::Result<Option<SocketAddr>> {
-    let mut seen = vec![0; PROXY_BYTES_MAX];
-    let mut before = 0;
-    loop {
-        let n = socket.peek(&mut seen).await?;
-        if n == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match proxy_protocol::parse(&seen[..n]).map_err(io::Error::other)? {
-            Parsed::Header { len, source, .. } => {
-                take(socket, &mut seen[..len]).await?;
-                return Ok(source);
-            }
-            Parsed::Incomplete => {
-                // What was peeked at stays readable, so readiness says nothing of news: take it
-                // off the socket's hands only when more has come.
-                if n == before {
-                    tokio::time::sleep(crate::wheel::TICK).await;
-                }
-                before = n;
-            }
-        }
-    }
-}
-
-async fn take(socket: &TcpStream, mut wanted: &mut [u8]) -> io::Result<()> {
-    while !wanted.is_empty() {
-        socket.readable().await?;
-        match socket.try_read(wanted) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => wanted = &mut wanted[n..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 async fn handshake(
@@ -122,8 +78,7 @@ async fn handshake(
 ) -> Option<Stream> {
     let limit = door.plan.listener.timeouts.header;
     let mut accepting = TlsAcceptor::from(config).accept(socket);
-    let accepted =
-        alarm.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
+    let accepted = alarm.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
     match accepted {
         Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
         failed => {
@@ -148,4 +103,3 @@ async fn begins_h2(conn: &mut Conn, door: &Door, alarm: &Alarm) -> bool {
     });
     matches!(opening.await, Some(Ok(Opening::H2)))
 }
-

@@ -64,9 +64,8 @@ impl RouteTable {
             .map(|(index, route)| Candidate {
                 route: index,
                 label: route.to_string(),
-                lost: (winner != Some(index)).then(|| {
-                    mismatch(&route.matcher, request).unwrap_or(Lost::LessSpecific)
-                }),
+                lost: (winner != Some(index))
+                    .then(|| mismatch(&route.matcher, request).unwrap_or(Lost::LessSpecific)),
             })
             .collect()
     }
@@ -74,7 +73,8 @@ impl RouteTable {
 
 /// The first condition that `request` does not meet.
 fn mismatch(matcher: &Matcher, request: &Request<'_>) -> Option<Lost> {
-    let wrong = |list: &[(String, model::ValueMatch)], has: &dyn Fn(&str, &model::ValueMatch) -> bool| {
+    let wrong = |list: &[(String, model::ValueMatch)],
+                 has: &dyn Fn(&str, &model::ValueMatch) -> bool| {
         list.iter().find(|(name, wanted)| !has(name, wanted)).map(|(name, _)| name.clone())
     };
     if !matcher.hosts.is_empty() && !matcher.hosts.iter().any(|host| is_host(host, &request.host)) {
@@ -102,9 +102,9 @@ fn mismatch(matcher: &Matcher, request: &Request<'_>) -> Option<Lost> {
 fn is_host(wanted: &HostMatch, host: &[u8]) -> bool {
     match wanted {
         HostMatch::Exact(name) => name.as_bytes() == host,
-        HostMatch::Wildcard(name) => {
-            host.strip_suffix(name.as_bytes()).is_some_and(|rest| rest.len() > 1 && rest.ends_with(b"."))
-        }
+        HostMatch::Wildcard(name) => host
+            .strip_suffix(name.as_bytes())
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with(b".")),
     }
 }
 
@@ -120,4 +120,3 @@ fn is_path(wanted: &PathMatch, path: &[u8]) -> bool {
         }
     }
 }
-

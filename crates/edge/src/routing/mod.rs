@@ -95,11 +95,6 @@ impl RouteTable {
         &self.routes[index.0 as usize]
     }
 
-    /// How many routes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.routes.len()
-    }
-
     /// The tables that apply to `host`, the most specific first.
     fn tables<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a PathTable> {
         let exact = (!self.exact_hosts.is_empty()).then(|| self.exact_hosts.get(host)).flatten();
@@ -137,9 +132,7 @@ impl PathTable {
 
     fn find(&self, request: &Request<'_>, routes: &[Arc<Route>]) -> Option<RouteIndex> {
         let first = |list: &Vec<RouteIndex>| {
-            list.iter().copied().find(|index| {
-                satisfies(&routes[index.0 as usize].matcher, request)
-            })
+            list.iter().copied().find(|index| satisfies(&routes[index.0 as usize].matcher, request))
         };
         let path = &*request.path;
         let exact = (!self.exact.is_empty()).then(|| self.exact.get(path)).flatten();
@@ -161,12 +154,11 @@ impl PathTable {
 
 impl Expressions {
     fn compile(&mut self, routes: &[Arc<Route>]) -> Result<(), regex::Error> {
-        let texts = self.routes.iter().filter_map(|index| {
-            match &routes[index.0 as usize].matcher.path {
+        let texts =
+            self.routes.iter().filter_map(|index| match &routes[index.0 as usize].matcher.path {
                 PathMatch::Expression(expression) => Some(expression.regex().as_str()),
                 _ => None,
-            }
-        });
+            });
         if !self.routes.is_empty() {
             self.set = Some(RegexSet::new(texts)?);
         }
@@ -184,7 +176,8 @@ impl Expressions {
 
 /// Sorts the more specific of two routes with equal host and path first.
 fn specificity(matcher: &Matcher, index: RouteIndex) -> impl Ord + use<> {
-    let fields = matcher.headers.len() + matcher.cookies.len() + usize::from(!matcher.from.is_empty());
+    let fields =
+        matcher.headers.len() + matcher.cookies.len() + usize::from(!matcher.from.is_empty());
     (matcher.methods.is_empty(), Reverse(fields), Reverse(matcher.query.len()), index)
 }
 

@@ -2,7 +2,7 @@
 //! bodies, and a guard against floods.
 
 pub mod head;
-//pub mod meter;
+pub mod meter;
 pub mod stream;
 
 pub use stream::{Answer, Stream};

@@ -1,0 +1,368 @@
+//! What each frame costs a connection and what it earns.
+//!
+//! Control frames are paid for from one budget and resets from another, since a reset throws
+//! away a request that was worked on, and a control frame only its own few bytes.
+
+use std::fmt;
+
+use tokio::time::Instant;
+
+use super::budget::{Allowance, Budget, Payment};
+use super::frames::{Head, kind};
+
+/// What a connection may do beyond what its requests account for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowances {
+    /// For frames that ask for work and bring none. A PING costs 1.
+    pub control: Allowance,
+    /// For streams that are given up. A reset costs 2 and an opened stream earns 1 back, so that
+    /// a client may cancel every second request for ever.
+    pub resets: Allowance,
+}
+
+impl Default for Allowances {
+    /// Bursts and rates are those that nghttp2 has for resets. What may be saved is what a client
+    /// can be late with: two WINDOW_UPDATE for each of 32,768 DATA frames.
+    fn default() -> Self {
+        Self {
+            control: Allowance { burst: 1000, per_second: 33, saved: 65_536 },
+            resets: Allowance { burst: 1000, per_second: 33, saved: 1000 },
+        }
+    }
+}
+
+/// The kind of frame that a client sent too many of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Flood {
+    /// DATA without data that does not end its stream (CVE-2019-9518).
+    EmptyData,
+    /// HEADERS that open no stream.
+    Headers,
+    /// PRIORITY (CVE-2019-9513).
+    Priority,
+    /// RST_STREAM (CVE-2023-44487).
+    Reset,
+    /// SETTINGS (CVE-2019-9515).
+    Settings,
+    /// PING (CVE-2019-9512).
+    Ping,
+    /// WINDOW_UPDATE.
+    WindowUpdate,
+    /// CONTINUATION (CVE-2024-27316).
+    Continuation,
+    /// Any other frame.
+    Other,
+}
+
+impl Flood {
+    const ALL: [Self; 9] = [
+        Self::EmptyData,
+        Self::Headers,
+        Self::Priority,
+        Self::Reset,
+        Self::Settings,
+        Self::Ping,
+        Self::WindowUpdate,
+        Self::Continuation,
+        Self::Other,
+    ];
+
+    /// A word for logs and labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EmptyData => "empty_data",
+            Self::Headers => "headers",
+            Self::Priority => "priority",
+            Self::Reset => "reset",
+            Self::Settings => "settings",
+            Self::Ping => "ping",
+            Self::WindowUpdate => "window_update",
+            Self::Continuation => "continuation",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for Flood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A stream brings a few control frames with it: its priority, changes of that, its window, and
+/// the CONTINUATION frames of a large head.
+const STREAM_EARNS: u32 = 4;
+const STREAM_EARNS_RESETS: u32 = 1;
+const RESET_COSTS: u32 = 2;
+/// A change of the initial window is applied to each stream (RFC 9113 §6.9.2).
+const SETTINGS_COST: u32 = 10;
+/// For DATA that we send: WINDOW_UPDATE for stream and connection, and a PING that measures.
+const DATA_EARNS: u32 = 3;
+/// A client may also open its windows with each KiB that it reads.
+const DATA_BYTES_A_CREDIT_LOG2: u32 = 10;
+/// Payload of which there may be any amount is paid for with the frame: 256 bytes a credit.
+const PAYLOAD_BYTES_A_CREDIT_LOG2: u32 = 8;
+/// A WINDOW_UPDATE is this many bytes on the wire. DATA that carries no more than the frame that
+/// let it out earns nothing: a client that opens its window byte by byte is CVE-2019-9511.
+const WINDOW_UPDATE_BYTES: u32 = 13;
+
+/// A connection's two budgets.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    control: Budget,
+    resets: Budget,
+    /// The highest stream opened by the client.
+    last_stream: u32,
+    /// Credits spent on each kind since the control budget was filled last.
+    spent: [u32; Flood::ALL.len()],
+}
+
+impl Ledger {
+    pub(super) fn new(allowances: Allowances, now: Instant) -> Self {
+        Self {
+            control: Budget::new(allowances.control, now),
+            resets: Budget::new(allowances.resets, now),
+            last_stream: 0,
+            spent: [0; _],
+        }
+    }
+
+    /// Books a frame that the client sent.
+    ///
+    /// # Errors
+    /// When it cannot be paid for.
+    #[inline]
+    pub(super) fn received(
+        &mut self,
+        head: Head,
+        clock: impl FnOnce() -> Instant,
+    ) -> Result<(), Flood> {
+        let payload = head.length >> PAYLOAD_BYTES_A_CREDIT_LOG2;
+        let (kind, cost) = match head.kind {
+            kind::DATA if head.length > 0 || head.ends_stream() => return Ok(()),
+            kind::DATA => (Flood::EmptyData, 1),
+            kind::HEADERS if head.stream > self.last_stream => {
+                self.last_stream = head.stream;
+                self.control.earn(STREAM_EARNS);
+                self.resets.earn(STREAM_EARNS_RESETS);
+                return Ok(());
+            }
+            kind::HEADERS => (Flood::Headers, 1 + payload),
+            kind::PRIORITY => (Flood::Priority, 1),
+            kind::RST_STREAM => return self.reset(clock),
+            kind::SETTINGS => (Flood::Settings, SETTINGS_COST + payload),
+            kind::PING => (Flood::Ping, 1),
+            kind::WINDOW_UPDATE => (Flood::WindowUpdate, 1),
+            // Its bytes are bounded with the head that it continues.
+            kind::CONTINUATION => (Flood::Continuation, 1),
+            _ => (Flood::Other, 1 + payload),
+        };
+        self.charge(kind, cost, clock)
+    }
+
+    /// Books a frame that we sent.
+    #[inline]
+    pub(super) fn sent(&mut self, head: Head) {
+        if head.kind == kind::DATA && head.length > WINDOW_UPDATE_BYTES {
+            self.control.earn(DATA_EARNS + (head.length >> DATA_BYTES_A_CREDIT_LOG2));
+        }
+    }
+
+    fn reset(&mut self, clock: impl FnOnce() -> Instant) -> Result<(), Flood> {
+        match self.resets.spend(RESET_COSTS, clock) {
+            Payment::Bounced => Err(Flood::Reset),
+            Payment::Made | Payment::MadeByWaiting => Ok(()),
+        }
+    }
+
+    fn charge(
+        &mut self,
+        kind: Flood,
+        cost: u32,
+        clock: impl FnOnce() -> Instant,
+    ) -> Result<(), Flood> {
+        let payment = self.control.spend(cost, clock);
+        if payment == Payment::MadeByWaiting {
+            self.spent = [0; _];
+        }
+        let spent = &mut self.spent[kind as usize];
+        *spent = spent.saturating_add(cost);
+        match payment {
+            Payment::Bounced => Err(self.dearest()),
+            Payment::Made | Payment::MadeByWaiting => Ok(()),
+        }
+    }
+
+    /// The kind that the budget went on, which need not be that of the last frame.
+    fn dearest(&self) -> Flood {
+        let by_cost = Flood::ALL.into_iter().max_by_key(|kind| self.spent[*kind as usize]);
+        by_cost.expect("there are kinds of flood")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const END_STREAM: u8 = 0x1;
+
+    fn frame(kind: u8, length: u32) -> Head {
+        Head { length, kind, flags: 0, stream: 1 }
+    }
+
+    /// A client's connection at a clock that stands still until it is moved.
+    struct Client {
+        ledger: Ledger,
+        now: Instant,
+        streams: u32,
+    }
+
+    impl Client {
+        fn new() -> Self {
+            let now = Instant::now();
+            let ledger = Ledger::new(Allowances::default(), now);
+            let mut client = Self { ledger, now, streams: 0 };
+            client.sends(frame(kind::SETTINGS, 36)).unwrap();
+            client
+        }
+
+        fn sends(&mut self, head: Head) -> Result<(), Flood> {
+            let now = self.now;
+            self.ledger.received(head, || now)
+        }
+
+        fn opens(&mut self) {
+            let stream = 2 * self.streams + 1;
+            self.streams += 1;
+            self.sends(Head { stream, ..frame(kind::HEADERS, 100) }).unwrap();
+        }
+
+        /// How many frames like `head` pass before one does not, and as what.
+        fn floods(mut self, head: Head) -> (u32, Flood) {
+            let mut passed = 0;
+            loop {
+                match self.sends(head) {
+                    Ok(()) => passed += 1,
+                    Err(flood) => return (passed, flood),
+                }
+                assert!(passed < 1_000_000, "{head:?} is never too much");
+            }
+        }
+    }
+
+    #[test]
+    fn each_flood_is_named_and_ends_within_the_burst() {
+        let cases = [
+            (frame(kind::DATA, 0), Flood::EmptyData),
+            (frame(kind::PRIORITY, 5), Flood::Priority),
+            (frame(kind::RST_STREAM, 4), Flood::Reset),
+            (frame(kind::SETTINGS, 6), Flood::Settings),
+            (frame(kind::PING, 8), Flood::Ping),
+            (frame(kind::WINDOW_UPDATE, 4), Flood::WindowUpdate),
+            (frame(kind::CONTINUATION, 0), Flood::Continuation),
+            (frame(0xbe, 0), Flood::Other),
+        ];
+        for (head, flood) in cases {
+            let (passed, named) = Client::new().floods(head);
+            assert_eq!(named, flood);
+            assert!((90..=1000).contains(&passed), "{passed} of {flood}");
+        }
+        let mut client = Client::new();
+        client.opens();
+        let (passed, named) = client.floods(frame(kind::HEADERS, 100));
+        assert_eq!((passed, named), (994, Flood::Headers));
+    }
+
+    #[test]
+    fn large_payloads_nobody_asked_for_end_sooner() {
+        for kind in [kind::SETTINGS, 0xbe] {
+            let (passed, _) = Client::new().floods(frame(kind, 16_384));
+            assert!(passed <= 16, "{passed} frames of 16 KiB");
+        }
+    }
+
+    #[test]
+    fn flood_is_named_after_what_the_budget_went_on() {
+        let mut client = Client::new();
+        let mut result = Ok(());
+        while result.is_ok() {
+            let pings = (0..9).try_for_each(|_| client.sends(frame(kind::PING, 8)));
+            result = pings.and_then(|()| client.sends(frame(kind::WINDOW_UPDATE, 4)));
+        }
+        assert_eq!(result, Err(Flood::Ping));
+    }
+
+    #[test]
+    fn window_updates_of_a_gibibyte_download_are_earned() {
+        for (bytes, updates) in [(16_384, 18), (16_384, 2), (1024, 2), (100, 2)] {
+            let mut client = Client::new();
+            client.opens();
+            for _ in 0..(1u32 << 30) / bytes {
+                client.ledger.sent(frame(kind::DATA, bytes));
+                for _ in 0..updates {
+                    client.sends(frame(kind::WINDOW_UPDATE, 4)).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn window_opened_byte_by_byte_is_a_flood() {
+        let mut client = Client::new();
+        client.opens();
+        let mut sent = 0;
+        while client.sends(frame(kind::WINDOW_UPDATE, 4)).is_ok() {
+            client.ledger.sent(frame(kind::DATA, 1));
+            sent += 1;
+            assert!(sent < 2000);
+        }
+    }
+
+    #[test]
+    fn keepalive_pings_are_paid_for_by_time() {
+        let mut client = Client::new();
+        for _ in 0..24 * 3600 {
+            client.now += Duration::from_secs(1);
+            client.sends(frame(kind::PING, 8)).unwrap();
+        }
+    }
+
+    #[test]
+    fn browser_may_set_priorities_with_each_request() {
+        let mut client = Client::new();
+        for _ in 0..100_000 {
+            client.opens();
+            client.sends(frame(kind::PRIORITY, 5)).unwrap();
+            client.sends(frame(0x10, 20)).unwrap();
+            client.sends(frame(kind::WINDOW_UPDATE, 4)).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_second_request_may_be_cancelled_but_not_every_one() {
+        let mut client = Client::new();
+        for _ in 0..100_000 {
+            client.opens();
+            client.opens();
+            client.sends(frame(kind::RST_STREAM, 4)).unwrap();
+        }
+        let mut pairs = 0;
+        while client.sends(frame(kind::RST_STREAM, 4)).is_ok() {
+            client.opens();
+            pairs += 1;
+        }
+        assert!((900..=1000).contains(&pairs), "{pairs} rapid resets");
+    }
+
+    #[test]
+    fn uploads_and_ends_of_streams_are_free() {
+        let mut client = Client::new();
+        client.opens();
+        for _ in 0..100_000 {
+            client.sends(frame(kind::DATA, 1)).unwrap();
+            client.sends(Head { flags: END_STREAM, ..frame(kind::DATA, 0) }).unwrap();
+        }
+    }
+}

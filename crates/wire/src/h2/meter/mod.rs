@@ -1,0 +1,285 @@
+//! Sees floods of frames that the `h2` crate bears with, and ends them.
+//!
+//! A [`Metered`] stream lies below `h2`'s server connection and reads along: the nine bytes of
+//! each frame's head, in both directions, without copying or holding anything back. Frames that
+//! ask for work and bring none are paid for with credits, which a connection earns by its
+//! requests, by the answers it takes and by waiting (`ledger.rs` has the prices). A client that
+//! runs out of them is read no more, and the connection's [`Meter`] sends it GOAWAY with
+//! ENHANCE_YOUR_CALM. Nothing here knows what a stream carries.
+//!
+//! # Who bounds what
+//!
+//! As of `h2` 0.4.20; what it bounds, it answers with GOAWAY(ENHANCE_YOUR_CALM) unless said
+//! otherwise.
+//!
+//! | flood | bounded by | how |
+//! | --- | --- | --- |
+//! | PING, its ACK | meter | 1 credit. `h2` holds one PONG at a time and reads on only when it is written, so memory is safe without; an ACK nobody asked for it logs as WARN, each. |
+//! | SETTINGS | meter | 10 credits, 1 more for 256 bytes. `h2` walks all streams for each that changes the initial window. |
+//! | PRIORITY, PRIORITY_UPDATE, unknown frames | meter | 1 credit, 1 more for 256 bytes of an unknown one. `h2` skips them. |
+//! | WINDOW_UPDATE | meter | 1 credit. `h2` bounds only what the windows add up to (FLOW_CONTROL_ERROR). |
+//! | windows opened byte by byte (CVE-2019-9511) | meter | DATA of 13 bytes or less earns nothing for the WINDOW_UPDATE that let it out. |
+//! | rapid reset (CVE-2023-44487) | meter, `h2` | 2 credits of a budget of their own, 1 earned back by each stream opened. `h2` counts only streams that were reset before `accept` returned them (`max_pending_accept_reset_streams`). |
+//! | resets that we are made to send (CVE-2025-8671) | `h2` | `max_local_error_reset_streams`, over the connection's life; refused streams count too. |
+//! | HEADERS on a stream that we reset | meter | 1 credit, 1 more for 256 bytes. `h2` decodes and ignores them while it remembers the stream. |
+//! | empty DATA | `h2`, meter | 100 over the connection's life, padding counted as empty; not to be set. 1 credit, so that they show by name. |
+//! | small DATA | `h2` | `data_frame_budget`: what frames below 256 bytes lack, until they are read; half the connection's window. |
+//! | CONTINUATION without end (CVE-2024-27316) | `h2`, meter | five in a row, or as many as `max_header_list_size` takes and a quarter; 1 credit each, so that five for each stream are a flood as well. |
+//! | large heads, HPACK bombs (CVE-2016-6581) | `h2` | above `max_header_list_size` nothing is kept and 431 is sent; four times that ends the connection. |
+//! | streams | `h2` | `max_concurrent_streams`, then REFUSED_STREAM, which counts as a reset of ours. |
+//! | answers not read (CVE-2019-9517) | `h2`, owner | `max_send_buffer_size` for each stream; how long, its owner must bound. |
+//! | bodies sent ahead | `h2` | the windows (FLOW_CONTROL_ERROR). |
+//! | memory of streams that we reset | `h2` | `max_concurrent_reset_streams`, `reset_stream_duration`; the oldest is forgotten. |
+//! | frames larger than 16 KiB | `h2` | FRAME_SIZE_ERROR. |
+//! | connections without a request | owner | its idle time. |
+//!
+//! What is earned by work is proportional to it, so a client can make us look at a constant
+//! number of control frames for each request or KiB of answer, and at no more.
+
+mod budget;
+mod frames;
+mod ledger;
+mod settings;
+
+use std::cell::Cell;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use ::h2::server::{Connection, SendResponse};
+use ::h2::{Reason, RecvStream};
+use bytes::Buf;
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use frames::Frames;
+use ledger::Ledger;
+
+pub use budget::Allowance;
+pub use ledger::{Allowances, Flood};
+pub use settings::{Limits, server_builder};
+
+/// How long a client may take to read our last frames and to close.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+/// What is read and thrown away from a client after our last frame.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+const LINGER_BYTES_AT_ONCE: usize = 4 * 1024;
+
+/// What stream and meter of one connection tell each other.
+#[derive(Debug, Default)]
+struct Shared {
+    flood: Cell<Option<Flood>>,
+    /// Our side is shut; only the client's end is waited for.
+    lingering: Cell<bool>,
+}
+
+/// A client's byte stream whose frames are counted.
+#[derive(Debug)]
+pub struct Metered<S> {
+    stream: S,
+    incoming: Frames,
+    outgoing: Frames,
+    ledger: Ledger,
+    shared: Rc<Shared>,
+    lingered_bytes: usize,
+}
+
+impl<S> Metered<S> {
+    /// Counts on `stream`, whose next bytes are the client's preface, and gives the meter that
+    /// its connection has to be polled with.
+    pub fn new(stream: S) -> (Self, Meter) {
+        Self::with_allowances(stream, Allowances::default())
+    }
+
+    /// The same with other allowances.
+    pub fn with_allowances(stream: S, allowances: Allowances) -> (Self, Meter) {
+        let shared = Rc::<Shared>::default();
+        let metered = Self {
+            stream,
+            incoming: Frames::of_client(),
+            outgoing: Frames::of_server(),
+            ledger: Ledger::new(allowances, Instant::now()),
+            shared: shared.clone(),
+            lingered_bytes: 0,
+        };
+        (metered, Meter { shared, phase: Phase::Open })
+    }
+
+    /// The stream below.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    fn count_sent(&mut self, bytes: &[u8]) {
+        let Self { outgoing, ledger, .. } = self;
+        let Ok(()) = outgoing.scan(bytes, |head| {
+            ledger.sent(head);
+            Ok::<_, std::convert::Infallible>(())
+        });
+    }
+}
+
+/// The owner's side of a [`Metered`] stream: accepts requests and ends floods.
+#[derive(Debug)]
+pub struct Meter {
+    shared: Rc<Shared>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open,
+    /// The last frames go out, until a deadline.
+    Closing(Pin<Box<Sleep>>),
+    Closed,
+}
+
+/// A request and the handle for its answer, as `h2` gives them.
+pub type Accepted<B> = (Request<RecvStream>, SendResponse<B>);
+
+impl Meter {
+    /// What the connection was, or is being, ended for.
+    pub fn flood(&self) -> Option<Flood> {
+        self.shared.flood.get()
+    }
+
+    /// Accepts the next request: to be called instead of [`Connection::accept`], and until it
+    /// returns `None`, after which the connection is to be dropped.
+    ///
+    /// When the client floods, all its streams fail, it is sent GOAWAY with ENHANCE_YOUR_CALM,
+    /// and `None` follows: as soon as it has closed its side, and in two seconds at the latest,
+    /// whether or not it reads. The same deadline holds for every other end of a connection once
+    /// our last frame is out; until then a connection that shuts down gracefully has all the
+    /// time that its owner gives it.
+    ///
+    /// # Errors
+    /// What `h2` finds wrong with the connection.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time.
+    pub fn poll_accept<S, B>(
+        &mut self,
+        connection: &mut Connection<Metered<S>, B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Accepted<B>, ::h2::Error>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        B: Buf,
+    {
+        if matches!(self.phase, Phase::Open) {
+            let accepted = pin!(connection.accept()).poll(cx);
+            if matches!(accepted, Poll::Ready(None | Some(Err(_)))) {
+                self.phase = Phase::Closed;
+                return accepted;
+            }
+            if self.flood().is_some() {
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            } else if !self.shared.lingering.get() {
+                return accepted;
+            }
+            self.phase = Phase::Closing(Box::pin(tokio::time::sleep(CLOSE_TIME)));
+        }
+        let Phase::Closing(deadline) = &mut self.phase else { return Poll::Ready(None) };
+        let end = match connection.poll_closed(cx) {
+            Poll::Ready(end) => end.err().map(Err),
+            Poll::Pending => {
+                ready!(deadline.as_mut().poll(cx));
+                None
+            }
+        };
+        self.phase = Phase::Closed;
+        Poll::Ready(end)
+    }
+}
+
+impl<S: AsyncRead + Unpin> Metered<S> {
+    /// Reads until the client closes, so that our last frames are not overtaken by the reset
+    /// that the kernel sends when a socket with unread bytes is closed.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [0; LINGER_BYTES_AT_ONCE];
+        while self.lingered_bytes < LINGER_BYTES_MAX {
+            let mut buf = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.lingered_bytes += buf.filled().len(),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, incoming, ledger, shared, .. } = self.get_mut();
+        if shared.flood.get().is_some() {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(stream).poll_read(cx, buf))?;
+        let read = &buf.filled()[before..];
+        if let Err(flood) = incoming.scan(read, |head| ledger.received(head, Instant::now)) {
+            // Of what came with it nothing is processed, and GOAWAY will say so.
+            buf.set_filled(before);
+            shared.flood.set(Some(flood));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, data))?;
+        this.count_sent(&data[..written]);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, data))?;
+        let mut left = written;
+        for slice in data {
+            let counted = left.min(slice.len());
+            this.count_sent(&slice[..counted]);
+            left -= counted;
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.shared.lingering.get() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.shared.lingering.set(true);
+        }
+        this.poll_linger(cx).map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests;
