@@ -10,15 +10,20 @@ mod request;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
 
 use crate::answer::Answers;
 use crate::connection::{Connection, Fate};
 
 /// Two, so that a proxy has something to balance.
 const LISTENERS: usize = 2;
+/// A proxy with a thousand clients connects a thousand times at once. What the usual 128 would not
+/// hold is tried again only after a second, as long as a whole measurement may be.
+const BACKLOG: i32 = 4096;
 /// Holds a large body's usual piece.
 const SCRATCH_BYTES: usize = 256 << 10;
 
@@ -37,7 +42,7 @@ impl Origin {
         let poll = Poll::new()?;
         let mut listeners = Vec::with_capacity(LISTENERS);
         for index in 0..LISTENERS {
-            let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+            let mut listener = listen()?;
             poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
             listeners.push(listener);
         }
@@ -105,6 +110,13 @@ impl Origin {
             self.connections.remove(&token);
         }
     }
+}
+
+fn listen() -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 fn main() -> io::Result<()> {
