@@ -1,1 +1,44 @@
-//! Being written.
+//! The HTTP/JSON API by which people, scripts and dashboards look at a running Plimsoll and tell
+//! it what to do: on the socket `state_dir/admin.sock`, and on TCP where that is wanted.
+//!
+//! What is said here is said in documents of its own (`status`, `explanation`, `reloaded`,
+//! `problem`): nothing below this crate is serialised. What the API consists of stands once, in
+//! [`Operation`]; the router, the description in `docs/reference/admin-api.json` and the
+//! [`Client`] are all made of it.
+//!
+//! Nothing here decides: each operation asks the [`Backend`], which is the control loop, and
+//! passes on what it says.
+
+mod backend;
+mod body;
+mod client;
+mod diagnostic;
+mod explanation;
+mod guard;
+mod openapi;
+mod operation;
+mod problem;
+mod reloaded;
+mod router;
+mod server;
+mod socket;
+mod status;
+mod version;
+
+pub use backend::{Backend, Refusal, Scrape};
+pub use client::{Client, ClientError};
+pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
+pub use explanation::{Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share};
+pub use guard::{Guard, Token};
+pub use openapi::describe;
+pub use operation::Operation;
+pub use problem::{Kind, Problem};
+pub use reloaded::{Changes, Reloaded};
+pub use router::router;
+pub use server::{BindError, Server, serve, serve_tcp};
+pub use socket::{Claim, ClaimError, socket_in};
+pub use status::{
+    Access, Instance, LastReload, Listener, Service, ServiceMode, Standing, Status, Totals,
+    Unresolved,
+};
+pub use version::Version;

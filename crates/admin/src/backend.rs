@@ -1,0 +1,102 @@
+//! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
+
+use crate::{Explanation, Instance, Kind, Problem, Question, Reloaded, Status};
+
+/// Whoever carries out what the API is told.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Everything that is served, and what is observed of it.
+    fn status(&self) -> impl Future<Output = Result<Status, Refusal>> + Send;
+
+    /// Reads the configuration anew and serves it.
+    fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
+
+    /// Gives an instance nothing new. Says how it stands then.
+    fn drain(
+        &self,
+        service: &str,
+        instance: &str,
+    ) -> impl Future<Output = Result<Instance, Refusal>> + Send;
+
+    /// Takes back a [`drain`](Self::drain). Says how the instance stands then.
+    fn enable(
+        &self,
+        service: &str,
+        instance: &str,
+    ) -> impl Future<Output = Result<Instance, Refusal>> + Send;
+
+    /// What would become of a request.
+    fn explain(
+        &self,
+        question: Question,
+    ) -> impl Future<Output = Result<Explanation, Refusal>> + Send;
+
+    /// Everything that is counted, for Prometheus.
+    fn scrape(&self) -> impl Future<Output = Result<Scrape, Refusal>> + Send;
+}
+
+/// Everything that is counted, in a format that Prometheus reads.
+#[derive(Clone, Debug)]
+pub struct Scrape {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// The text.
+    pub text: String,
+}
+
+/// Why a backend did not do what it was told.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such service.
+    #[error("there is no service `{service}`")]
+    UnknownService {
+        /// The name that was given.
+        service: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// The service has no such instance.
+    #[error("service `{service}` has no instance `{instance}`")]
+    UnknownInstance {
+        /// The service.
+        service: String,
+        /// The name that was given.
+        instance: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// The configuration is wrong.
+    #[error("{} is not a valid configuration", .0.origin())]
+    Invalid(config::Diagnostics),
+    /// The configuration could not be read; the text says why.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The configuration could not be put into effect; the text says why.
+    #[error("{0}")]
+    NotPublished(String),
+    /// What was asked makes no sense; the text says why.
+    #[error("{0}")]
+    Senseless(String),
+    /// It is ending, and takes no orders.
+    #[error("Plimsoll is ending")]
+    Ending,
+}
+
+impl From<Refusal> for Problem {
+    /// One exhaustive table, so that no new refusal becomes a 500 by accident.
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::UnknownService { near, .. } => {
+                Self { near, ..Self::new(Kind::UnknownService, detail) }
+            }
+            Refusal::UnknownInstance { near, .. } => {
+                Self { near, ..Self::new(Kind::UnknownInstance, detail) }
+            }
+            Refusal::Invalid(diagnostics) => Self::invalid(&diagnostics),
+            Refusal::Unreadable(_) => Self::new(Kind::InvalidConfiguration, detail),
+            Refusal::NotPublished(_) => Self::new(Kind::NotPublished, detail),
+            Refusal::Senseless(_) => Self::new(Kind::BadRequest, detail),
+            Refusal::Ending => Self::new(Kind::Ending, detail),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Asks a running Plimsoll over its socket. One connection for each question: they are few.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use crate::{
+    Explanation, Instance, Operation, Problem, Question, Reloaded, Status, Version, socket_in,
+};
+
+/// How long an answer may take; a reload resolves names and reads certificates.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks the Plimsoll whose socket this is.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// Why there was no answer, or not the wanted one.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("plimsoll is not running (no socket at {})", socket.display())]
+    NotRunning {
+        /// Where it would listen.
+        socket: PathBuf,
+    },
+    /// The socket is somebody else's.
+    #[error("may not use {}: it belongs to the user who runs plimsoll", socket.display())]
+    Forbidden {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The socket could not be used.
+    #[error("cannot connect to {}", socket.display())]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It hung up, or spoke no HTTP.
+    #[error("the running plimsoll did not answer properly")]
+    Broken(#[from] hyper::Error),
+    /// It took too long.
+    #[error("the running plimsoll did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    Slow,
+    /// It said something that we cannot read.
+    #[error("the running plimsoll speaks another version of the admin API")]
+    Unreadable(#[from] serde_json::Error),
+    /// It did not do what it was asked for.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+}
+
+impl Client {
+    /// Asks the Plimsoll that runs for `state_dir`.
+    pub fn new(state_dir: &Path) -> Self {
+        Self { socket: socket_in(state_dir) }
+    }
+
+    /// Which Plimsoll answers.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; so for all that follow.
+    pub async fn version(&self) -> Result<Version, ClientError> {
+        self.document(Operation::Version, &[], ()).await
+    }
+
+    /// Everything that is served, and what is observed of it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.document(Operation::Status, &[], ()).await
+    }
+
+    /// Has the configuration read anew and served.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn reload(&self) -> Result<Reloaded, ClientError> {
+        self.document(Operation::Reload, &[], ()).await
+    }
+
+    /// Has an instance given nothing new.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn drain(&self, service: &str, instance: &str) -> Result<Instance, ClientError> {
+        self.document(Operation::Drain, &[service, instance], ()).await
+    }
+
+    /// Takes back a drain.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn enable(&self, service: &str, instance: &str) -> Result<Instance, ClientError> {
+        self.document(Operation::Enable, &[service, instance], ()).await
+    }
+
+    /// What would become of a request.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn explain(&self, question: &Question) -> Result<Explanation, ClientError> {
+        self.document(Operation::Explain, &[], question).await
+    }
+
+    /// Everything that is counted, for Prometheus.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let bytes = self.ask(Operation::Metrics, &[], Bytes::new()).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn document<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        names: &[&str],
+        body: impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(&body)?.into();
+        Ok(serde_json::from_slice(&self.ask(operation, names, body).await?)?)
+    }
+
+    async fn ask(
+        &self,
+        operation: Operation,
+        names: &[&str],
+        body: Bytes,
+    ) -> Result<Bytes, ClientError> {
+        let answered = tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(operation, names, body));
+        let (status, bytes) = answered.await.map_err(|_| ClientError::Slow)??;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        Err(ClientError::Problem(serde_json::from_slice(&bytes)?))
+    }
+
+    async fn exchange(
+        &self,
+        operation: Operation,
+        names: &[&str],
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let stream = UnixStream::connect(&self.socket).await;
+        let stream = stream.map_err(|source| self.unconnected(source))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Its end is seen by the request that it breaks.
+        let connection = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(operation.method())
+            .uri(path(operation, names))
+            .header(header::HOST, "plimsoll")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .expect("a path of escaped names is a URI");
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        connection.abort();
+        Ok((status, bytes))
+    }
+
+    fn unconnected(&self, source: io::Error) -> ClientError {
+        let socket = self.socket.clone();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NotRunning { socket }
+            }
+            io::ErrorKind::PermissionDenied => ClientError::Forbidden { socket },
+            _ => ClientError::Connect { socket, source },
+        }
+    }
+}
+
+/// The path of `operation`, each name in braces replaced by the next of `names`.
+fn path(operation: Operation, names: &[&str]) -> String {
+    let mut names = names.iter();
+    let segments = operation.path().split('/').map(|segment| {
+        match segment.starts_with('{').then(|| names.next()).flatten() {
+            Some(name) => escape(name),
+            None => segment.to_owned(),
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Escapes all but RFC 3986's unreserved characters.
+fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_in_paths() {
+        let path = path(Operation::Drain, &["a/b", "[::1]:80"]);
+        assert_eq!(path, "/v1/services/a%2Fb/instances/%5B%3A%3A1%5D%3A80/drain");
+    }
+}

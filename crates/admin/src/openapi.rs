@@ -1,0 +1,105 @@
+//! The API's description, as OpenAPI 3.1 has it, made of [`Operation`] and the documents' types.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use crate::problem::MEDIA_TYPE;
+use crate::{Explanation, Instance, Kind, Operation, Problem, Question, Reloaded, Status, Version};
+
+/// The API's description. `docs/reference/admin-api.json` is this.
+pub fn describe() -> Value {
+    let settings = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut schemas = settings.into_generator();
+    let mut paths = Map::new();
+    for operation in Operation::ALL {
+        let path = paths.entry(operation.path()).or_insert_with(|| json!({}));
+        let method = operation.method().as_str().to_ascii_lowercase();
+        path[method] = describe_operation(operation, &mut schemas);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Plimsoll's admin API",
+            "description": "Served on the socket `state_dir/admin.sock` for its owner, and on TCP \
+                where `admin.bind` is set: there with a bearer token if `admin.token_env` names one, \
+                which anything but a loopback address needs.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "security": [{}, { "token": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": schemas.take_definitions(true),
+        },
+    })
+}
+
+fn describe_operation(operation: Operation, schemas: &mut SchemaGenerator) -> Value {
+    let mut described = json!({
+        "operationId": operation.id(),
+        "summary": operation.summary(),
+        "responses": responses(operation, schemas),
+    });
+    let parameters = parameters(operation);
+    if !parameters.is_empty() {
+        described["parameters"] = parameters.into();
+    }
+    if operation == Operation::Explain {
+        let content = content::<Question>(schemas, "application/json");
+        described["requestBody"] = json!({ "required": true, "content": content });
+    }
+    described
+}
+
+fn parameters(operation: Operation) -> Vec<Value> {
+    let names = operation.path().split('/').filter_map(|segment| segment.strip_prefix('{'));
+    let parameter = |name: &str| {
+        let name = name.trim_end_matches('}');
+        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+    };
+    names.map(parameter).collect()
+}
+
+/// Every status that `operation` can answer with.
+fn responses(operation: Operation, schemas: &mut SchemaGenerator) -> Value {
+    let (description, content) = success(operation, schemas);
+    let mut all =
+        BTreeMap::from([(200, json!({ "description": description, "content": content }))]);
+    let of_guard = [Kind::Unauthorized, Kind::ForeignOrigin];
+    for kind in of_guard.iter().chain(operation.problems()) {
+        let described = all.entry(kind.status().as_u16()).or_insert_with(
+            || json!({ "description": "", "content": content_of_problem(schemas) }),
+        );
+        let said = described["description"].as_str().unwrap_or_default();
+        let separator = if said.is_empty() { "" } else { "; or: " };
+        described["description"] = format!("{said}{separator}{}", kind.title()).into();
+    }
+    let all = all.into_iter().map(|(status, response)| (status.to_string(), response));
+    Value::Object(all.collect())
+}
+
+fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str, Value) {
+    let json = "application/json";
+    match operation {
+        Operation::Version => ("Who answers", content::<Version>(schemas, json)),
+        Operation::Status => ("How things stand", content::<Status>(schemas, json)),
+        Operation::Reload => ("What changed", content::<Reloaded>(schemas, json)),
+        Operation::Drain => ("It gets nothing new", content::<Instance>(schemas, json)),
+        Operation::Enable => ("It is no longer drained", content::<Instance>(schemas, json)),
+        Operation::Explain => ("What would become of it", content::<Explanation>(schemas, json)),
+        Operation::Metrics => ("The metrics", json!({ "text/plain": {} })),
+        Operation::Describe => ("This description", json!({ json: {} })),
+    }
+}
+
+fn content<T: JsonSchema>(schemas: &mut SchemaGenerator, media_type: &str) -> Value {
+    json!({ media_type: { "schema": schemas.subschema_for::<T>() } })
+}
+
+fn content_of_problem(schemas: &mut SchemaGenerator) -> Value {
+    content::<Problem>(schemas, MEDIA_TYPE)
+}

@@ -1,0 +1,103 @@
+//! What the API consists of, once: the router, its description and the client are made of this.
+
+use http::Method;
+
+use crate::Kind;
+
+/// What one can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Which Plimsoll answers.
+    Version,
+    /// Everything that is served, and what is observed of it.
+    Status,
+    /// Read the configuration anew and serve it.
+    Reload,
+    /// Give an instance nothing new.
+    Drain,
+    /// Take back a drain.
+    Enable,
+    /// What would become of a request.
+    Explain,
+    /// Everything that is counted, for Prometheus.
+    Metrics,
+    /// This description.
+    Describe,
+}
+
+impl Operation {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::Version,
+        Self::Status,
+        Self::Reload,
+        Self::Drain,
+        Self::Enable,
+        Self::Explain,
+        Self::Metrics,
+        Self::Describe,
+    ];
+
+    /// Its name in the description.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Status => "status",
+            Self::Reload => "reload",
+            Self::Drain => "drain",
+            Self::Enable => "enable",
+            Self::Explain => "explain",
+            Self::Metrics => "metrics",
+            Self::Describe => "describe",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Version => "Which Plimsoll answers",
+            Self::Status => "Everything that is served, and what is observed of it",
+            Self::Reload => "Read the configuration anew and serve it",
+            Self::Drain => "Give an instance nothing new; what is open on it goes on",
+            Self::Enable => "Take back a drain",
+            Self::Explain => "What would become of a request, and why",
+            Self::Metrics => "Everything that is counted, for Prometheus",
+            Self::Describe => "This description",
+        }
+    }
+
+    /// Its path, with names in braces for what differs.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Version => "/v1/version",
+            Self::Status => "/v1/status",
+            Self::Reload => "/v1/reload",
+            Self::Drain => "/v1/services/{service}/instances/{instance}/drain",
+            Self::Enable => "/v1/services/{service}/instances/{instance}/enable",
+            Self::Explain => "/v1/explain",
+            Self::Metrics => "/metrics",
+            Self::Describe => "/v1/openapi.json",
+        }
+    }
+
+    /// Its method.
+    pub fn method(self) -> Method {
+        match self {
+            Self::Reload | Self::Drain | Self::Enable | Self::Explain => Method::POST,
+            Self::Version | Self::Status | Self::Metrics | Self::Describe => Method::GET,
+        }
+    }
+
+    /// How it can go wrong, besides the guard at the door.
+    pub fn problems(self) -> &'static [Kind] {
+        match self {
+            Self::Version | Self::Describe => &[],
+            Self::Status | Self::Metrics => &[Kind::Ending],
+            Self::Reload => &[Kind::NotPublished, Kind::InvalidConfiguration, Kind::Ending],
+            Self::Drain | Self::Enable => {
+                &[Kind::UnknownService, Kind::UnknownInstance, Kind::Ending]
+            }
+            Self::Explain => &[Kind::BadRequest, Kind::BodyTooLarge, Kind::Ending],
+        }
+    }
+}

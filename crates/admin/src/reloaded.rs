@@ -1,0 +1,64 @@
+//! What `POST /v1/reload` says when the configuration was taken up.
+
+use std::fmt::Display;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A configuration was taken up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reloaded {
+    /// Its number.
+    pub revision: u64,
+    /// Listeners, by name.
+    pub listeners: Changes,
+    /// Services, by name.
+    pub services: Changes,
+    /// Whether the routes, or their order, differ from before.
+    pub routes_changed: bool,
+    /// Settings that differ from before, but are taken up only by the next start.
+    pub needs_restart: Vec<String>,
+}
+
+/// What changed from one configuration to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Changes {
+    /// What is new.
+    pub added: Vec<String>,
+    /// What is gone.
+    pub removed: Vec<String>,
+    /// What is in both, and differs.
+    pub changed: Vec<String>,
+}
+
+impl Reloaded {
+    /// What `diff` says, of the configuration `revision`.
+    pub fn new(revision: model::Revision, diff: &model::Diff) -> Self {
+        Self {
+            revision: revision.0,
+            listeners: Changes::from(&diff.listeners),
+            services: Changes::from(&diff.services),
+            routes_changed: diff.routes_changed,
+            needs_restart: diff.needs_restart.iter().map(|key| (*key).to_owned()).collect(),
+        }
+    }
+
+    /// Whether nothing differs from before.
+    pub fn is_empty(&self) -> bool {
+        self.listeners == Changes::default()
+            && self.services == Changes::default()
+            && !self.routes_changed
+            && self.needs_restart.is_empty()
+    }
+}
+
+impl<Name: Display> From<&model::diff::Changes<Name>> for Changes {
+    fn from(changes: &model::diff::Changes<Name>) -> Self {
+        let texts = |names: &[Name]| names.iter().map(Name::to_string).collect();
+        Self {
+            added: texts(&changes.added),
+            removed: texts(&changes.removed),
+            changed: texts(&changes.changed),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! From a request to an operation of the backend and back.
+
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::handler::Handler;
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Json, Router};
+use http::{Method, Uri, header};
+
+use crate::body::{BYTES_MAX, Document};
+use crate::{
+    Backend, Explanation, Instance, Kind, Operation, Problem, Question, Reloaded, Status, Version,
+};
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// The API, as a service: every [`Operation`], each asking `backend`.
+pub fn router<B: Backend>(backend: B) -> Router {
+    let all = Operation::ALL.into_iter();
+    all.fold(Router::new(), |router, operation| router.route(operation.path(), route(operation)))
+        .fallback(no_such_resource)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BYTES_MAX))
+        .with_state(backend)
+}
+
+fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
+    match operation {
+        Operation::Version => at(operation, version),
+        Operation::Status => at(operation, status::<B>),
+        Operation::Reload => at(operation, reload::<B>),
+        Operation::Drain => at(operation, drain::<B>),
+        Operation::Enable => at(operation, enable::<B>),
+        Operation::Explain => at(operation, explain::<B>),
+        Operation::Metrics => at(operation, metrics::<B>),
+        Operation::Describe => at(operation, describe),
+    }
+}
+
+fn at<B: Backend, T: 'static>(
+    operation: Operation,
+    handler: impl Handler<T, B>,
+) -> MethodRouter<B> {
+    let filter = match operation.method() {
+        Method::POST => MethodFilter::POST,
+        _ => MethodFilter::GET,
+    };
+    on(filter, handler)
+}
+
+async fn version() -> Json<Version> {
+    Json(Version::of_process())
+}
+
+async fn status<B: Backend>(State(backend): State<B>) -> Answer<Status> {
+    Ok(Json(backend.status().await?))
+}
+
+async fn reload<B: Backend>(State(backend): State<B>) -> Answer<Reloaded> {
+    Ok(Json(backend.reload().await?))
+}
+
+async fn drain<B: Backend>(
+    State(backend): State<B>,
+    Path((service, instance)): Path<(String, String)>,
+) -> Answer<Instance> {
+    Ok(Json(backend.drain(&service, &instance).await?))
+}
+
+async fn enable<B: Backend>(
+    State(backend): State<B>,
+    Path((service, instance)): Path<(String, String)>,
+) -> Answer<Instance> {
+    Ok(Json(backend.enable(&service, &instance).await?))
+}
+
+async fn explain<B: Backend>(
+    State(backend): State<B>,
+    Document(question): Document<Question>,
+) -> Answer<Explanation> {
+    Ok(Json(backend.explain(question).await?))
+}
+
+async fn metrics<B: Backend>(State(backend): State<B>) -> Result<impl IntoResponse, Problem> {
+    let scrape = backend.scrape().await?;
+    Ok(([(header::CONTENT_TYPE, scrape.media_type)], scrape.text))
+}
+
+async fn describe() -> Json<serde_json::Value> {
+    Json(crate::describe())
+}
+
+async fn no_such_resource(uri: Uri) -> Problem {
+    Problem::new(Kind::NoSuchResource, format!("there is nothing at {}", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::new(Kind::MethodNotAllowed, format!("{} does not know {method}", uri.path()))
+}

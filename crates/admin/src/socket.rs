@@ -1,0 +1,213 @@
+//! The socket `state_dir/admin.sock`, and that only one Plimsoll has it.
+//!
+//! A lock on `state_dir/plimsoll.lock` says whose the directory is; the kernel gives it back
+//! however its owner ends. The socket's file says nothing: it stays behind after a kill, and is
+//! replaced then. It is made under another name and put in place when its mode is right, so that
+//! at no moment another user may connect.
+
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// The longest path that a socket can have, in bytes: what `sun_path` holds, without its end.
+const PATH_BYTES_MAX: usize = 107;
+
+/// The only right to listen on a state directory's socket. Dropping it takes the socket away.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    listener: UnixListener,
+    /// Held, not used: closing it gives the lock back.
+    _lock: File,
+}
+
+/// Why the socket of a state directory could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Another Plimsoll has it.
+    #[error("plimsoll is already running for {}{}", state_dir.display(), of_pid(*pid))]
+    Running {
+        /// The directory.
+        state_dir: PathBuf,
+        /// Its process, where it is known.
+        pid: Option<u32>,
+    },
+    /// The directory could not be made.
+    #[error("cannot make the state directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path is longer than a socket's may be.
+    #[error(
+        "the admin socket's path {} is {} bytes long, but the system takes {PATH_BYTES_MAX}",
+        path.display(), path.as_os_str().len()
+    )]
+    PathTooLong {
+        /// The socket's path.
+        path: PathBuf,
+    },
+    /// A file could not be used.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Where the socket of `state_dir` is.
+pub fn socket_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("admin.sock")
+}
+
+impl Claim {
+    /// Takes the socket of `state_dir`, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When another Plimsoll has it, or the system does not let us.
+    pub fn new(state_dir: &Path) -> Result<Self, ClaimError> {
+        let path = socket_in(state_dir);
+        if path.as_os_str().len() > PATH_BYTES_MAX {
+            return Err(ClaimError::PathTooLong { path });
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state_dir)
+            .map_err(|source| ClaimError::Directory { path: state_dir.to_owned(), source })?;
+        let lock = lock(state_dir)?;
+        if UnixStream::connect(&path).is_ok() {
+            // Somebody took the lock's file away, but not the socket.
+            return Err(ClaimError::Running { state_dir: state_dir.to_owned(), pid: None });
+        }
+        let listener =
+            listen(&path).map_err(|source| ClaimError::File { path: path.clone(), source })?;
+        Ok(Self { path, listener, _lock: lock })
+    }
+
+    /// Where the socket is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn listener(&self) -> io::Result<tokio::net::UnixListener> {
+        let listener = self.listener.try_clone()?;
+        listener.set_nonblocking(true)?;
+        tokio::net::UnixListener::from_std(listener)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // What stays behind is replaced by the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Locks `state_dir` and notes our process in the lock's file.
+fn lock(state_dir: &Path) -> Result<File, ClaimError> {
+    let path = state_dir.join("plimsoll.lock");
+    let fault = |source| ClaimError::File { path: path.clone(), source };
+    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let pid = pid_in(&mut file);
+            return Err(ClaimError::Running { state_dir: state_dir.to_owned(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(fault(source)),
+    }
+    let note = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    note(&mut file).map_err(fault)?;
+    Ok(file)
+}
+
+fn pid_in(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    // One letter, so that it is no longer than the path that was checked.
+    let unready = path.with_file_name("a");
+    match fs::remove_file(&unready) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&unready)?;
+    fs::set_permissions(&unready, Permissions::from_mode(0o600))?;
+    fs::rename(&unready, path)?;
+    Ok(listener)
+}
+
+fn of_pid(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_claim_is_refused_and_names_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Claim::new(dir.path()).unwrap();
+        let second = Claim::new(dir.path()).unwrap_err();
+        let expected = format!(
+            "plimsoll is already running for {} (pid {})",
+            dir.path().display(),
+            std::process::id()
+        );
+        assert_eq!(second.to_string(), expected);
+        drop(first);
+        Claim::new(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_stale_socket_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(UnixListener::bind(socket_in(dir.path())).unwrap());
+        let claim = Claim::new(dir.path()).unwrap();
+        UnixStream::connect(claim.path()).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_answers_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let _other = UnixListener::bind(socket_in(dir.path())).unwrap();
+        let error = Claim::new(dir.path()).unwrap_err();
+        assert!(matches!(error, ClaimError::Running { pid: None, .. }), "{error}");
+        UnixStream::connect(socket_in(dir.path())).unwrap();
+    }
+
+    #[test]
+    fn the_socket_is_its_owners_and_goes_with_the_claim() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("deep/state");
+        let claim = Claim::new(&state_dir).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(claim.path()), mode(&state_dir)), (0o600, 0o700));
+        let path = claim.path().to_owned();
+        drop(claim);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_said_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Claim::new(&dir.path().join("x".repeat(120))).unwrap_err();
+        assert!(matches!(error, ClaimError::PathTooLong { .. }), "{error}");
+    }
+}

@@ -1,0 +1,191 @@
+//! What `GET /v1/status` says: everything that is served, and what is observed of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything that is served, and what is observed of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// The version of Plimsoll.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// The number of the configuration that is served; the first is 1.
+    pub revision: u64,
+    /// The number of the snapshot that is served; the first is 1.
+    pub generation: u64,
+    /// How long it runs, in seconds.
+    pub uptime_s: f64,
+    /// Open connections of clients, over all listeners.
+    pub connections: u64,
+    /// The last reload, unless there was none.
+    pub last_reload: Option<LastReload>,
+    /// Each listener, by name.
+    pub listeners: Vec<Listener>,
+    /// Each service, by name.
+    pub services: Vec<Service>,
+}
+
+/// How the last reload went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastReload {
+    /// When, as RFC 3339 has it.
+    pub at: String,
+    /// The number of the configuration that was taken up; absent when none was.
+    pub revision: Option<u64>,
+    /// Why nothing changed; absent when the configuration was taken up.
+    pub refused: Option<String>,
+}
+
+/// A listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Listener {
+    /// Its name.
+    pub name: String,
+    /// Where it really listens.
+    pub addresses: Vec<String>,
+    /// Whether clients speak TLS here.
+    pub tls: bool,
+    /// Open connections.
+    pub connections: u64,
+    /// Connections that were accepted since the start.
+    pub accepted: u64,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// How an instance is chosen.
+    pub balance: String,
+    /// Who of its instances gets traffic.
+    pub mode: ServiceMode,
+    /// Requests that wait for an instance.
+    pub queued: u64,
+    /// Names of targets whose last lookup failed.
+    pub unresolved: Vec<Unresolved>,
+    /// Each instance.
+    pub instances: Vec<Instance>,
+}
+
+/// A target's name whose last lookup failed. The addresses that it had before are used on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unresolved {
+    /// The name.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Who of a service's instances gets traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceMode {
+    /// Those that are healthy.
+    Normal,
+    /// Healthy backups, as no primary is healthy.
+    Backup,
+    /// All that are neither drained nor starting, as none is healthy.
+    Panic,
+    /// None: all are drained or starting, or there are none.
+    Nobody,
+}
+
+/// An instance of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Instance {
+    /// Its name, unique within its service.
+    pub name: String,
+    /// Where it is.
+    pub address: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// What it gets.
+    pub access: Access,
+    /// Why it stands so, in words.
+    pub reason: String,
+    /// For how long it has stood so, in seconds.
+    pub since_s: f64,
+    /// Its share relative to the others' weights.
+    pub weight: u32,
+    /// Whether it gets traffic only when no other can.
+    pub backup: bool,
+    /// Requests in flight on it.
+    pub in_flight: u64,
+    /// What came of its requests since it is known.
+    pub totals: Totals,
+    /// Requests that ended, in a second, over the last ten seconds.
+    pub requests_per_s: f64,
+    /// Those of them that it answered with 5xx or failed to answer, likewise.
+    pub errors_per_s: f64,
+    /// The share of the last minute's requests that it answered with 5xx or failed to answer, from
+    /// 0 to 1.
+    pub error_share: f64,
+    /// Half of the last minute's requests were answered within this time, in milliseconds.
+    pub p50_ms: Option<f64>,
+    /// 99 % of the last minute's requests were answered within this time, in milliseconds.
+    pub p99_ms: Option<f64>,
+}
+
+/// What came of an instance's requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Totals {
+    /// Those that ended well.
+    pub ok: u64,
+    /// Those that it answered with 5xx.
+    pub server_errors: u64,
+    /// Those that failed without a whole answer.
+    pub failures: u64,
+}
+
+/// How an instance stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing speaks against it.
+    Healthy,
+    /// It failed too many requests, and is out for a while.
+    Ejected,
+    /// Its active checks fail.
+    Unhealthy,
+    /// It has not passed its first check.
+    Starting,
+    /// A person, or a rollout, took it out.
+    Drained,
+}
+
+/// What an instance gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Traffic, as its standing says.
+    Open,
+    /// Traffic in spite of its standing, since nobody is healthy.
+    OpenInPanic,
+    /// Nothing but what the others fail at: a healthy backup while a primary is healthy.
+    Reserve,
+    /// Nothing.
+    Barred,
+}
+
+impl Status {
+    /// The instance `instance` of `service`.
+    pub fn instance(&self, service: &str, instance: &str) -> Option<&Instance> {
+        let service = self.services.iter().find(|other| other.name == service)?;
+        service.instances.iter().find(|other| other.name == instance)
+    }
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Ejected => "ejected",
+            Self::Unhealthy => "unhealthy",
+            Self::Starting => "starting",
+            Self::Drained => "drained",
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The API as its clients meet it: each operation, each way in which it can go wrong, and that the
+//! description says neither more nor less.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use admin::{
+    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Explanation, Guard,
+    Instance, Kind, Operation, Outcome, Question, Refusal, Reloaded, Scrape, Server, Standing,
+    Status, Token, Totals,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Does what it is told, or refuses everything.
+#[derive(Clone, Default)]
+struct Scripted {
+    refuses: Option<Refusal>,
+}
+
+impl Scripted {
+    fn refusing(refusal: Refusal) -> Self {
+        Self { refuses: Some(refusal) }
+    }
+
+    fn say<T>(&self, said: T) -> Result<T, Refusal> {
+        self.refuses.clone().map_or(Ok(said), Err)
+    }
+}
+
+impl Backend for Scripted {
+    async fn status(&self) -> Result<Status, Refusal> {
+        self.say(Status {
+            version: "0.0.0".to_owned(),
+            pid: 1,
+            revision: 3,
+            generation: 9,
+            uptime_s: 1.5,
+            connections: 0,
+            last_reload: None,
+            listeners: Vec::new(),
+            services: Vec::new(),
+        })
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Refusal> {
+        let added = vec!["chat".to_owned()];
+        self.say(Reloaded {
+            revision: 4,
+            listeners: Changes::default(),
+            services: Changes { added, ..Changes::default() },
+            routes_changed: true,
+            needs_restart: Vec::new(),
+        })
+    }
+
+    async fn drain(&self, _: &str, instance: &str) -> Result<Instance, Refusal> {
+        self.say(stands(instance, Standing::Drained))
+    }
+
+    async fn enable(&self, _: &str, instance: &str) -> Result<Instance, Refusal> {
+        self.say(stands(instance, Standing::Healthy))
+    }
+
+    async fn explain(&self, question: Question) -> Result<Explanation, Refusal> {
+        self.say(Explanation {
+            basis: Basis::Running,
+            request: Asked {
+                method: question.method,
+                host: "a".to_owned(),
+                path: "/".to_owned(),
+                from: [127, 0, 0, 1].into(),
+            },
+            routes: Vec::new(),
+            policies: Vec::new(),
+            outcome: Outcome::Refused { status: 404, why: "no route matches".to_owned() },
+        })
+    }
+
+    async fn scrape(&self) -> Result<Scrape, Refusal> {
+        self.say(Scrape { media_type: "text/plain", text: "up 1\n".to_owned() })
+    }
+}
+
+fn stands(name: &str, standing: Standing) -> Instance {
+    Instance {
+        name: name.to_owned(),
+        address: "127.0.0.1:1".to_owned(),
+        standing,
+        access: Access::Barred,
+        reason: "passed its checks".to_owned(),
+        since_s: 0.0,
+        weight: 1,
+        backup: false,
+        in_flight: 0,
+        totals: Totals::default(),
+        requests_per_s: 0.0,
+        errors_per_s: 0.0,
+        error_share: 0.0,
+        p50_ms: None,
+        p99_ms: None,
+    }
+}
+
+fn serve(backend: Scripted) -> (TempDir, Server, Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let claim = Claim::new(dir.path()).unwrap();
+    let server = admin::serve(claim, admin::router(backend)).unwrap();
+    let client = Client::new(dir.path());
+    (dir, server, client)
+}
+
+async fn serve_tcp(guard: Guard, backend: Scripted) -> (Server, SocketAddr) {
+    let router = admin::router(backend);
+    let server = admin::serve_tcp("127.0.0.1:0".parse().unwrap(), guard, router).await.unwrap();
+    let address = server.address().unwrap();
+    (server, address)
+}
+
+fn question() -> Question {
+    let url = "http://a/".to_owned();
+    Question { method: "GET".to_owned(), url, headers: Vec::new(), from: None }
+}
+
+/// Sends `head` and `body`; gives the whole answer.
+async fn send(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!("{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    // The server may answer and hang up before it has read a body that is too large.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+fn status_of(answer: &str) -> u16 {
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+fn concrete(operation: Operation) -> String {
+    operation.path().replace("{service}", "api").replace("{instance}", "a%3A80")
+}
+
+#[tokio::test]
+async fn a_client_gets_what_the_backend_says() {
+    let (_dir, server, client) = serve(Scripted::default());
+    assert_eq!(client.version().await.unwrap().pid, std::process::id());
+    assert_eq!(client.status().await.unwrap().generation, 9);
+    assert_eq!(client.reload().await.unwrap().services.added, ["chat"]);
+    let drained = client.drain("api", "[::1]:80").await.unwrap();
+    assert_eq!((drained.name.as_str(), drained.standing), ("[::1]:80", Standing::Drained));
+    assert_eq!(client.enable("api", "a").await.unwrap().standing, Standing::Healthy);
+    assert_eq!(client.explain(&question()).await.unwrap().basis, Basis::Running);
+    assert_eq!(client.metrics().await.unwrap(), "up 1\n");
+    server.stop().await;
+    assert!(matches!(client.version().await, Err(ClientError::NotRunning { .. })));
+}
+
+#[tokio::test]
+async fn an_unknown_instance_comes_with_names_like_it() {
+    let near = vec!["api-3".to_owned()];
+    let (service, instance) = ("api".to_owned(), "api3".to_owned());
+    let refusal = Refusal::UnknownInstance { service, instance, near: near.clone() };
+    let (_dir, _server, client) = serve(Scripted::refusing(refusal));
+    let Err(ClientError::Problem(problem)) = client.drain("api", "api3").await else { panic!() };
+    assert_eq!((problem.kind, problem.status), (Kind::UnknownInstance, 404));
+    assert_eq!(problem.detail, "service `api` has no instance `api3`");
+    assert_eq!(problem.near, near);
+}
+
+#[tokio::test]
+async fn an_invalid_configuration_comes_with_its_diagnostics() {
+    let diagnostics = wrong_configuration();
+    let (_dir, _server, client) = serve(Scripted::refusing(Refusal::Invalid(diagnostics.clone())));
+    let Err(ClientError::Problem(problem)) = client.reload().await else { panic!() };
+    assert_eq!((problem.kind, problem.status), (Kind::InvalidConfiguration, 422));
+    assert_eq!(problem.diagnostics, admin::diagnostics(&diagnostics));
+    assert_eq!(problem.drawing.as_deref(), Some(diagnostics.to_string().as_str()));
+}
+
+fn wrong_configuration() -> config::Diagnostics {
+    let environment = config::Environment::fixed();
+    let (name, dir) = ("plimsoll.toml".to_owned(), "/".into());
+    config::parse("x = 1", &config::Origin { name, dir, environment }).unwrap_err()
+}
+
+/// A refusal of each kind that a backend can cause.
+fn refusal_of(kind: Kind) -> Option<Refusal> {
+    let (service, instance) = ("api".to_owned(), "a".to_owned());
+    match kind {
+        Kind::UnknownService => Some(Refusal::UnknownService { service, near: Vec::new() }),
+        Kind::UnknownInstance => {
+            Some(Refusal::UnknownInstance { service, instance, near: Vec::new() })
+        }
+        Kind::NotPublished => Some(Refusal::NotPublished("the port is taken".to_owned())),
+        Kind::InvalidConfiguration => Some(Refusal::Invalid(wrong_configuration())),
+        Kind::BadRequest => Some(Refusal::Senseless("no URL".to_owned())),
+        Kind::Ending => Some(Refusal::Ending),
+        Kind::Unauthorized
+        | Kind::ForeignOrigin
+        | Kind::NoSuchResource
+        | Kind::MethodNotAllowed
+        | Kind::BodyTooLarge => None,
+    }
+}
+
+/// What `operation` answers in each of its cases.
+async fn statuses(operation: Operation) -> BTreeSet<u16> {
+    let line = format!("{} {} HTTP/1.1\r\n", operation.method(), concrete(operation));
+    let json = "\r\ncontent-type: application/json";
+    let body = serde_json::to_string(&question()).unwrap();
+    let mut seen = BTreeSet::new();
+    let refusals = operation.problems().iter().map(|kind| refusal_of(*kind));
+    let backends = refusals.flatten().map(Scripted::refusing).chain([Scripted::default()]);
+    for backend in backends {
+        let (_server, address) = serve_tcp(Guard::SameOrigin, backend).await;
+        let answer = send(address, &format!("{line}host: localhost{json}"), &body).await;
+        seen.insert(status_of(&answer));
+    }
+    let (_server, address) = serve_tcp(Guard::SameOrigin, Scripted::default()).await;
+    seen.insert(status_of(&send(address, &format!("{line}host: evil.test{json}"), &body).await));
+    let large = format!("\"{}\"", "x".repeat(300 << 10));
+    for body in ["", "{", "{\"method\": 1}", large.as_str()] {
+        let answer = send(address, &format!("{line}host: localhost{json}"), body).await;
+        seen.insert(status_of(&answer));
+    }
+    let token = Token::new("s3cret".to_owned()).unwrap();
+    let (_server, address) = serve_tcp(Guard::Token(token), Scripted::default()).await;
+    let answer = send(address, &format!("{line}host: evil.test{json}"), &body).await;
+    assert!(answer.to_ascii_lowercase().contains("www-authenticate: bearer"));
+    seen.insert(status_of(&answer));
+    let shown = format!("{line}host: evil.test{json}\r\nauthorization: Bearer s3cret");
+    assert_eq!(status_of(&send(address, &shown, &body).await), 200);
+    seen
+}
+
+#[tokio::test]
+async fn the_description_names_each_status_that_is_answered_and_no_other() {
+    let description = admin::describe();
+    for operation in Operation::ALL {
+        let method = operation.method().as_str().to_ascii_lowercase();
+        let responses = &description["paths"][operation.path()][method]["responses"];
+        let described = responses.as_object().unwrap().keys().map(|key| key.parse().unwrap());
+        let described: BTreeSet<u16> = described.collect();
+        assert_eq!(statuses(operation).await, described, "{}", operation.id());
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_a_problem_too() {
+    let (_server, address) = serve_tcp(Guard::SameOrigin, Scripted::default()).await;
+    for (line, status, kind) in [
+        ("GET /v1/nothing HTTP/1.1", 404, "urn:plimsoll:no-such-resource"),
+        ("DELETE /v1/status HTTP/1.1", 405, "urn:plimsoll:method-not-allowed"),
+    ] {
+        let answer = send(address, &format!("{line}\r\nhost: localhost"), "").await;
+        assert_eq!(status_of(&answer), status);
+        assert!(answer.contains("application/problem+json"));
+        assert!(answer.contains(kind), "{answer}");
+    }
+}
+
+#[test]
+fn each_reference_in_the_description_leads_somewhere() {
+    fn walk<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|value| walk(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| walk(value, found)),
+            _ => {}
+        }
+    }
+    let description = admin::describe();
+    let mut references = Vec::new();
+    walk(&description, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        assert!(description.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn the_committed_description_is_what_the_operations_make() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+    let path = folder.join("admin-api.json");
+    let made = admin::describe();
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        fs::write(path, format!("{made:#}\n")).unwrap();
+        return;
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let is_same = serde_json::from_str(&committed).is_ok_and(|old: Value| old == made);
+    assert!(is_same, "admin-api.json is old: UPDATE_REFERENCE=1 cargo test -p admin");
+}
