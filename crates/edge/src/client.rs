@@ -58,6 +58,9 @@ pub(crate) trait Client: Source + Sink {
     /// Ends our half of a connection that switched.
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
 
+    /// The connection ends with this answer: what follows on it could not be trusted.
+    fn end_after_answer(&mut self);
+
     /// Breaks the answer off so that the client cannot take it for whole.
     fn abort(&mut self);
 

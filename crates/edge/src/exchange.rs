@@ -60,6 +60,9 @@ async fn tell_fault<C: Client>(
     fault: Fault,
     story: &Story<'_>,
 ) {
+    if fault.ends_connection() {
+        client.end_after_answer();
+    }
     let limit = entrance.listener.listener.timeouts.write_idle;
     let mut telling =
         std::pin::pin!(respond::fault(client, Some(head), fault, story.request_id.as_bytes()));

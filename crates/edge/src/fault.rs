@@ -113,6 +113,12 @@ impl Fault {
         }
     }
 
+    /// Whether the connection cannot serve another request: where the next one begins is not
+    /// certain, or the client still sends what nobody wants.
+    pub(crate) fn ends_connection(self) -> bool {
+        matches!(self.status(), Some(400 | 408 | 413 | 414 | 431))
+    }
+
     /// Whether trying again soon may help.
     pub(crate) fn is_temporary(self) -> bool {
         self.status() == Some(503)

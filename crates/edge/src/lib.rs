@@ -13,6 +13,7 @@ pub mod claim;
 mod client;
 mod connection;
 mod exchange;
+pub mod explain;
 mod fault;
 mod fields;
 mod forward;

@@ -62,10 +62,24 @@ pub(crate) fn preferred(
     service: &LocalService,
     head: &RequestHead,
 ) -> Option<usize> {
-    let sticky = service.service.sticky.as_ref()?;
-    let id = key.verify(&service.service, head.cookie(sticky.cookie.as_bytes())?)?;
-    service.members.iter().position(|member| id_of(&member.live.name) == id)
+    let id = named(key, &service.service, head)?;
+    service.members.iter().position(|member| is_named(id, &member.live.name))
 }
+
+/// The instance that the client's cookie names, by its hash.
+pub(crate) fn named(key: &StickyKey, service: &Service, head: &RequestHead) -> Option<InstanceId> {
+    let sticky = service.sticky.as_ref()?;
+    key.verify(service, head.cookie(sticky.cookie.as_bytes())?).map(InstanceId)
+}
+
+/// Whether `id` is the hash of `name`.
+pub(crate) fn is_named(id: InstanceId, name: &InstanceName) -> bool {
+    id_of(name) == id.0
+}
+
+/// The hash of an instance's name, from a cookie that was signed here.
+#[derive(Clone, Copy)]
+pub(crate) struct InstanceId([u8; ID_BYTES]);
 
 /// The cookie that an answer carries, where the client is to stay with a new instance.
 pub(crate) struct Stay<'a> {

@@ -1,1 +1,30 @@
-//! Being written.
+//! What tests need around the program: origins that answer as they are told, clients that see
+//! every byte, and an edge on a free port.
+//!
+//! All of it is blocking and plain: a test reads from top to bottom, and what it drives has threads
+//! of its own. Only tests depend on this crate.
+
+pub mod client;
+pub mod edge;
+pub mod origin;
+
+pub use client::{Answer, RawClient};
+pub use edge::TestEdge;
+pub use origin::{Origin, Request, Step};
+
+use std::time::{Duration, Instant};
+
+/// How long anything in a test may take before the test fails.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// When it does not hold within [`DEADLINE`].
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "still not so: {what}");
+        std::thread::yield_now();
+    }
+}

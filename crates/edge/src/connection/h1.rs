@@ -70,9 +70,9 @@ async fn next_head(
 /// Serves one request; whether another may follow.
 async fn one(door: &Door, conn: &mut Conn, peer: &Peer, alarm: &Alarm, head: RequestHead) -> bool {
     let entrance = Entrance { worker: &door.worker, listener: &door.plan, peer, alarm };
-    let keep = head.keeps_alive() && !door.is_closing();
+    let keep = head.keeps_alive();
     let framing = conn.framing();
-    let mut client = H1 { conn, version: head.version(), keep, has_begun: false };
+    let mut client = H1 { door, conn, version: head.version(), keep, has_begun: false };
     exchange::run(entrance, &mut client, &head, framing).await;
     client.keep && client.has_begun && client.conn.is_received() && client.conn.is_sent()
 }
@@ -80,7 +80,7 @@ async fn one(door: &Door, conn: &mut Conn, peer: &Peer, alarm: &Alarm, head: Req
 /// Answers what was no request.
 async fn refuse(door: &Door, conn: &mut Conn, alarm: &Alarm, fault: Fault) {
     door.worker.counters.refused.add(1);
-    let mut client = H1 { conn, version: Version::Http11, keep: false, has_begun: false };
+    let mut client = H1 { door, conn, version: Version::Http11, keep: false, has_begun: false };
     let id = door.worker.ids.next();
     let limit = door.plan.listener.timeouts.write_idle;
     let mut telling = std::pin::pin!(respond::fault(&mut client, None, fault, &id));
@@ -117,6 +117,7 @@ async fn close(mut conn: Conn, alarm: &Alarm) {
 
 /// The client's side of one exchange.
 struct H1<'a> {
+    door: &'a Door,
     conn: &'a mut Conn,
     version: Version,
     keep: bool,
@@ -216,8 +217,7 @@ impl Client for H1<'_> {
         fields: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Error> {
         let framing = self.reframed(framing);
-        // What is left of the request's body would have to be read before the next request.
-        self.keep &= framing != Framing::Close;
+        self.keep &= framing != Framing::Close && !self.door.is_closing();
         self.has_begun = true;
         let (keep, version) = (self.keep, self.version);
         let out = self.conn.begin(framing);
@@ -266,6 +266,10 @@ impl Client for H1<'_> {
 
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.conn.poll_shutdown(cx)
+    }
+
+    fn end_after_answer(&mut self) {
+        self.keep = false;
     }
 
     fn abort(&mut self) {

@@ -273,6 +273,10 @@ impl Client for H2 {
         self.stream.poll_finish(cx, None)
     }
 
+    fn end_after_answer(&mut self) {
+        // Its frames stand by themselves: another stream is not in danger.
+    }
+
     fn abort(&mut self) {
         self.stream.reset(Reason::INTERNAL_ERROR);
         self.answer.reset(Reason::INTERNAL_ERROR);

@@ -1,0 +1,158 @@
+//! What happens to exchanges while what is served changes.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use edge::Bar;
+use testkit::{Origin, RawClient, Step, TestEdge, eventually};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn a_swap_closes_no_connection_and_keeps_what_was_observed() {
+    let (one, two) = (Origin::polite("one"), Origin::polite("two"));
+    let mut edge = TestEdge::start(&[one.address()]);
+    let mut client = RawClient::connect(edge.address());
+    assert_eq!(client.get("/").text(), "one");
+    let address = edge.address();
+    edge.retarget(&[one.address(), two.address()]);
+    assert_eq!(edge.address(), address);
+    eventually("the new instance gets requests", || client.get("/").text() == "two");
+    assert!(edge.live(one.address()).outcomes().ok >= 1);
+    assert_eq!(one.connections(), 1, "the pool outlives the swap");
+}
+
+#[test]
+fn an_instance_is_unreachable_only_when_its_last_exchange_has_ended() {
+    let slow =
+        Origin::start(|_| vec![Step::Wait(Duration::from_millis(300)), Step::answer(200, "slow")]);
+    let other = Origin::polite("other");
+    let mut edge = TestEdge::start(&[slow.address()]);
+    let mut client = RawClient::connect(edge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let live = edge.live(slow.address());
+    eventually("the request is in flight", || live.in_flight() == 1);
+    let generation = edge.retarget(&[other.address()]);
+    let drains = edge.edge.drains();
+    let mut waiting = Box::pin(drains.unreachable(&live, generation));
+    runtime().block_on(async {
+        let early = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
+        assert!(early.is_err(), "it is still in flight");
+        tokio::time::timeout(testkit::DEADLINE, waiting).await.expect("it ends");
+    });
+    assert_eq!(client.answer().text(), "slow");
+    assert_eq!(client.get("/").text(), "other");
+}
+
+#[test]
+fn a_drained_instance_gets_nothing_new_even_when_no_other_is_left() {
+    let origin = Origin::polite("one");
+    let edge = TestEdge::start(&[origin.address()]);
+    let mut client = RawClient::connect(edge.address());
+    edge.live(origin.address()).put(Bar::Drained);
+    assert_eq!(client.get("/").status, 503);
+    edge.live(origin.address()).lift(Bar::Drained);
+    assert_eq!(client.get("/").status, 200);
+}
+
+#[test]
+fn when_all_checks_fail_traffic_still_goes_to_all() {
+    let origin = Origin::polite("one");
+    let edge = TestEdge::start(&[origin.address()]);
+    edge.live(origin.address()).put(Bar::Unhealthy);
+    assert_eq!(RawClient::connect(edge.address()).get("/").status, 200);
+}
+
+#[test]
+fn what_is_over_the_limit_waits_its_turn_and_what_is_over_the_queue_is_told_so() {
+    let origin =
+        Origin::start(|_| vec![Step::Wait(Duration::from_millis(200)), Step::answer(200, "ok")]);
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.service.max_connections = NonZeroU32::new(1);
+        wanted.service.queue.length = 1;
+    });
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut first = RawClient::connect(edge.address());
+    first.send(request);
+    let live = edge.live(origin.address());
+    eventually("the first is in flight", || live.in_flight() == 1);
+    let mut second = RawClient::connect(edge.address());
+    second.send(request);
+    let queued = || edge.edge.services().next().unwrap().live.queued();
+    eventually("the second waits", || queued() == 1);
+    assert_eq!(RawClient::connect(edge.address()).get("/").status, 503);
+    assert_eq!(first.answer().status, 200);
+    assert_eq!(second.answer().status, 200);
+    assert_eq!(queued(), 0);
+}
+
+#[test]
+fn a_client_that_leaves_the_queue_gives_its_place_up() {
+    let origin =
+        Origin::start(|_| vec![Step::Wait(Duration::from_millis(300)), Step::answer(200, "ok")]);
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.service.max_connections = NonZeroU32::new(1);
+    });
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut first = RawClient::connect(edge.address());
+    first.send(request);
+    eventually("the first is in flight", || edge.live(origin.address()).in_flight() == 1);
+    let mut second = RawClient::connect(edge.address());
+    second.send(request);
+    let queued = || edge.edge.services().next().unwrap().live.queued();
+    eventually("the second waits", || queued() == 1);
+    drop(second);
+    eventually("its place is free", || queued() == 0);
+    assert_eq!(first.answer().status, 200);
+    assert_eq!(origin.journal().len(), 1);
+}
+
+#[test]
+fn a_sticky_client_stays_and_moves_once_when_its_instance_goes() {
+    let (one, two) = (Origin::polite("one"), Origin::polite("two"));
+    let mut edge = TestEdge::with(&[one.address(), two.address()], |wanted| {
+        wanted.service.sticky =
+            Some(model::Sticky { cookie: "stay".into(), ttl: Some(Duration::from_secs(60)) });
+    });
+    let mut client = RawClient::connect(edge.address());
+    let first = client.get("/");
+    let cookie = |answer: &testkit::Answer| {
+        let cookie = answer.field("set-cookie").expect("a cookie").to_owned();
+        cookie.split(';').next().unwrap().to_owned()
+    };
+    let mine = cookie(&first);
+    let mut with = |cookie: &str| {
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: x=1; {cookie}\r\n\r\n")).answer()
+    };
+    for _ in 0..4 {
+        let again = with(&mine);
+        assert_eq!((again.text(), again.field("set-cookie")), (first.text(), None));
+    }
+    let left = if first.text() == "one" { two.address() } else { one.address() };
+    edge.retarget(&[left]);
+    eventually("the client has moved", || with(&mine).field("set-cookie").is_some());
+    let moved = with(&mine);
+    assert_ne!(moved.text(), first.text());
+    assert_eq!(with(&cookie(&moved)).field("set-cookie"), None);
+    assert!(with("stay=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").field("set-cookie").is_some(), "forged");
+}
+
+#[test]
+fn stopping_ends_idle_connections_and_lets_open_exchanges_finish() {
+    let origin =
+        Origin::start(|_| vec![Step::Wait(Duration::from_millis(300)), Step::answer(200, "done")]);
+    let edge = TestEdge::start(&[origin.address()]);
+    let mut idle = RawClient::connect(edge.address());
+    assert_eq!(idle.get("/").status, 200);
+    let mut busy = RawClient::connect(edge.address());
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("it is in flight", || edge.live(origin.address()).in_flight() == 1);
+    let stopping =
+        std::thread::spawn(move || runtime().block_on(edge.edge.stop(testkit::DEADLINE)));
+    assert!(idle.is_closed());
+    let answer = busy.answer();
+    assert_eq!((answer.text().as_str(), answer.field("connection")), ("done", Some("close")));
+    assert_eq!(stopping.join().unwrap(), 0, "none was cut off");
+}

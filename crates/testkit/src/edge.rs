@@ -1,0 +1,183 @@
+//! An edge on a free port, with what a test wants of it and sensible values for the rest.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::edge::{Blueprint, Edge, Instance, Options, StickyKey};
+use model::{
+    AccessLog, Action, Admin, Balance, BodyLimit, Destination, Generation, Intent, Listener,
+    ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies, Protocol, Queue,
+    Retry, RetryCondition, Revision, Route, Server, Service, ServiceTimeouts, Share,
+    UpstreamProtocol,
+};
+
+/// A running edge with one listener, `web`, and one service, `api`, that gets every request unless
+/// the test says otherwise.
+pub struct TestEdge {
+    /// The edge itself.
+    pub edge: Edge,
+    blueprint: Blueprint,
+}
+
+/// What a test may change before anything is published.
+pub struct Wanted {
+    /// The listener.
+    pub listener: Listener,
+    /// The service.
+    pub service: Service,
+    /// The routes.
+    pub routes: Vec<Route>,
+}
+
+impl TestEdge {
+    /// Balances over these targets.
+    pub fn start(targets: &[SocketAddr]) -> Self {
+        Self::with(targets, |_| {})
+    }
+
+    /// The same, after `change`.
+    ///
+    /// # Panics
+    /// When the edge cannot start.
+    pub fn with(targets: &[SocketAddr], change: impl FnOnce(&mut Wanted)) -> Self {
+        let mut wanted = Wanted { listener: listener(), service: service(), routes: vec![route()] };
+        change(&mut wanted);
+        let blueprint = blueprint(wanted, targets);
+        let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
+        let workers = NonZeroUsize::MIN.saturating_add(1);
+        let sticky_key = StickyKey::new(b"a key for tests");
+        let options = Options { workers, sticky_key, logs: Vec::new(), suspects };
+        let mut edge = Edge::start(options).expect("threads start");
+        edge.publish(&blueprint).expect("loopback has a free port");
+        Self { edge, blueprint }
+    }
+
+    /// Where clients arrive.
+    ///
+    /// # Panics
+    /// Never: the listener is always there.
+    pub fn address(&self) -> SocketAddr {
+        self.edge.addresses("web").next().expect("the listener is bound")
+    }
+
+    /// Serves these targets instead.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn retarget(&mut self, targets: &[SocketAddr]) -> Generation {
+        self.blueprint.instances = instances(targets);
+        self.blueprint.revision = self.blueprint.revision.next();
+        self.edge.publish(&self.blueprint).expect("it was published before")
+    }
+
+    /// What is observed of the instance at `address`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn live(&self, address: SocketAddr) -> Arc<::edge::Live> {
+        let service = self.edge.services().next().expect("there is one service");
+        let live = service.instances.iter().find(|live| live.address == address);
+        live.expect("it is a target").clone()
+    }
+}
+
+fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
+    let (listener, service) = (wanted.listener, wanted.service);
+    let intent = Intent {
+        server: Server {
+            state_dir: "/nonexistent".into(),
+            workers: None,
+            drain: Duration::from_secs(5),
+        },
+        admin: Admin::default(),
+        log: Log { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off },
+        listeners: BTreeMap::from([(listener.name.clone(), Arc::new(listener))]),
+        services: BTreeMap::from([(service.name.clone(), Arc::new(service))]),
+        routes: wanted.routes.into_iter().map(Arc::new).collect(),
+    };
+    Blueprint {
+        intent: Arc::new(intent),
+        revision: Revision(1),
+        instances: instances(targets),
+        tls: BTreeMap::new(),
+    }
+}
+
+fn instances(targets: &[SocketAddr]) -> BTreeMap<model::ServiceName, Vec<Instance>> {
+    let instance = |address: &SocketAddr| Instance {
+        name: address.to_string().into(),
+        address: *address,
+        weight: 1,
+        backup: false,
+    };
+    BTreeMap::from([("api".into(), targets.iter().map(instance).collect())])
+}
+
+fn listener() -> Listener {
+    let second = Duration::from_secs;
+    Listener {
+        name: "web".into(),
+        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        protocols: vec![Protocol::H1, Protocol::H2],
+        certificates: Vec::new(),
+        redirect_https: false,
+        trusted_proxies: Vec::new(),
+        proxy_protocol: false,
+        limits: ListenerLimits {
+            header_bytes: 32 * 1024,
+            headers: 100,
+            body: BodyLimit::Bytes(10 * 1024 * 1024),
+            connections: 20_000,
+        },
+        timeouts: ListenerTimeouts {
+            header: second(10),
+            body_idle: second(30),
+            idle: second(75),
+            write_idle: second(30),
+        },
+    }
+}
+
+fn service() -> Service {
+    let second = Duration::from_secs;
+    Service {
+        name: "api".into(),
+        targets: Vec::new(),
+        protocol: UpstreamProtocol::H1,
+        balance: Balance::LeastConn,
+        sticky: None,
+        slow_start: None,
+        max_connections: None,
+        queue: Queue { length: 1000, timeout: second(5) },
+        health: None,
+        passive: None,
+        retry: Retry {
+            attempts: 2,
+            budget: 0.2,
+            on: vec![
+                RetryCondition::Connect,
+                RetryCondition::Reset,
+                RetryCondition::Timeout,
+                RetryCondition::Status(503),
+            ],
+        },
+        timeouts: ServiceTimeouts {
+            connect: second(3),
+            first_byte: second(60),
+            idle: second(60),
+            tunnel_idle: second(3600),
+        },
+    }
+}
+
+fn route() -> Route {
+    let share = Share { service: "api".into(), weight: 1 };
+    Route {
+        matcher: Matcher::default(),
+        action: Action::Forward(Destination { shares: vec![share] }),
+        policies: Policies::default(),
+    }
+}
