@@ -14,68 +14,66 @@
 
 use crossbeam_utils::CachePadded;
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+// The model checker includes this file with atomics of its own.
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The oldest generation that each worker holds.
 #[derive(Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     oldest: Box<[CachePadded<AtomicU64>]>,
 }
 
 impl Ledger {
     /// A ledger of workers that hold nothing yet.
-    pub fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         Self { oldest: (0..workers).map(|_| CachePadded::new(AtomicU64::new(0))).collect() }
     }
 
     /// Says that `worker` holds `generation` and later ones only. Called by that worker alone.
-    pub fn hold_from(&self, worker: usize, generation: u64) {
+    pub(crate) fn hold_from(&self, worker: usize, generation: u64) {
         self.oldest[worker].store(generation, Ordering::Release);
     }
 
     /// Whether no worker holds a generation older than `generation`.
-    pub fn has_passed(&self, generation: u64) -> bool {
+    pub(crate) fn has_passed(&self, generation: u64) -> bool {
         self.oldest.iter().all(|oldest| oldest.load(Ordering::Acquire) >= generation)
     }
 }
 
 /// What is in flight on an instance, counted by each worker for itself.
 #[derive(Debug)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     shards: Box<[CachePadded<AtomicU32>]>,
 }
 
 impl InFlight {
     /// Nothing in flight.
-    pub fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         Self { shards: (0..workers).map(|_| CachePadded::new(AtomicU32::new(0))).collect() }
     }
 
     /// Counts one more. Called by `worker` alone.
     #[inline]
-    pub fn enter(&self, worker: usize) {
+    pub(crate) fn enter(&self, worker: usize) {
         let shard = &self.shards[worker];
         shard.store(shard.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
     /// Counts one less. Called by `worker` alone, once for each [`InFlight::enter`].
     #[inline]
-    pub fn leave(&self, worker: usize) {
+    pub(crate) fn leave(&self, worker: usize) {
         let shard = &self.shards[worker];
         shard.store(shard.load(Ordering::Relaxed) - 1, Ordering::Release);
     }
 
     /// How many are in flight over all workers.
     #[inline]
-    pub fn total(&self) -> u32 {
+    pub(crate) fn total(&self) -> u32 {
         self.shards.iter().map(|shard| shard.load(Ordering::Acquire)).sum()
     }
 }
 
 /// Whether an instance that `generation` is the first not to know can be reached by nothing.
-pub fn is_unreachable(ledger: &Ledger, in_flight: &InFlight, generation: u64) -> bool {
+pub(crate) fn is_unreachable(ledger: &Ledger, in_flight: &InFlight, generation: u64) -> bool {
     ledger.has_passed(generation) && in_flight.total() == 0
 }

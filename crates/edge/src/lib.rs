@@ -7,9 +7,13 @@
 
 mod accept;
 mod answer;
+mod atomic {
+    //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
 mod attempt;
 mod blueprint;
-pub mod claim;
+mod claim;
 mod client;
 mod connection;
 mod exchange;

@@ -210,3 +210,6 @@ fn accepts(wanted: &ValueMatch, value: &[u8]) -> bool {
 fn is_from(matcher: &Matcher, request: &Request<'_>) -> bool {
     matcher.from.is_empty() || matcher.from.iter().any(|network| network.contains(&request.client))
 }
+
+#[cfg(test)]
+mod tests;
