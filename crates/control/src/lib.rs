@@ -1,1 +1,168 @@
-//! Being written.
+//! The one writer: takes a configuration up, watches what is served, and decides who serves.
+//!
+//! One loop ([`writer`]) owns the data plane ([`edge::Edge`]), the intent, the addresses of names
+//! and what is thought of each instance. Everybody else talks to it through a [`Handle`]; whatever
+//! may take long runs in tasks beside it and tells the loop. What a series of checks or failures
+//! means is `balance`'s to say, what is served is the edge's; nothing here touches a request.
+
+mod access_log;
+mod certificates;
+mod explanation;
+mod handle;
+mod instances;
+mod names;
+mod near;
+mod prepare;
+mod probe;
+pub mod resolve;
+pub mod scrape;
+pub mod status;
+mod sticky_key;
+mod task;
+mod watch;
+mod window;
+mod writer;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::Environment;
+use edge::{Edge, Options};
+use model::Intent;
+use tokio::sync::{mpsc, watch as watcher};
+use tokio::task::JoinHandle;
+use wire::tls::Resumption;
+
+pub use certificates::BadCertificates;
+pub use explanation::{ExplainError, Explanation};
+pub use handle::{Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
+pub use prepare::PrepareError;
+pub use resolve::{Resolve, SystemResolver};
+pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
+pub use sticky_key::StickyKeyError;
+pub use window::{RATE_WINDOW, Recent, WINDOW};
+
+use names::Names;
+use prepare::{Preparation, Prepared};
+use writer::{Inbox, Writer};
+
+/// Commands that may wait for the loop.
+const COMMANDS: usize = 64;
+
+/// What everything is started with.
+pub struct Settings {
+    /// The configuration.
+    pub file: PathBuf,
+    /// The world around it.
+    pub environment: Environment,
+    /// Looks the names of targets up.
+    pub resolver: Arc<dyn Resolve>,
+}
+
+impl Settings {
+    /// The configuration in `file`, in the environment of this process, with the system's
+    /// resolver.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self {
+            file: file.into(),
+            environment: Environment::of_process(),
+            resolver: Arc::new(SystemResolver::default()),
+        }
+    }
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be served.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// There is no key for sticky cookies.
+    #[error(transparent)]
+    StickyKey(#[from] StickyKeyError),
+    /// There is no secret for TLS sessions.
+    #[error("cannot draw a key for TLS sessions")]
+    Resumption(#[from] rustls::Error),
+    /// The access log cannot be opened.
+    #[error("cannot open the access log")]
+    AccessLog(#[source] io::Error),
+    /// A worker cannot be started.
+    #[error("cannot start the workers")]
+    Workers(#[source] io::Error),
+    /// What is wanted cannot be put into effect.
+    #[error(transparent)]
+    Publish(#[from] edge::PublishError),
+}
+
+/// A running Plimsoll.
+#[derive(Debug)]
+pub struct Controller {
+    handle: Handle,
+    task: JoinHandle<()>,
+}
+
+impl Controller {
+    /// Talks to it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits until it has ended, as [`Handle::shutdown`] makes it.
+    pub async fn ended(self) {
+        let Self { handle, task } = self;
+        drop(handle);
+        if task.await.is_err() {
+            tracing::error!("the control loop panicked");
+        }
+    }
+}
+
+/// Reads the configuration, starts the data plane, and serves. The control loop runs on the
+/// runtime that this is called on, the data plane on threads of its own.
+///
+/// # Errors
+/// When the configuration is wrong or cannot be put into effect; then nothing is left running.
+pub async fn start(settings: Settings) -> Result<Controller, StartError> {
+    let Settings { file, environment, resolver } = settings;
+    let resumption = Resumption::new()?;
+    let preparation = Preparation { file, environment, resolver, resumption };
+    let prepared = preparation.clone().run(Default::default()).await?;
+    let intent = prepared.intent.clone();
+
+    let log = access_log::start(&intent.log).map_err(StartError::AccessLog)?;
+    let (suspect, suspects) = mpsc::unbounded_channel();
+    let workers = workers(&intent);
+    let options = Options {
+        workers,
+        sticky_key: sticky_key::load(&intent.server.state_dir)?,
+        logs: access_log::writers(log.as_ref(), workers.get()),
+        suspects: suspect,
+    };
+    let edge = Edge::start(options).map_err(StartError::Workers)?;
+
+    let (report, reports) = mpsc::unbounded_channel();
+    let (tell, resolved) = mpsc::unbounded_channel();
+    let (commands, orders) = mpsc::channel(COMMANDS);
+    let (wanted, intent) = watcher::channel(intent);
+    let names = Names::new(preparation.resolver.clone(), tell);
+    let mut writer = Writer::new(edge, preparation, wanted, names, report, log);
+    publish(&mut writer, prepared)?;
+    let inbox = Inbox { commands: orders, suspects, reports, resolved };
+    let task = tokio::spawn(writer.run(inbox));
+    Ok(Controller { handle: Handle { commands, intent }, task })
+}
+
+fn publish(writer: &mut Writer, prepared: Prepared) -> Result<(), edge::PublishError> {
+    let revision = writer.take_up(prepared)?;
+    tracing::info!(%revision, "serving");
+    Ok(())
+}
+
+fn workers(intent: &Intent) -> NonZeroUsize {
+    intent
+        .server
+        .workers
+        .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}

@@ -1,0 +1,200 @@
+//! How everything else talks to the control loop.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{Diff, Intent, Revision};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::explanation::{ExplainError, Explanation};
+use crate::prepare::PrepareError;
+use crate::status::{InstanceStatus, Status};
+
+/// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) intent: watch::Receiver<Arc<Intent>>,
+}
+
+/// The control loop has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Plimsoll is ending")]
+pub struct Ended;
+
+/// A request that nobody sends.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its method.
+    pub method: String,
+    /// Its URL: absolute, or a path for a request that names no host.
+    pub url: String,
+    /// Its other headers.
+    pub headers: Vec<(String, String)>,
+    /// The client's address; by default 127.0.0.1.
+    pub from: Option<IpAddr>,
+}
+
+/// A configuration was taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Its number.
+    pub revision: Revision,
+    /// What changed.
+    pub diff: Diff,
+}
+
+/// Why a configuration was not taken up. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It is wrong.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// It could not be put into effect.
+    #[error(transparent)]
+    Publish(#[from] edge::PublishError),
+    /// The control loop has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// Why an instance was neither drained nor enabled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstanceError {
+    /// There is no such service.
+    #[error("there is no service `{service}`")]
+    UnknownService {
+        /// The name that was given.
+        service: String,
+        /// Names like it, the most like it first.
+        near: Vec<String>,
+    },
+    /// The service has no such instance.
+    #[error("service `{service}` has no instance `{instance}`")]
+    UnknownInstance {
+        /// The service.
+        service: String,
+        /// The name that was given.
+        instance: String,
+        /// Names like it, the most like it first.
+        near: Vec<String>,
+    },
+    /// The control loop has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// Whether an instance is to get new requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Drain,
+    Enable,
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+/// What the control loop is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Status(Reply<Status>),
+    Reload(Reply<Result<Reloaded, ReloadError>>),
+    Instance {
+        service: String,
+        instance: String,
+        wish: Wish,
+        reply: Reply<Result<InstanceStatus, InstanceError>>,
+    },
+    Explain(Question, Reply<Result<Explanation, ExplainError>>),
+    Scrape(Reply<String>),
+    Shutdown(Reply<usize>),
+}
+
+impl Handle {
+    /// How everything stands.
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn status(&self) -> Result<Status, Ended> {
+        self.ask(Command::Status).await
+    }
+
+    /// Reads the file anew and serves what it says. Reloads that are asked for meanwhile come
+    /// one after the other, and each reads the file anew.
+    ///
+    /// # Errors
+    /// When the file cannot be served; then nothing has changed.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.ask(Command::Reload).await?
+    }
+
+    /// Gives an instance nothing new until it is enabled; what is open on it goes on. Holds over
+    /// reloads, as long as the instance is there. Says how the instance stands then.
+    ///
+    /// # Errors
+    /// When there is no such instance.
+    pub async fn drain(
+        &self,
+        service: &str,
+        instance: &str,
+    ) -> Result<InstanceStatus, InstanceError> {
+        self.wish(service, instance, Wish::Drain).await
+    }
+
+    /// Takes a drain back. Says how the instance stands then.
+    ///
+    /// # Errors
+    /// When there is no such instance.
+    pub async fn enable(
+        &self,
+        service: &str,
+        instance: &str,
+    ) -> Result<InstanceStatus, InstanceError> {
+        self.wish(service, instance, Wish::Enable).await
+    }
+
+    async fn wish(
+        &self,
+        service: &str,
+        instance: &str,
+        wish: Wish,
+    ) -> Result<InstanceStatus, InstanceError> {
+        let (service, instance) = (service.to_owned(), instance.to_owned());
+        self.ask(|reply| Command::Instance { service, instance, wish, reply }).await?
+    }
+
+    /// What would become of a request now. Asks nothing of the data plane's threads.
+    ///
+    /// # Errors
+    /// When the question makes no sense.
+    pub async fn explain(&self, question: Question) -> Result<Explanation, ExplainError> {
+        self.ask(|reply| Command::Explain(question, reply)).await?
+    }
+
+    /// Everything that is counted, as Prometheus reads it; see [`crate::scrape::MEDIA_TYPE`].
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn scrape(&self) -> Result<String, Ended> {
+        self.ask(Command::Scrape).await
+    }
+
+    /// Ends everything: takes no new connection, and gives open exchanges `server.drain`. Says how
+    /// many connections were cut off.
+    ///
+    /// # Errors
+    /// When the control loop has ended already.
+    pub async fn shutdown(&self) -> Result<usize, Ended> {
+        self.ask(Command::Shutdown).await
+    }
+
+    /// What is wanted now, and each time that this changes.
+    pub fn intent(&self) -> watch::Receiver<Arc<Intent>> {
+        self.intent.clone()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+}

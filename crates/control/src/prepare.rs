@@ -1,0 +1,67 @@
+//! From a file to everything that is needed to publish it: the checked intent, certificates, the
+//! first addresses of new names. Changes nothing; may take seconds, so never in the control loop.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::{Environment, LoadError, Loaded};
+use model::Intent;
+use wire::tls::Resumption;
+
+use crate::certificates::{self, BadCertificates, Tls};
+use crate::instances;
+use crate::names::{Resolved, first_answers};
+use crate::resolve::Resolve;
+
+/// Why a file cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The file is wrong, or cannot be read.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// It is right, but certificates that it names are not.
+    #[error("certificates cannot be used:\n{0}")]
+    Certificates(#[from] BadCertificates),
+    /// The thread that read it has panicked, which no file should do.
+    #[error("reading the configuration has panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// What configurations are prepared with.
+#[derive(Clone)]
+pub(crate) struct Preparation {
+    pub(crate) file: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) resumption: Resumption,
+}
+
+/// A configuration that is ready to be published.
+pub(crate) struct Prepared {
+    pub(crate) intent: Arc<Intent>,
+    pub(crate) tls: Tls,
+    /// What was found of the names that were not known.
+    pub(crate) resolved: Vec<Resolved>,
+}
+
+impl Preparation {
+    /// Prepares what the file says now. Names that are `known` are not looked up.
+    pub(crate) async fn run(self, known: BTreeSet<String>) -> Result<Prepared, PrepareError> {
+        let Self { file, environment, resolver, resumption } = self;
+        let read = move || -> Result<_, PrepareError> {
+            let Loaded { intent, warnings } = config::load(&file, &environment)?;
+            for warning in &warnings {
+                let (line, key, hint) = (warning.place.line, &warning.key, &warning.hint);
+                tracing::warn!(line, key, what = warning.what, hint, "configuration is doubtful");
+            }
+            let tls = certificates::load(&intent, &resumption)?;
+            Ok((Arc::new(intent), tls))
+        };
+        let (intent, tls) = tokio::task::spawn_blocking(read).await??;
+        let mut names = instances::names(&intent);
+        names.retain(|name| !known.contains(name));
+        let resolved = first_answers(&*resolver, names).await;
+        Ok(Prepared { intent, tls, resolved })
+    }
+}

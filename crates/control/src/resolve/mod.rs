@@ -1,0 +1,41 @@
+//! Looking names up: what the control loop asks for, and who answers it.
+
+mod system;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+pub use system::SystemResolver;
+
+/// Looks names up.
+pub trait Resolve: Send + Sync {
+    /// The addresses of `name`. May take long; who asks gives up when it likes.
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer, ResolveError>>;
+}
+
+/// The addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The addresses; never empty.
+    pub addresses: BTreeSet<IpAddr>,
+    /// How long they may be believed.
+    pub ttl: Duration,
+}
+
+/// Why a name gave no address.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Nobody could be asked, or the answer was an error.
+    #[error("the name cannot be resolved")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+    /// The name is there, but has no address.
+    #[error("the name has no address")]
+    NoAddress,
+    /// There was no answer yet.
+    #[error("there was no answer within {} s", .0.as_secs_f32())]
+    TooSlow(Duration),
+}

@@ -1,0 +1,131 @@
+//! How everything stands, as plain data: for people, and for whoever draws it for them.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use balance::{Access, Mode, Role, Standing};
+use edge::live::Outcomes;
+use model::{Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
+
+use crate::window::Recent;
+
+/// How everything stands.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Configurations that were taken up, the first being 1.
+    pub revision: Revision,
+    /// Snapshots that were published.
+    pub generation: Generation,
+    /// Since the start.
+    pub uptime: Duration,
+    /// Open connections of clients, over all listeners.
+    pub connections: usize,
+    /// The last attempt to reload, if there was one.
+    pub last_reload: Option<LastReload>,
+    /// By name.
+    pub listeners: Vec<ListenerStatus>,
+    /// By name.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// An attempt to reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastReload {
+    /// When.
+    pub at: SystemTime,
+    /// The revision that came of it, or why nothing changed.
+    pub outcome: Result<Revision, String>,
+}
+
+/// How a listener stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: ListenerName,
+    /// Where it really listens.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether clients speak TLS here.
+    pub tls: bool,
+    /// Open connections.
+    pub connections: usize,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+}
+
+/// How a service stands.
+#[derive(Clone, Debug)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: ServiceName,
+    /// How an instance is chosen.
+    pub balance: Balance,
+    /// Who of the instances gets traffic.
+    pub mode: Mode,
+    /// Requests that wait for an instance.
+    pub queued: usize,
+    /// Names of targets whose last lookup failed, each with the reason.
+    pub unresolved: Vec<(String, String)>,
+    /// In the order of the targets.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// How an instance stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceStatus {
+    /// Its name.
+    pub name: InstanceName,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// How it stands.
+    pub standing: Standing,
+    /// What follows from that, seen together with the others.
+    pub access: Access,
+    /// Why it stands so, in words.
+    pub reason: String,
+    /// For how long it has stood so.
+    pub stands_for: Duration,
+    /// Its share relative to the others' weights.
+    pub weight: u32,
+    /// Whether it serves first or only in need.
+    pub role: Role,
+    /// Requests in flight on it.
+    pub in_flight: u32,
+    /// What came of its requests since it is known.
+    pub totals: Outcomes,
+    /// What it did lately.
+    pub recent: Recent,
+}
+
+/// An error with everything that caused it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some errors tell their cause themselves.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn a_chain_tells_every_cause_once() {
+        let inner = Layer("connection refused", None);
+        let middle = Layer("cannot ask: connection refused", Some(Box::new(inner)));
+        let outer = Layer("no answer", Some(Box::new(middle)));
+        assert_eq!(chain(&outer), "no answer: cannot ask: connection refused");
+    }
+}

@@ -1,0 +1,251 @@
+//! What is thought of one instance: its checks, its ejection, its drain, and what they say
+//! together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use balance::ejection::{Cause, Fitness};
+use balance::health::{Check, Health, State, Thresholds, Transition};
+use balance::{Access, Mode, Role, Standing};
+use edge::{Bar, Instance, Live};
+use model::{HealthCheck, Service};
+
+use super::Reports;
+use crate::instances::target_of;
+use crate::probe::{self, Plan, ProbeFault};
+use crate::status::InstanceStatus;
+use crate::task::Task;
+use crate::window::Window;
+
+/// One instance, as the control loop sees it.
+pub(super) struct InstanceWatch {
+    pub(super) live: Arc<Live>,
+    weight: u32,
+    role: Role,
+    health: Option<Health>,
+    probe: Option<(Plan, Task)>,
+    /// Checks that failed since the last one that passed, and why the last one did.
+    failed: Option<(u32, ProbeFault)>,
+    ejection: Option<Ejection>,
+    drained: bool,
+    stands: (Standing, Duration),
+    pub(super) window: Window,
+}
+
+struct Ejection {
+    until: Duration,
+    cause: Cause,
+}
+
+impl InstanceWatch {
+    /// A new instance: nothing speaks against it, and its slow start begins.
+    pub(super) fn new(now: Duration, live: Arc<Live>) -> Self {
+        // One that comes back before its last request ended still has its old bars.
+        for bar in [Bar::Unhealthy, Bar::Ejected, Bar::Drained] {
+            live.lift(bar);
+        }
+        live.ramp_from(now);
+        let mut window = Window::default();
+        window.sample(now, &live);
+        Self {
+            live,
+            weight: 0,
+            role: Role::Primary,
+            health: None,
+            probe: None,
+            failed: None,
+            ejection: None,
+            drained: false,
+            stands: (Standing::Healthy, now),
+            window,
+        }
+    }
+
+    /// Takes up what is wanted of the instance.
+    pub(super) fn want(
+        &mut self,
+        now: Duration,
+        service: &Service,
+        instance: &Instance,
+        reports: &Reports,
+    ) {
+        self.weight = instance.weight;
+        self.role = if instance.backup { Role::Backup } else { Role::Primary };
+        match &service.health {
+            None => self.stop_checks(now),
+            Some(check) => {
+                let thresholds = Thresholds::from(check);
+                match &mut self.health {
+                    Some(health) => health.set_thresholds(thresholds),
+                    None => {
+                        let origin = balance::health::Origin::Target;
+                        self.health = Some(Health::new(now, thresholds, origin));
+                    }
+                }
+                self.check_with(service, check, reports);
+            }
+        }
+    }
+
+    fn check_with(&mut self, service: &Service, check: &HealthCheck, reports: &Reports) {
+        let plan = Plan {
+            address: self.live.address,
+            target: target_of(&self.live.name).to_owned(),
+            protocol: service.protocol,
+            check: check.clone(),
+        };
+        if self.probe.as_ref().is_some_and(|(running, _)| *running == plan) {
+            return;
+        }
+        let (reports, live) = (reports.clone(), self.live.clone());
+        let tell = move |result| {
+            // The loop that listens ends only with all that it watches.
+            let _ = reports.send(super::Report { live: live.clone(), result });
+        };
+        let task = Task::spawn(probe::run(plan.clone(), tell));
+        self.probe = Some((plan, task));
+    }
+
+    fn stop_checks(&mut self, now: Duration) {
+        (self.health, self.probe, self.failed) = (None, None, None);
+        self.live.lift(Bar::Unhealthy);
+        self.restand(now);
+    }
+
+    /// Takes up the result of a check.
+    pub(super) fn checked(
+        &mut self,
+        now: Duration,
+        result: Result<(), ProbeFault>,
+    ) -> Option<Transition> {
+        let check = if result.is_ok() { Check::Passed } else { Check::Failed };
+        let count = self.failed.as_ref().map_or(0, |(count, _)| *count);
+        self.failed = result.err().map(|fault| (count.saturating_add(1), fault));
+        let transition = self.health.as_mut()?.observe(now, check)?;
+        match transition.to.standing() {
+            Standing::Healthy => self.live.lift(Bar::Unhealthy),
+            _ => self.live.put(Bar::Unhealthy),
+        }
+        self.restand(now);
+        Some(transition)
+    }
+
+    pub(super) fn eject(&mut self, now: Duration, until: Duration, cause: Cause) {
+        self.ejection = Some(Ejection { until, cause });
+        self.live.put(Bar::Ejected);
+        self.restand(now);
+    }
+
+    pub(super) fn readmit(&mut self, now: Duration) {
+        self.ejection = None;
+        self.live.lift(Bar::Ejected);
+        self.restand(now);
+    }
+
+    pub(super) fn drain(&mut self, now: Duration) {
+        self.drained = true;
+        self.live.put(Bar::Drained);
+        self.restand(now);
+    }
+
+    pub(super) fn enable(&mut self, now: Duration) {
+        self.drained = false;
+        self.live.lift(Bar::Drained);
+        self.restand(now);
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// Whether it could serve if it were not ejected.
+    pub(super) fn fitness(&self) -> Fitness {
+        let is_healthy =
+            self.health_state().is_none_or(|state| state.standing() == Standing::Healthy);
+        if is_healthy && !self.drained { Fitness::Fit } else { Fitness::Unfit }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let by_checks = self.health_state().map_or(Standing::Healthy, State::standing);
+        let by_requests =
+            if self.ejection.is_some() { Standing::Ejected } else { Standing::Healthy };
+        let by_person = if self.drained { Standing::Drained } else { Standing::Healthy };
+        by_checks.max(by_requests).max(by_person)
+    }
+
+    /// Its standing and role, where it counts at all.
+    pub(super) fn seat(&self) -> Option<(Standing, Role)> {
+        (self.weight > 0).then(|| (self.standing(), self.role))
+    }
+
+    fn health_state(&self) -> Option<State> {
+        self.health.as_ref().map(Health::state)
+    }
+
+    /// Notes how it stands, and lets it begin gently where it gets traffic again.
+    fn restand(&mut self, now: Duration) {
+        let standing = self.standing();
+        if standing == self.stands.0 {
+            return;
+        }
+        self.stands = (standing, now);
+        if standing == Standing::Healthy {
+            self.live.ramp_from(now);
+        }
+        debug_assert_eq!(
+            standing == Standing::Healthy,
+            self.live.is_eligible(),
+            "bars tell the standing"
+        );
+    }
+
+    /// Why the last check failed, and how many have in a row.
+    pub(super) fn failure(&self) -> Option<String> {
+        let (count, fault) = self.failed.as_ref()?;
+        let checks = if *count == 1 { "check" } else { "checks" };
+        Some(format!("{count} {checks} failed: {fault}"))
+    }
+
+    /// Everything about it, for people.
+    pub(super) fn status(&self, now: Duration, mode: Mode) -> InstanceStatus {
+        let standing = self.standing();
+        let access = match self.weight {
+            0 => Access::Barred,
+            _ => mode.access(standing, self.role),
+        };
+        InstanceStatus {
+            name: self.live.name.clone(),
+            address: self.live.address,
+            standing,
+            access,
+            reason: self.reason(now),
+            stands_for: now.saturating_sub(self.stands.1),
+            weight: self.weight,
+            role: self.role,
+            in_flight: self.live.in_flight(),
+            totals: self.live.outcomes(),
+            recent: self.window.recent(now, &self.live),
+        }
+    }
+
+    /// Why it stands as it does, in words.
+    fn reason(&self, now: Duration) -> String {
+        match (self.standing(), &self.ejection) {
+            (Standing::Drained, _) => "drained by an operator".into(),
+            (Standing::Ejected, Some(ejection)) => {
+                let left = ejection.until.saturating_sub(now).as_secs_f64().ceil();
+                format!("{}, back in {left} s", ejection.cause)
+            }
+            (Standing::Healthy, _) if self.weight == 0 => "its weight is 0".into(),
+            _ => self.failure().unwrap_or_else(|| self.untroubled().into()),
+        }
+    }
+
+    fn untroubled(&self) -> &'static str {
+        match self.health_state() {
+            None => "no checks are configured",
+            Some(State::Unchecked | State::Starting) => "not checked yet",
+            Some(State::Healthy | State::Unhealthy) => "checks pass",
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What is thought of one service's instances, and what follows: who is barred from traffic.
+//!
+//! Three judges, each with a bar of its own: active checks, failed requests, a person. The
+//! machines are `balance`'s; here they are fed, and what they decide is written to [`Live`], where
+//! the data plane reads it at the next pick. Nothing is published for it.
+
+mod instance;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use balance::Mode;
+use balance::ejection::{Ejector, Event, Outcomes, Transition};
+use edge::{Instance, Live};
+use model::{InstanceName, Passive, Service};
+use tokio::sync::mpsc;
+
+use crate::probe::ProbeFault;
+use crate::status::InstanceStatus;
+use instance::InstanceWatch;
+
+/// The result of a check.
+pub(crate) struct Report {
+    /// Of this instance.
+    pub(crate) live: Arc<Live>,
+    pub(crate) result: Result<(), ProbeFault>,
+}
+
+/// Where checks tell their results.
+pub(crate) type Reports = mpsc::UnboundedSender<Report>;
+
+/// One service, as the control loop sees it.
+pub(crate) struct ServiceWatch {
+    service: Arc<Service>,
+    instances: BTreeMap<InstanceName, InstanceWatch>,
+    ejector: Option<Ejector>,
+    /// How many are ejected.
+    ejected: usize,
+    mode: Mode,
+}
+
+impl ServiceWatch {
+    /// A service without instances.
+    pub(crate) fn new(service: Arc<Service>) -> Self {
+        Self {
+            service,
+            instances: BTreeMap::new(),
+            ejector: None,
+            ejected: 0,
+            mode: Mode::Normal(balance::Role::Primary),
+        }
+    }
+
+    /// Takes up what is wanted now. `lives` are what the edge observes of `instances`, in the same
+    /// order; those that were there before keep what is thought of them.
+    pub(crate) fn want(
+        &mut self,
+        now: Duration,
+        service: &Arc<Service>,
+        instances: &[Instance],
+        lives: &[Arc<Live>],
+        reports: &Reports,
+    ) {
+        debug_assert_eq!(instances.len(), lives.len(), "the edge serves what was published");
+        self.service = service.clone();
+        let mut before = std::mem::take(&mut self.instances);
+        for (instance, live) in instances.iter().zip(lives) {
+            let known = before.remove(&live.name).filter(|watch| Arc::ptr_eq(&watch.live, live));
+            let mut watch = known.unwrap_or_else(|| InstanceWatch::new(now, live.clone()));
+            watch.want(now, service, instance, reports);
+            self.instances.insert(live.name.clone(), watch);
+        }
+        self.want_ejection(now, service.passive.as_ref(), before.into_keys());
+        self.look();
+    }
+
+    fn want_ejection(
+        &mut self,
+        now: Duration,
+        rule: Option<&Passive>,
+        gone: impl Iterator<Item = InstanceName>,
+    ) {
+        let mut transitions = Vec::new();
+        match (self.ejector.take(), rule) {
+            (None, None) => {}
+            (Some(ejector), None) => transitions.extend(ejector.disband()),
+            (ejector, Some(rule)) => {
+                let mut ejector = ejector.unwrap_or_else(|| Ejector::new(rule.clone()));
+                transitions.extend(ejector.set_rule(now, rule.clone()));
+                for instance in gone {
+                    transitions.extend(ejector.step(now, Event::Gone { instance: &instance }));
+                }
+                for (instance, watch) in &self.instances {
+                    let fitness = watch.fitness();
+                    let present = Event::Present { instance, fitness };
+                    transitions.extend(ejector.step(now, present));
+                }
+                self.ejector = Some(ejector);
+            }
+        }
+        self.apply(now, transitions);
+    }
+
+    /// Takes up the result of a check.
+    pub(crate) fn checked(&mut self, now: Duration, report: Report) {
+        let Some(watch) = self.instances.get_mut(&report.live.name) else { return };
+        if !Arc::ptr_eq(&watch.live, &report.live) {
+            return;
+        }
+        let Some(transition) = watch.checked(now, report.result) else { return };
+        let (service, instance) = (&self.service.name, &report.live.name);
+        match watch.failure() {
+            None => {
+                tracing::info!(%service, %instance, from = %transition.from, "instance is healthy");
+            }
+            Some(why) => {
+                tracing::warn!(%service, %instance, from = %transition.from, why, "instance is unhealthy");
+            }
+        }
+        self.refit(now, &report.live.name);
+    }
+
+    /// Takes up that the data plane suspects an instance.
+    pub(crate) fn suspected(&mut self, now: Duration, live: &Live) {
+        // To be taken in any case, or nothing more is told of it.
+        let in_a_row = live.take_suspicion();
+        let watch = self.instances.get(&live.name);
+        if watch.is_none_or(|watch| !std::ptr::eq(&*watch.live, live)) {
+            return;
+        }
+        self.eject(now, Event::Failed { instance: &live.name, in_a_row });
+    }
+
+    /// Reads the counters. To be done every second.
+    pub(crate) fn sample(&mut self, now: Duration) {
+        let mut transitions = Vec::new();
+        for (instance, watch) in &mut self.instances {
+            watch.window.sample(now, &watch.live);
+            if let Some(ejector) = &mut self.ejector {
+                let all = watch.live.outcomes();
+                let failures = all.failures + all.server_errors;
+                let outcomes = Outcomes { successes: all.ok, failures };
+                transitions.extend(ejector.step(now, Event::Sampled { instance, outcomes }));
+            }
+        }
+        self.apply(now, transitions);
+    }
+
+    /// Ends the ejections whose time is over.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        self.eject(now, Event::Tick);
+    }
+
+    /// When the next ejection is over, if there is one.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        if self.ejected == 0 {
+            return None;
+        }
+        self.ejector.as_ref()?.next_deadline()
+    }
+
+    /// Gives the instance nothing new, until [`ServiceWatch::enable`]. `None` if there is none of
+    /// that name.
+    pub(crate) fn drain(&mut self, now: Duration, name: &str) -> Option<InstanceStatus> {
+        let watch = self.instances.get_mut(name)?;
+        if !watch.is_drained() {
+            watch.drain(now);
+            tracing::info!(service = %self.service.name, instance = name, "instance is drained");
+        }
+        self.refit(now, &name.into());
+        self.status(now, name)
+    }
+
+    /// Takes a drain back. `None` if there is no instance of that name.
+    pub(crate) fn enable(&mut self, now: Duration, name: &str) -> Option<InstanceStatus> {
+        let watch = self.instances.get_mut(name)?;
+        if watch.is_drained() {
+            watch.enable(now);
+            tracing::info!(service = %self.service.name, instance = name, "instance is enabled");
+        }
+        self.refit(now, &name.into());
+        self.status(now, name)
+    }
+
+    /// Every instance's name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.instances.keys().map(InstanceName::as_str)
+    }
+
+    /// Who of the instances gets traffic.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Everything about the instance `name`, for people.
+    pub(crate) fn status(&self, now: Duration, name: &str) -> Option<InstanceStatus> {
+        Some(self.instances.get(name)?.status(now, self.mode))
+    }
+
+    /// The instance's fitness may have changed.
+    fn refit(&mut self, now: Duration, instance: &InstanceName) {
+        if let Some(watch) = self.instances.get(instance) {
+            let fitness = watch.fitness();
+            self.eject(now, Event::Present { instance, fitness });
+        }
+        self.look();
+    }
+
+    fn eject(&mut self, now: Duration, event: Event<'_>) {
+        let Some(ejector) = &mut self.ejector else { return };
+        let transitions = ejector.step(now, event);
+        self.apply(now, transitions);
+    }
+
+    fn apply(&mut self, now: Duration, transitions: Vec<Transition>) {
+        if transitions.is_empty() {
+            return;
+        }
+        let service = &self.service.name;
+        for transition in transitions {
+            match transition {
+                Transition::Ejected { instance, until, cause } => {
+                    let Some(watch) = self.instances.get_mut(&instance) else { continue };
+                    watch.eject(now, until, cause);
+                    let seconds = until.saturating_sub(now).as_secs_f64();
+                    tracing::warn!(%service, %instance, why = %cause, seconds, "instance is ejected");
+                }
+                Transition::Readmitted { instance, reason } => {
+                    let Some(watch) = self.instances.get_mut(&instance) else { continue };
+                    watch.readmit(now);
+                    tracing::info!(%service, %instance, ?reason, "instance is readmitted");
+                }
+            }
+        }
+        let is_ejected = |name: &&InstanceName| {
+            self.ejector.as_ref().is_some_and(|ejector| ejector.ejected_until(name).is_some())
+        };
+        self.ejected = self.instances.keys().filter(is_ejected).count();
+        self.look();
+    }
+
+    /// Looks at all together, and says so when nobody can serve as they should.
+    fn look(&mut self) {
+        let mode = Mode::of(self.instances.values().filter_map(InstanceWatch::seat));
+        let before = std::mem::replace(&mut self.mode, mode);
+        let service = &self.service.name;
+        match (before, mode) {
+            _ if before == mode => {}
+            (_, Mode::Panic(_)) => {
+                tracing::error!(%service, "no instance is healthy, so all that may serve get traffic");
+            }
+            (_, Mode::Nobody) => tracing::error!(%service, "no instance can get traffic"),
+            (_, Mode::Normal(balance::Role::Backup)) => {
+                tracing::warn!(%service, "only backups are healthy");
+            }
+            (_, Mode::Normal(balance::Role::Primary)) => {
+                tracing::info!(%service, "a primary is healthy again");
+            }
+        }
+    }
+}

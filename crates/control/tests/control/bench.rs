@@ -1,0 +1,273 @@
+//! What the tests stand on: origins that can be told to misbehave, a running controller on free
+//! ports, a client that says who answered.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::Environment;
+use control::resolve::{Answer, ResolveError};
+use control::{Controller, Handle, InstanceStatus, Resolve, Settings, Status};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Nothing that a test waits for takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server that answers with its name.
+pub(crate) struct Origin {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    mind: Arc<Mind>,
+    task: JoinHandle<()>,
+}
+
+/// What an origin does, and what it saw.
+struct Mind {
+    health: AtomicU16,
+    answer: AtomicU16,
+    requests: AtomicUsize,
+    /// Whether answers are held back.
+    holds: watch::Sender<bool>,
+}
+
+impl Origin {
+    /// Listens on a free port.
+    pub(crate) async fn start(name: &'static str) -> Self {
+        Self::at(name, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    async fn at(name: &'static str, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mind = Arc::new(Mind {
+            health: AtomicU16::new(200),
+            answer: AtomicU16::new(200),
+            requests: AtomicUsize::new(0),
+            holds: watch::Sender::new(false),
+        });
+        let task = tokio::spawn(serve(name, listener, mind.clone()));
+        Self { name, address, mind, task }
+    }
+
+    /// Answers checks with this status from now on.
+    pub(crate) fn set_health(&self, status: u16) {
+        self.mind.health.store(status, Ordering::Relaxed);
+    }
+
+    /// Answers everything else with this status from now on.
+    pub(crate) fn set_answer(&self, status: u16) {
+        self.mind.answer.store(status, Ordering::Relaxed);
+    }
+
+    /// Holds answers back, or lets them go.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.mind.holds.send_replace(holds);
+    }
+
+    /// Requests other than checks.
+    pub(crate) fn requests(&self) -> usize {
+        self.mind.requests.load(Ordering::Relaxed)
+    }
+
+    /// Dies: the port is closed, and every connection breaks.
+    pub(crate) async fn kill(self) -> Grave {
+        self.task.abort();
+        let _ = self.task.await;
+        Grave { name: self.name, address: self.address }
+    }
+}
+
+/// Where an origin was.
+pub(crate) struct Grave {
+    name: &'static str,
+    address: SocketAddr,
+}
+
+impl Grave {
+    /// The origin comes back where it was.
+    pub(crate) async fn rise(self) -> Origin {
+        Origin::at(self.name, self.address).await
+    }
+}
+
+async fn serve(name: &'static str, listener: TcpListener, mind: Arc<Mind>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let mind = mind.clone();
+        connections.spawn(async move {
+            let service = service_fn(|request| answer(name, mind.clone(), request));
+            let http = hyper::server::conn::http1::Builder::new();
+            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn answer(
+    name: &'static str,
+    mind: Arc<Mind>,
+    request: Request<Incoming>,
+) -> hyper::Result<Response<Full<Bytes>>> {
+    let is_check = request.uri().path() == "/health";
+    let status = if is_check { &mind.health } else { &mind.answer }.load(Ordering::Relaxed);
+    if !is_check {
+        mind.requests.fetch_add(1, Ordering::Relaxed);
+        let mut holds = mind.holds.subscribe();
+        let _ = holds.wait_for(|holds| !holds).await;
+    }
+    Ok(Response::builder().status(status).body(Full::from(name)).unwrap())
+}
+
+/// Names that tests move about. Answers are good for a second.
+#[derive(Default)]
+pub(crate) struct FakeNames(Mutex<BTreeMap<String, Vec<IpAddr>>>);
+
+impl FakeNames {
+    /// Lets `name` stand for `addresses`; for none, lookups fail.
+    pub(crate) fn set(&self, name: &str, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap());
+        self.0.lock().unwrap().insert(name.to_owned(), addresses.collect());
+    }
+}
+
+impl Resolve for FakeNames {
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer, ResolveError>> {
+        let known = self.0.lock().unwrap().get(name).cloned().unwrap_or_default();
+        let answer = match known.is_empty() {
+            true => Err(ResolveError::NoAddress),
+            false => {
+                let addresses = known.into_iter().collect();
+                Ok(Answer { addresses, ttl: Duration::from_secs(1) })
+            }
+        };
+        async { answer }.boxed()
+    }
+}
+
+/// A running controller.
+pub(crate) struct Bench {
+    pub(crate) handle: Handle,
+    pub(crate) names: Arc<FakeNames>,
+    file: PathBuf,
+    _dir: tempfile::TempDir,
+    _controller: Controller,
+}
+
+impl Bench {
+    /// Starts with this configuration, to which a listener and the state directory are added.
+    pub(crate) async fn start(text: &str) -> Self {
+        Self::start_with(text, FakeNames::default()).await
+    }
+
+    /// The same, with names.
+    pub(crate) async fn start_with(text: &str, names: FakeNames) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("plimsoll.toml");
+        std::fs::write(&file, whole(text)).unwrap();
+        let names = Arc::new(names);
+        let settings = Settings {
+            environment: Environment::of_process(),
+            resolver: names.clone(),
+            ..Settings::new(&file)
+        };
+        let controller = control::start(settings).await.unwrap();
+        Self { handle: controller.handle(), names, file, _dir: dir, _controller: controller }
+    }
+
+    /// Writes another configuration.
+    pub(crate) fn write(&self, text: &str) {
+        std::fs::write(&self.file, whole(text)).unwrap();
+    }
+
+    /// Where the listener is.
+    pub(crate) async fn address(&self) -> SocketAddr {
+        self.handle.status().await.unwrap().listeners[0].addresses[0]
+    }
+
+    /// Asks on a new connection: the status and the body.
+    pub(crate) async fn get(&self) -> (u16, String) {
+        let mut client = Client::connect(self.address().await).await;
+        client.get().await.unwrap()
+    }
+
+    /// Asks until something has come of it. Each worker has a rotation of its own, so it takes
+    /// more than one request to reach all instances.
+    pub(crate) async fn get_until(&self, what: &str, has_come: impl Fn() -> bool) {
+        let ask = async {
+            while !has_come() {
+                assert_eq!(self.get().await.0, 200);
+            }
+        };
+        let asked = tokio::time::timeout(PATIENCE, ask).await;
+        assert!(asked.is_ok(), "waited for: {what}");
+    }
+
+    /// Asks until the status is as wanted.
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        let ask = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(5));
+            loop {
+                ticks.tick().await;
+                let status = self.handle.status().await.unwrap();
+                if wanted(&status) {
+                    return status;
+                }
+            }
+        };
+        let asked = tokio::time::timeout(PATIENCE, ask).await;
+        match asked {
+            Ok(status) => status,
+            Err(_) => panic!("waited for: {what}; is: {:#?}", self.handle.status().await),
+        }
+    }
+}
+
+fn whole(text: &str) -> String {
+    let listener = "[listeners.web]\nbind = \"127.0.0.1:0\"\n";
+    format!(
+        "server = {{ state_dir = \"state\", workers = 2, drain = \"5s\" }}\nlog = {{ access = \"off\" }}\n{text}\n{listener}\n[[routes]]\nto = \"api\"\n"
+    )
+}
+
+/// The instance `name` of the service `api`.
+pub(crate) fn instance<'a>(status: &'a Status, name: &str) -> &'a InstanceStatus {
+    let mut all = status.services[0].instances.iter();
+    all.find(|instance| instance.name.as_str() == name).unwrap()
+}
+
+/// A client with one connection.
+pub(crate) struct Client(hyper::client::conn::http1::SendRequest<Empty<Bytes>>);
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    /// The status and the body.
+    pub(crate) async fn get(&mut self) -> hyper::Result<(u16, String)> {
+        self.0.ready().await?;
+        let request = Request::get("/").header("host", "shop.example.com");
+        let answer = self.0.send_request(request.body(Empty::new()).unwrap()).await?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+}

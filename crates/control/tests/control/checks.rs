@@ -1,0 +1,104 @@
+//! Active checks and failed requests take instances out, and bring them back.
+
+use std::time::{Duration, Instant};
+
+use balance::{Access, Mode, Role, Standing};
+
+use crate::bench::{Bench, Origin, instance};
+
+const HEALTH: &str = r#"health = { path = "/health", interval = "50ms", timeout = "40ms" }"#;
+
+fn two(one: &Origin, other: &Origin, rest: &str) -> String {
+    format!("[services.api]\ntargets = [\"{}\", \"{}\"]\n{rest}", one.address, other.address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_dies_is_left_out_and_comes_back() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    let bench = Bench::start(&two(&one, &other, HEALTH)).await;
+    let (name, other_name) = (one.address.to_string(), other.address.to_string());
+    let is = |name: &str, standing, reason: &str| {
+        let (name, reason) = (name.to_owned(), reason.to_owned());
+        move |status: &control::Status| {
+            let instance = instance(status, &name);
+            instance.standing == standing && instance.reason.starts_with(&reason)
+        }
+    };
+    bench
+        .until("both checked", |status| {
+            is(&name, Standing::Healthy, "checks pass")(status)
+                && is(&other_name, Standing::Healthy, "checks pass")(status)
+        })
+        .await;
+
+    let died = Instant::now();
+    let grave = one.kill().await;
+    let status = bench.until("unhealthy", is(&name, Standing::Unhealthy, "")).await;
+    // Three checks in a row, each an interval after the other, and what a busy machine takes.
+    assert!(died.elapsed() < Duration::from_millis(1_500), "{:?}", died.elapsed());
+    let instance_is = instance(&status, &name);
+    assert!(instance_is.reason.contains("checks failed: connection refused"), "{instance_is:?}");
+    assert_eq!(instance_is.access, Access::Barred);
+    for _ in 0..20 {
+        assert_eq!(bench.get().await, (200, "other".into()));
+    }
+
+    let one = grave.rise().await;
+    bench.until("healthy again", is(&name, Standing::Healthy, "checks pass")).await;
+    bench.get_until("traffic comes back with it", || one.requests() > 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_fail_their_checks_and_all_still_serve() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    one.set_health(500);
+    other.set_health(503);
+    let bench = Bench::start(&two(&one, &other, HEALTH)).await;
+    let panic = Mode::Panic(Role::Primary);
+    let status = bench.until("panic", |status| status.services[0].mode == panic).await;
+    for instance in &status.services[0].instances {
+        assert_eq!(instance.standing, Standing::Unhealthy);
+        assert_eq!(instance.access, Access::OpenInPanic);
+    }
+    bench.get_until("both serve", || one.requests() > 0 && other.requests() > 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_fails_requests_is_ejected_and_readmitted() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    one.set_answer(500);
+    let passive = r#"passive = { max_fails = 3, fail_timeout = "300ms" }"#;
+    let bench = Bench::start(&two(&one, &other, passive)).await;
+    let name = one.address.to_string();
+    while one.requests() < 3 {
+        bench.get().await;
+    }
+    let status = bench
+        .until("ejected", |status| instance(status, &name).standing == Standing::Ejected)
+        .await;
+    let reason = &instance(&status, &name).reason;
+    assert!(reason.starts_with("3 failures in a row, back in "), "{reason}");
+    one.set_answer(200);
+    bench.until("readmitted", |status| instance(status, &name).standing == Standing::Healthy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_instances_did_lately_is_told() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    let bench = Bench::start(&two(&one, &other, "")).await;
+    for _ in 0..20 {
+        bench.get().await;
+    }
+    let status = bench
+        .until("counted", |status| {
+            status.services[0].instances.iter().map(|it| it.recent.attempts).sum::<u64>() == 20
+        })
+        .await;
+    for instance in &status.services[0].instances {
+        assert!(instance.recent.attempts > 0, "in turn");
+        assert_eq!(instance.recent.error_share, 0.0);
+        assert!(instance.recent.p50.is_some() && instance.recent.p50 <= instance.recent.p99);
+    }
+    let text = bench.handle.scrape().await.unwrap();
+    assert!(text.contains("plimsoll_requests_total{service=\"api\",class=\"2xx\"} 20\n"), "{text}");
+}

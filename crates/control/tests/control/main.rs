@@ -1,0 +1,10 @@
+//! The control loop with a real edge in front of real sockets: what happens to requests when
+//! instances die, names move and configurations change.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod bench;
+mod checks;
+mod drains;
+mod names;
+mod reloads;

@@ -1,0 +1,54 @@
+//! Targets at DNS names follow what the names stand for.
+
+use balance::Mode;
+
+use crate::bench::{Bench, FakeNames, Origin};
+
+fn names_of(status: &control::Status) -> Vec<&str> {
+    status.services[0].instances.iter().map(|instance| instance.name.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_follow_a_name_and_stay_while_it_cannot_be_resolved() {
+    let origin = Origin::start("one").await;
+    let target = format!("app.internal:{}", origin.address.port());
+    let names = FakeNames::default();
+    names.set("app.internal", &["127.0.0.1"]);
+    let text = format!("[services.api]\ntargets = [\"{target}\"]");
+    let bench = Bench::start_with(&text, names).await;
+    assert_eq!(bench.get().await, (200, "one".into()));
+    let status = bench.handle.status().await.unwrap();
+    let first = format!("{target}/127.0.0.1");
+    assert_eq!(names_of(&status), [first.as_str()]);
+    let generation = status.generation;
+
+    bench.names.set("app.internal", &["127.0.0.1", "127.0.0.9"]);
+    let second = format!("{target}/127.0.0.9");
+    let status = bench.until("two", |status| names_of(status) == [&first, &second]).await;
+    assert_eq!((status.generation, status.revision.0), (generation.next(), 1));
+    let kept = &status.services[0].instances[0];
+    assert_eq!(kept.totals.ok, 1, "what was observed of it is kept");
+
+    bench.names.set("app.internal", &[]);
+    let status =
+        bench.until("a failed lookup", |status| !status.services[0].unresolved.is_empty()).await;
+    assert_eq!(names_of(&status), [&first, &second]);
+    assert_eq!(status.generation, generation.next(), "nothing was published for it");
+    assert_eq!(status.services[0].unresolved[0].1, "the name has no address");
+
+    bench.names.set("app.internal", &["127.0.0.1"]);
+    bench.until("one", |status| names_of(status) == [&first]).await;
+    assert_eq!(bench.get().await, (200, "one".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_cannot_be_resolved_at_the_start_is_tried_again_soon() {
+    let origin = Origin::start("one").await;
+    let text = format!("[services.api]\ntargets = [\"app.internal:{}\"]", origin.address.port());
+    let bench = Bench::start(&text).await;
+    assert_eq!(bench.get().await.0, 503);
+    assert_eq!(bench.handle.status().await.unwrap().services[0].mode, Mode::Nobody);
+    bench.names.set("app.internal", &["127.0.0.1"]);
+    bench.until("resolved", |status| names_of(status).len() == 1).await;
+    assert_eq!(bench.get().await, (200, "one".into()));
+}

@@ -1,0 +1,141 @@
+//! A configuration is taken up whole or not at all, and no request notices.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use control::{Ended, PrepareError, ReloadError};
+use model::{Generation, Revision};
+
+use crate::bench::{Bench, Client, Origin, instance};
+
+fn service(targets: &[&Origin], rest: &str) -> String {
+    let targets: Vec<_> =
+        targets.iter().map(|it| format!("{:?}", it.address.to_string())).collect();
+    format!("[services.api]\ntargets = [{}]\n{rest}", targets.join(", "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_file_changes_nothing_and_says_why() {
+    let one = Origin::start("one").await;
+    let bench = Bench::start(&service(&[&one], "")).await;
+    bench.write(&service(&[&one], "balans = \"random\""));
+    let error = bench.handle.reload().await.unwrap_err();
+    let ReloadError::Prepare(PrepareError::Config(config::LoadError::Invalid(all))) = &error else {
+        panic!("{error:?}");
+    };
+    assert!(all.iter().any(|fault| fault.what.contains("balans")), "{all}");
+    let status = bench.handle.status().await.unwrap();
+    assert_eq!((status.revision, status.generation), (Revision(1), Generation(1)));
+    assert!(status.last_reload.unwrap().outcome.is_err());
+    assert_eq!(bench.get().await, (200, "one".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_taken_changes_nothing() {
+    let one = Origin::start("one").await;
+    let bench = Bench::start(&service(&[&one], "")).await;
+    bench.write(&format!(
+        "{}\n[listeners.taken]\nbind = \"{}\"",
+        service(&[&one], ""),
+        one.address
+    ));
+    let error = bench.handle.reload().await.unwrap_err();
+    assert!(matches!(error, ReloadError::Publish(edge::PublishError::Bind { .. })), "{error:?}");
+    assert_eq!(bench.handle.status().await.unwrap().revision, Revision(1));
+    assert_eq!(bench.get().await, (200, "one".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stays_keeps_its_record_and_what_is_new_serves() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    let bench = Bench::start(&service(&[&one], "")).await;
+    bench.get().await;
+    bench.write(&service(&[&one, &other], "balance = \"round_robin\""));
+    let reloaded = bench.handle.reload().await.unwrap();
+    assert_eq!(reloaded.revision, Revision(2));
+    assert_eq!(reloaded.diff.services.changed, ["api".into()]);
+    let name = one.address.to_string();
+    bench.until("its record is kept", |status| instance(status, &name).totals.ok == 1).await;
+    bench.get_until("what is new serves", || other.requests() > 0).await;
+
+    bench.write(&service(&[&other], ""));
+    bench.handle.reload().await.unwrap();
+    let before = one.requests();
+    for _ in 0..5 {
+        assert_eq!(bench.get().await.1, "other");
+    }
+    assert_eq!(one.requests(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_checks_take_effect() {
+    let one = Origin::start("one").await;
+    one.set_health(500);
+    let name = one.address.to_string();
+    let health = r#"health = { path = "/health", interval = "20ms", timeout = "1s" }"#;
+    let bench = Bench::start(&service(&[&one], health)).await;
+    bench.until("unhealthy", |status| instance(status, &name).reason.contains("500")).await;
+    let tolerant = health.replace("timeout", "status = \"200-599\", timeout");
+    bench.write(&service(&[&one], &tolerant));
+    bench.handle.reload().await.unwrap();
+    bench.until("healthy", |status| instance(status, &name).reason == "checks pass").await;
+    bench.write(&service(&[&one], ""));
+    bench.handle.reload().await.unwrap();
+    let status = bench.handle.status().await.unwrap();
+    assert_eq!(instance(&status, &name).reason, "no checks are configured");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_under_load_fail_no_request() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    let bench = Bench::start(&service(&[&one, &other], "")).await;
+    let address = bench.address().await;
+    let ended = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                let mut client = Client::connect(address).await;
+                let mut answers = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    assert_eq!(client.get().await.unwrap().0, 200);
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    for round in 0..30 {
+        let targets: &[&Origin] = match round % 3 {
+            0 => &[&one],
+            1 => &[&other],
+            _ => &[&one, &other],
+        };
+        bench.write(&service(targets, ""));
+        bench.handle.reload().await.unwrap();
+    }
+    ended.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
+    assert_eq!(bench.handle.status().await.unwrap().revision, Revision(31));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_lets_open_exchanges_end() {
+    let one = Origin::start("one").await;
+    let bench = Bench::start(&service(&[&one], "")).await;
+    one.hold(true);
+    let mut client = Client::connect(bench.address().await).await;
+    let open = tokio::spawn(async move { client.get().await });
+    bench.until("under way", |_| one.requests() == 1).await;
+    let handle = bench.handle.clone();
+    let shutdown = tokio::spawn(async move { handle.shutdown().await });
+    while bench.handle.status().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    one.hold(false);
+    assert_eq!(open.await.unwrap().unwrap(), (200, "one".into()));
+    assert_eq!(shutdown.await.unwrap(), Ok(0));
+    assert_eq!(bench.handle.status().await.unwrap_err(), Ended);
+}
