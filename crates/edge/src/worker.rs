@@ -10,8 +10,8 @@ use std::time::Duration;
 use model::{Generation, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, LogWriter};
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::LocalSet;
 use wire::buffer::Pool;
 
 use crate::accept;
@@ -235,9 +235,9 @@ pub(crate) fn run(
     make: impl FnOnce() -> Rc<Worker>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tasks = LocalSet::new();
-    tasks.block_on(&runtime, async move {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async move {
         let worker = make();
         let time = tokio::task::spawn_local(worker.clone().keep_time());
         let mut doors = accept::Doors::default();

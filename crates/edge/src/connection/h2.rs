@@ -13,7 +13,7 @@ use http::{HeaderMap, Request};
 use wire::body::{Error, Sink, Source};
 use wire::h1::Framing;
 use wire::h2::head::content_length;
-use wire::h2::meter::{Limits, Meter, Metered, server_builder};
+use wire::h2::meter::{Accepted, Limits, Meter, Metered, server_builder};
 use wire::h2::{Answer, Stream};
 use wire::head::{Fields, RequestHead};
 use wire::stream::Rewound;
@@ -56,35 +56,27 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
         plan: RefCell::new(door.plan.clone()),
         open: std::cell::Cell::new(0),
     });
-    loop {
-        match next(&mut door, &mut connection, &mut meter, &shared, &alarm).await {
-            Next::Stream(request, respond) => {
-                door.refresh();
-                shared.plan.replace(door.plan.clone());
-                shared.open.set(shared.open.get() + 1);
-                tokio::task::spawn_local(stream_of(shared.clone(), request, respond));
-            }
-            Next::Ended => break,
-        }
+    while let Some((request, respond)) =
+        next(&mut door, &mut connection, &mut meter, &shared, &alarm).await
+    {
+        door.refresh();
+        shared.plan.replace(door.plan.clone());
+        shared.open.set(shared.open.get() + 1);
+        tokio::task::spawn_local(stream_of(shared.clone(), request, respond));
     }
     if let Some(flood) = meter.flood() {
         tracing::info!(client = %peer.address, flood = flood.name(), "HTTP/2 flood ended");
     }
 }
 
-enum Next {
-    Stream(Request<RecvStream>, SendResponse<Bytes>),
-    Ended,
-}
-
-/// Waits for the next stream, minding that the connection may idle, flood, or have to end.
+/// Waits for the next stream, `None` at the connection's end, minding that the connection may idle, flood, or have to end.
 async fn next(
     door: &mut Door,
     connection: &mut Connection<Metered<Rewound>, Bytes>,
     meter: &mut Meter,
     shared: &Shared,
     alarm: &Alarm,
-) -> Next {
+) -> Option<Accepted<Bytes>> {
     let idle = door.plan.listener.timeouts.idle;
     let mut is_closing = false;
     alarm.set(idle);
@@ -95,9 +87,9 @@ async fn next(
         }
         match meter.poll_accept(connection, cx) {
             Poll::Ready(Some(Ok((request, respond)))) => {
-                return Poll::Ready(Next::Stream(request, respond));
+                return Poll::Ready(Some((request, respond)));
             }
-            Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Next::Ended),
+            Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
             Poll::Pending => {}
         }
         while alarm.poll(cx).is_ready() {
@@ -106,7 +98,7 @@ async fn next(
                 connection.graceful_shutdown();
                 cx.waker().wake_by_ref();
             } else if shared.open.get() == 0 {
-                return Poll::Ready(Next::Ended);
+                return Poll::Ready(None);
             }
             alarm.set(idle);
         }
