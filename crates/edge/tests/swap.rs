@@ -7,7 +7,7 @@ use edge::Bar;
 use testkit::{Origin, RawClient, Step, TestEdge, eventually};
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts")
 }
 
 #[test]
