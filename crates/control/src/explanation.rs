@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use edge::Edge;
-use edge::explain::Question as Asked;
+use edge::explain::{Question as Asked, Transport};
 use http::Uri;
 
 use crate::handle::{Ended, Question};
@@ -71,10 +71,21 @@ fn ask(
     let from = from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let found = whom(Asked {
         method,
+        entrance: entrance(&uri),
         authority: uri.authority().map_or("", |authority| authority.as_str()),
         target: uri.path_and_query().map_or("/", |target| target.as_str()),
         fields: headers,
         client: from,
     })?;
     Ok(Explanation { method: method.clone(), from, found })
+}
+
+/// How a request for `uri` comes in.
+fn entrance(uri: &Uri) -> Option<(Transport, u16)> {
+    let (transport, port) = match uri.scheme_str()? {
+        "http" => (Transport::Clear, 80),
+        "https" => (Transport::Tls, 443),
+        _ => return None,
+    };
+    Some((transport, uri.port_u16().unwrap_or(port)))
 }

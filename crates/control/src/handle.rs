@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use config::{Diagnostic, LoadError, Severity};
 use model::{Diff, Intent, Revision};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::explanation::{ExplainError, Explanation};
 use crate::prepare::PrepareError;
-use crate::status::{InstanceStatus, Status};
+use crate::status::{InstanceStatus, Status, chain};
 
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
 #[derive(Clone, Debug)]
@@ -56,6 +57,23 @@ pub enum ReloadError {
     /// The control loop has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
+}
+
+impl ReloadError {
+    /// Why, in one line: of several faults in a file the first.
+    pub fn why(&self) -> String {
+        let text = chain(self);
+        let Self::Prepare(PrepareError::Config(LoadError::Invalid(faults))) = self else {
+            return text;
+        };
+        let is_error = |fault: &&Diagnostic| fault.code.severity() == Severity::Error;
+        let Some(first) = faults.iter().find(is_error) else { return text };
+        let more = match faults.count(Severity::Error) {
+            0 | 1 => String::new(),
+            count => format!(" (the first of {count} errors)"),
+        };
+        format!("{text}: line {}: {}{more}", first.place.line, first.what)
+    }
 }
 
 /// Why an instance was neither drained nor enabled.

@@ -96,7 +96,8 @@ pub enum StartError {
     Publish(#[from] edge::PublishError),
 }
 
-/// A running Plimsoll.
+/// A running Plimsoll. Runs on when this is dropped, until [`Handle::shutdown`] or until no
+/// [`Handle`] is left.
 #[derive(Debug)]
 pub struct Controller {
     handle: Handle,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use edge::{Blueprint, Edge, Live, PublishError};
-use model::{AccessLog, Diff, Intent, Revision, ServiceName};
+use model::{Diff, Intent, Revision, ServiceName};
 use telemetry::LogSink;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -225,20 +225,18 @@ impl Writer {
             Ok(prepared) => self.take_up(prepared).map_err(ReloadError::Publish),
             Err(error) => Err(ReloadError::Prepare(error)),
         };
+        if let Some(log) = &self.log {
+            // Whoever rotates it must not depend on the configuration being right.
+            log.reopen();
+        }
         let result = taken_up.map(|revision| {
             let after = self.intent.borrow().clone();
-            if let Some(log) = &self.log {
-                log.reopen();
-            }
             Reloaded { revision, diff: diff(&before, &after) }
         });
         tell(&result);
         self.last_reload = Some(LastReload {
             at: SystemTime::now(),
-            outcome: result
-                .as_ref()
-                .map(|reloaded| reloaded.revision)
-                .map_err(|error| chain(error)),
+            outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
         });
         if let Some(reply) = self.reloads.pop_front() {
             // Whoever asked may be gone.
@@ -359,15 +357,11 @@ impl Writer {
 fn diff(before: &Intent, after: &Intent) -> Diff {
     let mut diff = Diff::between(before, after);
     let log = [
-        ("log.access", is_moved(&before.log.access, &after.log.access)),
+        ("log.access", before.log.access != after.log.access),
         ("log.format", before.log.format != after.log.format),
     ];
     diff.needs_restart.extend(log.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key));
     diff
-}
-
-fn is_moved(before: &AccessLog, after: &AccessLog) -> bool {
-    before != after
 }
 
 fn tell(result: &Result<Reloaded, ReloadError>) {
@@ -380,7 +374,7 @@ fn tell(result: &Result<Reloaded, ReloadError>) {
         }
         Err(ReloadError::Ended(Ended)) => {}
         Err(error) => {
-            let why = chain(error);
+            let why = error.why();
             tracing::error!(why, "configuration is refused, what was served is served on");
         }
     }

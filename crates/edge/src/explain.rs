@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{Field, Refusal, Share, SlowStart, Standing};
-use model::{Action, Intent, Route, Service};
+use model::{Action, Intent, Listener, Route, Service};
 use wire::buffer::Pool;
 use wire::head::{HeadBuilder, RequestHead};
 
@@ -22,6 +22,8 @@ use crate::sticky::{self, StickyKey};
 pub struct Question<'a> {
     /// Its method.
     pub method: &'a str,
+    /// How it comes in, if that is known: over TLS or not, and to which port.
+    pub entrance: Option<(Transport, u16)>,
     /// The host that it is for, with its port if it names one; may be empty.
     pub authority: &'a str,
     /// Its path and query.
@@ -32,9 +34,22 @@ pub struct Question<'a> {
     pub client: IpAddr,
 }
 
+/// How a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// On clear text.
+    Clear,
+    /// Over TLS.
+    Tls,
+}
+
 /// What would become of a request.
 #[derive(Clone, Debug)]
 pub struct Explanation {
+    /// The listener that it would come in at, where that can be told: the one with this port, or
+    /// else, as ports are often mapped, the only one of this transport. If it has
+    /// `redirect_https`, no route is asked.
+    pub listener: Option<Arc<Listener>>,
     /// The host as routes see it: in lower case, without port.
     pub host: String,
     /// The path as routes see it: in its normal form.
@@ -101,6 +116,11 @@ pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, E
     let head = head_of(question)?;
     let request = Request::new(&head, question.client).map_err(|_| ExplainError::Path)?;
     let mut explanation = routed(&table, &request);
+    let listeners = intent.listeners.values().map(|listener| {
+        let ports = listener.bind.iter().map(|address| address.port());
+        (listener.clone(), ports.collect())
+    });
+    explanation.listener = listener_of(question.entrance, listeners.collect());
     if let Some(Action::Forward(destination)) =
         explanation.route.as_deref().map(|route| &route.action)
     {
@@ -123,6 +143,11 @@ impl Edge {
         let head = head_of(question)?;
         let request = Request::new(&head, question.client).map_err(|_| ExplainError::Path)?;
         let mut explanation = routed(&snapshot.routes, &request);
+        let listeners = snapshot.listeners.values().map(|plan| {
+            let ports = self.addresses(plan.listener.name.as_str()).map(|address| address.port());
+            (plan.listener.clone(), ports.collect())
+        });
+        explanation.listener = listener_of(question.entrance, listeners.collect());
         if let Some(index) = snapshot.routes.find(&request) {
             let forward = |(place, weight): &(usize, u32)| {
                 let plan = &snapshot.services[*place];
@@ -150,8 +175,23 @@ fn head_of(question: Question<'_>) -> Result<RequestHead, ExplainError> {
     Ok(builder.request(method.as_bytes(), authority.as_bytes(), target.as_bytes()))
 }
 
+/// The listener with the port, or the only one of the transport.
+fn listener_of(
+    entrance: Option<(Transport, u16)>,
+    listeners: Vec<(Arc<Listener>, Vec<u16>)>,
+) -> Option<Arc<Listener>> {
+    let (transport, port) = entrance?;
+    let is_tls = transport == Transport::Tls;
+    let fits = |(listener, _): &(Arc<Listener>, _)| listener.is_tls() == is_tls;
+    let fitting: Vec<_> = listeners.into_iter().filter(fits).collect();
+    let by_port = fitting.iter().find(|(_, ports)| ports.contains(&port));
+    let only = || if let [only] = &fitting[..] { Some(only) } else { None };
+    by_port.or_else(only).map(|(listener, _)| listener.clone())
+}
+
 fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
     Explanation {
+        listener: None,
         host: String::from_utf8_lossy(&request.host).into_owned(),
         path: String::from_utf8_lossy(&request.path).into_owned(),
         candidates: table.explain(request),

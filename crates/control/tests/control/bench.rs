@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
@@ -40,6 +40,7 @@ struct Mind {
     health: AtomicU16,
     answer: AtomicU16,
     requests: AtomicUsize,
+    checks: AtomicUsize,
     /// Whether answers are held back.
     holds: watch::Sender<bool>,
 }
@@ -57,6 +58,7 @@ impl Origin {
             health: AtomicU16::new(200),
             answer: AtomicU16::new(200),
             requests: AtomicUsize::new(0),
+            checks: AtomicUsize::new(0),
             holds: watch::Sender::new(false),
         });
         let task = tokio::spawn(serve(name, listener, mind.clone()));
@@ -81,6 +83,11 @@ impl Origin {
     /// Requests other than checks.
     pub(crate) fn requests(&self) -> usize {
         self.mind.requests.load(Ordering::Relaxed)
+    }
+
+    /// Checks.
+    pub(crate) fn checks(&self) -> usize {
+        self.mind.checks.load(Ordering::Relaxed)
     }
 
     /// Dies: the port is closed, and every connection breaks.
@@ -124,7 +131,9 @@ async fn answer(
 ) -> hyper::Result<Response<Full<Bytes>>> {
     let is_check = request.uri().path() == "/health";
     let status = if is_check { &mind.health } else { &mind.answer }.load(Ordering::Relaxed);
-    if !is_check {
+    if is_check {
+        mind.checks.fetch_add(1, Ordering::Relaxed);
+    } else {
         mind.requests.fetch_add(1, Ordering::Relaxed);
         let mut holds = mind.holds.subscribe();
         let _ = holds.wait_for(|holds| !holds).await;
@@ -164,7 +173,7 @@ pub(crate) struct Bench {
     pub(crate) names: Arc<FakeNames>,
     file: PathBuf,
     _dir: tempfile::TempDir,
-    _controller: Controller,
+    controller: Option<Controller>,
 }
 
 impl Bench {
@@ -179,13 +188,18 @@ impl Bench {
         let file = dir.path().join("plimsoll.toml");
         std::fs::write(&file, whole(text)).unwrap();
         let names = Arc::new(names);
-        let settings = Settings {
-            environment: Environment::of_process(),
-            resolver: names.clone(),
-            ..Settings::new(&file)
-        };
-        let controller = control::start(settings).await.unwrap();
-        Self { handle: controller.handle(), names, file, _dir: dir, _controller: controller }
+        let controller = start(&file, &names).await;
+        let handle = controller.handle();
+        Self { handle, names, file, _dir: dir, controller: Some(controller) }
+    }
+
+    /// Ends, and starts again with the same files.
+    pub(crate) async fn restart(&mut self) {
+        self.handle.shutdown().await.unwrap();
+        self.controller.take().unwrap().ended().await;
+        let controller = start(&self.file, &self.names).await;
+        self.handle = controller.handle();
+        self.controller = Some(controller);
     }
 
     /// Writes another configuration.
@@ -202,6 +216,11 @@ impl Bench {
     pub(crate) async fn get(&self) -> (u16, String) {
         let mut client = Client::connect(self.address().await).await;
         client.get().await.unwrap()
+    }
+
+    /// Asks on a new connection: the answer with its headers.
+    pub(crate) async fn answer(&self) -> Response<Incoming> {
+        Client::connect(self.address().await).await.ask().await.unwrap()
     }
 
     /// Asks until something has come of it. Each worker has a rotation of its own, so it takes
@@ -236,6 +255,15 @@ impl Bench {
     }
 }
 
+async fn start(file: &Path, names: &Arc<FakeNames>) -> Controller {
+    let settings = Settings {
+        environment: Environment::of_process(),
+        resolver: names.clone(),
+        ..Settings::new(file)
+    };
+    control::start(settings).await.unwrap()
+}
+
 fn whole(text: &str) -> String {
     let listener = "[listeners.web]\nbind = \"127.0.0.1:0\"\n";
     format!(
@@ -261,11 +289,16 @@ impl Client {
         Self(sender)
     }
 
-    /// The status and the body.
-    pub(crate) async fn get(&mut self) -> hyper::Result<(u16, String)> {
+    /// The answer's head, and its body to come.
+    pub(crate) async fn ask(&mut self) -> hyper::Result<Response<Incoming>> {
         self.0.ready().await?;
         let request = Request::get("/").header("host", "shop.example.com");
-        let answer = self.0.send_request(request.body(Empty::new()).unwrap()).await?;
+        self.0.send_request(request.body(Empty::new()).unwrap()).await
+    }
+
+    /// The status and the body.
+    pub(crate) async fn get(&mut self) -> hyper::Result<(u16, String)> {
+        let answer = self.ask().await?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await?.to_bytes();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))

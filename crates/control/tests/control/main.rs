@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod bench;
+mod certificates;
 mod checks;
 mod drains;
+mod explanations;
 mod names;
 mod reloads;

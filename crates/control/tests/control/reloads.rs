@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use balance::Standing;
 use control::{Ended, PrepareError, ReloadError};
 use model::{Generation, Revision};
 
@@ -26,7 +27,8 @@ async fn a_broken_file_changes_nothing_and_says_why() {
     assert!(all.iter().any(|fault| fault.what.contains("balans")), "{all}");
     let status = bench.handle.status().await.unwrap();
     assert_eq!((status.revision, status.generation), (Revision(1), Generation(1)));
-    assert!(status.last_reload.unwrap().outcome.is_err());
+    let why = status.last_reload.unwrap().outcome.unwrap_err();
+    assert!(why.contains("line 5: ") && why.contains("balans"), "{why}");
     assert_eq!(bench.get().await, (200, "one".into()));
 }
 
@@ -83,6 +85,42 @@ async fn changed_checks_take_effect() {
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();
     assert_eq!(instance(&status, &name).reason, "no checks are configured");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_gone_is_checked_no_more() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    let health = r#"health = { path = "/health", interval = "10ms", timeout = "1s" }"#;
+    let bench = Bench::start(&service(&[&one, &other], health)).await;
+    bench.until("checked", |_| one.checks() > 1 && other.checks() > 1).await;
+    bench.write(&service(&[&other], health));
+    bench.handle.reload().await.unwrap();
+    let (checked, other_checked) = (one.checks(), other.checks());
+    bench.until("ten more checks", |_| other.checks() > other_checked + 10).await;
+    assert!(one.checks() <= checked + 1, "none but one that was under way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ejection_outlasts_a_reload_and_ends_when_ejection_is_switched_off() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    one.set_answer(503);
+    let name = one.address.to_string();
+    let passive = r#"passive = { max_fails = 1, fail_timeout = "1m" }"#;
+    let bench = Bench::start(&service(&[&one, &other], passive)).await;
+    let standing = |wanted| {
+        let name = name.clone();
+        move |status: &control::Status| instance(status, &name).standing == wanted
+    };
+    bench.get_until("asked", || one.requests() > 0).await;
+    bench.until("ejected", standing(Standing::Ejected)).await;
+    bench.write(&service(&[&one, &other], &format!("{passive}\nbalance = \"random\"")));
+    bench.handle.reload().await.unwrap();
+    let status = bench.handle.status().await.unwrap();
+    assert!(standing(Standing::Ejected)(&status), "{status:?}");
+    bench.write(&service(&[&one, &other], "passive = false"));
+    bench.handle.reload().await.unwrap();
+    let status = bench.handle.status().await.unwrap();
+    assert!(standing(Standing::Healthy)(&status), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
