@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use edge::explain::{ChosenBy, Forward};
+use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +80,6 @@ pub enum Outcome {
     Forward {
         /// The services that share the route's requests.
         shares: Vec<Share>,
-        /// The instance that would get it now; absent where that cannot be said.
-        instance: Option<Choice>,
     },
     /// The client is sent elsewhere.
     Redirect {
@@ -109,17 +109,117 @@ pub struct Share {
     pub service: String,
     /// Relative to the other shares of the route.
     pub weight: u32,
+    /// The instance that would get the request now; absent where that cannot be said.
+    pub instance: Option<Choice>,
+    /// Why no instance would get it now; absent where one would, or where it cannot be said.
+    pub refused: Option<String>,
 }
 
 /// The instance that would get a request now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
-    /// Its service.
-    pub service: String,
     /// Its name.
-    pub instance: String,
+    pub name: String,
     /// Where it is.
     pub address: String,
-    /// Why this one.
+    /// What decides for it.
     pub why: String,
+}
+
+impl Explanation {
+    /// What control says, worked out from `basis`.
+    pub fn new(basis: Basis, said: &control::Explanation) -> Self {
+        let control::Explanation { method, from, found } = said;
+        let candidate = |candidate: &edge::routing::Candidate| Candidate {
+            number: candidate.route.0 + 1,
+            route: candidate.label.clone(),
+            lost: candidate.lost.as_ref().map(ToString::to_string),
+        };
+        Self {
+            basis,
+            request: Asked {
+                method: method.clone(),
+                host: found.host.clone(),
+                path: found.path.clone(),
+                from: *from,
+            },
+            routes: found.candidates.iter().map(candidate).collect(),
+            policies: found.route.iter().flat_map(|route| policies(&route.policies)).collect(),
+            outcome: outcome(found),
+        }
+    }
+}
+
+fn outcome(found: &edge::explain::Explanation) -> Outcome {
+    let Some(route) = &found.route else {
+        return Outcome::Refused { status: 404, why: "no route matches".to_owned() };
+    };
+    match &route.action {
+        Action::Redirect(redirect) => {
+            Outcome::Redirect { to: redirect.to.clone(), status: redirect.status }
+        }
+        Action::Respond(respond) => Outcome::Respond { status: respond.status },
+        Action::Forward(_) => {
+            Outcome::Forward { shares: found.forwards.iter().map(Share::from).collect() }
+        }
+    }
+}
+
+impl From<&Forward> for Share {
+    fn from(forward: &Forward) -> Self {
+        let choice = forward.choice.as_ref();
+        Self {
+            service: forward.service.name.to_string(),
+            weight: forward.weight,
+            instance: choice.and_then(|choice| choice.as_ref().ok()).map(Choice::from),
+            refused: choice.and_then(|choice| choice.as_ref().err()).map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&edge::explain::Choice> for Choice {
+    fn from(choice: &edge::explain::Choice) -> Self {
+        let why = match choice.by {
+            ChosenBy::Cookie => "the client's cookie",
+            ChosenBy::Key => "the hash of its key",
+            ChosenBy::Turn => "its turn (the next request may get another)",
+        };
+        Self {
+            name: choice.live.name.to_string(),
+            address: choice.live.address.to_string(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+/// What `policies` change, each in words. Values of headers may be secrets and are left out.
+fn policies(policies: &Policies) -> Vec<String> {
+    let Policies { rewrite, request_headers, response_headers, body } = policies;
+    let Rewrite { strip_prefix, add_prefix, host } = rewrite;
+    let mut words = Vec::new();
+    words.extend(strip_prefix.iter().map(|prefix| format!("strips {prefix} off the path")));
+    words.extend(add_prefix.iter().map(|prefix| format!("puts {prefix} before the path")));
+    words.extend(host.iter().map(|host| format!("sends the host {host}")));
+    words.extend(edits("request", request_headers));
+    words.extend(edits("response", response_headers));
+    words.extend(body.map(|limit| match limit {
+        BodyLimit::Bytes(bytes) => format!("takes bodies of up to {}", size(bytes)),
+        BodyLimit::Unlimited => "takes bodies of any length".to_owned(),
+    }));
+    words
+}
+
+fn edits(of: &str, edits: &HeaderEdits) -> impl Iterator<Item = String> {
+    let set = edits.set.iter().map(move |(name, _)| format!("sets the {of} header {name}"));
+    let remove = edits.remove.iter().map(move |name| format!("removes the {of} header {name}"));
+    set.chain(remove)
+}
+
+/// A size, as the file writes it.
+fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
 }

@@ -15,6 +15,7 @@ mod client;
 mod diagnostic;
 mod explanation;
 mod guard;
+mod handle;
 mod openapi;
 mod operation;
 mod problem;
@@ -24,6 +25,8 @@ mod server;
 mod socket;
 mod status;
 mod version;
+
+pub use axum::Router;
 
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};

@@ -1,1 +1,31 @@
-fn main() {}
+//! The program `plimsoll`: takes its command line apart and runs the command.
+//!
+//! One file for each command stands under `commands`; what goes wrong is a [`Failure`], and its
+//! kind decides the exit code. Nothing is decided here that the crates below could decide.
+
+mod arguments;
+mod commands;
+mod exit;
+mod failure;
+mod limits;
+mod location;
+mod logging;
+mod output;
+mod quantity;
+mod signals;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::Arguments;
+use failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    arguments.command.run().unwrap_or_else(Failure::report).into()
+}

@@ -1,0 +1,244 @@
+//! The control loop as the API's backend: its plain data becomes the API's documents.
+
+use std::time::Duration;
+
+use balance::{Mode, Role};
+use control::{
+    Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload, ListenerStatus,
+    PrepareError, ReloadError, ServiceStatus,
+};
+use model::{Balance, HashKey};
+
+use crate::{
+    Access, Backend, Basis, Explanation, Instance, Listener, Question, Refusal, Reloaded, Scrape,
+    Service, ServiceMode, Standing, Status, Totals, Unresolved, Version,
+};
+
+impl Backend for Handle {
+    async fn status(&self) -> Result<Status, Refusal> {
+        Ok(Status::from(&Self::status(self).await?))
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Refusal> {
+        let reloaded = Self::reload(self).await?;
+        Ok(Reloaded::new(reloaded.revision, &reloaded.diff))
+    }
+
+    async fn drain(&self, service: &str, instance: &str) -> Result<Instance, Refusal> {
+        Ok(Instance::from(&Self::drain(self, service, instance).await?))
+    }
+
+    async fn enable(&self, service: &str, instance: &str) -> Result<Instance, Refusal> {
+        Ok(Instance::from(&Self::enable(self, service, instance).await?))
+    }
+
+    async fn explain(&self, question: Question) -> Result<Explanation, Refusal> {
+        let said = Self::explain(self, question.into()).await?;
+        Ok(Explanation::new(Basis::Running, &said))
+    }
+
+    async fn scrape(&self) -> Result<Scrape, Refusal> {
+        let text = Self::scrape(self).await?;
+        Ok(Scrape { media_type: control::scrape::MEDIA_TYPE, text })
+    }
+}
+
+impl From<Question> for control::Question {
+    fn from(question: Question) -> Self {
+        let Question { method, url, headers, from } = question;
+        Self { method, url, headers, from }
+    }
+}
+
+impl From<&control::Status> for Status {
+    fn from(status: &control::Status) -> Self {
+        let Version { version, pid } = Version::of_process();
+        Self {
+            version,
+            pid,
+            revision: status.revision.0,
+            generation: status.generation.0,
+            uptime_s: status.uptime.as_secs_f64(),
+            connections: status.connections as u64,
+            last_reload: status.last_reload.as_ref().map(crate::LastReload::from),
+            listeners: status.listeners.iter().map(Listener::from).collect(),
+            services: status.services.iter().map(Service::from).collect(),
+        }
+    }
+}
+
+impl From<&LastReload> for crate::LastReload {
+    fn from(reload: &LastReload) -> Self {
+        // A clock so wrong that it has no date is shown as the beginning of time.
+        let at = jiff::Timestamp::try_from(reload.at).unwrap_or_default();
+        Self {
+            at: at.to_string(),
+            revision: reload.outcome.as_ref().ok().map(|revision| revision.0),
+            refused: reload.outcome.as_ref().err().cloned(),
+        }
+    }
+}
+
+impl From<&ListenerStatus> for Listener {
+    fn from(listener: &ListenerStatus) -> Self {
+        Self {
+            name: listener.name.to_string(),
+            addresses: listener.addresses.iter().map(ToString::to_string).collect(),
+            tls: listener.tls,
+            connections: listener.connections as u64,
+            accepted: listener.accepted,
+        }
+    }
+}
+
+impl From<&ServiceStatus> for Service {
+    fn from(service: &ServiceStatus) -> Self {
+        let unresolved = service.unresolved.iter().cloned();
+        Self {
+            name: service.name.to_string(),
+            balance: balance(&service.balance),
+            mode: match service.mode {
+                Mode::Normal(Role::Primary) => ServiceMode::Normal,
+                Mode::Normal(Role::Backup) => ServiceMode::Backup,
+                Mode::Panic(_) => ServiceMode::Panic,
+                Mode::Nobody => ServiceMode::Nobody,
+            },
+            queued: service.queued as u64,
+            unresolved: unresolved.map(|(name, why)| Unresolved { name, why }).collect(),
+            instances: service.instances.iter().map(Instance::from).collect(),
+        }
+    }
+}
+
+impl From<&InstanceStatus> for Instance {
+    fn from(instance: &InstanceStatus) -> Self {
+        let InstanceStatus { totals, recent, .. } = instance;
+        let ms = |latency: Duration| latency.as_secs_f64() * 1000.0;
+        Self {
+            name: instance.name.to_string(),
+            address: instance.address.to_string(),
+            standing: instance.standing.into(),
+            access: instance.access.into(),
+            reason: instance.reason.clone(),
+            since_s: instance.stands_for.as_secs_f64(),
+            weight: instance.weight,
+            backup: instance.role == Role::Backup,
+            in_flight: instance.in_flight.into(),
+            totals: Totals {
+                ok: totals.ok,
+                server_errors: totals.server_errors,
+                failures: totals.failures,
+            },
+            requests_per_s: recent.requests_per_second,
+            errors_per_s: recent.errors_per_second,
+            error_share: recent.error_share,
+            p50_ms: recent.p50.map(ms),
+            p99_ms: recent.p99.map(ms),
+        }
+    }
+}
+
+impl From<balance::Standing> for Standing {
+    fn from(standing: balance::Standing) -> Self {
+        match standing {
+            balance::Standing::Healthy => Self::Healthy,
+            balance::Standing::Ejected => Self::Ejected,
+            balance::Standing::Unhealthy => Self::Unhealthy,
+            balance::Standing::Starting => Self::Starting,
+            balance::Standing::Drained => Self::Drained,
+        }
+    }
+}
+
+impl From<balance::Access> for Access {
+    fn from(access: balance::Access) -> Self {
+        match access {
+            balance::Access::Open => Self::Open,
+            balance::Access::OpenInPanic => Self::OpenInPanic,
+            balance::Access::Reserve => Self::Reserve,
+            balance::Access::Barred => Self::Barred,
+        }
+    }
+}
+
+/// The policy, as the file names it.
+fn balance(balance: &Balance) -> String {
+    let word = match balance {
+        Balance::LeastConn => "least_conn",
+        Balance::RoundRobin => "round_robin",
+        Balance::Random => "random",
+        Balance::P2c => "p2c",
+        Balance::IpHash => "ip_hash",
+        Balance::PeakEwma => "peak_ewma",
+        Balance::Hash(hash) => return format!("hash {}", key(&hash.key)),
+    };
+    word.to_owned()
+}
+
+fn key(key: &HashKey) -> String {
+    match key {
+        HashKey::Ip => "ip".to_owned(),
+        HashKey::Path => "path".to_owned(),
+        HashKey::Header(name) => format!("header:{name}"),
+        HashKey::Cookie(name) => format!("cookie:{name}"),
+        HashKey::Query(name) => format!("query:{name}"),
+    }
+}
+
+impl From<Ended> for Refusal {
+    fn from(_: Ended) -> Self {
+        Self::Ending
+    }
+}
+
+impl From<InstanceError> for Refusal {
+    fn from(error: InstanceError) -> Self {
+        match error {
+            InstanceError::UnknownService { service, near } => {
+                Self::UnknownService { service, near }
+            }
+            InstanceError::UnknownInstance { service, instance, near } => {
+                Self::UnknownInstance { service, instance, near }
+            }
+            InstanceError::Ended(ended) => ended.into(),
+        }
+    }
+}
+
+impl From<ReloadError> for Refusal {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Prepare(PrepareError::Config(config::LoadError::Invalid(faults))) => {
+                Self::Invalid(faults)
+            }
+            ReloadError::Prepare(error) => Self::Unreadable(chain(&error)),
+            ReloadError::Publish(error) => Self::NotPublished(chain(&error)),
+            ReloadError::Ended(ended) => ended.into(),
+        }
+    }
+}
+
+impl From<ExplainError> for Refusal {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Ended(ended) => ended.into(),
+            error => Self::Senseless(chain(&error)),
+        }
+    }
+}
+
+/// An error with everything that caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors tell their cause themselves.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! The command line. What a command does stands in its own file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{check, drain, enable, explain, reload, run, status};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// A load balancer that also replaces the servers behind it while they run.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, propagate_version = false, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  plimsoll check                 is ./plimsoll.toml right?
+  plimsoll run                   serve it, in the foreground
+  plimsoll status --watch        what each instance does, every second
+  plimsoll reload                take up a change of the file, closing no connection
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused before it began.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::Options),
+    Check(check::Options),
+    Reload(reload::Options),
+    Status(status::Options),
+    Explain(explain::Options),
+    Drain(drain::Options),
+    Enable(enable::Options),
+}
+
+/// Which configuration a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// How a command prints.
+#[derive(Debug, Args)]
+pub(crate) struct Form {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Run(options) => run::run(options),
+            Self::Check(options) => check::run(options),
+            Self::Reload(options) => reload::run(options),
+            Self::Status(options) => status::run(options),
+            Self::Explain(options) => explain::run(options),
+            Self::Drain(options) => drain::run(options),
+            Self::Enable(options) => enable::run(options),
+        }
+    }
+}

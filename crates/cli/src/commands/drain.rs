@@ -1,0 +1,105 @@
+//! `plimsoll drain`: an instance gets nothing new, so that it can be stopped without a lost
+//! request.
+
+use std::time::{Duration, Instant};
+
+use admin::{Client, Instance};
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::quantity::{self, counted, rough};
+
+/// How often it is asked whether something is still open.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long is waited if nobody says: longer than anyone waits.
+const FOREVER: &str = "365d";
+
+/// Give an instance nothing new; what is open on it goes on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+It stays drained, over reloads too, until `plimsoll enable`. Ends with 1 if something is still
+open on it when the time to wait is over.
+
+Examples:
+  plimsoll drain api 10.0.0.11:8080
+  plimsoll drain api 10.0.0.11:8080 --wait 30s && ssh 10.0.0.11 systemctl restart api")]
+pub(crate) struct Options {
+    /// The service
+    service: String,
+    /// The instance, as `plimsoll status` names it
+    instance: String,
+    /// Wait until nothing is open on it, for so long at the most
+    #[arg(long, value_name = "TIMEOUT", num_args = 0..=1, default_missing_value = FOREVER)]
+    #[arg(value_parser = quantity::duration)]
+    wait: Option<Duration>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    super::block_on(drain(&client, &options))
+}
+
+async fn drain(client: &Client, options: &Options) -> Result<Exit, Failure> {
+    let Options { service, instance, .. } = options;
+    let mut stands = client.drain(service, instance).await?;
+    if let Some(limit) = options.wait {
+        if !options.form.json {
+            output::out(&describe(service, &stands));
+        }
+        stands = wait(client, options, limit, stands).await?;
+    }
+    match options.form.json {
+        true => output::json(&stands),
+        false => output::out(&describe(service, &stands)),
+    }
+    Ok(Exit::Done)
+}
+
+/// Waits until nothing is open on the instance.
+async fn wait(
+    client: &Client,
+    options: &Options,
+    limit: Duration,
+    mut stands: Instance,
+) -> Result<Instance, Failure> {
+    let begin = Instant::now();
+    while stands.in_flight > 0 {
+        if begin.elapsed() >= limit {
+            let open = counted(stands.in_flight as usize, "request");
+            return Err(Failure::StillOpen { open, waited: limit });
+        }
+        tokio::time::sleep(ASK_EVERY.min(limit)).await;
+        let status = client.status().await?;
+        match status.instance(&options.service, &options.instance) {
+            Some(now) => stands = now.clone(),
+            // It was taken out of the file meanwhile.
+            None => break,
+        }
+    }
+    Ok(stands)
+}
+
+fn describe(service: &str, stands: &Instance) -> String {
+    let name = &stands.name;
+    let age = Duration::from_secs_f64(stands.since_s.max(0.0));
+    match stands.in_flight {
+        0 => format!("{service} {name} is drained: nothing is open on it\n"),
+        open => {
+            let open = counted(open as usize, "request");
+            // What is open came before the drain.
+            let age = if age >= Duration::from_secs(1) {
+                format!(", older than {}", rough(age))
+            } else {
+                String::new()
+            };
+            format!("{service} {name} gets nothing new; {open} still open{age}\n")
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `plimsoll enable`: an instance that was drained gets traffic again.
+
+use admin::{Access, Instance};
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// Give traffic to an instance that was drained
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  plimsoll enable api 10.0.0.11:8080")]
+pub(crate) struct Options {
+    /// The service
+    service: String,
+    /// The instance, as `plimsoll status` names it
+    instance: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    let Options { service, instance, .. } = &options;
+    let stands = super::block_on(async { Ok(client.enable(service, instance).await?) })?;
+    match options.form.json {
+        true => output::json(&stands),
+        false => output::out(&describe(service, &stands)),
+    }
+    Ok(Exit::Done)
+}
+
+fn describe(service: &str, stands: &Instance) -> String {
+    let gets = match stands.access {
+        Access::Open | Access::OpenInPanic => "gets traffic",
+        Access::Reserve => "gets traffic when no primary can",
+        Access::Barred => "gets no traffic yet",
+    };
+    let (name, standing, reason) = (&stands.name, stands.standing.as_str(), &stands.reason);
+    format!("{service} {name} {gets}: {standing}, {reason}\n")
+}

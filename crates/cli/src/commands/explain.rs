@@ -1,0 +1,172 @@
+//! `plimsoll explain`: which route a request would take, and why.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use admin::{Basis, Candidate, ClientError, Explanation, Outcome, Question, Share};
+use anstyle::{AnsiColor, Style};
+use config::Environment;
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::table::{Cell, Column, Table};
+
+/// Show which route a request would take, and why; and which instance would get it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Sends nothing to anyone. Asks the running Plimsoll; where there is none, or with --offline, it is
+worked out from the file, without an instance.
+
+Examples:
+  plimsoll explain GET http://shop.example.com/cart
+  plimsoll explain POST shop.example.com/cart -H 'cookie: beta=1' --from 10.1.2.3
+  plimsoll explain GET /health --offline -c new.toml")]
+pub(crate) struct Options {
+    /// The request's method
+    method: String,
+    /// The request's URL; without a host, one that names none
+    url: String,
+    /// A header of the request; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// The client's address
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    from: IpAddr,
+    /// Work it out from the file, even if Plimsoll runs
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let Options { method, url, headers, from, offline, which, form } = options;
+    let question = Question { method, url: absolute(url), headers, from: Some(from) };
+    let answer = if offline { None } else { ask(&which, &question)? };
+    let is_running = answer.is_some();
+    let file = which.file()?;
+    let explanation = match answer {
+        Some(explanation) => explanation,
+        None => work_out(&file, question)?,
+    };
+    match form.json {
+        true => output::json(&explanation),
+        false => output::out(&draw(&explanation, &basis(&file, is_running, offline))),
+    }
+    Ok(Exit::Done)
+}
+
+/// What the running Plimsoll says; none if there is none.
+fn ask(which: &Which, question: &Question) -> Result<Option<Explanation>, Failure> {
+    let client = which.client()?;
+    super::block_on(async {
+        match client.explain(question).await {
+            Ok(explanation) => Ok(Some(explanation)),
+            Err(ClientError::NotRunning { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+}
+
+fn work_out(file: &Path, question: Question) -> Result<Explanation, Failure> {
+    let loaded = config::load(file, &Environment::of_process())?;
+    let said = control::Question::from(question).explain(&loaded.intent)?;
+    Ok(Explanation::new(Basis::File, &said))
+}
+
+fn basis(file: &Path, is_running: bool, offline: bool) -> String {
+    let file = file.display();
+    match (is_running, offline) {
+        (true, _) => "as it is served now".to_owned(),
+        (false, true) => format!("as {file} says"),
+        (false, false) => format!("as {file} says (plimsoll is not running)"),
+    }
+}
+
+/// The URL as programs write it: people leave the scheme out.
+fn absolute(url: String) -> String {
+    if url.starts_with('/') || url.contains("://") { url } else { format!("http://{url}") }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("a header is written 'name: value'".to_owned()),
+    }
+}
+
+fn draw(explanation: &Explanation, basis: &str) -> String {
+    let Explanation { request, routes, policies, outcome, .. } = explanation;
+    let (method, host, path, from) = (&request.method, &request.host, &request.path, request.from);
+    let host = if host.is_empty() { "(no host)" } else { host };
+    let mut text = format!("{method} {host}{path} from {from}, {basis}\n\n");
+    text.push_str(&table(routes).render());
+    text.push('\n');
+    for policy in policies {
+        text.push_str(&format!("  it {policy}\n"));
+    }
+    text.push_str(&draw_outcome(outcome));
+    text
+}
+
+fn table(routes: &[Candidate]) -> Table {
+    let mut table = Table::new([
+        Column::Left(""),
+        Column::Right("#"),
+        Column::Left("ROUTE"),
+        Column::Left("WHY NOT"),
+    ]);
+    let good = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
+    for candidate in routes {
+        let (sign, style) = match candidate.lost {
+            None => ("->", good),
+            Some(_) => ("", Style::new()),
+        };
+        table.row([
+            Cell::styled(sign, style),
+            candidate.number.to_string().into(),
+            Cell::styled(&candidate.route, style),
+            candidate.lost.clone().unwrap_or_default().into(),
+        ]);
+    }
+    table
+}
+
+fn draw_outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Forward { shares } => draw_shares(shares),
+        Outcome::Redirect { to, status } => format!("it is redirected to {to} with {status}\n"),
+        Outcome::Respond { status } => format!("it is answered with {status}\n"),
+        Outcome::Refused { status, why } => format!("it is answered with {status}: {why}\n"),
+    }
+}
+
+fn draw_shares(shares: &[Share]) -> String {
+    let sum: u32 = shares.iter().map(|share| share.weight).sum();
+    let mut text = String::new();
+    for share in shares.iter().filter(|share| share.weight > 0) {
+        let service = &share.service;
+        match shares.len() {
+            1 => text.push_str(&format!("it goes to service {service}")),
+            _ => text.push_str(&format!("{} of {sum} go to service {service}", share.weight)),
+        }
+        if let Some(instance) = &share.instance {
+            text.push_str(&format!(", instance {}", instance.name));
+            if instance.name != instance.address {
+                text.push_str(&format!(" ({})", instance.address));
+            }
+            text.push_str(&format!(", by {}", instance.why));
+        }
+        if let Some(why) = &share.refused {
+            text.push_str(&format!(", which answers with 503: {why}"));
+        }
+        text.push('\n');
+    }
+    text
+}

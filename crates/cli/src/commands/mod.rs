@@ -1,0 +1,17 @@
+//! One file for each command.
+
+pub(crate) mod check;
+pub(crate) mod drain;
+pub(crate) mod enable;
+pub(crate) mod explain;
+pub(crate) mod reload;
+pub(crate) mod run;
+pub(crate) mod status;
+
+use crate::failure::Failure;
+
+/// Runs `work` on a runtime of its own: what a command needs that asks a running Plimsoll.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| Failure::System { what: "start a runtime", source })?.block_on(work)
+}

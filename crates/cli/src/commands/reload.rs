@@ -1,0 +1,91 @@
+//! `plimsoll reload`: the running Plimsoll takes up a change of its configuration.
+
+use admin::{Changes, Reloaded};
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// Have the running Plimsoll take up a change of the file, closing no connection
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A file that does not pass `plimsoll check` changes nothing, says why, and ends with 1.
+SIGHUP does the same, and tells the log.
+
+Examples:
+  plimsoll reload
+  plimsoll check && plimsoll reload --json")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    let reloaded = super::block_on(async { Ok(client.reload().await?) })?;
+    match options.form.json {
+        true => output::json(&reloaded),
+        false => output::out(&describe(&reloaded)),
+    }
+    Ok(Exit::Done)
+}
+
+fn describe(reloaded: &Reloaded) -> String {
+    let mut text = format!("revision {} is served", reloaded.revision);
+    if reloaded.is_empty() {
+        text.push_str(": nothing that it says has changed\n");
+        return text;
+    }
+    text.push('\n');
+    list(&mut text, "listener", &reloaded.listeners);
+    list(&mut text, "service", &reloaded.services);
+    if reloaded.routes_changed {
+        text.push_str("  ~ routes\n");
+    }
+    for key in &reloaded.needs_restart {
+        text.push_str(&format!("  ! {key} is taken up only by the next start\n"));
+    }
+    text
+}
+
+fn list(text: &mut String, noun: &str, changes: &Changes) {
+    let all = [('+', &changes.added), ('-', &changes.removed), ('~', &changes.changed)];
+    for (sign, names) in all {
+        for name in names {
+            text.push_str(&format!("  {sign} {noun} {name}\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_a_line() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let reloaded = Reloaded {
+            revision: 3,
+            listeners: Changes { added: names(&["secure"]), ..Changes::default() },
+            services: Changes {
+                added: Vec::new(),
+                removed: names(&["old"]),
+                changed: names(&["api", "chat"]),
+            },
+            routes_changed: true,
+            needs_restart: names(&["server.workers"]),
+        };
+        insta::assert_snapshot!(describe(&reloaded), @r"
+        revision 3 is served
+          + listener secure
+          - service old
+          ~ service api
+          ~ service chat
+          ~ routes
+          ! server.workers is taken up only by the next start
+        ");
+    }
+}

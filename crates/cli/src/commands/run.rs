@@ -1,0 +1,166 @@
+//! `plimsoll run`: serves a configuration, in the foreground, until it is told to end.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use admin::{Claim, Guard, Server, Token};
+use config::{Environment, Loaded, Paint};
+use control::{Controller, Settings};
+use model::{Admin, LogFormat};
+
+use crate::arguments::Which;
+use crate::commands::check::contents;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::signals::{Signals, Wish};
+use crate::{limits, logging, output, quantity};
+
+/// Serve the configuration, in the foreground
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+SIGTERM and SIGINT (Ctrl-C) drain: no new connection is taken, and what is open gets
+`server.drain` to end. A second one ends at once. SIGHUP does what `plimsoll reload` does.
+The log goes to standard error, the access log where `log.access` says.
+
+Examples:
+  plimsoll run
+  plimsoll run -c staging.toml
+
+A first plimsoll.toml:
+  [listeners.web]
+  bind = \"127.0.0.1:8080\"
+
+  [services.app]
+  targets = [\"127.0.0.1:3000\", \"127.0.0.1:3001\"]
+
+  [[routes]]
+  to = \"app\"")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let file = options.which.file()?;
+    let loaded = config::load(&file, &Environment::of_process())?;
+    output::err(&loaded.warnings.render(Paint::Coloured));
+    let level = logging::start(&loaded.intent.log);
+    limits::raise_open_files();
+    let claim = Claim::new(&loaded.intent.server.state_dir)?;
+    // Everything but the data plane, which has threads of its own.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
+    let ended = runtime.block_on(serve(&file, &loaded, claim, level));
+    // A name that is still being looked up is no reason to wait.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(
+    file: &Path,
+    loaded: &Loaded,
+    claim: Claim,
+    level: logging::Level,
+) -> Result<Exit, Failure> {
+    let signals = Signals::listen();
+    let mut signals =
+        signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
+    let socket = claim.path().display().to_string();
+    let controller = control::start(Settings::new(file)).await?;
+    let handle = controller.handle();
+    tokio::spawn(level.follow(handle.intent()));
+    let router = admin::router(handle.clone());
+    let mut servers = vec![admin::serve(claim, router.clone())?];
+    servers.extend(serve_tcp(&loaded.intent.admin, router).await?);
+    let addresses = servers.iter().filter_map(Server::address);
+    let admin = std::iter::once(socket).chain(addresses.map(|address| format!("http://{address}")));
+    let greeting = Greeting { file, loaded, admin: admin.collect() };
+    greeting.say(&handle).await;
+
+    while signals.next().await == Wish::Reload {
+        tokio::spawn(reload(handle.clone()));
+    }
+    let exit = drain(controller, loaded, &mut signals).await;
+    for server in servers {
+        server.stop().await;
+    }
+    Ok(exit)
+}
+
+/// Serves the admin API on TCP, where that is wanted.
+async fn serve_tcp(wanted: &Admin, router: admin::Router) -> Result<Option<Server>, Failure> {
+    let Some(address) = wanted.bind else { return Ok(None) };
+    let guard = match &wanted.token_env {
+        None => Guard::SameOrigin,
+        Some(name) => {
+            let token = std::env::var(name).ok().and_then(Token::new);
+            Guard::Token(token.ok_or_else(|| Failure::NoToken(name.clone()))?)
+        }
+    };
+    Ok(Some(admin::serve_tcp(address, guard, router).await?))
+}
+
+async fn reload(handle: control::Handle) {
+    tracing::info!("SIGHUP: reading the configuration anew");
+    // What comes of it is logged by control, whoever asked for it.
+    let _ = handle.reload().await;
+}
+
+/// Ends the data plane, gently until somebody loses patience.
+async fn drain(controller: Controller, loaded: &Loaded, signals: &mut Signals) -> Exit {
+    let limit = quantity::rough(loaded.intent.server.drain);
+    tracing::info!(limit, "draining; a second signal ends at once");
+    let handle = controller.handle();
+    let cut = tokio::select! {
+        cut = handle.shutdown() => cut.unwrap_or(0),
+        () = signals.end() => {
+            tracing::warn!("ended at once, by a second signal");
+            return Exit::Failed;
+        }
+    };
+    controller.ended().await;
+    match cut {
+        0 => tracing::info!("ended; nothing was cut off"),
+        cut => tracing::warn!(connections = cut, "ended; what took longer was cut off"),
+    }
+    Exit::Done
+}
+
+/// What whoever started it wants to know first.
+struct Greeting<'a> {
+    file: &'a Path,
+    loaded: &'a Loaded,
+    /// Where the admin API is.
+    admin: Vec<String>,
+}
+
+impl Greeting<'_> {
+    /// For programs it is part of the log, for people it is easier to read without.
+    async fn say(&self, handle: &control::Handle) {
+        let Ok(status) = handle.status().await else { return };
+        let listeners = status.listeners.iter().flat_map(|listener| {
+            let scheme = if listener.tls { "https" } else { "http" };
+            let urls = listener.addresses.iter().map(move |at| format!("{scheme}://{at}"));
+            urls.map(|url| (listener.name.to_string(), url))
+        });
+        let version = env!("CARGO_PKG_VERSION");
+        if self.loaded.intent.log.format == LogFormat::Json {
+            tracing::info!(version, file = %self.file.display(), "plimsoll runs");
+            listeners.for_each(|(listener, url)| tracing::info!(listener, url, "listening on"));
+            return;
+        }
+        let (file, contents) = (self.file.display(), contents(self.loaded));
+        let mut text = format!("plimsoll {version} serves {file}: {contents}\n");
+        for (listener, url) in listeners {
+            text.push_str(&format!("  listening on {url} ({listener})\n"));
+        }
+        for place in &self.admin {
+            text.push_str(&format!("  admin API on {place}\n"));
+        }
+        if io::stderr().is_terminal() {
+            text.push_str("  `plimsoll status` shows what it does, Ctrl-C ends it\n");
+        }
+        output::err(&text);
+    }
+}

@@ -1,0 +1,375 @@
+//! `plimsoll status`: what is served, and how each instance fares.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use admin::{
+    Client, ClientError, Instance, LastReload, Listener, Service, ServiceMode, Standing, Status,
+};
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::quantity::{counted, latency, percent, rate, rough};
+use crate::table::{Cell, Column, Table};
+
+/// Show every instance: state and why, weight, in flight, req/s, 5xx, p50, p99
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+REQ/S is of the last ten seconds; 5XX (with resets and timeouts), P50 and P99 are of the last
+minute, from an attempt's start to the head of the instance's answer.
+
+Examples:
+  plimsoll status
+  plimsoll status --watch
+  plimsoll status --json | jq '.services[].instances[] | select(.standing != \"healthy\")'")]
+pub(crate) struct Options {
+    /// Show it every second, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    super::block_on(async {
+        match options.watch {
+            true => watch(&client, &options.form).await?,
+            false => show(&client.status().await?, &options.form),
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn show(status: &Status, form: &Form) {
+    match form.json {
+        true => output::json(status),
+        false => output::out(&draw(status, Timestamp::now())),
+    }
+}
+
+/// Shows it every second until Ctrl-C. What is not running may come back.
+async fn watch(client: &Client, form: &Form) -> Result<(), Failure> {
+    let screen = (!form.json && io::stdout().is_terminal()).then(Screen::open);
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => {}
+            ended = tokio::signal::ctrl_c() => {
+                return ended.map_err(|source| Failure::System { what: "listen to Ctrl-C", source });
+            }
+        }
+        let status = client.status().await;
+        match (&screen, status) {
+            (None, status) => show(&status?, form),
+            (Some(screen), Ok(status)) => screen.draw(&draw(&status, Timestamp::now())),
+            (Some(screen), Err(error @ ClientError::NotRunning { .. })) => {
+                screen.draw(&format!("{error}\n"));
+            }
+            (Some(_), Err(error)) => return Err(error.into()),
+        }
+    }
+}
+
+/// The terminal's other screen, so that what stood on it before comes back.
+struct Screen;
+
+impl Screen {
+    fn open() -> Self {
+        output::raw("\x1b[?1049h\x1b[?25l");
+        Self
+    }
+
+    /// Draws over what is there, without a moment of emptiness between.
+    fn draw(&self, text: &str) {
+        let lines = text.replace('\n', "\x1b[K\n");
+        output::raw(&format!("\x1b[H{lines}\x1b[J"));
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        output::raw("\x1b[?25h\x1b[?1049l");
+    }
+}
+
+/// The whole status, as of `now`.
+fn draw(status: &Status, now: Timestamp) -> String {
+    let mut text = head(status, now);
+    text.push_str(&format!("\n{}", listeners(&status.listeners).render()));
+    if !status.services.is_empty() {
+        text.push_str(&format!("\n{}", instances(&status.services).render()));
+    }
+    let notes: String = status.services.iter().flat_map(notes).collect();
+    if !notes.is_empty() {
+        text.push_str(&format!("\n{notes}"));
+    }
+    text
+}
+
+fn head(status: &Status, now: Timestamp) -> String {
+    let Status { version, pid, revision, generation, .. } = status;
+    let uptime = rough(Duration::from_secs_f64(status.uptime_s.max(0.0)));
+    let connections = counted(status.connections as usize, "connection");
+    let mut text = format!(
+        "plimsoll {version}, pid {pid}, up {uptime}, revision {revision}, generation {generation}, \
+         {connections}\n"
+    );
+    if let Some(reload) = &status.last_reload {
+        text.push_str(&last_reload(reload, now));
+    }
+    text
+}
+
+fn last_reload(reload: &LastReload, now: Timestamp) -> String {
+    let at: Timestamp = reload.at.parse().unwrap_or(now);
+    let age = rough(Duration::try_from(now.duration_since(at)).unwrap_or_default());
+    match &reload.refused {
+        None => format!("last reload {age} ago\n"),
+        Some(why) => {
+            let bad = colour(AnsiColor::Red);
+            format!("{bad}last reload {age} ago changed nothing:{bad:#} {why}\n")
+        }
+    }
+}
+
+fn listeners(listeners: &[Listener]) -> Table {
+    let mut table = Table::new([
+        Column::Left("LISTENER"),
+        Column::Left("ADDRESS"),
+        Column::Left("TLS"),
+        Column::Right("CONNECTIONS"),
+    ]);
+    for listener in listeners {
+        let mut addresses = listener.addresses.iter();
+        table.row([
+            listener.name.clone().into(),
+            addresses.next().cloned().unwrap_or_default().into(),
+            if listener.tls { "yes" } else { "no" }.into(),
+            listener.connections.to_string().into(),
+        ]);
+        for address in addresses {
+            table.row([Cell::default(), address.clone().into()]);
+        }
+    }
+    table
+}
+
+fn instances(services: &[Service]) -> Table {
+    let mut table = Table::new([
+        Column::Left("SERVICE"),
+        Column::Left("INSTANCE"),
+        Column::Left("STATE"),
+        Column::Right("WEIGHT"),
+        Column::Right("IN FLIGHT"),
+        Column::Right("REQ/S"),
+        Column::Right("5XX"),
+        Column::Right("P50"),
+        Column::Right("P99"),
+        Column::Left("WHY"),
+    ]);
+    for service in services {
+        if service.instances.is_empty() {
+            table.row([service.name.clone().into(), "none".into()]);
+        }
+        for (index, instance) in service.instances.iter().enumerate() {
+            let name = if index == 0 { service.name.clone() } else { String::new() };
+            table.row(row(name, instance));
+        }
+    }
+    table
+}
+
+fn row(service: String, instance: &Instance) -> [Cell; 10] {
+    let quantile = |ms: Option<f64>| Cell::new(ms.map_or("-".to_owned(), latency));
+    let is_asked = instance.p50_ms.is_some() || instance.error_share > 0.0;
+    let share = match is_asked {
+        true if instance.error_share > 0.0 => {
+            Cell::styled(percent(instance.error_share), colour(AnsiColor::Red))
+        }
+        true => percent(0.0).into(),
+        false => "-".into(),
+    };
+    let backup = if instance.backup { " (backup)" } else { "" };
+    let standing = instance.standing.as_str();
+    [
+        service.into(),
+        instance.name.clone().into(),
+        Cell::styled(format!("{standing}{backup}"), colour(colour_of(instance.standing))),
+        instance.weight.to_string().into(),
+        instance.in_flight.to_string().into(),
+        rate(instance.requests_per_s).into(),
+        share,
+        quantile(instance.p50_ms),
+        quantile(instance.p99_ms),
+        why(instance).into(),
+    ]
+}
+
+fn why(instance: &Instance) -> String {
+    let age = rough(Duration::from_secs_f64(instance.since_s.max(0.0)));
+    match instance.reason.as_str() {
+        "" => format!("for {age}"),
+        reason => format!("for {age}: {reason}"),
+    }
+}
+
+/// What one must know of a service beside its instances.
+fn notes(service: &Service) -> Vec<String> {
+    let name = &service.name;
+    let mut notes = Vec::new();
+    match service.mode {
+        ServiceMode::Normal => {}
+        ServiceMode::Backup => {
+            notes.push(format!("{name}: no primary is healthy: traffic goes to the backups\n"));
+        }
+        ServiceMode::Panic => {
+            let is_out =
+                |it: &Instance| matches!(it.standing, Standing::Drained | Standing::Starting);
+            let but = match service.instances.iter().any(is_out) {
+                true => " that are not drained or starting",
+                false => "",
+            };
+            notes.push(format!("{name}: no instance is healthy: traffic goes to all{but}\n"));
+        }
+        ServiceMode::Nobody => {
+            notes.push(format!("{name}: no instance may get traffic: requests get 503\n"));
+        }
+    }
+    if service.queued > 0 {
+        let queued = counted(service.queued as usize, "request");
+        notes.push(format!("{name}: {queued} waiting for an instance\n"));
+    }
+    let unresolved = service.unresolved.iter();
+    notes.extend(unresolved.map(|it| format!("{name}: cannot resolve {}: {}\n", it.name, it.why)));
+    notes
+}
+
+fn colour_of(standing: Standing) -> AnsiColor {
+    match standing {
+        Standing::Healthy => AnsiColor::Green,
+        Standing::Ejected | Standing::Unhealthy => AnsiColor::Red,
+        Standing::Starting | Standing::Drained => AnsiColor::Yellow,
+    }
+}
+
+fn colour(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use admin::{Access, Totals};
+
+    fn instance(name: &str, standing: Standing, reason: &str) -> Instance {
+        Instance {
+            name: name.to_owned(),
+            address: name.to_owned(),
+            standing,
+            access: Access::Open,
+            reason: reason.to_owned(),
+            since_s: 192.0,
+            weight: 1,
+            backup: false,
+            in_flight: 0,
+            totals: Totals::default(),
+            requests_per_s: 0.0,
+            errors_per_s: 0.0,
+            error_share: 0.0,
+            p50_ms: None,
+            p99_ms: None,
+        }
+    }
+
+    fn service(name: &str, mode: ServiceMode, instances: Vec<Instance>) -> Service {
+        Service {
+            name: name.to_owned(),
+            balance: "least_conn".to_owned(),
+            mode,
+            queued: 0,
+            unresolved: Vec::new(),
+            instances,
+        }
+    }
+
+    fn status() -> Status {
+        let busy = Instance {
+            in_flight: 3,
+            weight: 3,
+            requests_per_s: 120.4,
+            error_share: 0.012,
+            p50_ms: Some(1.24),
+            p99_ms: Some(80.0),
+            ..instance("10.0.0.11:8080", Standing::Healthy, "passed its checks")
+        };
+        let sick = instance("10.0.0.12:8080", Standing::Unhealthy, "connection refused");
+        let drained = Instance { backup: true, ..instance("a:80", Standing::Drained, "") };
+        Status {
+            version: "0.1.0".to_owned(),
+            pid: 4242,
+            revision: 2,
+            generation: 7,
+            uptime_s: 7500.0,
+            connections: 1,
+            last_reload: None,
+            listeners: vec![Listener {
+                name: "web".to_owned(),
+                addresses: vec!["0.0.0.0:8080".to_owned(), "[::]:8080".to_owned()],
+                tls: false,
+                connections: 1,
+                accepted: 9,
+            }],
+            services: vec![
+                service("api", ServiceMode::Normal, vec![busy, sick.clone()]),
+                service("chat", ServiceMode::Panic, vec![sick]),
+                service("old", ServiceMode::Nobody, vec![drained]),
+            ],
+        }
+    }
+
+    fn plain(status: &Status) -> String {
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        anstream::adapter::strip_str(&draw(status, now)).to_string()
+    }
+
+    #[test]
+    fn every_instance_is_a_line_and_what_is_wrong_stands_below() {
+        insta::assert_snapshot!(plain(&status()), @r"
+        plimsoll 0.1.0, pid 4242, up 2h 5m, revision 2, generation 7, 1 connection
+
+        LISTENER  ADDRESS       TLS  CONNECTIONS
+        web       0.0.0.0:8080  no             1
+                  [::]:8080
+
+        SERVICE  INSTANCE        STATE             WEIGHT  IN FLIGHT  REQ/S    5XX     P50    P99  WHY
+        api      10.0.0.11:8080  healthy                3          3    120  1.2 %  1.2 ms  80 ms  for 3m 12s: passed its checks
+                 10.0.0.12:8080  unhealthy              1          0      0      -       -      -  for 3m 12s: connection refused
+        chat     10.0.0.12:8080  unhealthy              1          0      0      -       -      -  for 3m 12s: connection refused
+        old      a:80            drained (backup)       1          0      0      -       -      -  for 3m 12s
+
+        chat: no instance is healthy: traffic goes to all
+        old: no instance may get traffic: requests get 503
+        ");
+    }
+
+    #[test]
+    fn a_reload_that_changed_nothing_says_why() {
+        let last_reload = Some(LastReload {
+            at: "2026-01-02T03:03:55Z".to_owned(),
+            revision: None,
+            refused: Some("plimsoll.toml: 3 errors".to_owned()),
+        });
+        let text = plain(&Status { last_reload, ..status() });
+        let line = text.lines().nth(1).unwrap();
+        assert_eq!(line, "last reload 10s ago changed nothing: plimsoll.toml: 3 errors");
+    }
+}

@@ -1,0 +1,24 @@
+//! What the program tells whoever started it.
+
+use std::process::ExitCode;
+
+/// How a command ended. Wrong use is 2, and said by the parser of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what it was told.
+    Done,
+    /// It did not, or what it checked is wrong.
+    Failed,
+    /// It refused before it began.
+    Refused,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Refused => Self::from(3),
+        }
+    }
+}

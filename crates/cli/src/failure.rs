@@ -1,0 +1,182 @@
+//! Why a command did not do what it was told. The kind decides the exit code and the hint, which
+//! comes last.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use admin::{BindError, ClaimError, ClientError, Kind, Problem};
+use anstyle::{AnsiColor, Style};
+use config::LoadError;
+use control::{PrepareError, StartError};
+
+use crate::exit::Exit;
+use crate::output;
+use crate::quantity::rough;
+
+/// Why a command did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// No configuration was named, and none is where it is looked for.
+    #[error("no plimsoll.toml here, and none in /etc/plimsoll")]
+    NoFile,
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Load(LoadError),
+    /// The running Plimsoll did not do it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Another Plimsoll has the state directory, or it cannot be used.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The data plane could not be started.
+    #[error(transparent)]
+    Start(StartError),
+    /// The admin API could not be served.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The admin API needs a token, and there is none.
+    #[error("the environment variable {0} is not set, or empty (`admin.token_env`)")]
+    NoToken(String),
+    /// A question that `explain` was asked makes no sense.
+    #[error(transparent)]
+    Question(#[from] control::ExplainError),
+    /// An instance is still not drained.
+    #[error("{open} still open after {}, each older than that", rough(*waited))]
+    StillOpen {
+        /// What is open.
+        open: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The system did not give us what every program gets.
+    #[error("cannot {what}")]
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// Says what went wrong, why, and what to do.
+    pub(crate) fn report(self) -> Exit {
+        if let Some(drawing) = self.drawing() {
+            output::err(&drawing);
+        }
+        let mut text = format!("{}: {}\n", styled("error", AnsiColor::Red), chain(&self));
+        if let Some(hint) = self.hint() {
+            text.push_str(&format!("{}: {hint}\n", styled("hint", AnsiColor::Cyan)));
+        }
+        output::err(&text);
+        self.exit()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Claim(ClaimError::Running { .. }) | Self::NoToken(_) => Exit::Refused,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The faults of a configuration, drawn.
+    fn drawing(&self) -> Option<String> {
+        match self {
+            Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
+            Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoFile => {
+                Some("name one with `-c FILE`; `plimsoll run --help` shows a first one".to_owned())
+            }
+            Self::Client(ClientError::NotRunning { .. }) => Some(
+                "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
+            ),
+            Self::Client(ClientError::Forbidden { .. }) => {
+                Some("run this as the same user, or with sudo".to_owned())
+            }
+            Self::Client(ClientError::Problem(problem)) => of_problem(problem),
+            Self::Claim(ClaimError::Running { .. }) => Some(
+                "`plimsoll reload` takes up changes; a second one needs another `server.state_dir`"
+                    .to_owned(),
+            ),
+            Self::Claim(ClaimError::Directory { .. } | ClaimError::PathTooLong { .. }) => {
+                Some("set `server.state_dir` to a directory that you may write".to_owned())
+            }
+            Self::Start(StartError::Publish(error)) => of_publish(error),
+            Self::NoToken(_) => Some("without a token everybody could command this".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Prepare(PrepareError::Config(error)) => Self::Load(error),
+            error => Self::Start(error),
+        }
+    }
+}
+
+fn of_problem(problem: &Problem) -> Option<String> {
+    let quoted = problem.near.iter().map(|name| format!("`{name}`"));
+    let near = quoted.collect::<Vec<_>>().join(" or ");
+    match problem.kind {
+        Kind::UnknownService | Kind::UnknownInstance if near.is_empty() => {
+            Some("`plimsoll status` lists them all".to_owned())
+        }
+        Kind::UnknownService | Kind::UnknownInstance => Some(format!("did you mean {near}?")),
+        Kind::InvalidConfiguration | Kind::NotPublished => {
+            Some("nothing has changed: what was served before is served on".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
+    let kind = error.source()?.downcast_ref::<io::Error>()?.kind();
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            Some("another program listens there: `ss -ltnp` says which".to_owned())
+        }
+        io::ErrorKind::PermissionDenied => Some(
+            "ports below 1024 need root, or `setcap cap_net_bind_service=+ep` on this program"
+                .to_owned(),
+        ),
+        io::ErrorKind::AddrNotAvailable => Some("this machine has no such address".to_owned()),
+        _ => None,
+    }
+}
+
+/// An error with everything that caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors tell their cause themselves.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn styled(word: &str, colour: AnsiColor) -> String {
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    format!("{style}{word}{style:#}")
+}

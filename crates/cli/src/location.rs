@@ -1,0 +1,94 @@
+//! Which configuration is meant, and where the Plimsoll that serves it listens.
+//!
+//! A command that asks a running Plimsoll needs no more of the file than `server.state_dir`: it
+//! must work while somebody is in the middle of editing the rest.
+
+use std::path::{Path, PathBuf};
+
+use admin::Client;
+use config::{Environment, LoadError, Origin};
+use toml::de::{DeTable, DeValue};
+
+use crate::arguments::Which;
+use crate::failure::Failure;
+
+/// Where a configuration is looked for when none is named.
+const PLACES: [&str; 2] = ["plimsoll.toml", "/etc/plimsoll/plimsoll.toml"];
+
+impl Which {
+    /// The configuration's file.
+    pub(crate) fn file(&self) -> Result<PathBuf, Failure> {
+        match &self.file {
+            Some(file) => Ok(file.clone()),
+            None => {
+                PLACES.iter().map(PathBuf::from).find(|place| place.exists()).ok_or(Failure::NoFile)
+            }
+        }
+    }
+
+    /// Asks the Plimsoll that serves the configuration.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(&state_dir(&self.file()?)?))
+    }
+}
+
+/// Where the Plimsoll that serves `file` keeps its state.
+fn state_dir(file: &Path) -> Result<PathBuf, Failure> {
+    let environment = Environment::of_process();
+    match config::load(file, &environment) {
+        Ok(loaded) => Ok(loaded.intent.server.state_dir),
+        Err(LoadError::Invalid(faults)) => {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+            let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
+            let origin = Origin { name: file.display().to_string(), dir, environment };
+            state_dir_in(&text, &origin).ok_or(Failure::Load(LoadError::Invalid(faults)))
+        }
+        Err(error) => Err(Failure::Load(error)),
+    }
+}
+
+/// `server.state_dir` of a text that is wrong elsewhere, or its default. It is read by the rules
+/// of the whole file, as part of the smallest one that has nothing wrong in it.
+fn state_dir_in(text: &str, origin: &Origin) -> Option<PathBuf> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let server = table.get_ref().get("server").and_then(|server| server.get_ref().as_table());
+    let state_dir = server.and_then(|server| server.get("state_dir"));
+    let set = match state_dir.map(|value| value.get_ref()) {
+        Some(DeValue::String(text)) => {
+            format!("state_dir = {}\n", toml::Value::String(text.clone().into_owned()))
+        }
+        _ => String::new(),
+    };
+    let smallest = format!(
+        "[server]\n{set}[listeners.a]\nbind = \"127.0.0.1:0\"\n[[routes]]\nrespond = {{ status = 200 }}\n"
+    );
+    let loaded = config::parse(&smallest, origin).ok()?;
+    Some(loaded.intent.server.state_dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<PathBuf> {
+        let environment = Environment::fixed();
+        let name = "plimsoll.toml".to_owned();
+        state_dir_in(text, &Origin { name, dir: PathBuf::from("/srv"), environment })
+    }
+
+    #[test]
+    fn the_state_directory_is_found_in_a_file_that_is_wrong_elsewhere() {
+        let default = "/home/user/.local/state/plimsoll";
+        for (text, expected) in [
+            ("[server]\nstate_dir = \"/a b\"\nworkers = \"two\"\n", "/a b"),
+            ("[server]\nstate_dir = \"run\"\n[services.api\n", "/srv/run"),
+            ("x = \n[server]\nstate_dir = '/a\"b'\n", "/a\"b"),
+            ("[server]\nstate_dir = 3\n", default),
+            ("[[[", default),
+            ("", default),
+        ] {
+            assert_eq!(found(text).as_deref(), Some(Path::new(expected)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Plimsoll's own log, on standard error. The access log is none of its business.
+
+use std::io::{self, IsTerminal};
+
+use model::{Intent, Log, LogFormat, LogLevel};
+use tokio::sync::watch;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
+
+/// The log's level, which can be changed while it is written.
+pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+
+/// Begins to log as `log` wants it.
+pub(crate) fn start(log: &Log) -> Level {
+    let (filter, handle) = reload::Layer::new(filter(log.level));
+    let layer = fmt::layer().with_writer(io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    match log.format {
+        LogFormat::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
+    }
+    Level(handle)
+}
+
+impl Level {
+    /// Follows what is wanted from now on.
+    pub(crate) async fn follow(self, mut intent: watch::Receiver<std::sync::Arc<Intent>>) {
+        while intent.changed().await.is_ok() {
+            let level = intent.borrow_and_update().log.level;
+            // The log is there as long as the process.
+            let _ = self.0.reload(filter(level));
+        }
+    }
+}
+
+/// What is written at `level`. Libraries are heard from `debug` on only where they warn: they log
+/// each frame.
+fn filter(level: LogLevel) -> EnvFilter {
+    EnvFilter::new(match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => {
+            "warn,plimsoll=debug,admin=debug,control=debug,edge=debug,wire=debug,telemetry=debug"
+        }
+        LogLevel::Trace => "trace",
+    })
+}

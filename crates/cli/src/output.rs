@@ -1,0 +1,34 @@
+//! Printing. Colours go only to terminals that want them; whoever reads may stop reading.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// Prints `text` as the command's result.
+pub(crate) fn out(text: &str) {
+    finish(anstream::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Prints what only a terminal understands.
+pub(crate) fn raw(text: &str) {
+    let mut stdout = io::stdout().lock();
+    finish(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Prints `text` beside the command's result.
+pub(crate) fn err(text: &str) {
+    finish(anstream::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Prints `document` as the command's result.
+pub(crate) fn json(document: &impl Serialize) {
+    let text = serde_json::to_string_pretty(document).expect("our documents have text for keys");
+    out(&format!("{text}\n"));
+}
+
+/// Ends the program where nobody reads any more, as `plimsoll status | head -1` has it.
+fn finish(printed: io::Result<()>) {
+    if printed.is_err() {
+        std::process::exit(1);
+    }
+}

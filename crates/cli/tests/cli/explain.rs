@@ -1,0 +1,76 @@
+//! `plimsoll explain`.
+
+use serde_json::Value;
+
+use crate::origin::Origin;
+use crate::sandbox::Sandbox;
+
+const ROUTES: &str = r#"
+[listeners.web]
+bind = "127.0.0.1:0"
+[services.shop]
+targets = ["127.0.0.1:1"]
+[services.next]
+targets = ["127.0.0.1:2"]
+[[routes]]
+host = "shop.example.com"
+path = "/cart/*"
+cookies = { beta = "1" }
+to = { shop = 90, next = 10 }
+rewrite = { strip_prefix = "/cart", host = "internal" }
+request_headers = { set = { authorization = "s3cret" } }
+body = "1MiB"
+[[routes]]
+host = "shop.example.com"
+to = "shop"
+[[routes]]
+path = "/old"
+redirect = { to = "https://new.example.com", status = 308 }
+"#;
+
+#[test]
+fn a_file_that_nobody_serves_is_explained_too() {
+    let sandbox = Sandbox::new(ROUTES);
+    let ask = |arguments: &[&str]| {
+        let ended = sandbox.plimsoll(&[&["explain"], arguments].concat());
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        ended.stdout
+    };
+    let beta = ["GET", "shop.example.com/cart/1?x=2", "-H", "cookie: beta=1"];
+    insta::assert_snapshot!("explain-forward", ask(&beta));
+    insta::assert_snapshot!("explain-lost", ask(&["GET", "http://Shop.Example.com:80/cart/1"]));
+    insta::assert_snapshot!("explain-redirect", ask(&["GET", "/old", "--offline"]));
+    insta::assert_snapshot!("explain-no-route", ask(&["GET", "/new", "--from", "10.0.0.1"]));
+}
+
+#[test]
+fn no_value_of_a_header_is_told() {
+    let sandbox = Sandbox::new(ROUTES);
+    let beta = ["explain", "GET", "shop.example.com/cart/1", "-H", "cookie: beta=1", "--json"];
+    let ended = sandbox.plimsoll(&beta);
+    let explanation: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(explanation["basis"], "file");
+    assert!(ended.stdout.contains("authorization") && !ended.stdout.contains("s3cret"));
+}
+
+#[test]
+fn what_is_served_is_explained_with_its_instance() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let _running = sandbox.run();
+    let ended = sandbox.plimsoll(&["explain", "GET", "http://test/", "--json"]);
+    let explanation: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(explanation["basis"], "running");
+    let instance = &explanation["outcome"]["shares"][0]["instance"];
+    assert_eq!(instance["address"], origin.address.to_string());
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_refused() {
+    let sandbox = Sandbox::new(ROUTES);
+    let ended = sandbox.plimsoll(&["explain", "GET", "http://[::1"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.starts_with("error: `http://[::1` is not a URL"), "{}", ended.stderr);
+    let ended = sandbox.plimsoll(&["explain", "GET", "/", "-H", "cookie"]);
+    assert_eq!(ended.code, Some(2));
+}

@@ -1,0 +1,36 @@
+//! The help of every command, as it is printed.
+
+use crate::sandbox::Sandbox;
+
+fn help(command: &[&str]) -> String {
+    let ended = Sandbox::new("").plimsoll(&[command, &["--help"]].concat());
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    ended.stdout
+}
+
+#[test]
+fn the_program_tells_its_commands() {
+    insta::assert_snapshot!("help", help(&[]));
+}
+
+#[test]
+fn every_command_tells_its_use_with_examples() {
+    for command in ["run", "check", "reload", "status", "explain", "drain", "enable"] {
+        let text = help(&[command]);
+        assert!(text.contains("Example"), "{command}");
+        insta::assert_snapshot!(format!("help-{command}"), text);
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let ended = Sandbox::new("").plimsoll(&["--version"]);
+    assert_eq!(ended.stdout, concat!("plimsoll ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn wrong_use_ends_with_two() {
+    for arguments in [&["chekc"][..], &["check", "--jsn"], &["drain", "api"], &[]] {
+        assert_eq!(Sandbox::new("").plimsoll(arguments).code, Some(2), "{arguments:?}");
+    }
+}

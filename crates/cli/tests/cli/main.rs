@@ -1,0 +1,14 @@
+//! The built program as its users meet it: what it prints, what it ends with, and how it takes
+//! signals. A test stands under its command's name.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod check;
+mod drain;
+mod explain;
+mod help;
+mod origin;
+mod reload;
+mod run;
+mod sandbox;
+mod status;

@@ -1,0 +1,41 @@
+//! `plimsoll reload`.
+
+use crate::origin::Origin;
+use crate::sandbox::{Sandbox, serving};
+
+#[test]
+fn a_reload_tells_what_changed() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let running = sandbox.run();
+    let more = "[[routes]]\npath = \"/new\"\nrespond = { status = 200, body = \"new\" }\n";
+    sandbox.write(&format!("{}{more}", serving(&[origin.address])));
+    assert!(running.get("/new").ends_with("origin"));
+    let ended = sandbox.plimsoll(&["reload"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_eq!(ended.stdout, "revision 2 is served\n  ~ routes\n");
+    assert!(running.get("/new").ends_with("new"));
+}
+
+#[test]
+fn a_file_that_is_wrong_changes_nothing_and_says_why() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let running = sandbox.run();
+    sandbox.write("[listeners.web]\nbnid = 1\n");
+    let ended = sandbox.plimsoll(&["reload"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    assert!(ended.stderr.contains("did you mean `bind`?"), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap();
+    assert_eq!(last, "hint: nothing has changed: what was served before is served on");
+    assert!(running.get("/").ends_with("origin"));
+    let status = sandbox.plimsoll(&["status"]);
+    assert!(status.stdout.contains("changed nothing: "), "{}", status.stdout);
+}
+
+#[test]
+fn nobody_to_tell_is_said_with_a_hint() {
+    let ended = Sandbox::new("").plimsoll(&["reload"]);
+    assert_eq!(ended.code, Some(1));
+    insta::assert_snapshot!("reload-not-running", ended.stderr);
+}

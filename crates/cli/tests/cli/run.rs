@@ -1,0 +1,104 @@
+//! `plimsoll run`: starting, signals, and ending.
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use crate::origin::Origin;
+use crate::sandbox::{Sandbox, read, serving};
+
+#[test]
+fn sigterm_gives_an_open_request_its_answer() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run();
+    assert!(running.get("/").ends_with("origin"));
+    let slow = running.ask("/slow");
+    origin.asked.recv().unwrap();
+    running.signal(Signal::TERM);
+    running.wait_for("draining");
+    origin.answer.send(()).unwrap();
+    let answer = read(slow);
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("origin"), "{answer}");
+    assert_eq!(running.wait(), Some(0));
+    assert!(!sandbox.path().join("state/admin.sock").exists());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run();
+    let _slow = running.ask("/slow");
+    origin.asked.recv().unwrap();
+    running.signal(Signal::INT);
+    running.wait_for("draining");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(1));
+}
+
+#[test]
+fn sighup_reloads() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run();
+    let more = "[[routes]]\npath = \"/new\"\nrespond = { status = 200, body = \"new\" }\n";
+    sandbox.write(&format!("{}{more}", serving(&[origin.address])));
+    running.signal(Signal::HUP);
+    running.wait_for("revision=2");
+    assert!(running.get("/new").ends_with("new"));
+}
+
+#[test]
+fn a_second_run_for_the_same_state_is_refused() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let running = sandbox.run();
+    let ended = sandbox.plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(3));
+    let expected =
+        format!("error: plimsoll is already running for SANDBOX/state (pid {})\n", running.pid());
+    assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+    assert!(running.get("/").ends_with("origin"));
+}
+
+#[test]
+fn what_a_killed_one_left_behind_is_no_obstacle() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run();
+    running.signal(Signal::KILL);
+    running.wait();
+    assert!(sandbox.path().join("state/admin.sock").exists());
+    let ended = sandbox.plimsoll(&["status"]);
+    assert!(ended.stderr.starts_with("error: plimsoll is not running"), "{}", ended.stderr);
+    assert!(sandbox.run().get("/").ends_with("origin"));
+}
+
+#[test]
+fn a_file_that_is_wrong_is_drawn_and_not_served() {
+    let ended = Sandbox::new("[listeners.web]\nbnid = 1\n").plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("did you mean `bind`?"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = serving(&[address]).replace("127.0.0.1:0", &address.to_string());
+    let ended = Sandbox::new(&text).plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(1));
+    let expected = format!("cannot listen on {address} (listener `web`)");
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    assert!(ended.stderr.contains("ss -ltnp"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_admin_api_without_its_token_is_refused() {
+    let admin = "[admin]\nbind = \"127.0.0.1:0\"\ntoken_env = \"PLIMSOLL_TEST_TOKEN\"\n";
+    let text = format!("{}{admin}", serving(&[([127, 0, 0, 1], 1).into()]));
+    let ended = Sandbox::new(&text).plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.stderr.contains("PLIMSOLL_TEST_TOKEN is not set"), "{}", ended.stderr);
+}

@@ -1,0 +1,179 @@
+//! A directory with a configuration, and the program in it, away from the user's own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Long enough for anything that happens at all.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A directory with a configuration.
+pub(crate) struct Sandbox {
+    dir: TempDir,
+}
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A `plimsoll run`. Killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// Where its only listener is.
+    pub(crate) address: SocketAddr,
+}
+
+impl Sandbox {
+    /// With `configuration` as its plimsoll.toml, below settings that every test needs.
+    pub(crate) fn new(configuration: &str) -> Self {
+        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
+        sandbox.write(configuration);
+        sandbox
+    }
+
+    /// One listener, one service `api` at `targets`, one route.
+    pub(crate) fn serving(targets: &[SocketAddr]) -> Self {
+        Self::new(&serving(targets))
+    }
+
+    /// Changes the configuration.
+    pub(crate) fn write(&self, configuration: &str) {
+        let settings = "[server]\nstate_dir = \"state\"\nworkers = 1\n";
+        let text = format!("{settings}{configuration}");
+        std::fs::write(self.dir.path().join("plimsoll.toml"), text).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Runs `plimsoll` with these arguments until it ends.
+    pub(crate) fn plimsoll(&self, arguments: &[&str]) -> Ended {
+        let output = self.command(arguments).output().unwrap();
+        self.ended(output)
+    }
+
+    /// Starts `plimsoll run` and waits until it listens.
+    pub(crate) fn run(&self) -> Running {
+        let mut command = self.command(&["run"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+        });
+        let address = ([0, 0, 0, 0], 0).into();
+        let mut running = Running { child, lines, address };
+        let line = running.wait_for("listening on http://");
+        let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        running.address = address.parse().unwrap();
+        running
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// What differs from run to run is replaced.
+    fn ended(&self, output: Output) -> Ended {
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(self.path().to_str().unwrap(), "SANDBOX")
+        };
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        Ended { code: output.status.code(), stdout, stderr }
+    }
+}
+
+impl Running {
+    /// Waits for a line of its log that has `part`.
+    pub(crate) fn wait_for(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        let mut seen = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("no line with `{part}` ({error}), but {seen:#?}"),
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end; gives its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + DEADLINE;
+        // Its end closes its log.
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
+        self.child.wait().unwrap().code()
+    }
+
+    /// Sends a request for `path`.
+    pub(crate) fn ask(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    /// The whole answer to a request for `path`.
+    pub(crate) fn get(&self, path: &str) -> String {
+        read(self.ask(path))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Everything up to the stream's end.
+pub(crate) fn read(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// One listener, one service `api` at `targets`, one route.
+pub(crate) fn serving(targets: &[SocketAddr]) -> String {
+    let targets: Vec<String> = targets.iter().map(|target| format!("\"{target}\"")).collect();
+    format!(
+        "drain = \"15s\"\n[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+         [services.api]\ntargets = [{}]\n[[routes]]\nto = \"api\"\n",
+        targets.join(", ")
+    )
+}
