@@ -1,6 +1,6 @@
 //! The one writer: takes a configuration up, watches what is served, and decides who serves.
 //!
-//! One loop ([`writer`]) owns the data plane ([`edge::Edge`]), the intent, the addresses of names
+//! One loop (`writer`) owns the data plane ([`edge::Edge`]), the intent, the addresses of names
 //! and what is thought of each instance. Everybody else talks to it through a [`Handle`]; whatever
 //! may take long runs in tasks beside it and tells the loop. What a series of checks or failures
 //! means is `balance`'s to say, what is served is the edge's; nothing here touches a request.

@@ -1,7 +1,7 @@
 //! Durations in log-linear buckets: HdrHistogram's layout, with sixteen buckets to each power of
 //! two, so that a bucket is at most 1/16 wide of the values in it.
 //!
-//! One thread writes and any thread reads, as with [`Counter`](crate::Counter). A reader may see a
+//! One thread writes and any thread reads, as with [`Counter`]. A reader may see a
 //! record that is half made: its bucket but not yet its sum. Nothing depends on the two agreeing.
 
 use std::time::Duration;
