@@ -30,7 +30,8 @@ pub struct Explanation {
     pub basis: Basis,
     /// The request as the routes see it.
     pub request: Asked,
-    /// Each route, in the order of the file.
+    /// Each route, in the order of the file; empty where none is asked, as the listener redirects
+    /// everything to https.
     pub routes: Vec<Candidate>,
     /// What is changed on the way.
     pub policies: Vec<String>,
@@ -53,6 +54,8 @@ pub enum Basis {
 pub struct Asked {
     /// Its method.
     pub method: String,
+    /// The listener that it would come in at, where that can be told.
+    pub listener: Option<String>,
     /// Its host, in lower case, without the port.
     pub host: String,
     /// Its path, in its normal form.
@@ -130,6 +133,9 @@ impl Explanation {
     /// What control says, worked out from `basis`.
     pub fn new(basis: Basis, said: &control::Explanation) -> Self {
         let control::Explanation { method, from, found } = said;
+        // A listener that redirects everything asks no route.
+        let route = found.route.as_ref().filter(|_| !redirects(found));
+        let candidates = if redirects(found) { &[][..] } else { &found.candidates };
         let candidate = |candidate: &edge::routing::Candidate| Candidate {
             number: candidate.route.0 + 1,
             route: candidate.label.clone(),
@@ -139,18 +145,26 @@ impl Explanation {
             basis,
             request: Asked {
                 method: method.clone(),
+                listener: found.listener.as_ref().map(|listener| listener.name.to_string()),
                 host: found.host.clone(),
                 path: found.path.clone(),
                 from: *from,
             },
-            routes: found.candidates.iter().map(candidate).collect(),
-            policies: found.route.iter().flat_map(|route| policies(&route.policies)).collect(),
+            routes: candidates.iter().map(candidate).collect(),
+            policies: route.iter().flat_map(|route| policies(&route.policies)).collect(),
             outcome: outcome(found),
         }
     }
 }
 
+fn redirects(found: &edge::explain::Explanation) -> bool {
+    found.listener.as_ref().is_some_and(|listener| listener.redirect_https)
+}
+
 fn outcome(found: &edge::explain::Explanation) -> Outcome {
+    if redirects(found) {
+        return Outcome::Redirect { to: format!("https://{}", found.host), status: 308 };
+    }
     let Some(route) = &found.route else {
         return Outcome::Refused { status: 404, why: "no route matches".to_owned() };
     };

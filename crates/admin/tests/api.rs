@@ -73,6 +73,7 @@ impl Backend for Scripted {
             basis: Basis::Running,
             request: Asked {
                 method: question.method,
+                listener: None,
                 host: "a".to_owned(),
                 path: "/".to_owned(),
                 from: [127, 0, 0, 1].into(),

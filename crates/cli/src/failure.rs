@@ -161,7 +161,7 @@ fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// An error with everything that caused it, in one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

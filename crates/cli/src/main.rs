@@ -4,6 +4,7 @@
 //! kind decides the exit code. Nothing is decided here that the crates below could decide.
 
 mod arguments;
+mod certificates;
 mod commands;
 mod exit;
 mod failure;
@@ -12,6 +13,7 @@ mod location;
 mod logging;
 mod output;
 mod quantity;
+mod screen;
 mod signals;
 mod table;
 

@@ -9,6 +9,12 @@ pub(crate) fn out(text: &str) {
     finish(anstream::stdout().lock().write_all(text.as_bytes()));
 }
 
+/// Prints `document` on one line, as one of many.
+pub(crate) fn json_line(document: &impl Serialize) {
+    let text = serde_json::to_string(document).expect("our documents have text for keys");
+    out(&format!("{text}\n"));
+}
+
 /// Prints what only a terminal understands.
 pub(crate) fn raw(text: &str) {
     let mut stdout = io::stdout().lock();

@@ -1,11 +1,14 @@
 //! `plimsoll check`: is the configuration right?
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use config::{Diagnostics, Environment, LoadError, Loaded, Paint, Severity};
+use model::Intent;
 use serde::Serialize;
 
 use crate::arguments::{Form, Which};
+use crate::certificates::{self, Finding};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -27,14 +30,23 @@ pub(crate) struct Options {
     form: Form,
 }
 
+/// What was found.
+struct Found {
+    file: PathBuf,
+    /// What is wanted, if the file says it without a fault.
+    intent: Option<Intent>,
+    diagnostics: Diagnostics,
+    certificates: Vec<Finding>,
+}
+
 /// What was found, for programs.
 #[derive(Debug, Serialize)]
-struct Report {
+struct Report<'a> {
     file: String,
     valid: bool,
     errors: usize,
     warnings: usize,
-    /// What is in it; absent if it is not valid.
+    /// How many there are; absent if the file has faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     listeners: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,56 +54,78 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     routes: Option<usize>,
     diagnostics: Vec<admin::Diagnostic>,
+    certificates: &'a [Finding],
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let file = options.which.file()?;
-    let (loaded, found) = match config::load(&file, &Environment::of_process()) {
-        Ok(loaded) => (Some(loaded.clone()), loaded.warnings),
-        Err(LoadError::Invalid(faults)) => (None, faults),
-        Err(error) => return Err(error.into()),
-    };
+    let found = Found::in_file(options.which.file()?)?;
     if options.form.json {
-        output::json(&report(&file, loaded.as_ref(), &found));
+        output::json(&found.report());
     } else {
-        output::out(&found.render(Paint::Coloured));
-        output::out(&format!("{}\n", summary(&file, loaded.as_ref(), &found)));
+        output::out(&found.diagnostics.render(Paint::Coloured));
+        found.certificates.iter().for_each(|finding| output::out(&finding.draw()));
+        output::out(&format!("{}\n", found.summary()));
     }
-    Ok(if loaded.is_some() { Exit::Done } else { Exit::Failed })
+    Ok(if found.count(Severity::Error) == 0 { Exit::Done } else { Exit::Failed })
 }
 
-fn summary(file: &Path, loaded: Option<&Loaded>, found: &Diagnostics) -> String {
-    let file = file.display();
-    match loaded {
-        None => format!("{file}: {}", found.summary()),
-        Some(loaded) if found.is_empty() => format!("{file} is fine: {}", contents(loaded)),
-        Some(loaded) => {
-            format!("{file} can be served, with {}: {}", found.summary(), contents(loaded))
+impl Found {
+    fn in_file(file: PathBuf) -> Result<Self, Failure> {
+        match config::load(&file, &Environment::of_process()) {
+            Ok(Loaded { intent, warnings: diagnostics }) => {
+                let certificates = certificates::check(&intent, SystemTime::now());
+                Ok(Self { file, intent: Some(intent), diagnostics, certificates })
+            }
+            Err(LoadError::Invalid(diagnostics)) => {
+                Ok(Self { file, intent: None, diagnostics, certificates: Vec::new() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        let certificates = self.certificates.iter().filter(|it| it.severity == severity);
+        self.diagnostics.count(severity) + certificates.count()
+    }
+
+    fn summary(&self) -> String {
+        let file = self.file.display();
+        let all = [(Severity::Error, "error"), (Severity::Warning, "warning")];
+        let counts = all.map(|(severity, noun)| (self.count(severity), noun));
+        let faults = counts.iter().filter(|(count, _)| *count > 0);
+        let faults: Vec<_> = faults.map(|(count, noun)| counted(*count, noun)).collect();
+        let faults = faults.join(", ");
+        match &self.intent {
+            Some(intent) if faults.is_empty() => format!("{file} is fine: {}", contents(intent)),
+            Some(intent) if self.count(Severity::Error) == 0 => {
+                format!("{file} can be served, with {faults}: {}", contents(intent))
+            }
+            _ => format!("{file}: {faults}"),
+        }
+    }
+
+    fn report(&self) -> Report<'_> {
+        let intent = self.intent.as_ref();
+        Report {
+            file: self.file.display().to_string(),
+            valid: self.count(Severity::Error) == 0,
+            errors: self.count(Severity::Error),
+            warnings: self.count(Severity::Warning),
+            listeners: intent.map(|intent| intent.listeners.len()),
+            services: intent.map(|intent| intent.services.len()),
+            routes: intent.map(|intent| intent.routes.len()),
+            diagnostics: admin::diagnostics(&self.diagnostics),
+            certificates: &self.certificates,
         }
     }
 }
 
 /// What is in a configuration: "1 listener, 2 services, 5 routes".
-pub(crate) fn contents(loaded: &Loaded) -> String {
-    let intent = &loaded.intent;
+pub(crate) fn contents(intent: &Intent) -> String {
     let counts = [
         counted(intent.listeners.len(), "listener"),
         counted(intent.services.len(), "service"),
         counted(intent.routes.len(), "route"),
     ];
     counts.join(", ")
-}
-
-fn report(file: &Path, loaded: Option<&Loaded>, found: &Diagnostics) -> Report {
-    let intent = loaded.map(|loaded| &loaded.intent);
-    Report {
-        file: file.display().to_string(),
-        valid: intent.is_some(),
-        errors: found.count(Severity::Error),
-        warnings: found.count(Severity::Warning),
-        listeners: intent.map(|intent| intent.listeners.len()),
-        services: intent.map(|intent| intent.services.len()),
-        routes: intent.map(|intent| intent.routes.len()),
-        diagnostics: admin::diagnostics(found),
-    }
 }

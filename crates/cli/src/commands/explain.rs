@@ -45,7 +45,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let Options { method, url, headers, from, offline, which, form } = options;
-    let question = Question { method, url: absolute(url), headers, from: Some(from) };
+    let question = question(method, &url, headers, from);
     let answer = if offline { None } else { ask(&which, &question)? };
     let is_running = answer.is_some();
     let file = which.file()?;
@@ -87,9 +87,19 @@ fn basis(file: &Path, is_running: bool, offline: bool) -> String {
     }
 }
 
-/// The URL as programs write it: people leave the scheme out.
-fn absolute(url: String) -> String {
-    if url.starts_with('/') || url.contains("://") { url } else { format!("http://{url}") }
+/// The request as curl would send it: without a scheme it is http, and a header `Host` says more
+/// than the URL.
+fn question(method: String, url: &str, headers: Vec<(String, String)>, from: IpAddr) -> Question {
+    let (host, headers): (Vec<_>, Vec<_>) =
+        headers.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let (named, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = host.last().map_or(named, |(_, host)| host);
+    let url = match host {
+        "" => target.to_owned(),
+        host => format!("{scheme}://{host}{target}"),
+    };
+    Question { method, url, headers, from: Some(from) }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -105,9 +115,15 @@ fn draw(explanation: &Explanation, basis: &str) -> String {
     let Explanation { request, routes, policies, outcome, .. } = explanation;
     let (method, host, path, from) = (&request.method, &request.host, &request.path, request.from);
     let host = if host.is_empty() { "(no host)" } else { host };
-    let mut text = format!("{method} {host}{path} from {from}, {basis}\n\n");
-    text.push_str(&table(routes).render());
-    text.push('\n');
+    let at = match &request.listener {
+        Some(listener) => format!(" at listener {listener}"),
+        None => String::new(),
+    };
+    let mut text = format!("{method} {host}{path} from {from}{at}, {basis}\n\n");
+    if !routes.is_empty() {
+        text.push_str(&table(routes).render());
+        text.push('\n');
+    }
     for policy in policies {
         text.push_str(&format!("  it {policy}\n"));
     }
@@ -169,4 +185,27 @@ fn draw_shares(shares: &[Share]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_as_people_write_them() {
+        let host = [("Host".to_owned(), "b".to_owned())];
+        for (url, headers, expected) in [
+            ("a.test/x?y", &[][..], "http://a.test/x?y"),
+            ("https://a.test", &[], "https://a.test"),
+            ("a.test?y", &[], "http://a.test?y"),
+            ("/x", &[], "/x"),
+            ("/x", &host, "http://b/x"),
+            ("https://a.test:8443/x", &host, "https://b/x"),
+        ] {
+            let from = [127, 0, 0, 1].into();
+            let question = question("GET".to_owned(), url, headers.to_vec(), from);
+            assert_eq!(question.url, expected);
+            assert!(question.headers.is_empty());
+        }
+    }
 }

@@ -148,9 +148,10 @@ impl Greeting<'_> {
         if self.loaded.intent.log.format == LogFormat::Json {
             tracing::info!(version, file = %self.file.display(), "plimsoll runs");
             listeners.for_each(|(listener, url)| tracing::info!(listener, url, "listening on"));
+            self.admin.iter().for_each(|place| tracing::info!(place, "admin API on"));
             return;
         }
-        let (file, contents) = (self.file.display(), contents(self.loaded));
+        let (file, contents) = (self.file.display(), contents(&self.loaded.intent));
         let mut text = format!("plimsoll {version} serves {file}: {contents}\n");
         for (listener, url) in listeners {
             text.push_str(&format!("  listening on {url} ({listener})\n"));

@@ -15,6 +15,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::quantity::{counted, latency, percent, rate, rough};
+use crate::screen::Screen;
+use crate::signals::Signals;
 use crate::table::{Cell, Column, Table};
 
 /// Show every instance: state and why, weight, in flight, req/s, 5xx, p50, p99
@@ -42,62 +44,35 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     super::block_on(async {
         match options.watch {
             true => watch(&client, &options.form).await?,
-            false => show(&client.status().await?, &options.form),
+            false if options.form.json => output::json(&client.status().await?),
+            false => output::out(&draw(&client.status().await?, Timestamp::now())),
         }
         Ok(Exit::Done)
     })
 }
 
-fn show(status: &Status, form: &Form) {
-    match form.json {
-        true => output::json(status),
-        false => output::out(&draw(status, Timestamp::now())),
-    }
-}
-
-/// Shows it every second until Ctrl-C. What is not running may come back.
+/// Shows it every second until it is told to end. What is not running may come back.
 async fn watch(client: &Client, form: &Form) -> Result<(), Failure> {
+    let signals = Signals::listen();
+    let mut signals =
+        signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
     let screen = (!form.json && io::stdout().is_terminal()).then(Screen::open);
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = seconds.tick() => {}
-            ended = tokio::signal::ctrl_c() => {
-                return ended.map_err(|source| Failure::System { what: "listen to Ctrl-C", source });
-            }
+            _ = signals.next() => return Ok(()),
         }
-        let status = client.status().await;
-        match (&screen, status) {
-            (None, status) => show(&status?, form),
+        match (&screen, client.status().await) {
             (Some(screen), Ok(status)) => screen.draw(&draw(&status, Timestamp::now())),
             (Some(screen), Err(error @ ClientError::NotRunning { .. })) => {
                 screen.draw(&format!("{error}\n"));
             }
-            (Some(_), Err(error)) => return Err(error.into()),
+            (None, Ok(status)) if form.json => output::json_line(&status),
+            (None, Ok(status)) => output::out(&format!("{}\n", draw(&status, Timestamp::now()))),
+            (_, Err(error)) => return Err(error.into()),
         }
-    }
-}
-
-/// The terminal's other screen, so that what stood on it before comes back.
-struct Screen;
-
-impl Screen {
-    fn open() -> Self {
-        output::raw("\x1b[?1049h\x1b[?25l");
-        Self
-    }
-
-    /// Draws over what is there, without a moment of emptiness between.
-    fn draw(&self, text: &str) {
-        let lines = text.replace('\n', "\x1b[K\n");
-        output::raw(&format!("\x1b[H{lines}\x1b[J"));
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        output::raw("\x1b[?25h\x1b[?1049l");
     }
 }
 
@@ -215,7 +190,8 @@ fn row(service: String, instance: &Instance) -> [Cell; 10] {
 }
 
 fn why(instance: &Instance) -> String {
-    let age = rough(Duration::from_secs_f64(instance.since_s.max(0.0)));
+    // In whole seconds, so that it does not flicker.
+    let age = rough(Duration::from_secs(instance.since_s as u64));
     match instance.reason.as_str() {
         "" => format!("for {age}"),
         reason => format!("for {age}: {reason}"),

@@ -33,6 +33,20 @@ fn warnings_leave_a_file_that_can_be_served() {
 }
 
 #[test]
+fn certificates_are_looked_into() {
+    let tls = "tls = { certificates = [{ cert = \"cert.pem\", key = \"cert.pem\" }] }\n";
+    let sandbox = Sandbox::new(&GOOD.replace("[[routes]]", &format!("{tls}[[routes]]")));
+    std::fs::write(sandbox.path().join("cert.pem"), "nonsense").unwrap();
+    let ended = sandbox.plimsoll(&["check"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), ""));
+    insta::assert_snapshot!("check-certificate", ended.stdout);
+    let ended = sandbox.plimsoll(&["check", "--json"]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((report["valid"].clone(), report["errors"].clone()), (false.into(), 1.into()));
+    assert_eq!(report["certificates"][0]["listener"], "web");
+}
+
+#[test]
 fn programs_get_the_same_as_data() {
     let sandbox = Sandbox::new(BAD);
     let ended = sandbox.plimsoll(&["check", "--json"]);

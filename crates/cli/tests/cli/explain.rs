@@ -44,6 +44,18 @@ fn a_file_that_nobody_serves_is_explained_too() {
 }
 
 #[test]
+fn a_listener_that_redirects_everything_asks_no_route() {
+    let secure = "[listeners.secure]\nbind = \"127.0.0.1:0\"\n\
+         tls = { certificates = [{ cert = \"a.pem\", key = \"a.pem\" }] }\n";
+    let clear = "[listeners.clear]\nbind = \"127.0.0.1:0\"\nredirect_https = true\n";
+    let routes = "[[routes]]\nrespond = { status = 200 }\n";
+    let sandbox = Sandbox::new(&format!("{secure}{clear}{routes}"));
+    std::fs::write(sandbox.path().join("a.pem"), "").unwrap();
+    let ended = sandbox.plimsoll(&["explain", "GET", "http://a.test/x", "--offline"]);
+    insta::assert_snapshot!("explain-https", ended.stdout);
+}
+
+#[test]
 fn no_value_of_a_header_is_told() {
     let sandbox = Sandbox::new(ROUTES);
     let beta = ["explain", "GET", "shop.example.com/cart/1", "-H", "cookie: beta=1", "--json"];
