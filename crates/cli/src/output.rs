@@ -32,9 +32,13 @@ pub(crate) fn json(document: &impl Serialize) {
     out(&format!("{text}\n"));
 }
 
-/// Ends the program where nobody reads any more, as `plimsoll status | head -1` has it.
+/// Ends the program where nobody reads any more, as `plimsoll status | head -1` has it, or where
+/// what it says is lost.
 fn finish(printed: io::Result<()>) {
-    if printed.is_err() {
-        std::process::exit(1);
+    let Err(error) = printed else { return };
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        // If this is lost, too, the exit code is all that is left.
+        let _ = writeln!(anstream::stderr(), "error: cannot print: {error}");
     }
+    std::process::exit(1);
 }

@@ -1,25 +1,58 @@
-//! Where the access log goes.
+//! The access log: where it goes, also after a reload.
 
 use std::io;
 
-use model::{AccessLog, Log};
+use model::Log;
+use telemetry::scrape::AccessLogSample;
 use telemetry::{Destination, LogSink, LogWriter};
 
-/// Starts the writer of the access log, if there is to be one.
-///
-/// # Errors
-/// When its file cannot be opened.
-pub(crate) fn start(log: &Log) -> io::Result<Option<LogSink>> {
-    let destination = match &log.access {
-        AccessLog::Off => return Ok(None),
-        AccessLog::Stdout => Destination::Stdout,
-        AccessLog::File(path) => Destination::File(path.clone()),
-    };
-    LogSink::start(destination, log.format).map(Some)
+/// The access log.
+pub(crate) struct Access {
+    sink: LogSink,
+    log: Log,
 }
 
-/// One end for each of `workers`.
-pub(crate) fn writers(sink: Option<&LogSink>, workers: usize) -> Vec<LogWriter> {
-    let writer = |_| sink.and_then(LogSink::writer);
-    (0..workers).filter_map(writer).collect()
+impl Access {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// When its file cannot be opened.
+    pub(crate) fn start(log: &Log) -> io::Result<Self> {
+        let sink = LogSink::start(Destination::from(&log.access), log.format)?;
+        Ok(Self { sink, log: log.clone() })
+    }
+
+    /// One end for each of `workers`.
+    pub(crate) fn writers(&self, workers: usize) -> Vec<LogWriter> {
+        (0..workers).filter_map(|_| self.sink.writer()).collect()
+    }
+
+    /// Goes where `log` wants it from now on, and says what was wanted before.
+    ///
+    /// # Errors
+    /// When the file cannot be opened; then nothing has changed.
+    pub(crate) fn redirect(&mut self, log: &Log) -> io::Result<Log> {
+        if (&log.access, log.format) != (&self.log.access, self.log.format) {
+            self.sink.redirect(Destination::from(&log.access), log.format)?;
+        }
+        Ok(std::mem::replace(&mut self.log, log.clone()))
+    }
+
+    /// Opens its file anew, so that it can be rotated.
+    pub(crate) fn reopen(&self) {
+        self.sink.reopen();
+    }
+
+    /// What is counted of it.
+    pub(crate) fn sample(&self) -> AccessLogSample {
+        AccessLogSample {
+            dropped_lines: self.sink.dropped_lines(),
+            write_errors: self.sink.write_errors(),
+        }
+    }
+
+    /// Ends it once all is written, which waits for the disk. The writers must be gone.
+    pub(crate) fn close(self) {
+        self.sink.close();
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::{Diagnostic, LoadError, Severity};
 use model::{Diff, Intent, Revision};
+use telemetry::{Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::explanation::{ExplainError, Explanation};
@@ -123,7 +124,7 @@ pub(crate) enum Command {
         reply: Reply<Result<InstanceStatus, InstanceError>>,
     },
     Explain(Question, Reply<Result<Explanation, ExplainError>>),
-    Scrape(Reply<String>),
+    Scrape(Reply<Scrape>),
     Shutdown(Reply<usize>),
 }
 
@@ -193,7 +194,9 @@ impl Handle {
     /// # Errors
     /// When the control loop has ended.
     pub async fn scrape(&self) -> Result<String, Ended> {
-        self.ask(Command::Scrape).await
+        let mut scrape = self.ask(Command::Scrape).await?;
+        scrape.process = Process::read().ok();
+        Ok(scrape.encode())
     }
 
     /// Ends everything: takes no new connection, and gives open exchanges `server.drain`. Says how

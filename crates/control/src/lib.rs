@@ -1,6 +1,6 @@
 //! The one writer: takes a configuration up, watches what is served, and decides who serves.
 //!
-//! One loop (`writer`) owns the data plane ([`edge::Edge`]), the intent, the addresses of names
+//! One loop, in `writer`, owns the data plane ([`edge::Edge`]), the intent, the addresses of names
 //! and what is thought of each instance. Everybody else talks to it through a [`Handle`]; whatever
 //! may take long runs in tasks beside it and tells the loop. What a series of checks or failures
 //! means is `balance`'s to say, what is served is the edge's; nothing here touches a request.
@@ -44,6 +44,7 @@ pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Stat
 pub use sticky_key::StickyKeyError;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
+use access_log::Access;
 use names::Names;
 use prepare::{Preparation, Prepared};
 use writer::{Inbox, Writer};
@@ -85,9 +86,6 @@ pub enum StartError {
     /// There is no secret for TLS sessions.
     #[error("cannot draw a key for TLS sessions")]
     Resumption(#[from] rustls::Error),
-    /// The access log cannot be opened.
-    #[error("cannot open the access log")]
-    AccessLog(#[source] io::Error),
     /// A worker cannot be started.
     #[error("cannot start the workers")]
     Workers(#[source] io::Error),
@@ -132,13 +130,13 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let prepared = preparation.clone().run(Default::default()).await?;
     let intent = prepared.intent.clone();
 
-    let log = access_log::start(&intent.log).map_err(StartError::AccessLog)?;
+    let log = Access::start(&intent.log).map_err(PrepareError::AccessLog)?;
     let (suspect, suspects) = mpsc::unbounded_channel();
     let workers = workers(&intent);
     let options = Options {
         workers,
         sticky_key: sticky_key::load(&intent.server.state_dir)?,
-        logs: access_log::writers(log.as_ref(), workers.get()),
+        logs: log.writers(workers.get()),
         suspects: suspect,
     };
     let edge = Edge::start(options).map_err(StartError::Workers)?;

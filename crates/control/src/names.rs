@@ -56,19 +56,18 @@ impl Names {
         Self { resolver, tell, followed: BTreeMap::new() }
     }
 
-    /// Follows `wanted` from now on and nothing else. `first` holds what was found already of
-    /// those that are new.
-    pub(crate) fn follow(&mut self, wanted: &BTreeSet<String>, first: Vec<Resolved>) {
+    /// Follows `wanted` from now on and nothing else. `found` are lookups that have just ended, of
+    /// all that are new at least.
+    pub(crate) fn follow(&mut self, wanted: &BTreeSet<String>, found: Vec<Resolved>) {
         self.followed.retain(|name, _| wanted.contains(name));
-        for Resolved { name, lookup } in first {
-            if !wanted.contains(&name) || self.followed.contains_key(&name) {
-                continue;
-            }
-            let mut pace = Pace::default();
-            let wait = pace.after(&lookup);
-            let follow = follow(name.clone(), self.resolver.clone(), self.tell.clone(), pace, wait);
-            let mut followed =
-                Followed { addresses: BTreeSet::new(), fault: None, _task: Task::spawn(follow) };
+        for Resolved { name, lookup } in found.into_iter().filter(|it| wanted.contains(&it.name)) {
+            let mut followed = self.followed.remove(&name).unwrap_or_else(|| {
+                let mut pace = Pace::default();
+                let wait = pace.after(&lookup);
+                let (resolver, tell) = (self.resolver.clone(), self.tell.clone());
+                let task = Task::spawn(follow(name.clone(), resolver, tell, pace, wait));
+                Followed { addresses: BTreeSet::new(), fault: None, _task: task }
+            });
             followed.take_up(&name, lookup);
             self.followed.insert(name, followed);
         }
@@ -86,9 +85,10 @@ impl Names {
         self.followed.iter().map(|(name, followed)| (name.clone(), addresses(followed))).collect()
     }
 
-    /// Those that are followed.
-    pub(crate) fn followed(&self) -> BTreeSet<String> {
-        self.followed.keys().cloned().collect()
+    /// Those whose last lookup did not fail.
+    pub(crate) fn well_known(&self) -> BTreeSet<String> {
+        let well = self.followed.iter().filter(|(_, followed)| followed.fault.is_none());
+        well.map(|(name, _)| name.clone()).collect()
     }
 
     /// Why the last lookup of `name` failed, if it did.

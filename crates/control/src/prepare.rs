@@ -2,6 +2,7 @@
 //! first addresses of new names. Changes nothing; may take seconds, so never in the control loop.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub enum PrepareError {
     /// It is right, but certificates that it names are not.
     #[error("certificates cannot be used:\n{0}")]
     Certificates(#[from] BadCertificates),
+    /// It is right, but the access log cannot go where it says.
+    #[error("cannot open the access log")]
+    AccessLog(#[source] io::Error),
     /// The thread that read it has panicked, which no file should do.
     #[error("reading the configuration has panicked")]
     Panicked(#[from] tokio::task::JoinError),
@@ -41,7 +45,7 @@ pub(crate) struct Preparation {
 pub(crate) struct Prepared {
     pub(crate) intent: Arc<Intent>,
     pub(crate) tls: Tls,
-    /// What was found of the names that were not known.
+    /// What was found of the names that were not known, or not well.
     pub(crate) resolved: Vec<Resolved>,
 }
 

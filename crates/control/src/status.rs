@@ -93,6 +93,8 @@ pub struct InstanceStatus {
     pub in_flight: u32,
     /// What came of its requests since it is known.
     pub totals: Outcomes,
+    /// How often it was ejected since it is known.
+    pub ejections: u64,
     /// What it did lately.
     pub recent: Recent,
 }

@@ -130,7 +130,7 @@ impl<'a> Story<'a> {
                 shard.duration.record(duration);
             }
         }
-        worker.counters.exchanges.add(1);
+        worker.counters.exchanges.count(self.ending);
         worker.log(|| self.record(bytes, duration));
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{Generation, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
-use telemetry::{AccessRecord, Counter, LogWriter};
+use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc};
 use wire::buffer::Pool;
@@ -74,8 +74,8 @@ impl Shared {
 /// What a worker counts beside services and instances.
 #[derive(Debug, Default)]
 pub struct WorkerCounters {
-    /// Exchanges that ended.
-    pub exchanges: Counter,
+    /// How exchanges ended.
+    pub exchanges: EndingCounters,
     /// Requests that were refused before they could be routed.
     pub refused: Counter,
 }

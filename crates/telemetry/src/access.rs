@@ -1,15 +1,25 @@
 //! One line of the access log for each exchange.
 //!
-//! Whatever a client sent is written so that it can neither end a line nor forge a field. The
-//! query is never written: it is where tokens travel that should not.
+//! Whatever a client sent is written so that it can neither end a line nor forge a field, and cut
+//! where it is very long. The query is never written, nor the referrer, which may hold another's:
+//! there tokens travel that no log should keep. The fields stand in [`Field`].
+
+mod field;
+mod line;
+mod stamp;
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use model::LogFormat;
 
 use crate::ending::Ending;
+use line::{Line, Notation};
+use stamp::Stamp;
+
+pub use field::{Field, Kind};
+pub use line::VALUE_BYTES_MAX;
 
 /// Everything that the log tells of one exchange.
 #[derive(Clone, Copy)]
@@ -28,7 +38,7 @@ pub struct AccessRecord<'a> {
     pub method: &'a [u8],
     /// The host that was asked for, with its port if it names one.
     pub host: &'a [u8],
-    /// The path as it was sent, without the query.
+    /// The path as it was sent. A query behind it is not written.
     pub path: &'a [u8],
     /// The status that the client saw; 0 if it saw none.
     pub status: u16,
@@ -58,15 +68,16 @@ pub struct AccessRecord<'a> {
     pub user_agent: Option<&'a [u8]>,
 }
 
-/// Writes lines for one worker. Formats the time of day once a second.
+/// Writes lines for one worker. It formats the time of day once a second, and nothing in it
+/// allocates once its scratch has grown to the longest route.
 #[derive(Debug, Default)]
 pub struct AccessFormat {
-    second: u64,
-    stamp: String,
+    stamp: Stamp,
+    route: String,
 }
 
 impl AccessFormat {
-    /// Appends the line of `record`, which ended at `now`.
+    /// Appends the line of `record`, which ended at `now`, with its end of line.
     pub fn write(
         &mut self,
         record: &AccessRecord<'_>,
@@ -74,172 +85,65 @@ impl AccessFormat {
         format: LogFormat,
         out: &mut Vec<u8>,
     ) {
-        let mut line = Line { out, is_json: format == LogFormat::Json, is_first: true };
-        line.begin();
-        self.time(now, &mut line);
-        line.text("request_id", record.request_id);
-        line.address("client", record.client);
-        line.text("method", record.method);
-        line.text("host", record.host);
-        line.text("path", record.path);
-        line.number("status", record.status.into());
-        line.number("bytes_in", record.bytes_in);
-        line.number("bytes_out", record.bytes_out);
-        line.millis("duration_ms", record.total);
-        record.upstream_connect.iter().for_each(|time| line.millis("connect_ms", *time));
-        record.upstream_first_byte.iter().for_each(|time| line.millis("first_byte_ms", *time));
-        record.route.iter().for_each(|route| line.display("route", *route));
-        record.service.iter().for_each(|name| line.text("service", name.as_bytes()));
-        record.release.iter().for_each(|name| line.text("release", name.as_bytes()));
-        record.instance.iter().for_each(|name| line.text("instance", name.as_bytes()));
-        line.number("attempts", record.attempts.into());
-        line.text("ending", record.ending.as_str().as_bytes());
-        line.text("listener", record.listener.as_bytes());
-        line.text("protocol", record.protocol.as_bytes());
-        line.flag("tls", record.tls);
-        record.user_agent.iter().for_each(|agent| line.text("user_agent", agent));
+        match format {
+            LogFormat::Text => self.line(line::Text, record, now, out),
+            LogFormat::Json => self.line(line::Json, record, now, out),
+        }
+    }
+
+    fn line<N: Notation>(
+        &mut self,
+        notation: N,
+        record: &AccessRecord<'_>,
+        now: SystemTime,
+        out: &mut Vec<u8>,
+    ) {
+        let mut line = Line::begin(notation, out, self.stamp.at(now));
+        line.text(Field::RequestId, record.request_id);
+        line.address(Field::Client, record.client);
+        line.text(Field::Method, record.method);
+        line.text(Field::Host, record.host);
+        line.text(Field::Path, without_query(record.path));
+        line.number(Field::Status, record.status.into());
+        line.number(Field::BytesIn, record.bytes_in);
+        line.number(Field::BytesOut, record.bytes_out);
+        line.millis(Field::Duration, record.total);
+        record.upstream_connect.iter().for_each(|time| line.millis(Field::Connect, *time));
+        record.upstream_first_byte.iter().for_each(|time| line.millis(Field::FirstByte, *time));
+        if let Some(route) = record.route {
+            self.route.clear();
+            write!(self.route, "{route}").expect("writing to a string cannot fail");
+            line.text(Field::Route, self.route.as_bytes());
+        }
+        record.service.iter().for_each(|name| line.text(Field::Service, name.as_bytes()));
+        record.release.iter().for_each(|name| line.text(Field::Release, name.as_bytes()));
+        record.instance.iter().for_each(|name| line.text(Field::Instance, name.as_bytes()));
+        line.number(Field::Attempts, record.attempts.into());
+        line.word(Field::Ending, record.ending.as_str());
+        line.text(Field::Listener, record.listener.as_bytes());
+        line.text(Field::Protocol, record.protocol.as_bytes());
+        line.flag(Field::Tls, record.tls);
+        record.user_agent.iter().for_each(|agent| line.text(Field::UserAgent, agent));
         line.end();
     }
-
-    fn time(&mut self, now: SystemTime, line: &mut Line<'_>) {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if self.second != since.as_secs() || self.stamp.is_empty() {
-            self.second = since.as_secs();
-            self.stamp.clear();
-            let time = jiff::Timestamp::from_second(self.second as i64).unwrap_or_default();
-            // Writing to a string cannot fail.
-            let _ = write!(self.stamp, "{}", time.strftime("%Y-%m-%dT%H:%M:%S"));
-        }
-        line.key("time");
-        line.quote();
-        line.out.extend_from_slice(self.stamp.as_bytes());
-        line.out.push(b'.');
-        line.digits(since.subsec_millis().into(), 3);
-        line.out.push(b'Z');
-        line.quote();
-    }
 }
 
-/// A line that is being written.
-struct Line<'a> {
-    out: &'a mut Vec<u8>,
-    is_json: bool,
-    is_first: bool,
-}
-
-impl Line<'_> {
-    fn begin(&mut self) {
-        if self.is_json {
-            self.out.push(b'{');
-        }
-    }
-
-    fn end(&mut self) {
-        self.out.extend_from_slice(if self.is_json { b"}\n" } else { b"\n" });
-    }
-
-    fn quote(&mut self) {
-        if self.is_json {
-            self.out.push(b'"');
-        }
-    }
-
-    fn key(&mut self, key: &str) {
-        if !std::mem::take(&mut self.is_first) {
-            self.out.push(if self.is_json { b',' } else { b' ' });
-        }
-        self.quote();
-        self.out.extend_from_slice(key.as_bytes());
-        self.quote();
-        self.out.push(if self.is_json { b':' } else { b'=' });
-    }
-
-    fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    }
-
-    fn flag(&mut self, key: &str, value: bool) {
-        self.key(key);
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
-    }
-
-    /// Milliseconds with three places.
-    fn millis(&mut self, key: &str, time: Duration) {
-        let micros = time.as_micros() as u64;
-        self.number(key, micros / 1000);
-        self.out.push(b'.');
-        self.digits(micros % 1000, 3);
-    }
-
-    fn digits(&mut self, value: u64, places: u32) {
-        for place in (0..places).rev() {
-            self.out.push(b'0' + (value / 10u64.pow(place) % 10) as u8);
-        }
-    }
-
-    fn address(&mut self, key: &str, address: IpAddr) {
-        self.key(key);
-        self.quote();
-        // Writing to memory cannot fail, and an address needs no escape.
-        let _ = write!(Plain(self.out), "{address}");
-        self.quote();
-    }
-
-    fn display(&mut self, key: &str, value: &dyn fmt::Display) {
-        self.text(key, value.to_string().as_bytes());
-    }
-
-    fn text(&mut self, key: &str, value: &[u8]) {
-        self.key(key);
-        let is_bare = !self.is_json && !value.is_empty() && value.iter().all(is_plain);
-        if is_bare {
-            self.out.extend_from_slice(value);
-            return;
-        }
-        self.out.push(b'"');
-        for chunk in value.utf8_chunks() {
-            chunk.valid().chars().for_each(|char| self.escaped(char));
-            if !chunk.invalid().is_empty() {
-                self.escaped(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        self.out.push(b'"');
-    }
-
-    fn escaped(&mut self, char: char) {
-        match char {
-            '"' => self.out.extend_from_slice(b"\\\""),
-            '\\' => self.out.extend_from_slice(b"\\\\"),
-            // Also what a terminal or a log viewer would take for an end of line or a command.
-            char if char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') => {
-                let _ = write!(Plain(self.out), "\\u{:04x}", char as u32);
-            }
-            char => self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-}
-
-/// Whether a byte can stand in a bare value.
-fn is_plain(byte: &u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=')
-}
-
-struct Plain<'a>(&'a mut Vec<u8>);
-
-impl fmt::Write for Plain<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
+/// Whoever makes a record leaves the query out; that it is never written is decided here.
+fn without_query(path: &[u8]) -> &[u8] {
+    memchr::memchr(b'?', path).map_or(path, |end| &path[..end])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
-    fn line(path: &[u8], format: LogFormat) -> String {
-        let record = AccessRecord {
+    fn record(path: &[u8]) -> AccessRecord<'_> {
+        AccessRecord {
             request_id: b"id1",
             client: "192.0.2.1".parse().unwrap(),
             listener: "web",
@@ -252,47 +156,198 @@ mod tests {
             bytes_in: 1,
             bytes_out: 2,
             total: Duration::from_micros(1234),
-            upstream_connect: None,
+            upstream_connect: Some(Duration::from_micros(850)),
             upstream_first_byte: Some(Duration::from_micros(7)),
             route: Some(&"/*"),
             service: Some("api"),
-            release: None,
+            release: Some("1.4.2"),
             instance: Some("10.0.0.1:80"),
             attempts: 1,
             ending: Ending::Ok,
             user_agent: Some(b"curl 8"),
-        };
+        }
+    }
+
+    fn line(record: &AccessRecord<'_>, format: LogFormat) -> String {
         let mut out = Vec::new();
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        AccessFormat::default().write(&record, now, format, &mut out);
+        AccessFormat::default().write(record, now, format, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    /// Reads a text line back: keys and values, or `None` where it is not what the reference says.
+    fn parse_text(line: &str) -> Option<Vec<(String, String)>> {
+        let mut rest = line.strip_suffix('\n')?;
+        let mut pairs = Vec::new();
+        loop {
+            let (key, after) = rest.split_once('=')?;
+            let (value, after) = match after.starts_with('"') {
+                true => {
+                    let mut values =
+                        serde_json::Deserializer::from_str(after).into_iter::<String>();
+                    let value = values.next()?.ok()?;
+                    (value, &after[values.byte_offset()..])
+                }
+                false => {
+                    let end = after.find(' ').unwrap_or(after.len());
+                    (after[..end].to_owned(), &after[end..])
+                }
+            };
+            pairs.push((key.to_owned(), value));
+            match after.strip_prefix(' ') {
+                Some(after) => rest = after,
+                None => return after.is_empty().then_some(pairs),
+            }
+        }
+    }
+
+    fn get(pairs: &[(String, String)], field: Field) -> &str {
+        let mut values = pairs.iter().filter(|(key, _)| key == field.as_str());
+        let (_, value) = values.next().unwrap();
+        assert!(values.next().is_none(), "twice: {field:?}");
+        value
+    }
+
+    /// What a log may tell of `value`.
+    fn expected(value: &[u8]) -> String {
+        let cut = &value[..value.len().min(VALUE_BYTES_MAX)];
+        let mark = if cut.len() < value.len() { "…" } else { "" };
+        format!("{}{mark}", String::from_utf8_lossy(cut))
     }
 
     #[test]
     fn text_is_key_and_value() {
         assert_eq!(
-            line(b"/x", LogFormat::Text),
+            line(&record(b"/x"), LogFormat::Text),
             "time=2023-11-14T22:13:20.123Z request_id=id1 client=192.0.2.1 method=GET host=a.b \
-             path=/x status=200 bytes_in=1 bytes_out=2 duration_ms=1.234 first_byte_ms=0.007 \
-             route=/* service=api instance=10.0.0.1:80 attempts=1 ending=ok listener=web \
-             protocol=HTTP/1.1 tls=false user_agent=\"curl 8\"\n"
+             path=/x status=200 bytes_in=1 bytes_out=2 duration_ms=1.234 connect_ms=0.850 \
+             first_byte_ms=0.007 route=/* service=api release=1.4.2 instance=10.0.0.1:80 \
+             attempts=1 ending=ok listener=web protocol=HTTP/1.1 tls=false user_agent=\"curl 8\"\n"
         );
     }
 
     #[test]
     fn json_is_one_object() {
-        let line = line(b"/x", LogFormat::Json);
-        assert!(line.starts_with("{\"time\":\"2023-11-14T22:13:20.123Z\",\"request_id\":\"id1\""));
-        assert!(line.contains("\"status\":200,") && line.contains("\"duration_ms\":1.234,"));
-        assert!(line.ends_with("\"user_agent\":\"curl 8\"}\n"));
+        assert_eq!(
+            line(&record(b"/x"), LogFormat::Json),
+            "{\"time\":\"2023-11-14T22:13:20.123Z\",\"request_id\":\"id1\",\
+             \"client\":\"192.0.2.1\",\"method\":\"GET\",\"host\":\"a.b\",\"path\":\"/x\",\
+             \"status\":200,\"bytes_in\":1,\"bytes_out\":2,\"duration_ms\":1.234,\
+             \"connect_ms\":0.850,\"first_byte_ms\":0.007,\"route\":\"/*\",\"service\":\"api\",\
+             \"release\":\"1.4.2\",\"instance\":\"10.0.0.1:80\",\"attempts\":1,\"ending\":\"ok\",\
+             \"listener\":\"web\",\"protocol\":\"HTTP/1.1\",\"tls\":false,\
+             \"user_agent\":\"curl 8\"}\n"
+        );
+    }
+
+    #[test]
+    fn what_did_not_happen_has_no_field() {
+        let empty = AccessRecord {
+            upstream_connect: None,
+            upstream_first_byte: None,
+            route: None,
+            service: None,
+            release: None,
+            instance: None,
+            user_agent: None,
+            ..record(b"/x")
+        };
+        let pairs = parse_text(&line(&empty, LogFormat::Text)).unwrap();
+        let written: Vec<_> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+        let always = Field::ALL.iter().filter(|field| field.when() == "always");
+        assert_eq!(written, always.map(|field| field.as_str()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_full_record_has_every_field_once_in_the_order_of_the_reference() {
+        let pairs = parse_text(&line(&record(b"/x"), LogFormat::Text)).unwrap();
+        let written: Vec<_> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(written, Field::ALL.iter().map(|field| field.as_str()).collect::<Vec<_>>());
+
+        let line = line(&record(b"/x"), LogFormat::Json);
+        let object: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!(object.len(), Field::ALL.len());
+        for field in Field::ALL {
+            let is_right = match field.kind() {
+                Kind::Time | Kind::Text => object[field.as_str()].is_string(),
+                Kind::Count => object[field.as_str()].is_u64(),
+                Kind::Millis => object[field.as_str()].is_f64(),
+                Kind::Flag => object[field.as_str()].is_boolean(),
+            };
+            assert!(is_right, "{field:?}");
+        }
     }
 
     #[test]
     fn nothing_that_a_client_sends_can_forge_a_line_or_a_field() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let line = line(b"/a\n status=500 \"\\\x1b[2J\xff", format);
+            let line =
+                line(&record("/a\n status=500 \"\\\u{1b}[2J\u{202e}\u{85}é".as_bytes()), format);
             assert_eq!(line.matches('\n').count(), 1);
-            assert!(line.contains("\"/a\\u000a status=500 \\\"\\\\\\u001b[2J\u{fffd}\""), "{line}");
+            let wanted = "\"/a\\u000a status=500 \\\"\\\\\\u001b[2J\\u202e\\u0085é\"";
+            assert!(line.contains(wanted), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_never_written() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let line = line(&record(b"/login?token=hunter2"), format);
+            assert!(line.contains("/login") && !line.contains("hunter2"), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_either_family_is_written_as_it_is() {
+        for address in ["0.0.0.0", "255.255.255.255", "10.0.20.3", "2001:db8::1", "::ffff:1.2.3.4"]
+        {
+            let record = AccessRecord { client: address.parse().unwrap(), ..record(b"/") };
+            let pairs = parse_text(&line(&record, LogFormat::Text)).unwrap();
+            assert_eq!(get(&pairs, Field::Client), address);
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters_and_marked() {
+        let long = "é".repeat(VALUE_BYTES_MAX);
+        let record = AccessRecord { user_agent: Some(&long.as_bytes()[1..]), ..record(b"/") };
+        let pairs = parse_text(&line(&record, LogFormat::Text)).unwrap();
+        let agent = get(&pairs, Field::UserAgent);
+        assert!(agent.len() <= VALUE_BYTES_MAX + 10 && agent.ends_with("é…"), "{agent}");
+
+        let exact = [b'a'; VALUE_BYTES_MAX];
+        let record = AccessRecord { user_agent: Some(&exact), ..record };
+        let pairs = parse_text(&line(&record, LogFormat::Text)).unwrap();
+        assert_eq!(get(&pairs, Field::UserAgent).as_bytes(), exact);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_read_back_from_either_format(
+            path in proptest::collection::vec(any::<u8>(), 0..40),
+            agent in ".{0,40}",
+            method in "[ -~]{0,9}",
+        ) {
+            let record = AccessRecord {
+                method: method.as_bytes(),
+                user_agent: Some(agent.as_bytes()),
+                ..record(&path)
+            };
+            let wanted = [
+                (Field::Method, expected(method.as_bytes())),
+                (Field::Path, expected(without_query(&path))),
+                (Field::UserAgent, expected(agent.as_bytes())),
+            ];
+            let text = line(&record, LogFormat::Text);
+            prop_assert_eq!(text.matches(char::is_control).count(), 1);
+            let pairs = parse_text(&text).unwrap();
+            let json = line(&record, LogFormat::Json);
+            prop_assert_eq!(json.matches(char::is_control).count(), 1);
+            let object: Value = serde_json::from_str(&json).unwrap();
+            for (field, wanted) in wanted {
+                prop_assert_eq!(get(&pairs, field), &*wanted);
+                prop_assert_eq!(&object[field.as_str()], &*wanted);
+            }
         }
     }
 }

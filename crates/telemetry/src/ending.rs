@@ -1,48 +1,45 @@
 //! The one word for how an exchange ended.
+//!
+//! The access log and the metrics use the same word. How often an instance was asked is told
+//! beside it, not by it: an exchange that ended well after a retry is `ok` with two attempts.
 
 use std::fmt;
 
 /// Declares the endings with their word and who is at fault, once for all uses.
 macro_rules! endings {
-    ($($(#[$doc:meta])* $name:ident = $word:literal by $fault:ident,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal by $blame:ident,)*) => {
         /// How an exchange ended.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Ending {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])+ $name,)*
         }
 
         impl Ending {
             /// Every ending.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The word that the log writes.
-            pub fn as_str(self) -> &'static str {
+            /// The word that the log and the metrics write.
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)*
                 }
             }
 
-            /// Who is at fault.
-            pub fn blame(self) -> Blame {
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
                 match self {
-                    $(Self::$name => Blame::$fault,)*
+                    $(Self::$name => concat!($($doc),+).trim_ascii(),)*
+                }
+            }
+
+            /// Who is at fault.
+            pub const fn blame(self) -> Blame {
+                match self {
+                    $(Self::$name => Blame::$blame,)*
                 }
             }
         }
     };
-}
-
-/// Who is at fault for how an exchange ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// It ended as it should.
-    Nobody,
-    /// The client.
-    Client,
-    /// An instance.
-    Instance,
-    /// Plimsoll, or how it is configured.
-    Edge,
 }
 
 endings! {
@@ -53,8 +50,8 @@ endings! {
     /// A route answered by itself.
     Respond = "respond" by Nobody,
     /// An upgraded connection was carried to its end.
-    Tunnel = "tunnel" by Nobody,
-    /// Not HTTP, or ambiguous.
+    Tunnel = "tunnel_closed" by Nobody,
+    /// Not HTTP, or framing that could be read two ways.
     BadRequest = "bad_request" by Client,
     /// Too many or too large headers.
     HeaderTooLarge = "header_too_large" by Client,
@@ -66,11 +63,11 @@ endings! {
     HeaderTimeout = "header_timeout" by Client,
     /// The body came too slowly.
     BodyTimeout = "body_timeout" by Client,
-    /// The client went away.
+    /// The client went away before it had its answer.
     ClientClosed = "client_closed" by Client,
     /// The client did not read its answer.
     WriteTimeout = "write_timeout" by Client,
-    /// A method that is not served.
+    /// A method that a gateway does not serve.
     MethodNotAllowed = "method_not_allowed" by Client,
     /// No route matches.
     NoRoute = "no_route" by Client,
@@ -92,11 +89,38 @@ endings! {
     UpstreamTimeout = "upstream_timeout" by Instance,
     /// An instance broke off in the middle of its answer.
     UpstreamTruncated = "upstream_truncated" by Instance,
+    /// Plimsoll stopped, and what its drain time left open was cut off.
+    Shutdown = "shutdown" by Edge,
+}
+
+/// Who is at fault for how an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// It ended as it should.
+    Nobody,
+    /// The client.
+    Client,
+    /// An instance.
+    Instance,
+    /// Plimsoll, or how it is configured.
+    Edge,
+}
+
+impl Blame {
+    /// Who, in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Client => "the client",
+            Self::Instance => "an instance",
+            Self::Edge => "Plimsoll, or how it is configured",
+        }
+    }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
@@ -111,5 +135,13 @@ mod tests {
         assert_eq!(words.len(), Ending::ALL.len());
         let plain = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         assert!(words.iter().all(plain));
+    }
+
+    #[test]
+    fn every_ending_says_what_it_means() {
+        for ending in Ending::ALL {
+            let meaning = ending.meaning();
+            assert!(meaning.ends_with('.') && !meaning.contains("  "), "{meaning}");
+        }
     }
 }

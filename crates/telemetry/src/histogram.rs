@@ -1,31 +1,41 @@
-//! Durations in log-linear buckets: HdrHistogram's layout, with sixteen buckets to each power of
-//! two, so that a bucket is at most 1/16 wide of the values in it.
+//! Durations in log-linear buckets, written by one thread.
 //!
-//! One thread writes and any thread reads, as with [`Counter`]. A reader may see a
-//! record that is half made: its bucket but not yet its sum. Nothing depends on the two agreeing.
+//! The layout is HdrHistogram's (Gil Tene, <https://hdrhistogram.org>) with 16 buckets to each
+//! power of two: below 16 µs every microsecond has its own bucket, above it a bucket holds the
+//! values that share their five leading bits. A bucket is therefore at most 1/16 as wide as the
+//! least value in it, and that is the relative error of whatever is read off it. Fixed buckets
+//! rather than samples or a sketch, since buckets of all workers and of all times can be added
+//! and subtracted without losing anything.
 
 use std::time::Duration;
 
 use crate::counter::Counter;
+use crate::snapshot::HistogramSnapshot;
 
 /// Values below this have a bucket of their own each.
-const LINEAR: u64 = 16;
-/// Bits of a value below its first bucket's.
+const LINEAR: u64 = 1 << SUB_BITS;
+/// Bits that tell the buckets of one power of two apart.
 const SUB_BITS: u32 = 4;
-/// The largest exponent: 2^33 microseconds are over two hours, and longer counts as that.
+/// The largest exponent.
 const EXPONENT_MAX: u32 = 33;
-const BUCKETS: usize = (LINEAR as usize) * (EXPONENT_MAX - SUB_BITS + 2) as usize;
+/// Over four and a half hours; what is longer counts as that.
+const MICROS_MAX: u64 = (1 << (EXPONENT_MAX + 1)) - 1;
 
-/// Durations, counted in microseconds.
+pub(crate) const BUCKETS: usize = LINEAR as usize * (EXPONENT_MAX - SUB_BITS + 2) as usize;
+
+/// How often each duration occurred, and their sum. Under 4 KiB, allocated once.
+///
+/// One thread writes and any thread reads, as with [`Counter`]. A reader may see a record that is
+/// half made: its bucket but not yet its sum. Nothing depends on the two agreeing.
 #[derive(Debug)]
 pub struct Histogram {
-    buckets: Box<[Counter]>,
+    buckets: Box<[Counter; BUCKETS]>,
     sum_micros: Counter,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        let buckets = (0..BUCKETS).map(|_| Counter::default()).collect();
+        let buckets = Box::new(std::array::from_fn(|_| Counter::default()));
         Self { buckets, sum_micros: Counter::default() }
     }
 }
@@ -34,97 +44,43 @@ impl Histogram {
     /// Counts one duration. Called by one thread only.
     #[inline]
     pub fn record(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros(duration).min(MICROS_MAX);
         self.buckets[bucket_of(micros)].add(1);
         self.sum_micros.add(micros);
     }
 
     /// What was counted so far.
     pub fn snapshot(&self) -> HistogramSnapshot {
-        HistogramSnapshot {
-            counts: self.buckets.iter().map(Counter::get).collect(),
-            sum_micros: self.sum_micros.get(),
-        }
+        let counts = self.buckets.iter().map(Counter::get).collect();
+        HistogramSnapshot::new(counts, self.sum_micros.get())
     }
 }
 
-fn bucket_of(micros: u64) -> usize {
-    if micros < LINEAR {
-        return micros as usize;
-    }
-    let exponent = micros.ilog2();
-    if exponent > EXPONENT_MAX {
-        return BUCKETS - 1;
-    }
-    let sub = (micros >> (exponent - SUB_BITS)) & (LINEAR - 1);
-    (exponent - SUB_BITS + 1) as usize * LINEAR as usize + sub as usize
+/// Whole microseconds, by 64-bit arithmetic only.
+#[inline]
+pub(crate) fn micros(duration: Duration) -> u64 {
+    let micros = duration.as_secs().saturating_mul(1_000_000);
+    micros.saturating_add(duration.subsec_micros().into())
 }
 
-/// The least value that falls in the bucket after this one.
-fn upper_bound(bucket: usize) -> u64 {
-    let next = bucket as u64 + 1;
-    if next < LINEAR {
-        return next;
-    }
-    let exponent = (next / LINEAR) as u32 + SUB_BITS - 1;
-    (LINEAR + next % LINEAR) << (exponent - SUB_BITS)
+/// The bucket of a value up to [`MICROS_MAX`].
+#[inline]
+pub(crate) fn bucket_of(micros: u64) -> usize {
+    // The exponent of the values in the linear part is raised to that of the part above it, whose
+    // buckets are as wide.
+    let exponent = (micros | LINEAR).ilog2();
+    let shift = exponent - SUB_BITS;
+    (u64::from(shift) * LINEAR + (micros >> shift)) as usize
 }
 
-/// What a histogram had counted at one time, or between two.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistogramSnapshot {
-    counts: Vec<u64>,
-    sum_micros: u64,
-}
-
-impl HistogramSnapshot {
-    /// How many durations.
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
+/// The least value of a bucket; of the bucket after the last, one more than the largest value.
+pub(crate) fn lower_bound(bucket: usize) -> u64 {
+    let (bucket, first) = (bucket as u64, 2 * LINEAR);
+    if bucket < first {
+        return bucket;
     }
-
-    /// All of them together.
-    pub fn sum(&self) -> Duration {
-        Duration::from_micros(self.sum_micros)
-    }
-
-    /// Adds what another had counted.
-    pub fn merge(&mut self, other: &Self) {
-        self.counts.resize(self.counts.len().max(other.counts.len()), 0);
-        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine += theirs);
-        self.sum_micros = self.sum_micros.wrapping_add(other.sum_micros);
-    }
-
-    /// What was counted since `earlier`, a snapshot of the same histogram.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        let before = earlier.counts.iter().copied().chain(std::iter::repeat(0));
-        let counts = self.counts.iter().zip(before).map(|(now, then)| now.saturating_sub(then));
-        Self {
-            counts: counts.collect(),
-            sum_micros: self.sum_micros.saturating_sub(earlier.sum_micros),
-        }
-    }
-
-    /// The duration that the share `q`, from 0 to 1, of all does not exceed: at most 1/16 more
-    /// than the true one. `None` when nothing was counted.
-    pub fn quantile(&self, q: f64) -> Option<Duration> {
-        let count = self.count();
-        let rank = ((q * count as f64).ceil() as u64).clamp(1, count.max(1));
-        let mut seen = 0;
-        let bucket = self.counts.iter().position(|n| {
-            seen += n;
-            seen >= rank
-        })?;
-        Some(Duration::from_micros(upper_bound(bucket) - 1))
-    }
-
-    /// How many were certainly not longer than `limit`.
-    pub fn at_most(&self, limit: Duration) -> u64 {
-        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-        let within = |(bucket, _): &(usize, &u64)| upper_bound(*bucket) - 1 <= limit;
-        self.counts.iter().enumerate().take_while(within).map(|(_, n)| n).sum()
-    }
+    let shift = bucket / LINEAR - 1;
+    (bucket - shift * LINEAR) << shift
 }
 
 #[cfg(test)]
@@ -133,39 +89,49 @@ mod tests {
 
     #[test]
     fn buckets_are_contiguous_and_at_most_a_sixteenth_wide() {
-        let mut least = 0;
-        for bucket in 0..BUCKETS - 1 {
-            let next = upper_bound(bucket);
+        for bucket in 0..BUCKETS {
+            let (least, next) = (lower_bound(bucket), lower_bound(bucket + 1));
             assert!(next > least, "bucket {bucket}");
             assert_eq!((bucket_of(least), bucket_of(next - 1)), (bucket, bucket));
-            assert!((next - least) * 16 <= least.max(16), "bucket {bucket}");
-            least = next;
+            assert!(next - least == 1 || (next - least) * 16 <= least, "bucket {bucket}");
         }
-        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+        assert_eq!(lower_bound(BUCKETS), MICROS_MAX + 1);
+        assert!(Duration::from_micros(MICROS_MAX) > Duration::from_secs(3600));
     }
 
     #[test]
-    fn quantiles_are_near_the_true_ones() {
+    fn a_histogram_takes_at_most_four_kibibytes() {
+        let bytes = size_of::<Histogram>() + size_of::<[Counter; BUCKETS]>();
+        assert!(bytes <= 4096, "{bytes}");
+    }
+
+    #[test]
+    fn what_is_too_long_counts_as_the_longest() {
         let histogram = Histogram::default();
-        (1..=10_000).for_each(|n| histogram.record(Duration::from_micros(n)));
+        histogram.record(Duration::MAX);
+        histogram.record(Duration::ZERO);
         let snapshot = histogram.snapshot();
-        for (q, wanted) in [(0.5, 5_000.0), (0.99, 9_900.0), (1.0, 10_000.0)] {
-            let got = snapshot.quantile(q).unwrap().as_micros() as f64;
-            assert!((wanted..=wanted * 17.0 / 16.0).contains(&got), "{q}: {got}");
-        }
-        assert_eq!(snapshot.count(), 10_000);
-        assert_eq!(HistogramSnapshot::default().quantile(0.5), None);
+        assert_eq!(snapshot.count(), 2);
+        assert_eq!(snapshot.sum(), Duration::from_micros(MICROS_MAX));
+        assert_eq!(snapshot.quantile(1.0), Some(Duration::from_micros(MICROS_MAX)));
     }
 
     #[test]
-    fn a_difference_has_only_what_came_between() {
+    fn a_reader_never_sees_a_bucket_go_back() {
+        const RECORDS: u64 = 50_000;
         let histogram = Histogram::default();
-        histogram.record(Duration::from_secs(1));
-        let before = histogram.snapshot();
-        histogram.record(Duration::from_millis(1));
-        let between = histogram.snapshot().since(&before);
-        assert_eq!((between.count(), between.sum()), (1, Duration::from_millis(1)));
-        assert_eq!(between.at_most(Duration::from_millis(2)), 1);
-        assert_eq!(between.at_most(Duration::from_micros(500)), 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..RECORDS).for_each(|n| histogram.record(Duration::from_micros(n % 5_000)));
+            });
+            let mut before = HistogramSnapshot::default();
+            while before.count() < RECORDS {
+                let now = histogram.snapshot();
+                for limit in [1, 50, 700, 10_000].map(Duration::from_micros) {
+                    assert!(now.at_most(limit) >= before.at_most(limit));
+                }
+                before = now;
+            }
+        });
     }
 }

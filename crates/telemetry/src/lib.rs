@@ -1,16 +1,33 @@
-//! What is told of the data plane: counters, histograms, the access log.
+//! What is told of the data plane: names of metrics, labels and log fields; counters and
+//! histograms; the access log; what Prometheus scrapes.
 //!
-//! Nothing here makes a worker wait: counters have one writer each, and a log that is too slow
-//! loses lines, which are counted.
+//! Names stand here once, as enums, and docs/reference is made of them. Nothing here makes a
+//! worker wait, allocates for a request or does an atomic read-modify-write on a request's way:
+//! counters have one writer each, and a log that is too slow loses lines, which are counted. How
+//! the program's own log is set up is the binary's matter.
 
 pub mod access;
 pub mod counter;
 pub mod ending;
+pub mod ending_counters;
+mod exposition;
+pub mod gauge;
 pub mod histogram;
+pub mod metric;
+pub mod process;
+pub mod reference;
+pub mod scrape;
 pub mod sink;
+pub mod snapshot;
 
-pub use access::AccessRecord;
+pub use access::{AccessFormat, AccessRecord};
 pub use counter::Counter;
 pub use ending::{Blame, Ending};
-pub use histogram::{Histogram, HistogramSnapshot};
+pub use ending_counters::{EndingCounters, EndingTotals};
+pub use gauge::Gauge;
+pub use histogram::Histogram;
+pub use metric::{Label, Metric};
+pub use process::Process;
+pub use scrape::Scrape;
 pub use sink::{Destination, LogSink, LogWriter};
+pub use snapshot::HistogramSnapshot;

@@ -1,210 +1,305 @@
 //! Where log lines go, without a worker ever waiting for it.
 //!
-//! A worker fills a batch and hands it to the writer's thread through a channel of a few places.
-//! If none is free the batch is dropped and its lines are counted: a slow disk costs lines, never
-//! requests.
+//! Each worker has a [`LogWriter`], which gathers lines and hands them over in batches; one thread
+//! owns the destination and writes them. The buffers go round: a worker gets back what was
+//! written. One that has none left, since the destination is too slow, drops its batch, and the
+//! lines are counted. A slow or full disk costs lines, never requests.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+mod output;
+mod writer;
+
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, Instant};
 
 use model::LogFormat;
 
-use crate::access::{AccessFormat, AccessRecord};
+use output::{Lost, Output};
 
-/// A batch is handed over when it is this large.
-const BATCH_BYTES: usize = 32 * 1024;
+pub use output::Destination;
+pub use writer::LogWriter;
+
 /// Batches under way at once, over all workers.
-const BATCHES: usize = 64;
+const BATCHES: usize = 1024;
+/// How often trouble with the destination is told.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+/// What [`LogSink::close`] gives the thread.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Where lines go.
-pub enum Destination {
-    /// Standard output.
-    Stdout,
-    /// Appended to this file.
-    File(PathBuf),
-    /// Anything else.
-    Other(Box<dyn Write + Send>),
+/// The access log: the thread that writes it, and what that is asked.
+pub struct LogSink {
+    shared: Arc<Shared>,
+    orders: SyncSender<Order>,
+    /// `None` after its end.
+    thread: Mutex<Option<Running>>,
 }
 
-/// The writer's thread, and what it is asked.
-pub struct LogSink {
-    orders: Option<SyncSender<Order>>,
-    thread: Option<JoinHandle<()>>,
-    dropped: Arc<AtomicU64>,
-    format: LogFormat,
+/// Not all that was handed over had been written in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the access log's destination was too slow to take the last lines within {limit:?}")]
+pub struct Unfinished {
+    /// What it was given.
+    pub limit: Duration,
+}
+
+/// A thread that has not been waited for.
+struct Running {
+    thread: JoinHandle<()>,
+    /// Disconnected by the thread's end.
+    end: Receiver<()>,
+}
+
+/// What the thread, its owner and the workers share.
+struct Shared {
+    /// See [`Shared::format`].
+    format: AtomicU8,
+    is_ending: AtomicBool,
+    dropped: AtomicU64,
+    failures: AtomicU64,
+    next: Mutex<Next>,
+}
+
+/// Where lines go from the next batch on.
+struct Next {
+    /// `None` once the thread took it.
+    output: Option<Output>,
+    path: Option<PathBuf>,
 }
 
 enum Order {
-    Lines { bytes: Vec<u8>, lines: u64, back: SyncSender<Vec<u8>> },
-    Reopen,
+    Write(Batch),
+    /// Look at what is shared.
+    Look,
 }
 
-/// One worker's end of the log.
-pub struct LogWriter {
-    orders: SyncSender<Order>,
+/// Whole lines, and the way back for their buffer.
+struct Batch {
+    bytes: Vec<u8>,
     back: SyncSender<Vec<u8>>,
-    returned: Receiver<Vec<u8>>,
-    batch: Vec<u8>,
-    lines: u64,
-    format: LogFormat,
-    access: AccessFormat,
-    dropped: Arc<AtomicU64>,
 }
 
 impl LogSink {
-    /// Starts the writer.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// When the file cannot be opened, or the thread not be started.
+    /// When the destination cannot be opened, or the thread not be started.
     pub fn start(destination: Destination, format: LogFormat) -> io::Result<Self> {
-        let mut output = Output::open(destination)?;
+        let path = destination.path().cloned();
+        let notation = Shared::notation(&destination, format);
+        let output = Output::open(destination)?;
+        let shared = Arc::new(Shared {
+            format: AtomicU8::new(notation),
+            is_ending: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            next: Mutex::new(Next { output: None, path }),
+        });
         let (orders, received) = sync_channel(BATCHES);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let lost = dropped.clone();
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || {
-            for order in received {
-                match order {
-                    Order::Lines { mut bytes, lines, back } => {
-                        output.write(&bytes, lines, &lost);
-                        bytes.clear();
-                        // The worker has enough of them, or is gone.
-                        let _ = back.try_send(bytes);
-                    }
-                    Order::Reopen => output.reopen(),
-                }
-            }
-        })?;
-        Ok(Self { orders: Some(orders), thread: Some(thread), dropped, format })
+        let (ended, end) = channel();
+        let scribe = Scribe { shared: shared.clone(), output, trouble: Trouble::default() };
+        let thread = std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || scribe.run(&received, ended))?;
+        Ok(Self { shared, orders, thread: Mutex::new(Some(Running { thread, end })) })
     }
 
     /// A worker's end. `None` after the end of the log.
     pub fn writer(&self) -> Option<LogWriter> {
-        let (back, returned) = sync_channel(4);
-        Some(LogWriter {
-            orders: self.orders.clone()?,
-            back,
-            returned,
-            batch: Vec::with_capacity(2 * BATCH_BYTES),
-            lines: 0,
-            format: self.format,
-            access: AccessFormat::default(),
-            dropped: self.dropped.clone(),
-        })
+        let is_ending = self.shared.is_ending.load(Ordering::Relaxed);
+        (!is_ending).then(|| LogWriter::new(self.shared.clone(), self.orders.clone()))
     }
 
-    /// Opens the file anew, so that it can be rotated.
+    /// Opens the file anew, so that it can be rotated. Anything but a file goes on as it is, and
+    /// so does the old file if the new one cannot be opened.
     pub fn reopen(&self) {
-        if let Some(orders) = &self.orders {
-            // A full channel means that the file is slow, and the next rotation asks again.
-            let _ = orders.try_send(Order::Reopen);
+        let Some(path) = lock(&self.shared.next).path.clone() else { return };
+        match Output::open(Destination::File(path.clone())) {
+            Ok(output) => self.go_on_with(output, Some(path)),
+            Err(error) => {
+                let path = path.display();
+                tracing::error!(%error, %path, "access log cannot be opened anew, the old file is used on");
+            }
         }
+    }
+
+    /// Writes to `destination` and as `format` from now on. Lines that were handed over before
+    /// may still go to either.
+    ///
+    /// # Errors
+    /// When the destination cannot be opened. Then nothing has changed.
+    pub fn redirect(&self, destination: Destination, format: LogFormat) -> io::Result<()> {
+        let path = destination.path().cloned();
+        let notation = Shared::notation(&destination, format);
+        let output = Output::open(destination)?;
+        self.go_on_with(output, path);
+        self.shared.format.store(notation, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Lines that were dropped because the destination was too slow or failed.
     pub fn dropped_lines(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until all that was handed over is written. Writers must be gone before.
-    pub fn close(mut self) {
-        self.orders.take();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the access log's writer panicked");
+    /// How often writing failed.
+    pub fn write_errors(&self) -> u64 {
+        self.shared.failures.load(Ordering::Relaxed)
+    }
+
+    /// Ends the log once all that was handed over is written; what comes later is dropped.
+    /// Blocks until then, for `limit` at the most. To be called when the writers are gone.
+    ///
+    /// # Errors
+    /// When the time is over. The thread goes on, and may be waited for once more.
+    pub fn shutdown(&self, limit: Duration) -> Result<(), Unfinished> {
+        self.shared.is_ending.store(true, Ordering::SeqCst);
+        self.wake();
+        let mut slot = lock(&self.thread);
+        let Some(running) = slot.take() else { return Ok(()) };
+        if let Err(RecvTimeoutError::Timeout) = running.end.recv_timeout(limit) {
+            *slot = Some(running);
+            return Err(Unfinished { limit });
         }
+        if running.thread.join().is_err() {
+            tracing::error!("the access log's thread panicked");
+        }
+        Ok(())
+    }
+
+    /// [`shutdown`](Self::shutdown) within five seconds; that it took longer is logged.
+    pub fn close(self) {
+        if let Err(error) = self.shutdown(CLOSE_LIMIT) {
+            tracing::error!(%error, "the access log's last lines are lost");
+        }
+    }
+
+    fn go_on_with(&self, output: Output, path: Option<PathBuf>) {
+        *lock(&self.shared.next) = Next { output: Some(output), path };
+        self.wake();
+    }
+
+    /// Has the thread look at what is shared. If the channel is full it does so anyway, before
+    /// each batch.
+    fn wake(&self) {
+        let _ = self.orders.try_send(Order::Look);
     }
 }
 
-impl LogWriter {
-    /// Writes one line, into the batch.
-    pub fn write(&mut self, record: &AccessRecord<'_>) {
-        self.access.write(record, SystemTime::now(), self.format, &mut self.batch);
-        self.lines += 1;
-        if self.batch.len() >= BATCH_BYTES {
-            self.flush();
-        }
-    }
-
-    /// Hands the batch over.
-    pub fn flush(&mut self) {
-        if self.batch.is_empty() {
-            return;
-        }
-        let empty = match self.returned.try_recv() {
-            Ok(empty) => empty,
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
-                Vec::with_capacity(2 * BATCH_BYTES)
-            }
-        };
-        let bytes = std::mem::replace(&mut self.batch, empty);
-        let lines = std::mem::take(&mut self.lines);
-        let order = Order::Lines { bytes, lines, back: self.back.clone() };
-        if let Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) =
-            self.orders.try_send(order)
-        {
-            self.dropped.fetch_add(lines, Ordering::Relaxed);
-            if let Order::Lines { mut bytes, .. } = order {
+impl Order {
+    /// The buffer of what could not be handed over, to be filled anew.
+    fn into_buffer(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Write(Batch { mut bytes, .. }) => {
                 bytes.clear();
-                self.batch = bytes;
+                Some(bytes)
             }
+            Self::Look => None,
         }
     }
 }
 
-impl Drop for LogWriter {
-    fn drop(&mut self) {
-        self.flush();
+impl Shared {
+    const OFF: u8 = 0;
+    const TEXT: u8 = 1;
+    const JSON: u8 = 2;
+
+    fn notation(destination: &Destination, format: LogFormat) -> u8 {
+        match (destination, format) {
+            (Destination::Off, _) => Self::OFF,
+            (_, LogFormat::Text) => Self::TEXT,
+            (_, LogFormat::Json) => Self::JSON,
+        }
+    }
+
+    /// How lines are written; `None` while they go nowhere.
+    #[inline]
+    fn format(&self) -> Option<LogFormat> {
+        match self.format.load(Ordering::Relaxed) {
+            Self::TEXT => Some(LogFormat::Text),
+            Self::JSON => Some(LogFormat::Json),
+            _ => None,
+        }
+    }
+
+    fn drop_lines(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
 }
 
-/// The destination, opened.
-struct Output {
-    to: Box<dyn Write + Send>,
-    path: Option<PathBuf>,
-    is_failing: bool,
+/// What the thread owns.
+struct Scribe {
+    shared: Arc<Shared>,
+    output: Output,
+    trouble: Trouble,
 }
 
-impl Output {
-    fn open(destination: Destination) -> io::Result<Self> {
-        let (to, path): (Box<dyn Write + Send>, _) = match destination {
-            Destination::Stdout => (Box::new(io::stdout()), None),
-            Destination::File(path) => (Box::new(append_to(&path)?), Some(path)),
-            Destination::Other(to) => (to, None),
-        };
-        Ok(Self { to, path, is_failing: false })
-    }
-
-    fn write(&mut self, bytes: &[u8], lines: u64, lost: &AtomicU64) {
-        match self.to.write_all(bytes).and_then(|()| self.to.flush()) {
-            Ok(()) => self.is_failing = false,
-            Err(error) => {
-                lost.fetch_add(lines, Ordering::Relaxed);
-                // Said once for each time of trouble.
-                if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::error!(%error, "cannot write the access log: lines are dropped");
-                }
+impl Scribe {
+    /// Until the sink ends and nothing is left, or all who could hand something over are gone.
+    fn run(mut self, orders: &Receiver<Order>, _ended: Sender<()>) {
+        loop {
+            let order = match self.shared.is_ending.load(Ordering::SeqCst) {
+                true => orders.try_recv().ok(),
+                false => orders.recv().ok(),
+            };
+            let Some(order) = order else { return };
+            if let Some(output) = lock(&self.shared.next).output.take() {
+                self.output = output;
+            }
+            if let Order::Write(batch) = order {
+                self.write(batch);
             }
         }
     }
 
-    fn reopen(&mut self) {
-        let Some(path) = &self.path else { return };
-        match append_to(path) {
-            Ok(file) => self.to = Box::new(file),
-            Err(error) => {
-                tracing::error!(%error, path = %path.display(), "cannot open the access log anew");
+    fn write(&mut self, Batch { mut bytes, back }: Batch) {
+        match self.output.write(&bytes) {
+            Ok(()) => self.trouble.is_over(),
+            Err(lost) => {
+                self.shared.failures.fetch_add(1, Ordering::Relaxed);
+                self.shared.drop_lines(lost.lines);
+                self.trouble.tell(lost, Instant::now());
             }
+        }
+        bytes.clear();
+        // The worker may be gone; there is always room for its own buffers.
+        let _ = back.try_send(bytes);
+    }
+}
+
+/// Trouble with the destination, told once in a while and not for each batch.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// When it was told last.
+    told: Option<Instant>,
+    lines: u64,
+    is_told: bool,
+}
+
+impl Trouble {
+    fn tell(&mut self, lost: Lost, now: Instant) {
+        self.lines += lost.lines;
+        if self.told.is_none_or(|told| now.duration_since(told) >= TELL_EVERY) {
+            self.told = Some(now);
+            self.is_told = true;
+            let lines = std::mem::take(&mut self.lines);
+            let error = lost.source;
+            tracing::error!(%error, lines, "access log cannot be written, lines are lost");
+        }
+    }
+
+    fn is_over(&mut self) {
+        if std::mem::take(&mut self.is_told) {
+            let lines = std::mem::take(&mut self.lines);
+            tracing::info!(lines, "access log is written again");
         }
     }
 }
 
-fn append_to(path: &PathBuf) -> io::Result<std::fs::File> {
-    OpenOptions::new().create(true).append(true).open(path)
+/// What a panicking thread left behind is whole: nothing here changes in steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

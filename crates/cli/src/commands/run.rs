@@ -1,6 +1,7 @@
 //! `plimsoll run`: serves a configuration, in the foreground, until it is told to end.
 
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use admin::{Claim, Guard, Server, Token};
@@ -66,13 +67,16 @@ async fn serve(
     let signals = Signals::listen();
     let mut signals =
         signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
+    let tcp = admin_on_tcp(&loaded.intent.admin)?;
     let socket = claim.path().display().to_string();
     let controller = control::start(Settings::new(file)).await?;
     let handle = controller.handle();
     tokio::spawn(level.follow(handle.intent()));
     let router = admin::router(handle.clone());
     let mut servers = vec![admin::serve(claim, router.clone())?];
-    servers.extend(serve_tcp(&loaded.intent.admin, router).await?);
+    if let Some((address, guard)) = tcp {
+        servers.push(admin::serve_tcp(address, guard, router).await?);
+    }
     let addresses = servers.iter().filter_map(Server::address);
     let admin = std::iter::once(socket).chain(addresses.map(|address| format!("http://{address}")));
     let greeting = Greeting { file, loaded, admin: admin.collect() };
@@ -88,8 +92,8 @@ async fn serve(
     Ok(exit)
 }
 
-/// Serves the admin API on TCP, where that is wanted.
-async fn serve_tcp(wanted: &Admin, router: admin::Router) -> Result<Option<Server>, Failure> {
+/// Where the admin API is wanted on TCP, and who may ask there.
+fn admin_on_tcp(wanted: &Admin) -> Result<Option<(SocketAddr, Guard)>, Failure> {
     let Some(address) = wanted.bind else { return Ok(None) };
     let guard = match &wanted.token_env {
         None => Guard::SameOrigin,
@@ -98,7 +102,7 @@ async fn serve_tcp(wanted: &Admin, router: admin::Router) -> Result<Option<Serve
             Guard::Token(token.ok_or_else(|| Failure::NoToken(name.clone()))?)
         }
     };
-    Ok(Some(admin::serve_tcp(address, guard, router).await?))
+    Ok(Some((address, guard)))
 }
 
 async fn reload(handle: control::Handle) {

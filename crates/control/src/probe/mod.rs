@@ -45,9 +45,9 @@ pub(crate) enum ProbeFault {
     Status(u16),
     #[error("the answer lacks the text")]
     Body,
-    #[error("not an HTTP answer: {0}")]
+    #[error("{}", if .0.is_parse() { "not an HTTP answer" } else { "the connection broke" })]
     Http(#[from] hyper::Error),
-    #[error("not an HTTP/2 answer: {0}")]
+    #[error("{}", if .0.is_io() { "the connection broke" } else { "not an HTTP/2 answer" })]
     Http2(#[from] h2::Error),
     #[error("the check cannot be asked: {0}")]
     Request(#[from] http::Error),

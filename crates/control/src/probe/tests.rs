@@ -76,7 +76,10 @@ async fn says_what_went_wrong() {
     assert_eq!(fault.to_string(), "connection refused");
     let (address, _) = serve(b"SSH-2.0-OpenSSH_9.2\r\n").await;
     let fault = once(&plan(address, http(None))).await.unwrap_err();
-    assert!(fault.to_string().starts_with("not an HTTP answer"), "{fault}");
+    assert_eq!(fault.to_string(), "not an HTTP answer");
+    let (silent, _) = serve(b"").await;
+    let fault = once(&plan(silent, http(None))).await.unwrap_err();
+    assert_eq!(fault.to_string(), "the connection broke");
     once(&plan(address, HealthProbe::Tcp)).await.unwrap();
 }
 

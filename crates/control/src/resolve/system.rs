@@ -47,3 +47,14 @@ fn configure() -> Result<TokioResolver, NetError> {
     options.cache_size = 0;
     builder.build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_needs_no_server_is_resolved() {
+        let answer = SystemResolver::default().resolve("localhost").await.unwrap();
+        assert!(answer.addresses.iter().all(std::net::IpAddr::is_loopback), "{answer:?}");
+    }
+}

@@ -10,7 +10,7 @@ use balance::{Access, Mode, Role, Standing};
 use edge::{Bar, Instance, Live};
 use model::{HealthCheck, Service};
 
-use super::Reports;
+use super::{Brief, Reports};
 use crate::instances::target_of;
 use crate::probe::{self, Plan, ProbeFault};
 use crate::status::InstanceStatus;
@@ -27,6 +27,7 @@ pub(super) struct InstanceWatch {
     /// Checks that failed since the last one that passed, and why the last one did.
     failed: Option<(u32, ProbeFault)>,
     ejection: Option<Ejection>,
+    ejections: u64,
     drained: bool,
     stands: (Standing, Duration),
     pub(super) window: Window,
@@ -55,6 +56,7 @@ impl InstanceWatch {
             probe: None,
             failed: None,
             ejection: None,
+            ejections: 0,
             drained: false,
             stands: (Standing::Healthy, now),
             window,
@@ -118,10 +120,11 @@ impl InstanceWatch {
         now: Duration,
         result: Result<(), ProbeFault>,
     ) -> Option<Transition> {
+        let health = self.health.as_mut()?;
         let check = if result.is_ok() { Check::Passed } else { Check::Failed };
         let count = self.failed.as_ref().map_or(0, |(count, _)| *count);
         self.failed = result.err().map(|fault| (count.saturating_add(1), fault));
-        let transition = self.health.as_mut()?.observe(now, check)?;
+        let transition = health.observe(now, check)?;
         match transition.to.standing() {
             Standing::Healthy => self.live.lift(Bar::Unhealthy),
             _ => self.live.put(Bar::Unhealthy),
@@ -132,6 +135,7 @@ impl InstanceWatch {
 
     pub(super) fn eject(&mut self, now: Duration, until: Duration, cause: Cause) {
         self.ejection = Some(Ejection { until, cause });
+        self.ejections += 1;
         self.live.put(Bar::Ejected);
         self.restand(now);
     }
@@ -206,6 +210,10 @@ impl InstanceWatch {
         Some(format!("{count} {checks} failed: {fault}"))
     }
 
+    pub(super) fn brief(&self) -> Brief {
+        Brief { standing: self.standing(), weight: self.weight, ejections: self.ejections }
+    }
+
     /// Everything about it, for people.
     pub(super) fn status(&self, now: Duration, mode: Mode) -> InstanceStatus {
         let standing = self.standing();
@@ -224,6 +232,7 @@ impl InstanceWatch {
             role: self.role,
             in_flight: self.live.in_flight(),
             totals: self.live.outcomes(),
+            ejections: self.ejections,
             recent: self.window.recent(now, &self.live),
         }
     }
@@ -237,15 +246,20 @@ impl InstanceWatch {
                 format!("{}, back in {left} s", ejection.cause)
             }
             (Standing::Healthy, _) if self.weight == 0 => "its weight is 0".into(),
-            _ => self.failure().unwrap_or_else(|| self.untroubled().into()),
+            _ => self.failure().unwrap_or_else(|| self.untroubled()),
         }
     }
 
-    fn untroubled(&self) -> &'static str {
-        match self.health_state() {
-            None => "no checks are configured",
-            Some(State::Unchecked | State::Starting) => "not checked yet",
-            Some(State::Healthy | State::Unhealthy) => "checks pass",
+    /// What its checks say, where the last one did not fail.
+    fn untroubled(&self) -> String {
+        let Some(health) = &self.health else { return "no checks are configured".into() };
+        match health.state() {
+            State::Unchecked | State::Starting => "not checked yet".into(),
+            State::Healthy => "checks pass".into(),
+            State::Unhealthy => {
+                let (passed, needed) = health.against();
+                format!("checks pass again, {passed} of {needed} in a row")
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::Mode;
 use balance::ejection::{Ejector, Event, Outcomes, Transition};
+use balance::{Mode, Standing};
 use edge::{Instance, Live};
 use model::{InstanceName, Passive, Service};
 use tokio::sync::mpsc;
@@ -25,6 +25,14 @@ pub(crate) struct Report {
     /// Of this instance.
     pub(crate) live: Arc<Live>,
     pub(crate) result: Result<(), ProbeFault>,
+}
+
+/// The little that metrics tell of an instance beside its counters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief {
+    pub(crate) standing: Standing,
+    pub(crate) weight: u32,
+    pub(crate) ejections: u64,
 }
 
 /// Where checks tell their results.
@@ -196,6 +204,11 @@ impl ServiceWatch {
     /// Everything about the instance `name`, for people.
     pub(crate) fn status(&self, now: Duration, name: &str) -> Option<InstanceStatus> {
         Some(self.instances.get(name)?.status(now, self.mode))
+    }
+
+    /// The little that metrics tell of the instance `name`.
+    pub(crate) fn brief(&self, name: &InstanceName) -> Option<Brief> {
+        Some(self.instances.get(name)?.brief())
     }
 
     /// The instance's fitness may have changed.

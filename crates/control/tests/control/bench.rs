@@ -266,8 +266,9 @@ async fn start(file: &Path, names: &Arc<FakeNames>) -> Controller {
 
 fn whole(text: &str) -> String {
     let listener = "[listeners.web]\nbind = \"127.0.0.1:0\"\n";
+    let log = if text.contains("[log]") { "" } else { "log = { access = \"off\" }" };
     format!(
-        "server = {{ state_dir = \"state\", workers = 2, drain = \"5s\" }}\nlog = {{ access = \"off\" }}\n{text}\n{listener}\n[[routes]]\nto = \"api\"\n"
+        "server = {{ state_dir = \"state\", workers = 2, drain = \"5s\" }}\n{log}\n{text}\n{listener}\n[[routes]]\nto = \"api\"\n"
     )
 }
 

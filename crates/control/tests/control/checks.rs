@@ -67,7 +67,7 @@ async fn all_fail_their_checks_and_all_still_serve() {
 async fn an_instance_that_fails_requests_is_ejected_and_readmitted() {
     let (one, other) = (Origin::start("one").await, Origin::start("other").await);
     one.set_answer(500);
-    let passive = r#"passive = { max_fails = 3, fail_timeout = "300ms" }"#;
+    let passive = r#"passive = { max_fails = 3, fail_timeout = "1s" }"#;
     let bench = Bench::start(&two(&one, &other, passive)).await;
     let name = one.address.to_string();
     while one.requests() < 3 {
@@ -100,5 +100,7 @@ async fn what_instances_did_lately_is_told() {
         assert!(instance.recent.p50.is_some() && instance.recent.p50 <= instance.recent.p99);
     }
     let text = bench.handle.scrape().await.unwrap();
-    assert!(text.contains("plimsoll_requests_total{service=\"api\",class=\"2xx\"} 20\n"), "{text}");
+    let requests = "plimsoll_requests_total{service=\"api\",class=\"2xx\"} 20\n";
+    assert!(text.contains(requests) && text.ends_with("# EOF\n"), "{text}");
+    assert!(text.contains("plimsoll_exchanges_total{ending=\"ok\"} 20\n"), "{text}");
 }

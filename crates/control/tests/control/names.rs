@@ -52,3 +52,14 @@ async fn a_name_that_cannot_be_resolved_at_the_start_is_tried_again_soon() {
     bench.until("resolved", |status| names_of(status).len() == 1).await;
     assert_eq!(bench.get().await, (200, "one".into()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_asks_anew_for_names_that_could_not_be_resolved() {
+    let origin = Origin::start("one").await;
+    let text = format!("[services.api]\ntargets = [\"app.internal:{}\"]", origin.address.port());
+    let bench = Bench::start(&text).await;
+    bench.names.set("app.internal", &["127.0.0.1"]);
+    bench.handle.reload().await.unwrap();
+    assert_eq!(bench.get().await, (200, "one".into()));
+    assert!(bench.handle.status().await.unwrap().services[0].unresolved.is_empty());
+}

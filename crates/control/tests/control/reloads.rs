@@ -1,5 +1,6 @@
 //! A configuration is taken up whole or not at all, and no request notices.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -121,6 +122,36 @@ async fn an_ejection_outlasts_a_reload_and_ends_when_ejection_is_switched_off() 
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();
     assert!(standing(Standing::Healthy)(&status), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_log_goes_where_the_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Origin::start("one").await;
+    let mut bench = Bench::start(&service(&[&one], "")).await;
+    let logging_to = |name: &str| {
+        let path = dir.path().join(name);
+        (service(&[&one], &format!("[log]\naccess = {path:?}")), path)
+    };
+    let (text, first) = logging_to("first.log");
+    bench.write(&text);
+    bench.handle.reload().await.unwrap();
+    bench.get().await;
+    let lines = |path: &Path| std::fs::read_to_string(path).unwrap_or_default().lines().count();
+    bench.until("a line in the first", |_| lines(&first) == 1).await;
+
+    std::fs::rename(&first, dir.path().join("rotated.log")).unwrap();
+    bench.handle.reload().await.unwrap();
+    bench.get().await;
+    bench.until("a line in a new one", |_| lines(&first) == 1).await;
+
+    bench.write(&logging_to("no/such/dir.log").0);
+    let error = bench.handle.reload().await.unwrap_err();
+    assert!(matches!(error, ReloadError::Prepare(PrepareError::AccessLog(_))), "{error:?}");
+    bench.write(&text);
+    bench.get().await;
+    bench.restart().await;
+    assert_eq!(lines(&first), 2, "the end waits for the last lines");
 }
 
 #[tokio::test(flavor = "multi_thread")]

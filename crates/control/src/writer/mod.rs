@@ -1,0 +1,206 @@
+//! The one writer: a loop that owns the edge and everything that is wanted, and is told the rest.
+//!
+//! Whatever may take long is done by tasks beside it, which tell their results; the loop itself
+//! only decides, publishes and writes to `Live`. It never waits for a worker or the network. How it
+//! takes configurations up is in `publish`, what it tells of everything in `survey`.
+
+mod publish;
+mod survey;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use edge::{Edge, Live};
+use model::{Intent, Revision, ServiceName};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::access_log::Access;
+use crate::certificates::Tls;
+use crate::explanation;
+use crate::handle::{Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
+use crate::names::{Names, Resolved};
+use crate::near::near;
+use crate::prepare::{Preparation, PrepareError, Prepared};
+use crate::status::{InstanceStatus, LastReload};
+use crate::watch::{Report, Reports, ServiceWatch};
+
+/// How often counters are read.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// The one writer.
+pub(crate) struct Writer {
+    edge: Edge,
+    preparation: Preparation,
+    intent: watch::Sender<Arc<Intent>>,
+    revision: Revision,
+    tls: Tls,
+    names: Names,
+    watches: BTreeMap<ServiceName, ServiceWatch>,
+    reports: Reports,
+    log: Access,
+    began_at: SystemTime,
+    last_reload: Option<LastReload>,
+    /// Reloads that were asked for; the first is being prepared.
+    reloads: VecDeque<Reply<Result<Reloaded, ReloadError>>>,
+    preparing: JoinSet<Result<Prepared, PrepareError>>,
+}
+
+/// What the writer is told.
+pub(crate) struct Inbox {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) suspects: mpsc::UnboundedReceiver<Arc<Live>>,
+    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) resolved: mpsc::UnboundedReceiver<Resolved>,
+}
+
+impl Writer {
+    /// A writer that has published nothing yet.
+    pub(crate) fn new(
+        edge: Edge,
+        preparation: Preparation,
+        intent: watch::Sender<Arc<Intent>>,
+        names: Names,
+        reports: Reports,
+        log: Access,
+    ) -> Self {
+        Self {
+            edge,
+            preparation,
+            intent,
+            revision: Revision::default(),
+            tls: Tls::new(),
+            names,
+            watches: BTreeMap::new(),
+            reports,
+            log,
+            began_at: SystemTime::now(),
+            last_reload: None,
+            reloads: VecDeque::new(),
+            preparing: JoinSet::new(),
+        }
+    }
+    /// Runs until it is told to end, or nobody is left who could tell it.
+    pub(crate) async fn run(mut self, mut inbox: Inbox) {
+        let mut samples = interval(SAMPLE_EVERY);
+        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let reply = loop {
+            let deadline = self.next_deadline();
+            tokio::select! {
+                command = inbox.commands.recv() => match command {
+                    Some(Command::Shutdown(reply)) => break Some(reply),
+                    Some(command) => self.obey(command),
+                    None => break None,
+                },
+                Some(live) = inbox.suspects.recv() => self.suspected(&live),
+                Some(report) = inbox.reports.recv() => self.checked(report),
+                Some(resolved) = inbox.resolved.recv() => {
+                    if self.names.take_up(resolved) {
+                        self.readdress();
+                    }
+                }
+                Some(outcome) = self.preparing.join_next() => self.reload(outcome),
+                _ = samples.tick() => self.sample(),
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    self.tick();
+                }
+            }
+        };
+        // Whoever asks from now on is told that it ends.
+        drop(inbox);
+        let cut = self.end().await;
+        if let Some(reply) = reply {
+            // Whoever asked may be gone.
+            let _ = reply.send(cut);
+        }
+    }
+
+    async fn end(self) -> usize {
+        let Self { edge, intent, log, watches, names, .. } = self;
+        drop((watches, names));
+        let limit = intent.borrow().server.drain;
+        let cut = edge.stop(limit).await;
+        // Closing waits for the disk.
+        let closed = tokio::task::spawn_blocking(move || log.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the access log was not closed");
+        }
+        cut
+    }
+
+    fn obey(&mut self, command: Command) {
+        // Whoever asked may be gone, and what was asked for is done all the same.
+        match command {
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Reload(reply) => {
+                self.reloads.push_back(reply);
+                self.prepare_next();
+            }
+            Command::Instance { service, instance, wish, reply } => {
+                drop(reply.send(self.wish(&service, &instance, wish)));
+            }
+            Command::Explain(question, reply) => {
+                drop(reply.send(explanation::explain(&self.edge, &question)));
+            }
+            Command::Scrape(reply) => drop(reply.send(self.scrape())),
+            Command::Shutdown(_) => unreachable!("the loop ends before it obeys this"),
+        }
+    }
+    fn wish(
+        &mut self,
+        service: &str,
+        instance: &str,
+        wish: Wish,
+    ) -> Result<InstanceStatus, InstanceError> {
+        let now = self.edge.now();
+        let Some(watch) = self.watches.get_mut(service) else {
+            let names = self.watches.keys().map(ServiceName::as_str);
+            let near = near(service, names);
+            return Err(InstanceError::UnknownService { service: service.to_owned(), near });
+        };
+        let status = match wish {
+            Wish::Drain => watch.drain(now, instance),
+            Wish::Enable => watch.enable(now, instance),
+        };
+        status.ok_or_else(|| InstanceError::UnknownInstance {
+            service: service.to_owned(),
+            instance: instance.to_owned(),
+            near: near(instance, watch.names()),
+        })
+    }
+
+    fn suspected(&mut self, live: &Live) {
+        let now = self.edge.now();
+        match self.watches.get_mut(&live.service) {
+            Some(watch) => watch.suspected(now, live),
+            None => drop(live.take_suspicion()),
+        }
+    }
+
+    fn checked(&mut self, report: Report) {
+        let now = self.edge.now();
+        if let Some(watch) = self.watches.get_mut(&report.live.service) {
+            watch.checked(now, report);
+        }
+    }
+
+    fn sample(&mut self) {
+        let now = self.edge.now();
+        self.watches.values_mut().for_each(|watch| watch.sample(now));
+    }
+
+    fn tick(&mut self) {
+        let now = self.edge.now();
+        self.watches.values_mut().for_each(|watch| watch.tick(now));
+    }
+
+    /// When an ejection is over, if one is running.
+    fn next_deadline(&self) -> Option<Instant> {
+        let at = self.watches.values().filter_map(ServiceWatch::next_deadline).min()?;
+        // Timers are as fine as a millisecond: a little late is once, a little early is a spin.
+        let wait = at.saturating_sub(self.edge.now()) + Duration::from_millis(1);
+        Some(Instant::now() + wait)
+    }
+}

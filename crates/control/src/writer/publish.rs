@@ -1,0 +1,140 @@
+//! How the writer takes configurations and addresses up: whole, or not at all.
+
+use std::time::SystemTime;
+
+use edge::{Blueprint, PublishError};
+use model::{Diff, Revision};
+use tokio::task::JoinError;
+
+use super::Writer;
+use crate::handle::{Ended, ReloadError, Reloaded};
+use crate::instances;
+use crate::names::Resolved;
+use crate::prepare::{PrepareError, Prepared};
+use crate::status::{LastReload, chain};
+use crate::watch::ServiceWatch;
+
+impl Writer {
+    /// Serves `prepared` from now on.
+    ///
+    /// # Errors
+    /// When it cannot be put into effect; then nothing has changed.
+    pub(crate) fn take_up(&mut self, prepared: Prepared) -> Result<Revision, PublishError> {
+        let Prepared { intent, tls, resolved } = prepared;
+        let revision = self.revision.next();
+        let mut addresses = self.names.addresses();
+        for Resolved { name, lookup } in &resolved {
+            if let Ok(answer) = lookup {
+                addresses.insert(name.clone(), answer.addresses.clone());
+            }
+        }
+        let blueprint = Blueprint {
+            instances: instances::of_intent(&intent, &addresses),
+            intent: intent.clone(),
+            revision,
+            tls: tls.clone(),
+        };
+        self.edge.publish(&blueprint)?;
+        self.names.follow(&instances::names(&intent), resolved);
+        (self.revision, self.tls) = (revision, tls);
+        self.intent.send_replace(intent);
+        self.watch(&blueprint);
+        Ok(revision)
+    }
+
+    /// Watches what was published, and nothing else.
+    fn watch(&mut self, blueprint: &Blueprint) {
+        let now = self.edge.now();
+        self.watches.retain(|name, _| blueprint.intent.services.contains_key(name));
+        for view in self.edge.services() {
+            let name = &view.service.name;
+            let new = || ServiceWatch::new(view.service.clone());
+            let watch = self.watches.entry(name.clone()).or_insert_with(new);
+            let instances = blueprint.instances.get(name).map_or(&[][..], Vec::as_slice);
+            watch.want(now, view.service, instances, view.instances, &self.reports);
+        }
+    }
+
+    /// Serves the same intent with the addresses that names have now.
+    pub(super) fn readdress(&mut self) {
+        let intent = self.intent.borrow().clone();
+        let blueprint = Blueprint {
+            instances: instances::of_intent(&intent, &self.names.addresses()),
+            intent,
+            revision: self.revision,
+            tls: self.tls.clone(),
+        };
+        match self.edge.publish(&blueprint) {
+            Ok(generation) => {
+                tracing::info!(%generation, "addresses of names have changed");
+                self.watch(&blueprint);
+            }
+            // What was published before can be published again; if not, its addresses serve on.
+            Err(error) => {
+                let why = chain(&error);
+                tracing::error!(why, "new addresses cannot be put into effect");
+            }
+        }
+    }
+    /// Prepares the next reload, if one was asked for and none is under way.
+    pub(super) fn prepare_next(&mut self) {
+        if self.preparing.is_empty() && !self.reloads.is_empty() {
+            // Whoever has mended a name and reloads need not wait for it to be tried again.
+            let known = self.names.well_known();
+            self.preparing.spawn(self.preparation.clone().run(known));
+        }
+    }
+
+    /// A configuration is prepared, or cannot be.
+    pub(super) fn reload(&mut self, outcome: Result<Result<Prepared, PrepareError>, JoinError>) {
+        let before = self.intent.borrow().clone();
+        let prepared = outcome.map_err(PrepareError::Panicked).flatten();
+        let taken_up = match prepared {
+            Ok(prepared) => self.replace(prepared),
+            Err(error) => Err(ReloadError::Prepare(error)),
+        };
+        // Whoever rotates it must not depend on the configuration being right.
+        self.log.reopen();
+        let result = taken_up.map(|revision| {
+            let after = self.intent.borrow().clone();
+            Reloaded { revision, diff: Diff::between(&before, &after) }
+        });
+        tell(&result);
+        self.last_reload = Some(LastReload {
+            at: SystemTime::now(),
+            outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
+        });
+        if let Some(reply) = self.reloads.pop_front() {
+            // Whoever asked may be gone.
+            let _ = reply.send(result);
+        }
+        self.prepare_next();
+    }
+
+    /// Takes `prepared` up, with its access log, or changes nothing.
+    fn replace(&mut self, prepared: Prepared) -> Result<Revision, ReloadError> {
+        let before = self.log.redirect(&prepared.intent.log).map_err(PrepareError::AccessLog)?;
+        self.take_up(prepared).map_err(|error| {
+            if let Err(error) = self.log.redirect(&before) {
+                tracing::error!(%error, "the access log cannot go back to where it was");
+            }
+            ReloadError::Publish(error)
+        })
+    }
+}
+
+fn tell(result: &Result<Reloaded, ReloadError>) {
+    match result {
+        Ok(Reloaded { revision, diff }) => {
+            tracing::info!(%revision, unchanged = diff.is_empty(), "configuration is taken up");
+            for key in &diff.needs_restart {
+                tracing::warn!(key, "setting is taken up by the next start only");
+            }
+        }
+        Err(ReloadError::Ended(Ended)) => {}
+        Err(error) => {
+            let why = error.why();
+            tracing::error!(why, "configuration is refused, what was served is served on");
+        }
+    }
+}

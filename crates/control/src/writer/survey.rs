@@ -1,0 +1,73 @@
+//! What the writer tells of everything: to people, and to whoever counts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use edge::{Live, ServiceView};
+use telemetry::Scrape;
+use telemetry::scrape::ConfigSample;
+
+use super::Writer;
+use crate::status::{ListenerStatus, ServiceStatus, Status, chain};
+use crate::{instances, scrape};
+
+impl Writer {
+    /// How everything stands.
+    pub(super) fn status(&self) -> Status {
+        Status {
+            revision: self.revision,
+            generation: self.edge.generation(),
+            uptime: self.edge.now(),
+            connections: self.edge.connections(),
+            last_reload: self.last_reload.clone(),
+            listeners: self.listeners(),
+            services: self.services(),
+        }
+    }
+
+    fn listeners(&self) -> Vec<ListenerStatus> {
+        let intent = self.intent.borrow();
+        let listeners = self.edge.listeners().map(|(name, live)| ListenerStatus {
+            name: name.clone(),
+            addresses: self.edge.addresses(name.as_str()).collect(),
+            tls: intent.listeners.get(name).is_some_and(|listener| listener.is_tls()),
+            connections: live.open.load(Relaxed),
+            accepted: live.accepted.load(Relaxed),
+        });
+        let mut listeners: Vec<_> = listeners.collect();
+        listeners.sort_by(|one, other| one.name.cmp(&other.name));
+        listeners
+    }
+
+    fn services(&self) -> Vec<ServiceStatus> {
+        let now = self.edge.now();
+        let services = self.edge.services().filter_map(|view| {
+            let watch = self.watches.get(&view.service.name)?;
+            let of = |live: &Arc<Live>| watch.status(now, live.name.as_str());
+            let unresolved = instances::names_of(view.service)
+                .filter_map(|name| Some((name.to_owned(), chain(self.names.fault(name)?))));
+            Some(ServiceStatus {
+                name: view.service.name.clone(),
+                balance: view.service.balance.clone(),
+                mode: watch.mode(),
+                queued: view.live.queued(),
+                unresolved: unresolved.collect(),
+                instances: view.instances.iter().filter_map(of).collect(),
+            })
+        });
+        services.collect()
+    }
+
+    /// Everything that is counted, but for the process.
+    pub(super) fn scrape(&self) -> Scrape {
+        let last = self.last_reload.as_ref();
+        let config = ConfigSample {
+            revision: self.revision,
+            generation: self.edge.generation(),
+            read_at: last.map_or(self.began_at, |reload| reload.at),
+            is_taken_up: last.is_none_or(|reload| reload.outcome.is_ok()),
+        };
+        let watch_of = |view: &ServiceView<'_>| self.watches.get(&view.service.name);
+        scrape::gather(&self.edge, watch_of, config, self.log.sample())
+    }
+}

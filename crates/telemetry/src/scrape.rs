@@ -1,0 +1,163 @@
+//! Everything that is counted, at one time, as plain data: whoever owns the counters fills it in,
+//! and [`Scrape::encode`] writes it down.
+
+use std::time::SystemTime;
+
+use model::{Generation, InstanceName, ListenerName, Revision, ServiceName};
+
+use crate::ending_counters::EndingTotals;
+use crate::process::Process;
+use crate::snapshot::HistogramSnapshot;
+
+/// Everything that is counted, at one time.
+#[derive(Clone, Debug)]
+pub struct Scrape {
+    /// The version of Plimsoll.
+    pub version: &'static str,
+    /// How exchanges ended, over all workers.
+    pub exchanges: EndingTotals,
+    /// Requests that were refused before they could be routed.
+    pub refused: u64,
+    /// Each listener.
+    pub listeners: Vec<ListenerSample>,
+    /// Each service.
+    pub services: Vec<ServiceSample>,
+    /// The access log.
+    pub access_log: AccessLogSample,
+    /// The configuration.
+    pub config: ConfigSample,
+    /// The process, where the system tells of it.
+    pub process: Option<Process>,
+}
+
+/// What is counted of a listener.
+#[derive(Clone, Debug)]
+pub struct ListenerSample {
+    /// Its name.
+    pub name: ListenerName,
+    /// Open connections.
+    pub open: u64,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// How often accepting had to wait, for want of descriptors or for the limit of connections.
+    pub waits: u64,
+    /// TLS handshakes that failed.
+    pub handshakes_failed: u64,
+}
+
+/// What is counted of a service, over all workers.
+#[derive(Clone, Debug)]
+pub struct ServiceSample {
+    /// Its name.
+    pub name: ServiceName,
+    /// Requests by the first digit of the status that the client saw; those without one under 0.
+    pub by_class: [u64; 6],
+    /// From a request's head to the end of its answer.
+    pub duration: HistogramSnapshot,
+    /// Bytes received from clients.
+    pub bytes_in: u64,
+    /// Bytes sent to clients.
+    pub bytes_out: u64,
+    /// Second and further attempts.
+    pub retries: u64,
+    /// Retries that the budget did not allow.
+    pub budget_exhausted: u64,
+    /// Requests that wait for an instance.
+    pub queued: u64,
+    /// Requests that found the queue full.
+    pub queue_full: u64,
+    /// Requests that waited too long in the queue.
+    pub queue_timeouts: u64,
+    /// Each instance.
+    pub instances: Vec<InstanceSample>,
+}
+
+/// What is counted of an instance, over all workers.
+#[derive(Clone, Debug)]
+pub struct InstanceSample {
+    /// Its name.
+    pub name: InstanceName,
+    /// Whether nothing bars it from traffic.
+    pub is_up: bool,
+    /// How it stands.
+    pub standing: Standing,
+    /// Its share relative to the others' weights.
+    pub weight: u32,
+    /// Requests in flight on it.
+    pub in_flight: u64,
+    /// Attempts that it answered with less than 500.
+    pub ok: u64,
+    /// Attempts that it answered with 5xx.
+    pub server_errors: u64,
+    /// Attempts that it did not answer whole.
+    pub failures: u64,
+    /// From an attempt's start to the answer's head.
+    pub first_byte: HistogramSnapshot,
+    /// Connections that were opened to it.
+    pub connects: u64,
+    /// Bytes sent to it.
+    pub bytes_to: u64,
+    /// Bytes received from it.
+    pub bytes_from: u64,
+    /// How often it was left out for failing requests.
+    pub ejections: u64,
+}
+
+/// How an instance stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing speaks against it.
+    Healthy,
+    /// It failed too many requests, and is out for a while.
+    Ejected,
+    /// Its active checks fail.
+    Unhealthy,
+    /// It has not passed its first check.
+    Starting,
+    /// A person, or a rollout, took it out.
+    Drained,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: &[Self] =
+        &[Self::Healthy, Self::Ejected, Self::Unhealthy, Self::Starting, Self::Drained];
+
+    /// The value of the label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Ejected => "ejected",
+            Self::Unhealthy => "unhealthy",
+            Self::Starting => "starting",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+/// What is counted of the access log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessLogSample {
+    /// Lines that were dropped.
+    pub dropped_lines: u64,
+    /// How often writing failed.
+    pub write_errors: u64,
+}
+
+/// What is known of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigSample {
+    /// What is served.
+    pub revision: Revision,
+    /// The snapshot that is served.
+    pub generation: Generation,
+    /// When the file was last read: at the last reload, or at the start if there was none.
+    pub read_at: SystemTime,
+    /// Whether what was read then was taken up.
+    pub is_taken_up: bool,
+}
+
+/// The values of the label for an attempt's outcome.
+pub(crate) const OUTCOMES: [&str; 3] = ["ok", "server_error", "failure"];
+/// The values of the label for a status' class, by its first digit.
+pub(crate) const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

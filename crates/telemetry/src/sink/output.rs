@@ -1,0 +1,198 @@
+//! The destination of the log, opened, and how lines get there.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use model::AccessLog;
+
+/// Who may read a log that Plimsoll created: it tells who asked for what.
+const FILE_MODE: u32 = 0o640;
+
+/// Where lines go.
+pub enum Destination {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Appended to this file.
+    File(PathBuf),
+    /// Anything else.
+    Other(Box<dyn Write + Send>),
+}
+
+impl Destination {
+    /// The file, if it is one.
+    pub(super) fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Off | Self::Stdout | Self::Other(_) => None,
+        }
+    }
+}
+
+impl From<&AccessLog> for Destination {
+    fn from(wanted: &AccessLog) -> Self {
+        match wanted {
+            AccessLog::Stdout => Self::Stdout,
+            AccessLog::Off => Self::Off,
+            AccessLog::File(path) => Self::File(path.clone()),
+        }
+    }
+}
+
+/// A destination, opened.
+pub(super) struct Output {
+    /// `None` for nowhere.
+    to: Option<Box<dyn Write + Send>>,
+    /// A line was begun and not ended.
+    is_torn: bool,
+}
+
+/// Lines that were not written, or not whole.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) lines: u64,
+    pub(super) source: io::Error,
+}
+
+impl Output {
+    pub(super) fn open(destination: Destination) -> io::Result<Self> {
+        let to: Option<Box<dyn Write + Send>> = match destination {
+            Destination::Off => None,
+            Destination::Stdout => Some(Box::new(stdout()?)),
+            Destination::File(path) => Some(Box::new(append_to(&path)?)),
+            Destination::Other(to) => Some(to),
+        };
+        Ok(Self { to, is_torn: false })
+    }
+
+    /// Writes whole lines. After a failure in the middle of one the next begin on a line of their
+    /// own.
+    pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), Lost> {
+        let Some(to) = &mut self.to else { return Ok(()) };
+        let mut rest = lines;
+        let result = match self.is_torn {
+            true => write_all(to, &mut b"\n".as_slice()),
+            false => Ok(()),
+        };
+        let result = result.and_then(|()| {
+            self.is_torn = false;
+            write_all(to, &mut rest).and_then(|()| to.flush())
+        });
+        result.map_err(|source| {
+            let written = &lines[..lines.len() - rest.len()];
+            self.is_torn |= written.last().is_some_and(|last| *last != b'\n');
+            Lost { lines: count(rest), source }
+        })
+    }
+}
+
+fn count(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
+}
+
+/// As [`Write::write_all`], but what is left in `rest` says how far it came.
+fn write_all(to: &mut dyn Write, rest: &mut &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        match to.write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => *rest = &rest[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The descriptor itself: a batch is one system call and waits for nobody else who prints.
+fn stdout() -> io::Result<File> {
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Takes as many bytes as the next of `room` says, and fails where that is `None`.
+    struct Disk {
+        room: VecDeque<Option<usize>>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            match self.room.pop_front().unwrap_or(Some(usize::MAX)) {
+                Some(room) => {
+                    let taken = room.min(bytes.len());
+                    self.written.lock().unwrap().extend_from_slice(&bytes[..taken]);
+                    Ok(taken)
+                }
+                None => Err(ErrorKind::StorageFull.into()),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn disk(room: &[Option<usize>]) -> (Output, Arc<Mutex<Vec<u8>>>) {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let disk = Disk { room: room.iter().copied().collect(), written: written.clone() };
+        (Output::open(Destination::Other(Box::new(disk))).unwrap(), written)
+    }
+
+    #[test]
+    fn a_batch_in_pieces_is_written_whole() {
+        let (mut output, written) = disk(&[Some(1), Some(2), Some(3)]);
+        output.write(b"first\nsecond\n").unwrap();
+        assert_eq!(*written.lock().unwrap(), b"first\nsecond\n");
+    }
+
+    #[test]
+    fn only_lines_that_are_not_whole_count_as_lost() {
+        let (mut output, _) = disk(&[Some("first\nsec".len()), None]);
+        let lost = output.write(b"first\nsecond\nthird\n").unwrap_err();
+        assert_eq!((lost.lines, lost.source.kind()), (2, ErrorKind::StorageFull));
+    }
+
+    #[test]
+    fn after_a_torn_line_the_next_begins_on_its_own() {
+        let (mut output, written) = disk(&[Some("fi".len()), None, None, Some(1), Some(100)]);
+        output.write(b"first\n").unwrap_err();
+        assert_eq!(output.write(b"second\n").unwrap_err().lines, 1, "not even the end of line");
+        output.write(b"third\n").unwrap();
+        output.write(b"fourth\n").unwrap();
+        assert_eq!(*written.lock().unwrap(), b"fi\nthird\nfourth\n");
+    }
+
+    #[test]
+    fn after_a_failure_between_lines_no_empty_line_is_written() {
+        let (mut output, written) = disk(&[Some("first\n".len()), None]);
+        assert_eq!(output.write(b"first\nsecond\n").unwrap_err().lines, 1);
+        output.write(b"third\n").unwrap();
+        assert_eq!(*written.lock().unwrap(), b"first\nthird\n");
+    }
+
+    #[test]
+    fn a_file_is_appended_to_and_not_for_everybody() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        for line in [b"first\n".as_slice(), b"second\n"] {
+            Output::open(Destination::File(path.clone())).unwrap().write(line).unwrap();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"first\nsecond\n");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o007, 0);
+    }
+}
