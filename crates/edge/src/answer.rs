@@ -33,15 +33,10 @@ pub(crate) fn begin<C: Client>(
     let framing = with_length(framing, head);
     client.begin(line(head), framing, |out| {
         let named = named_by_connection(&head.fields);
-        for (name, text, value) in head.fields.iter() {
-            let dropped = match name {
-                Name::ContentLength => !tells_length,
-                _ => is_dropped(name, text, &named) || is_edited(edits, text),
-            };
-            if !dropped {
-                out.put(text, value);
-            }
-        }
+        out.put_kept(&head.fields, |name, text| match name {
+            Name::ContentLength => tells_length,
+            _ => !is_dropped(name, text, &named) && !is_edited(edits, text),
+        });
         write_edits(edits, out);
         stay.write_cookie(out);
     })
@@ -56,12 +51,10 @@ pub(crate) fn switch<C: Client>(
     let protocol = head.fields.get(Name::Upgrade).unwrap_or_default();
     client.switch(line(head), protocol, |out| {
         let named = named_by_connection(&head.fields);
-        for (name, text, value) in head.fields.iter() {
+        out.put_kept(&head.fields, |name, text| {
             let framed = name == Name::ContentLength;
-            if !framed && !is_dropped(name, text, &named) && !is_edited(edits, text) {
-                out.put(text, value);
-            }
-        }
+            !framed && !is_dropped(name, text, &named) && !is_edited(edits, text)
+        });
         write_edits(edits, out);
     })
 }
@@ -72,11 +65,9 @@ fn line(head: &ResponseHead) -> StatusLine<'_> {
 
 fn write_plain(head: &ResponseHead, out: &mut impl FieldSink) {
     let named = named_by_connection(&head.fields);
-    for (name, text, value) in head.fields.iter() {
-        if name != Name::ContentLength && !is_dropped(name, text, &named) {
-            out.put(text, value);
-        }
-    }
+    out.put_kept(&head.fields, |name, text| {
+        name != Name::ContentLength && !is_dropped(name, text, &named)
+    });
 }
 
 fn is_dropped(name: Name, text: &[u8], named: &Named<'_>) -> bool {

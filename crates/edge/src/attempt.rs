@@ -276,7 +276,7 @@ impl Attempt<'_> {
             &self.stay,
         )
         .map_err(client_gone)?;
-        story.answered = true;
+        story.answer_begins();
         let mut answered = Answered { upstream, keeps_alive };
         let relayed = self.relay(client, &mut answered.upstream, upload).await;
         self.alarm.clear();

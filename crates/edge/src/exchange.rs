@@ -85,27 +85,29 @@ async fn serve<C: Client>(
     let gone = |_| Fault::ClientGone;
     if entrance.listener.listener.redirect_https {
         story.own_answer(308, Ending::Redirect);
-        let id = story.request_id.to_owned();
-        return respond::redirect_https(client, head, &id).await.map_err(gone);
+        let id = story.request_id;
+        return respond::redirect_https(client, head, id.as_bytes()).await.map_err(gone);
     }
-    let index = local.plan.routes.find(&request).ok_or(Fault::NoRoute)?;
-    let route = local.route(index);
-    story.route = Some(route.clone());
+    let plan = local.plan.clone();
+    let index = plan.routes.find(&request).ok_or(Fault::NoRoute)?;
+    let route = plan.routes.route(index);
+    story.route = Some((plan.clone(), index));
     let edits = &route.policies.response_headers;
-    let id = story.request_id.to_owned();
+    let id = story.request_id;
     match &route.action {
         Action::Forward(_) => {
             let service = choose(entrance.worker, &local, index);
             story.service = Some(service.clone());
+            story.generation = Some(local);
             forward(entrance, client, &request, framing, route, &service, story).await
         }
         Action::Redirect(redirect) => {
             story.own_answer(redirect.status, Ending::Redirect);
-            respond::redirect(client, head, redirect, edits, &id).await.map_err(gone)
+            respond::redirect(client, head, redirect, edits, id.as_bytes()).await.map_err(gone)
         }
         Action::Respond(own) => {
             story.own_answer(own.status, Ending::Respond);
-            respond::respond(client, head, own, edits, &id).await.map_err(gone)
+            respond::respond(client, head, own, edits, id.as_bytes()).await.map_err(gone)
         }
     }
 }
@@ -143,12 +145,12 @@ async fn forward<C: Client>(
     if matches!(framing, Framing::Length(length) if !allowed.allows(length)) {
         return Err(Fault::BodyTooLarge);
     }
-    let request_id = story.request_id.to_owned();
+    let request_id = story.request_id;
     let outbound = Outbound {
         head,
         peer,
         client: story.client,
-        request_id: &request_id,
+        request_id: request_id.as_bytes(),
         policies: &route.policies,
         upgrade: head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")),
     };

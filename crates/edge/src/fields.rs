@@ -1,12 +1,20 @@
 //! Where header fields are written, whichever HTTP version carries them.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use wire::head::Fields;
+use wire::name::Name;
 
 /// A head that is being written.
 pub(crate) trait FieldSink {
     /// Appends a field. The name is as it should be seen by HTTP/1; HTTP/2 writes it in lower
     /// case.
     fn put(&mut self, name: &[u8], value: &[u8]);
+
+    /// Appends a field whose value is put together of `parts`.
+    fn put_parts(&mut self, name: &[u8], parts: &[&[u8]]);
+
+    /// Appends those of `fields` that `keep` chooses.
+    fn put_kept(&mut self, fields: &Fields, keep: impl FnMut(Name, &[u8]) -> bool);
 }
 
 impl FieldSink for Vec<u8> {
@@ -18,6 +26,20 @@ impl FieldSink for Vec<u8> {
         self.extend_from_slice(value);
         self.extend_from_slice(b"\r\n");
     }
+
+    #[inline]
+    fn put_parts(&mut self, name: &[u8], parts: &[&[u8]]) {
+        self.reserve(name.len() + parts.iter().map(|part| part.len()).sum::<usize>() + 4);
+        self.extend_from_slice(name);
+        self.extend_from_slice(b": ");
+        parts.iter().for_each(|part| self.extend_from_slice(part));
+        self.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn put_kept(&mut self, fields: &Fields, keep: impl FnMut(Name, &[u8]) -> bool) {
+        fields.lines(keep, |lines| self.extend_from_slice(lines));
+    }
 }
 
 impl FieldSink for HeaderMap {
@@ -27,6 +49,18 @@ impl FieldSink for HeaderMap {
             (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
         {
             self.append(name, value);
+        }
+    }
+
+    fn put_parts(&mut self, name: &[u8], parts: &[&[u8]]) {
+        self.put(name, &parts.concat());
+    }
+
+    fn put_kept(&mut self, fields: &Fields, mut keep: impl FnMut(Name, &[u8]) -> bool) {
+        for (name, text, value) in fields.iter() {
+            if keep(name, text) {
+                self.put(text, value);
+            }
         }
     }
 }

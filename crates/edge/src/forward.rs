@@ -1,6 +1,6 @@
 //! What an instance sees of a request: the head that is sent to it.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use model::{HeaderEdits, Policies};
@@ -57,15 +57,12 @@ impl Outbound<'_> {
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
         let named = named_by_connection(&self.head.fields);
         let edits = &self.policies.request_headers;
-        for (name, text, value) in self.head.fields.iter() {
-            if !is_ours(name)
+        out.put_kept(&self.head.fields, |name, text| {
+            !is_ours(name)
                 && !name.is_hop_by_hop()
                 && !is_edited(edits, text)
                 && !is_named(&named, text)
-            {
-                out.put(text, value);
-            }
-        }
+        });
         write_edits(edits, out);
         self.write_forwarded(out);
         out.put(b"X-Request-Id", self.request_id);
@@ -73,41 +70,59 @@ impl Outbound<'_> {
 
     /// Writes who asked, and for what; behind a trusted proxy, what it said goes before.
     fn write_forwarded(&self, out: &mut impl FieldSink) {
-        let fields = &self.head.fields;
-        let trusted = |name| self.peer.trusted.then(|| fields.get(name)).flatten();
-        let mut text = Text::new();
-        for value in
-            self.peer.trusted.then(|| fields.all(Name::XForwardedFor)).into_iter().flatten()
-        {
-            text.append(value);
-            text.append(b", ");
-        }
-        let before = text.0.len();
-        text.address(self.peer.address.ip());
-        out.put(b"X-Forwarded-For", &text.0);
-        match self.client == self.peer.address.ip() {
-            true => out.put(b"X-Real-IP", &text.0[before..]),
-            false => {
-                let mut client = Text::new();
-                client.address(self.client);
-                out.put(b"X-Real-IP", &client.0);
-            }
-        }
-        let scheme = self.peer.scheme().as_bytes();
-        out.put(b"X-Forwarded-Proto", trusted(Name::XForwardedProto).unwrap_or(scheme));
+        let peer = self.peer.address.ip();
+        let peer_text = AddressText::of(peer);
         let host = self.head.authority();
-        let seen = trusted(Name::XForwardedHost).unwrap_or(host);
+        let scheme = self.peer.scheme().as_bytes();
+        if self.peer.trusted {
+            self.write_forwarded_after(out, &peer_text);
+        } else {
+            out.put(b"X-Forwarded-For", peer_text.as_bytes());
+            out.put(b"X-Real-IP", peer_text.as_bytes());
+            out.put(b"X-Forwarded-Proto", scheme);
+            if !host.is_empty() {
+                out.put(b"X-Forwarded-Host", host);
+            }
+            out.put_parts(b"Forwarded", &element(&peer_text, host, scheme));
+        }
+    }
+
+    /// Writes the same where the peer is a trusted proxy, which has said before whom it speaks for.
+    fn write_forwarded_after(&self, out: &mut impl FieldSink, peer: &AddressText) {
+        let fields = &self.head.fields;
+        let host = self.head.authority();
+        let scheme = self.peer.scheme().as_bytes();
+        let chain = chain_of(fields, Name::XForwardedFor);
+        out.put_parts(b"X-Forwarded-For", &[&chain, peer.as_bytes()]);
+        out.put(b"X-Real-IP", AddressText::of(self.client).as_bytes());
+        out.put(b"X-Forwarded-Proto", fields.get(Name::XForwardedProto).unwrap_or(scheme));
+        let seen = fields.get(Name::XForwardedHost).unwrap_or(host);
         if !seen.is_empty() {
             out.put(b"X-Forwarded-Host", seen);
         }
-        text.0.clear();
-        for value in self.peer.trusted.then(|| fields.all(Name::Forwarded)).into_iter().flatten() {
-            text.append(value);
-            text.append(b", ");
-        }
-        text.forwarded(self.peer.address.ip(), host, scheme);
-        out.put(b"Forwarded", &text.0);
+        let chain = chain_of(fields, Name::Forwarded);
+        let [open, peer, close, before, host, after, scheme] = element(peer, host, scheme);
+        out.put_parts(b"Forwarded", &[&chain, open, peer, close, before, host, after, scheme]);
     }
+}
+
+/// Every value under `name`, each with a comma behind it.
+fn chain_of(fields: &Fields, name: Name) -> Vec<u8> {
+    let mut chain = Vec::new();
+    for value in fields.all(name) {
+        chain.extend_from_slice(value);
+        chain.extend_from_slice(b", ");
+    }
+    chain
+}
+
+/// One element of `Forwarded` (RFC 7239 §4), in parts.
+fn element<'a>(peer: &'a AddressText, host: &'a [u8], scheme: &'a [u8]) -> [&'a [u8]; 7] {
+    let (open, close): (&[u8], &[u8]) =
+        if peer.is_v6 { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
+    let (before, after): (&[u8], &[u8]) =
+        if host.is_empty() { (b"", b";proto=") } else { (b";host=\"", b"\";proto=") };
+    [open, peer.as_bytes(), close, before, host, after, scheme]
 }
 
 /// Whether Plimsoll alone says what is written under this name, or its place is elsewhere.
@@ -142,11 +157,13 @@ pub(crate) fn named_by_connection(fields: &Fields) -> Named<'_> {
         .collect()
 }
 
+#[inline]
 pub(crate) fn is_named(named: &Named<'_>, text: &[u8]) -> bool {
     named.iter().any(|item| item.eq_ignore_ascii_case(text))
 }
 
 /// Whether a field of this name is set or removed.
+#[inline]
 pub(crate) fn is_edited(edits: &HeaderEdits, text: &[u8]) -> bool {
     let same = |name: &String| text.eq_ignore_ascii_case(name.as_bytes());
     edits.remove.iter().any(same) || edits.set.iter().any(|(name, _)| same(name))
@@ -159,57 +176,73 @@ pub(crate) fn write_edits(edits: &HeaderEdits, out: &mut impl FieldSink) {
     }
 }
 
-/// A value that is put together without touching the heap where it is short.
-struct Text(SmallVec<[u8; 128]>);
+/// An address as text, without touching the heap.
+struct AddressText {
+    bytes: [u8; Self::BYTES_MAX],
+    len: u8,
+    is_v6: bool,
+}
 
-impl Text {
-    fn new() -> Self {
-        Self(SmallVec::new())
-    }
+impl AddressText {
+    /// The longest are of IPv6 with an IPv4 address at their end.
+    const BYTES_MAX: usize = 46;
 
-    fn append(&mut self, part: &[u8]) {
-        self.0.extend_from_slice(part);
-    }
-
-    fn address(&mut self, address: IpAddr) {
+    fn of(address: IpAddr) -> Self {
+        let mut text = Self { bytes: [0; Self::BYTES_MAX], len: 0, is_v6: address.is_ipv6() };
         match address {
             IpAddr::V4(address) => {
-                let mut digits = itoa::Buffer::new();
                 for (place, octet) in address.octets().into_iter().enumerate() {
                     if place > 0 {
-                        self.0.push(b'.');
+                        text.push(b'.');
                     }
-                    self.append(digits.format(octet).as_bytes());
+                    text.octet(octet);
                 }
             }
-            // Writing to memory cannot fail.
-            IpAddr::V6(address) => drop(write!(self, "{address}")),
+            IpAddr::V6(address) => {
+                let mut rest = &mut text.bytes[..];
+                write!(rest, "{address}").expect("no address is longer");
+                text.len = (Self::BYTES_MAX - rest.len()) as u8;
+            }
         }
+        text
     }
 
-    /// One element of `Forwarded` (RFC 7239).
-    fn forwarded(&mut self, peer: IpAddr, host: &[u8], scheme: &[u8]) {
-        self.append(b"for=");
-        if peer.is_ipv6() {
-            self.append(b"\"[");
-            self.address(peer);
-            self.append(b"]\"");
-        } else {
-            self.address(peer);
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[usize::from(self.len)] = byte;
+        self.len += 1;
+    }
+
+    fn octet(&mut self, octet: u8) {
+        if octet >= 100 {
+            self.push(b'0' + octet / 100);
         }
-        if !host.is_empty() {
-            self.append(b";host=\"");
-            self.append(host);
-            self.append(b"\"");
+        if octet >= 10 {
+            self.push(b'0' + octet / 10 % 10);
         }
-        self.append(b";proto=");
-        self.append(scheme);
+        self.push(b'0' + octet % 10);
     }
 }
 
-impl std::fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.append(text.as_bytes());
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for text in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "10.99.100.255",
+            "255.255.255.255",
+            "::1",
+            "2001:db8:1111:2222:3333:4444:5555:6666",
+            "::ffff:255.255.255.255",
+        ] {
+            assert_eq!(AddressText::of(text.parse().unwrap()).as_bytes(), text.as_bytes());
+        }
     }
 }

@@ -243,7 +243,8 @@ impl Edge {
 
     /// Something to ask whether an instance can be reached by nothing any more.
     pub fn drains(&self) -> Drains {
-        Drains(self.shared.clone())
+        let orders = self.workers.iter().map(|worker| worker.orders.clone()).collect();
+        Drains { shared: self.shared.clone(), orders }
     }
 
     /// Takes no new connection, closes idle ones, and gives open exchanges until `limit`. Says
@@ -288,15 +289,25 @@ impl Drop for Edge {
 
 /// Tells when an instance can be reached by nothing any more.
 #[derive(Clone)]
-pub struct Drains(Arc<Shared>);
+pub struct Drains {
+    shared: Arc<Shared>,
+    orders: Vec<mpsc::UnboundedSender<Order>>,
+}
 
 impl Drains {
     /// Waits until nothing can reach `live`: no worker holds a generation before `generation`,
     /// the first without it (or the one in which it was barred), and nothing is in flight on it.
     pub async fn unreachable(&self, live: &Live, generation: Generation) {
+        live.await_idle();
+        // A worker's count and its look at whether anyone waits could pass each other unseen. What
+        // a worker did before it reads this order is seen when it answers, and from then on it looks.
+        for orders in &self.orders {
+            // A worker that is gone holds nothing.
+            let _ = orders.send(Order::TellDrained);
+        }
         loop {
-            let told = self.0.drained.notified();
-            if claim::is_unreachable(&self.0.ledger, &live.in_flight, generation.0) {
+            let told = self.shared.drained.notified();
+            if claim::is_unreachable(&self.shared.ledger, &live.in_flight, generation.0) {
                 return;
             }
             told.await;

@@ -42,6 +42,8 @@ pub struct Live {
     failures_in_a_row: AtomicU32,
     /// Whether word of its failures is on its way to whoever judges them.
     is_suspected: AtomicBool,
+    /// Whether somebody waits until nothing is in flight on it.
+    is_awaited: AtomicBool,
     /// Claims against `max_connections`, counted only where that is set.
     slots: AtomicU32,
     pub(crate) in_flight: InFlight,
@@ -100,6 +102,7 @@ impl Live {
             ramp_from: AtomicU64::new(0),
             failures_in_a_row: AtomicU32::new(0),
             is_suspected: AtomicBool::new(false),
+            is_awaited: AtomicBool::new(false),
             slots: AtomicU32::new(0),
             in_flight: InFlight::new(workers),
             shards: (0..workers).map(|_| CachePadded::new(Shard::default())).collect(),
@@ -126,6 +129,17 @@ impl Live {
     /// Takes `bar` away.
     pub fn lift(&self, bar: Bar) {
         self.bars.fetch_and(!(bar as u8), Ordering::Relaxed);
+    }
+
+    /// From now on the end of each claim is told.
+    pub(crate) fn await_idle(&self) {
+        self.is_awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end of a claim is to be told.
+    #[inline]
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed)
     }
 
     /// Begins slow start at `now`, in the edge's time.

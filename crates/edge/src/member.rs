@@ -2,10 +2,8 @@
 //! this worker keeps.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use balance::latency::PeakEwma;
@@ -68,8 +66,8 @@ impl Member {
             };
         }
         loop {
-            let mut upstream = self.idle.borrow_mut().pop()?.upstream;
-            if poll_fn(|cx| Poll::Ready(is_quiet(&mut upstream.conn, cx))).await {
+            let upstream = self.idle.borrow_mut().pop()?.upstream;
+            if upstream.conn.is_quiet() {
                 return Some(Upstream::H1(upstream));
             }
         }
@@ -116,21 +114,10 @@ impl Member {
     }
 
     /// Closes what was idle for too long, or was closed by the instance.
-    pub(crate) async fn sweep(&self, now: Duration) {
-        poll_fn(|cx| {
-            let is_fresh = |idle: &Idle| now.saturating_sub(idle.since) < IDLE_FOR;
-            self.idle
-                .borrow_mut()
-                .retain_mut(|idle| is_fresh(idle) && is_quiet(&mut idle.upstream.conn, cx));
-            Poll::Ready(())
-        })
-        .await;
+    pub(crate) fn sweep(&self, now: Duration) {
+        let is_fresh = |idle: &Idle| now.saturating_sub(idle.since) < IDLE_FOR;
+        self.idle.borrow_mut().retain(|idle| is_fresh(idle) && idle.upstream.conn.is_quiet());
     }
-}
-
-/// Whether nothing came over an idle connection: neither its end nor bytes that nobody asked for.
-fn is_quiet(conn: &mut Conn, cx: &mut std::task::Context<'_>) -> bool {
-    conn.poll_begun(cx).is_pending()
 }
 
 async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {

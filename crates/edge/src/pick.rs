@@ -36,7 +36,7 @@ impl Drop for Claim {
             live.free_slot();
             self.service.live.queue.wake_first();
         }
-        if live.has(Bar::Drained) {
+        if live.is_awaited() {
             self.worker.shared.tell_drained();
         }
     }

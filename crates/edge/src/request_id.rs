@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use smallvec::SmallVec;
 use wire::head::RequestHead;
 use wire::name::Name;
 
@@ -33,6 +32,7 @@ impl RequestIds {
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// The id of one request.
+#[derive(Clone, Copy)]
 pub(crate) enum RequestId<'a> {
     /// The client's own.
     Given(&'a [u8]),
@@ -54,11 +54,6 @@ impl<'a> RequestId<'a> {
             Self::Given(id) => id,
             Self::Made(id) => id,
         }
-    }
-
-    /// A copy that outlives the head.
-    pub(crate) fn to_owned(&self) -> SmallVec<[u8; 32]> {
-        SmallVec::from_slice(self.as_bytes())
     }
 }
 

@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use crate::live::{Live, ServiceLive};
 use crate::member::Member;
-use crate::routing::{RouteIndex, RouteTable};
+use crate::routing::RouteTable;
 use crate::worker::Core;
 
 /// What is served.
@@ -69,7 +69,9 @@ pub struct ListenerLive {
 
 /// A snapshot as one worker uses it.
 pub(crate) struct Local {
-    pub(crate) plan: Arc<Snapshot>,
+    /// Shared without a count that other workers touch. Who holds only this does not hold the
+    /// generation.
+    pub(crate) plan: Rc<Arc<Snapshot>>,
     pub(crate) services: Vec<Rc<LocalService>>,
     _lease: Lease,
 }
@@ -102,12 +104,7 @@ impl Local {
             Rc::new(LocalService::new(service, earlier, members))
         });
         let services = services.collect();
-        Self { services, _lease: core.leases.take(plan.generation), plan }
-    }
-
-    /// The route at `index`.
-    pub(crate) fn route(&self, index: RouteIndex) -> &Arc<model::Route> {
-        self.plan.routes.route(index)
+        Self { services, _lease: core.leases.take(plan.generation), plan: Rc::new(plan) }
     }
 }
 

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::Route;
 use telemetry::{AccessRecord, Ending};
 use wire::head::RequestHead;
 use wire::name::Name;
@@ -16,7 +15,8 @@ use crate::fault::Fault;
 use crate::identity::Peer;
 use crate::member::Member;
 use crate::request_id::RequestId;
-use crate::snapshot::{ListenerPlan, LocalService};
+use crate::routing::RouteIndex;
+use crate::snapshot::{ListenerPlan, Local, LocalService, Snapshot};
 use crate::worker::Worker;
 
 /// One exchange, from its head to its record.
@@ -27,7 +27,9 @@ pub(crate) struct Story<'a> {
     pub(crate) status: Option<u16>,
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
-    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) route: Option<(Rc<Arc<Snapshot>>, RouteIndex)>,
+    /// The generation that the exchange may still choose an instance of.
+    pub(crate) generation: Option<Rc<Local>>,
     pub(crate) service: Option<Rc<LocalService>>,
     pub(crate) member: Option<Rc<Member>>,
     pub(crate) attempts: u32,
@@ -56,6 +58,7 @@ impl<'a> Story<'a> {
             status: None,
             answered: false,
             route: None,
+            generation: None,
             service: None,
             member: None,
             attempts: 0,
@@ -150,7 +153,10 @@ impl<'a> Story<'a> {
             total,
             upstream_connect: self.connect,
             upstream_first_byte: self.first_byte,
-            route: self.route.as_deref().map(|route| route as &dyn std::fmt::Display),
+            route: self
+                .route
+                .as_ref()
+                .map(|(plan, index)| plan.routes.route(*index) as &dyn std::fmt::Display),
             service: self.service.as_ref().map(|service| service.service.name.as_str()),
             release: None,
             instance: self.member.as_ref().map(|member| member.live.name.as_str()),
@@ -160,9 +166,17 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// The client sees the beginning of an answer: from now on no other instance is asked, so that
+    /// a long answer, or a tunnel, does not hold its generation.
+    pub(crate) fn answer_begins(&mut self) {
+        self.answered = true;
+        self.generation = None;
+    }
+
     /// We answer by ourselves, as a route says.
     pub(crate) fn own_answer(&mut self, status: u16, ending: Ending) {
-        (self.status, self.ending, self.answered) = (Some(status), ending, true);
+        (self.status, self.ending) = (Some(status), ending);
+        self.answer_begins();
     }
 
     /// Notes how the exchange failed.

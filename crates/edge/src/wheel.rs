@@ -144,7 +144,7 @@ impl Alarm {
     /// Sets the deadline to `after` from now. Rounded up, so that it never rings early.
     pub(crate) fn set(&self, after: Duration) {
         let now = self.wheel.0.now.get();
-        let ticks = after.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
+        let ticks = (after.as_millis() as u64).div_ceil(TICK.as_millis() as u64) + 1;
         let mut table = self.wheel.0.table.borrow_mut();
         let entry = &mut table.entries[self.key as usize];
         entry.deadline = now + ticks;

@@ -84,6 +84,9 @@ pub struct WorkerCounters {
 pub(crate) enum Order {
     /// Serve this from now on, and accept at these addresses.
     Publish(Arc<Snapshot>, Vec<accept::Socket>),
+    /// Say that a drain may have come to its end. A worker that has read this says so by itself
+    /// whenever a claim ends that somebody waits for.
+    TellDrained,
     /// Take nothing new, and end what is idle.
     Drain,
     /// End at once.
@@ -201,10 +204,10 @@ impl Worker {
         self.wheel.wake_all();
     }
 
-    async fn sweep(&self) {
+    fn sweep(&self) {
         let members: Vec<_> = self.members.borrow().values().filter_map(Weak::upgrade).collect();
         for member in members {
-            member.sweep(self.wheel.now()).await;
+            member.sweep(self.wheel.now());
         }
     }
 
@@ -224,7 +227,7 @@ impl Worker {
                 log.flush();
             }
             if turns.is_multiple_of((SWEEP_EVERY.as_millis() / TICK.as_millis()) as u32) {
-                self.sweep().await;
+                self.sweep();
             }
         }
     }
@@ -247,6 +250,7 @@ pub(crate) fn run(
                     worker.publish(plan);
                     doors.open(&worker, sockets);
                 }
+                Order::TellDrained => worker.shared.tell_drained(),
                 Order::Drain => {
                     doors.close();
                     worker.drain();

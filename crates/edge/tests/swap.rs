@@ -47,6 +47,26 @@ fn an_instance_is_unreachable_only_when_its_last_exchange_has_ended() {
 }
 
 #[test]
+fn a_tunnel_does_not_hold_the_generation_it_began_in() {
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let tunnel = Origin::start(move |_| vec![Step::send(upgrade), Step::Wait(testkit::DEADLINE)]);
+    let other = Origin::polite("other");
+    let mut edge = TestEdge::start(&[tunnel.address()]);
+    let mut client = RawClient::connect(edge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    assert_eq!(client.head().status, 101);
+    edge.retarget(&[tunnel.address(), other.address()]);
+    let live = edge.live(other.address());
+    let generation = edge.retarget(&[tunnel.address()]);
+    let drains = edge.edge.drains();
+    runtime().block_on(async {
+        let gone = drains.unreachable(&live, generation);
+        tokio::time::timeout(testkit::DEADLINE, gone).await.expect("nothing can reach it");
+    });
+    assert_eq!(edge.live(tunnel.address()).in_flight(), 1, "the tunnel is still open");
+}
+
+#[test]
 fn a_drained_instance_gets_nothing_new_even_when_no_other_is_left() {
     let origin = Origin::polite("one");
     let edge = TestEdge::start(&[origin.address()]);

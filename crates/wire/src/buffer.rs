@@ -31,14 +31,10 @@ struct Shelves {
 
 impl Pool {
     /// A buffer of at least `size` bytes.
+    #[inline]
     pub fn buffer(&self, size: usize) -> Buffer {
-        let bytes = match SIZES.iter().position(|class| *class >= size) {
-            Some(class) => {
-                let kept = self.0.borrow_mut().blocks[class].pop();
-                kept.unwrap_or_else(|| vec![0; SIZES[class]])
-            }
-            None => vec![0; size],
-        };
+        let kept = shelf_for(size).and_then(|shelf| self.0.borrow_mut().blocks[shelf].pop());
+        let bytes = kept.unwrap_or_else(|| blank(size));
         Buffer { bytes, start: 0, end: 0, pool: self.clone() }
     }
 
@@ -68,14 +64,31 @@ impl Pool {
         }
     }
 
+    #[inline]
     fn give(&self, bytes: Vec<u8>) {
-        if let Some(class) = SIZES.iter().position(|size| *size == bytes.len()) {
+        if let Some(class) = shelf_for(bytes.len()).filter(|class| SIZES[*class] == bytes.len()) {
             let shelf = &mut self.0.borrow_mut().blocks[class];
             if shelf.len() < KEPT[class] {
                 shelf.push(bytes);
             }
         }
     }
+}
+
+/// The shelf of the smallest buffers that hold `size` bytes.
+#[inline]
+fn shelf_for(size: usize) -> Option<usize> {
+    match size {
+        0..=HEAD_BYTES => Some(0),
+        ..=FIRST_BYTES => Some(1),
+        ..=BULK_BYTES => Some(2),
+        _ => None,
+    }
+}
+
+#[cold]
+fn blank(size: usize) -> Vec<u8> {
+    vec![0; shelf_for(size).map_or(size, |shelf| SIZES[shelf])]
 }
 
 /// Bytes that were received and not yet used, with room for more behind them.
@@ -149,6 +162,7 @@ impl Buffer {
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
         self.pool.give(std::mem::take(&mut self.bytes));
     }

@@ -41,7 +41,19 @@ impl Span {
 pub struct Field {
     pub(crate) text: Span,
     pub(crate) value: Span,
+    /// Where its line, which begins with `text`, ends behind the line break.
+    pub(crate) line_end: u32,
     pub(crate) name: Name,
+}
+
+impl Field {
+    /// The field of this name and value, which stand on one line of `whole`.
+    pub(crate) fn on_line(text: &[u8], value: &[u8], whole: &[u8]) -> Self {
+        let (text_span, value) = (Span::of(text, whole), Span::of(value, whole));
+        let blank = whole[value.end()..].iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let line_end = (value.end() + blank + 1) as u32;
+        Self { text: text_span, value, line_end, name: Name::of(text) }
+    }
 }
 
 /// The HTTP version of a message.
@@ -159,6 +171,25 @@ impl Fields {
     pub fn iter(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
         let raw = self.raw();
         self.fields.iter().map(move |field| (field.name, field.text.get(raw), field.value.get(raw)))
+    }
+
+    /// The lines of those fields that `keep` chooses by what their name means and how it is
+    /// written, as they arrived; neighbours are handed on in one piece.
+    #[inline]
+    pub fn lines(&self, mut keep: impl FnMut(Name, &[u8]) -> bool, mut hand_on: impl FnMut(&[u8])) {
+        let raw = self.raw();
+        let (mut from, mut to) = (0, 0);
+        for field in &self.fields {
+            if !keep(field.name, field.text.get(raw)) {
+                continue;
+            }
+            if field.text.at != to {
+                hand_on(&raw[from as usize..to as usize]);
+                from = field.text.at;
+            }
+            to = field.line_end;
+        }
+        hand_on(&raw[from as usize..to as usize]);
     }
 
     /// How many fields there are.
@@ -349,8 +380,11 @@ impl HeadBuilder {
 
     /// Appends a field; neither part may hold CR, LF or NUL.
     pub fn field(&mut self, text: &[u8], value: &[u8]) {
-        let (text_span, value_span) = (self.put(text), self.put(value));
-        self.fields.push(Field { text: text_span, value: value_span, name: Name::of(text) });
+        let text_span = self.put(text);
+        self.put(b": ");
+        let value = self.put(value);
+        let line_end = self.put(b"\r\n").end() as u32;
+        self.fields.push(Field { text: text_span, value, line_end, name: Name::of(text) });
     }
 
     /// The head of a request. `target` must be a path with an optional query, or `*`.
@@ -430,6 +464,20 @@ mod tests {
         assert_eq!(head.cookie(b"gamma"), Some(&b"3"[..]));
         assert_eq!(head.cookie(b"delta"), Some(&b""[..]));
         assert_eq!(head.cookie(b"eta"), None);
+    }
+
+    #[test]
+    fn lines_that_are_kept_are_handed_on_as_they_were() {
+        let head = head(&[("a", "1"), ("cookie", "2"), ("b", ""), ("C", "4")]);
+        let kept = |keep: &dyn Fn(Name, &[u8]) -> bool| {
+            let mut kept = Vec::new();
+            head.fields.lines(keep, |lines| kept.extend_from_slice(lines));
+            String::from_utf8(kept).unwrap()
+        };
+        assert_eq!(kept(&|_, _| true), "a: 1\r\ncookie: 2\r\nb: \r\nC: 4\r\n");
+        assert_eq!(kept(&|name, _| name != Name::Cookie), "a: 1\r\nb: \r\nC: 4\r\n");
+        assert_eq!(kept(&|_, text| text == b"b"), "b: \r\n");
+        assert_eq!(kept(&|_, _| false), "");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use smallvec::SmallVec;
 use wire::head::RequestHead;
 
 use super::path::{BadPath, normalise};
@@ -11,7 +10,7 @@ use super::path::{BadPath, normalise};
 /// A request as the routes see it.
 pub(crate) struct Request<'a> {
     /// The host in lower case, without port; empty if the client named none.
-    pub(crate) host: SmallVec<[u8; 64]>,
+    pub(crate) host: Cow<'a, [u8]>,
     /// The path in its normal form.
     pub(crate) path: Cow<'a, [u8]>,
     /// The head, for all the rest.
@@ -35,13 +34,16 @@ impl<'a> Request<'a> {
 }
 
 /// The host of an authority: no port, no trailing dot, lower case.
-pub(crate) fn host_of(authority: &[u8]) -> SmallVec<[u8; 64]> {
+pub(crate) fn host_of(authority: &[u8]) -> Cow<'_, [u8]> {
     let host = match authority.iter().rposition(|byte| *byte == b':') {
         Some(colon) if !authority[colon..].contains(&b']') => &authority[..colon],
         _ => authority,
     };
     let host = host.strip_suffix(b".").unwrap_or(host);
-    host.iter().map(u8::to_ascii_lowercase).collect()
+    match host.iter().any(u8::is_ascii_uppercase) {
+        true => host.to_ascii_lowercase().into(),
+        false => host.into(),
+    }
 }
 
 /// The decoded values of the query parameter `name`.
@@ -92,7 +94,7 @@ mod tests {
             ("[::1]", "[::1]"),
             ("", ""),
         ] {
-            assert_eq!(host_of(authority.as_bytes()).as_slice(), host.as_bytes());
+            assert_eq!(&*host_of(authority.as_bytes()), host.as_bytes());
         }
     }
 

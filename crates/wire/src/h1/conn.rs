@@ -243,6 +243,17 @@ impl Conn {
         }
     }
 
+    /// Whether nothing came over a connection on clear text that is not in use: neither its end
+    /// nor bytes that nobody asked for. What came is lost.
+    pub fn is_quiet(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(socket) if !self.has_unread() => socket
+                .try_read(&mut [0])
+                .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
+            _ => false,
+        }
+    }
+
     /// Gives the stream back for another protocol, with what was read beyond the last message.
     pub fn into_rewound(mut self) -> Rewound {
         let prefix = self.inbox.take().map(|inbox| Bytes::copy_from_slice(inbox.data()));
@@ -265,6 +276,10 @@ impl Conn {
     /// is taken if there is none.
     fn poll_receive(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
         let kept = self.inbox.take().filter(|inbox| !inbox.is_empty());
+        if let (None, Stream::Plain(socket)) = (&kept, &self.stream) {
+            // Nothing has come more often than not, and then no buffer is needed.
+            ready!(socket.poll_read_ready(cx))?;
+        }
         let mut inbox = kept.unwrap_or_else(|| self.pool.buffer(size));
         if inbox.space().is_empty() {
             inbox.reserve(HEAD_BYTES);

@@ -90,11 +90,9 @@ pub(super) fn fault_of(error: httparse::Error) -> Fault {
 }
 
 pub(super) fn collect(data: &[u8], headers: &[httparse::Header<'_>], fields: &mut Vec<Field>) {
-    fields.extend(headers.iter().map(|header| Field {
-        text: Span::of(header.name.as_bytes(), data),
-        value: Span::of(header.value, data),
-        name: Name::of(header.name.as_bytes()),
-    }));
+    let field =
+        |header: &httparse::Header<'_>| Field::on_line(header.name.as_bytes(), header.value, data);
+    fields.extend(headers.iter().map(field));
 }
 
 /// The one `Host`; an HTTP/1.0 request may have none.
