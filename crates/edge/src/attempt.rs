@@ -112,7 +112,7 @@ impl Attempt<'_> {
         story.heard(Instant::now());
         self.observe_latency(story);
         if head.status() == 101 {
-            return tunnel::run(self, client, upstream, &head, story).await;
+            return Box::pin(tunnel::run(self, client, upstream, &head, story)).await;
         }
         if self.retries.withhold(head.status(), self.claim.place, upload) {
             upstream.cancel();
@@ -134,6 +134,16 @@ impl Attempt<'_> {
         {
             return Ok(upstream);
         }
+        Box::pin(self.connect(client, story)).await
+    }
+
+    /// A new connection. Its future is large, and rare.
+    async fn connect<C: Client>(
+        &self,
+        client: &mut C,
+        story: &mut Story<'_>,
+    ) -> Result<Upstream, Failed> {
+        let member = &self.claim.member;
         let mut connecting = std::pin::pin!(member.connect(self.protocol));
         let started = Instant::now();
         let outcome = self

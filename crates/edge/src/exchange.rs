@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::fault::Fault;
 use crate::forward::Outbound;
 use crate::identity::Peer;
-use crate::pick;
+use crate::pick::{self, Choice};
 use crate::relay::Upload;
 use crate::respond;
 use crate::retry::Retries;
@@ -47,7 +47,8 @@ pub(crate) async fn run<C: Client>(
         story.fail(fault);
         match story.answered || fault.status().is_none() {
             true => client.abort(),
-            false => tell_fault(entrance, client, head, fault, &story).await,
+            // What is rare is on the heap, so that all other exchanges are small.
+            false => Box::pin(tell_fault(entrance, client, head, fault, &story)).await,
         }
     }
     story.tell(worker, client.take_counts());
@@ -86,7 +87,7 @@ async fn serve<C: Client>(
     if entrance.listener.listener.redirect_https {
         story.own_answer(308, Ending::Redirect);
         let id = story.request_id;
-        return respond::redirect_https(client, head, id.as_bytes()).await.map_err(gone);
+        return Box::pin(respond::redirect_https(client, head, id.as_bytes())).await.map_err(gone);
     }
     let plan = local.plan.clone();
     let index = plan.routes.find(&request).ok_or(Fault::NoRoute)?;
@@ -103,11 +104,13 @@ async fn serve<C: Client>(
         }
         Action::Redirect(redirect) => {
             story.own_answer(redirect.status, Ending::Redirect);
-            respond::redirect(client, head, redirect, edits, id.as_bytes()).await.map_err(gone)
+            let told = respond::redirect(client, head, redirect, edits, id.as_bytes());
+            Box::pin(told).await.map_err(gone)
         }
         Action::Respond(own) => {
             story.own_answer(own.status, Ending::Respond);
-            respond::respond(client, head, own, edits, id.as_bytes()).await.map_err(gone)
+            let told = respond::respond(client, head, own, edits, id.as_bytes());
+            Box::pin(told).await.map_err(gone)
         }
     }
 }
@@ -161,8 +164,8 @@ async fn forward<C: Client>(
     let mut last = None;
     service.budget.borrow_mut().deposit(worker.wheel.now());
     loop {
-        let tried = retries.tried();
-        let claimed = pick::claim(worker, service, key, known, &tried, |cx| match upload.moved() {
+        let choice = Choice { key, preferred: known, tried: &retries.tried() };
+        let claimed = pick::claim(worker, service, choice, |cx| match upload.moved() {
             0 => client.poll_gone(cx),
             _ => Poll::Pending,
         });

@@ -91,16 +91,24 @@ pub(crate) fn standing(live: &Live) -> Standing {
     }
 }
 
+/// What of a request decides on the instance.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    /// The hash by which the service balances, if it does.
+    pub(crate) key: Option<Key>,
+    /// The place of the instance that the client is to stay with, if it may serve.
+    pub(crate) preferred: Option<usize>,
+    /// The places where the request failed.
+    pub(crate) tried: &'a Tried,
+}
+
 /// Chooses and claims at once, or says why not.
-///
-/// `preferred` is the place of the instance that the client is to stay with, if it may serve.
 pub(crate) fn claim_now(
     worker: &Rc<Worker>,
     service: &Rc<LocalService>,
-    key: Option<Key>,
-    preferred: Option<usize>,
-    tried: &Tried,
+    choice: Choice<'_>,
 ) -> Result<Claim, Refusal> {
+    let Choice { key, preferred, tried } = choice;
     let slots = service.service.max_connections;
     let view = View {
         members: &service.members,
@@ -134,26 +142,34 @@ pub(crate) fn claim_now(
     }
 }
 
-/// Waits for a claim, in the queue where all are full; `gone` is ready when the client left.
+/// Claims an instance, or waits for one in the queue where all are full; `gone` is ready when the
+/// client left.
 pub(crate) async fn claim(
     worker: &Rc<Worker>,
     service: &Rc<LocalService>,
-    key: Option<Key>,
-    preferred: Option<usize>,
-    tried: &Tried,
-    mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
+    choice: Choice<'_>,
+    gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Result<Claim, Fault> {
-    let queue = &service.live.queue;
-    if queue.len() == 0 {
-        match claim_now(worker, service, key, preferred, tried) {
+    if service.live.queue.len() == 0 {
+        match claim_now(worker, service, choice) {
             Ok(claim) => return Ok(claim),
             Err(Refusal::Full) => {}
             Err(Refusal::Tried | Refusal::Down) => return Err(Fault::NoInstance),
         }
     }
+    // On the heap, for it is rare and large.
+    Box::pin(wait(worker, service, choice, gone)).await
+}
+
+async fn wait(
+    worker: &Rc<Worker>,
+    service: &Rc<LocalService>,
+    choice: Choice<'_>,
+    mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Result<Claim, Fault> {
     let wanted = &service.service.queue;
     let shard = service.live.shard(worker.index);
-    let Some(ticket) = queue.join(wanted.length) else {
+    let Some(ticket) = service.live.queue.join(wanted.length) else {
         shard.queue_full.add(1);
         return Err(Fault::QueueFull);
     };
@@ -162,7 +178,7 @@ pub(crate) async fn claim(
         if gone(cx).is_ready() {
             return Poll::Ready(Err(Fault::ClientGone));
         }
-        ticket.poll_turn(cx, || match claim_now(worker, service, key, preferred, tried) {
+        ticket.poll_turn(cx, || match claim_now(worker, service, choice) {
             Ok(claim) => Some(Ok(claim)),
             Err(Refusal::Full) => None,
             Err(Refusal::Tried | Refusal::Down) => Some(Err(Fault::NoInstance)),

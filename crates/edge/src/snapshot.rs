@@ -67,11 +67,13 @@ pub struct ListenerLive {
     pub handshakes_failed: std::sync::atomic::AtomicU64,
 }
 
+/// A snapshot that a worker's requests share without a count that other workers touch. Who holds
+/// one does not hold the generation.
+pub(crate) struct Plan(Arc<Snapshot>);
+
 /// A snapshot as one worker uses it.
 pub(crate) struct Local {
-    /// Shared without a count that other workers touch. Who holds only this does not hold the
-    /// generation.
-    pub(crate) plan: Rc<Arc<Snapshot>>,
+    pub(crate) plan: Rc<Plan>,
     pub(crate) services: Vec<Rc<LocalService>>,
     _lease: Lease,
 }
@@ -84,6 +86,14 @@ pub(crate) struct LocalService {
     pub(crate) picker: RefCell<Picker>,
     pub(crate) budget: Rc<RefCell<RetryBudget>>,
     pub(crate) slow_start: Option<SlowStart>,
+}
+
+impl std::ops::Deref for Plan {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
 }
 
 impl Local {
@@ -104,7 +114,7 @@ impl Local {
             Rc::new(LocalService::new(service, earlier, members))
         });
         let services = services.collect();
-        Self { services, _lease: core.leases.take(plan.generation), plan: Rc::new(plan) }
+        Self { services, _lease: core.leases.take(plan.generation), plan: Rc::new(Plan(plan)) }
     }
 }
 

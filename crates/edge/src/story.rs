@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use telemetry::{AccessRecord, Ending};
@@ -16,7 +15,7 @@ use crate::identity::Peer;
 use crate::member::Member;
 use crate::request_id::RequestId;
 use crate::routing::RouteIndex;
-use crate::snapshot::{ListenerPlan, Local, LocalService, Snapshot};
+use crate::snapshot::{ListenerPlan, Local, LocalService, Plan};
 use crate::worker::Worker;
 
 /// One exchange, from its head to its record.
@@ -27,7 +26,7 @@ pub(crate) struct Story<'a> {
     pub(crate) status: Option<u16>,
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
-    pub(crate) route: Option<(Rc<Arc<Snapshot>>, RouteIndex)>,
+    pub(crate) route: Option<(Rc<Plan>, RouteIndex)>,
     /// The generation that the exchange may still choose an instance of.
     pub(crate) generation: Option<Rc<Local>>,
     pub(crate) service: Option<Rc<LocalService>>,

@@ -78,12 +78,7 @@ impl Pool {
 /// The shelf of the smallest buffers that hold `size` bytes.
 #[inline]
 fn shelf_for(size: usize) -> Option<usize> {
-    match size {
-        0..=HEAD_BYTES => Some(0),
-        ..=FIRST_BYTES => Some(1),
-        ..=BULK_BYTES => Some(2),
-        _ => None,
-    }
+    SIZES.iter().position(|larger| size <= *larger)
 }
 
 #[cold]

@@ -1,5 +1,6 @@
 //! A client's connection over HTTP/1: one request after another.
 
+use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use wire::body::{Error, Sink, Source};
 use wire::h1::request::HeadLimits;
 use wire::h1::{Conn, Framing};
 use wire::head::{Fields, RequestHead, Version};
+use wire::stream::Stream;
 
 use super::Door;
 use crate::client::{Client, StatusLine};
@@ -22,53 +24,79 @@ use crate::wheel::Alarm;
 const LINGER_FOR: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Serves requests until one side wants no more.
-pub(super) async fn serve(door: &mut Door, mut conn: Conn, peer: Peer, alarm: &Alarm) {
-    loop {
-        match next_head(door, &mut conn, alarm).await {
-            Ok(Some(head)) => {
-                // On the heap, and only while it lasts: an idle connection should be small.
-                if !Box::pin(one(door, &mut conn, &peer, alarm, head)).await {
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(fault) => {
-                Box::pin(refuse(door, &mut conn, alarm, fault)).await;
-                break;
-            }
-        }
-    }
-    Box::pin(close(conn, alarm)).await;
+/// A client's connection, with all that is kept of it between two requests.
+pub(super) struct Session {
+    pub(super) door: Door,
+    pub(super) conn: Conn,
+    pub(super) peer: Peer,
+    pub(super) alarm: Alarm,
+    /// Why what came last was no request.
+    pub(super) fault: Option<Fault>,
 }
 
-/// Waits for a request. `None` when the connection ends in peace.
-async fn next_head(
-    door: &mut Door,
-    conn: &mut Conn,
-    alarm: &Alarm,
-) -> Result<Option<RequestHead>, Fault> {
-    let timeouts = &door.plan.listener.timeouts;
-    let begun = alarm.within(timeouts.idle, |cx| match conn.poll_begun(cx) {
-        Poll::Pending if door.is_closing() => Poll::Ready(Ok(false)),
-        polled => polled,
-    });
-    if !matches!(begun.await, Some(Ok(true))) {
-        return Ok(None);
+/// Serves requests until one side wants no more.
+pub(super) async fn serve(session: &mut Session) {
+    loop {
+        let Some(head) = session.next_head().await else { break };
+        // On the heap, and only while it lasts: an idle connection should be small. (That is why
+        // the head is not awaited in the loop's own condition, which would keep room for it.)
+        let exchange = Box::pin(one(session, head));
+        if !exchange.await {
+            break;
+        }
     }
-    door.refresh();
-    let listener = &door.plan.listener;
-    let limits =
-        HeadLimits { bytes: listener.limits.header_bytes, fields: listener.limits.headers };
-    match alarm.within(listener.timeouts.header, |cx| conn.poll_request(cx, limits)).await {
-        Some(Ok(head)) => Ok(head),
-        Some(Err(error)) => Err(Fault::of_head(&error)),
-        None => Err(Fault::HeaderTimeout),
+    if let Some(fault) = session.fault.take() {
+        Box::pin(refuse(session, fault)).await;
+    }
+    Box::pin(close(session)).await;
+}
+
+impl Session {
+    /// Waits for a request. `None` when the connection ends in peace, or with a fault.
+    fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
+        let mut has_begun = false;
+        self.alarm.set(self.door.plan.listener.timeouts.idle);
+        poll_fn(move |cx| {
+            if !has_begun {
+                match ready!(self.poll_begun(cx)) {
+                    true => has_begun = true,
+                    false => return Poll::Ready(None),
+                }
+                self.door.refresh();
+                self.alarm.set(self.door.plan.listener.timeouts.header);
+            }
+            let head = ready!(self.poll_head(cx));
+            self.alarm.clear();
+            Poll::Ready(head.unwrap_or_else(|fault| {
+                self.fault = Some(fault);
+                None
+            }))
+        })
+    }
+
+    /// Ready with the first bytes of a request: true; or when none will come.
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        match self.conn.poll_begun(cx) {
+            Poll::Ready(begun) => Poll::Ready(begun.unwrap_or(false)),
+            Poll::Pending if self.door.is_closing() => Poll::Ready(false),
+            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Fault>> {
+        let limits = &self.door.plan.listener.limits;
+        let limits = HeadLimits { bytes: limits.header_bytes, fields: limits.headers };
+        match self.conn.poll_request(cx, limits) {
+            Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Fault::of_head(&error))),
+            Poll::Pending => self.alarm.poll(cx).map(|()| Err(Fault::HeaderTimeout)),
+        }
     }
 }
 
 /// Serves one request; whether another may follow.
-async fn one(door: &Door, conn: &mut Conn, peer: &Peer, alarm: &Alarm, head: RequestHead) -> bool {
+async fn one(session: &mut Session, head: RequestHead) -> bool {
+    let Session { door, conn, peer, alarm, .. } = session;
     let entrance = Entrance { worker: &door.worker, listener: &door.plan, peer, alarm };
     let keep = head.keeps_alive();
     let framing = conn.framing();
@@ -78,7 +106,8 @@ async fn one(door: &Door, conn: &mut Conn, peer: &Peer, alarm: &Alarm, head: Req
 }
 
 /// Answers what was no request.
-async fn refuse(door: &Door, conn: &mut Conn, alarm: &Alarm, fault: Fault) {
+async fn refuse(session: &mut Session, fault: Fault) {
+    let Session { door, conn, alarm, .. } = session;
     door.worker.counters.refused.add(1);
     let mut client = H1 { door, conn, version: Version::Http11, keep: false, has_begun: false };
     let id = door.worker.ids.next();
@@ -89,11 +118,16 @@ async fn refuse(door: &Door, conn: &mut Conn, alarm: &Alarm, fault: Fault) {
 }
 
 /// Closes so that the client sees what was sent: reads on for a while if it is still sending.
-async fn close(mut conn: Conn, alarm: &Alarm) {
+async fn close(session: &mut Session) {
+    let Session { conn, alarm, .. } = session;
     if conn.is_cut() {
         return;
     }
     let is_quiet = conn.is_received() && !conn.has_unread();
+    if is_quiet && conn.is_sent() && matches!(conn.stream(), Stream::Plain(_)) {
+        // Dropping the socket says all that is to be said.
+        return;
+    }
     let shut = alarm.within(LINGER_FOR, |cx| conn.poll_shutdown(cx)).await;
     if is_quiet || !matches!(shut, Some(Ok(()))) {
         return;

@@ -14,34 +14,45 @@ use wire::h1::conn::Opening;
 use wire::proxy_protocol;
 use wire::stream::Stream;
 
+use super::h1::Session;
 use super::{Door, h1, h2};
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(
+pub(crate) fn serve(
+    worker: Rc<Worker>,
+    plan: Arc<ListenerPlan>,
+    socket: TcpStream,
+    address: SocketAddr,
+) -> impl Future<Output = ()> {
+    // On the heap, and only while it lasts: of an idle connection there should be no more than its
+    // session. For the same reason this is no `async fn`, which would keep room for its arguments.
+    let opening = Box::pin(open(worker, plan, socket, address));
+    async move {
+        let Some(mut session) = opening.await else { return };
+        h1::serve(&mut session).await;
+    }
+}
+
+/// Opens a connection: what is left to be served over HTTP/1, if anything is.
+async fn open(
     worker: Rc<Worker>,
     plan: Arc<ListenerPlan>,
     mut socket: TcpStream,
     address: SocketAddr,
-) {
-    let mut door = Door::new(worker, plan);
+) -> Option<Session> {
+    let door = Door::new(worker, plan);
     let alarm = door.worker.wheel.alarm();
     let address = match door.plan.listener.proxy_protocol {
         false => address,
-        true => match Box::pin(proxied(&door, &alarm, &mut socket)).await {
-            Some(named) => named.unwrap_or(address),
-            None => return,
-        },
+        true => proxied(&door, &alarm, &mut socket).await?.unwrap_or(address),
     };
     let tls = door.plan.tls.clone();
     let stream = match tls {
         None => Stream::Plain(socket),
-        Some(config) => match Box::pin(handshake(&door, &alarm, config, socket)).await {
-            Some(stream) => stream,
-            None => return,
-        },
+        Some(config) => Box::pin(handshake(&door, &alarm, config, socket)).await?,
     };
     let is_tls = matches!(stream, Stream::Tls(_));
     let chosen_h2 = match &stream {
@@ -52,9 +63,10 @@ pub(crate) async fn serve(
     let mut conn = Conn::new(stream, door.worker.pool.clone());
     if chosen_h2 || (!is_tls && begins_h2(&mut conn, &door, &alarm).await) {
         drop(alarm);
-        return Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
+        Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
+        return None;
     }
-    h1::serve(&mut door, conn, peer, &alarm).await;
+    Some(Session { door, conn, peer, alarm, fault: None })
 }
 
 /// The client's address as the PROXY protocol names it; `None` where there is no valid header.
