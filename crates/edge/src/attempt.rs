@@ -303,7 +303,7 @@ impl Attempt<'_> {
         upstream: &mut Upstream,
         upload: &mut Upload,
     ) -> Result<(), Failed> {
-        let mut download = Download::from(Side::Instance);
+        let mut download = Download::from(Side::Instance, Some(&self.worker.pool));
         let mut seen = (u64::MAX, u64::MAX, Side::Client);
         let relayed = poll_fn(|cx| {
             // A client whose body is broken may still want its answer.

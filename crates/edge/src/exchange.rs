@@ -160,7 +160,7 @@ async fn forward<C: Client>(
     let key = pick::key_of(&wanted.balance, request);
     let known = sticky::preferred(&worker.shared.sticky_key, service, head);
     let retries = Retries::new(worker, service, head.method());
-    let mut upload = Upload::new(retries.are_possible(), allowed);
+    let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool);
     let mut last = None;
     service.budget.borrow_mut().deposit(worker.wheel.now());
     loop {

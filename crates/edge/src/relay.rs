@@ -5,6 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use model::BodyLimit;
 use wire::body::{Error, Sink, Source};
+use wire::buffer::Pool;
+use wire::h1::conn::splice::Pipe;
 use wire::head::Fields;
 
 /// What is kept of a request's body at the most, so that it can be sent a second time.
@@ -24,6 +26,66 @@ pub(crate) enum Broken {
     By(Side, Error),
     /// The body is over its limit.
     TooLarge,
+}
+
+/// What of a body goes from socket to socket without being copied.
+struct Splice {
+    /// Where pipes are kept; none when there is none to be had.
+    pool: Option<Pool>,
+    pipe: Option<Pipe>,
+}
+
+impl Splice {
+    fn new(pool: Option<&Pool>) -> Self {
+        Self { pool: pool.cloned(), pipe: None }
+    }
+
+    /// Moves some of the body if it can go this way. Ready with nothing when it cannot, or no
+    /// more; `waits_for` says for which of the two sides it waits.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, source): (Side, &mut impl Source),
+        (to, sink): (Side, &mut impl Sink),
+        waits_for: &mut Side,
+    ) -> Poll<Result<usize, (Side, Error)>> {
+        let (Some(source), Some(sink)) = (source.source_conn(), sink.sink_conn()) else {
+            return Poll::Ready(Ok(0));
+        };
+        if self.pipe.as_ref().is_none_or(Pipe::is_empty) {
+            if self.pool.is_none() || !source.can_splice(sink) {
+                self.end();
+                return Poll::Ready(Ok(0));
+            }
+            let Some(pipe) = self.pipe() else { return Poll::Ready(Ok(0)) };
+            // What was taken before must not wait for what may be long in coming.
+            *waits_for = to;
+            ready!(sink.poll_flush(cx)).map_err(|error| (to, error))?;
+            *waits_for = from;
+            ready!(source.poll_splice_in(cx, pipe)).map_err(|error| (from, error))?;
+        }
+        match &mut self.pipe {
+            Some(pipe) if !pipe.is_empty() => {
+                *waits_for = to;
+                sink.poll_splice_out(cx, pipe).map_err(|error| (to, error))
+            }
+            _ => Poll::Ready(Ok(0)),
+        }
+    }
+
+    fn pipe(&mut self) -> Option<&mut Pipe> {
+        if self.pipe.is_none() {
+            self.pipe = self.pool.as_ref().and_then(|pool| Pipe::take(pool).ok());
+            if self.pipe.is_none() {
+                self.pool = None;
+            }
+        }
+        self.pipe.as_mut()
+    }
+
+    fn end(&mut self) {
+        self.pipe.take().into_iter().for_each(Pipe::give_back);
+    }
 }
 
 /// How far a request's body got.
@@ -54,12 +116,13 @@ pub(crate) struct Upload {
     moved: u64,
     waits_for: Side,
     trailers: Option<Fields>,
+    splice: Splice,
 }
 
 impl Upload {
     /// A body of which nothing was read. It is kept for a second attempt if it is `repeatable`,
     /// and may be as long as `allowed`.
-    pub(crate) fn new(repeatable: bool, allowed: BodyLimit) -> Self {
+    pub(crate) fn new(repeatable: bool, allowed: BodyLimit, pool: &Pool) -> Self {
         Self {
             stage: Stage::Moving,
             replay: repeatable.then(Vec::new),
@@ -69,6 +132,7 @@ impl Upload {
             moved: 0,
             waits_for: Side::Client,
             trailers: None,
+            splice: Splice::new(Some(pool)),
         }
     }
 
@@ -164,6 +228,19 @@ impl Upload {
         instance: &mut impl Sink,
     ) -> Poll<Result<(), Broken>> {
         let by_client = |error| Broken::By(Side::Client, error);
+        // What may have to be sent again must be seen. A length over the limit was refused.
+        if self.replay.is_none() {
+            let (from, to) = ((Side::Client, &mut *client), (Side::Instance, &mut *instance));
+            match ready!(self.splice.poll(cx, from, to, &mut self.waits_for)) {
+                Ok(0) => {}
+                Ok(n) => {
+                    self.moved += n as u64;
+                    return Poll::Ready(Ok(()));
+                }
+                Err((Side::Instance, error)) => return Poll::Ready(self.refused(error)),
+                Err((side, error)) => return Poll::Ready(Err(Broken::By(side, error))),
+            }
+        }
         match client.poll_fill(cx).map_err(by_client)? {
             Poll::Pending => {
                 self.waits_for = Side::Client;
@@ -217,12 +294,15 @@ pub(crate) struct Download {
     moved: u64,
     waits_for: Side,
     from: Side,
+    splice: Splice,
 }
 
 impl Download {
-    /// Nothing was moved yet. `from` names the side that is read.
-    pub(crate) fn from(from: Side) -> Self {
-        Self { is_ending: false, trailers: None, moved: 0, waits_for: from, from }
+    /// Nothing was moved yet. `from` names the side that is read. With a `pool` for pipes, what is
+    /// long goes without being copied.
+    pub(crate) fn from(from: Side, pool: Option<&Pool>) -> Self {
+        let splice = Splice::new(pool);
+        Self { is_ending: false, trailers: None, moved: 0, waits_for: from, from, splice }
     }
 
     fn to(&self) -> Side {
@@ -251,6 +331,15 @@ impl Download {
     ) -> Poll<Result<(), (Side, Error)>> {
         let (from, to) = (self.from, self.to());
         while !self.is_ending {
+            let spliced =
+                self.splice.poll(cx, (from, &mut *source), (to, &mut *sink), &mut self.waits_for);
+            match ready!(spliced)? {
+                0 => {}
+                n => {
+                    self.moved += n as u64;
+                    continue;
+                }
+            }
             match source.poll_fill(cx) {
                 Poll::Pending => {
                     self.waits_for = from;

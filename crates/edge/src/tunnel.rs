@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use telemetry::Ending;
 use wire::body::{Error, Sink};
+use wire::h1::Conn;
 use wire::head::{Fields, ResponseHead};
 
 use crate::answer;
@@ -65,7 +66,8 @@ struct Direction {
 
 impl Direction {
     fn from(side: Side) -> Self {
-        Self { relay: Download::from(side), has_ended: false }
+        // A pipe for each idle tunnel would cost more descriptors than it saves copies.
+        Self { relay: Download::from(side, None), has_ended: false }
     }
 
     fn poll_up<C: Client>(
@@ -133,5 +135,9 @@ where
 
     fn poll_finish(&mut self, cx: &mut Context<'_>, _: Option<&Fields>) -> Poll<Result<(), Error>> {
         (self.1)(self.0, cx)
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        None
     }
 }

@@ -222,6 +222,13 @@ impl Source for Upstream {
             Self::H2(upstream) => upstream.stream.remaining(),
         }
     }
+
+    fn source_conn(&mut self) -> Option<&mut Conn> {
+        match self {
+            Self::H1(upstream) => Some(&mut upstream.conn),
+            Self::H2(_) => None,
+        }
+    }
 }
 
 impl Sink for Upstream {
@@ -247,6 +254,13 @@ impl Sink for Upstream {
         match self {
             Self::H1(upstream) => upstream.conn.poll_finish(cx, trailers),
             Self::H2(upstream) => upstream.stream.poll_finish(cx, trailers),
+        }
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        match self {
+            Self::H1(upstream) => Some(&mut upstream.conn),
+            Self::H2(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::h1::Fault;
+use crate::h1::{Conn, Fault};
 use crate::head::Fields;
 
 /// Why a message could not be read or written to its end.
@@ -52,6 +52,9 @@ pub trait Source {
 
     /// How many bytes are still to come, where that is known.
     fn remaining(&self) -> Option<u64>;
+
+    /// The connection whose bytes these are, where it has no other body at the same time.
+    fn source_conn(&mut self) -> Option<&mut Conn>;
 }
 
 /// What a body is written to.
@@ -69,4 +72,7 @@ pub trait Sink {
         cx: &mut Context<'_>,
         trailers: Option<&Fields>,
     ) -> Poll<Result<(), Error>>;
+
+    /// The connection that takes these bytes, where it has no other body at the same time.
+    fn sink_conn(&mut self) -> Option<&mut Conn>;
 }

@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::h1::conn::splice::Ends;
+
 /// The size of a buffer for a request's head: nearly all fit, and the others grow it.
 pub const HEAD_BYTES: usize = 4 * 1024;
 /// The size of a buffer for an answer's head and the first part of its body.
@@ -17,6 +19,7 @@ const SIZES: [usize; 3] = [HEAD_BYTES, FIRST_BYTES, BULK_BYTES];
 /// How many unused buffers of each size are kept, so that a burst's memory is given back.
 const KEPT: [usize; 3] = [512, 256, 32];
 const KEPT_SMALL: usize = 256;
+const KEPT_PIPES: usize = 32;
 
 /// One worker's unused buffers.
 #[derive(Clone, Default)]
@@ -27,6 +30,7 @@ struct Shelves {
     blocks: [Vec<Vec<u8>>; 3],
     texts: Vec<Vec<u8>>,
     fields: Vec<Vec<crate::head::Field>>,
+    pipes: Vec<Ends>,
 }
 
 impl Pool {
@@ -61,6 +65,17 @@ impl Pool {
         if shelves.fields.len() < KEPT_SMALL {
             fields.clear();
             shelves.fields.push(fields);
+        }
+    }
+
+    pub(crate) fn pipe(&self) -> Option<Ends> {
+        self.0.borrow_mut().pipes.pop()
+    }
+
+    pub(crate) fn give_pipe(&self, ends: Ends) {
+        let pipes = &mut self.0.borrow_mut().pipes;
+        if pipes.len() < KEPT_PIPES {
+            pipes.push(ends);
         }
     }
 

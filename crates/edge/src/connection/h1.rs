@@ -206,6 +206,10 @@ impl Source for H1<'_> {
     fn remaining(&self) -> Option<u64> {
         self.conn.remaining()
     }
+
+    fn source_conn(&mut self) -> Option<&mut Conn> {
+        Some(self.conn)
+    }
 }
 
 impl Sink for H1<'_> {
@@ -223,6 +227,10 @@ impl Sink for H1<'_> {
         trailers: Option<&Fields>,
     ) -> Poll<Result<(), Error>> {
         self.conn.poll_finish(cx, trailers)
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        Some(self.conn)
     }
 }
 

@@ -11,7 +11,7 @@ use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request};
 use wire::body::{Error, Sink, Source};
-use wire::h1::Framing;
+use wire::h1::{Conn, Framing};
 use wire::h2::head::content_length;
 use wire::h2::meter::{Accepted, Limits, Meter, Metered, server_builder};
 use wire::h2::{Answer, Stream};
@@ -197,6 +197,10 @@ impl Source for H2 {
     fn remaining(&self) -> Option<u64> {
         self.stream.remaining()
     }
+
+    fn source_conn(&mut self) -> Option<&mut Conn> {
+        None
+    }
 }
 
 impl Sink for H2 {
@@ -214,6 +218,10 @@ impl Sink for H2 {
         trailers: Option<&Fields>,
     ) -> Poll<Result<(), Error>> {
         self.stream.poll_finish(cx, trailers)
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        None
     }
 }
 

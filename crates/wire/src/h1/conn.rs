@@ -3,6 +3,8 @@
 //! A connection owns buffers only while they hold bytes. It never decides anything: what a fault
 //! means and how long to wait is for its owner.
 
+pub mod splice;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -378,6 +380,16 @@ impl Conn {
         }
     }
 
+    /// Counts `n` bytes of a body of known length as taken.
+    fn sent_of_body(&mut self, n: usize) {
+        if let Outgoing::Length(left) = &mut self.outgoing {
+            *left = left.saturating_sub(n as u64);
+            if *left == 0 {
+                self.outgoing = Outgoing::Done;
+            }
+        }
+    }
+
     /// Whether `len` more bytes may wait in the outbox for company.
     fn coalesces(&self, len: usize) -> bool {
         let held = self.outbox.len() - self.outbox_sent;
@@ -501,6 +513,10 @@ impl Source for Conn {
             Incoming::Chunked(_) | Incoming::Close => None,
         }
     }
+
+    fn source_conn(&mut self) -> Option<&mut Conn> {
+        Some(self)
+    }
 }
 
 fn clamp(left: u64, len: usize) -> usize {
@@ -517,12 +533,7 @@ impl Sink for Conn {
             }
             _ => ready!(self.poll_drain(cx, data))?,
         };
-        if let Outgoing::Length(left) = &mut self.outgoing {
-            *left = left.saturating_sub(taken as u64);
-            if *left == 0 {
-                self.outgoing = Outgoing::Done;
-            }
-        }
+        self.sent_of_body(taken);
         Poll::Ready(Ok(taken))
     }
 
@@ -556,6 +567,10 @@ impl Sink for Conn {
             Outgoing::Done => {}
         }
         self.poll_flush(cx)
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        Some(self)
     }
 }
 

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use super::head;
 use crate::body::{Error, Sink, Source};
 use crate::buffer::Pool;
+use crate::h1::Conn;
 use crate::h1::Framing;
 use crate::head::Fields;
 
@@ -227,6 +228,10 @@ impl Source for Stream {
             (Some(_), announced) => announced.map(|left| left + self.chunk.len() as u64),
         }
     }
+
+    fn source_conn(&mut self) -> Option<&mut Conn> {
+        None
+    }
 }
 
 impl Sink for Stream {
@@ -263,5 +268,9 @@ impl Sink for Stream {
             None => outgoing.send_data(Bytes::new(), true)?,
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        None
     }
 }
