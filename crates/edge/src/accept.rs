@@ -13,6 +13,8 @@ use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use wire::socket::Socket as Connected;
+
 use crate::connection;
 use crate::worker::Worker;
 
@@ -137,7 +139,12 @@ fn admit(worker: &Rc<Worker>, name: &ListenerName, socket: TcpStream, address: S
     // What is in force now, not when the wait for the connection began.
     if let Some(plan) = worker.current().plan.listeners.get(name).cloned() {
         worker.opened_one();
-        tokio::task::spawn_local(connection::serve(worker.clone(), plan, socket, address));
+        tokio::task::spawn_local(connection::serve(
+            worker.clone(),
+            plan,
+            Connected::new(socket),
+            address,
+        ));
     }
 }
 

@@ -13,6 +13,7 @@ use model::UpstreamProtocol;
 use tokio::net::TcpStream;
 use wire::buffer::Pool;
 use wire::h1::Conn;
+use wire::socket::Socket;
 use wire::stream::Stream;
 
 use crate::live::Live;
@@ -85,7 +86,7 @@ impl Member {
         }
     }
 
-    async fn connect_h2(&self, socket: TcpStream) -> std::io::Result<Upstream> {
+    async fn connect_h2(&self, socket: Socket) -> std::io::Result<Upstream> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(H2_STREAM_WINDOW)
@@ -120,8 +121,8 @@ impl Member {
     }
 }
 
-async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
+async fn open(address: SocketAddr) -> std::io::Result<Socket> {
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
-    Ok(socket)
+    Ok(Socket::new(socket))
 }

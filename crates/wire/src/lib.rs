@@ -12,5 +12,6 @@ pub mod h2;
 pub mod head;
 pub mod name;
 pub mod proxy_protocol;
+pub mod socket;
 pub mod stream;
 pub mod tls;

@@ -6,23 +6,43 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use crate::socket::Socket;
 
 /// A connection's bytes.
 pub enum Stream {
     /// Clear text.
-    Plain(TcpStream),
+    Plain(Socket),
     /// TLS, accepted by us.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
     /// The socket below.
-    pub fn socket(&self) -> &TcpStream {
+    pub fn socket(&self) -> &Socket {
         match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl Stream {
+    /// Reads once into `space`, which is not empty; 0 at the end of the stream.
+    #[inline]
+    pub fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        space: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) => socket.poll_recv(cx, space),
+            Self::Tls(stream) => {
+                let mut space = ReadBuf::new(space);
+                let polled = Pin::new(stream).poll_read(cx, &mut space);
+                polled.map_ok(|()| space.filled().len())
+            }
         }
     }
 }

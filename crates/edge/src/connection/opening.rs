@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use model::Protocol;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use wire::h1::Conn;
 use wire::h1::conn::Opening;
 use wire::proxy_protocol;
+use wire::socket::Socket;
 use wire::stream::Stream;
 
 use super::h1::Session;
@@ -24,7 +24,7 @@ use crate::worker::Worker;
 pub(crate) fn serve(
     worker: Rc<Worker>,
     plan: Arc<ListenerPlan>,
-    socket: TcpStream,
+    socket: Socket,
     address: SocketAddr,
 ) -> impl Future<Output = ()> {
     // On the heap, and only while it lasts: of an idle connection there should be no more than its
@@ -40,7 +40,7 @@ pub(crate) fn serve(
 async fn open(
     worker: Rc<Worker>,
     plan: Arc<ListenerPlan>,
-    mut socket: TcpStream,
+    mut socket: Socket,
     address: SocketAddr,
 ) -> Option<Session> {
     let door = Door::new(worker, plan);
@@ -70,7 +70,7 @@ async fn open(
 }
 
 /// The client's address as the PROXY protocol names it; `None` where there is no valid header.
-async fn proxied(door: &Door, alarm: &Alarm, socket: &mut TcpStream) -> Option<Option<SocketAddr>> {
+async fn proxied(door: &Door, alarm: &Alarm, socket: &mut Socket) -> Option<Option<SocketAddr>> {
     let limit = door.plan.listener.timeouts.header;
     let mut reading = std::pin::pin!(proxy_protocol::read(socket));
     match alarm.within(limit, |cx| reading.as_mut().poll(cx)).await? {
@@ -86,7 +86,7 @@ async fn handshake(
     door: &Door,
     alarm: &Alarm,
     config: Arc<rustls::ServerConfig>,
-    socket: TcpStream,
+    socket: Socket,
 ) -> Option<Stream> {
     let limit = door.plan.listener.timeouts.header;
     let mut accepting = TlsAcceptor::from(config).accept(socket);

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
 use super::chunked::{Decoder, Next, write_size};
 use super::fault::Fault;
@@ -188,7 +188,7 @@ impl Conn {
     pub fn cut(&mut self) {
         self.is_cut = true;
         // A socket that cannot be told is one whose peer is gone already.
-        let _ = self.stream.socket().set_zero_linger();
+        let _ = self.stream.socket().tokio().set_zero_linger();
     }
 
     /// Whether it was broken off.
@@ -250,6 +250,7 @@ impl Conn {
     pub fn is_quiet(&self) -> bool {
         match &self.stream {
             Stream::Plain(socket) if !self.has_unread() => socket
+                .tokio()
                 .try_read(&mut [0])
                 .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
             _ => false,
@@ -280,21 +281,23 @@ impl Conn {
         let kept = self.inbox.take().filter(|inbox| !inbox.is_empty());
         if let (None, Stream::Plain(socket)) = (&kept, &self.stream) {
             // Nothing has come more often than not, and then no buffer is needed.
-            ready!(socket.poll_read_ready(cx))?;
+            ready!(socket.poll_readable(cx))?;
         }
         let mut inbox = kept.unwrap_or_else(|| self.pool.buffer(size));
         if inbox.space().is_empty() {
             inbox.reserve(HEAD_BYTES);
         }
-        let mut space = ReadBuf::new(inbox.space());
-        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut space);
-        let n = space.filled().len();
+        let polled = self.stream.poll_receive(cx, inbox.space());
+        let n = match &polled {
+            Poll::Ready(Ok(n)) => *n,
+            _ => 0,
+        };
         inbox.commit(n);
         self.received += n as u64;
         if !inbox.is_empty() {
             self.inbox = Some(inbox);
         }
-        polled.map_ok(|()| n)
+        polled
     }
 
     fn poll_head(

@@ -87,7 +87,8 @@ impl Conn {
         cx: &mut Context<'_>,
         pipe: &mut Pipe,
     ) -> Poll<Result<(), Error>> {
-        let Stream::Plain(socket) = &self.stream else { return Poll::Ready(Ok(())) };
+        let Stream::Plain(plain) = &self.stream else { return Poll::Ready(Ok(())) };
+        let socket = plain.tokio();
         let left = match self.incoming {
             Incoming::Length(left) => left,
             _ => u64::MAX,
@@ -122,7 +123,8 @@ impl Conn {
         pipe: &mut Pipe,
     ) -> Poll<Result<usize, Error>> {
         ready!(self.poll_drain(cx, &[]))?;
-        let Stream::Plain(socket) = &self.stream else { return Poll::Ready(Ok(0)) };
+        let Stream::Plain(plain) = &self.stream else { return Poll::Ready(Ok(0)) };
+        let socket = plain.tokio();
         let n = loop {
             ready!(socket.poll_write_ready(cx))?;
             match socket.try_io(Interest::WRITABLE, || {
