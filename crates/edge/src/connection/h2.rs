@@ -1,6 +1,5 @@
 //! A client's connection over HTTP/2: each stream is an exchange of its own.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use http::{HeaderMap, Request};
 use wire::body::{Error, Sink, Source};
 use wire::h1::{Conn, Framing};
 use wire::h2::head::content_length;
-use wire::h2::meter::{Accepted, Limits, Meter, Metered, server_builder};
+use wire::h2::meter::{Limits, Meter, Metered, server_builder};
 use wire::h2::{Answer, Stream};
 use wire::head::{Fields, RequestHead};
 use wire::stream::Rewound;
@@ -32,7 +31,6 @@ use crate::worker::Worker;
 struct Shared {
     worker: Rc<Worker>,
     peer: Peer,
-    plan: RefCell<Arc<ListenerPlan>>,
     open: std::cell::Cell<usize>,
 }
 
@@ -50,47 +48,40 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
         return;
     };
     drop(handshake);
-    let shared = Rc::new(Shared {
-        worker: door.worker.clone(),
-        peer,
-        plan: RefCell::new(door.plan.clone()),
-        open: std::cell::Cell::new(0),
-    });
-    while let Some((request, respond)) =
-        next(&mut door, &mut connection, &mut meter, &shared, &alarm).await
-    {
-        door.refresh();
-        shared.plan.replace(door.plan.clone());
-        shared.open.set(shared.open.get() + 1);
-        tokio::task::spawn_local(stream_of(shared.clone(), request, respond));
-    }
+    let shared =
+        Rc::new(Shared { worker: door.worker.clone(), peer, open: std::cell::Cell::new(0) });
+    accept_streams(&mut door, &mut connection, &mut meter, &shared, &alarm).await;
     if let Some(flood) = meter.flood() {
         tracing::info!(client = %peer.address, flood = flood.name(), "HTTP/2 flood ended");
     }
 }
 
-/// Waits for the next stream, `None` at the connection's end, minding that the connection may idle, flood, or have to end.
-async fn next(
+/// Gives each stream a task of its own until the connection ends, minding that it may idle, flood,
+/// or have to end.
+async fn accept_streams(
     door: &mut Door,
     connection: &mut Connection<Metered<Rewound>, Bytes>,
     meter: &mut Meter,
-    shared: &Shared,
+    shared: &Rc<Shared>,
     alarm: &Alarm,
-) -> Option<Accepted<Bytes>> {
-    let idle = door.plan.listener.timeouts.idle;
+) {
     let mut is_closing = false;
-    alarm.set(idle);
+    alarm.set(door.plan.listener.timeouts.idle);
     poll_fn(|cx| {
         if !is_closing && door.is_closing() {
             is_closing = true;
             connection.graceful_shutdown();
         }
-        match meter.poll_accept(connection, cx) {
-            Poll::Ready(Some(Ok((request, respond)))) => {
-                return Poll::Ready(Some((request, respond)));
+        loop {
+            match meter.poll_accept(connection, cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    door.refresh();
+                    shared.begin(door, request, respond);
+                    alarm.set(door.plan.listener.timeouts.idle);
+                }
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => break,
             }
-            Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
-            Poll::Pending => {}
         }
         while alarm.poll(cx).is_ready() {
             if shared.open.get() == 0 && !is_closing {
@@ -98,21 +89,40 @@ async fn next(
                 connection.graceful_shutdown();
                 cx.waker().wake_by_ref();
             } else if shared.open.get() == 0 {
-                return Poll::Ready(None);
+                return Poll::Ready(());
             }
-            alarm.set(idle);
+            alarm.set(door.plan.listener.timeouts.idle);
         }
         Poll::Pending
     })
-    .await
+    .await;
+}
+
+impl Shared {
+    /// Begins a stream, which is served by the plan that is in force now.
+    fn begin(
+        self: &Rc<Self>,
+        door: &Door,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) {
+        self.open.set(self.open.get() + 1);
+        let (shared, plan) = (self.clone(), door.plan.clone());
+        // In a box of its own, which a task that begins and ends copies instead of what is in it.
+        tokio::task::spawn_local(Box::pin(stream_of(shared, plan, request, respond)));
+    }
 }
 
 /// Serves one stream.
-async fn stream_of(shared: Rc<Shared>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+async fn stream_of(
+    shared: Rc<Shared>,
+    plan: Arc<ListenerPlan>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
     let (parts, body) = request.into_parts();
     let has_ended = body.is_end_stream();
     let pool = &shared.worker.pool;
-    let plan = shared.plan.borrow().clone();
     let alarm = shared.worker.wheel.alarm();
     let mut client = H2 {
         stream: Stream::from_client(body, None, pool.clone()),
@@ -134,13 +144,13 @@ async fn stream_of(shared: Rc<Shared>, request: Request<RecvStream>, respond: Se
                 peer: &shared.peer,
                 alarm: &alarm,
             };
-            Box::pin(exchange::run(entrance, &mut client, &head, framing)).await;
+            exchange::run(entrance, &mut client, &head, framing).await;
         }
         Err(fault) => {
             shared.worker.counters.refused.add(1);
             let id = shared.worker.ids.next();
             // The stream may be gone already; then there is nobody to tell.
-            let _ = respond::fault(&mut client, None, fault, &id).await;
+            let _ = Box::pin(respond::fault(&mut client, None, fault, &id)).await;
         }
     }
     client.finish();

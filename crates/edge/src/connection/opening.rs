@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use model::Protocol;
 use tokio_rustls::TlsAcceptor;
+use wire::buffer::BULK_BYTES;
 use wire::h1::Conn;
 use wire::h1::conn::Opening;
 use wire::proxy_protocol;
@@ -92,7 +93,11 @@ async fn handshake(
     let mut accepting = TlsAcceptor::from(config).accept(socket);
     let accepted = alarm.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
     match accepted {
-        Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
+        Some(Ok(mut stream)) => {
+            // A whole read of a body leaves in one write.
+            stream.get_mut().1.set_buffer_limit(Some(BULK_BYTES));
+            Some(Stream::Tls(Box::new(stream)))
+        }
         failed => {
             door.plan.live.handshakes_failed.fetch_add(1, Ordering::Relaxed);
             if let Some(Err(error)) = failed {
