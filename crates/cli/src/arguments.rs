@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, drain, enable, explain, reload, run, status};
+use crate::commands::{check, demo, drain, enable, explain, reload, run, sample, status};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -13,6 +13,7 @@ use crate::failure::Failure;
 #[command(name = "plimsoll", version, propagate_version = false, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
+  plimsoll demo                  see it work, in seconds
   plimsoll check                 is ./plimsoll.toml right?
   plimsoll run                   serve it, in the foreground
   plimsoll status --watch        what each instance does, every second
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     Explain(explain::Options),
     Drain(drain::Options),
     Enable(enable::Options),
+    Demo(demo::Options),
+    #[command(hide = true)]
+    Sample(sample::Options),
 }
 
 /// Which configuration a command is about.
@@ -61,6 +65,8 @@ impl Command {
             Self::Explain(options) => explain::run(options),
             Self::Drain(options) => drain::run(options),
             Self::Enable(options) => enable::run(options),
+            Self::Demo(options) => demo::run(options),
+            Self::Sample(options) => sample::run(options),
         }
     }
 }

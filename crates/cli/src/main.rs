@@ -6,6 +6,7 @@
 mod arguments;
 mod certificates;
 mod commands;
+mod demo;
 mod exit;
 mod failure;
 mod limits;

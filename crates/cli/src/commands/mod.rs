@@ -1,11 +1,13 @@
 //! One file for each command.
 
 pub(crate) mod check;
+pub(crate) mod demo;
 pub(crate) mod drain;
 pub(crate) mod enable;
 pub(crate) mod explain;
 pub(crate) mod reload;
 pub(crate) mod run;
+pub(crate) mod sample;
 pub(crate) mod status;
 
 use crate::failure::Failure;

@@ -23,6 +23,12 @@ fn every_command_tells_its_use_with_examples() {
 }
 
 #[test]
+fn the_demonstration_tells_what_it_does_and_its_servers_are_nobodys_business() {
+    insta::assert_snapshot!("help-demo", help(&["demo"]));
+    assert!(!help(&[]).contains("\n  sample"), "it is started by the demonstration alone");
+}
+
+#[test]
 fn the_version_is_told() {
     let ended = Sandbox::new("").plimsoll(&["--version"]);
     assert_eq!(ended.stdout, concat!("plimsoll ", env!("CARGO_PKG_VERSION"), "\n"));

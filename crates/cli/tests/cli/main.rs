@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod check;
+mod demo;
 mod drain;
 mod explain;
 mod help;

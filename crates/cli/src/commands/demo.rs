@@ -1,0 +1,48 @@
+//! `plimsoll demo`: shows in seconds what the program is for.
+
+use std::time::Duration;
+
+use crate::arguments::Form;
+use crate::demo::{self, Stage, Wanted};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::quantity::duration;
+use crate::signals::Signals;
+
+/// See it work: two sample servers, one of which dies under load
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Starts two sample servers and the load balancer in front of them, sends requests at a steady rate,
+kills one of the servers, starts it again, and counts what the client saw. It needs no root, no
+network, no file and no well-known port, and leaves nothing behind.
+
+The exit code is 0 when no request failed.")]
+pub(crate) struct Options {
+    /// Requests a second
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    rate: u32,
+    /// How long each of the three scenes lasts
+    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = duration)]
+    scene: Duration,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
+    let wanted = Wanted { rate: options.rate, scene: options.scene };
+    let stage = Stage::new(options.form.json);
+    let ended = runtime.block_on(async {
+        let signals = Signals::listen();
+        let mut signals =
+            signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
+        tokio::select! {
+            ended = demo::play(wanted, stage) => ended,
+            () = signals.end() => Ok(false),
+        }
+    });
+    runtime.shutdown_background();
+    Ok(if ended? { Exit::Done } else { Exit::Failed })
+}

@@ -1,0 +1,121 @@
+//! Where the demonstration is shown: on a terminal a picture that moves under the lines of what
+//! happened, otherwise the lines alone, or a line of JSON for each.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use control::InstanceStatus;
+use serde::Serialize;
+
+use super::client::Counts;
+use super::happening::Happening;
+use super::receipt::Receipt;
+use crate::output;
+use crate::quantity::rate;
+
+/// A bar's length at the whole rate.
+const BAR: usize = 24;
+
+/// Where it is shown.
+pub(crate) struct Stage {
+    form: Form,
+    /// Lines of the picture that stand below the cursor's home.
+    drawn: Cell<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Picture,
+    Lines,
+    Json,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at_ms: u128,
+    #[serde(flatten)]
+    happening: &'a Happening,
+}
+
+impl Stage {
+    /// The one that suits whoever looks.
+    pub(crate) fn new(json: bool) -> Self {
+        let form = match (json, io::stdout().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Picture,
+            (false, false) => Form::Lines,
+        };
+        Self { form, drawn: Cell::new(0) }
+    }
+
+    pub(super) fn tell(&self, at: Duration, happening: &Happening) {
+        match self.form {
+            Form::Json => output::json_line(&Line { at_ms: at.as_millis(), happening }),
+            Form::Picture | Form::Lines => {
+                self.wipe();
+                output::out(&format!("{:5.1} s  {}\n", at.as_secs_f64(), happening.text()));
+            }
+        }
+    }
+
+    /// Draws how everything stands, where that can be drawn over the next time.
+    pub(super) fn draw(&self, at: Duration, counts: &Counts, instances: &[InstanceStatus]) {
+        if self.form != Form::Picture {
+            return;
+        }
+        let text = picture(at, counts, instances);
+        self.wipe();
+        output::out(&text);
+        self.drawn.set(text.lines().count());
+    }
+
+    /// Takes the picture away.
+    fn wipe(&self) {
+        match self.drawn.replace(0) {
+            0 => {}
+            lines => output::raw(&format!("\x1b[{lines}A\x1b[J")),
+        }
+    }
+
+    pub(super) fn end(&self, took: Duration, receipt: &Receipt) {
+        self.wipe();
+        if self.form == Form::Json {
+            let mut line = receipt.json();
+            line["at_ms"] = (took.as_millis() as u64).into();
+            return output::json_line(&line);
+        }
+        output::out(&format!(
+            "\n{}\n\n\
+             Next:\n\
+             \x20 plimsoll run --help      a first plimsoll.toml, to put in front of your own servers\n\
+             \x20 plimsoll status --watch  what you have just seen, of your own\n\
+             \x20 plimsoll explain GET http://example.com/   why a request goes where it goes\n",
+            receipt.text()
+        ));
+    }
+}
+
+fn picture(at: Duration, counts: &Counts, instances: &[InstanceStatus]) -> String {
+    let whole: f64 = instances.iter().map(|instance| instance.recent.requests_per_second).sum();
+    let servers = instances.iter().zip(["a", "b"]).map(|(instance, name)| {
+        let share = instance.recent.requests_per_second / whole.max(1.0);
+        let filled = ((share * BAR as f64).round() as usize).min(BAR);
+        let colour = match instance.standing {
+            balance::Standing::Healthy => AnsiColor::Green,
+            balance::Standing::Starting => AnsiColor::Yellow,
+            _ => AnsiColor::Red,
+        };
+        let style = Style::new().fg_color(Some(colour.into()));
+        let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled));
+        let rate = rate(instance.recent.requests_per_second);
+        format!(
+            "  {name}  {style}{bar}{style:#}  {rate:>6}/s  {style}{}{style:#}\n",
+            instance.standing
+        )
+    });
+    let servers: String = servers.collect();
+    let (sent, failed) = (counts.sent, counts.failed);
+    format!("\n{servers}  {:.0} s: {sent} requests, {failed} failed\n", at.as_secs_f64())
+}

@@ -1,0 +1,83 @@
+//! `plimsoll demo`.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
+
+/// A demonstration whose processes can be told from all others.
+struct Demo {
+    mark: String,
+    place: TempDir,
+}
+
+impl Demo {
+    fn start(name: &str, arguments: &[&str]) -> (Self, Child) {
+        let mark = format!("{name}-{}", std::process::id());
+        let place = TempDir::new().unwrap();
+        let child = Command::new(PROGRAM)
+            .arg("demo")
+            .args(arguments)
+            .env("PLIMSOLL_TEST_MARK", &mark)
+            .env("TMPDIR", place.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        (Self { mark, place }, child.unwrap())
+    }
+
+    /// Waits until no process with the mark is left.
+    fn leaves_nothing(&self) {
+        let entry = format!("PLIMSOLL_TEST_MARK={}", self.mark);
+        let is_ours = |process: &Path| {
+            let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes())
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            if !processes.into_iter().any(|process| is_ours(&process.path())) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "a sample server outlives the demonstration");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn a_server_dies_and_no_request_fails() {
+    let arguments = ["--scene", "700ms", "--rate", "100", "--json"];
+    let (demo, child) = Demo::start("whole", &arguments);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert!(events.contains(&"killed") && events.contains(&"started_again"), "{events:?}");
+    let receipt = lines.last().unwrap();
+    assert_eq!(receipt["event"], "receipt");
+    assert_eq!(receipt["failed"], 0, "{text}");
+    assert!(receipt["sent"].as_u64().unwrap() > 100, "{text}");
+    assert!(receipt["by"]["a"].as_u64() > receipt["by"]["b"].as_u64(), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+    demo.leaves_nothing();
+    let files = std::fs::read_dir(demo.place.path()).unwrap().count();
+    assert_eq!(files, 0, "its directory is still there");
+}
+
+#[test]
+fn a_demonstration_that_is_killed_leaves_no_server() {
+    let (demo, mut child) = Demo::start("killed", &["--scene", "1m"]);
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("servers a"), "{first}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    demo.leaves_nothing();
+}
