@@ -24,6 +24,7 @@ class HAProxy:
     """HAProxy, with one thread."""
 
     dressed: bool
+    clear_only: bool = False
     program: str = "haproxy"
 
     @property

@@ -25,6 +25,7 @@ class Nginx:
     """nginx, with one worker."""
 
     dressed: bool
+    clear_only: bool = False
     program: str = "nginx"
 
     @property

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cases", metavar="A,B", help="only these cases")
     parser.add_argument("--only", metavar="A,B", help="only these proxies: nginx, haproxy, "
-                        "plimsoll, nginx-dressed, haproxy-dressed")
+                        "plimsoll, nginx-dressed, haproxy-dressed, relay")
     parser.add_argument("--rounds", type=_positive, default=5, metavar="N", help="default 5")
     parser.add_argument("--seconds", type=_positive, default=4, metavar="N",
                         help="how long each proxy is measured in each round and case; default 4")

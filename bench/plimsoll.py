@@ -20,6 +20,7 @@ class Plimsoll:
     program: str = str(PROGRAM)
     name: str = "plimsoll"
     dressed: bool = False
+    clear_only: bool = False
 
     def version(self) -> str:
         """As Plimsoll says, and the revision of the sources beside it."""

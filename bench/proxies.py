@@ -4,6 +4,7 @@ from haproxy import HAProxy
 from nginx import Nginx
 from plimsoll import Plimsoll
 from proxy import Proxy
+from relay import Relay
 
 SUBJECT = "plimsoll"
 """The one that the ratios are of."""
@@ -17,4 +18,5 @@ def all_proxies() -> tuple[Proxy, ...]:
         Plimsoll(),
         Nginx(dressed=True),
         HAProxy(dressed=True),
+        Relay(),
     )

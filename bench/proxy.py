@@ -29,7 +29,11 @@ class Proxy(Protocol):
 
     @property
     def dressed(self) -> bool:
-        """Whether it is the variant that adds headers, run in some cases only."""
+        """Whether it is there for comparison in some cases only, as those that add headers."""
+
+    @property
+    def clear_only(self) -> bool:
+        """Whether it knows no TLS."""
 
     def version(self) -> str:
         """Its version in a few words."""

@@ -70,7 +70,11 @@ def _with_headers(options: Options, records: list[Record]) -> list[str]:
         if case.dressed
     ]
     header = ["case", SUBJECT, *names, *(f"to {name}" for name in names)]
-    return ["With the headers that Plimsoll always adds:", _table(header, rows)]
+    sentence = (
+        "Those with the headers that Plimsoll always adds, and the limit: `relay` passes bytes on "
+        "and reads no HTTP."
+    )
+    return [sentence, _table(header, rows)]
 
 
 def _comparison_row(case: Case, records: list[Record]) -> list[str]:

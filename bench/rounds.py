@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import trial
 from case import Case
+from deployment import Front
 from options import Options
 from proxy import Proxy
 from record import Record
@@ -35,10 +36,17 @@ def schedule(options: Options) -> Iterator[tuple[int, Case, Proxy]]:
     """Every measurement: its round (from 1), case and proxy."""
     for number in range(1, options.rounds + 1):
         for case in options.cases:
-            here = [proxy for proxy in options.proxies if case.dressed or not proxy.dressed]
+            here = [proxy for proxy in options.proxies if _belongs(proxy, case)]
             first = (number - 1) % len(here) if here else 0
             for proxy in here[first:] + here[:first]:
                 yield number, case, proxy
+
+
+def _belongs(proxy: Proxy, case: Case) -> bool:
+    """Whether the case is one for this proxy."""
+    if proxy.clear_only and case.front is not Front.PLAIN:
+        return False
+    return case.dressed or not proxy.dressed
 
 
 def line(record: Record) -> str:
