@@ -1,6 +1,6 @@
 //! The control loop as the API's backend: its plain data becomes the API's documents.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use balance::{Mode, Role};
 use control::{
@@ -10,8 +10,8 @@ use control::{
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, Explanation, Instance, Listener, Question, Refusal, Reloaded, Scrape,
-    Service, ServiceMode, Standing, Status, Totals, Unresolved, Version,
+    Access, Backend, Basis, DrainedAway, Explanation, Instance, Listener, Question, Refusal,
+    Reloaded, Scrape, Service, ServiceMode, Standing, Status, Totals, Unresolved, Version,
 };
 
 impl Backend for Handle {
@@ -69,10 +69,8 @@ impl From<&control::Status> for Status {
 
 impl From<&LastReload> for crate::LastReload {
     fn from(reload: &LastReload) -> Self {
-        // A clock so wrong that it has no date is shown as the beginning of time.
-        let at = jiff::Timestamp::try_from(reload.at).unwrap_or_default();
         Self {
-            at: at.to_string(),
+            at: rfc3339(reload.at),
             revision: reload.outcome.as_ref().ok().map(|revision| revision.0),
             refused: reload.outcome.as_ref().err().cloned(),
         }
@@ -94,6 +92,11 @@ impl From<&ListenerStatus> for Listener {
 impl From<&ServiceStatus> for Service {
     fn from(service: &ServiceStatus) -> Self {
         let unresolved = service.unresolved.iter().cloned();
+        let away = service.drained_away.iter();
+        let away = away.map(|(name, since)| DrainedAway {
+            name: name.to_string(),
+            drained_at: rfc3339(*since),
+        });
         Self {
             name: service.name.to_string(),
             balance: balance(&service.balance),
@@ -105,6 +108,7 @@ impl From<&ServiceStatus> for Service {
             },
             queued: service.queued as u64,
             unresolved: unresolved.map(|(name, why)| Unresolved { name, why }).collect(),
+            drained_away: away.collect(),
             instances: service.instances.iter().map(Instance::from).collect(),
         }
     }
@@ -121,9 +125,11 @@ impl From<&InstanceStatus> for Instance {
             access: instance.access.into(),
             reason: instance.reason.clone(),
             since_s: instance.stands_for.as_secs_f64(),
+            drained_at: instance.drained_since.map(rfc3339),
             weight: instance.weight,
             backup: instance.role == Role::Backup,
             in_flight: instance.in_flight.into(),
+            oldest_s: instance.oldest.map(|age| age.as_secs_f64()),
             totals: Totals {
                 ok: totals.ok,
                 server_errors: totals.server_errors,
@@ -159,6 +165,11 @@ impl From<balance::Access> for Access {
             balance::Access::Barred => Self::Barred,
         }
     }
+}
+
+/// A clock so wrong that it has no date is shown as the beginning of time.
+fn rfc3339(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).unwrap_or_default().to_string()
 }
 
 /// The policy, as the file names it.

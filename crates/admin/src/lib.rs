@@ -41,7 +41,7 @@ pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{Claim, ClaimError, socket_in};
 pub use status::{
-    Access, Instance, LastReload, Listener, Service, ServiceMode, Standing, Status, Totals,
-    Unresolved,
+    Access, DrainedAway, Instance, LastReload, Listener, Service, ServiceMode, Standing, Status,
+    Totals, Unresolved,
 };
 pub use version::Version;

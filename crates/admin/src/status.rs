@@ -65,6 +65,9 @@ pub struct Service {
     pub queued: u64,
     /// Names of targets whose last lookup failed.
     pub unresolved: Vec<Unresolved>,
+    /// Instances that are drained and have no address at the moment. Should they come back, they
+    /// get nothing.
+    pub drained_away: Vec<DrainedAway>,
     /// Each instance.
     pub instances: Vec<Instance>,
 }
@@ -76,6 +79,15 @@ pub struct Unresolved {
     pub name: String,
     /// Why.
     pub why: String,
+}
+
+/// An instance that is drained and has no address at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DrainedAway {
+    /// Its name.
+    pub name: String,
+    /// Since when, as RFC 3339 has it.
+    pub drained_at: String,
 }
 
 /// Who of a service's instances gets traffic.
@@ -107,12 +119,16 @@ pub struct Instance {
     pub reason: String,
     /// For how long it has stood so, in seconds.
     pub since_s: f64,
+    /// Since when it has been drained by an operator, as RFC 3339 has it; absent when it is not.
+    pub drained_at: Option<String>,
     /// Its share relative to the others' weights.
     pub weight: u32,
     /// Whether it gets traffic only when no other can.
     pub backup: bool,
     /// Requests in flight on it.
     pub in_flight: u64,
+    /// For how long the oldest of them has been open, in seconds; absent when nothing is.
+    pub oldest_s: Option<f64>,
     /// What came of its requests since it is known.
     pub totals: Totals,
     /// Requests that ended, in a second, over the last ten seconds.

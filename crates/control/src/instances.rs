@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use edge::Instance;
 use model::{Host, InstanceName, Intent, Service, ServiceName, Target};
 
+use crate::drains::Drains;
+
 /// What stands between a target and the address of one of its instances. No part of a host.
 const SEPARATOR: char = '/';
 
@@ -18,13 +20,20 @@ const SEPARATOR: char = '/';
 pub(crate) type Addresses = BTreeMap<String, BTreeSet<IpAddr>>;
 
 /// The instances of every service of `intent`, in the order of the targets; names that are not in
-/// `addresses` have none.
+/// `addresses` have none. Those in `drains` get nothing from the first moment on.
 pub(crate) fn of_intent(
     intent: &Intent,
     addresses: &Addresses,
+    drains: &Drains,
 ) -> BTreeMap<ServiceName, Vec<Instance>> {
     let of_service = |service: &Service| {
-        service.targets.iter().flat_map(|target| of_target(target, addresses)).collect()
+        let instances = service.targets.iter().flat_map(|target| of_target(target, addresses));
+        let marked = instances.map(|mut instance| {
+            let since = drains.since(service.name.as_str(), instance.name.as_str());
+            instance.is_drained = since.is_some();
+            instance
+        });
+        marked.collect()
     };
     intent.services.iter().map(|(name, service)| (name.clone(), of_service(service))).collect()
 }
@@ -53,6 +62,7 @@ fn of_target(target: &Target, addresses: &Addresses) -> Vec<Instance> {
         address: SocketAddr::new(address, target.port),
         weight: target.weight,
         backup: target.backup,
+        is_drained: false,
     };
     match &target.host {
         Host::Address(address) => vec![instance(target.name.clone(), *address)],
@@ -81,7 +91,7 @@ mod tests {
     }
 
     fn shown(intent: &Intent, addresses: &Addresses) -> Vec<String> {
-        let all = of_intent(intent, addresses);
+        let all = of_intent(intent, addresses, &Drains::load("/nonexistent".as_ref()));
         let show = |instance: &Instance| format!("{} at {}", instance.name, instance.address);
         all["api"].iter().map(show).collect()
     }

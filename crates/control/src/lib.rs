@@ -7,6 +7,7 @@
 
 mod access_log;
 mod certificates;
+mod drains;
 mod explanation;
 mod handle;
 mod instances;
@@ -16,6 +17,7 @@ mod prepare;
 mod probe;
 pub mod resolve;
 pub mod scrape;
+mod state_file;
 pub mod status;
 mod sticky_key;
 mod task;
@@ -45,6 +47,7 @@ pub use sticky_key::StickyKeyError;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
 use access_log::Access;
+use drains::Drains;
 use names::Names;
 use prepare::{Preparation, Prepared};
 use writer::{Inbox, Writer};
@@ -146,7 +149,9 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (wanted, intent) = watcher::channel(intent);
     let names = Names::new(preparation.resolver.clone(), tell);
-    let mut writer = Writer::new(edge, preparation, wanted, names, report, log);
+    // The key has made the directory.
+    let drains = Drains::load(&prepared.intent.server.state_dir);
+    let mut writer = Writer::new(edge, preparation, wanted, names, report, log, drains);
     publish(&mut writer, prepared)?;
     let inbox = Inbox { commands: orders, suspects, reports, resolved };
     let task = tokio::spawn(writer.run(inbox));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use balance::{Access, Mode, Role, Standing};
+use edge::Ages;
 use edge::live::Outcomes;
 use model::{Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
 
@@ -66,6 +67,9 @@ pub struct ServiceStatus {
     pub queued: usize,
     /// Names of targets whose last lookup failed, each with the reason.
     pub unresolved: Vec<(String, String)>,
+    /// Instances that are drained and have no address at the moment, each with since when. Should
+    /// they come back, they get nothing.
+    pub drained_away: Vec<(InstanceName, SystemTime)>,
     /// In the order of the targets.
     pub instances: Vec<InstanceStatus>,
 }
@@ -85,18 +89,39 @@ pub struct InstanceStatus {
     pub reason: String,
     /// For how long it has stood so.
     pub stands_for: Duration,
+    /// Since when it has been drained by an operator, if it is.
+    pub drained_since: Option<SystemTime>,
     /// Its share relative to the others' weights.
     pub weight: u32,
     /// Whether it serves first or only in need.
     pub role: Role,
     /// Requests in flight on it.
     pub in_flight: u32,
+    /// For how long the oldest of them has been open.
+    pub oldest: Option<Duration>,
     /// What came of its requests since it is known.
     pub totals: Outcomes,
     /// How often it was ejected since it is known.
     pub ejections: u64,
     /// What it did lately.
     pub recent: Recent,
+}
+
+impl Status {
+    /// Takes up how old what is open is.
+    pub(crate) fn age(&mut self, ages: &Ages) {
+        for service in &mut self.services {
+            let name = &service.name;
+            service.instances.iter_mut().for_each(|instance| instance.age(name, ages));
+        }
+    }
+}
+
+impl InstanceStatus {
+    /// Takes up how old what is open on an instance of `service` is.
+    pub(crate) fn age(&mut self, service: &ServiceName, ages: &Ages) {
+        self.oldest = ages.of(service, &self.name, self.address).filter(|_| self.in_flight > 0);
+    }
 }
 
 /// An error with everything that caused it, in one line.

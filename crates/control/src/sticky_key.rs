@@ -1,12 +1,14 @@
 //! The key that signs sticky cookies: kept in a file, so that clients stay where they are when
 //! Plimsoll is started anew.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use edge::StickyKey;
+
+use crate::state_file;
 
 /// The file's name in the state directory.
 const FILE: &str = "sticky.key";
@@ -70,18 +72,8 @@ fn read(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
 fn make(path: PathBuf) -> Result<StickyKey, StickyKeyError> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| StickyKeyError::Random(error.into()))?;
-    write(&path, &key).map_err(|source| StickyKeyError::File { path, source })?;
+    state_file::replace(&path, &key).map_err(|source| StickyKeyError::File { path, source })?;
     Ok(StickyKey::new(&key))
-}
-
-/// Writes beside and renames, so that a crash leaves the whole key or none.
-fn write(path: &Path, key: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("key.new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(key)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }
 
 #[cfg(test)]

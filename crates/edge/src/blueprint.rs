@@ -8,7 +8,7 @@ use balance::{Member, Picker, Role};
 use model::{Action, Generation, InstanceName, Intent, ListenerName, Revision, ServiceName};
 use rustc_hash::FxHashMap;
 
-use crate::live::{Live, ServiceLive};
+use crate::live::{Bar, Live, ServiceLive};
 use crate::routing::RouteTable;
 use crate::snapshot::{ListenerLive, ListenerPlan, ServicePlan, Shares, Snapshot};
 
@@ -36,6 +36,9 @@ pub struct Instance {
     pub weight: u32,
     /// Gets traffic only when no other can.
     pub backup: bool,
+    /// Gets nothing from the first moment on: whoever publishes it has [`Bar::Drained`] put up, and
+    /// lifts it.
+    pub is_drained: bool,
 }
 
 /// Everything that is observed, by identity. Survives every publication.
@@ -130,7 +133,11 @@ impl Known {
             let new = || {
                 Live::new(service.name.clone(), instance.name.clone(), instance.address, workers)
             };
-            self.instances.entry(key).or_insert_with(|| Arc::new(new())).clone()
+            let live = self.instances.entry(key).or_insert_with(|| Arc::new(new())).clone();
+            if instance.is_drained {
+                live.put(Bar::Drained);
+            }
+            live
         });
         ServicePlan {
             service: service.clone(),

@@ -6,6 +6,7 @@
 //! worker's thread from accept to record.
 
 mod accept;
+mod age;
 mod answer;
 mod atomic {
     //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
@@ -51,6 +52,7 @@ use model::{Generation, ListenerName, Revision, Service};
 use telemetry::LogWriter;
 use tokio::sync::mpsc;
 
+pub use age::Ages;
 pub use blueprint::{Blueprint, Instance};
 pub use live::{Bar, Live, ServiceLive};
 pub use snapshot::ListenerLive;
@@ -239,6 +241,14 @@ impl Edge {
     /// Open connections of clients.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Asks the workers how old the oldest exchange is that is open on each instance.
+    pub fn ages(&self) -> impl Future<Output = Ages> + Send + use<> {
+        let (tell, answers) = mpsc::unbounded_channel();
+        self.order(|| Order::TellAges(tell.clone()));
+        drop(tell);
+        Ages::gather(answers)
     }
 
     /// Something to ask whether an instance can be reached by nothing any more.

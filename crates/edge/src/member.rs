@@ -33,6 +33,8 @@ pub(crate) struct Member {
     pub(crate) live: Arc<Live>,
     /// How long its answers take, as this worker sees it.
     pub(crate) smoothed: Cell<PeakEwma>,
+    /// When each claim that is open began, in the time of the worker's wheel.
+    open: RefCell<slab::Slab<Duration>>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Option<SendRequest<Bytes>>>,
     pool: Pool,
@@ -48,10 +50,28 @@ impl Member {
         Self {
             live,
             smoothed: Cell::default(),
+            open: RefCell::default(),
             idle: RefCell::default(),
             shared: RefCell::default(),
             pool,
         }
+    }
+
+    /// A claim begins; [`Member::left`] wants the key back when it ends.
+    #[inline]
+    pub(crate) fn entered(&self, now: Duration) -> u32 {
+        self.open.borrow_mut().insert(now) as u32
+    }
+
+    /// A claim has ended.
+    #[inline]
+    pub(crate) fn left(&self, key: u32) {
+        self.open.borrow_mut().remove(key as usize);
+    }
+
+    /// When the oldest claim that is open began, if any is. Looks at all of them.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.open.borrow().iter().map(|(_, began)| *began).min()
     }
 
     /// A kept connection that is still open, the one that was used last.

@@ -26,12 +26,14 @@ pub(crate) struct Claim {
     pub(crate) member: Rc<Member>,
     service: Rc<LocalService>,
     worker: Rc<Worker>,
+    key: u32,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         let live = &self.member.live;
         live.in_flight.leave(self.worker.index);
+        self.member.left(self.key);
         if self.service.service.max_connections.is_some() {
             live.free_slot();
             self.service.live.queue.wake_first();
@@ -137,6 +139,7 @@ pub(crate) fn claim_now(
                 member: member.clone(),
                 service: service.clone(),
                 worker: worker.clone(),
+                key: member.entered(view.now),
             });
         }
     }

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use wire::buffer::Pool;
 
 use crate::accept;
+use crate::age;
 use crate::claim::Ledger;
 use crate::live::Live;
 use crate::member::Member;
@@ -87,6 +88,8 @@ pub(crate) enum Order {
     /// Say that a drain may have come to its end. A worker that has read this says so by itself
     /// whenever a claim ends that somebody waits for.
     TellDrained,
+    /// Tell how old the oldest claim on each instance is.
+    TellAges(mpsc::UnboundedSender<age::Answer>),
     /// Take nothing new, and end what is idle.
     Drain,
     /// End at once.
@@ -199,6 +202,17 @@ impl Worker {
         member
     }
 
+    /// How old the oldest claim is on each instance that has one.
+    fn ages(&self) -> age::Answer {
+        let now = self.wheel.now();
+        let members = self.members.borrow();
+        let members = members.values().filter_map(Weak::upgrade);
+        let age = |member: Rc<Member>| {
+            Some((age::key(&member.live), now.saturating_sub(member.oldest()?)))
+        };
+        members.filter_map(age).collect()
+    }
+
     fn drain(&self) {
         self.is_draining.set(true);
         self.wheel.wake_all();
@@ -251,6 +265,8 @@ pub(crate) fn run(
                     doors.open(&worker, sockets);
                 }
                 Order::TellDrained => worker.shared.tell_drained(),
+                // Whoever asked may have lost patience.
+                Order::TellAges(tell) => drop(tell.send(worker.ages())),
                 Order::Drain => {
                     doors.close();
                     worker.drain();

@@ -176,3 +176,31 @@ fn stopping_ends_idle_connections_and_lets_open_exchanges_finish() {
     assert_eq!((answer.text().as_str(), answer.field("connection")), ("done", Some("close")));
     assert_eq!(stopping.join().unwrap(), 0, "none was cut off");
 }
+
+#[test]
+fn the_age_of_the_oldest_is_told_tunnels_included() {
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let tunnel = Origin::start(move |_| vec![Step::send(upgrade), Step::Echo, Step::Close]);
+    let edge = TestEdge::start(&[tunnel.address()]);
+    let live = edge.live(tunnel.address());
+    let age = || runtime().block_on(edge.edge.ages()).of(&live.service, &live.name, live.address);
+    assert_eq!(age(), None, "nothing is open");
+    let open = || {
+        let mut client = RawClient::connect(edge.address());
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+        assert_eq!(client.head().status, 101);
+        client
+    };
+    let first = open();
+    let old = Duration::from_millis(400);
+    eventually("the first grows old", || age() >= Some(old));
+    // Enough for both workers to have one.
+    let others: Vec<_> = (0..16).map(|_| open()).collect();
+    assert!(age() >= Some(old), "the oldest counts, not the last");
+    drop(first);
+    eventually("the oldest has ended", || live.in_flight() == 16);
+    assert!(age() < Some(old));
+    drop(others);
+    eventually("all have ended", || live.in_flight() == 0);
+    assert_eq!(age(), None);
+}

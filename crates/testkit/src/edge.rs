@@ -112,6 +112,7 @@ fn instances(targets: &[SocketAddr]) -> BTreeMap<model::ServiceName, Vec<Instanc
         address: *address,
         weight: 1,
         backup: false,
+        is_drained: false,
     };
     BTreeMap::from([("api".into(), targets.iter().map(instance).collect())])
 }

@@ -20,8 +20,8 @@ const FOREVER: &str = "365d";
 /// Give an instance nothing new; what is open on it goes on
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-It stays drained, over reloads too, until `plimsoll enable`. Ends with 1 if something is still
-open on it when the time to wait is over.
+It stays drained, over reloads and restarts too, until `plimsoll enable`. Ends with 1 if something
+is still open on it when the time to wait is over.
 
 Examples:
   plimsoll drain api 10.0.0.11:8080
@@ -88,16 +88,14 @@ async fn wait(
 
 fn describe(service: &str, stands: &Instance) -> String {
     let name = &stands.name;
-    let age = Duration::from_secs_f64(stands.since_s.max(0.0));
-    match stands.in_flight {
-        0 => format!("{service} {name} is drained: nothing is open on it\n"),
-        open => {
+    match (stands.in_flight, stands.oldest_s) {
+        (0, _) => format!("{service} {name} is drained: nothing is open on it\n"),
+        (open, oldest) => {
             let open = counted(open as usize, "request");
-            // What is open came before the drain.
-            let age = if age >= Duration::from_secs(1) {
-                format!(", older than {}", rough(age))
-            } else {
-                String::new()
+            let oldest = Duration::from_secs_f64(oldest.unwrap_or_default().max(0.0));
+            let age = match oldest.as_secs() {
+                0 => String::new(),
+                seconds => format!(", the oldest for {}", rough(Duration::from_secs(seconds))),
             };
             format!("{service} {name} gets nothing new; {open} still open{age}\n")
         }

@@ -192,10 +192,24 @@ fn row(service: String, instance: &Instance) -> [Cell; 10] {
 fn why(instance: &Instance) -> String {
     // In whole seconds, so that it does not flicker.
     let age = rough(Duration::from_secs(instance.since_s as u64));
-    match instance.reason.as_str() {
+    let mut why = match instance.reason.as_str() {
         "" => format!("for {age}"),
         reason => format!("for {age}: {reason}"),
+    };
+    if instance.standing == Standing::Drained {
+        let open = match (instance.in_flight, instance.oldest_s) {
+            (0, _) => ", nothing open".to_owned(),
+            (open, None) => format!(", {open} open"),
+            (open, Some(oldest)) => {
+                format!(
+                    ", {open} open, the oldest for {}",
+                    rough(Duration::from_secs(oldest as u64))
+                )
+            }
+        };
+        why.push_str(&open);
     }
+    why
 }
 
 /// What one must know of a service beside its instances.
@@ -224,6 +238,9 @@ fn notes(service: &Service) -> Vec<String> {
         let queued = counted(service.queued as usize, "request");
         notes.push(format!("{name}: {queued} waiting for an instance\n"));
     }
+    notes.extend(service.drained_away.iter().map(|away| {
+        format!("{name}: {} has no address, and is drained since {}\n", away.name, away.drained_at)
+    }));
     let unresolved = service.unresolved.iter();
     notes.extend(unresolved.map(|it| format!("{name}: cannot resolve {}: {}\n", it.name, it.why)));
     notes
@@ -244,7 +261,7 @@ fn colour(colour: AnsiColor) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use admin::{Access, Totals};
+    use admin::{Access, DrainedAway, Totals};
 
     fn instance(name: &str, standing: Standing, reason: &str) -> Instance {
         Instance {
@@ -254,9 +271,11 @@ mod tests {
             access: Access::Open,
             reason: reason.to_owned(),
             since_s: 192.0,
+            drained_at: None,
             weight: 1,
             backup: false,
             in_flight: 0,
+            oldest_s: None,
             totals: Totals::default(),
             requests_per_s: 0.0,
             errors_per_s: 0.0,
@@ -273,6 +292,7 @@ mod tests {
             mode,
             queued: 0,
             unresolved: Vec::new(),
+            drained_away: Vec::new(),
             instances,
         }
     }
@@ -289,6 +309,16 @@ mod tests {
         };
         let sick = instance("10.0.0.12:8080", Standing::Unhealthy, "connection refused");
         let drained = Instance { backup: true, ..instance("a:80", Standing::Drained, "") };
+        let draining = Instance {
+            in_flight: 2,
+            oldest_s: Some(307.4),
+            ..instance("b:80", Standing::Drained, "drained by an operator")
+        };
+        let away = DrainedAway {
+            name: "c:80/10.0.0.7".to_owned(),
+            drained_at: "2026-01-02T03:00:00Z".to_owned(),
+        };
+        let old = service("old", ServiceMode::Nobody, vec![drained, draining]);
         Status {
             version: "0.1.0".to_owned(),
             pid: 4242,
@@ -307,7 +337,7 @@ mod tests {
             services: vec![
                 service("api", ServiceMode::Normal, vec![busy, sick.clone()]),
                 service("chat", ServiceMode::Panic, vec![sick]),
-                service("old", ServiceMode::Nobody, vec![drained]),
+                Service { drained_away: vec![away], ..old },
             ],
         }
     }
@@ -330,10 +360,12 @@ mod tests {
         api      10.0.0.11:8080  healthy                3          3    120  1.2 %  1.2 ms  80 ms  for 3m 12s: passed its checks
                  10.0.0.12:8080  unhealthy              1          0      0      -       -      -  for 3m 12s: connection refused
         chat     10.0.0.12:8080  unhealthy              1          0      0      -       -      -  for 3m 12s: connection refused
-        old      a:80            drained (backup)       1          0      0      -       -      -  for 3m 12s
+        old      a:80            drained (backup)       1          0      0      -       -      -  for 3m 12s, nothing open
+                 b:80            drained                1          2      0      -       -      -  for 3m 12s: drained by an operator, 2 open, the oldest for 5m 7s
 
         chat: no instance is healthy: traffic goes to all
         old: no instance may get traffic: requests get 503
+        old: c:80/10.0.0.7 has no address, and is drained since 2026-01-02T03:00:00Z
         ");
     }
 

@@ -2,7 +2,7 @@
 //! together.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use balance::ejection::{Cause, Fitness};
 use balance::health::{Check, Health, State, Thresholds, Transition};
@@ -28,7 +28,8 @@ pub(super) struct InstanceWatch {
     failed: Option<(u32, ProbeFault)>,
     ejection: Option<Ejection>,
     ejections: u64,
-    drained: bool,
+    /// Since when an operator has it drained.
+    drained: Option<SystemTime>,
     stands: (Standing, Duration),
     pub(super) window: Window,
 }
@@ -39,12 +40,21 @@ struct Ejection {
 }
 
 impl InstanceWatch {
-    /// A new instance: nothing speaks against it, and its slow start begins.
-    pub(super) fn new(now: Duration, live: Arc<Live>) -> Self {
+    /// A new instance: nothing speaks against it unless it is `drained`, and its slow start begins.
+    pub(super) fn new(now: Duration, live: Arc<Live>, drained: Option<SystemTime>) -> Self {
         // One that comes back before its last request ended still has its old bars.
-        for bar in [Bar::Unhealthy, Bar::Ejected, Bar::Drained] {
-            live.lift(bar);
-        }
+        live.lift(Bar::Unhealthy);
+        live.lift(Bar::Ejected);
+        let standing = match drained {
+            None => {
+                live.lift(Bar::Drained);
+                Standing::Healthy
+            }
+            Some(_) => {
+                live.put(Bar::Drained);
+                Standing::Drained
+            }
+        };
         live.ramp_from(now);
         let mut window = Window::default();
         window.sample(now, &live);
@@ -57,8 +67,8 @@ impl InstanceWatch {
             failed: None,
             ejection: None,
             ejections: 0,
-            drained: false,
-            stands: (Standing::Healthy, now),
+            drained,
+            stands: (standing, now),
             window,
         }
     }
@@ -146,34 +156,32 @@ impl InstanceWatch {
         self.restand(now);
     }
 
-    pub(super) fn drain(&mut self, now: Duration) {
-        self.drained = true;
-        self.live.put(Bar::Drained);
+    /// Takes up whether it is drained, and since when; says whether that is new.
+    pub(super) fn set_drained(&mut self, now: Duration, drained: Option<SystemTime>) -> bool {
+        let was_drained = std::mem::replace(&mut self.drained, drained).is_some();
+        if was_drained == drained.is_some() {
+            return false;
+        }
+        match drained {
+            Some(_) => self.live.put(Bar::Drained),
+            None => self.live.lift(Bar::Drained),
+        }
         self.restand(now);
-    }
-
-    pub(super) fn enable(&mut self, now: Duration) {
-        self.drained = false;
-        self.live.lift(Bar::Drained);
-        self.restand(now);
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        self.drained
+        true
     }
 
     /// Whether it could serve if it were not ejected.
     pub(super) fn fitness(&self) -> Fitness {
         let is_healthy =
             self.health_state().is_none_or(|state| state.standing() == Standing::Healthy);
-        if is_healthy && !self.drained { Fitness::Fit } else { Fitness::Unfit }
+        if is_healthy && self.drained.is_none() { Fitness::Fit } else { Fitness::Unfit }
     }
 
     pub(super) fn standing(&self) -> Standing {
         let by_checks = self.health_state().map_or(Standing::Healthy, State::standing);
         let by_requests =
             if self.ejection.is_some() { Standing::Ejected } else { Standing::Healthy };
-        let by_person = if self.drained { Standing::Drained } else { Standing::Healthy };
+        let by_person = if self.drained.is_some() { Standing::Drained } else { Standing::Healthy };
         by_checks.max(by_requests).max(by_person)
     }
 
@@ -227,14 +235,23 @@ impl InstanceWatch {
             standing,
             access,
             reason: self.reason(now),
-            stands_for: now.saturating_sub(self.stands.1),
+            stands_for: self.stands_for(now),
+            drained_since: self.drained,
             weight: self.weight,
             role: self.role,
             in_flight: self.live.in_flight(),
+            // Only the workers know, and they are asked once for all instances.
+            oldest: None,
             totals: self.live.outcomes(),
             ejections: self.ejections,
             recent: self.window.recent(now, &self.live),
         }
+    }
+
+    /// For how long it has stood as it does; a drain is older than this process may be.
+    fn stands_for(&self, now: Duration) -> Duration {
+        let drained_for = self.drained.and_then(|since| since.elapsed().ok());
+        drained_for.unwrap_or_else(|| now.saturating_sub(self.stands.1))
     }
 
     /// Why it stands as it does, in words.

@@ -16,6 +16,7 @@ use edge::{Instance, Live};
 use model::{InstanceName, Passive, Service};
 use tokio::sync::mpsc;
 
+use crate::drains::Drains;
 use crate::probe::ProbeFault;
 use crate::status::InstanceStatus;
 use instance::InstanceWatch;
@@ -68,6 +69,7 @@ impl ServiceWatch {
         service: &Arc<Service>,
         instances: &[Instance],
         lives: &[Arc<Live>],
+        drains: &Drains,
         reports: &Reports,
     ) {
         debug_assert_eq!(instances.len(), lives.len(), "the edge serves what was published");
@@ -75,7 +77,9 @@ impl ServiceWatch {
         let mut before = std::mem::take(&mut self.instances);
         for (instance, live) in instances.iter().zip(lives) {
             let known = before.remove(&live.name).filter(|watch| Arc::ptr_eq(&watch.live, live));
-            let mut watch = known.unwrap_or_else(|| InstanceWatch::new(now, live.clone()));
+            let drained = drains.since(service.name.as_str(), live.name.as_str());
+            let mut watch = known.unwrap_or_else(|| InstanceWatch::new(now, live.clone(), drained));
+            watch.set_drained(now, drained);
             watch.want(now, service, instance, reports);
             self.instances.insert(live.name.clone(), watch);
         }
@@ -168,27 +172,18 @@ impl ServiceWatch {
         self.ejector.as_ref()?.next_deadline()
     }
 
-    /// Gives the instance nothing new, until [`ServiceWatch::enable`]. `None` if there is none of
-    /// that name.
-    pub(crate) fn drain(&mut self, now: Duration, name: &str) -> Option<InstanceStatus> {
-        let watch = self.instances.get_mut(name)?;
-        if !watch.is_drained() {
-            watch.drain(now);
-            tracing::info!(service = %self.service.name, instance = name, "instance is drained");
+    /// Gives the instance nothing new if `drains` has it, and something if not.
+    pub(crate) fn look_for_drain(&mut self, now: Duration, name: &str, drains: &Drains) {
+        let Some(watch) = self.instances.get_mut(name) else { return };
+        let drained = drains.since(self.service.name.as_str(), name);
+        if watch.set_drained(now, drained) {
+            let service = &self.service.name;
+            match drained {
+                Some(_) => tracing::info!(%service, instance = name, "instance is drained"),
+                None => tracing::info!(%service, instance = name, "instance is enabled"),
+            }
         }
         self.refit(now, &name.into());
-        self.status(now, name)
-    }
-
-    /// Takes a drain back. `None` if there is no instance of that name.
-    pub(crate) fn enable(&mut self, now: Duration, name: &str) -> Option<InstanceStatus> {
-        let watch = self.instances.get_mut(name)?;
-        if watch.is_drained() {
-            watch.enable(now);
-            tracing::info!(service = %self.service.name, instance = name, "instance is enabled");
-        }
-        self.refit(now, &name.into());
-        self.status(now, name)
     }
 
     /// Every instance's name.

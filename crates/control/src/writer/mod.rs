@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::access_log::Access;
 use crate::certificates::Tls;
+use crate::drains::Drains;
 use crate::explanation;
 use crate::handle::{Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
 use crate::names::{Names, Resolved};
@@ -38,6 +39,7 @@ pub(crate) struct Writer {
     revision: Revision,
     tls: Tls,
     names: Names,
+    drains: Drains,
     watches: BTreeMap<ServiceName, ServiceWatch>,
     reports: Reports,
     log: Access,
@@ -65,6 +67,7 @@ impl Writer {
         names: Names,
         reports: Reports,
         log: Access,
+        drains: Drains,
     ) -> Self {
         Self {
             edge,
@@ -73,6 +76,7 @@ impl Writer {
             revision: Revision::default(),
             tls: Tls::new(),
             names,
+            drains,
             watches: BTreeMap::new(),
             reports,
             log,
@@ -133,13 +137,14 @@ impl Writer {
     fn obey(&mut self, command: Command) {
         // Whoever asked may be gone, and what was asked for is done all the same.
         match command {
-            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::Status(reply) => self.tell_status(reply),
             Command::Reload(reply) => {
                 self.reloads.push_back(reply);
                 self.prepare_next();
             }
             Command::Instance { service, instance, wish, reply } => {
-                drop(reply.send(self.wish(&service, &instance, wish)));
+                let stands = self.wish(&service, &instance, wish);
+                self.tell_instance(service.into(), stands, reply);
             }
             Command::Explain(question, reply) => {
                 drop(reply.send(explanation::explain(&self.edge, &question)));
@@ -160,15 +165,20 @@ impl Writer {
             let near = near(service, names);
             return Err(InstanceError::UnknownService { service: service.to_owned(), near });
         };
-        let status = match wish {
-            Wish::Drain => watch.drain(now, instance),
-            Wish::Enable => watch.enable(now, instance),
-        };
-        status.ok_or_else(|| InstanceError::UnknownInstance {
-            service: service.to_owned(),
-            instance: instance.to_owned(),
-            near: near(instance, watch.names()),
-        })
+        if !watch.names().any(|name| name == instance) {
+            return Err(InstanceError::UnknownInstance {
+                service: service.to_owned(),
+                instance: instance.to_owned(),
+                near: near(instance, watch.names()),
+            });
+        }
+        // Written down first: what was answered with yes holds over a crash.
+        match wish {
+            Wish::Drain => self.drains.put(&service.into(), &instance.into(), SystemTime::now()),
+            Wish::Enable => self.drains.remove(service, instance),
+        }
+        watch.look_for_drain(now, instance, &self.drains);
+        Ok(watch.status(now, instance).expect("the instance was there"))
     }
 
     fn suspected(&mut self, live: &Live) {

@@ -29,12 +29,13 @@ impl Writer {
             }
         }
         let blueprint = Blueprint {
-            instances: instances::of_intent(&intent, &addresses),
+            instances: instances::of_intent(&intent, &addresses, &self.drains),
             intent: intent.clone(),
             revision,
             tls: tls.clone(),
         };
         self.edge.publish(&blueprint)?;
+        self.drains.keep_wanted(&intent);
         self.names.follow(&instances::names(&intent), resolved);
         (self.revision, self.tls) = (revision, tls);
         self.intent.send_replace(intent);
@@ -51,7 +52,7 @@ impl Writer {
             let new = || ServiceWatch::new(view.service.clone());
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
             let instances = blueprint.instances.get(name).map_or(&[][..], Vec::as_slice);
-            watch.want(now, view.service, instances, view.instances, &self.reports);
+            watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
         }
     }
 
@@ -59,7 +60,7 @@ impl Writer {
     pub(super) fn readdress(&mut self) {
         let intent = self.intent.borrow().clone();
         let blueprint = Blueprint {
-            instances: instances::of_intent(&intent, &self.names.addresses()),
+            instances: instances::of_intent(&intent, &self.names.addresses(), &self.drains),
             intent,
             revision: self.revision,
             tls: self.tls.clone(),

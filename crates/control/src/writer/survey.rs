@@ -2,18 +2,49 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::SystemTime;
 
 use edge::{Live, ServiceView};
+use model::{InstanceName, ServiceName};
 use telemetry::Scrape;
 use telemetry::scrape::ConfigSample;
 
 use super::Writer;
-use crate::status::{ListenerStatus, ServiceStatus, Status, chain};
+use crate::handle::{InstanceError, Reply};
+use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status, chain};
 use crate::{instances, scrape};
 
 impl Writer {
+    /// Tells how everything stands, once the workers have told how old what is open is: beside the
+    /// loop, which waits for no worker.
+    pub(super) fn tell_status(&self, reply: Reply<Status>) {
+        let (mut status, ages) = (self.status(), self.edge.ages());
+        tokio::spawn(async move {
+            status.age(&ages.await);
+            // Whoever asked may be gone.
+            let _ = reply.send(status);
+        });
+    }
+
+    /// Tells how one instance of `service` stands, likewise.
+    pub(super) fn tell_instance(
+        &self,
+        service: ServiceName,
+        stands: Result<InstanceStatus, InstanceError>,
+        reply: Reply<Result<InstanceStatus, InstanceError>>,
+    ) {
+        let ages = self.edge.ages();
+        tokio::spawn(async move {
+            let mut stands = stands;
+            if let Ok(instance) = &mut stands {
+                instance.age(&service, &ages.await);
+            }
+            let _ = reply.send(stands);
+        });
+    }
+
     /// How everything stands.
-    pub(super) fn status(&self) -> Status {
+    fn status(&self) -> Status {
         Status {
             revision: self.revision,
             generation: self.edge.generation(),
@@ -46,12 +77,15 @@ impl Writer {
             let of = |live: &Arc<Live>| watch.status(now, live.name.as_str());
             let unresolved = instances::names_of(view.service)
                 .filter_map(|name| Some((name.to_owned(), chain(self.names.fault(name)?))));
+            let is_away = |(name, _): &(&InstanceName, SystemTime)| watch.brief(name).is_none();
+            let away = self.drains.of(&view.service.name).filter(is_away);
             Some(ServiceStatus {
                 name: view.service.name.clone(),
                 balance: view.service.balance.clone(),
                 mode: watch.mode(),
                 queued: view.live.queued(),
                 unresolved: unresolved.collect(),
+                drained_away: away.map(|(name, since)| (name.clone(), since)).collect(),
                 instances: view.instances.iter().filter_map(of).collect(),
             })
         });

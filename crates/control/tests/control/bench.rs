@@ -207,6 +207,11 @@ impl Bench {
         std::fs::write(&self.file, whole(text)).unwrap();
     }
 
+    /// A file of the state directory.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.file.with_file_name("state").join(name)
+    }
+
     /// Where the listener is.
     pub(crate) async fn address(&self) -> SocketAddr {
         self.handle.status().await.unwrap().listeners[0].addresses[0]
