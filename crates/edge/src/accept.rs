@@ -1,27 +1,39 @@
 //! Where connections come in: sockets that are bound once for each worker, and the tasks that
 //! accept from them.
+//!
+//! A socket is closed in three steps, so that no connection that the kernel has taken for us is
+//! reset: no new handshake is begun; those under way get the time of a round trip and are accepted;
+//! then, with the door shut to every packet, what is left in the queue is accepted.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use model::ListenerName;
 use rustc_hash::FxHashMap;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use wire::socket::Socket as Connected;
 
-use crate::connection;
-use crate::worker::Worker;
+use crate::connection::{self, Door};
+use crate::snapshot::ListenerPlan;
+use crate::worker::{Shared, Worker};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 /// How long accepting rests when descriptors have run out, or the limit is reached.
 const REST: Duration = Duration::from_millis(20);
+
+/// How long handshakes that are under way have to end when a socket is to be closed: a long round
+/// trip.
+const LINGER: Duration = Duration::from_millis(250);
 
 /// An address as it was configured, which is what a socket is kept by: port 0 is another one for
 /// each listener.
@@ -34,17 +46,54 @@ pub(crate) struct Place {
 /// One worker's socket at a place. Without one the worker keeps that which it has there.
 pub(crate) struct Socket {
     pub(crate) place: Place,
-    pub(crate) socket: Option<std::net::TcpListener>,
+    pub(crate) socket: Option<Bound>,
 }
 
-/// Binds `workers` sockets to `address`, between which the kernel spreads connections.
+/// A socket that listens. Counted from here on, until it is closed.
+pub(crate) struct Bound {
+    socket: std::net::TcpListener,
+    counted: Counted,
+}
+
+/// One in the count of sockets that listen.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.doors.fetch_add(1, Ordering::SeqCst);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.doors.fetch_sub(1, Ordering::SeqCst);
+        self.0.closed.notify_one();
+    }
+}
+
+impl Bound {
+    /// Where it really is.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// Binds a socket for each worker to `address`, between which the kernel spreads connections.
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    let first = bind_one(address)?;
-    let bound = first.local_addr()?;
-    let others = (1..workers).map(|_| bind_one(bound));
+pub(crate) fn bind(
+    address: SocketAddr,
+    workers: usize,
+    shared: &Arc<Shared>,
+) -> io::Result<Vec<Bound>> {
+    let bind = |address| {
+        Ok::<_, io::Error>(Bound { socket: bind_one(address)?, counted: Counted::new(shared) })
+    };
+    let first = bind(address)?;
+    let bound = first.address()?;
+    let others = (1..workers).map(|_| bind(bound));
     std::iter::once(Ok(first)).chain(others).collect()
 }
 
@@ -65,10 +114,10 @@ fn bind_one(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// The places at which one worker accepts.
+/// The places at which one worker accepts. Each ends when its sender is dropped.
 #[derive(Default)]
 pub(crate) struct Doors {
-    open: FxHashMap<Place, JoinHandle<()>>,
+    open: FxHashMap<Place, oneshot::Sender<Infallible>>,
 }
 
 impl Doors {
@@ -76,77 +125,174 @@ impl Doors {
     pub(crate) fn open(&mut self, worker: &Rc<Worker>, sockets: Vec<Socket>) {
         let mut kept = FxHashMap::default();
         for Socket { place, socket } in sockets {
-            let task = match socket {
+            let door = match socket {
                 None => self.open.remove(&place),
-                Some(socket) => start(worker, place.listener.clone(), socket),
+                Some(socket) => start(worker, &place.listener, socket),
             };
-            kept.extend(task.map(|task| (place, task)));
+            kept.extend(door.map(|door| (place, door)));
         }
-        self.close();
         self.open = kept;
     }
 
-    /// Accepts nothing more.
+    /// Accepts nothing more but what has come already.
     pub(crate) fn close(&mut self) {
-        self.open.drain().for_each(|(_, task)| task.abort());
+        self.open.clear();
     }
 }
 
 fn start(
     worker: &Rc<Worker>,
-    listener: ListenerName,
-    socket: std::net::TcpListener,
-) -> Option<JoinHandle<()>> {
+    name: &ListenerName,
+    socket: Bound,
+) -> Option<oneshot::Sender<Infallible>> {
+    let Bound { socket, counted } = socket;
+    let plan = worker.current().plan.listeners.get(name)?.clone();
     match TcpListener::from_std(socket) {
-        Ok(socket) => Some(tokio::task::spawn_local(accept(worker.clone(), listener, socket))),
+        Ok(listener) => {
+            let (door, closed) = oneshot::channel();
+            let porter = Porter { worker: worker.clone(), plan, listener, is_silent: false };
+            tokio::task::spawn_local(attend(porter, closed, counted));
+            Some(door)
+        }
         Err(error) => {
-            tracing::error!(%listener, %error, "cannot listen");
+            tracing::error!(listener = %name, %error, "cannot listen");
             None
         }
     }
 }
 
-async fn accept(worker: Rc<Worker>, name: ListenerName, listener: TcpListener) {
-    let mut complains = true;
-    loop {
-        let Some(plan) = worker.current().plan.listeners.get(&name).cloned() else { return };
-        if plan.live.open.load(Ordering::Relaxed) >= plan.listener.limits.connections {
-            plan.live.waits.fetch_add(1, Ordering::Relaxed);
-            if std::mem::take(&mut complains) {
-                tracing::warn!(listener = %name, "the limit of connections is reached: new ones wait");
+async fn attend(mut porter: Porter, closed: oneshot::Receiver<Infallible>, counted: Counted) {
+    tokio::select! {
+        biased;
+        _ = closed => {}
+        never = porter.accept() => match never {},
+    }
+    porter.close().await;
+    drop(counted);
+}
+
+/// Who accepts from one socket.
+struct Porter {
+    worker: Rc<Worker>,
+    /// What is in force of the listener, or was when it was taken out.
+    plan: Arc<ListenerPlan>,
+    listener: TcpListener,
+    /// Whether it was said that accepting has to wait.
+    is_silent: bool,
+}
+
+impl Porter {
+    async fn accept(&mut self) -> Infallible {
+        loop {
+            self.refresh();
+            if self.plan.live.open.load(Ordering::Relaxed) >= self.plan.listener.limits.connections
+            {
+                self.rest(None).await;
+                continue;
             }
-            tokio::time::sleep(REST).await;
-            continue;
+            let accepted = self.listener.accept().await;
+            self.take(accepted).await;
         }
-        match listener.accept().await {
+    }
+
+    async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        match accepted {
             Ok((socket, address)) => {
-                complains = true;
-                admit(&worker, &name, socket, address);
+                self.is_silent = false;
+                self.admit(socket, address);
             }
             Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                plan.live.waits.fetch_add(1, Ordering::Relaxed);
-                if std::mem::take(&mut complains) {
+            Err(error) => self.rest(Some(error)).await,
+        }
+    }
+
+    /// New connections wait, since one more cannot be had: said once, until one can.
+    async fn rest(&mut self, error: Option<io::Error>) {
+        let name = &self.plan.listener.name;
+        self.plan.live.waits.fetch_add(1, Ordering::Relaxed);
+        if !std::mem::replace(&mut self.is_silent, true) {
+            match error {
+                Some(error) => {
                     tracing::error!(listener = %name, %error, "cannot accept: new connections wait");
                 }
-                tokio::time::sleep(REST).await;
+                None => {
+                    tracing::warn!(listener = %name, "the limit of connections is reached: new ones wait");
+                }
             }
+        }
+        tokio::time::sleep(REST).await;
+    }
+
+    /// Takes up what is in force now, not when the wait for a connection began.
+    fn refresh(&mut self) {
+        if let Some(plan) = self.worker.current().plan.listeners.get(&self.plan.listener.name) {
+            self.plan = plan.clone();
+        }
+    }
+
+    fn admit(&mut self, socket: TcpStream, address: SocketAddr) {
+        self.refresh();
+        // Counted at once: there may be no turn for its task before the next is accepted.
+        let door = Door::new(self.worker.clone(), self.plan.clone());
+        tokio::task::spawn_local(connection::serve(door, Connected::new(socket), address));
+    }
+
+    /// Closes the socket without losing a connection that the kernel has taken.
+    async fn close(mut self) {
+        self.filter(&NO_NEW);
+        let deadline = Instant::now() + LINGER;
+        while let Ok(accepted) = timeout_at(deadline, self.listener.accept()).await {
+            // Beyond the limit too: they are no more than the queue holds.
+            self.take(accepted).await;
+        }
+        self.filter(&NOTHING);
+        while let Some(accepted) = self.accept_now() {
+            match accepted {
+                Ok((socket, address)) => self.admit(socket, address),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    let name = &self.plan.listener.name;
+                    tracing::error!(listener = %name, %error, "connections that waited are lost");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What has come already, whether the runtime has heard of it or not.
+    fn accept_now(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        let accept = || -> io::Result<_> {
+            let (socket, address) = SockRef::from(&self.listener).accept()?;
+            socket.set_nonblocking(true)?;
+            let address = address.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?;
+            Ok((TcpStream::from_std(socket.into())?, address))
+        };
+        match accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            accepted => Some(accepted),
+        }
+    }
+
+    fn filter(&self, program: &[SockFilter]) {
+        if let Err(error) = SockRef::from(&self.listener).attach_filter(program) {
+            // What comes in the last moment may be reset then.
+            tracing::debug!(%error, "cannot shut a socket before it is closed");
         }
     }
 }
 
-fn admit(worker: &Rc<Worker>, name: &ListenerName, socket: TcpStream, address: SocketAddr) {
-    // What is in force now, not when the wait for the connection began.
-    if let Some(plan) = worker.current().plan.listeners.get(name).cloned() {
-        worker.opened_one();
-        tokio::task::spawn_local(connection::serve(
-            worker.clone(),
-            plan,
-            Connected::new(socket),
-            address,
-        ));
-    }
-}
+/// Classic BPF over a TCP header: drops what begins a handshake, so that the client tries again a
+/// second later, and meets whoever listens then.
+const NO_NEW: [SockFilter; 4] = [
+    // Load the byte with the flags; where SYN is set take none of the packet, else all of it.
+    SockFilter::new(0x30, 0, 0, 13),
+    SockFilter::new(0x45, 0, 1, 0x02),
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
+
+/// Drops every packet.
+const NOTHING: [SockFilter; 1] = [SockFilter::new(0x06, 0, 0, 0)];
 
 /// Whether the error is that of a connection that was gone before it was accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {

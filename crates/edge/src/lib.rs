@@ -187,8 +187,8 @@ impl Edge {
                             address: *address,
                             source,
                         };
-                        new = accept::bind(*address, count).map_err(fault)?;
-                        let real = new[0].local_addr().map_err(fault)?;
+                        new = accept::bind(*address, count, &self.shared).map_err(fault)?;
+                        let real = new[0].address().map_err(fault)?;
                         bound.insert(key, real);
                     }
                 }
@@ -257,13 +257,13 @@ impl Edge {
         Drains { shared: self.shared.clone(), orders }
     }
 
-    /// Takes no new connection, closes idle ones, and gives open exchanges until `limit`. Says
-    /// how many connections were cut off.
+    /// Takes no new connection but those that have come already, closes idle ones, and gives open
+    /// exchanges until `limit`. Says how many connections were cut off.
     pub async fn stop(mut self, limit: Duration) -> usize {
         self.shared.is_draining.store(true, Ordering::SeqCst);
         self.order(|| Order::Drain);
         let deadline = tokio::time::Instant::now() + limit;
-        while self.connections() > 0 {
+        while self.connections() > 0 || self.shared.doors.load(Ordering::SeqCst) > 0 {
             let closed = self.shared.closed.notified();
             if tokio::time::timeout_at(deadline, closed).await.is_err() {
                 break;

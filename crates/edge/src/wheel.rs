@@ -144,13 +144,22 @@ impl Alarm {
     /// Sets the deadline to `after` from now. Rounded up, so that it never rings early.
     pub(crate) fn set(&self, after: Duration) {
         let now = self.wheel.0.now.get();
-        let ticks = (after.as_millis() as u64).div_ceil(TICK.as_millis() as u64) + 1;
         let mut table = self.wheel.0.table.borrow_mut();
         let entry = &mut table.entries[self.key as usize];
-        entry.deadline = now + ticks;
+        entry.deadline = now + ticks(after);
         if entry.place > entry.deadline {
             table.unlink(self.key);
             table.link(self.key, now);
+        }
+    }
+
+    /// Brings the deadline forward to `after` from now, unless it is earlier already.
+    pub(crate) fn advance(&self, after: Duration) {
+        let table = self.wheel.0.table.borrow();
+        let deadline = table.entries[self.key as usize].deadline;
+        drop(table);
+        if deadline > self.wheel.0.now.get() + ticks(after) {
+            self.set(after);
         }
     }
 
@@ -188,6 +197,11 @@ impl Alarm {
         self.clear();
         outcome
     }
+}
+
+/// Rounded up, and one for the part of a tick that has passed.
+fn ticks(after: Duration) -> Tick {
+    (after.as_millis() as u64).div_ceil(TICK.as_millis() as u64) + 1
 }
 
 impl Drop for Alarm {
@@ -251,6 +265,17 @@ mod tests {
         alarm.set(Duration::from_secs(75));
         alarm.set(Duration::from_millis(100));
         assert!((2..=3).contains(&rings_after(&alarm, &wheel, 5000).unwrap()));
+    }
+
+    #[test]
+    fn a_deadline_is_brought_forward_and_never_put_off() {
+        let wheel = Wheel::new();
+        let alarm = wheel.alarm();
+        alarm.set(Duration::from_secs(5));
+        alarm.advance(Duration::from_secs(1));
+        wheel.turn();
+        alarm.advance(Duration::from_secs(1));
+        assert!((19..=20).contains(&rings_after(&alarm, &wheel, 5000).unwrap()));
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub(crate) struct Shared {
     suspects: mpsc::UnboundedSender<Arc<Live>>,
     pub(crate) is_draining: AtomicBool,
     pub(crate) connections: AtomicUsize,
-    /// Told when a connection closed while the edge drains.
+    /// Sockets that listen, over all workers.
+    pub(crate) doors: AtomicUsize,
+    /// Told when a connection closed while the edge drains, or a socket that listened did.
     pub(crate) closed: Notify,
 }
 
@@ -53,6 +55,7 @@ impl Shared {
             suspects,
             is_draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            doors: AtomicUsize::new(0),
             closed: Notify::new(),
         }
     }

@@ -73,6 +73,16 @@ impl TestEdge {
         self.edge.publish(&self.blueprint).expect("it was published before")
     }
 
+    /// Serves what it becomes by `change` instead.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn republish(&mut self, change: impl FnOnce(&mut Intent)) -> Generation {
+        change(Arc::make_mut(&mut self.blueprint.intent));
+        self.blueprint.revision = self.blueprint.revision.next();
+        self.edge.publish(&self.blueprint).expect("it can be published")
+    }
+
     /// What is observed of the instance at `address`.
     ///
     /// # Panics

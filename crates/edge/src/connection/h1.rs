@@ -10,7 +10,7 @@ use wire::h1::{Conn, Framing};
 use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Stream;
 
-use super::Door;
+use super::{Door, FIRST_REQUEST};
 use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
@@ -32,6 +32,8 @@ pub(super) struct Session {
     pub(super) alarm: Alarm,
     /// Why what came last was no request.
     pub(super) fault: Option<Fault>,
+    /// Whether a request was answered on it.
+    pub(super) has_served: bool,
 }
 
 /// Serves requests until one side wants no more.
@@ -40,6 +42,7 @@ pub(super) async fn serve(session: &mut Session) {
         let Some(head) = session.next_head().await else { break };
         // On the heap, and only while it lasts: an idle connection should be small. (That is why
         // the head is not awaited in the loop's own condition, which would keep room for it.)
+        session.has_served = true;
         let exchange = Box::pin(one(session, head));
         if !exchange.await {
             break;
@@ -78,7 +81,11 @@ impl Session {
     fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         match self.conn.poll_begun(cx) {
             Poll::Ready(begun) => Poll::Ready(begun.unwrap_or(false)),
-            Poll::Pending if self.door.is_closing() => Poll::Ready(false),
+            Poll::Pending if self.door.is_closing() && self.has_served => Poll::Ready(false),
+            Poll::Pending if self.door.is_closing() => {
+                self.alarm.advance(FIRST_REQUEST);
+                self.alarm.poll(cx).map(|()| false)
+            }
             Poll::Pending => self.alarm.poll(cx).map(|()| false),
         }
     }

@@ -11,10 +11,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::identity::{Peer, is_within};
 use crate::snapshot::ListenerPlan;
 use crate::worker::Worker;
+
+/// How long a connection may take to its first request once it is to be closed: it was accepted, so
+/// its client has reason to expect an answer.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Where a connection came in, kept up to date from one request to the next.
 pub(crate) struct Door {
@@ -26,11 +31,15 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    fn new(worker: Rc<Worker>, plan: Arc<ListenerPlan>) -> Self {
-        let generation = worker.current().plan.generation;
+    /// A connection was accepted.
+    pub(crate) fn new(worker: Rc<Worker>, plan: Arc<ListenerPlan>) -> Self {
+        worker.opened_one();
+        let current = worker.current();
+        let generation = current.plan.generation;
+        let is_closed = !current.plan.listeners.contains_key(&plan.listener.name);
         plan.live.open.fetch_add(1, Ordering::Relaxed);
         plan.live.accepted.fetch_add(1, Ordering::Relaxed);
-        Self { worker, plan, generation, is_closed: false }
+        Self { worker, plan, generation, is_closed }
     }
 
     /// Takes up what was published since the last request.

@@ -1,10 +1,8 @@
 //! What comes before HTTP: the PROXY protocol, TLS, and the choice of the version.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 
 use model::Protocol;
 use tokio_rustls::TlsAcceptor;
@@ -16,21 +14,14 @@ use wire::socket::Socket;
 use wire::stream::Stream;
 
 use super::h1::Session;
-use super::{Door, h1, h2};
-use crate::snapshot::ListenerPlan;
+use super::{Door, FIRST_REQUEST, h1, h2};
 use crate::wheel::Alarm;
-use crate::worker::Worker;
 
 /// Serves a connection to its end.
-pub(crate) fn serve(
-    worker: Rc<Worker>,
-    plan: Arc<ListenerPlan>,
-    socket: Socket,
-    address: SocketAddr,
-) -> impl Future<Output = ()> {
+pub(crate) fn serve(door: Door, socket: Socket, address: SocketAddr) -> impl Future<Output = ()> {
     // On the heap, and only while it lasts: of an idle connection there should be no more than its
     // session. For the same reason this is no `async fn`, which would keep room for its arguments.
-    let opening = Box::pin(open(worker, plan, socket, address));
+    let opening = Box::pin(open(door, socket, address));
     async move {
         let Some(mut session) = opening.await else { return };
         h1::serve(&mut session).await;
@@ -38,13 +29,7 @@ pub(crate) fn serve(
 }
 
 /// Opens a connection: what is left to be served over HTTP/1, if anything is.
-async fn open(
-    worker: Rc<Worker>,
-    plan: Arc<ListenerPlan>,
-    mut socket: Socket,
-    address: SocketAddr,
-) -> Option<Session> {
-    let door = Door::new(worker, plan);
+async fn open(door: Door, mut socket: Socket, address: SocketAddr) -> Option<Session> {
     let alarm = door.worker.wheel.alarm();
     let address = match door.plan.listener.proxy_protocol {
         false => address,
@@ -67,7 +52,7 @@ async fn open(
         Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
         return None;
     }
-    Some(Session { door, conn, peer, alarm, fault: None })
+    Some(Session { door, conn, peer, alarm, fault: None, has_served: false })
 }
 
 /// The client's address as the PROXY protocol names it; `None` where there is no valid header.
@@ -114,9 +99,12 @@ async fn begins_h2(conn: &mut Conn, door: &Door, alarm: &Alarm) -> bool {
     if !listener.speaks(Protocol::H2) {
         return false;
     }
-    let opening = alarm.within(listener.timeouts.idle, |cx| match door.is_closing() {
-        true => Poll::Ready(Ok(Opening::Closed)),
-        false => conn.poll_opening(cx),
+    let opening = alarm.within(listener.timeouts.idle, |cx| {
+        let opening = conn.poll_opening(cx);
+        if opening.is_pending() && door.is_closing() {
+            alarm.advance(FIRST_REQUEST);
+        }
+        opening
     });
     matches!(opening.await, Some(Ok(Opening::H2)))
 }
