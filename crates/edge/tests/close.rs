@@ -82,7 +82,7 @@ fn a_connection_that_has_asked_for_nothing_yet_may_still_ask() {
 fn knock(address: SocketAddr, served: &AtomicUsize) {
     loop {
         let Ok(mut stream) = TcpStream::connect(address) else { return };
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).expect("the deadline is not zero");
         stream.write_all(REQUEST).expect("whoever was let in can ask");
         let mut answer = [0; 12];
         match stream.read_exact(&mut answer) {
