@@ -9,7 +9,7 @@ pub mod fault;
 pub mod framing;
 pub mod request;
 pub mod response;
-mod scan;
+pub mod scan;
 
 pub use conn::Conn;
 pub use fault::Fault;

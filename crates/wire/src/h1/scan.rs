@@ -7,7 +7,7 @@ use super::fault::Fault;
 /// Remembers how far a head was searched, so that a head that arrives byte by byte costs no more
 /// than one that arrives at once.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scan {
+pub struct Scan {
     line_start: u32,
     searched: u32,
 }
@@ -17,7 +17,7 @@ impl Scan {
     ///
     /// # Errors
     /// A line that ends with a bare LF.
-    pub(super) fn find_end(&mut self, data: &[u8]) -> Result<Option<usize>, Fault> {
+    pub fn find_end(&mut self, data: &[u8]) -> Result<Option<usize>, Fault> {
         let mut line_start = self.line_start as usize;
         let mut from = self.searched as usize;
         while let Some(found) = memchr(b'\n', &data[from..]) {
@@ -37,7 +37,7 @@ impl Scan {
     }
 
     /// Whether the first line has not ended yet.
-    pub(super) fn in_first_line(&self) -> bool {
+    pub fn in_first_line(&self) -> bool {
         self.line_start == 0
     }
 }
