@@ -98,10 +98,7 @@ impl Attempt<'_> {
     ) -> Result<(), Failed> {
         let mut upstream = self.reach(client, story).await?;
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
-        let malformed = |_| {
-            Failed::by_instance(Fault::UpstreamReset, Reached::Nothing, RetryCondition::Connect)
-        };
-        upstream.send_head(self.request, self.framing).map_err(malformed)?;
+        upstream.send_head(self.request, self.framing).map_err(|_| unprocessed())?;
         let head = match self.final_head(client, &mut upstream, upload, story).await {
             Ok(head) => head,
             Err(failed) => {
@@ -219,6 +216,9 @@ impl Attempt<'_> {
                 Poll::Ready(Ok(Some(head))) => return Poll::Ready(Ok(head)),
                 Poll::Ready(Ok(None)) => {
                     return Poll::Ready(Err(self.silent(upstream, Fault::UpstreamReset)));
+                }
+                Poll::Ready(Err(error)) if error.is_unprocessed() => {
+                    return Poll::Ready(Err(unprocessed()));
                 }
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(self.silent(upstream, Fault::of_answer(&error))));
@@ -353,6 +353,11 @@ impl Attempt<'_> {
             self.claim.member.keep(upstream, self.worker.wheel.now());
         }
     }
+}
+
+/// The instance did nothing with the request: as if it could not be reached.
+fn unprocessed() -> Failed {
+    Failed::by_instance(Fault::ConnectFailed, Reached::Nothing, RetryCondition::Connect)
 }
 
 fn client_gone(_: Error) -> Failed {

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use model::RetryCondition;
+use model::{RetryCondition, UpstreamProtocol};
 use wire::head::Method;
 
 use crate::attempt::{Failed, Reached};
@@ -38,9 +38,10 @@ impl<'a> Retries<'a> {
         }
     }
 
-    /// Whether a request that was sent may be sent again at all. Then its body is kept.
+    /// Whether a request that was sent may be sent again at all: its method allows it, or the
+    /// instance has a way to say that it did nothing with it. Then its body is kept.
     pub(crate) fn are_possible(&self) -> bool {
-        self.method.is_idempotent()
+        self.method.is_idempotent() || self.service.service.protocol == UpstreamProtocol::H2
     }
 
     /// The places where the request failed.

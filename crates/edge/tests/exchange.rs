@@ -174,62 +174,6 @@ fn a_chunked_body_over_the_limit_is_refused_while_it_comes() {
 }
 
 #[test]
-fn nonsense_of_an_instance_is_a_502_and_its_connection_is_not_used_again() {
-    let (origin, _edge, mut client) = one(|request| match &*request.target {
-        "/status" => vec![Step::send("hello world\r\n\r\n")],
-        "/both" => vec![Step::send(
-            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
-        )],
-        "/lengths" => {
-            vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc")]
-        }
-        "/fold" => vec![Step::send("HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n")],
-        "/header" => vec![Step::send(format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(70_000)))],
-        "/1xx" => vec![Step::send("HTTP/1.1 103 Early\r\n\r\n".repeat(100))],
-        "/101" => vec![Step::send("HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n")],
-        _ => vec![Step::answer(200, "fine")],
-    });
-    let mut before = 0;
-    for path in ["/status", "/both", "/lengths", "/fold", "/header", "/101"] {
-        assert_eq!(client.get(path).status, 502, "{path}");
-        assert_eq!(client.get("/fine").text(), "fine", "{path}");
-        assert!(origin.connections() > before, "{path}: a new connection");
-        before = origin.connections();
-    }
-}
-
-#[test]
-fn garbage_after_an_answer_never_reaches_another_client() {
-    let (origin, edge, mut client) = one(|request| match &*request.target {
-        "/garbage" => {
-            vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 X\r\n\r\n")]
-        }
-        _ => vec![Step::answer(200, "fine")],
-    });
-    assert_eq!(client.get("/garbage").text(), "ok");
-    assert_eq!(RawClient::connect(edge.address()).get("/").text(), "fine");
-    assert_eq!(origin.connections(), 2);
-}
-
-#[test]
-fn an_answer_that_breaks_off_is_cut_and_never_taken_for_whole() {
-    let (_origin, edge, _) = one(|request| match &*request.target {
-        "/length" => {
-            vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), Step::Close]
-        }
-        _ => vec![
-            Step::send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
-            Step::Close,
-        ],
-    });
-    for path in ["/length", "/chunked"] {
-        let mut client = RawClient::connect(edge.address());
-        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert!(client.try_answer().is_err(), "{path}");
-    }
-}
-
-#[test]
 fn early_hints_and_continue_are_passed_on() {
     let (_origin, _edge, mut client) = one(|request| match &*request.target {
         "/hints" => vec![

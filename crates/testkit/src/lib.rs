@@ -4,12 +4,20 @@
 //! All of it is blocking and plain: a test reads from top to bottom, and what it drives has threads
 //! of its own. Only tests depend on this crate.
 
+pub mod ask;
 pub mod client;
 pub mod edge;
+pub mod frames;
+pub mod h2_client;
+pub mod h2_origin;
 pub mod origin;
 
+pub use ask::{Protocol, Seen, ask};
 pub use client::{Answer, RawClient};
 pub use edge::TestEdge;
+pub use frames::FrameClient;
+pub use h2_client::{H2Answer, H2Client};
+pub use h2_origin::{H2Origin, H2Step};
 pub use origin::{Origin, Request, Step};
 
 use std::time::{Duration, Instant};

@@ -29,6 +29,16 @@ impl Error {
             Self::H2(error) => error.is_library(),
         }
     }
+
+    /// Whether the peer certainly did nothing with the stream: it refused it, or went away in
+    /// peace before it (RFC 9113 §8.7).
+    pub fn is_unprocessed(&self) -> bool {
+        let Self::H2(error) = self else { return false };
+        let reason = error.reason();
+        error.is_remote()
+            && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
+                || error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
+    }
 }
 
 /// What a body is read from.

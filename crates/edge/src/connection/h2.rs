@@ -153,7 +153,8 @@ async fn stream_of(
             let _ = Box::pin(respond::fault(&mut client, None, fault, &id)).await;
         }
     }
-    client.finish();
+    // What is left of the stream ends with it: a client that still sends is told to stop.
+    drop(client);
     shared.open.set(shared.open.get() - 1);
 }
 
@@ -176,15 +177,6 @@ struct H2 {
     stream: Stream,
     answer: Answer,
     bytes_before: (u64, u64),
-}
-
-impl H2 {
-    /// Ends what is left of the stream: a client that still sends is told to stop.
-    fn finish(mut self) {
-        if !self.stream.is_received() {
-            self.answer.reset(Reason::NO_ERROR);
-        }
-    }
 }
 
 impl Source for H2 {

@@ -1,0 +1,321 @@
+//! HTTP/2 from clients and to instances: bodies, trailers, many streams at once, and how streams
+//! and connections end.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use h2::Reason;
+use http::HeaderMap;
+use testkit::h2_client::request;
+use testkit::{
+    DEADLINE, H2Client, H2Origin, H2Step, Origin, RawClient, Request, Step, TestEdge, eventually,
+};
+
+fn one(
+    script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
+) -> (Origin, TestEdge, H2Client) {
+    let origin = Origin::start(script);
+    let edge = TestEdge::start(&[origin.address()]);
+    let client = H2Client::connect(edge.address());
+    (origin, edge, client)
+}
+
+/// Balances over instances that speak HTTP/2.
+fn over_h2(targets: &[SocketAddr]) -> TestEdge {
+    TestEdge::with(targets, |wanted| wanted.service.protocol = model::UpstreamProtocol::H2)
+}
+
+fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
+    let field = |(name, value): &(&'static str, &'static str)| {
+        (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+    };
+    list.iter().map(field).collect()
+}
+
+const ECHO: &[H2Step] = &[H2Step::Head(200, &[]), H2Step::Echo, H2Step::End];
+
+#[test]
+fn bodies_pass_both_ways_whatever_frames_them() {
+    let (origin, _edge, client) = one(|request| match &*request.target {
+        "/chunked" => vec![Step::send(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
+        )],
+        "/close" => vec![Step::send("HTTP/1.1 200 OK\r\n\r\nto the end"), Step::Close],
+        _ => vec![Step::answer(200, &String::from_utf8_lossy(&request.body))],
+    });
+    let chunked = client.get("/chunked");
+    assert_eq!((chunked.text().as_str(), chunked.field("content-length")), ("hello", None));
+    assert_eq!(chunked.trailers.expect("trailers")["x-t"], "1");
+    assert_eq!(client.get("/close").text(), "to the end");
+    let length = request("POST", "/length");
+    let length = {
+        let mut it = length;
+        it.headers_mut().insert("content-length", 3.into());
+        it
+    };
+    assert_eq!(client.ask(length, b"abc", None).text(), "abc");
+    let large = "x".repeat(1_000_000);
+    let answer = client.ask(request("POST", "/"), large.as_bytes(), None);
+    assert!(answer.text() == large && answer.field("content-length") == Some("1000000"));
+    let framing = |request: &Request, name| request.fields(name).map(str::to_owned).next();
+    let journal = origin.journal();
+    assert_eq!(framing(&journal[2], "content-length").as_deref(), Some("3"));
+    assert_eq!(framing(&journal[3], "transfer-encoding").as_deref(), Some("chunked"));
+}
+
+#[test]
+fn answers_without_body_have_none() {
+    let (_origin, _edge, client) = one(|request| match &*request.target {
+        "/204" => vec![Step::send("HTTP/1.1 204 No Content\r\n\r\n")],
+        "/304" => vec![Step::send("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n")],
+        _ => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")],
+    });
+    for (method, path, status, length) in
+        [("GET", "/204", 204, None), ("GET", "/304", 304, Some("9")), ("HEAD", "/", 200, Some("7"))]
+    {
+        let answer = client.ask(request(method, path), b"", None);
+        assert_eq!((answer.status, answer.field("content-length")), (status, length), "{path}");
+        assert!(answer.cut.is_none() && answer.body.is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn informational_heads_come_before_the_final_one() {
+    let (_origin, _edge, client) = one(|_| {
+        vec![Step::send("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"), Step::answer(200, "ok")]
+    });
+    let answer = client.get("/");
+    assert_eq!((answer.informed.as_slice(), answer.text().as_str()), (&[103][..], "ok"));
+}
+
+#[test]
+fn what_is_of_one_connection_goes_no_further() {
+    let (origin, _edge, client) = one(|_| {
+        vec![Step::send(
+            "HTTP/1.1 200 OK\r\nConnection: x-mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n\
+             Proxy-Connection: a\r\nContent-Length: 0\r\n\r\n",
+        )]
+    });
+    let answer = client.get("/a?b");
+    for gone in ["connection", "x-mine", "keep-alive", "proxy-connection", "transfer-encoding"] {
+        assert_eq!(answer.field(gone), None, "{gone}");
+    }
+    let seen = &origin.journal()[0];
+    let all = |name| seen.fields(name).collect::<Vec<_>>();
+    assert_eq!((seen.target.as_str(), all("host")), ("/a?b", vec!["example.com"]));
+    assert_eq!(
+        (all("x-forwarded-for"), all("x-forwarded-proto")),
+        (vec!["127.0.0.1"], vec!["http"])
+    );
+}
+
+#[test]
+fn a_hundred_streams_at_once_each_get_their_own() {
+    let (_origin, _edge, client) = one(|request| {
+        vec![Step::Wait(Duration::from_millis(20)), Step::answer(200, &request.target)]
+    });
+    let asked: Vec<_> =
+        (0..100).map(|n| (n, client.begin(request("GET", &format!("/{n}")), true))).collect();
+    for (n, asked) in asked {
+        assert_eq!(client.answer(asked).text(), format!("/{n}"));
+    }
+}
+
+#[test]
+fn a_stream_that_the_client_gives_up_ends_its_exchange_and_no_other() {
+    let (origin, edge, client) = one(|request| match &*request.target {
+        "/hang" => vec![Step::Echo],
+        _ => vec![Step::Wait(Duration::from_millis(100)), Step::answer(200, "fine")],
+    });
+    let live = edge.live(origin.address());
+    let other = client.begin(request("GET", "/"), true);
+    let given_up = client.begin(request("GET", "/hang"), true);
+    eventually("both have arrived", || origin.journal().len() == 2);
+    given_up.reset(Reason::CANCEL);
+    assert_eq!(client.answer(other).text(), "fine");
+    eventually("neither is open", || live.in_flight() == 0);
+}
+
+#[test]
+fn a_stream_that_is_not_read_holds_its_instance_back_and_no_other_stream() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let sent = Arc::new(AtomicUsize::new(0));
+    let total = 64 * 1024 * 1024;
+    let counter = sent.clone();
+    let sender = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody connects");
+        drop(listener);
+        let _ = stream.read(&mut [0; 4096]).expect("a request comes");
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n").expect("it is open");
+        while counter.load(Ordering::SeqCst) < total {
+            stream.write_all(&[b'x'; 16 * 1024]).expect("it is open");
+            counter.fetch_add(16 * 1024, Ordering::SeqCst);
+        }
+    });
+    let edge = TestEdge::start(&[address]);
+    let client = H2Client::connect(edge.address());
+    let mut unread = client.begin(request("GET", "/"), true);
+    assert!(!client.part(&mut unread).is_empty());
+    // It stands still once all buffers on its way are full.
+    let mut before = 0;
+    eventually("it sends no more", || {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = sent.load(Ordering::SeqCst);
+        std::mem::replace(&mut before, now) == now
+    });
+    assert!(before < total / 4, "{before} bytes were taken though nobody reads them");
+    assert_eq!(client.get("/other").status, 502, "it has closed its door: another stream is told");
+    let part = client.answer(unread);
+    assert!(part.cut.is_none() && part.body.len() > total - 1024 * 1024, "all of it comes");
+    sender.join().expect("it sent everything");
+}
+
+#[test]
+fn limits_have_answers_of_their_own() {
+    let (origin, edge, client) = one(|_| vec![Step::answer(200, "")]);
+    let mut many = request("GET", "/");
+    many.headers_mut().extend((0..101).map(|n| {
+        let name = http::HeaderName::from_bytes(format!("a{n}").as_bytes()).expect("a name");
+        (Some(name), http::HeaderValue::from_static("b"))
+    }));
+    assert_eq!(client.ask(many, b"", None).status, 431);
+    let mut huge = request("GET", "/");
+    huge.headers_mut().insert("x", "x".repeat(40_000).parse().expect("a value"));
+    assert_eq!(client.ask(huge, b"", None).status, 431);
+    let mut long = request("POST", "/");
+    long.headers_mut().insert("content-length", (10 * 1024 * 1024 + 1).into());
+    let asked = client.begin(long, false);
+    assert_eq!(client.answer(asked).status, 413);
+    assert!(origin.journal().is_empty(), "none was forwarded");
+    assert_eq!(client.get("/").status, 200, "the connection goes on");
+    drop(edge);
+}
+
+#[test]
+fn stopping_lets_open_streams_end_and_refuses_no_one_silently() {
+    let (origin, edge, client) =
+        one(|_| vec![Step::Wait(Duration::from_millis(300)), Step::answer(200, "done")]);
+    let open = client.begin(request("GET", "/"), true);
+    eventually("it has arrived", || origin.journal().len() == 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
+    let stopping = std::thread::spawn(move || runtime.block_on(edge.edge.stop(DEADLINE)));
+    assert_eq!(client.answer(open).text(), "done");
+    assert!(client.ending().is_none(), "the connection ends in peace");
+    assert_eq!(stopping.join().expect("it stops"), 0, "none was cut off");
+}
+
+#[test]
+fn grpc_passes_with_its_trailers_message_by_message() {
+    const STATUS: &[(&str, &str)] = &[("grpc-status", "0"), ("grpc-message", "fine")];
+    let origin = H2Origin::start(|_| {
+        let head = H2Step::Head(200, &[("content-type", "application/grpc")]);
+        vec![head, H2Step::Echo, H2Step::Trailers(STATUS)]
+    });
+    let edge = over_h2(&[origin.address()]);
+    let client = H2Client::connect(edge.address());
+    let mut call = request("POST", "/pkg.Service/Method");
+    call.headers_mut().extend(fields(&[
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        ("grpc-timeout", "5S"),
+    ]));
+    let mut asked = client.begin(call, false);
+    for message in ["first", "second", "third"] {
+        // Each comes back before the next is sent: nothing waits for the end of the body.
+        asked.send(message.as_bytes(), false);
+        assert_eq!(client.part(&mut asked), message.as_bytes());
+    }
+    asked.send(b"", true);
+    let end = client.answer(asked);
+    assert!(end.cut.is_none());
+    assert_eq!(end.trailers.expect("trailers"), fields(STATUS));
+    let head = &origin.journal()[0];
+    assert_eq!(
+        (&head.headers["te"], &head.headers["grpc-timeout"]),
+        (&"trailers".parse().expect("a value"), &"5S".parse().expect("a value"))
+    );
+    assert_eq!(head.uri.authority().map(http::uri::Authority::as_str), Some("example.com"));
+}
+
+#[test]
+fn a_grpc_error_in_the_head_alone_passes() {
+    let origin = H2Origin::start(|_| vec![H2Step::Bare(200, &[("grpc-status", "5")])]);
+    let edge = over_h2(&[origin.address()]);
+    let answer = H2Client::connect(edge.address()).get("/");
+    assert_eq!((answer.status, answer.field("grpc-status")), (200, Some("5")));
+    assert!(answer.cut.is_none() && answer.body.is_empty());
+}
+
+#[test]
+fn trailers_pass_between_the_protocols() {
+    let origin = H2Origin::start(|_| {
+        let head = H2Step::Head(200, &[]);
+        vec![head, H2Step::Echo, H2Step::Data(b"!".to_vec()), H2Step::Trailers(&[("x-t", "1")])]
+    });
+    let edge = over_h2(&[origin.address()]);
+    let mut client = RawClient::connect(edge.address());
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    );
+    let answer = client.answer();
+    assert_eq!((answer.text().as_str(), answer.trailers.as_str()), ("ok!", "x-t: 1\n"));
+}
+
+#[test]
+fn all_streams_to_an_instance_share_a_connection_of_each_worker() {
+    let origin = H2Origin::start(|_| ECHO.to_vec());
+    let edge = over_h2(&[origin.address()]);
+    for n in 0..20 {
+        let client = H2Client::connect(edge.address());
+        assert_eq!(client.ask(request("POST", "/"), b"hello", None).text(), "hello", "{n}");
+    }
+    assert!(origin.connections() <= 2, "{} connections", origin.connections());
+}
+
+#[test]
+fn an_instance_that_takes_few_streams_gets_no_more_at_once() {
+    let origin = H2Origin::with_streams(2, |_| {
+        vec![H2Step::Wait(Duration::from_millis(20)), H2Step::Bare(204, &[])]
+    });
+    let edge = over_h2(&[origin.address()]);
+    let client = H2Client::connect(edge.address());
+    let asked: Vec<_> = (0..20).map(|_| client.begin(request("GET", "/"), true)).collect();
+    for asked in asked {
+        assert_eq!(client.answer(asked).status, 204);
+    }
+}
+
+#[test]
+fn an_instance_that_goes_away_loses_no_request() {
+    let origin = H2Origin::start(|head| match head.uri.path() {
+        "/away" => vec![H2Step::GoAway, H2Step::Head(200, &[]), H2Step::Echo, H2Step::End],
+        _ => ECHO.to_vec(),
+    });
+    let edge = over_h2(&[origin.address()]);
+    let client = H2Client::connect(edge.address());
+    let mut open = client.begin(request("POST", "/away"), false);
+    open.send(b"begun", false);
+    assert_eq!(client.part(&mut open), b"begun");
+    for n in 0..10 {
+        assert_eq!(client.ask(request("POST", "/"), b"hello", None).text(), "hello", "{n}");
+    }
+    open.send(b", ended", true);
+    assert_eq!(client.answer(open).text(), ", ended");
+}
+
+#[test]
+fn a_stream_that_was_refused_is_asked_elsewhere_even_if_it_may_run_only_once() {
+    let refusing = H2Origin::start(|_| vec![H2Step::Reset(Reason::REFUSED_STREAM)]);
+    let taking = H2Origin::start(|_| ECHO.to_vec());
+    let edge = over_h2(&[refusing.address(), taking.address()]);
+    let client = H2Client::connect(edge.address());
+    for _ in 0..4 {
+        assert_eq!(client.ask(request("POST", "/"), b"hello", None).text(), "hello");
+    }
+    assert!(!refusing.journal().is_empty(), "it was asked and refused");
+    assert_eq!(taking.journal().len(), 4);
+}

@@ -1,0 +1,205 @@
+//! What a client of HTTP/2 may try: floods end its connection with ENHANCE_YOUR_CALM, and what a
+//! translation to HTTP/1 could turn into another request is never forwarded.
+
+use testkit::frames::{END_HEADERS, END_STREAM, block, kind};
+use testkit::{FrameClient, H2Client, Origin, Step, TestEdge, eventually};
+
+const PROTOCOL_ERROR: u32 = 0x1;
+const ENHANCE_YOUR_CALM: u32 = 0xb;
+const CANCEL: [u8; 4] = [0, 0, 0, 8];
+
+const GET: [(&str, &str); 4] =
+    [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+
+fn post(length: &'static str) -> Vec<(&'static str, &'static str)> {
+    [(":method", "POST")]
+        .into_iter()
+        .chain(GET.into_iter().skip(1))
+        .chain([("content-length", length)])
+        .collect()
+}
+
+fn start() -> (Origin, TestEdge) {
+    let origin = Origin::start(|request| match &*request.target {
+        "/hang" => vec![Step::Echo],
+        _ => vec![Step::answer(200, "fine")],
+    });
+    let edge = TestEdge::start(&[origin.address()]);
+    (origin, edge)
+}
+
+/// Sends without end what `next` sends; the code with which the connection is ended.
+fn flood(edge: &TestEdge, mut next: impl FnMut(&mut FrameClient, u32) -> bool) -> Option<u32> {
+    let mut client = FrameClient::connect(edge.address());
+    // Far more than is allowed, and it ends by itself.
+    for n in 0..200_000 {
+        if !next(&mut client, n) {
+            break;
+        }
+    }
+    client.next_of(kind::GOAWAY).ok().and_then(|frame| frame.reason())
+}
+
+/// Afterwards all is as before for everybody else.
+fn goes_on(origin: &Origin, edge: &TestEdge) {
+    assert_eq!(H2Client::connect(edge.address()).get("/").text(), "fine");
+    let live = edge.live(origin.address());
+    eventually("nothing is open", || live.in_flight() == 0);
+    eventually("no connection is held", || edge.edge.connections() <= 1);
+}
+
+#[test]
+fn a_flood_is_ended_with_enhance_your_calm() {
+    let (origin, edge) = start();
+    let get = block(&GET);
+    let rapid_reset = |client: &mut FrameClient, n: u32| {
+        let stream = 2 * n + 1;
+        client.send(kind::HEADERS, END_HEADERS | END_STREAM, stream, &get)
+            && client.send(kind::RST_STREAM, 0, stream, &CANCEL)
+    };
+    assert_eq!(flood(&edge, rapid_reset), Some(ENHANCE_YOUR_CALM), "rapid reset");
+    goes_on(&origin, &edge);
+    let ping = |client: &mut FrameClient, _| client.send(kind::PING, 0, 0, &[0; 8]);
+    assert_eq!(flood(&edge, ping), Some(ENHANCE_YOUR_CALM), "PING");
+    let window = [0, 4, 0, 0, 0xff, 0xff];
+    let settings = |client: &mut FrameClient, _| client.send(kind::SETTINGS, 0, 0, &window);
+    assert_eq!(flood(&edge, settings), Some(ENHANCE_YOUR_CALM), "SETTINGS");
+    let field = block(&[("x", "y")]);
+    let continuation = |client: &mut FrameClient, n: u32| match n {
+        0 => client.send(kind::HEADERS, END_STREAM, 1, &get),
+        _ => client.send(kind::CONTINUATION, 0, 1, &field),
+    };
+    assert_eq!(flood(&edge, continuation), Some(ENHANCE_YOUR_CALM), "CONTINUATION");
+    let empty = |client: &mut FrameClient, n: u32| match n {
+        0 => client.send_head(0, 1, &post("5")),
+        _ => client.send(kind::DATA, 0, 1, &[]),
+    };
+    assert_eq!(flood(&edge, empty), Some(ENHANCE_YOUR_CALM), "empty DATA");
+    goes_on(&origin, &edge);
+}
+
+#[test]
+fn streams_reset_as_soon_as_they_reach_an_instance_are_a_flood_as_well() {
+    let (origin, edge) = start();
+    let hang: Vec<_> =
+        GET.map(|(name, value)| (name, if name == ":path" { "/hang" } else { value })).into();
+    let hang = block(&hang);
+    let slowly = |client: &mut FrameClient, n: u32| {
+        let stream = 2 * n + 1;
+        let opened = client.send(kind::HEADERS, END_HEADERS | END_STREAM, stream, &hang);
+        if n.is_multiple_of(50) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        opened && client.send(kind::RST_STREAM, 0, stream, &CANCEL)
+    };
+    assert_eq!(flood(&edge, slowly), Some(ENHANCE_YOUR_CALM));
+    goes_on(&origin, &edge);
+}
+
+/// What a stream with such a head is answered with: RST_STREAM's or GOAWAY's code, or a status of
+/// 4xx, which is the only one that a table without compression writes as text or indexed.
+fn refusal(edge: &TestEdge, fields: &[(&str, &str)]) -> String {
+    let mut client = FrameClient::connect(edge.address());
+    client.send_head(END_STREAM, 1, fields);
+    loop {
+        let frame = client.next_frame().expect("the stream is refused before the connection ends");
+        match frame.kind {
+            kind::RST_STREAM | kind::GOAWAY => return format!("{:?}", frame.reason()),
+            kind::HEADERS => return format!("{:?}", &frame.payload[..1]),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_head_that_means_something_else_in_http_1_is_refused() {
+    let (origin, edge) = start();
+    let with = |field: (&'static str, &'static str)| [&GET[..], &[field]].concat();
+    let instead = |name: &str, value: &'static str| {
+        GET.map(|(field, old)| (field, if field == name { value } else { old })).to_vec()
+    };
+    let without = |name: &str| GET.into_iter().filter(|(field, _)| *field != name).collect();
+    let reset = format!("{:?}", Some(PROTOCOL_ERROR));
+    // The static table's entry for `:status: 400` (RFC 7541 appendix A).
+    let bad_request = format!("{:?}", [0x80 | 12_u8]);
+    for (fields, refused) in [
+        (with(("connection", "close")), &reset),
+        (with(("transfer-encoding", "chunked")), &reset),
+        (with(("upgrade", "websocket")), &reset),
+        (with(("keep-alive", "5")), &reset),
+        (with(("proxy-connection", "close")), &reset),
+        (with(("te", "gzip")), &reset),
+        (with(("X-Upper", "1")), &reset),
+        (with(("x y", "1")), &reset),
+        (with(("x:y", "1")), &reset),
+        (with(("", "1")), &reset),
+        (with(("x", "a\r\nEvil: 1")), &reset),
+        (with(("x", "a\nb")), &reset),
+        (with(("x", "a\0b")), &reset),
+        (with((":path", "/again")), &reset),
+        (with((":unknown", "1")), &reset),
+        (with(("host", "b")), &bad_request),
+        (with(("content-length", "+5")), &reset),
+        (without(":method"), &reset),
+        (without(":path"), &reset),
+        (without(":scheme"), &reset),
+        (without(":authority"), &bad_request),
+        (instead(":path", ""), &reset),
+        (instead(":path", "no-slash"), &reset),
+        (instead(":path", "/a b"), &reset),
+        (instead(":path", "/a\r\nEvil: 1"), &reset),
+        (instead(":path", "/../etc"), &bad_request),
+        (instead(":method", "GE T"), &reset),
+        (instead(":authority", "a b"), &reset),
+        (instead(":authority", "user@a"), &bad_request),
+    ] {
+        assert_eq!(&refusal(&edge, &fields), refused, "{fields:?}");
+    }
+    assert!(origin.journal().is_empty(), "none was forwarded: {:?}", origin.journal());
+    goes_on(&origin, &edge);
+}
+
+#[test]
+fn a_body_that_its_length_contradicts_never_arrives_whole() {
+    let (origin, edge) = start();
+    for (length, data) in [("5", "abc"), ("3", "abcde"), ("0", "a")] {
+        let mut client = FrameClient::connect(edge.address());
+        client.send_head(0, 1, &post(length));
+        client.send(kind::DATA, END_STREAM, 1, data.as_bytes());
+        let reset = client.next_of(kind::RST_STREAM).expect("the stream is reset");
+        assert_eq!(reset.reason(), Some(PROTOCOL_ERROR), "{length}: {data}");
+    }
+    goes_on(&origin, &edge);
+    let arrived = origin.journal().into_iter().filter(|request| request.method == "POST");
+    assert_eq!(arrived.count(), 0, "none arrived whole");
+}
+
+#[test]
+fn connect_is_told_that_there_is_no_tunnel() {
+    let (origin, edge) = start();
+    let mut client = FrameClient::connect(edge.address());
+    client.send_head(END_STREAM, 1, &[(":method", "CONNECT"), (":authority", "a:443")]);
+    let head = client.next_of(kind::HEADERS).expect("an answer comes");
+    // A literal with the indexed name `:status`.
+    assert_eq!(head.payload[..1], [0x48], "{head:?}");
+    assert!(origin.journal().is_empty());
+}
+
+#[test]
+fn more_streams_than_agreed_are_refused_and_the_rest_served() {
+    let (origin, edge) = start();
+    let mut client = FrameClient::connect(edge.address());
+    let settings = client.next_of(kind::SETTINGS).expect("settings come");
+    let agreed = settings.payload.chunks(6).find(|setting| setting[..2] == [0, 3]);
+    let agreed =
+        agreed.map(|setting| u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]]));
+    let agreed = agreed.expect("a limit is agreed on");
+    let open = post("5");
+    for n in 0..=agreed {
+        client.send_head(0, 2 * n + 1, &open);
+    }
+    let refused = client.next_of(kind::RST_STREAM).expect("one is refused");
+    assert_eq!((refused.stream, refused.reason()), (2 * agreed + 1, Some(7)), "REFUSED_STREAM");
+    drop(client);
+    goes_on(&origin, &edge);
+}
