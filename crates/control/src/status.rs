@@ -65,6 +65,8 @@ pub struct ServiceStatus {
     pub mode: Mode,
     /// Requests that wait for an instance.
     pub queued: usize,
+    /// Second and further attempts since the start.
+    pub retries: u64,
     /// Names of targets whose last lookup failed, each with the reason.
     pub unresolved: Vec<(String, String)>,
     /// Instances that are drained and have no address at the moment, each with since when. Should

@@ -84,6 +84,7 @@ impl Writer {
                 balance: view.service.balance.clone(),
                 mode: watch.mode(),
                 queued: view.live.queued(),
+                retries: view.live.shards().map(|shard| shard.retries.get()).sum(),
                 unresolved: unresolved.collect(),
                 drained_away: away.map(|(name, since)| (name.clone(), since)).collect(),
                 instances: view.instances.iter().filter_map(of).collect(),

@@ -104,3 +104,15 @@ async fn what_instances_did_lately_is_told() {
     assert!(text.contains(requests) && text.ends_with("# EOF\n"), "{text}");
     assert!(text.contains("plimsoll_exchanges_total{ending=\"ok\"} 20\n"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_retry_is_told() {
+    let (one, other) = (Origin::start("one").await, Origin::start("other").await);
+    one.set_answer(503);
+    let bench = Bench::start(&two(&one, &other, "passive = false")).await;
+    while one.requests() < 3 {
+        assert_eq!(bench.get().await, (200, "other".into()));
+    }
+    let told = |status: &control::Status| status.services[0].retries == one.requests() as u64;
+    bench.until("each retry is counted", told).await;
+}
