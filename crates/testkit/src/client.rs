@@ -2,6 +2,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::DEADLINE;
 
@@ -34,9 +37,27 @@ impl Answer {
 
 /// One connection.
 pub struct RawClient {
-    stream: TcpStream,
+    stream: Stream,
     inbox: Vec<u8>,
 }
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn as_io(&mut self) -> &mut dyn ReadWrite {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream,
+        }
+    }
+}
+
+trait ReadWrite: Read + Write {}
+
+impl<T: Read + Write> ReadWrite for T {}
 
 impl RawClient {
     /// Connects.
@@ -44,10 +65,45 @@ impl RawClient {
     /// # Panics
     /// When nobody listens there.
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("somebody listens");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
-        stream.set_nodelay(true).expect("a socket takes nodelay");
-        Self { stream, inbox: Vec::new() }
+        Self { stream: Stream::Plain(open(address)), inbox: Vec::new() }
+    }
+
+    /// Connects with TLS, asking for the server of this name. The handshake is done by what is
+    /// sent first.
+    ///
+    /// # Panics
+    /// When nobody listens there, or it is no name.
+    pub fn connect_tls(address: SocketAddr, config: ClientConfig, name: &str) -> Self {
+        Self::connect_tls_after(address, b"", config, name)
+    }
+
+    /// The same, after something that comes before TLS.
+    ///
+    /// # Panics
+    /// When nobody listens there, or it is no name.
+    pub fn connect_tls_after(
+        address: SocketAddr,
+        before: &[u8],
+        config: ClientConfig,
+        name: &str,
+    ) -> Self {
+        let mut socket = open(address);
+        socket.write_all(before).expect("the connection is open");
+        let name = name.to_owned().try_into().expect("it is a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("it can begin");
+        let stream = StreamOwned::new(connection, socket);
+        Self { stream: Stream::Tls(Box::new(stream)), inbox: Vec::new() }
+    }
+
+    /// The TLS connection.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn tls(&self) -> &ClientConnection {
+        match &self.stream {
+            Stream::Tls(stream) => &stream.conn,
+            Stream::Plain(_) => panic!("a connection on clear text"),
+        }
     }
 
     /// Sends these bytes.
@@ -55,13 +111,13 @@ impl RawClient {
     /// # Panics
     /// When the connection is broken.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.stream.write_all(bytes.as_ref()).expect("the connection is open");
+        self.stream.as_io().write_all(bytes.as_ref()).expect("the connection is open");
         self
     }
 
     /// Sends these bytes, unless the other side has closed.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
+        self.stream.as_io().write_all(bytes.as_ref()).is_ok()
     }
 
     /// Sends a `GET` and reads its answer.
@@ -71,7 +127,15 @@ impl RawClient {
 
     /// Ends our half of the connection.
     pub fn end(&mut self) -> &mut Self {
-        self.stream.shutdown(Shutdown::Write).expect("the connection is open");
+        let socket = match &mut self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().expect("the connection is open");
+                &mut stream.sock
+            }
+        };
+        socket.shutdown(Shutdown::Write).expect("the connection is open");
         self
     }
 
@@ -185,8 +249,15 @@ impl RawClient {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut bytes = [0; 64 * 1024];
-        let n = self.stream.read(&mut bytes)?;
+        let n = self.stream.as_io().read(&mut bytes)?;
         self.inbox.extend_from_slice(&bytes[..n]);
         Ok(n)
     }
+}
+
+fn open(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
+    stream.set_nodelay(true).expect("a socket takes nodelay");
+    stream
 }

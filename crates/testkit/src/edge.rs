@@ -13,6 +13,7 @@ use model::{
     Retry, RetryCondition, Revision, Route, Server, Service, ServiceTimeouts, Share,
     UpstreamProtocol,
 };
+use rustls::ServerConfig;
 
 /// A running edge with one listener, `web`, and one service, `api`, that gets every request unless
 /// the test says otherwise.
@@ -30,6 +31,8 @@ pub struct Wanted {
     pub service: Service,
     /// The routes.
     pub routes: Vec<Route>,
+    /// TLS of the listener, where it is to have it.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl TestEdge {
@@ -43,7 +46,8 @@ impl TestEdge {
     /// # Panics
     /// When the edge cannot start.
     pub fn with(targets: &[SocketAddr], change: impl FnOnce(&mut Wanted)) -> Self {
-        let mut wanted = Wanted { listener: listener(), service: service(), routes: vec![route()] };
+        let (listener, service, routes) = (listener(), service(), vec![route()]);
+        let mut wanted = Wanted { listener, service, routes, tls: None };
         change(&mut wanted);
         let blueprint = blueprint(wanted, targets);
         let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
@@ -83,6 +87,15 @@ impl TestEdge {
         self.edge.publish(&self.blueprint).expect("it can be published")
     }
 
+    /// Serves new connections with another TLS.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn change_tls(&mut self, tls: Arc<ServerConfig>) -> Generation {
+        self.blueprint.tls.values_mut().for_each(|old| *old = tls.clone());
+        self.republish(|_| {})
+    }
+
     /// What is observed of the instance at `address`.
     ///
     /// # Panics
@@ -96,6 +109,7 @@ impl TestEdge {
 
 fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
     let (listener, service) = (wanted.listener, wanted.service);
+    let tls = wanted.tls.map(|tls| (listener.name.clone(), tls)).into_iter().collect();
     let intent = Intent {
         server: Server {
             state_dir: "/nonexistent".into(),
@@ -112,7 +126,7 @@ fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
         intent: Arc::new(intent),
         revision: Revision(1),
         instances: instances(targets),
-        tls: BTreeMap::new(),
+        tls,
     }
 }
 

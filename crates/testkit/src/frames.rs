@@ -58,9 +58,18 @@ impl FrameClient {
     /// # Panics
     /// When nobody listens there.
     pub fn connect(address: SocketAddr) -> Self {
+        Self::connect_after(address, b"")
+    }
+
+    /// The same, after something that comes before HTTP.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn connect_after(address: SocketAddr, before: &[u8]) -> Self {
         let mut stream = TcpStream::connect(address).expect("somebody listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
+        stream.write_all(before).expect("the connection is open");
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the connection is open");
         let mut client = Self { stream };
         client.send(kind::SETTINGS, 0, 0, &[]);

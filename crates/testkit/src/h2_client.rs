@@ -3,15 +3,19 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request};
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 use crate::DEADLINE;
 
@@ -69,17 +73,36 @@ impl H2Client {
     /// # Panics
     /// When nobody listens there, or it does not speak HTTP/2.
     pub fn connect(address: SocketAddr) -> Self {
+        Self::over(async move { TcpStream::connect(address).await.expect("somebody listens") })
+    }
+
+    /// Connects with TLS, asking for the server of this name.
+    ///
+    /// # Panics
+    /// When nobody listens there, it is not that server, or does not speak HTTP/2.
+    pub fn connect_tls(address: SocketAddr, config: ClientConfig, name: &str) -> Self {
+        let name = name.to_owned().try_into().expect("it is a name");
+        Self::over(async move {
+            let stream = TcpStream::connect(address).await.expect("somebody listens");
+            let connector = TlsConnector::from(Arc::new(config));
+            connector.connect(name, stream).await.expect("it is the server of that name")
+        })
+    }
+
+    fn over<S>(open: impl Future<Output = S>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a thread starts");
         let (sender, connection) = runtime.block_on(async {
-            let stream = TcpStream::connect(address).await.expect("somebody listens");
             let mut builder = h2::client::Builder::new();
             // A stream that is not read must not use up what the others need.
             builder.initial_connection_window_size(16 * 1024 * 1024);
-            let handshake = builder.handshake(stream).await;
+            let handshake = builder.handshake(open.await).await;
             let (sender, connection) = handshake.expect("it speaks HTTP/2");
             (sender, tokio::spawn(connection))
         });

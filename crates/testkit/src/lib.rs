@@ -11,6 +11,7 @@ pub mod frames;
 pub mod h2_client;
 pub mod h2_origin;
 pub mod origin;
+pub mod tls;
 
 pub use ask::{Protocol, Seen, ask};
 pub use client::{Answer, RawClient};
@@ -19,6 +20,7 @@ pub use frames::FrameClient;
 pub use h2_client::{H2Answer, H2Client};
 pub use h2_origin::{H2Origin, H2Step};
 pub use origin::{Origin, Request, Step};
+pub use tls::Authority;
 
 use std::time::{Duration, Instant};
 

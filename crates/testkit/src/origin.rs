@@ -80,8 +80,42 @@ struct Shared {
 impl Origin {
     /// Answers every request as `script` says. Whether a body is read is for the script's head to
     /// know: one that begins with `/unread` is not.
+    ///
+    /// # Panics
+    /// When loopback has no free port.
     pub fn start(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        Self::on(listener, script)
+    }
+
+    /// The same at an address where another one was.
+    ///
+    /// # Panics
+    /// When that does not become free.
+    pub fn at(
+        address: SocketAddr,
+        script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        let mut listener = None;
+        crate::eventually("its predecessor has left", || {
+            listener = TcpListener::bind(address).ok();
+            listener.is_some()
+        });
+        Self::on(listener.expect("it was bound"), script)
+    }
+
+    /// The same over IPv6.
+    ///
+    /// # Panics
+    /// When loopback has no free port, or no IPv6.
+    pub fn on_ipv6(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self::on(TcpListener::bind("[::1]:0").expect("loopback has a free port"), script)
+    }
+
+    fn on(
+        listener: TcpListener,
+        script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
             script: Box::new(script),

@@ -12,4 +12,5 @@ mod origin;
 mod reload;
 mod run;
 mod sandbox;
+mod soak;
 mod status;
