@@ -1,10 +1,7 @@
 //! HTTP/2 from clients and to instances: bodies, trailers, many streams at once, and how streams
 //! and connections end.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use h2::Reason;
@@ -12,6 +9,7 @@ use http::HeaderMap;
 use testkit::h2_client::request;
 use testkit::{
     DEADLINE, H2Client, H2Origin, H2Step, Origin, RawClient, Request, Step, TestEdge, eventually,
+    stands_still,
 };
 
 fn one(
@@ -50,12 +48,8 @@ fn bodies_pass_both_ways_whatever_frames_them() {
     assert_eq!((chunked.text().as_str(), chunked.field("content-length")), ("hello", None));
     assert_eq!(chunked.trailers.expect("trailers")["x-t"], "1");
     assert_eq!(client.get("/close").text(), "to the end");
-    let length = request("POST", "/length");
-    let length = {
-        let mut it = length;
-        it.headers_mut().insert("content-length", 3.into());
-        it
-    };
+    let mut length = request("POST", "/length");
+    length.headers_mut().insert("content-length", 3.into());
     assert_eq!(client.ask(length, b"abc", None).text(), "abc");
     let large = "x".repeat(1_000_000);
     let answer = client.ask(request("POST", "/"), large.as_bytes(), None);
@@ -141,37 +135,21 @@ fn a_stream_that_the_client_gives_up_ends_its_exchange_and_no_other() {
 
 #[test]
 fn a_stream_that_is_not_read_holds_its_instance_back_and_no_other_stream() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let sent = Arc::new(AtomicUsize::new(0));
-    let total = 64 * 1024 * 1024;
-    let counter = sent.clone();
-    let sender = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("somebody connects");
-        drop(listener);
-        let _ = stream.read(&mut [0; 4096]).expect("a request comes");
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n").expect("it is open");
-        while counter.load(Ordering::SeqCst) < total {
-            stream.write_all(&[b'x'; 16 * 1024]).expect("it is open");
-            counter.fetch_add(16 * 1024, Ordering::SeqCst);
-        }
+    const TOTAL: usize = 64 * 1024 * 1024;
+    let (origin, _edge, client) = one(|request| match &*request.target {
+        "/large" => vec![
+            Step::send(format!("HTTP/1.1 200 OK\r\nContent-Length: {TOTAL}\r\n\r\n")),
+            Step::Pour(TOTAL),
+        ],
+        _ => vec![Step::answer(200, "small")],
     });
-    let edge = TestEdge::start(&[address]);
-    let client = H2Client::connect(edge.address());
-    let mut unread = client.begin(request("GET", "/"), true);
-    assert!(!client.part(&mut unread).is_empty());
-    // It stands still once all buffers on its way are full.
-    let mut before = 0;
-    eventually("it sends no more", || {
-        std::thread::sleep(Duration::from_millis(200));
-        let now = sent.load(Ordering::SeqCst);
-        std::mem::replace(&mut before, now) == now
-    });
-    assert!(before < total / 4, "{before} bytes were taken though nobody reads them");
-    assert_eq!(client.get("/other").status, 502, "it has closed its door: another stream is told");
-    let part = client.answer(unread);
-    assert!(part.cut.is_none() && part.body.len() > total - 1024 * 1024, "all of it comes");
-    sender.join().expect("it sent everything");
+    let mut unread = client.begin(request("GET", "/large"), true);
+    let first = client.part(&mut unread).len();
+    let poured = stands_still(|| origin.poured());
+    assert!(poured < TOTAL / 4, "{poured} bytes were taken though nobody reads them");
+    assert_eq!(client.get("/small").text(), "small");
+    let rest = client.answer(unread);
+    assert!(rest.cut.is_none() && first + rest.body.len() == TOTAL, "all of it comes");
 }
 
 #[test]

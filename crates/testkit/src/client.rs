@@ -147,6 +147,17 @@ impl RawClient {
         self.try_answer().expect("an answer comes")
     }
 
+    /// Reads what has come by now, at least a byte; nothing when the other side has closed.
+    ///
+    /// # Errors
+    /// When the connection is reset.
+    pub fn some(&mut self) -> io::Result<Vec<u8>> {
+        if self.inbox.is_empty() {
+            self.fill()?;
+        }
+        Ok(std::mem::take(&mut self.inbox))
+    }
+
     /// Reads a head alone, as `HEAD` and 1xx have it.
     pub fn head(&mut self) -> Answer {
         self.read_head().expect("a head comes")

@@ -38,3 +38,17 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// Waits until `count`, which must have grown, grows no more; what it is then.
+///
+/// # Panics
+/// When it grows for longer than [`DEADLINE`].
+pub fn stands_still(mut count: impl FnMut() -> usize) -> usize {
+    let mut before = 0;
+    eventually("it stands still", || {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = count();
+        now > 0 && std::mem::replace(&mut before, now) == now
+    });
+    before
+}

@@ -38,10 +38,14 @@ impl Request {
 pub enum Step {
     /// Sends these bytes.
     Send(Vec<u8>),
+    /// Sends that many bytes of any kind, as fast as they are taken.
+    Pour(usize),
     /// Waits this long.
     Wait(Duration),
     /// Sends back what comes until the client ends its half, then goes on.
     Echo,
+    /// Ends its half of the connection, and goes on.
+    EndHalf,
     /// Closes the connection.
     Close,
     /// Resets the connection.
@@ -73,6 +77,7 @@ struct Shared {
     script: Box<Script>,
     journal: Mutex<Vec<Request>>,
     connections: AtomicUsize,
+    poured: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
     is_over: AtomicBool,
 }
@@ -121,6 +126,7 @@ impl Origin {
             script: Box::new(script),
             journal: Mutex::default(),
             connections: AtomicUsize::new(0),
+            poured: AtomicUsize::new(0),
             open: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
@@ -147,6 +153,11 @@ impl Origin {
     /// How many connections it has accepted.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes it has poured out ([`Step::Pour`]) and got rid of.
+    pub fn poured(&self) -> usize {
+        self.shared.poured.load(Ordering::SeqCst)
     }
 
     /// Closes every connection that is open, and accepts on.
@@ -200,6 +211,8 @@ fn serve(mut stream: TcpStream, number: usize, shared: &Shared) -> io::Result<()
         for step in (shared.script)(&request) {
             match step {
                 Step::Send(bytes) => stream.write_all(&bytes)?,
+                Step::Pour(bytes) => pour(&mut stream, bytes, &shared.poured)?,
+                Step::EndHalf => stream.shutdown(Shutdown::Write)?,
                 Step::Wait(time) => std::thread::sleep(time),
                 Step::Echo => echo(&mut stream, &mut inbox)?,
                 Step::Close => return stream.shutdown(Shutdown::Both),
@@ -214,6 +227,17 @@ fn serve(mut stream: TcpStream, number: usize, shared: &Shared) -> io::Result<()
 fn reset(stream: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
     stream.shutdown(Shutdown::Both)
+}
+
+fn pour(stream: &mut TcpStream, bytes: usize, poured: &AtomicUsize) -> io::Result<()> {
+    let piece = [b'x'; 16 * 1024];
+    let mut left = bytes;
+    while left > 0 {
+        let n = stream.write(&piece[..left.min(piece.len())])?;
+        poured.fetch_add(n, Ordering::SeqCst);
+        left -= n;
+    }
+    Ok(())
 }
 
 fn echo(stream: &mut TcpStream, inbox: &mut Vec<u8>) -> io::Result<()> {

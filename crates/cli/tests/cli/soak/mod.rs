@@ -150,6 +150,7 @@ impl<'a> Scene<'a> {
         std::fs::write(self.sandbox.path().join("plimsoll.toml"), text).unwrap();
     }
 
+    #[expect(clippy::print_stdout, reason = "what was counted is what the long one is run for")]
     fn report(&self, account: &Account, took: Duration, usage: [Usage; 3]) {
         let Self { reloads, deaths, drains, .. } = self;
         let seconds = took.as_secs_f64();
