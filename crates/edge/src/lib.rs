@@ -27,6 +27,7 @@ pub mod live;
 mod member;
 mod pick;
 mod queue;
+mod refusal;
 mod relay;
 mod request_id;
 mod respond;

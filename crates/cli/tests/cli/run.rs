@@ -103,3 +103,36 @@ fn an_admin_api_without_its_token_is_refused() {
     let expected = "error: the environment variable PLIMSOLL_TEST_TOKEN is not set";
     assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
 }
+
+#[test]
+fn what_was_refused_has_its_line_in_the_access_log() {
+    let origin = Origin::start();
+    let access = "[log]\naccess = \"access.log\"\n";
+    let rest = serving(&[origin.address]).replacen("drain = \"15s\"\n", access, 1);
+    let sandbox = Sandbox::new(&rest);
+    let mut running = sandbox.run();
+    let mut client = testkit::RawClient::connect(running.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+    let mut client = testkit::RawClient::connect(running.address);
+    client.send(format!("GET /{} HTTP/1.1\r\n", "x".repeat(40_000)));
+    assert_eq!(client.answer().status, 414);
+    let client = testkit::H2Client::connect(running.address);
+    assert_eq!(client.ask(testkit::h2_client::request("CONNECT", ""), b"", None).status, 405);
+    drop(client);
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    let log = std::fs::read_to_string(sandbox.path().join("access.log")).unwrap();
+    let endings = log.lines().map(|line| {
+        let of = |key: &str| line.split(' ').find_map(|part| part.strip_prefix(key)).unwrap();
+        (of("status="), of("ending="), of("protocol="), of("client="))
+    });
+    assert_eq!(
+        endings.collect::<Vec<_>>(),
+        [
+            ("400", "bad_request", "HTTP/1.1", "127.0.0.1"),
+            ("414", "uri_too_long", "HTTP/1.1", "127.0.0.1"),
+            ("405", "method_not_allowed", "HTTP/2", "127.0.0.1"),
+        ]
+    );
+}

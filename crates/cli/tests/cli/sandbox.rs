@@ -66,7 +66,19 @@ impl Sandbox {
 
     /// Starts `plimsoll run` and waits until it listens.
     pub(crate) fn run(&self) -> Running {
-        let mut command = self.command(&["run"]);
+        self.start(self.command(&["run"]))
+    }
+
+    /// The same, with no more than so many descriptors.
+    pub(crate) fn run_with_descriptors(&self, count: usize) -> Running {
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_plimsoll");
+        command.args(["-c", &format!("ulimit -n {count} && exec {program} run")]);
+        command.current_dir(self.path()).stdin(Stdio::null());
+        self.start(command)
+    }
+
+    fn start(&self, mut command: Command) -> Running {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());

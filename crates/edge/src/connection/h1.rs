@@ -16,6 +16,7 @@ use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
 use crate::fields::FieldSink;
 use crate::identity::Peer;
+use crate::refusal::Refusal;
 use crate::respond;
 use crate::wheel::Alarm;
 
@@ -114,14 +115,20 @@ async fn one(session: &mut Session, head: RequestHead) -> bool {
 
 /// Answers what was no request.
 async fn refuse(session: &mut Session, fault: Fault) {
-    let Session { door, conn, alarm, .. } = session;
-    door.worker.counters.refused.add(1);
+    let Session { door, conn, peer, alarm, .. } = session;
     let mut client = H1 { door, conn, version: Version::Http11, keep: false, has_begun: false };
-    let id = door.worker.ids.next();
-    let limit = door.plan.listener.timeouts.write_idle;
-    let mut telling = std::pin::pin!(respond::fault(&mut client, None, fault, &id));
-    // Who does not read it within its time does not get it.
-    let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
+    let refusal = Refusal {
+        worker: &door.worker,
+        listener: &door.plan,
+        peer,
+        alarm,
+        fault,
+        protocol: Version::Http11.as_str(),
+        method: b"",
+        host: b"",
+        path: b"",
+    };
+    refusal.tell(&mut client).await;
 }
 
 /// Closes so that the client sees what was sent: reads on for a while if it is still sending.

@@ -14,7 +14,7 @@ use wire::h1::{Conn, Framing};
 use wire::h2::head::content_length;
 use wire::h2::meter::{Limits, Meter, Metered, server_builder};
 use wire::h2::{Answer, Stream};
-use wire::head::{Fields, RequestHead};
+use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Rewound;
 
 use super::Door;
@@ -22,7 +22,7 @@ use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
 use crate::identity::Peer;
-use crate::respond;
+use crate::refusal::Refusal;
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
 use crate::worker::Worker;
@@ -147,10 +147,18 @@ async fn stream_of(
             exchange::run(entrance, &mut client, &head, framing).await;
         }
         Err(fault) => {
-            shared.worker.counters.refused.add(1);
-            let id = shared.worker.ids.next();
-            // The stream may be gone already; then there is nobody to tell.
-            let _ = Box::pin(respond::fault(&mut client, None, fault, &id)).await;
+            let refusal = Refusal {
+                worker: &shared.worker,
+                listener: &plan,
+                peer: &shared.peer,
+                alarm: &alarm,
+                fault,
+                protocol: Version::H2.as_str(),
+                method: parts.method.as_str().as_bytes(),
+                host: parts.uri.authority().map_or(b"", |it| it.as_str().as_bytes()),
+                path: parts.uri.path().as_bytes(),
+            };
+            Box::pin(refusal.tell(&mut client)).await;
         }
     }
     // What is left of the stream ends with it: a client that still sends is told to stop.

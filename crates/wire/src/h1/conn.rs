@@ -328,7 +328,8 @@ impl Conn {
         let whole = self.scan.find_end(inbox.data())?;
         let length = whole.unwrap_or(inbox.data().len());
         if length > bytes_max {
-            let in_first_line = whole.is_none() && self.scan.in_first_line();
+            let allowed = &inbox.data()[..bytes_max];
+            let in_first_line = !allowed.contains(&b'\n');
             return Err(if in_first_line { Fault::TargetTooLong } else { Fault::HeadTooLarge });
         }
         let Some(end) = whole else { return Ok(None) };

@@ -7,15 +7,14 @@
 mod account;
 mod clients;
 mod instance;
-mod process;
 
 use std::time::{Duration, Instant};
 
+use crate::process::Usage;
 use crate::sandbox::{Running, Sandbox};
 use account::Account;
 use clients::Clients;
 use instance::Instance;
-use process::Usage;
 
 /// From one disturbance to the next.
 const BEAT: Duration = Duration::from_millis(250);

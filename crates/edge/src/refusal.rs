@@ -1,0 +1,71 @@
+//! What was refused before it was a request: told to the client, and once to the metrics and the
+//! log, as every exchange is.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use telemetry::AccessRecord;
+
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::identity::Peer;
+use crate::respond;
+use crate::snapshot::ListenerPlan;
+use crate::wheel::Alarm;
+use crate::worker::Worker;
+
+/// What was refused, as far as it could be read.
+pub(crate) struct Refusal<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) listener: &'a ListenerPlan,
+    pub(crate) peer: &'a Peer,
+    pub(crate) alarm: &'a Alarm,
+    pub(crate) fault: Fault,
+    pub(crate) protocol: &'static str,
+    pub(crate) method: &'a [u8],
+    pub(crate) host: &'a [u8],
+    pub(crate) path: &'a [u8],
+}
+
+impl Refusal<'_> {
+    /// Tells the client, in the time that it has to read its answer, then all others.
+    pub(crate) async fn tell<C: Client>(self, client: &mut C) {
+        let began = Instant::now();
+        let id = self.worker.ids.next();
+        let limit = self.listener.listener.timeouts.write_idle;
+        {
+            let mut telling = std::pin::pin!(respond::fault(client, None, self.fault, &id));
+            // Who does not read it within its time does not get it.
+            let _ = self.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
+        }
+        self.record(&id, client.take_counts(), began);
+    }
+
+    fn record(&self, id: &[u8], bytes: (u64, u64), began: Instant) {
+        self.worker.counters.refused.add(1);
+        self.worker.counters.exchanges.count(self.fault.ending());
+        self.worker.log(|| AccessRecord {
+            request_id: id,
+            client: self.peer.address.ip(),
+            listener: self.listener.listener.name.as_str(),
+            protocol: self.protocol,
+            tls: self.peer.tls,
+            method: self.method,
+            host: self.host,
+            path: self.path,
+            status: self.fault.status().unwrap_or(0),
+            bytes_in: bytes.0,
+            bytes_out: bytes.1,
+            total: began.elapsed(),
+            upstream_connect: None,
+            upstream_first_byte: None,
+            route: None,
+            service: None,
+            release: None,
+            instance: None,
+            attempts: 0,
+            ending: self.fault.ending(),
+            user_agent: None,
+        });
+    }
+}
