@@ -2,6 +2,7 @@
 
 import select
 import socket
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,8 @@ from memory import Memory
 from process import Process, wait_until
 
 WAIT_SECONDS = 10.0
+IDLE_SECONDS = 3.0
+"""After the last request: a proxy may tell a connection that is idle from one between two requests."""
 QUIET_NS = 500_000
 QUIET_STEP_SECONDS = 0.05
 TIMEOUT_SECONDS = 10.0
@@ -44,6 +47,7 @@ def run(load: IdleLoad, deployment: Deployment, process: Process) -> dict[str, f
         fresh = memory.sample(process.pids())
         for connection in connections:
             _request(connection)
+        time.sleep(IDLE_SECONDS)
         settle(process)
         idle = memory.sample(process.pids())
         if closed := _closed(connections):

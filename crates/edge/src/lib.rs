@@ -25,6 +25,7 @@ mod forward;
 mod identity;
 pub mod live;
 mod member;
+mod parking;
 mod pick;
 mod queue;
 mod refusal;

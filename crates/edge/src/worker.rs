@@ -19,6 +19,7 @@ use crate::age;
 use crate::claim::Ledger;
 use crate::live::Live;
 use crate::member::Member;
+use crate::parking::Lot;
 use crate::request_id::RequestIds;
 use crate::snapshot::{Leases, Local, Snapshot};
 use crate::sticky::StickyKey;
@@ -110,6 +111,8 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
     pub(crate) wheel: Wheel,
+    /// Connections that have been idle for a while.
+    pub(crate) lot: Lot,
     pub(crate) rng: RefCell<fastrand::Rng>,
     pub(crate) ids: RequestIds,
     pub(crate) counters: Arc<WorkerCounters>,
@@ -128,17 +131,18 @@ impl Worker {
         counters: Arc<WorkerCounters>,
         log: Option<LogWriter>,
         seed: u64,
-    ) -> Rc<Self> {
+    ) -> std::io::Result<Rc<Self>> {
         let for_leases = shared.clone();
         let leases = Leases::new(move |oldest: Generation| {
             for_leases.ledger.hold_from(index, oldest.0);
             for_leases.tell_drained();
         });
-        Rc::new(Self {
+        Ok(Rc::new(Self {
             index,
             shared,
             pool: Pool::default(),
             wheel: Wheel::new(),
+            lot: Lot::new()?,
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
             counters,
@@ -147,7 +151,7 @@ impl Worker {
             members: RefCell::default(),
             log: RefCell::new(log),
             is_draining: Cell::new(false),
-        })
+        }))
     }
 
     /// What is served now. Held by a request as long as it may choose an instance.
@@ -218,13 +222,21 @@ impl Worker {
 
     fn drain(&self) {
         self.is_draining.set(true);
+        self.lot.clear();
         self.wheel.wake_all();
     }
 
     fn sweep(&self) {
+        self.lot.sweep(self.wheel.now());
         let members: Vec<_> = self.members.borrow().values().filter_map(Weak::upgrade).collect();
         for member in members {
             member.sweep(self.wheel.now());
+        }
+    }
+
+    async fn attend_lot(self: Rc<Self>) {
+        if let Err(error) = self.lot.attend().await {
+            tracing::error!(%error, "idle connections are not attended to any more");
         }
     }
 
@@ -252,13 +264,14 @@ impl Worker {
 
 /// Runs a worker on this thread until it is told to stop, or whoever gives orders is gone.
 pub(crate) fn run(
-    make: impl FnOnce() -> Rc<Worker>,
+    make: impl FnOnce() -> std::io::Result<Rc<Worker>>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> std::io::Result<()> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let worker = make();
+        let worker = make()?;
+        let lot = tokio::task::spawn_local(worker.clone().attend_lot());
         let time = tokio::task::spawn_local(worker.clone().keep_time());
         let mut doors = accept::Doors::default();
         while let Some(order) = orders.recv().await {
@@ -278,9 +291,12 @@ pub(crate) fn run(
             }
         }
         time.abort();
+        lot.abort();
+        // They hold the worker, which holds them.
+        worker.lot.clear();
         if let Some(log) = &mut *worker.log.borrow_mut() {
             log.flush();
         }
-    });
-    Ok(())
+        Ok(())
+    })
 }

@@ -21,6 +21,14 @@ impl Socket {
         Self(stream)
     }
 
+    /// The socket alone: nobody watches it any more.
+    ///
+    /// # Errors
+    /// When the runtime does not let go of it.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.0.into_std()
+    }
+
     /// The socket as tokio knows it.
     pub fn tokio(&self) -> &TcpStream {
         &self.0

@@ -4,10 +4,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use wire::body::{Error, Sink, Source};
 use wire::h1::request::HeadLimits;
 use wire::h1::{Conn, Framing};
 use wire::head::{Fields, RequestHead, Version};
+use wire::socket::Socket;
 use wire::stream::Stream;
 
 use super::{Door, FIRST_REQUEST};
@@ -16,6 +18,7 @@ use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
 use crate::fields::FieldSink;
 use crate::identity::Peer;
+use crate::parking::{PARK_AFTER, Parked};
 use crate::refusal::Refusal;
 use crate::respond;
 use crate::wheel::Alarm;
@@ -27,17 +30,26 @@ const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A client's connection, with all that is kept of it between two requests.
 pub(super) struct Session {
-    pub(super) door: Door,
-    pub(super) conn: Conn,
-    pub(super) peer: Peer,
-    pub(super) alarm: Alarm,
+    door: Door,
+    conn: Conn,
+    peer: Peer,
+    alarm: Alarm,
     /// Why what came last was no request.
-    pub(super) fault: Option<Fault>,
+    fault: Option<Fault>,
+    /// When it will have been idle for too long, once it has been idle for a while.
+    parks_until: Option<Duration>,
     /// Whether a request was answered on it.
-    pub(super) has_served: bool,
+    has_served: bool,
 }
 
-/// Serves requests until one side wants no more.
+/// Whether a request has begun.
+enum Begun {
+    Yes,
+    NotYet,
+    Never,
+}
+
+/// Serves requests until one side wants no more, or nothing has come for a while.
 pub(super) async fn serve(session: &mut Session) {
     loop {
         let Some(head) = session.next_head().await else { break };
@@ -49,6 +61,9 @@ pub(super) async fn serve(session: &mut Session) {
             break;
         }
     }
+    if session.parks_until.is_some() {
+        return;
+    }
     if let Some(fault) = session.fault.take() {
         Box::pin(refuse(session, fault)).await;
     }
@@ -56,15 +71,47 @@ pub(super) async fn serve(session: &mut Session) {
 }
 
 impl Session {
+    /// A connection of which nothing was served yet.
+    pub(super) fn new(door: Door, conn: Conn, peer: Peer, alarm: Alarm) -> Self {
+        Self { door, conn, peer, alarm, fault: None, parks_until: None, has_served: false }
+    }
+
+    /// Goes on with one that was parked.
+    ///
+    /// # Errors
+    /// When the runtime does not take its socket.
+    pub(super) fn resume(parked: Parked) -> std::io::Result<Self> {
+        let Parked { socket, door, peer, deadline: _ } = parked;
+        let socket = Socket::new(TcpStream::from_std(socket)?);
+        let alarm = door.worker.wheel.alarm();
+        let conn = Conn::new(Stream::Plain(socket), door.worker.pool.clone());
+        Ok(Self { has_served: true, ..Self::new(door, conn, peer, alarm) })
+    }
+
+    /// What is kept of it where it parks; `None` where it has come to its end.
+    pub(super) fn into_parked(self) -> Option<Parked> {
+        let deadline = self.parks_until?;
+        let Stream::Plain(socket) = self.conn.into_stream() else { return None };
+        let socket = socket.into_std().ok()?;
+        Some(Parked { socket, door: self.door, peer: self.peer, deadline })
+    }
+
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
         let mut has_begun = false;
-        self.alarm.set(self.door.plan.listener.timeouts.idle);
+        let idle = self.door.plan.listener.timeouts.idle;
+        let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
+        self.alarm.set(if may_park { PARK_AFTER } else { idle });
         poll_fn(move |cx| {
             if !has_begun {
                 match ready!(self.poll_begun(cx)) {
-                    true => has_begun = true,
-                    false => return Poll::Ready(None),
+                    Begun::Yes => has_begun = true,
+                    Begun::Never => return Poll::Ready(None),
+                    Begun::NotYet => {
+                        let deadline = self.door.worker.wheel.now() + idle - PARK_AFTER.min(idle);
+                        self.parks_until = may_park.then_some(deadline);
+                        return Poll::Ready(None);
+                    }
                 }
                 self.door.refresh();
                 self.alarm.set(self.door.plan.listener.timeouts.header);
@@ -78,16 +125,18 @@ impl Session {
         })
     }
 
-    /// Ready with the first bytes of a request: true; or when none will come.
-    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Ready with the first bytes of a request, or when none will come, or none have for the time
+    /// that was set.
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Begun> {
         match self.conn.poll_begun(cx) {
-            Poll::Ready(begun) => Poll::Ready(begun.unwrap_or(false)),
-            Poll::Pending if self.door.is_closing() && self.has_served => Poll::Ready(false),
+            Poll::Ready(Ok(true)) => Poll::Ready(Begun::Yes),
+            Poll::Ready(_) => Poll::Ready(Begun::Never),
+            Poll::Pending if self.door.is_closing() && self.has_served => Poll::Ready(Begun::Never),
             Poll::Pending if self.door.is_closing() => {
                 self.alarm.advance(FIRST_REQUEST);
-                self.alarm.poll(cx).map(|()| false)
+                self.alarm.poll(cx).map(|()| Begun::Never)
             }
-            Poll::Pending => self.alarm.poll(cx).map(|()| false),
+            Poll::Pending => self.alarm.poll(cx).map(|()| Begun::NotYet),
         }
     }
 

@@ -5,7 +5,7 @@ mod h1;
 mod h2;
 mod opening;
 
-pub(crate) use opening::serve;
+pub(crate) use opening::{resume, serve};
 
 use std::net::SocketAddr;
 use std::rc::Rc;

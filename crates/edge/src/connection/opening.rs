@@ -15,6 +15,7 @@ use wire::stream::Stream;
 
 use super::h1::Session;
 use super::{Door, FIRST_REQUEST, h1, h2};
+use crate::parking::Parked;
 use crate::wheel::Alarm;
 
 /// Serves a connection to its end.
@@ -23,8 +24,31 @@ pub(crate) fn serve(door: Door, socket: Socket, address: SocketAddr) -> impl Fut
     // session. For the same reason this is no `async fn`, which would keep room for its arguments.
     let opening = Box::pin(open(door, socket, address));
     async move {
-        let Some(mut session) = opening.await else { return };
+        let Some(session) = opening.await else { return };
+        serve_h1(session).await;
+    }
+}
+
+/// Serves what was parked, now that something has come.
+pub(crate) fn resume(parked: Parked) {
+    match Session::resume(parked) {
+        Ok(session) => drop(tokio::task::spawn_local(serve_h1(session))),
+        Err(error) => tracing::debug!(%error, "an idle connection is lost"),
+    }
+}
+
+/// Serves until the connection ends, or is parked.
+async fn serve_h1(mut session: Session) {
+    loop {
         h1::serve(&mut session).await;
+        let Some(parked) = session.into_parked() else { return };
+        let worker = parked.door.worker.clone();
+        // Where it cannot be parked, it goes on as it was.
+        let Err(parked) = worker.lot.park(parked) else { return };
+        match Session::resume(parked) {
+            Ok(resumed) => session = resumed,
+            Err(error) => return tracing::debug!(%error, "an idle connection is lost"),
+        }
     }
 }
 
@@ -52,7 +76,7 @@ async fn open(door: Door, mut socket: Socket, address: SocketAddr) -> Option<Ses
         Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
         return None;
     }
-    Some(Session { door, conn, peer, alarm, fault: None, has_served: false })
+    Some(Session::new(door, conn, peer, alarm))
 }
 
 /// The client's address as the PROXY protocol names it; `None` where there is no valid header.

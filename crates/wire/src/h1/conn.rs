@@ -257,6 +257,16 @@ impl Conn {
         }
     }
 
+    /// Whether nothing but the socket has to be kept until the next request.
+    pub fn is_bare(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_)) && self.is_clean()
+    }
+
+    /// The stream, which is all there is of a connection that [`Conn::is_bare`].
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     /// Gives the stream back for another protocol, with what was read beyond the last message.
     pub fn into_rewound(mut self) -> Rewound {
         let prefix = self.inbox.take().map(|inbox| Bytes::copy_from_slice(inbox.data()));
