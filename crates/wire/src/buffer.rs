@@ -13,7 +13,7 @@ pub const HEAD_BYTES: usize = 4 * 1024;
 /// The size of a buffer for an answer's head and the first part of its body.
 pub const FIRST_BYTES: usize = 16 * 1024;
 /// The size of a buffer for a body that is known to be large or has shown to be.
-pub const BULK_BYTES: usize = 128 * 1024;
+pub const BULK_BYTES: usize = 256 * 1024;
 
 const SIZES: [usize; 3] = [HEAD_BYTES, FIRST_BYTES, BULK_BYTES];
 /// How many unused buffers of each size are kept, so that a burst's memory is given back.

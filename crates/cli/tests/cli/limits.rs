@@ -5,7 +5,8 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use testkit::{Origin, RawClient, Step, eventually};
 
@@ -71,9 +72,14 @@ impl House {
 }
 
 fn idle(count: usize) {
-    House::open().bears("idle connections", count, 2048, |address| {
+    // The last of them is idle for long enough to be parked when they are counted.
+    let is_last = AtomicUsize::new(count);
+    House::open().bears("idle connections", count, 1024, |address| {
         let mut client = RawClient::connect(address);
         assert_eq!(client.get("/").status, 200);
+        if is_last.fetch_sub(1, Ordering::Relaxed) == 1 {
+            std::thread::sleep(Duration::from_secs(2));
+        }
         client
     });
 }
