@@ -35,6 +35,7 @@ CASES: tuple[Case, ...] = (
         name="keepalive-1000",
         title="128 B answers, 1,000 connections",
         load=Http1Load(connections=1_000),
+        dressed=True,
         limits={"nginx": 0.65},
     ),
     Case(
