@@ -67,7 +67,7 @@ class ConfigurationTest(unittest.TestCase):
 
 class ScheduleTest(unittest.TestCase):
     def test_each_proxy_runs_once_in_a_round_and_another_goes_first_in_the_next(self) -> None:
-        options = parse(["--cases", "keepalive-1000", "--rounds", "3"])
+        options = parse(["--cases", "body-10k", "--rounds", "3"])
         order = [(number, proxy.name) for number, _, proxy in rounds.schedule(options)]
         self.assertEqual([name for number, name in order if number == 1],
                          ["nginx", "haproxy", "plimsoll"])  # fmt: skip

@@ -141,6 +141,7 @@ impl Fault {
         match fault {
             h1::Fault::TargetTooLong => Self::TargetTooLong,
             h1::Fault::HeadTooLarge | h1::Fault::TooManyFields => Self::HeaderTooLarge,
+            h1::Fault::Tunnel => Self::MethodNotAllowed,
             h1::Fault::Truncated => Self::ClientGone,
             _ => Self::BadRequest,
         }

@@ -161,6 +161,19 @@ fn limits_have_answers_of_their_own() {
 }
 
 #[test]
+fn connect_is_told_what_is_served_instead() {
+    let (origin, edge, _) = one(|_| vec![Step::answer(200, "")]);
+    for target in ["example.com:443", "/"] {
+        let mut client = RawClient::connect(edge.address());
+        client.send(format!("CONNECT {target} HTTP/1.1\r\nHost: example.com\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!(answer.status, 405, "{target}");
+        assert!(answer.field("allow").is_some_and(|methods| methods.contains("GET")), "{target}");
+    }
+    assert!(origin.journal().is_empty());
+}
+
+#[test]
 fn a_chunked_body_over_the_limit_is_refused_while_it_comes() {
     let origin = Origin::polite("one");
     let edge = TestEdge::with(&[origin.address()], |wanted| {

@@ -10,6 +10,9 @@ pub enum Fault {
     /// The first line, or a header field, is not as the grammar has it.
     #[error("the {0} is malformed")]
     Malformed(Part),
+    /// `CONNECT`, which a gateway does not serve, with the host where other methods have a path.
+    #[error("a tunnel is asked for")]
+    Tunnel,
     /// Neither HTTP/1.0 nor HTTP/1.1.
     #[error("the HTTP version is not 1.0 or 1.1")]
     Version,

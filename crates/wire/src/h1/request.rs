@@ -122,6 +122,7 @@ fn split_form(
     match target {
         [b'/', ..] => Ok((authority, whole)),
         b"*" if method == Method::Options => Ok((authority, whole)),
+        host if method == Method::Connect && is_authority(host) => Err(Fault::Tunnel),
         _ => absolute_form(data, target, host),
     }
 }
