@@ -324,6 +324,16 @@ fn cuts() -> impl Strategy<Value = (usize, usize)> {
     (cut(), cut())
 }
 
+#[test]
+fn empty_lines_before_a_request_are_skipped_however_they_are_cut() {
+    let bytes = b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a.b\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a.b\r\n\r\n";
+    for cut in 1..=bytes.len() {
+        let (ours, hypers) = compare(bytes, (cut, cut));
+        assert!(!ours.refused && !hypers.refused, "cut every {cut} bytes");
+        assert_eq!(ours.messages.len(), 2, "cut every {cut} bytes");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 

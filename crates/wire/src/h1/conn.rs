@@ -332,8 +332,9 @@ impl Conn {
     /// Takes the head out of the inbox once it is whole; what follows it stays.
     fn split_head(&mut self, bytes_max: usize) -> Result<Option<Buffer>, Fault> {
         let Some(inbox) = &mut self.inbox else { return Ok(None) };
-        if self.scan.in_first_line() {
-            skip_empty_lines(inbox);
+        if self.scan.in_first_line() && skip_empty_lines(inbox) {
+            // What was searched is gone: of an empty line the CR may have come alone.
+            self.scan = Scan::default();
         }
         let whole = self.scan.find_end(inbox.data())?;
         let length = whole.unwrap_or(inbox.data().len());
@@ -441,11 +442,13 @@ impl Conn {
     }
 }
 
-/// A lenient reader's empty lines before a request (RFC 9112 §2.2).
-fn skip_empty_lines(inbox: &mut Buffer) {
+/// Drops a lenient reader's empty lines before a request (RFC 9112 §2.2); whether there were any.
+fn skip_empty_lines(inbox: &mut Buffer) -> bool {
+    let length = inbox.data().len();
     while inbox.data().starts_with(b"\r\n") {
         inbox.consume(2);
     }
+    inbox.data().len() < length
 }
 
 impl Source for Conn {
