@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use wire::body::{Error, Source};
 use wire::buffer::Pool;
 use wire::h1::Conn;
@@ -48,11 +48,23 @@ struct Reading {
     refused: bool,
 }
 
-async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let client = TcpStream::connect(address).await.expect("it listens");
-    (client, listener.accept().await.expect("it connects").0)
+thread_local! {
+    /// One for all connections: thousands of listeners would use up the machine's ports.
+    static LISTENER: std::net::TcpListener =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+}
+
+fn pair() -> (TcpStream, TcpStream) {
+    let (client, server) = LISTENER.with(|listener| {
+        let address = listener.local_addr().expect("it is bound");
+        let client = std::net::TcpStream::connect(address).expect("it listens");
+        (client, listener.accept().expect("it was connected to").0)
+    });
+    let of_tokio = |stream: std::net::TcpStream| {
+        stream.set_nonblocking(true).expect("a socket takes it");
+        TcpStream::from_std(stream).expect("a runtime is there")
+    };
+    (of_tokio(client), of_tokio(server))
 }
 
 /// Sends `bytes` in pieces of `cut`, and lets the other side read in between.
@@ -71,7 +83,7 @@ async fn send(mut client: TcpStream, bytes: Vec<u8>, cut: usize) {
 }
 
 async fn by_us(bytes: &[u8], cut: usize) -> Reading {
-    let (client, server) = pair().await;
+    let (client, server) = pair();
     let sending = tokio::spawn(send(client, bytes.to_vec(), cut));
     let mut conn = Conn::new(Stream::Plain(Socket::new(server)), Pool::default());
     let mut messages = Vec::new();
@@ -121,7 +133,7 @@ fn listed(fields: &Fields) -> Listed {
 }
 
 async fn by_hyper(bytes: &[u8], cut: usize) -> Reading {
-    let (client, server) = pair().await;
+    let (client, server) = pair();
     let sending = tokio::spawn(send(client, bytes.to_vec(), cut));
     let messages = Arc::new(Mutex::new(Vec::new()));
     let journal = messages.clone();
@@ -326,7 +338,8 @@ fn cuts() -> impl Strategy<Value = (usize, usize)> {
 
 #[test]
 fn empty_lines_before_a_request_are_skipped_however_they_are_cut() {
-    let bytes = b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a.b\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a.b\r\n\r\n";
+    let bytes =
+        b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a.b\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a.b\r\n\r\n";
     for cut in 1..=bytes.len() {
         let (ours, hypers) = compare(bytes, (cut, cut));
         assert!(!ours.refused && !hypers.refused, "cut every {cut} bytes");
