@@ -1,0 +1,140 @@
+//! What every driver owes, whatever it starts: processes now, containers later.
+//!
+//! A start has two steps, so that nothing ever runs that no journal knows. [`Driver::prepare`]
+//! makes all that can fail and says by what the instance will be known; nothing of the service has
+//! run yet. When that is written down, [`Held::release`] lets it run. If we die in between, what
+//! was held ends by itself.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::command::CommandError;
+use crate::exit::{Exit, Stopped};
+use crate::launch::{Launch, Stop, Upkeep};
+use crate::log::Follow;
+use crate::port::NoPort;
+use crate::program::ProgramFault;
+use crate::record::Record;
+
+/// Starts instances, and finds those again that an earlier Plimsoll started.
+pub trait Driver: fmt::Debug + Send + Sync {
+    /// Makes everything ready for an instance, up to the moment before it runs.
+    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>>;
+
+    /// Takes an instance over that was started earlier. What is left of one that has ended is
+    /// ended before this answers.
+    fn adopt(&self, record: Record, upkeep: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>>;
+}
+
+/// An instance that waits to be let run. Dropped, it never runs.
+pub trait Held: fmt::Debug + Send {
+    /// What is to be remembered before it runs.
+    fn record(&self) -> &Record;
+
+    /// Lets it run; answers when its program does.
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>>;
+}
+
+/// A running instance. Dropping it ends nothing.
+pub trait Instance: fmt::Debug + Send + Sync {
+    /// What is remembered of it.
+    fn record(&self) -> &Record;
+
+    /// Waits until its first process ends. Never answers if our own runtime ends before.
+    fn exited(&self) -> BoxFuture<'static, Exit>;
+
+    /// Waits until nothing of it is left.
+    fn gone(&self) -> BoxFuture<'static, Stopped>;
+
+    /// Asks it to end, kills it when it does not, and waits until nothing of it is left. It is
+    /// carried out even if nobody waits for the answer. Asked again, the earlier deadline holds.
+    fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped>;
+
+    /// The memory that it and its children take, in bytes; 0 when it is gone.
+    fn memory(&self) -> BoxFuture<'static, u64>;
+
+    /// The last lines of its output, at most this many, none of an earlier run.
+    fn tail(&self, lines: usize) -> BoxFuture<'static, io::Result<Vec<String>>>;
+
+    /// The last lines of its output, at most this many, and whatever is still to come.
+    fn follow(&self, lines: usize) -> BoxFuture<'static, io::Result<Follow>>;
+}
+
+/// What became of an instance that was to be taken over.
+#[derive(Debug)]
+pub enum Adoption {
+    /// It runs.
+    Running(Arc<dyn Instance>),
+    /// It is gone.
+    Gone(Gone),
+}
+
+/// Why an instance that was to be taken over is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It has ended; this many children had outlived it and were ended now.
+    Ended {
+        /// How many.
+        leftovers: usize,
+    },
+    /// The machine was restarted since.
+    Rebooted,
+}
+
+/// Why an instance did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its command is none.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Its program cannot be run.
+    #[error(transparent)]
+    Program(#[from] ProgramFault),
+    /// Its directory is none.
+    #[error("cannot run in the directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its log cannot be opened.
+    #[error("cannot open the log {}", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no port for it.
+    #[error(transparent)]
+    NoPort(#[from] NoPort),
+    /// The system refused a process.
+    #[error("cannot start a process")]
+    Process(#[source] io::Error),
+    /// The process ended before its program ran.
+    #[error("the process ended before its program ran")]
+    Lost,
+    /// The system would not run the program.
+    #[error("cannot run {}", program.display())]
+    Exec {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why it could not be found out what became of an instance.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot find out what became of the process {pid}")]
+pub struct AdoptError {
+    /// The process.
+    pub pid: u32,
+    /// Why.
+    pub source: io::Error,
+}

@@ -1,0 +1,53 @@
+//! How an instance ended.
+
+use std::fmt;
+
+/// The end of an instance's first process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ended.
+    pub ending: Ending,
+    /// Whether it was asked to.
+    pub asked: bool,
+    /// Somebody else has its port although nothing of the instance is left. Of an instance that
+    /// never became ready this is most likely why: it is to be started anew with another port, and
+    /// that is no crash.
+    pub port_taken: bool,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody knows: it was adopted, and the system tells only a parent how its child ended.
+    Unknown,
+}
+
+/// What became of an instance and all its children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// How its first process ended.
+    pub exit: Exit,
+    /// Something of it had to be killed.
+    pub killed: bool,
+    /// How many of its children outlived it, and were ended.
+    pub leftovers: usize,
+    /// How many processes could not be ended even by SIGKILL: they hang in the system.
+    pub stuck: usize,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(number) => match rustix::process::Signal::from_named_raw(*number) {
+                Some(signal) => write!(f, "ended by {signal:?}"),
+                None => write!(f, "ended by signal {number}"),
+            },
+            Self::Unknown => f.write_str("ended, how is unknown since it was adopted"),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Who starts instances, watches them and ends them: the trait [`Driver`] and the driver for
+//! processes of this machine, [`ProcessDriver`].
+//!
+//! It does what it is told, for one instance at a time, and says what became of it. It never
+//! decides whether something is to run, never writes the journal, and knows nothing of routes,
+//! traffic or rollouts. What an instance goes through is in `LIFECYCLE.md`.
+//!
+//! | to know | read |
+//! | --- | --- |
+//! | what a driver owes | [`driver`] |
+//! | what starts an instance | [`launch`], [`command`], [`environment`], [`env_file`], [`port`] |
+//! | how it outlives us and is found again | [`record`], [`process`] |
+//! | where its output goes | [`log`] |
+//! | when it is started again | [`restart`] |
+//! | what is checked before anything is touched | [`preflight`] |
+
+pub mod command;
+pub mod driver;
+pub mod env_file;
+pub mod environment;
+pub mod exit;
+pub mod launch;
+pub mod log;
+mod near;
+pub mod port;
+pub mod preflight;
+pub mod process;
+mod procfs;
+mod program;
+pub mod record;
+pub mod restart;
+pub mod signal;
+
+pub use command::Command;
+pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, StartError};
+pub use environment::Environment;
+pub use exit::{Ending, Exit, Stopped};
+pub use launch::{Launch, Rotation, Stop, Upkeep};
+pub use process::{Launcher, ProcessDriver};
+pub use program::{ProgramFault, find as find_program};
+pub use record::{ProcessIdentity, Record};
+pub use signal::StopSignal;

@@ -1,0 +1,137 @@
+//! Reading a log as it grows, line by line, through every rotation.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::stream::{Piece, Stream};
+use super::tail::tail_start;
+
+/// How often a quiet log is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// A line longer than this is given in parts.
+const LINE_MAX: usize = 64 << 10;
+/// How much is read at a time.
+const STEP: usize = 16 << 10;
+
+/// The lines of a log, those to come included.
+#[derive(Debug)]
+pub struct Follow {
+    stream: Stream,
+    offset: u64,
+    lines: VecDeque<String>,
+    begun: Vec<u8>,
+}
+
+impl Follow {
+    /// The last `lines` lines of `log` from the offset `from` of its stream on, and those to come.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn last(log: &Path, from: u64, lines: usize) -> io::Result<Self> {
+        let offset = tail_start(log, from, lines)?;
+        let (lines, begun) = (VecDeque::new(), Vec::new());
+        Ok(Self { stream: Stream::of(log), offset, lines, begun })
+    }
+
+    /// The next line. Cancelled, it loses none.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub async fn line(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(line) = self.ready()? {
+                return Ok(line);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The next line that is there already, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn ready(&mut self) -> io::Result<Option<String>> {
+        let mut buffer = [0; STEP];
+        while self.lines.is_empty() {
+            match self.stream.read_at(self.offset, &mut buffer)? {
+                Piece::Bytes(count) => self.take(&buffer[..count]),
+                Piece::Gap(next) if next > self.offset => self.offset = next,
+                Piece::Gap(_) => return Ok(None),
+                // Someone truncated the log: it goes on from its new beginning.
+                Piece::End if self.stream.end()? < self.offset => self.offset = 0,
+                Piece::End => return Ok(None),
+            }
+        }
+        Ok(self.lines.pop_front())
+    }
+
+    /// What stands behind the last line's end: of an instance that is gone, its last words.
+    pub fn rest(&mut self) -> Option<String> {
+        let begun = std::mem::take(&mut self.begun);
+        (!begun.is_empty()).then(|| String::from_utf8_lossy(&begun).into_owned())
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.offset += bytes.len() as u64;
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(part);
+            if self.begun.ends_with(b"\n") || self.begun.len() >= LINE_MAX {
+                let line = std::mem::take(&mut self.begun);
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                self.lines.push_back(String::from_utf8_lossy(line).into_owned());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::thread;
+
+    use super::super::{open, rotate};
+    use super::*;
+    use crate::launch::Rotation;
+
+    #[test]
+    fn a_slow_reader_misses_no_line_while_a_fast_writer_is_rotated() {
+        const LINES: usize = 200_000;
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("api.log");
+        let (mut writer, _) = open(&log).unwrap();
+        let mut follow = Follow::last(&log, 0, 0).unwrap();
+        let writing = thread::spawn(move || {
+            for number in 0..LINES {
+                writeln!(writer, "line {number}").unwrap();
+            }
+        });
+        let mut expected = 0;
+        while expected < LINES {
+            rotate(&log, Rotation { bytes_max: 50_000, keep: 1_000_000 }).unwrap();
+            for _ in 0..2000 {
+                let Some(line) = follow.ready().unwrap() else { break };
+                assert_eq!(line, format!("line {expected}"));
+                expected += 1;
+            }
+        }
+        writing.join().unwrap();
+        assert_eq!(follow.ready().unwrap(), None);
+    }
+
+    #[test]
+    fn last_words_without_a_line_end_are_told() {
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("api.log");
+        let (mut writer, _) = open(&log).unwrap();
+        writer.write_all(b"one\ntwo\nhalf").unwrap();
+        let mut follow = Follow::last(&log, 0, 2).unwrap();
+        assert_eq!(follow.ready().unwrap().as_deref(), Some("two"));
+        assert_eq!(follow.ready().unwrap(), None);
+        assert_eq!(follow.rest().as_deref(), Some("half"));
+    }
+}

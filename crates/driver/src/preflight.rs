@@ -1,0 +1,255 @@
+//! What is checked before anything is touched: everything that can be known now to fail later.
+//!
+//! All faults are found at once, so that nobody mends one only to be told the next. Nothing is
+//! started, written or reserved, and no value of the environment is shown.
+
+mod names;
+mod room;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+pub use names::lost;
+pub use room::Room;
+
+use crate::command::{Command, CommandError, Facts};
+use crate::env_file::{EnvFile, EnvFileError};
+use crate::environment::{Environment, Sources, Value};
+use crate::near::hint;
+use crate::port::Ports;
+use crate::program::{self, ProgramFault};
+
+/// What is to be started.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The service.
+    pub service: &'a str,
+    /// The release.
+    pub version: &'a str,
+    /// Its command.
+    pub command: &'a Command,
+    /// Where it runs.
+    pub directory: &'a Path,
+    /// What is inherited from our own environment.
+    pub inherited: Environment,
+    /// Names that are not inherited, see [`Sources::withheld`].
+    pub withheld: BTreeSet<String>,
+    /// Names that must be set to something.
+    pub secrets: &'a [String],
+    /// Its `env_file`; a relative path is looked for in `directory`.
+    pub env_file: Option<&'a Path>,
+    /// Its `env`.
+    pub env: BTreeMap<String, Value>,
+    /// What old and new need together, beyond what the old have already.
+    pub room: Room,
+}
+
+/// What passed: all that a [`crate::Launch`] needs from here.
+#[derive(Debug)]
+pub struct Passed {
+    /// What the instances will find in their environment.
+    pub environment: Environment,
+    /// The program that will run.
+    pub program: PathBuf,
+}
+
+/// Something that stands in the way.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The command is none.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The program cannot be run.
+    #[error(transparent)]
+    Program(#[from] ProgramFault),
+    /// The directory cannot be used.
+    #[error("cannot run in the directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The `env_file` cannot be used.
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
+    /// A secret is not there.
+    #[error("the secret `{name}` is not set{}", hint(near))]
+    SecretMissing {
+        /// Its name.
+        name: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+    /// A secret is there and says nothing.
+    #[error("the secret `{name}` is set, but blank")]
+    SecretBlank {
+        /// Its name.
+        name: String,
+    },
+    /// Too little memory.
+    #[error("{needed} bytes of memory are needed, {available} are available")]
+    Memory {
+        /// For the new instances, beside the old.
+        needed: u64,
+        /// Without pushing others out.
+        available: u64,
+    },
+    /// Too few descriptors.
+    #[error(
+        "{needed} more descriptors are needed, {available} are available; the limit is RLIMIT_NOFILE"
+    )]
+    Descriptors {
+        /// For the new instances, beside the old.
+        needed: u64,
+        /// Below our limit.
+        available: u64,
+    },
+    /// Too little room on a disk.
+    #[error("{needed} bytes are needed on the disk of {}, {available} are available", path.display())]
+    Disk {
+        /// Where.
+        path: PathBuf,
+        /// For the logs.
+        needed: u64,
+        /// For this user.
+        available: u64,
+    },
+    /// Too few ports.
+    #[error("{needed} free ports are needed, {available} are there")]
+    Ports {
+        /// One for each new instance.
+        needed: usize,
+        /// Free.
+        available: usize,
+    },
+    /// Something could not be found out.
+    #[error("cannot find out {what}")]
+    Unknown {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Checks `plan`.
+///
+/// # Errors
+///
+/// All that stands in its way.
+pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let directory_is_fine = check_directory(plan.directory).map_err(|fault| faults.push(fault));
+    let file = match plan.env_file.map(|path| EnvFile::read(&plan.directory.join(path))) {
+        Some(Err(error)) => {
+            faults.push(error.into());
+            None
+        }
+        Some(Ok(file)) => Some(Some(file)),
+        None => Some(None),
+    };
+    let environment = Environment::compose(Sources {
+        inherited: plan.inherited,
+        withheld: plan.withheld,
+        secrets: plan.secrets,
+        file: file.as_ref().and_then(Option::as_ref),
+        env: plan.env,
+    });
+    // Without the file, secrets would be missed that may well be in it.
+    if file.is_some() {
+        faults.extend(names::secrets(&environment, plan.secrets));
+    }
+    let facts =
+        Facts { port: 0, version: plan.version, instance: plan.service, service: plan.service };
+    let found = plan.command.words(facts).map_err(|error| faults.push(error.into())).ok().and_then(
+        |words| {
+            // In a directory that is none, nothing is found.
+            directory_is_fine.ok()?;
+            let found = program::find(&words[0], plan.directory, environment.get("PATH"));
+            found.map_err(|fault| faults.push(fault.into())).ok()
+        },
+    );
+    faults.extend(plan.room.check(ports));
+    match found {
+        Some(program) if faults.is_empty() => Ok(Passed { environment, program }),
+        _ => Err(faults),
+    }
+}
+
+fn check_directory(path: &Path) -> Result<(), Fault> {
+    let is_directory = |metadata: fs::Metadata| match metadata.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    };
+    fs::metadata(path)
+        .and_then(is_directory)
+        .map_err(|source| Fault::Directory { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(plan: Plan<'_>) -> Vec<String> {
+        let faults = check(plan, &Ports::default()).unwrap_err();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    fn plan<'a>(command: &'a Command, directory: &'a Path, secrets: &'a [String]) -> Plan<'a> {
+        Plan {
+            service: "api",
+            version: "2",
+            command,
+            directory,
+            inherited: [("sms_access", "x"), ("BLANK", " \t"), ("OTHERS", "x")]
+                .into_iter()
+                .collect(),
+            withheld: ["OTHERS".to_owned()].into(),
+            secrets,
+            env_file: None,
+            env: BTreeMap::new(),
+            room: Room::default(),
+        }
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let room = tempfile::tempdir().unwrap();
+        let command = Command::Line("./serv-{version} --port $PORT".into());
+        fs::write(room.path().join("serve-2"), "").unwrap();
+        let secrets = ["SMS_ACCESS", "BLANK"].map(str::to_owned);
+        let huge = Room { memory_bytes: u64::MAX, ports: 100_000, ..Room::default() };
+        let told = told(Plan { room: huge, ..plan(&command, room.path(), &secrets) });
+        assert_eq!(told.len(), 5, "{told:?}");
+        assert_eq!(told[0], "the secret `SMS_ACCESS` is not set; there is `sms_access`");
+        assert_eq!(told[1], "the secret `BLANK` is set, but blank");
+        assert!(told[2].ends_with("/./serv-2; there is `serve-2`"), "{}", told[2]);
+        assert!(told[3].contains("of memory are needed"));
+        assert!(told[4].contains("100000 free ports are needed"));
+    }
+
+    #[test]
+    fn a_missing_env_file_is_told_and_not_each_secret_that_it_may_have() {
+        let room = tempfile::tempdir().unwrap();
+        let command = Command::Line("sh".into());
+        let secrets = ["IN_FILE".to_owned()];
+        let env_file = Some(Path::new(".env"));
+        let missing = told(Plan { env_file, ..plan(&command, room.path(), &secrets) });
+        assert_eq!(missing, [format!("cannot read {}/.env", room.path().display())]);
+
+        fs::write(room.path().join(".env"), "IN_FILE=x\n").unwrap();
+        let plan = Plan { env_file, ..plan(&command, room.path(), &secrets) };
+        let passed = check(plan, &Ports::default()).unwrap();
+        assert!(passed.environment.says("IN_FILE") && passed.environment.get("OTHERS").is_none());
+        assert!(passed.program.ends_with("sh"));
+    }
+
+    #[test]
+    fn a_missing_directory_is_told_once() {
+        let command = Command::Line("./serve".into());
+        let told = told(plan(&command, Path::new("/no/such/place"), &[]));
+        assert_eq!(told, ["cannot run in the directory /no/such/place"]);
+    }
+}

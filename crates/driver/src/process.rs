@@ -1,0 +1,92 @@
+//! Instances as processes of this machine.
+//!
+//! An instance leads a session and a process group of its own and writes straight to its log, so
+//! it needs nothing of us once it runs. What we hold is a pidfd: it tells of the end, and a signal
+//! sent by it reaches this process or none.
+
+mod adopt;
+mod family;
+mod held;
+mod instance;
+pub mod launcher;
+mod leftovers;
+mod pidfd;
+mod spawn;
+mod supervisor;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
+use crate::launch::{Launch, Upkeep};
+use crate::port::Ports;
+use crate::record::Record;
+
+/// Starts instances as processes of this machine.
+#[derive(Clone, Debug)]
+pub struct ProcessDriver {
+    launcher: Launcher,
+    ports: Ports,
+}
+
+/// How to run [`launcher::run`] in a process of its own.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    /// The program that calls it.
+    pub program: PathBuf,
+    /// The arguments with which it does so, before those that the driver adds.
+    pub arguments: Vec<OsString>,
+}
+
+impl Launcher {
+    /// This very program, called with `arguments`; the one that runs even if its file was replaced
+    /// since.
+    pub fn this_program(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        Self {
+            program: "/proc/self/exe".into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl ProcessDriver {
+    /// A driver that gives its instances ports out of `ports`.
+    pub fn new(launcher: Launcher, ports: Ports) -> Self {
+        Self { launcher, ports }
+    }
+
+    /// The ports it gives.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+}
+
+impl Driver for ProcessDriver {
+    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
+        let Self { launcher, ports } = self.clone();
+        async move {
+            let held = apart(move || spawn::spawn(launch, &launcher, &ports)).await??;
+            Ok(Box::new(held) as Box<dyn Held>)
+        }
+        .boxed()
+    }
+
+    fn adopt(&self, record: Record, upkeep: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>> {
+        adopt::adopt(record, upkeep, self.ports.clone()).boxed()
+    }
+}
+
+/// Does what may block on a thread where that is no harm.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}
+
+impl From<io::Error> for StartError {
+    fn from(source: io::Error) -> Self {
+        Self::Process(source)
+    }
+}

@@ -1,0 +1,121 @@
+//! A process that waits to be let go.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::apart;
+use super::instance::ProcessInstance;
+use super::launcher::GO;
+use super::pidfd::Pidfd;
+use super::spawn::end;
+use super::supervisor::Process;
+use crate::driver::{Held, Instance, StartError};
+use crate::launch::Upkeep;
+use crate::port::Lease;
+use crate::record::Record;
+
+/// A process that waits to be let go. Dropped, it ends.
+pub(super) struct HeldProcess {
+    record: Record,
+    program: PathBuf,
+    upkeep: Upkeep,
+    /// Taken when it is let go.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    line: UnixStream,
+    child: Child,
+    pidfd: Pidfd,
+    lease: Lease,
+}
+
+impl HeldProcess {
+    pub(super) fn new(
+        record: Record,
+        program: PathBuf,
+        line: UnixStream,
+        child: Child,
+        pidfd: Pidfd,
+        lease: Lease,
+        upkeep: Upkeep,
+    ) -> Self {
+        let waiting = Some(Waiting { line, child, pidfd, lease });
+        Self { record, program, upkeep, waiting }
+    }
+
+    fn let_go(mut self) -> Result<(Record, Process, Upkeep), StartError> {
+        let waiting = self.waiting.take().expect("it is let go once, by value");
+        let Waiting { line, mut child, pidfd, lease } = waiting;
+        match say_go(line) {
+            Ok(()) => {
+                let process = Process { child: Some(child), pidfd, lease };
+                Ok((self.record.clone(), process, self.upkeep.clone()))
+            }
+            Err(error) => {
+                end(&mut child);
+                Err(match error {
+                    Refused::Line => StartError::Lost,
+                    Refused::Exec(source) => {
+                        StartError::Exec { program: self.program.clone(), source }
+                    }
+                })
+            }
+        }
+    }
+}
+
+impl Held for HeldProcess {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>> {
+        async move {
+            let (record, process, upkeep) = apart(move || self.let_go()).await??;
+            let instance = ProcessInstance::watch(record, process, upkeep);
+            Ok(Arc::new(instance) as Arc<dyn Instance>)
+        }
+        .boxed()
+    }
+}
+
+impl Drop for HeldProcess {
+    fn drop(&mut self) {
+        if let Some(mut waiting) = self.waiting.take() {
+            end(&mut waiting.child);
+        }
+    }
+}
+
+impl fmt::Debug for HeldProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldProcess").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// Why the program does not run.
+enum Refused {
+    /// The launcher is gone.
+    Line,
+    /// The system would not run the program.
+    Exec(io::Error),
+}
+
+/// Gives the word and waits until the line closes, which it does when the program runs.
+fn say_go(mut line: UnixStream) -> Result<(), Refused> {
+    let mut answer = Vec::new();
+    line.write_all(&GO).map_err(|_| Refused::Line)?;
+    line.read_to_end(&mut answer).map_err(|_| Refused::Line)?;
+    match answer.as_slice().try_into().map(i32::from_le_bytes) {
+        Ok(number) => Err(Refused::Exec(io::Error::from_raw_os_error(number))),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,90 @@
+//! A running process as its owner has it in hand.
+
+use std::future;
+use std::io;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, watch};
+
+use super::apart;
+use super::family::Family;
+use super::supervisor::{Process, Progress, Supervisor};
+use crate::driver::Instance;
+use crate::exit::{Exit, Stopped};
+use crate::launch::{Stop, Upkeep};
+use crate::log::{self, Follow};
+use crate::record::Record;
+
+/// A running process. The watching is a task of its own and goes on when this is dropped.
+#[derive(Debug)]
+pub(super) struct ProcessInstance {
+    record: Arc<Record>,
+    stops: mpsc::UnboundedSender<Stop>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl ProcessInstance {
+    /// Begins to watch `process`.
+    pub(super) fn watch(record: Record, process: Process, upkeep: Upkeep) -> Self {
+        let record = Arc::new(record);
+        let (stops, orders) = mpsc::unbounded_channel();
+        let (told, progress) = watch::channel(Progress::default());
+        let supervisor = Supervisor::new(Arc::clone(&record), process, upkeep, orders, told);
+        tokio::spawn(supervisor.run());
+        Self { record, stops, progress }
+    }
+
+    fn once<T: Send + 'static>(&self, of: fn(&Progress) -> Option<T>) -> BoxFuture<'static, T> {
+        let mut progress = self.progress.clone();
+        async move {
+            loop {
+                let known = of(&progress.borrow_and_update());
+                match known {
+                    Some(known) => return known,
+                    None if progress.changed().await.is_ok() => {}
+                    // The runtime ends, and the instance lives on.
+                    None => future::pending().await,
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Instance for ProcessInstance {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn exited(&self) -> BoxFuture<'static, Exit> {
+        self.once(|progress| progress.exit)
+    }
+
+    fn gone(&self) -> BoxFuture<'static, Stopped> {
+        self.once(|progress| progress.gone)
+    }
+
+    fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped> {
+        // If nobody takes it, nothing is left to stop.
+        let _ = self.stops.send(stop);
+        self.gone()
+    }
+
+    fn memory(&self) -> BoxFuture<'static, u64> {
+        let family = Family::of(&self.record);
+        async move { apart(move || family.memory()).await.unwrap_or(0) }.boxed()
+    }
+
+    fn tail(&self, lines: usize) -> BoxFuture<'static, io::Result<Vec<String>>> {
+        let record = Arc::clone(&self.record);
+        async move { apart(move || log::tail(&record.log, record.log_start, lines)).await? }.boxed()
+    }
+
+    fn follow(&self, lines: usize) -> BoxFuture<'static, io::Result<Follow>> {
+        let record = Arc::clone(&self.record);
+        async move { apart(move || Follow::last(&record.log, record.log_start, lines)).await? }
+            .boxed()
+    }
+}

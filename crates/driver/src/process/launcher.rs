@@ -1,0 +1,65 @@
+//! What runs in the new process before the instance's program does.
+//!
+//! It makes the session, waits until it is let go, and becomes the program. It is our own binary,
+//! run once more: a session can be made only from within the process, and code between fork and
+//! exec would be unsafe. That it waits also closes the hole in which an instance would run that no
+//! journal knows: if whoever started it dies before the word, it ends and has done nothing.
+//!
+//! The line to whoever started it is its standard input, a socket: one byte says that it is held,
+//! one byte back lets it go; then the line closes as the program starts, or tells the error.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+/// Said by the launcher: the session is there.
+pub(super) const HELD: [u8; 1] = *b"h";
+/// Said to the launcher: run.
+pub(super) const GO: [u8; 1] = *b"g";
+
+/// Exit code of a launcher whose program did not start; the shell's for the same.
+const NOT_RUN: u8 = 127;
+
+/// Becomes the program: the first of `arguments` is its file, the others are its arguments as it
+/// sees them, its own name first. To be called before anything else happens in the process.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter();
+    let (Some(program), Some(name)) = (arguments.next(), arguments.next()) else {
+        return ExitCode::from(NOT_RUN);
+    };
+    let mut command = Command::new(program);
+    command.arg0(name).args(arguments);
+    match hold() {
+        Ok(Some(line)) => {
+            let Err(error) = become_program(command);
+            tell(line, &error);
+            ExitCode::from(NOT_RUN)
+        }
+        Ok(None) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(NOT_RUN),
+    }
+}
+
+/// Waits for the word; `None` if it never comes.
+fn hold() -> io::Result<Option<UnixStream>> {
+    rustix::process::setsid()?;
+    let mut line = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    line.write_all(&HELD)?;
+    let mut word = [0];
+    Ok((line.read(&mut word)? == 1).then_some(line))
+}
+
+fn become_program(mut command: Command) -> Result<Infallible, io::Error> {
+    Err(command.exec())
+}
+
+fn tell(mut line: UnixStream, error: &io::Error) {
+    let number = error.raw_os_error().unwrap_or_default();
+    // If nobody listens any more, nobody wants to know.
+    let _ = line.write_all(&number.to_le_bytes());
+}

@@ -1,0 +1,208 @@
+//! Watches one process from its start or adoption until nothing of it is left.
+//!
+//! It alone reaps the process. Until it does, the process's number, and that of its group and
+//! session, belong to nobody else; everything that goes by number is done before.
+
+use std::future;
+use std::process::Child;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::family::Family;
+use super::leftovers;
+use super::pidfd::Pidfd;
+use crate::exit::{Exit, Stopped};
+use crate::launch::{Rotation, Stop, Upkeep};
+use crate::log::{self, RotateError};
+use crate::port::{self, Lease};
+use crate::record::Record;
+
+/// How often a log's size is looked at.
+const LOOK_AT_LOG: Duration = Duration::from_secs(1);
+
+/// A process that runs.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// Ours to reap, if we started it.
+    pub(super) child: Option<Child>,
+    /// What its end and signals to it go by.
+    pub(super) pidfd: Pidfd,
+    /// Its port.
+    pub(super) lease: Lease,
+}
+
+/// How far its end has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// The first process has ended.
+    pub(super) exit: Option<Exit>,
+    /// Nothing is left.
+    pub(super) gone: Option<Stopped>,
+}
+
+pub(super) struct Supervisor {
+    record: Arc<Record>,
+    upkeep: Upkeep,
+    family: Family,
+    child: Option<Child>,
+    pidfd: Pidfd,
+    lease: Lease,
+    orders: mpsc::UnboundedReceiver<Stop>,
+    told: watch::Sender<Progress>,
+    keeper: LogKeeper,
+    /// How it is to end, and when it is killed, once it was asked to.
+    asked: Option<(Stop, Instant)>,
+    killed: bool,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        record: Arc<Record>,
+        process: Process,
+        upkeep: Upkeep,
+        orders: mpsc::UnboundedReceiver<Stop>,
+        told: watch::Sender<Progress>,
+    ) -> Self {
+        let Process { child, pidfd, lease } = process;
+        let family = Family::of(&record);
+        let keeper = LogKeeper::new(Arc::clone(&record), upkeep.rotation);
+        let (asked, killed) = (None, false);
+        Self { record, upkeep, family, child, pidfd, lease, orders, told, keeper, asked, killed }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.until_exit().await;
+        let exit = self.exit().await;
+        tracing::debug!(instance = %self.record.instance, ending = %exit.ending, "instance exited");
+        self.told.send_modify(|progress| progress.exit = Some(exit));
+        let (stop, deadline) = match self.asked {
+            Some((stop, deadline)) => (stop, Some(deadline)),
+            None => (self.upkeep.stop, None),
+        };
+        let ended = leftovers::end(&self.family, stop, deadline, &mut self.orders).await;
+        if let Some(mut child) = self.child.take() {
+            // It has ended, so this does not wait.
+            let _ = child.wait();
+        }
+        self.keeper.finish().await;
+        drop(self.lease);
+        let gone = Stopped {
+            exit,
+            killed: self.killed || ended.killed,
+            leftovers: ended.leftovers,
+            stuck: ended.stuck,
+        };
+        self.told.send_modify(|progress| progress.gone = Some(gone));
+    }
+
+    /// Carries orders out until the first process ends.
+    async fn until_exit(&mut self) {
+        loop {
+            let kill_at = self.asked.map(|(_, deadline)| deadline).filter(|_| !self.killed);
+            tokio::select! {
+                () = self.pidfd.ended() => return,
+                Some(stop) = self.orders.recv() => self.ask(stop),
+                () = at(kill_at) => self.kill().await,
+                () = self.keeper.keep() => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, stop: Stop) {
+        let deadline = Instant::now() + stop.timeout;
+        let deadline = self.asked.map_or(deadline, |(_, earlier)| earlier.min(deadline));
+        self.asked = Some((stop, deadline));
+        if self.family.has_leader() {
+            self.family.signal_group(stop.signal.raw());
+            // One that is stopped hears nothing else.
+            self.family.signal_group(Signal::CONT);
+        }
+    }
+
+    async fn kill(&mut self) {
+        self.killed = true;
+        if self.family.has_leader() {
+            self.family.signal_group(Signal::KILL);
+        }
+        self.pidfd.signal(Signal::KILL);
+        // Who is missed here is found when the first process has ended.
+        let others = self.family.others().await.unwrap_or_default();
+        others.iter().for_each(|member| member.pidfd.signal(Signal::KILL));
+    }
+
+    async fn exit(&self) -> Exit {
+        let asked = self.asked.is_some();
+        let is_alone = !asked && self.family.others().await.is_ok_and(|others| others.is_empty());
+        let port_taken = is_alone && !port::is_free(self.lease.port());
+        Exit { ending: self.pidfd.ending(), asked, port_taken }
+    }
+}
+
+/// Waits for `deadline`; for ever if there is none.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => future::pending().await,
+    }
+}
+
+/// Rotates one log, one rotation at a time, on a thread where that is no harm.
+struct LogKeeper {
+    record: Arc<Record>,
+    rotation: Rotation,
+    ticks: Interval,
+    running: Option<JoinHandle<Result<usize, RotateError>>>,
+    has_failed: bool,
+}
+
+impl LogKeeper {
+    fn new(record: Arc<Record>, rotation: Rotation) -> Self {
+        let mut ticks = interval(LOOK_AT_LOG);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { record, rotation, ticks, running: None, has_failed: false }
+    }
+
+    /// Waits until there is something to do, and does a step of it. Cancelled, it goes on next
+    /// time.
+    async fn keep(&mut self) {
+        match &mut self.running {
+            Some(running) => {
+                let done = running.await;
+                self.running = None;
+                if let Ok(Err(error)) = done {
+                    self.tell(&error);
+                }
+            }
+            None => {
+                self.ticks.tick().await;
+                self.start();
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        let (record, rotation) = (Arc::clone(&self.record), self.rotation);
+        self.running = Some(spawn_blocking(move || log::rotate(&record.log, rotation)));
+    }
+
+    /// Rotates a last time.
+    async fn finish(&mut self) {
+        if self.running.is_none() {
+            self.start();
+        }
+        self.keep().await;
+    }
+
+    /// Said once: it would be said every second otherwise.
+    fn tell(&mut self, error: &RotateError) {
+        if !std::mem::replace(&mut self.has_failed, true) {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            tracing::warn!(instance = %self.record.instance, %error, source, "log not rotated");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the tests start: the launcher, instances, and a program that starts instances and is killed.
+//!
+//! It never ends before it is told to, except where that is its part.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod owner;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::{env, thread};
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let part = arguments.next().unwrap_or_default();
+    let rest: Vec<String> =
+        arguments.by_ref().map(|part| part.to_string_lossy().into_owned()).collect();
+    match part.to_str() {
+        Some("launch") => driver::process::launcher::run(rest.into_iter().map(OsString::from)),
+        Some("serve") => serve(),
+        Some("write") => write(rest[0].parse().expect("a number of lines")),
+        Some("environment") => show(),
+        Some("own") => owner::own(&rest),
+        _ => ExitCode::from(2),
+    }
+}
+
+/// Listens on `$PORT` and says hello for each connection.
+fn serve() -> ExitCode {
+    let port = env::var("PORT").expect("the driver gives a port");
+    let listener = match TcpListener::bind(format!("127.0.0.1:{port}")) {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("cannot listen: {error}");
+            return ExitCode::from(98);
+        }
+    };
+    println!("listening");
+    for connection in listener.incoming() {
+        println!("hello");
+        drop(connection);
+    }
+    ExitCode::SUCCESS
+}
+
+/// Writes numbered lines as fast as it can, alternating between its outputs.
+fn write(count: usize) -> ExitCode {
+    for number in 0..count {
+        let line = format!("line {number}\n");
+        let written = match number % 2 {
+            0 => io::stdout().write_all(line.as_bytes()),
+            _ => io::stderr().write_all(line.as_bytes()),
+        };
+        if written.is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Shows what it was given, a name a line, values quoted as Rust quotes them.
+fn show() -> ExitCode {
+    for (name, value) in env::vars() {
+        println!("{name}={value:?}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Never returns.
+fn wait_for_the_end() -> ! {
+    loop {
+        thread::park();
+    }
+}

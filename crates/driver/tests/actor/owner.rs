@@ -1,0 +1,49 @@
+//! A program that starts instances and is killed before it can end them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use driver::{Command, Driver, Environment, Launch, Launcher, ProcessDriver, Upkeep};
+
+#[path = "../process/record_line.rs"]
+mod record_line;
+
+/// Starts `count` instances with their logs in `directory`, or with the word `hold` only prepares
+/// them; prints a record a line, then `ready`.
+pub(super) fn own(arguments: &[String]) -> ExitCode {
+    let directory = PathBuf::from(&arguments[0]);
+    let count: usize = arguments[1].parse().expect("a number of instances");
+    let is_held = arguments.get(2).is_some_and(|word| word == "hold");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let driver =
+            ProcessDriver::new(Launcher::this_program(["launch"]), driver::port::Ports::default());
+        let mut held_back = Vec::new();
+        for number in 1..=count {
+            let held = driver.prepare(launch(&directory, number)).await.expect("prepared");
+            println!("{}", record_line::write(held.record()));
+            match is_held {
+                true => held_back.push(held),
+                false => drop(held.release().await.expect("released")),
+            }
+        }
+        println!("ready");
+        super::wait_for_the_end()
+    })
+}
+
+fn launch(directory: &std::path::Path, number: usize) -> Launch {
+    let actor = std::env::current_exe().expect("this program");
+    // It says that it ran before it does anything else.
+    let script = format!("touch ran-{number}; exec '{}' serve", actor.display());
+    Launch {
+        service: "api".into(),
+        instance: format!("api-{number}").into(),
+        version: "1".into(),
+        command: Command::Shell(script),
+        environment: Environment::of_this_process(),
+        directory: directory.to_owned(),
+        log: directory.join(format!("api-{number}.log")),
+        upkeep: Upkeep::default(),
+    }
+}

@@ -1,0 +1,10 @@
+//! The process driver with real processes. Each test has a [`ground::Ground`] of its own and leaves
+//! no process behind: that is checked at its end.
+
+mod adopt;
+mod exit;
+mod ground;
+mod output;
+mod record_line;
+mod start;
+mod stop;

@@ -1,0 +1,143 @@
+//! Starting: what an instance is given, and what keeps it from starting.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+
+use driver::{Command, Driver, Ending, StartError};
+
+use crate::ground::{Ground, acting, soon};
+
+#[tokio::test]
+async fn instance_finds_what_it_was_given_and_nothing_else() {
+    let ground = Ground::new();
+    let mut launch = ground.launch(acting(&["environment"]));
+    for (name, value) in [
+        ("SPACES", "two  words "),
+        ("QUOTES", r#"'single' "double" `back`"#),
+        ("LINES", "one\ntwo\n"),
+        ("DOLLAR", "$PORT ${HOME} \\"),
+        ("PORT", "not ours to hide"),
+    ] {
+        launch.environment.set(name, value);
+    }
+    let instance = ground.start(launch).await.unwrap();
+    let stopped = soon(instance.gone()).await;
+    assert_eq!(stopped.exit.ending, Ending::Code(0));
+    let record = instance.record();
+    let mut said = instance.tail(100).await.unwrap();
+    said.retain(|line| !line.starts_with("ACTOR_GROUND=") && !line.starts_with("PATH="));
+    said.sort();
+    assert_eq!(
+        said,
+        [
+            r#"DOLLAR="$PORT ${HOME} \\""#.to_owned(),
+            r#"INSTANCE="api-1""#.to_owned(),
+            r#"LINES="one\ntwo\n""#.to_owned(),
+            format!("PLIMSOLL_RUN={:?}", record.run),
+            format!("PORT=\"{}\"", record.port),
+            r#"QUOTES="'single' \"double\" `back`""#.to_owned(),
+            r#"SERVICE="api""#.to_owned(),
+            r#"SPACES="two  words ""#.to_owned(),
+            r#"VERSION="1.4.2""#.to_owned(),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn instance_leads_a_session_and_a_group_and_has_three_descriptors() {
+    let ground = Ground::new();
+    // The fourth that `ls` shows is its own, of the directory.
+    let script =
+        "cut -d' ' -f5,6 /proc/$$/stat; readlink /proc/self/fd/0; ls /proc/self/fd | wc -l";
+    let instance = ground.shell(script).await;
+    soon(instance.gone()).await;
+    let pid = instance.record().process.pid;
+    let expected = [format!("{pid} {pid}"), "/dev/null".to_owned(), "4".to_owned()];
+    assert_eq!(instance.tail(9).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn arguments_arrive_as_they_were_meant() {
+    let ground = Ground::new();
+    let line = r#"printf '<%s>\n' "a b" $PORT r-{version} '$(id)' '' ünï"#;
+    let instance = ground.start(ground.launch(Command::Line(line.into()))).await.unwrap();
+    soon(instance.gone()).await;
+    let port = format!("<{}>", instance.record().port);
+    let expected = ["<a b>", &port, "<r-1.4.2>", "<$(id)>", "<>", "<ünï>"];
+    assert_eq!(instance.tail(9).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn what_is_held_has_not_run_and_dropped_never_does() {
+    let ground = Ground::new();
+    let launch = ground.launch(Command::Shell("touch ran".into()));
+    let held = ground.driver.prepare(launch.clone()).await.unwrap();
+    assert!(fs::exists(format!("/proc/{}", held.record().process.pid)).unwrap());
+    let port = held.record().port;
+    assert!(ground.driver.ports().free(usize::MAX) > 0);
+    drop(held);
+    assert!(ground.processes().is_empty());
+    assert!(!ground.path().join("ran").exists());
+    assert!(driver::port::is_free(port));
+
+    let instance = ground.start(launch).await.unwrap();
+    soon(instance.gone()).await;
+    assert!(ground.path().join("ran").exists(), "let go, it runs");
+}
+
+#[tokio::test]
+async fn two_that_start_at_once_get_two_ports() {
+    let ground = Ground::new();
+    let one = ground.driver.prepare(ground.launch(acting(&["serve"]))).await.unwrap();
+    let other = ground.driver.prepare(ground.launch(acting(&["serve"]))).await.unwrap();
+    assert_ne!(one.record().port, other.record().port);
+    assert_ne!(one.record().run, other.record().run);
+}
+
+#[tokio::test]
+async fn each_reason_not_to_start_is_told_apart() {
+    let ground = Ground::new();
+    let start = |command| ground.start(ground.launch(command));
+    let missing = start(Command::Line("no-such-program --x".into())).await.unwrap_err();
+    assert!(matches!(missing, StartError::Program(_)), "{missing:?}");
+
+    let unclosed = start(Command::Line("echo 'x".into())).await.unwrap_err();
+    assert!(matches!(unclosed, StartError::Command(_)), "{unclosed:?}");
+
+    let mut launch = ground.launch(Command::Line("true".into()));
+    launch.directory = ground.path().join("none");
+    let nowhere = ground.start(launch).await.unwrap_err();
+    assert!(matches!(nowhere, StartError::Directory { .. }), "{nowhere:?}");
+
+    let mut launch = ground.launch(Command::Line("true".into()));
+    launch.log = "/proc/none/api.log".into();
+    let mute = ground.start(launch).await.unwrap_err();
+    assert!(matches!(mute, StartError::Log { .. }), "{mute:?}");
+
+    let huge = "x".repeat(200 << 10);
+    let long = start(Command::Arguments(vec!["true".into(), huge])).await.unwrap_err();
+    assert!(matches!(long, StartError::Process(_)), "{long:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_the_system_refuses_is_told_with_the_reason() {
+    let ground = Ground::new();
+    let program = ground.path().join("serve");
+    fs::copy("/bin/true", &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let writer = OpenOptions::new().write(true).open(&program).unwrap();
+    let refused = ground.start(ground.launch(Command::Line("./serve".into()))).await.unwrap_err();
+    let StartError::Exec { program: told, source } = refused else { panic!("{refused:?}") };
+    assert_eq!(told, ground.path().join("./serve"));
+    assert_eq!(source.kind(), std::io::ErrorKind::ExecutableFileBusy);
+    drop(writer);
+}
+
+#[tokio::test]
+async fn a_launcher_that_is_none_is_told() {
+    let mut ground = Ground::new();
+    let launcher = driver::Launcher { program: "/bin/true".into(), arguments: Vec::new() };
+    ground.driver = driver::ProcessDriver::new(launcher, driver::port::Ports::default());
+    let lost = ground.start(ground.launch(Command::Line("true".into()))).await.unwrap_err();
+    assert!(matches!(lost, StartError::Lost), "{lost:?}");
+}

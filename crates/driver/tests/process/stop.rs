@@ -1,0 +1,129 @@
+//! Stopping.
+
+use std::time::{Duration, Instant};
+
+use driver::{Ending, Stop, StopSignal};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::ground::{Ground, said, soon, stop, until};
+
+/// Hears no SIGTERM, nor do its children.
+const STUBBORN: &str = "trap '' TERM; echo up; while :; do sleep 1000; done";
+
+fn at_once() -> Stop {
+    Stop { timeout: Duration::ZERO, ..stop() }
+}
+
+#[tokio::test]
+async fn asked_by_the_signal_it_ends_as_it_likes() {
+    let ground = Ground::new();
+    for (signal, name) in [(StopSignal::Term, "TERM"), (StopSignal::Quit, "QUIT")] {
+        let script = format!("trap 'exit 5' {name}; echo up; while :; do sleep 0.01; done");
+        let instance = ground.shell(&script).await;
+        said(&*instance, "up").await;
+        let stopped = soon(instance.stop(Stop { signal, ..stop() })).await;
+        assert_eq!(stopped.exit.ending, Ending::Code(5));
+        assert!(stopped.exit.asked && !stopped.killed, "{stopped:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_ignores_the_signal_is_killed_with_its_children_when_its_time_is_over() {
+    let ground = Ground::new();
+    let instance = ground.shell(STUBBORN).await;
+    said(&*instance, "up").await;
+    let timeout = Duration::from_millis(200);
+    let begun = Instant::now();
+    let stopped = soon(instance.stop(Stop { timeout, ..stop() })).await;
+    assert!(begun.elapsed() >= timeout);
+    assert_eq!(stopped.exit.ending, Ending::Signal(9));
+    assert!(stopped.killed);
+}
+
+#[tokio::test]
+async fn children_and_grandchildren_go_with_it() {
+    let ground = Ground::new();
+    let script = "sleep 1000 & sh -c 'sleep 1000 & echo up; wait' & wait";
+    let instance = ground.shell(script).await;
+    said(&*instance, "up").await;
+    let stopped = soon(instance.stop(stop())).await;
+    assert!(!stopped.killed);
+    assert!(ground.processes().is_empty());
+}
+
+#[tokio::test]
+async fn a_child_that_drains_gets_its_time_though_its_parent_is_gone() {
+    let ground = Ground::new();
+    let child = "trap 'echo draining; sleep 0.3; echo drained; exit' TERM; echo up; \
+                 while :; do sleep 0.01; done";
+    let instance = ground.shell(&format!("sh -c \"{child}\" & wait")).await;
+    said(&*instance, "up").await;
+    let stopped = soon(instance.stop(stop())).await;
+    assert_eq!(stopped.exit.ending, Ending::Signal(15));
+    assert!(stopped.leftovers >= 1 && !stopped.killed, "{stopped:?}");
+    let said = instance.tail(9).await.unwrap();
+    assert_eq!(said, ["up", "draining", "drained"], "it was asked once");
+}
+
+#[tokio::test]
+async fn a_child_in_a_session_of_its_own_that_will_not_end_is_killed() {
+    let ground = Ground::new();
+    let script = format!("setsid sh -c \"{STUBBORN}\" & wait");
+    let instance = ground.shell(&script).await;
+    said(&*instance, "up").await;
+    let timeout = Duration::from_millis(200);
+    let stopped = soon(instance.stop(Stop { timeout, ..stop() })).await;
+    assert!(stopped.killed && stopped.leftovers >= 1, "{stopped:?}");
+    assert!(ground.processes().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_was_stopped_by_sigstop_hears_that_it_is_to_end() {
+    let ground = Ground::new();
+    let instance = ground.shell("trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done").await;
+    said(&*instance, "up").await;
+    let pid = instance.record().process.pid;
+    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::STOP).unwrap();
+    let is_stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.trim_start().starts_with('T')
+    };
+    until("it is stopped", is_stopped).await;
+    let stopped = soon(instance.stop(stop())).await;
+    assert_eq!((stopped.exit.ending, stopped.killed), (Ending::Code(5), false));
+}
+
+#[tokio::test]
+async fn of_two_deadlines_the_earlier_holds() {
+    let ground = Ground::new();
+    for stops in [[stop(), at_once()], [at_once(), stop()]] {
+        let instance = ground.shell(STUBBORN).await;
+        said(&*instance, "up").await;
+        let first = instance.stop(stops[0]);
+        let second = soon(instance.stop(stops[1])).await;
+        assert!(second.killed);
+        assert_eq!(soon(first).await, second);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_is_carried_out_though_nobody_waits() {
+    let ground = Ground::new();
+    let instance = ground.shell(STUBBORN).await;
+    said(&*instance, "up").await;
+    drop(instance.stop(at_once()));
+    assert!(soon(instance.gone()).await.killed);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_dropped_runs_on_and_is_still_watched() {
+    let ground = Ground::new();
+    let instance = ground.shell("echo up; while [ ! -e end ]; do sleep 0.01; done").await;
+    said(&*instance, "up").await;
+    let exited = instance.exited();
+    drop(instance);
+    assert!(!ground.processes().is_empty());
+    std::fs::write(ground.path().join("end"), "").unwrap();
+    assert_eq!(soon(exited).await.ending, Ending::Code(0));
+    until("it is reaped", || ground.processes().is_empty()).await;
+}
