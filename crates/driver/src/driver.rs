@@ -54,6 +54,9 @@ pub trait Instance: fmt::Debug + Send + Sync {
     /// carried out even if nobody waits for the answer. Asked again, the earlier deadline holds.
     fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped>;
 
+    /// Who listens on its port now.
+    fn listener(&self) -> BoxFuture<'static, Listener>;
+
     /// The memory that it and its children take, in bytes; 0 when it is gone.
     fn memory(&self) -> BoxFuture<'static, u64>;
 
@@ -62,6 +65,19 @@ pub trait Instance: fmt::Debug + Send + Sync {
 
     /// The last lines of its output, at most this many, and whatever is still to come.
     fn follow(&self, lines: usize) -> BoxFuture<'static, io::Result<Follow>>;
+}
+
+/// Who listens on an instance's port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// The instance or a child of it, and nobody else.
+    Own,
+    /// Somebody else, alone or beside it: a health check may be answered by a stranger.
+    Other,
+    /// Nobody.
+    Nobody,
+    /// Somebody, and we may not see who.
+    Unknown,
 }
 
 /// What became of an instance that was to be taken over.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::signal;
+
 /// The end of an instance's first process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
@@ -43,8 +45,8 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
-            Self::Signal(number) => match rustix::process::Signal::from_named_raw(*number) {
-                Some(signal) => write!(f, "ended by {signal:?}"),
+            Self::Signal(number) => match signal::name(*number) {
+                Some(name) => write!(f, "ended by {name}"),
                 None => write!(f, "ended by signal {number}"),
             },
             Self::Unknown => f.write_str("ended, how is unknown since it was adopted"),

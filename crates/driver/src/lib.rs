@@ -32,7 +32,7 @@ pub mod restart;
 pub mod signal;
 
 pub use command::Command;
-pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, StartError};
+pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, Listener, StartError};
 pub use environment::Environment;
 pub use exit::{Ending, Exit, Stopped};
 pub use launch::{Launch, Rotation, Stop, Upkeep};

@@ -10,6 +10,7 @@ mod held;
 mod instance;
 pub mod launcher;
 mod leftovers;
+mod listener;
 mod pidfd;
 mod spawn;
 mod supervisor;

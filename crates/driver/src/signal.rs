@@ -45,6 +45,30 @@ const NAMES: [(StopSignal, &str, Signal); 8] = [
     (StopSignal::Kill, "SIGKILL", Signal::KILL),
 ];
 
+/// Other signals by which a process may end.
+const FATAL: [(&str, Signal); 13] = [
+    ("SIGILL", Signal::ILL),
+    ("SIGTRAP", Signal::TRAP),
+    ("SIGABRT", Signal::ABORT),
+    ("SIGBUS", Signal::BUS),
+    ("SIGFPE", Signal::FPE),
+    ("SIGSEGV", Signal::SEGV),
+    ("SIGPIPE", Signal::PIPE),
+    ("SIGALRM", Signal::ALARM),
+    ("SIGXCPU", Signal::XCPU),
+    ("SIGXFSZ", Signal::XFSZ),
+    ("SIGVTALRM", Signal::VTALARM),
+    ("SIGPROF", Signal::PROF),
+    ("SIGSYS", Signal::SYS),
+];
+
+/// The name of the signal `number`, if one can end a process by it.
+pub(crate) fn name(number: i32) -> Option<&'static str> {
+    let stops = NAMES.iter().map(|(_, name, signal)| (*name, *signal));
+    let mut named = stops.chain(FATAL).filter(|(_, signal)| signal.as_raw() == number);
+    named.next().map(|(name, _)| name)
+}
+
 impl StopSignal {
     fn row(self) -> &'static (Self, &'static str, Signal) {
         NAMES.iter().find(|(signal, ..)| *signal == self).expect("the table names every signal")

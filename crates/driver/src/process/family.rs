@@ -67,11 +67,11 @@ impl Family {
         procfs::stat(self.leader).is_some_and(|stat| stat.start_ticks == self.start_ticks)
     }
 
-    /// The memory that all of them and the first process take, in bytes.
-    pub(super) fn memory(&self) -> u64 {
+    /// The numbers of all of them and of the first process, as of now.
+    pub(super) fn pids(&self) -> Vec<u32> {
         let session_is_over = self.session_is_over();
         let is_one = |pid: &u32| self.start_of(*pid, session_is_over).is_some();
-        procfs::pids().into_iter().filter(is_one).map(procfs::memory).sum()
+        procfs::pids().into_iter().filter(is_one).collect()
     }
 
     fn find(&self) -> io::Result<Vec<Member>> {

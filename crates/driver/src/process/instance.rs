@@ -8,13 +8,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use super::apart;
 use super::family::Family;
 use super::supervisor::{Process, Progress, Supervisor};
-use crate::driver::Instance;
+use super::{apart, listener};
+use crate::driver::{Instance, Listener};
 use crate::exit::{Exit, Stopped};
 use crate::launch::{Stop, Upkeep};
 use crate::log::{self, Follow};
+use crate::procfs;
 use crate::record::Record;
 
 /// A running process. The watching is a task of its own and goes on when this is dropped.
@@ -72,9 +73,18 @@ impl Instance for ProcessInstance {
         self.gone()
     }
 
+    fn listener(&self) -> BoxFuture<'static, Listener> {
+        let (port, family) = (self.record.port, Family::of(&self.record));
+        let look = apart(move || listener::of(port, &family));
+        async move { look.await.unwrap_or(Listener::Unknown) }.boxed()
+    }
+
     fn memory(&self) -> BoxFuture<'static, u64> {
         let family = Family::of(&self.record);
-        async move { apart(move || family.memory()).await.unwrap_or(0) }.boxed()
+        async move {
+            apart(move || family.pids().into_iter().map(procfs::memory).sum()).await.unwrap_or(0)
+        }
+        .boxed()
     }
 
     fn tail(&self, lines: usize) -> BoxFuture<'static, io::Result<Vec<String>>> {

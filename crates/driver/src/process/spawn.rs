@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use std::{fs, iter};
 
 use super::Launcher;
@@ -18,6 +19,9 @@ use crate::launch::Launch;
 use crate::port::Ports;
 use crate::record::{ProcessIdentity, Record};
 use crate::{log, procfs, program};
+
+/// A launcher that says nothing for so long never will.
+const LAUNCH_TIME: Duration = Duration::from_secs(30);
 
 /// What is run, worked out.
 struct Run {
@@ -39,6 +43,7 @@ pub(super) fn spawn(
     let (output, log_start) =
         open.map_err(|source| StartError::Log { path: launch.log.clone(), source })?;
     let (ours, theirs) = UnixStream::pair()?;
+    ours.set_read_timeout(Some(LAUNCH_TIME))?;
     let mut child = start(&run, launcher, &launch.directory, theirs, output)?;
     let (pidfd, process) = match wait_for_launcher(&ours, &child) {
         Ok(known) => known,

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         arguments.by_ref().map(|part| part.to_string_lossy().into_owned()).collect();
     match part.to_str() {
         Some("launch") => driver::process::launcher::run(rest.into_iter().map(OsString::from)),
-        Some("serve") => serve(),
+        Some("serve") => serve(&rest),
         Some("write") => write(rest[0].parse().expect("a number of lines")),
         Some("environment") => show(),
         Some("own") => owner::own(&rest),
@@ -27,13 +27,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Listens on `$PORT` and says hello for each connection.
-fn serve() -> ExitCode {
+/// Listens on `$PORT` and says hello for each connection. Without its port it ends, or stays
+/// if it was told to.
+fn serve(words: &[String]) -> ExitCode {
     let port = env::var("PORT").expect("the driver gives a port");
     let listener = match TcpListener::bind(format!("127.0.0.1:{port}")) {
         Ok(listener) => listener,
         Err(error) => {
             eprintln!("cannot listen: {error}");
+            if words.contains(&"stay".to_owned()) {
+                println!("stays");
+                wait_for_the_end();
+            }
             return ExitCode::from(98);
         }
     };

@@ -8,19 +8,20 @@ use driver::{Command, Driver, Environment, Launch, Launcher, ProcessDriver, Upke
 #[path = "../process/record_line.rs"]
 mod record_line;
 
-/// Starts `count` instances with their logs in `directory`, or with the word `hold` only prepares
-/// them; prints a record a line, then `ready`.
+/// `DIRECTORY COUNT (run | hold) [SCRIPT]`: starts instances with their logs in the directory, or
+/// only prepares them; prints a record a line, then `ready`. The script goes before the serving.
 pub(super) fn own(arguments: &[String]) -> ExitCode {
     let directory = PathBuf::from(&arguments[0]);
     let count: usize = arguments[1].parse().expect("a number of instances");
-    let is_held = arguments.get(2).is_some_and(|word| word == "hold");
+    let is_held = arguments[2] == "hold";
+    let script = arguments.get(3).map_or("", String::as_str);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let driver =
             ProcessDriver::new(Launcher::this_program(["launch"]), driver::port::Ports::default());
         let mut held_back = Vec::new();
         for number in 1..=count {
-            let held = driver.prepare(launch(&directory, number)).await.expect("prepared");
+            let held = driver.prepare(launch(&directory, number, script)).await.expect("prepared");
             println!("{}", record_line::write(held.record()));
             match is_held {
                 true => held_back.push(held),
@@ -32,10 +33,10 @@ pub(super) fn own(arguments: &[String]) -> ExitCode {
     })
 }
 
-fn launch(directory: &std::path::Path, number: usize) -> Launch {
+fn launch(directory: &std::path::Path, number: usize, script: &str) -> Launch {
     let actor = std::env::current_exe().expect("this program");
     // It says that it ran before it does anything else.
-    let script = format!("touch ran-{number}; exec '{}' serve", actor.display());
+    let script = format!("touch ran-{number}; {script} exec '{}' serve", actor.display());
     Launch {
         service: "api".into(),
         instance: format!("api-{number}").into(),

@@ -80,8 +80,8 @@ async fn adopt_gone(ground: &Ground, record: &Record) -> Gone {
 #[tokio::test]
 async fn instances_outlive_a_killed_owner_and_are_adopted() {
     let ground = Ground::new();
-    let records = Owner::new(&ground, &["3"]).kill();
-    assert_eq!(ground.processes().len(), 3);
+    let records = Owner::new(&ground, &["3", "run"]).kill();
+    until("all serve", || ground.processes().len() == 3).await;
     let mut instances = Vec::new();
     for record in &records {
         instances.push(adopt_running(&ground, record).await);
@@ -108,7 +108,7 @@ async fn instances_outlive_a_killed_owner_and_are_adopted() {
 #[tokio::test]
 async fn the_ports_of_adopted_instances_are_given_to_nobody_else() {
     let ground = Ground::new();
-    let records = Owner::new(&ground, &["1"]).kill();
+    let records = Owner::new(&ground, &["1", "run"]).kill();
     let before = ground.driver.ports().free(usize::MAX);
     let instance = adopt_running(&ground, &records[0]).await;
     said(&*instance, "listening").await;
@@ -172,18 +172,29 @@ async fn a_number_that_nobody_has_or_could_have_is_gone() {
 #[tokio::test]
 async fn what_outlived_an_instance_that_nobody_watched_is_ended() {
     let ground = Ground::new();
-    let instance = ground.shell("setsid sleep 1000 & sleep 1000 & echo up; wait").await;
-    said(&*instance, "up").await;
-    let record = instance.record().clone();
-    until("both children run", || ground.processes().len() == 3).await;
-    // The watching is a task of this runtime; it must not be first to end them.
-    let adopted = {
-        let (record, pid) = (record.clone(), record.process.pid as i32);
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        adopt_gone(&ground, &record).await
-    };
-    assert!(matches!(adopted, Gone::Ended { .. }), "{adopted:?}");
-    assert!(soon(instance.gone()).await.exit.ending == Ending::Signal(9));
+    let script = "sleep 1000 & setsid sleep 1000 &";
+    let records = Owner::new(&ground, &["1", "run", script]).kill();
+    until("all three run", || ground.processes().len() == 3).await;
+    let pid = rustix::process::Pid::from_raw(records[0].process.pid as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    until("the first has ended", || ground.processes().len() == 2).await;
+    assert_eq!(adopt_gone(&ground, &records[0]).await, Gone::Ended { leftovers: 2 });
     assert!(ground.processes().is_empty());
+}
+
+#[tokio::test]
+async fn a_process_that_ended_and_was_not_reaped_is_gone() {
+    let ground = Ground::new();
+    let record = ground.shell("exit 0").await.record().clone();
+    let mut child = Program::new("true").spawn().unwrap();
+    let mut zombie = record;
+    let stat = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    until("it has ended", || stat()[0] == "Z").await;
+    zombie.process.pid = child.id();
+    zombie.process.start_ticks = stat()[19].parse().unwrap();
+    assert_eq!(adopt_gone(&ground, &zombie).await, Gone::Ended { leftovers: 0 });
+    child.wait().unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use driver::{Driver, Ending};
+use driver::{Driver, Ending, Listener};
 
 use crate::ground::{Ground, acting, said, soon};
 
@@ -12,7 +12,7 @@ async fn an_exit_code_and_a_signal_are_told() {
     for (script, ending, told) in [
         ("exit 0", Ending::Code(0), "exited with code 0"),
         ("exit 7", Ending::Code(7), "exited with code 7"),
-        ("kill -SEGV $$", Ending::Signal(11), "ended by Signal::SEGV"),
+        ("kill -SEGV $$", Ending::Signal(11), "ended by SIGSEGV"),
     ] {
         let exit = soon(ground.shell(script).await.exited()).await;
         assert_eq!((exit.ending, exit.asked, exit.port_taken), (ending, false, false), "{script}");
@@ -42,8 +42,22 @@ async fn a_port_that_somebody_took_first_is_told_and_another_is_had() {
     let again = ground.actor(&["serve"]).await;
     assert_ne!(again.record().port, port);
     said(&*again, "listening").await;
+    assert_eq!(again.listener().await, Listener::Own);
     let stopped = soon(again.stop(crate::ground::stop())).await;
     assert!(!stopped.exit.port_taken);
+}
+
+#[tokio::test]
+async fn a_stranger_on_the_port_of_one_that_did_not_end_is_told() {
+    let ground = Ground::new();
+    let held = ground.driver.prepare(ground.launch(acting(&["serve", "stay"]))).await.unwrap();
+    let thief = TcpListener::bind(("127.0.0.1", held.record().port)).unwrap();
+    let instance = held.release().await.unwrap();
+    said(&*instance, "stays").await;
+    assert_eq!(instance.listener().await, Listener::Other);
+    drop(thief);
+    assert_eq!(instance.listener().await, Listener::Nobody);
+    soon(instance.stop(crate::ground::stop())).await;
 }
 
 #[tokio::test]

@@ -44,15 +44,15 @@ async fn instance_finds_what_it_was_given_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn instance_leads_a_session_and_a_group_and_has_three_descriptors() {
+async fn instance_leads_a_session_and_a_group_and_holds_nothing_of_ours() {
     let ground = Ground::new();
-    // The fourth that `ls` shows is its own, of the directory.
-    let script =
-        "cut -d' ' -f5,6 /proc/$$/stat; readlink /proc/self/fd/0; ls /proc/self/fd | wc -l";
+    let script = "cut -d' ' -f5,6 /proc/$$/stat; readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2; \
+                  readlink /proc/$$/fd/* | grep -c socket";
     let instance = ground.shell(script).await;
     soon(instance.gone()).await;
-    let pid = instance.record().process.pid;
-    let expected = [format!("{pid} {pid}"), "/dev/null".to_owned(), "4".to_owned()];
+    let record = instance.record();
+    let (pid, log) = (record.process.pid, record.log.display().to_string());
+    let expected = [format!("{pid} {pid}"), "/dev/null".into(), log.clone(), log, "0".into()];
     assert_eq!(instance.tail(9).await.unwrap(), expected);
 }
 
