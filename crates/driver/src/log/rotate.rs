@@ -237,6 +237,13 @@ mod tests {
             rotate(&log, ROTATION).unwrap();
             assert!(whole(&log).0 == written.as_bytes(), "mended, step {steps}");
             assert!(!partial.exists());
+            let archives = Archive::all(&log).unwrap();
+            let archived: u64 = archives.iter().map(|archive| archive.len).sum();
+            assert_eq!(
+                archived,
+                data_start(&live).unwrap(),
+                "nothing is there twice, step {steps}"
+            );
         }
     }
 

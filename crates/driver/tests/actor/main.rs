@@ -2,7 +2,7 @@
 //!
 //! It never ends before it is told to, except where that is its part.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is what the tests read")]
 
 mod owner;
 

@@ -1,6 +1,8 @@
 //! The process driver with real processes. Each test has a [`ground::Ground`] of its own and leaves
 //! no process behind: that is checked at its end.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod adopt;
 mod exit;
 mod ground;

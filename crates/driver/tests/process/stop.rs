@@ -68,6 +68,27 @@ async fn a_child_that_drains_gets_its_time_though_its_parent_is_gone() {
 }
 
 #[tokio::test]
+async fn a_child_of_the_group_is_asked_once_and_one_that_left_it_is_asked_too() {
+    let ground = Ground::new();
+    let stays = "trap 'echo asked' TERM; echo up; while [ ! -e end ]; do sleep 0.01; done";
+    let left = "trap 'echo other asked; exit' TERM; touch other; while :; do sleep 0.01; done";
+    let script = format!(
+        "sh -c \"{stays}\" & setsid sh -c \"{left}\" & \
+         while [ ! -e other ]; do sleep 0.01; done; wait"
+    );
+    let instance = ground.shell(&script).await;
+    said(&*instance, "up").await;
+    until("the other is up", || ground.path().join("other").exists()).await;
+    let stopped = instance.stop(stop());
+    said(&*instance, "other asked").await;
+    std::fs::write(ground.path().join("end"), "").unwrap();
+    assert!(!soon(stopped).await.killed);
+    let said = instance.tail(99).await.unwrap();
+    let asked = |words: &str| said.iter().filter(|line| *line == words).count();
+    assert_eq!((asked("asked"), asked("other asked")), (1, 1), "{said:?}");
+}
+
+#[tokio::test]
 async fn a_child_in_a_session_of_its_own_that_will_not_end_is_killed() {
     let ground = Ground::new();
     let script = format!("setsid sh -c \"{STUBBORN}\" & wait");
