@@ -115,10 +115,9 @@ mod tests {
                 is_written.store(true, Ordering::Relaxed);
             });
             // What is just written is moved at once, under the reader's hands.
-            let rotation = Rotation { bytes_max: 3000, keep: 1_000_000 };
             threads.spawn(|| {
                 while !is_written.load(Ordering::Relaxed) {
-                    rotate(&log, rotation).unwrap();
+                    rotate(&log, Rotation { bytes_max: 3000, keep: 1_000_000 }).unwrap();
                 }
             });
             for number in 0..LINES {
