@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_reader_misses_no_line_while_the_log_is_written_and_rotated() {
-        const LINES: usize = 300_000;
+        const LINES: usize = 100_000;
         let room = tempfile::tempdir().unwrap();
         let log = room.path().join("api.log");
         let (mut writer, _) = open(&log).unwrap();
@@ -117,7 +117,7 @@ mod tests {
             // What is just written is moved at once, under the reader's hands.
             threads.spawn(|| {
                 while !is_written.load(Ordering::Relaxed) {
-                    rotate(&log, Rotation { bytes_max: 3000, keep: 1_000_000 }).unwrap();
+                    rotate(&log, Rotation { bytes_max: 20_000, keep: 1_000_000 }).unwrap();
                 }
             });
             for number in 0..LINES {

@@ -42,18 +42,13 @@ impl Stream {
     }
 
     /// Reads from `offset` on.
-    ///
-    /// The file is read first and asked afterwards whether the bytes were still in it: a rotation
-    /// finishes the copy before it makes the hole, so what is found gone is in an archive.
     pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Piece> {
         let mut next = offset;
         for _ in 0..LOOKS {
             let live = File::open(&self.log)?;
-            if data_start(&live)? <= offset {
-                let count = live.read_at(buffer, offset)?;
-                if data_start(&live)? <= offset {
-                    return Ok(if count == 0 { Piece::End } else { Piece::Bytes(count) });
-                }
+            let read = |buffer: &mut [u8]| live.read_at(buffer, offset);
+            if let Some(count) = if_kept(&live, offset, || read(buffer))? {
+                return Ok(if count == 0 { Piece::End } else { Piece::Bytes(count) });
             }
             let start = data_start(&live)?;
             match self.in_archive(offset, start, buffer)? {
@@ -84,6 +79,18 @@ impl Stream {
     }
 }
 
+/// What `read` reads, if `log` still had the byte at `offset` when it was done: asked before, a
+/// rotation could make the hole in between. It finishes the copy first, so what is found gone is in
+/// an archive.
+fn if_kept<T>(
+    log: &File,
+    offset: u64,
+    read: impl FnOnce() -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    let read = read()?;
+    Ok((data_start(log)? <= offset).then_some(read))
+}
+
 /// The first byte that `log` itself still has: behind the hole that rotations left. The system
 /// knows holes by blocks; the rest of a block is told by its zeros, which no log begins with.
 pub(super) fn data_start(log: &File) -> io::Result<u64> {
@@ -100,5 +107,32 @@ pub(super) fn data_start(log: &File) -> io::Result<u64> {
             None if count == 0 => return Ok(offset),
             None => offset += count as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use rustix::fs::{FallocateFlags, fallocate};
+
+    use super::*;
+
+    #[test]
+    fn what_is_moved_while_it_is_read_does_not_count_as_read() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("api.log");
+        std::fs::write(&path, "0123456789").unwrap();
+        let log = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut buffer = [0; 4];
+        let read = if_kept(&log, 5, || log.read_at(&mut buffer, 5)).unwrap();
+        assert_eq!((read, &buffer), (Some(4), b"5678"));
+        let moved = || {
+            fallocate(&log, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, 7)?;
+            log.read_at(&mut buffer, 5)
+        };
+        assert_eq!(if_kept(&log, 5, moved).unwrap(), None);
+        assert_eq!(data_start(&log).unwrap(), 7, "exact within a block");
+        assert!(if_kept(&log, 7, || Ok(())).unwrap().is_some());
     }
 }
