@@ -185,7 +185,9 @@ async fn what_outlived_an_instance_that_nobody_watched_is_ended() {
 #[tokio::test]
 async fn a_process_that_ended_and_was_not_reaped_is_gone() {
     let ground = Ground::new();
-    let record = ground.shell("exit 0").await.record().clone();
+    let instance = ground.shell("exit 0").await;
+    soon(instance.gone()).await;
+    let record = instance.record().clone();
     let mut child = Program::new("true").spawn().unwrap();
     let mut zombie = record;
     let stat = || {

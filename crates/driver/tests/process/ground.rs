@@ -25,7 +25,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        let launcher = Launcher { program: actor().into(), arguments: vec!["launch".into()] };
+        let launcher = Launcher { program: actor(), arguments: vec!["launch".into()] };
         let driver = ProcessDriver::new(launcher, Ports::default());
         Self { driver, directory: tempfile::tempdir().unwrap() }
     }
