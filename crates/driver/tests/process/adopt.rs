@@ -174,10 +174,16 @@ async fn what_outlived_an_instance_that_nobody_watched_is_ended() {
     let ground = Ground::new();
     let script = "sleep 1000 & setsid sleep 1000 &";
     let records = Owner::new(&ground, &["1", "run", script]).kill();
+    let has_begun = || std::fs::read_to_string(&records[0].log).unwrap().contains("listening");
+    until("it serves", has_begun).await;
     until("all three run", || ground.processes().len() == 3).await;
     let pid = rustix::process::Pid::from_raw(records[0].process.pid as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    until("the first has ended", || ground.processes().len() == 2).await;
+    let has_ended = || match std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())) {
+        Ok(stat) => stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'),
+        Err(_) => true,
+    };
+    until("the first has ended", has_ended).await;
     assert_eq!(adopt_gone(&ground, &records[0]).await, Gone::Ended { leftovers: 2 });
     assert!(ground.processes().is_empty());
 }

@@ -56,7 +56,8 @@ async fn a_stranger_on_the_port_of_one_that_did_not_end_is_told() {
     said(&*instance, "stays").await;
     assert_eq!(instance.listener().await, Listener::Other);
     drop(thief);
-    assert_eq!(instance.listener().await, Listener::Nobody);
+    // A process that another test is starting may hold a copy until it is what it will be.
+    soon(async { while instance.listener().await != Listener::Nobody {} }).await;
     soon(instance.stop(crate::ground::stop())).await;
 }
 
