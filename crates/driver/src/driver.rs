@@ -35,7 +35,8 @@ pub trait Held: fmt::Debug + Send {
     /// What is to be remembered before it runs.
     fn record(&self) -> &Record;
 
-    /// Lets it run; answers when its program does.
+    /// Lets it run; answers when its program does. Once begun, it is carried through even if
+    /// nobody waits for the answer.
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>>;
 }
 

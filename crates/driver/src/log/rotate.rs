@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 
 use super::archive::Archive;
@@ -38,7 +38,8 @@ pub enum RotateError {
 /// Moves what is over `rotation.bytes_max` to archives, whole lines where a line is no longer than
 /// that, and deletes archives over `rotation.keep`. Returns how many archives were made.
 ///
-/// One caller at a time for each log.
+/// Of two callers one does it: when an instance is started anew, what is left of its last run may
+/// still be on its way out with the same log.
 ///
 /// # Errors
 ///
@@ -52,7 +53,14 @@ pub fn rotate(log: &Path, rotation: Rotation) -> Result<usize, RotateError> {
 
 fn move_over(log: &Path, rotation: Rotation) -> io::Result<usize> {
     let live = OpenOptions::new().read(true).write(true).open(log)?;
+    // Held until the file is closed, at the latest when we die.
+    match flock(&live, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    }
     recover(log, &live)?;
+    let keep = rotation.keep.max(1);
     let bytes_max = rotation.bytes_max.max(1);
     let mut made = 0;
     loop {
@@ -61,10 +69,12 @@ fn move_over(log: &Path, rotation: Rotation) -> io::Result<usize> {
             break;
         }
         let end = cut(&live, start, bytes_max)?;
+        // Before: a disk that is nearly full has room for the next.
+        prune(log, keep - 1)?;
         move_part(log, &live, start, end)?;
         made += 1;
     }
-    prune(log, rotation.keep.max(1))?;
+    prune(log, keep)?;
     Ok(made)
 }
 
@@ -245,6 +255,19 @@ mod tests {
                 "nothing is there twice, step {steps}"
             );
         }
+    }
+
+    #[test]
+    fn of_two_who_rotate_one_does() {
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("api.log");
+        let (mut writer, _) = open(&log).unwrap();
+        writer.write_all(lines(0, 3000).as_bytes()).unwrap();
+        let other = File::open(&log).unwrap();
+        flock(&other, FlockOperation::LockExclusive).unwrap();
+        assert_eq!(rotate(&log, ROTATION).unwrap(), 0);
+        drop(other);
+        assert!(rotate(&log, ROTATION).unwrap() > 0);
     }
 
     #[test]

@@ -78,12 +78,13 @@ impl Held for HeldProcess {
     }
 
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>> {
-        async move {
+        let started = async move {
             let (record, process, upkeep) = apart(move || self.let_go()).await??;
             let instance = ProcessInstance::watch(record, process, upkeep);
             Ok(Arc::new(instance) as Arc<dyn Instance>)
-        }
-        .boxed()
+        };
+        // Once begun, it is carried through, so that what runs is watched.
+        async { tokio::spawn(started).await.map_err(io::Error::other)? }.boxed()
     }
 }
 

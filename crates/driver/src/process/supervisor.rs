@@ -192,9 +192,11 @@ impl LogKeeper {
 
     /// Rotates a last time.
     async fn finish(&mut self) {
-        if self.running.is_none() {
-            self.start();
+        // One that runs may have looked before the last words.
+        if self.running.is_some() {
+            self.keep().await;
         }
+        self.start();
         self.keep().await;
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use driver::{Command, Driver, Ending, StartError};
 
-use crate::ground::{Ground, acting, soon};
+use crate::ground::{Ground, acting, soon, until};
 
 #[tokio::test]
 async fn instance_finds_what_it_was_given_and_nothing_else() {
@@ -83,6 +83,19 @@ async fn what_is_held_has_not_run_and_dropped_never_does() {
     let instance = ground.start(launch).await.unwrap();
     soon(instance.gone()).await;
     assert!(ground.path().join("ran").exists(), "let go, it runs");
+}
+
+#[tokio::test]
+async fn a_release_that_nobody_waits_for_is_carried_through_and_watched() {
+    let ground = Ground::new();
+    let launch = ground.launch(Command::Shell("touch ran; exit 0".into()));
+    let held = ground.driver.prepare(launch).await.unwrap();
+    let pid = held.record().process.pid;
+    let mut release = held.release();
+    assert!(futures_util::poll!(&mut release).is_pending());
+    drop(release);
+    until("it ran", || ground.path().join("ran").exists()).await;
+    until("it was reaped", || !fs::exists(format!("/proc/{pid}")).unwrap()).await;
 }
 
 #[tokio::test]

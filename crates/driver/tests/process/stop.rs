@@ -1,11 +1,13 @@
 //! Stopping.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use driver::{Ending, Stop, StopSignal};
+use driver::{Ending, Listener, Stop, StopSignal};
+use futures_util::future::{join_all, try_join_all};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ground::{Ground, said, soon, stop, until};
+use crate::ground::{Ground, acting, said, soon, stop, until};
 
 /// Hears no SIGTERM, nor do its children.
 const STUBBORN: &str = "trap '' TERM; echo up; while :; do sleep 1000; done";
@@ -127,6 +129,38 @@ async fn of_two_deadlines_the_earlier_holds() {
         assert!(second.killed);
         assert_eq!(soon(first).await, second);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_start_with_ports_of_their_own_and_end_each_in_its_way() {
+    let ground = Ground::new();
+    let starts = (0..24).map(|number| {
+        let mut launch = ground.launch(acting(&["serve"]));
+        launch.instance = format!("api-{number}").into();
+        launch.log = ground.path().join(format!("api-{number}.log"));
+        ground.start(launch)
+    });
+    let instances = try_join_all(starts).await.unwrap();
+    let ports: BTreeSet<u16> = instances.iter().map(|instance| instance.record().port).collect();
+    assert_eq!(ports.len(), 24);
+    for instance in &instances {
+        said(&**instance, "listening").await;
+        assert_eq!(instance.listener().await, Listener::Own);
+    }
+    let ends = instances.iter().zip(0..).map(|(instance, number)| {
+        let pid = Pid::from_raw(instance.record().process.pid as i32).unwrap();
+        match number % 3 {
+            0 => kill_process(pid, Signal::KILL).unwrap(),
+            1 => kill_process(pid, Signal::STOP).unwrap(),
+            _ => {}
+        }
+        instance.stop(stop())
+    });
+    for stopped in soon(join_all(ends)).await {
+        assert!(matches!(stopped.exit.ending, Ending::Signal(9 | 15)), "{stopped:?}");
+        assert!(!stopped.killed, "{stopped:?}");
+    }
+    assert!(ports.into_iter().all(driver::port::is_free));
 }
 
 #[tokio::test]
