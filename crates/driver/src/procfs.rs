@@ -36,6 +36,14 @@ fn parse(text: &str) -> Option<Stat> {
     Some(Stat { is_zombie: matches!(state, "Z" | "X"), session, start_ticks })
 }
 
+/// The signals that this process ignores, real-time signals left out.
+pub(crate) fn ignored_signals() -> io::Result<impl Iterator<Item = i32>> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    Ok((1..32).filter(move |signal| mask & (1 << (signal - 1)) != 0))
+}
+
 /// Which run of the machine this is.
 pub(crate) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())

@@ -15,6 +15,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use signal_hook::consts::FORBIDDEN;
+use signal_hook::flag;
+
+use crate::procfs;
 
 /// Said by the launcher: the session is there.
 pub(super) const HELD: [u8; 1] = *b"h";
@@ -55,7 +61,18 @@ fn hold() -> io::Result<Option<UnixStream>> {
 }
 
 fn become_program(mut command: Command) -> Result<Infallible, io::Error> {
+    heed_signals()?;
     Err(command.exec())
+}
+
+/// A shell's background jobs ignore SIGINT and SIGQUIT, and what nohup starts SIGHUP; the program
+/// would go on ignoring them. What is caught it finds as by default (execve(2)), so they are caught.
+fn heed_signals() -> io::Result<()> {
+    let ignored = procfs::ignored_signals()?;
+    for signal in ignored.filter(|signal| !FORBIDDEN.contains(signal)) {
+        flag::register(signal, Arc::default())?;
+    }
+    Ok(())
 }
 
 fn tell(mut line: UnixStream, error: &io::Error) {

@@ -3,9 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 
-use driver::{Command, Driver, Ending, StartError};
+use driver::port::Ports;
+use driver::{Command, Driver, Ending, Launcher, ProcessDriver, StartError};
 
-use crate::ground::{Ground, acting, soon, until};
+use crate::ground::{self, Ground, acting, soon, until};
 
 #[tokio::test]
 async fn instance_finds_what_it_was_given_and_nothing_else() {
@@ -54,6 +55,21 @@ async fn instance_leads_a_session_and_a_group_and_holds_nothing_of_ours() {
     let (pid, log) = (record.process.pid, record.log.display().to_string());
     let expected = [format!("{pid} {pid}"), "/dev/null".into(), log.clone(), log, "0".into()];
     assert_eq!(instance.tail(9).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn signals_that_are_ignored_where_we_come_from_are_heard_by_an_instance() {
+    let mut ground = Ground::new();
+    let script = r#"trap '' HUP INT QUIT TERM USR1; exec "$0" launch "$@""#;
+    let actor = ground::actor().into_os_string();
+    let launcher =
+        Launcher { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into(), actor] };
+    ground.driver = ProcessDriver::new(launcher, Ports::default());
+    let instance = ground.shell("grep SigIgn /proc/self/status").await;
+    soon(instance.gone()).await;
+    let line = instance.tail(1).await.unwrap().remove(0);
+    let mask = u64::from_str_radix(line.strip_prefix("SigIgn:\t").unwrap(), 16).unwrap();
+    assert_eq!(mask & 0x7fff_ffff, 0, "{line}");
 }
 
 #[tokio::test]
@@ -149,8 +165,8 @@ async fn a_program_that_the_system_refuses_is_told_with_the_reason() {
 #[tokio::test]
 async fn a_launcher_that_is_none_is_told() {
     let mut ground = Ground::new();
-    let launcher = driver::Launcher { program: "/bin/true".into(), arguments: Vec::new() };
-    ground.driver = driver::ProcessDriver::new(launcher, driver::port::Ports::default());
+    let launcher = Launcher { program: "/bin/true".into(), arguments: Vec::new() };
+    ground.driver = ProcessDriver::new(launcher, Ports::default());
     let lost = ground.start(ground.launch(Command::Line("true".into()))).await.unwrap_err();
     assert!(matches!(lost, StartError::Lost), "{lost:?}");
 }
