@@ -38,6 +38,7 @@ mod snapshot;
 mod sticky;
 mod story;
 mod tunnel;
+mod turnstile;
 mod upstream;
 mod wheel;
 mod worker;

@@ -23,6 +23,7 @@ use crate::parking::Lot;
 use crate::request_id::RequestIds;
 use crate::snapshot::{Leases, Local, Snapshot};
 use crate::sticky::StickyKey;
+use crate::turnstile::Turnstile;
 use crate::wheel::{TICK, Wheel};
 
 /// How often idle connections to instances are looked through.
@@ -113,6 +114,8 @@ pub(crate) struct Worker {
     pub(crate) wheel: Wheel,
     /// Connections that have been idle for a while.
     pub(crate) lot: Lot,
+    /// Where requests of HTTP/1 begin.
+    pub(crate) turnstile: Turnstile,
     pub(crate) rng: RefCell<fastrand::Rng>,
     pub(crate) ids: RequestIds,
     pub(crate) counters: Arc<WorkerCounters>,
@@ -143,6 +146,7 @@ impl Worker {
             pool: Pool::default(),
             wheel: Wheel::new(),
             lot: Lot::new()?,
+            turnstile: Turnstile::default(),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
             counters,
@@ -234,6 +238,10 @@ impl Worker {
         }
     }
 
+    async fn attend_turnstile(self: Rc<Self>) {
+        self.turnstile.turn().await;
+    }
+
     async fn attend_lot(self: Rc<Self>) {
         if let Err(error) = self.lot.attend().await {
             tracing::error!(%error, "idle connections are not attended to any more");
@@ -272,6 +280,7 @@ pub(crate) fn run(
     runtime.block_on(async move {
         let worker = make()?;
         let lot = tokio::task::spawn_local(worker.clone().attend_lot());
+        let turnstile = tokio::task::spawn_local(worker.clone().attend_turnstile());
         let time = tokio::task::spawn_local(worker.clone().keep_time());
         let mut doors = accept::Doors::default();
         while let Some(order) = orders.recv().await {
@@ -292,6 +301,7 @@ pub(crate) fn run(
         }
         time.abort();
         lot.abort();
+        turnstile.abort();
         // They hold the worker, which holds them.
         worker.lot.clear();
         if let Some(log) = &mut *worker.log.borrow_mut() {

@@ -98,13 +98,13 @@ impl Session {
 
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
-        let mut has_begun = false;
+        let (mut has_begun, mut has_waited) = (false, false);
         let idle = self.door.plan.listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
         self.alarm.set(if may_park { PARK_AFTER } else { idle });
         poll_fn(move |cx| {
             if !has_begun {
-                match ready!(self.poll_begun(cx)) {
+                match ready!(self.poll_begun(cx, &mut has_waited)) {
                     Begun::Yes => has_begun = true,
                     Begun::Never => return Poll::Ready(None),
                     Begun::NotYet => {
@@ -127,8 +127,8 @@ impl Session {
 
     /// Ready with the first bytes of a request, or when none will come, or none have for the time
     /// that was set.
-    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Begun> {
-        match self.conn.poll_begun(cx) {
+    fn poll_begun(&mut self, cx: &mut Context<'_>, has_waited: &mut bool) -> Poll<Begun> {
+        match self.poll_first_bytes(cx, has_waited) {
             Poll::Ready(Ok(true)) => Poll::Ready(Begun::Yes),
             Poll::Ready(_) => Poll::Ready(Begun::Never),
             Poll::Pending if self.door.is_closing() && self.has_served => Poll::Ready(Begun::Never),
@@ -138,6 +138,24 @@ impl Session {
             }
             Poll::Pending => self.alarm.poll(cx).map(|()| Begun::NotYet),
         }
+    }
+
+    /// Waits for the first bytes, and for this connection's turn to read them.
+    fn poll_first_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        has_waited: &mut bool,
+    ) -> Poll<Result<bool, Error>> {
+        // What TLS has decrypted already does not show at its socket. When all is to end, whatever
+        // has come is to be seen at once.
+        if let Stream::Plain(socket) = self.conn.stream()
+            && !self.conn.has_unread()
+            && !self.door.is_closing()
+        {
+            ready!(socket.poll_readable(cx))?;
+            ready!(self.door.worker.turnstile.poll_enter(cx, has_waited));
+        }
+        self.conn.poll_begun(cx)
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Fault>> {
