@@ -4,6 +4,7 @@
 //! is written. `config` makes an [`Intent`]; `edge` compiles it into what is served; what is
 //! *observed* never lives here.
 
+pub mod deploy;
 pub mod diff;
 pub mod id;
 pub mod intent;
@@ -12,6 +13,7 @@ pub mod route;
 pub mod server;
 pub mod service;
 
+pub use deploy::{Deploy, Judge, LittleData, Step, Strategy, Surge};
 pub use diff::Diff;
 pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 pub use intent::Intent;

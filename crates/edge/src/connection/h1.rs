@@ -40,6 +40,8 @@ pub(super) struct Session {
     parks_until: Option<Duration>,
     /// Whether a request was answered on it.
     has_served: bool,
+    /// Whether the next request has waited for its turn to begin.
+    has_waited: bool,
 }
 
 /// Whether a request has begun.
@@ -73,7 +75,16 @@ pub(super) async fn serve(session: &mut Session) {
 impl Session {
     /// A connection of which nothing was served yet.
     pub(super) fn new(door: Door, conn: Conn, peer: Peer, alarm: Alarm) -> Self {
-        Self { door, conn, peer, alarm, fault: None, parks_until: None, has_served: false }
+        Self {
+            door,
+            conn,
+            peer,
+            alarm,
+            fault: None,
+            parks_until: None,
+            has_served: false,
+            has_waited: false,
+        }
     }
 
     /// Goes on with one that was parked.
@@ -98,13 +109,14 @@ impl Session {
 
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
-        let (mut has_begun, mut has_waited) = (false, false);
+        let mut has_begun = false;
+        self.has_waited = false;
         let idle = self.door.plan.listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
         self.alarm.set(if may_park { PARK_AFTER } else { idle });
         poll_fn(move |cx| {
             if !has_begun {
-                match ready!(self.poll_begun(cx, &mut has_waited)) {
+                match ready!(self.poll_begun(cx)) {
                     Begun::Yes => has_begun = true,
                     Begun::Never => return Poll::Ready(None),
                     Begun::NotYet => {
@@ -127,8 +139,8 @@ impl Session {
 
     /// Ready with the first bytes of a request, or when none will come, or none have for the time
     /// that was set.
-    fn poll_begun(&mut self, cx: &mut Context<'_>, has_waited: &mut bool) -> Poll<Begun> {
-        match self.poll_first_bytes(cx, has_waited) {
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Begun> {
+        match self.poll_first_bytes(cx) {
             Poll::Ready(Ok(true)) => Poll::Ready(Begun::Yes),
             Poll::Ready(_) => Poll::Ready(Begun::Never),
             Poll::Pending if self.door.is_closing() && self.has_served => Poll::Ready(Begun::Never),
@@ -141,11 +153,7 @@ impl Session {
     }
 
     /// Waits for the first bytes, and for this connection's turn to read them.
-    fn poll_first_bytes(
-        &mut self,
-        cx: &mut Context<'_>,
-        has_waited: &mut bool,
-    ) -> Poll<Result<bool, Error>> {
+    fn poll_first_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         // What TLS has decrypted already does not show at its socket. When all is to end, whatever
         // has come is to be seen at once.
         if let Stream::Plain(socket) = self.conn.stream()
@@ -153,7 +161,7 @@ impl Session {
             && !self.door.is_closing()
         {
             ready!(socket.poll_readable(cx))?;
-            ready!(self.door.worker.turnstile.poll_enter(cx, has_waited));
+            ready!(self.door.worker.turnstile.poll_enter(cx, &mut self.has_waited));
         }
         self.conn.poll_begun(cx)
     }

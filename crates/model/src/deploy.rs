@@ -1,0 +1,132 @@
+//! How a release is replaced by the next: `[services.NAME.deploy]`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// How a release is replaced by the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deploy {
+    /// In which way traffic goes from the old release to the new one.
+    pub strategy: Strategy,
+    /// From an instance's start to its first passed check.
+    pub ready_timeout: Duration,
+    /// What open exchanges get before an old instance is told to stop.
+    pub drain: Duration,
+    /// After the full shift the old release stays warm for so long, and the new one is watched.
+    pub bake: Duration,
+    /// What decides whether the new release stays.
+    pub judge: Judge,
+}
+
+/// In which way traffic goes from the old release to the new one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Strategy {
+    /// Instance by instance.
+    Rolling {
+        /// How many more instances than wanted may start at a time.
+        surge: Surge,
+    },
+    /// All new ones beside all old ones, switched at once.
+    BlueGreen,
+    /// All new ones beside all old ones, and traffic shifted in steps.
+    Canary {
+        /// The shares that come before the whole, never empty, in rising order.
+        steps: Vec<Step>,
+    },
+    /// The old ones stop first; requests wait in the queue meanwhile.
+    Replace,
+}
+
+/// How many more instances than wanted may start at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Surge {
+    /// So many.
+    Count(NonZeroU32),
+    /// This share of the wanted ones, above 0, at most 1, rounded up.
+    Share(f64),
+}
+
+impl Surge {
+    /// How many that are of `replicas`; at least one.
+    pub fn of(self, replicas: u32) -> u32 {
+        match self {
+            Self::Count(count) => count.get(),
+            Self::Share(share) => ((f64::from(replicas) * share).ceil() as u32).max(1),
+        }
+    }
+}
+
+/// One step of a canary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The share of the traffic that the new release gets, above 0 and below 1.
+    pub share: f64,
+    /// How long it is watched.
+    pub watch: Duration,
+}
+
+/// What decides whether a new release stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judge {
+    /// More of the new release's requests than this share may not fail; `None` for no such limit.
+    pub max_error_rate: Option<f64>,
+    /// How sure it must be that the new release is worse before it is taken back; a release that
+    /// is no worse is taken back with a chance of at most 1 less this. Above 0.5, below 1.
+    pub confidence: f64,
+    /// The new release's 95th percentile over the old one's may be at most this, above 1; `None`
+    /// for no such limit.
+    pub max_slowdown: Option<f64>,
+    /// With fewer requests of the new release than this nothing good is said of it.
+    pub min_requests: u64,
+    /// What follows when there were too few.
+    pub little_data: LittleData,
+}
+
+/// What follows when a period of watching is over and there were too few requests to judge by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LittleData {
+    /// The rollout goes on.
+    #[default]
+    GoOn,
+    /// The period lasts until there are enough.
+    Wait,
+    /// A person has to say: the rollout is paused.
+    Hold,
+}
+
+impl Default for Deploy {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Rolling { surge: Surge::Count(NonZeroU32::MIN) },
+            ready_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+            bake: Duration::from_secs(30),
+            judge: Judge::default(),
+        }
+    }
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self {
+            max_error_rate: Some(0.01),
+            confidence: 0.99,
+            max_slowdown: Some(1.5),
+            min_requests: 50,
+            little_data: LittleData::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_replicas_is_rounded_up_and_never_none() {
+        let count = Surge::Count(NonZeroU32::new(3).unwrap());
+        assert_eq!([1, 2, 5, 10].map(|n| Surge::Share(0.25).of(n)), [1, 1, 2, 3]);
+        assert_eq!([1, 10].map(|n| count.of(n)), [3, 3]);
+        assert_eq!(Surge::Share(0.5).of(0), 1);
+    }
+}

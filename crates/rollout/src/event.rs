@@ -1,0 +1,166 @@
+//! What the machine is told, and what it wants done.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use model::InstanceName;
+
+use crate::judge::{Fault, Verdict};
+use crate::tally::Tally;
+
+/// Which release of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The one that is to go.
+    Former,
+    /// The one that is to come.
+    Fresh,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An instance passed its first check.
+    Ready(InstanceName),
+    /// Nothing can reach an instance any more that was retired: it is proved, or its time to drain
+    /// is over and what was open on it is cut.
+    Unreachable(InstanceName),
+    /// An instance ended that was not asked to, or could not be started; with the reason.
+    Failed(InstanceName, String),
+    /// An instance that was asked to stop is gone.
+    Gone(InstanceName),
+    /// What became of the requests since the last sample, of both releases over the same time.
+    Sample {
+        /// Of the new release.
+        fresh: Tally,
+        /// Of the old one.
+        former: Tally,
+    },
+    /// The time that [`Rollout::next_deadline`](crate::Rollout::next_deadline) named has come.
+    Tick,
+    /// A person's word.
+    Command(Command),
+}
+
+/// A person's word on a running rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Shift everything and stay, without watching any longer.
+    Promote,
+    /// Back to the old release.
+    Abort,
+    /// Take no further step. The judge goes on, and what fails is taken back.
+    Pause,
+    /// Go on.
+    Resume,
+}
+
+/// What shall be done, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Start an instance of a release under this name.
+    Start(InstanceName, Side),
+    /// Let exactly these get new requests, in one step for all.
+    Traffic(Traffic),
+    /// Ask an instance to stop. Nothing reaches it.
+    Stop(InstanceName),
+    /// From now on the new release is the one that runs: to be written down before anything else.
+    Commit,
+    /// Something to tell.
+    Tell(News),
+    /// It is over, and nothing is left to do.
+    End(Outcome),
+}
+
+/// Who gets new requests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traffic {
+    /// These instances.
+    pub serving: BTreeSet<InstanceName>,
+    /// The share of the requests that goes to the new release's instances; `None` where it is
+    /// left to the balancing over all.
+    pub share: Option<f64>,
+}
+
+/// What is told of a rollout's progress.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// An instance is being started.
+    Starting(InstanceName, Side),
+    /// An instance passed its first check after so long.
+    Ready(InstanceName, Duration),
+    /// The new release gets this share of the traffic, and is watched for so long.
+    Step {
+        /// From 0 to 1.
+        share: f64,
+        /// How long at least.
+        watch: Duration,
+    },
+    /// The new release gets all, and is watched for so long while the old one stays warm.
+    Bake(Duration),
+    /// What the judge said when a time of watching was over.
+    Judged(Verdict),
+    /// A step takes longer, for want of requests.
+    WaitsForData,
+    /// It is paused.
+    Paused(Pause),
+    /// It goes on.
+    Resumed,
+    /// A person wants it through.
+    Hurried,
+    /// The new release stays.
+    Promoted,
+    /// The old release is brought back.
+    Returning(Reason),
+    /// An instance is asked to stop.
+    Stopping(InstanceName),
+    /// An instance of the old release could not be brought back, and is tried again.
+    TriedAgain(InstanceName, String),
+}
+
+/// Who paused a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// A person.
+    ByHand,
+    /// The judge had too little to judge by, and the rule says that a person decides.
+    LittleData,
+}
+
+/// Why a new release did not stay.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// The judge found it worse.
+    Worse(Fault),
+    /// An instance of it ended, or could not be started.
+    Failed(InstanceName, String),
+    /// An instance of it did not pass a check in time.
+    NotReady(InstanceName, Duration),
+    /// A person wanted it back.
+    Aborted,
+}
+
+/// How a rollout ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The new release runs alone.
+    Promoted,
+    /// The old release runs alone again, or nothing where there was none.
+    RolledBack(Reason),
+    /// The new release is gone, and the old one could not be brought back whole.
+    Broken(Reason),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worse(fault) => write!(f, "worse: {fault}"),
+            Self::Failed(instance, why) => write!(f, "{instance} {why}"),
+            Self::NotReady(instance, after) => {
+                write!(f, "{instance} passed no check within {after:?}")
+            }
+            Self::Aborted => f.write_str("aborted by hand"),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The deployer's machine: how one release of a service is replaced by the next, and the judge who
+//! says whether it stays.
+//!
+//! [`Rollout::step`] is told what happened and says what shall be done. Nothing here does I/O, asks
+//! a clock, draws a random number or waits: time is an argument, and whoever drives the machine
+//! carries out its effects and tells it what came of them. What a rollout goes through is in
+//! `LIFECYCLE.md`.
+
+mod event;
+mod fleet;
+pub mod judge;
+mod machine;
+mod tally;
+
+pub use event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
+pub use fleet::Phase;
+pub use judge::{Fault, Judge, Verdict};
+pub use machine::{Plan, Rollout, Stage, Standing};
+pub use tally::{Latencies, Tally};

@@ -1,0 +1,201 @@
+//! The way forward: new instances come, traffic shifts, the old ones go.
+
+use std::time::Duration;
+
+use model::{LittleData, Strategy};
+
+use super::{Rollout, Stage};
+use crate::event::{Effect, News, Outcome, Pause, Side};
+use crate::fleet::Phase;
+use crate::judge::Verdict;
+
+impl Rollout {
+    /// Lets the old instances go before the new ones come. Whether the stage is over.
+    pub(super) fn clear(&mut self) -> bool {
+        if self.paused.is_none() {
+            self.retire(u32::MAX);
+            self.stop(Side::Former, |phase| phase == Phase::Warm);
+        }
+        let is_over = self.former.is_empty();
+        if is_over {
+            self.stage = Stage::Starting;
+        }
+        is_over
+    }
+
+    /// Starts new instances, and lets them take over as the strategy says. Whether the stage is
+    /// over.
+    pub(super) fn bring_up(&mut self) -> bool {
+        if self.paused.is_some() {
+            return false;
+        }
+        let replicas = self.plan.replicas;
+        let at_once = match self.plan.deploy.strategy {
+            Strategy::Rolling { surge } => surge.of(replicas),
+            _ => replicas,
+        };
+        if let Strategy::Rolling { .. } = self.plan.deploy.strategy {
+            self.take_over_one_by_one();
+        }
+        while self.fresh.staying() < replicas && self.fresh.count(Phase::is_starting) < at_once {
+            self.start(Side::Fresh);
+        }
+        let come = self.fresh.count(|phase| matches!(phase, Phase::Ready | Phase::Serving));
+        if come < replicas {
+            return false;
+        }
+        match first_step(&self.plan.deploy.strategy) {
+            Some(_) if !self.former.is_empty() && !self.is_hurried => self.begin_step(0),
+            _ => self.shift_all(),
+        }
+        true
+    }
+
+    /// Each new instance that is ready serves, and one of the old ones is retired for it.
+    fn take_over_one_by_one(&mut self) {
+        self.admit();
+        let before = self.plan.former.len() as u64;
+        let replicas = u64::from(self.plan.replicas);
+        let missing = replicas - u64::from(self.fresh.count(|phase| phase == Phase::Serving));
+        let kept = (before * missing).div_ceil(replicas) as u32;
+        let serving = self.former.count(|phase| phase == Phase::Serving);
+        self.retire(serving.saturating_sub(kept));
+        if self.plan.deploy.bake.is_zero() {
+            // Nobody will want them back.
+            self.stop(Side::Former, |phase| phase == Phase::Warm);
+        }
+    }
+
+    fn begin_step(&mut self, index: usize) {
+        let Strategy::Canary { steps } = &self.plan.deploy.strategy else { return };
+        let step = steps[index];
+        self.admit();
+        self.share = Some(step.share);
+        self.stage = Stage::Step { index, since: self.now };
+        (self.has_complained, self.is_excused) = (false, false);
+        self.direct();
+        self.tell(News::Step { share: step.share, watch: step.watch });
+    }
+
+    /// Waits until a canary's step is over. Whether it is.
+    pub(super) fn watch_step(&mut self) -> bool {
+        let Stage::Step { index, .. } = self.stage else { return false };
+        if !self.may_go_on() {
+            return false;
+        }
+        let is_last = match &self.plan.deploy.strategy {
+            Strategy::Canary { steps } => index + 1 == steps.len(),
+            _ => true,
+        };
+        match is_last || self.is_hurried {
+            true => self.shift_all(),
+            false => self.begin_step(index + 1),
+        }
+        true
+    }
+
+    /// Gives the new release everything.
+    fn shift_all(&mut self) {
+        self.share = None;
+        self.admit();
+        self.retire(u32::MAX);
+        self.stage = Stage::Baking { since: self.now };
+        (self.has_complained, self.is_excused) = (false, false);
+        self.direct();
+        if !self.bake().is_zero() {
+            self.tell(News::Bake(self.bake()));
+        }
+    }
+
+    /// Waits until the new release has been watched for long enough. Whether it has.
+    pub(super) fn watch_bake(&mut self) -> bool {
+        if !self.bake().is_zero() && !self.may_go_on() {
+            return false;
+        }
+        self.stage = Stage::Finishing;
+        self.effects.push(Effect::Commit);
+        self.tell(News::Promoted);
+        true
+    }
+
+    /// A first release has nothing to go back to, so it is not watched.
+    fn bake(&self) -> Duration {
+        match self.plan.former.is_empty() {
+            true => Duration::ZERO,
+            false => self.plan.deploy.bake,
+        }
+    }
+
+    /// Lets the old instances go. Whether the stage is over.
+    pub(super) fn finish(&mut self) -> bool {
+        self.stop(Side::Former, |phase| phase == Phase::Warm);
+        let is_over = self.former.is_empty();
+        if is_over {
+            self.end(Outcome::Promoted);
+        }
+        is_over
+    }
+
+    /// Until when it is watched at least, if it is.
+    pub(super) fn watched_until(&self) -> Option<Duration> {
+        match (&self.stage, &self.plan.deploy.strategy) {
+            (Stage::Step { index, since }, Strategy::Canary { steps }) => {
+                Some(*since + steps[*index].watch)
+            }
+            (Stage::Baking { since }, _) => Some(*since + self.bake()),
+            _ => None,
+        }
+    }
+
+    /// Whether the time of watching is over, and nothing speaks against going on.
+    fn may_go_on(&mut self) -> bool {
+        if self.is_hurried {
+            return true;
+        }
+        if self.paused.is_some() || self.watched_until().is_some_and(|until| self.now < until) {
+            return false;
+        }
+        let verdict = self.judge.verdict();
+        let rule = self.plan.deploy.judge.little_data;
+        match (&verdict, rule) {
+            (Verdict::NotEnoughData { .. }, LittleData::Wait) => {
+                if !std::mem::replace(&mut self.has_complained, true) {
+                    self.tell(News::Judged(verdict));
+                    self.tell(News::WaitsForData);
+                }
+                false
+            }
+            (Verdict::NotEnoughData { .. }, LittleData::Hold) if !self.is_excused => {
+                self.tell(News::Judged(verdict));
+                self.pause(Pause::LittleData);
+                false
+            }
+            _ => {
+                self.tell(News::Judged(verdict));
+                true
+            }
+        }
+    }
+
+    /// Every new instance that is ready serves.
+    fn admit(&mut self) {
+        for name in self.fresh.in_phase(|phase| phase == Phase::Ready) {
+            self.fresh.set(&name, Phase::Serving);
+        }
+    }
+
+    /// Retires as many of the old instances that serve.
+    fn retire(&mut self, count: u32) {
+        let serving = self.former.in_phase(|phase| phase == Phase::Serving);
+        for name in serving.into_iter().take(count as usize) {
+            self.former.set(&name, Phase::Retiring);
+        }
+    }
+}
+
+fn first_step(strategy: &Strategy) -> Option<model::Step> {
+    match strategy {
+        Strategy::Canary { steps } => steps.first().copied(),
+        _ => None,
+    }
+}

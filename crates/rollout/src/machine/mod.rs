@@ -1,0 +1,372 @@
+//! The machine that carries one deploy through.
+//!
+//! [`Rollout::step`] takes up what happened, goes as far as it can, and says what shall be done
+//! about it. The way forward is in `forward`, the way back in `back`.
+
+mod back;
+mod forward;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{Deploy, InstanceName, ServiceName};
+
+use crate::event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
+use crate::fleet::{Fleet, Phase};
+use crate::judge::{Judge, Verdict};
+
+/// What a rollout is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Of this service; its instances are named after it.
+    pub service: ServiceName,
+    /// In which way.
+    pub deploy: Deploy,
+    /// How many instances of the new release, at least one.
+    pub replicas: u32,
+    /// The instances of the old release, all of which serve; none where there is no old release.
+    pub former: Vec<InstanceName>,
+    /// The number of the next instance: no instance of the service has it or a greater one.
+    pub next_number: u64,
+}
+
+/// A rollout on its way.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    plan: Plan,
+    now: Duration,
+    stage: Stage,
+    fresh: Fleet,
+    former: Fleet,
+    judge: Judge,
+    started: BTreeMap<InstanceName, Duration>,
+    next_number: u64,
+    traffic: Traffic,
+    share: Option<f64>,
+    paused: Option<Pause>,
+    is_hurried: bool,
+    /// In this period of watching: that there is too little data was said.
+    has_complained: bool,
+    /// In this period of watching: a person wants to go on with too little data.
+    is_excused: bool,
+    /// Instances of the old release that could not be brought back.
+    lost: u32,
+    effects: Vec<Effect>,
+}
+
+/// How far a rollout has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// The old instances go first, for the strategy is to replace.
+    Clearing,
+    /// New instances are being started; with a rolling strategy they take over one by one.
+    Starting,
+    /// A canary's step, counted from 0.
+    Step {
+        /// Which.
+        index: usize,
+        /// Since when it is watched.
+        since: Duration,
+    },
+    /// The new release has all traffic.
+    Baking {
+        /// Since when it is watched.
+        since: Duration,
+    },
+    /// The new release stays, and the old one is going.
+    Finishing,
+    /// The old release is coming back.
+    Returning(Reason),
+    /// Over.
+    Ended(Outcome),
+}
+
+/// How a rollout stands, for people.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    /// How far it has come.
+    pub stage: &'a Stage,
+    /// The share of the traffic that the new release gets by itself, if it is set.
+    pub share: Option<f64>,
+    /// Until when it is watched at least, in the machine's time.
+    pub watched_until: Option<Duration>,
+    /// Who paused it, if anybody.
+    pub paused: Option<Pause>,
+    /// What the judge says now, and has seen.
+    pub judge: &'a Judge,
+    /// Every instance that is not gone, and how far it has come.
+    pub instances: Vec<(&'a InstanceName, Side, Phase)>,
+}
+
+impl Rollout {
+    /// Begins, and says what shall be done first. Times are since an origin that the caller chose.
+    pub fn begin(plan: Plan, now: Duration) -> (Self, Vec<Effect>) {
+        assert!(plan.replicas > 0, "a service has at least one instance");
+        let former = Fleet::serving(plan.former.iter().cloned());
+        let is_replace = plan.deploy.strategy == model::Strategy::Replace;
+        let mut rollout = Self {
+            now,
+            stage: if is_replace { Stage::Clearing } else { Stage::Starting },
+            fresh: Fleet::default(),
+            judge: Judge::new(&plan.deploy.judge),
+            started: BTreeMap::new(),
+            next_number: plan.next_number,
+            traffic: Traffic { serving: plan.former.iter().cloned().collect(), share: None },
+            share: None,
+            paused: None,
+            is_hurried: false,
+            has_complained: false,
+            is_excused: false,
+            lost: 0,
+            effects: Vec::new(),
+            former,
+            plan,
+        };
+        let effects = rollout.settle();
+        (rollout, effects)
+    }
+
+    /// Takes `event` up. `now` never goes back.
+    pub fn step(&mut self, now: Duration, event: Event) -> Vec<Effect> {
+        debug_assert!(now >= self.now, "time goes on");
+        self.now = now;
+        self.note(event);
+        self.settle()
+    }
+
+    /// When it wants an [`Event::Tick`], if it does.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let starting = self.fresh.iter().chain(self.former.iter());
+        let starts = starting.filter_map(|(_, phase)| match phase {
+            Phase::Starting { until } => Some(until),
+            _ => None,
+        });
+        let watched = self.watched_until().filter(|until| *until > self.now);
+        starts.chain(watched).min()
+    }
+
+    /// Whether it is over.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.stage {
+            Stage::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// The number of the next instance that is started.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing<'_> {
+        let of = |side| move |(name, phase)| (name, side, phase);
+        let fresh = self.fresh.iter().map(of(Side::Fresh));
+        let former = self.former.iter().map(of(Side::Former));
+        Standing {
+            stage: &self.stage,
+            share: self.share,
+            watched_until: self.watched_until(),
+            paused: self.paused,
+            judge: &self.judge,
+            instances: former.chain(fresh).collect(),
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Ready(name) => self.ready(&name),
+            Event::Unreachable(name) => {
+                if let Some(fleet) = self.fleet_of(&name)
+                    && fleet.phase(&name) == Some(Phase::Retiring)
+                {
+                    fleet.set(&name, Phase::Warm);
+                }
+            }
+            Event::Failed(name, why) => self.failed(name, why),
+            Event::Gone(name) => {
+                if let Some(fleet) = self.fleet_of(&name) {
+                    fleet.remove(&name);
+                }
+            }
+            Event::Sample { fresh, former } if !self.is_decided() => {
+                self.judge.observe(&fresh, &former);
+                if let Verdict::Worse(fault) = self.judge.verdict() {
+                    self.turn_back(Reason::Worse(fault));
+                }
+            }
+            Event::Sample { .. } | Event::Tick => {}
+            Event::Command(command) => self.obey(command),
+        }
+    }
+
+    fn ready(&mut self, name: &InstanceName) {
+        let Some(fleet) = self.fleet_of(name) else { return };
+        if fleet.phase(name).is_some_and(Phase::is_starting) {
+            fleet.set(name, Phase::Ready);
+            let took = self.started.get(name).map_or(Duration::ZERO, |at| self.now - *at);
+            self.tell(News::Ready(name.clone(), took));
+        }
+    }
+
+    fn failed(&mut self, name: InstanceName, why: String) {
+        if self.fresh.phase(&name).is_some() {
+            self.fresh_failed(name, why);
+            return;
+        }
+        match self.former.phase(&name) {
+            // Whoever keeps what runs starts it again, under the same name.
+            None | Some(Phase::Serving) => {}
+            Some(Phase::Starting { .. } | Phase::Ready) => self.lose(name, why),
+            Some(Phase::Retiring | Phase::Warm | Phase::Stopping) => self.former.remove(&name),
+        }
+    }
+
+    fn fresh_failed(&mut self, name: InstanceName, why: String) {
+        match self.stage {
+            // It is kept as what runs, and started again under the same name.
+            Stage::Finishing | Stage::Ended(_) => {}
+            Stage::Returning(_) => self.fresh.remove(&name),
+            _ => {
+                self.fresh.remove(&name);
+                self.turn_back(Reason::Failed(name, why));
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        if self.is_decided() {
+            return;
+        }
+        match command {
+            Command::Promote => {
+                (self.paused, self.is_hurried) = (None, true);
+                self.tell(News::Hurried);
+            }
+            Command::Abort => self.turn_back(Reason::Aborted),
+            Command::Pause => self.pause(Pause::ByHand),
+            Command::Resume => {
+                if let Some(paused) = self.paused.take() {
+                    self.is_excused |= paused == Pause::LittleData;
+                    self.tell(News::Resumed);
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, why: Pause) {
+        if self.paused.is_none() {
+            self.paused = Some(why);
+            self.tell(News::Paused(why));
+        }
+    }
+
+    /// Goes as far as it can.
+    fn settle(&mut self) -> Vec<Effect> {
+        self.give_up_slow_starts();
+        loop {
+            let has_moved = match self.stage {
+                Stage::Clearing => self.clear(),
+                Stage::Starting => self.bring_up(),
+                Stage::Step { .. } => self.watch_step(),
+                Stage::Baking { .. } => self.watch_bake(),
+                Stage::Finishing => self.finish(),
+                Stage::Returning(_) => self.bring_back(),
+                Stage::Ended(_) => false,
+            };
+            self.direct();
+            if !has_moved {
+                break;
+            }
+        }
+        self.check_invariants();
+        std::mem::take(&mut self.effects)
+    }
+
+    fn give_up_slow_starts(&mut self) {
+        let now = self.now;
+        let is_late = |phase| matches!(phase, Phase::Starting { until } if until <= now);
+        for name in self.former.in_phase(is_late) {
+            let why = format!("passed no check within {:?}", self.plan.deploy.ready_timeout);
+            self.effects.push(Effect::Stop(name.clone()));
+            self.lose(name.clone(), why);
+            self.former.set(&name, Phase::Stopping);
+        }
+        if !self.is_decided()
+            && let Some(name) = self.fresh.in_phase(is_late).into_iter().next()
+        {
+            self.turn_back(Reason::NotReady(name, self.plan.deploy.ready_timeout));
+        }
+    }
+
+    /// Lets exactly those have traffic that serve, if it is not so yet.
+    fn direct(&mut self) {
+        let is_serving = |phase| phase == Phase::Serving;
+        let serving = self.fresh.in_phase(is_serving).into_iter();
+        let serving = serving.chain(self.former.in_phase(is_serving)).collect();
+        let traffic = Traffic { serving, share: self.share };
+        if traffic != self.traffic {
+            self.traffic = traffic.clone();
+            self.effects.push(Effect::Traffic(traffic));
+        }
+    }
+
+    fn start(&mut self, side: Side) {
+        let name = InstanceName::from(format!("{}-{}", self.plan.service, self.next_number));
+        self.next_number += 1;
+        let until = self.now + self.plan.deploy.ready_timeout;
+        self.started.insert(name.clone(), self.now);
+        let fleet = match side {
+            Side::Fresh => &mut self.fresh,
+            Side::Former => &mut self.former,
+        };
+        fleet.set(&name, Phase::Starting { until });
+        self.tell(News::Starting(name.clone(), side));
+        self.effects.push(Effect::Start(name, side));
+    }
+
+    /// Asks those of a release to stop that nothing can reach.
+    fn stop(&mut self, side: Side, is_meant: impl Fn(Phase) -> bool) {
+        let fleet = match side {
+            Side::Fresh => &mut self.fresh,
+            Side::Former => &mut self.former,
+        };
+        for name in fleet.in_phase(is_meant) {
+            fleet.set(&name, Phase::Stopping);
+            self.effects.push(Effect::Tell(News::Stopping(name.clone())));
+            self.effects.push(Effect::Stop(name));
+        }
+    }
+
+    fn tell(&mut self, news: News) {
+        self.effects.push(Effect::Tell(news));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.stage = Stage::Ended(outcome.clone());
+        self.direct();
+        self.effects.push(Effect::End(outcome));
+    }
+
+    fn fleet_of(&mut self, name: &InstanceName) -> Option<&mut Fleet> {
+        match (self.fresh.phase(name), self.former.phase(name)) {
+            (Some(_), _) => Some(&mut self.fresh),
+            (None, Some(_)) => Some(&mut self.former),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether it is certain which release stays.
+    fn is_decided(&self) -> bool {
+        matches!(self.stage, Stage::Finishing | Stage::Returning(_) | Stage::Ended(_))
+    }
+
+    fn check_invariants(&self) {
+        let unreached = self.former.iter().chain(self.fresh.iter());
+        let unreached = unreached.filter(|(_, phase)| *phase != Phase::Serving);
+        for (name, phase) in unreached {
+            debug_assert!(!self.traffic.serving.contains(name), "{name} is {phase:?} and serves");
+        }
+        debug_assert!(self.share.is_none() || matches!(self.stage, Stage::Step { .. }));
+    }
+}

@@ -1,0 +1,327 @@
+//! The machine in a simulated world: instances that start, fail, hang, drain and stop as chance
+//! has it, persons who change their minds, time that jumps. After every step what must always hold
+//! is looked at. `ROLLOUT_SEED=17` replays one run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fastrand::Rng;
+use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
+use rollout::{Command, Effect, Event, Outcome, Phase, Plan, Rollout, Side, Stage, Tally, Traffic};
+
+const SEEDS: u64 = 10_000;
+
+/// One run.
+struct World {
+    seed: u64,
+    chance: Rng,
+    now: Duration,
+    plan: Plan,
+    rollout: Rollout,
+    /// What is going to happen, by when and in which order it was planned.
+    coming: BTreeMap<(Duration, u64), Event>,
+    planned: u64,
+    running: BTreeMap<InstanceName, Side>,
+    traffic: Traffic,
+    /// Had traffic since they were last known to be out of reach.
+    reachable: BTreeSet<InstanceName>,
+    committed: bool,
+    outcome: Option<Outcome>,
+    temper: Temper,
+}
+
+/// How troubled a run is, as chances.
+struct Temper {
+    start_fails: f64,
+    start_hangs: f64,
+    dies: f64,
+    word: f64,
+    fresh_errors: f64,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut chance = Rng::with_seed(seed);
+        let mut maybe = |most: f64| if chance.bool() { 0.0 } else { chance.f64() * most };
+        let temper = Temper {
+            start_fails: maybe(0.5),
+            start_hangs: maybe(0.3),
+            dies: maybe(0.1),
+            word: maybe(0.1),
+            fresh_errors: maybe(0.6),
+        };
+        let plan = plan(&mut chance);
+        let now = Duration::from_secs(1000);
+        let (rollout, effects) = Rollout::begin(plan.clone(), now);
+        let serving: BTreeSet<_> = plan.former.iter().cloned().collect();
+        let mut world = Self {
+            seed,
+            chance,
+            now,
+            rollout,
+            coming: BTreeMap::new(),
+            planned: 0,
+            running: plan.former.iter().map(|name| (name.clone(), Side::Former)).collect(),
+            reachable: serving.clone(),
+            traffic: Traffic { serving, share: None },
+            committed: false,
+            outcome: None,
+            plan,
+            temper,
+        };
+        world.carry_out(effects);
+        world
+    }
+
+    fn soon(&mut self, most: u64, event: Event) {
+        let at = self.now + Duration::from_millis(self.chance.u64(0..most));
+        self.planned += 1;
+        self.coming.insert((at, self.planned), event);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            assert!(self.outcome.is_none(), "seed {}: {effect:?} after the end", self.seed);
+            match effect {
+                Effect::Start(name, side) => self.start(name, side),
+                Effect::Traffic(traffic) => self.direct(traffic),
+                Effect::Stop(name) => self.stop(name),
+                Effect::Commit => {
+                    assert!(!self.committed, "seed {}: committed twice", self.seed);
+                    self.committed = true;
+                }
+                Effect::Tell(_) => {}
+                Effect::End(outcome) => self.outcome = Some(outcome),
+            }
+        }
+        self.look();
+    }
+
+    fn start(&mut self, name: InstanceName, side: Side) {
+        let before = self.running.insert(name.clone(), side);
+        assert_eq!(before, None, "seed {}: {name} started twice", self.seed);
+        // What ran once runs again, mostly.
+        let calm = if side == Side::Former { 0.3 } else { 1.0 };
+        let fate = self.chance.f64();
+        if fate < self.temper.start_fails * calm {
+            self.soon(2_000, Event::Failed(name, "exited with code 1".into()));
+        } else if fate > (self.temper.start_fails + self.temper.start_hangs) * calm {
+            self.soon(3_000, Event::Ready(name));
+        }
+    }
+
+    fn direct(&mut self, traffic: Traffic) {
+        let seed = self.seed;
+        assert_ne!(traffic, self.traffic, "seed {seed}: said without need");
+        for name in &traffic.serving {
+            assert!(self.running.contains_key(name), "seed {seed}: {name} serves and is gone");
+        }
+        let left = self.traffic.serving.difference(&traffic.serving).cloned();
+        for name in left.collect::<Vec<_>>() {
+            self.soon(5_000, Event::Unreachable(name));
+        }
+        // Whoever gets traffic again is waited for no longer.
+        let serving = traffic.serving.clone();
+        self.coming.retain(|_, event| match event {
+            Event::Unreachable(name) => !serving.contains(name),
+            _ => true,
+        });
+        self.reachable.extend(traffic.serving.iter().cloned());
+        self.traffic = traffic;
+    }
+
+    fn stop(&mut self, name: InstanceName) {
+        let seed = self.seed;
+        assert!(!self.reachable.contains(&name), "seed {seed}: {name} is stopped within reach");
+        assert!(self.running.contains_key(&name), "seed {seed}: {name} is stopped and gone");
+        self.soon(3_000, Event::Gone(name));
+    }
+
+    /// What must hold after every step.
+    fn look(&self) {
+        let Self { seed, plan, .. } = self;
+        let had_one = !plan.former.is_empty();
+        let instances = self.rollout.standing().instances;
+        let could_serve = instances.iter().any(|(_, _, phase)| {
+            matches!(phase, Phase::Ready | Phase::Serving | Phase::Retiring | Phase::Warm)
+        });
+        if had_one && could_serve && plan.deploy.strategy != Strategy::Replace {
+            assert!(!self.traffic.serving.is_empty(), "seed {seed}: nobody serves");
+        }
+        if let Some(share) = self.traffic.share {
+            assert!(share > 0.0 && share < 1.0, "seed {seed}");
+            let sides: BTreeSet<_> =
+                self.traffic.serving.iter().map(|name| self.running[name]).collect();
+            assert_eq!(sides.len(), 2, "seed {seed}: a share of one release's traffic");
+        }
+        if plan.deploy.strategy == Strategy::Replace {
+            let sides: BTreeSet<_> = self.running.values().collect();
+            assert!(sides.len() < 2, "seed {seed}: two releases at once");
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        match &event {
+            Event::Unreachable(name) => drop(self.reachable.remove(name)),
+            Event::Gone(name) => drop(self.running.remove(name)),
+            Event::Failed(name, _) => self.fail(&name.clone()),
+            _ => {}
+        }
+        let effects = self.rollout.step(self.now, event);
+        self.carry_out(effects);
+    }
+
+    /// One that ended is gone, unless it is kept: then it is there again under the same name.
+    fn fail(&mut self, name: &InstanceName) {
+        let instances = self.rollout.standing().instances;
+        let known = instances.iter().find(|(known, ..)| *known == name);
+        let stage = self.rollout.standing().stage.clone();
+        let is_kept = match known {
+            Some((_, Side::Former, phase)) => *phase == Phase::Serving,
+            Some((_, Side::Fresh, _)) => matches!(stage, Stage::Finishing | Stage::Ended(_)),
+            None => true,
+        };
+        if !is_kept {
+            self.running.remove(name);
+            self.reachable.remove(name);
+            let is_of = |event: &Event| match event {
+                Event::Ready(it) | Event::Unreachable(it) | Event::Gone(it) => it == name,
+                _ => false,
+            };
+            self.coming.retain(|_, event| !is_of(event));
+        }
+    }
+
+    fn next(&mut self) {
+        let coming = self.coming.first_key_value().map(|((at, _), _)| *at);
+        let sample = self.now + Duration::from_millis(500);
+        let deadline = self.rollout.next_deadline();
+        let at = coming.into_iter().chain(deadline).chain([sample]).min().unwrap_or(sample);
+        self.now = at.max(self.now);
+        if coming == Some(at) {
+            let (_, event) = self.coming.pop_first().expect("it was looked at");
+            return self.step(event);
+        }
+        if deadline == Some(at) {
+            return self.step(Event::Tick);
+        }
+        let sample = self.sample();
+        self.step(sample);
+        self.meddle();
+    }
+
+    fn sample(&mut self) -> Event {
+        let mut tally = |side, rate: f64| {
+            let serves = self.traffic.serving.iter().any(|name| self.running[name] == side);
+            let requests = if serves { self.chance.u64(0..40) } else { 0 };
+            let errors = (0..requests).filter(|_| self.chance.f64() < rate).count() as u64;
+            Tally { requests, errors, ..Tally::default() }
+        };
+        let fresh = tally(Side::Fresh, self.temper.fresh_errors);
+        Event::Sample { fresh, former: tally(Side::Former, 0.0) }
+    }
+
+    /// An instance dies, or a person says something.
+    fn meddle(&mut self) {
+        if self.outcome.is_none() && self.chance.f64() < self.temper.dies {
+            let names: Vec<_> = self.running.keys().cloned().collect();
+            if let Some(name) = self.chance.choice(names) {
+                self.step(Event::Failed(name, "ended by SIGKILL".into()));
+            }
+        }
+        if self.outcome.is_none() && self.chance.f64() < self.temper.word {
+            let words = [Command::Promote, Command::Abort, Command::Pause, Command::Resume];
+            let word = self.chance.choice(words).expect("there are some");
+            self.step(Event::Command(word));
+        }
+        if self.outcome.is_none() && self.rollout.standing().paused.is_some() {
+            // Nobody pauses for ever.
+            self.temper.word = self.temper.word.max(0.1);
+        }
+    }
+
+    fn run(mut self) -> Outcome {
+        for _ in 0..20_000 {
+            if self.outcome.is_some() {
+                return self.end();
+            }
+            self.next();
+        }
+        panic!("seed {}: it never ends: {:?}", self.seed, self.rollout.standing());
+    }
+
+    fn end(self) -> Outcome {
+        let Self { seed, running, traffic, plan, .. } = self;
+        let outcome = self.outcome.expect("it ended");
+        let all = |side| running.values().filter(|of| **of == side).count() as u32;
+        let serving = traffic.serving.len() as u32;
+        assert_eq!(self.committed, outcome == Outcome::Promoted, "seed {seed}");
+        assert_eq!(traffic.share, None, "seed {seed}");
+        match &outcome {
+            Outcome::Promoted => {
+                let there = (all(Side::Fresh), all(Side::Former), serving);
+                assert_eq!(there, (plan.replicas, 0, plan.replicas), "seed {seed}");
+            }
+            Outcome::RolledBack(_) => {
+                let wanted = plan.former.len() as u32;
+                let there = (all(Side::Fresh), all(Side::Former), serving);
+                assert_eq!(there, (0, wanted, wanted), "seed {seed}");
+            }
+            Outcome::Broken(_) => {
+                assert_eq!(serving as usize, running.len(), "seed {seed}: something idles");
+                assert!(all(Side::Fresh) == 0 || all(Side::Former) == 0, "seed {seed}: a mix");
+            }
+        }
+        outcome
+    }
+}
+
+fn plan(chance: &mut Rng) -> Plan {
+    let seconds = |chance: &mut Rng, most| Duration::from_secs(chance.u64(0..most));
+    let strategy = match chance.u8(0..4) {
+        0 if chance.bool() => {
+            Strategy::Rolling { surge: Surge::Count(1.try_into().expect("not 0")) }
+        }
+        0 => Strategy::Rolling { surge: Surge::Share(chance.f64().max(0.01)) },
+        1 => Strategy::BlueGreen,
+        2 => {
+            let step = |share| Step { share, watch: seconds(chance, 30) };
+            Strategy::Canary { steps: [0.05, 0.25, 0.5].map(step).to_vec() }
+        }
+        _ => Strategy::Replace,
+    };
+    let little = [LittleData::GoOn, LittleData::Wait, LittleData::Hold];
+    let judge = model::Judge {
+        little_data: chance.choice(little).expect("there are some"),
+        ..model::Judge::default()
+    };
+    let deploy = Deploy {
+        strategy,
+        bake: seconds(chance, 30),
+        ready_timeout: Duration::from_secs(chance.u64(1..5)),
+        judge,
+        ..Deploy::default()
+    };
+    let former = chance.u32(0..5);
+    let former = (1..=former).map(|number| format!("api-{number}").into()).collect();
+    Plan { service: "api".into(), deploy, replicas: chance.u32(1..5), former, next_number: 10 }
+}
+
+#[test]
+fn whatever_happens_it_ends_in_the_old_release_or_the_new_one() {
+    if let Ok(seed) = std::env::var("ROLLOUT_SEED") {
+        World::new(seed.parse().expect("a number")).run();
+        return;
+    }
+    let mut ends = [0; 3];
+    for seed in 0..SEEDS {
+        ends[match World::new(seed).run() {
+            Outcome::Promoted => 0,
+            Outcome::RolledBack(_) => 1,
+            Outcome::Broken(_) => 2,
+        }] += 1;
+    }
+    println!("promoted, rolled back, broken: {ends:?} of {SEEDS}");
+    // Otherwise the runs would be too calm, or too troubled, to show anything.
+    assert!(ends[0] > SEEDS / 10 && ends[1] > SEEDS / 4 && ends[2] > 0, "{ends:?}");
+}

@@ -1,0 +1,330 @@
+//! The ways that a rollout takes, told as a conversation: what happened, and what is done about it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
+use rollout::{Command, Effect, Event, Outcome, Plan, Rollout, Side, Tally};
+
+/// Tells a rollout what happens, and writes down what it does.
+struct Talk {
+    rollout: Rollout,
+    now: Duration,
+    said: String,
+}
+
+impl Talk {
+    fn new(deploy: Deploy, replicas: u32, former: u32) -> Self {
+        let former = (1..=former).map(|number| name("api", number)).collect();
+        let plan = Plan { service: "api".into(), deploy, replicas, former, next_number: 3 };
+        let (rollout, effects) = Rollout::begin(plan, Duration::ZERO);
+        let mut talk = Self { rollout, now: Duration::ZERO, said: String::new() };
+        talk.write(effects);
+        talk
+    }
+
+    fn hears(mut self, event: Event) -> Self {
+        let effects = self.rollout.step(self.now, event);
+        self.write(effects);
+        self
+    }
+
+    /// What is done about it.
+    fn does(mut self, expected: &[&str]) -> Self {
+        let said = std::mem::take(&mut self.said);
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+        self
+    }
+
+    fn ready(self, number: u32) -> Self {
+        self.hears(Event::Ready(name("api", number)))
+    }
+
+    fn unreachable(self, number: u32) -> Self {
+        self.hears(Event::Unreachable(name("api", number)))
+    }
+
+    fn gone(self, number: u32) -> Self {
+        self.hears(Event::Gone(name("api", number)))
+    }
+
+    fn failed(self, number: u32) -> Self {
+        self.hears(Event::Failed(name("api", number), "exited with code 1".into()))
+    }
+
+    fn command(self, command: Command) -> Self {
+        self.hears(Event::Command(command))
+    }
+
+    fn sample(self, fresh: (u64, u64), former: (u64, u64)) -> Self {
+        let tally = |(requests, errors)| Tally { requests, errors, ..Tally::default() };
+        self.hears(Event::Sample { fresh: tally(fresh), former: tally(former) })
+    }
+
+    /// Time goes on, to the deadline that the rollout named.
+    fn waits(mut self, seconds: u64) -> Self {
+        self.now += Duration::from_secs(seconds);
+        assert_eq!(self.rollout.next_deadline(), Some(self.now));
+        self.hears(Event::Tick)
+    }
+
+    fn write(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let line = match effect {
+                Effect::Start(name, Side::Fresh) => format!("start {name}"),
+                Effect::Start(name, Side::Former) => format!("start {name} of the old"),
+                Effect::Traffic(traffic) => {
+                    let names: Vec<_> = traffic.serving.iter().map(InstanceName::as_str).collect();
+                    let share = traffic.share.map(|share| format!(" {share} to the new"));
+                    format!("traffic {}{}", names.join(" "), share.unwrap_or_default())
+                }
+                Effect::Stop(name) => format!("stop {name}"),
+                Effect::Commit => "commit".into(),
+                Effect::Tell(_) => continue,
+                Effect::End(Outcome::Promoted) => "promoted".into(),
+                Effect::End(Outcome::RolledBack(reason)) => format!("rolled back: {reason}"),
+                Effect::End(Outcome::Broken(reason)) => format!("broken: {reason}"),
+            };
+            writeln!(self.said, "{line}").expect("a string takes everything");
+        }
+    }
+}
+
+fn name(service: &str, number: u32) -> InstanceName {
+    format!("{service}-{number}").into()
+}
+
+fn deploy(strategy: Strategy) -> Deploy {
+    Deploy { strategy, ..Deploy::default() }
+}
+
+fn rolling() -> Deploy {
+    deploy(Strategy::Rolling { surge: Surge::Count(1.try_into().expect("not 0")) })
+}
+
+fn canary() -> Deploy {
+    let step = |share, seconds| Step { share, watch: Duration::from_secs(seconds) };
+    deploy(Strategy::Canary { steps: vec![step(0.1, 20), step(0.5, 30)] })
+}
+
+#[test]
+fn rolling_goes_instance_by_instance_and_keeps_the_old_ones_warm() {
+    Talk::new(rolling(), 2, 2)
+        .does(&["start api-3"])
+        .ready(3)
+        .does(&["start api-4", "traffic api-2 api-3"])
+        .unreachable(1)
+        .does(&[])
+        .ready(4)
+        .does(&["traffic api-3 api-4"])
+        .unreachable(2)
+        .sample((100, 0), (100, 0))
+        .does(&[])
+        .waits(30)
+        .does(&["commit", "stop api-1", "stop api-2"])
+        .gone(1)
+        .does(&[])
+        .gone(2)
+        .does(&["promoted"]);
+}
+
+#[test]
+fn rolling_without_a_bake_stops_each_old_instance_when_its_successor_serves() {
+    Talk::new(Deploy { bake: Duration::ZERO, ..rolling() }, 2, 2)
+        .ready(3)
+        .does(&["start api-3", "start api-4", "traffic api-2 api-3"])
+        .unreachable(1)
+        .does(&["stop api-1"])
+        .ready(4)
+        .does(&["traffic api-3 api-4", "commit"])
+        .gone(1)
+        .unreachable(2)
+        .gone(2)
+        .does(&["stop api-2", "promoted"]);
+}
+
+#[test]
+fn rolling_works_with_one_replica_and_to_more_or_fewer() {
+    Talk::new(rolling(), 1, 1)
+        .ready(3)
+        .does(&["start api-3", "traffic api-3"])
+        .unreachable(1)
+        .command(Command::Promote)
+        .does(&["commit", "stop api-1"]);
+    Talk::new(rolling(), 1, 2).ready(3).does(&["start api-3", "traffic api-3"]);
+    Talk::new(rolling(), 3, 1)
+        .ready(3)
+        .does(&["start api-3", "start api-4", "traffic api-1 api-3"])
+        .ready(4)
+        .does(&["start api-5", "traffic api-1 api-3 api-4"])
+        .ready(5)
+        .does(&["traffic api-3 api-4 api-5"]);
+}
+
+#[test]
+fn blue_green_switches_at_once_and_back_at_once() {
+    Talk::new(deploy(Strategy::BlueGreen), 2, 2)
+        .does(&["start api-3", "start api-4"])
+        .ready(4)
+        .does(&[])
+        .ready(3)
+        .does(&["traffic api-3 api-4"])
+        .unreachable(1)
+        .sample((40, 0), (0, 0))
+        .sample((40, 30), (0, 0))
+        .does(&["traffic api-1 api-2"])
+        .unreachable(3)
+        .does(&["stop api-3"])
+        .gone(3)
+        .unreachable(4)
+        .gone(4)
+        .does(&[
+            "stop api-4",
+            "rolled back: worse: it failed 30 of 80 requests (37.5 %), and 1 % may fail",
+        ]);
+}
+
+#[test]
+fn canary_shifts_in_steps() {
+    Talk::new(canary(), 1, 1)
+        .does(&["start api-3"])
+        .ready(3)
+        .does(&["traffic api-1 api-3 0.1 to the new"])
+        .sample((60, 0), (500, 0))
+        .waits(20)
+        .does(&["traffic api-1 api-3 0.5 to the new"])
+        .waits(30)
+        .does(&["traffic api-3"])
+        .unreachable(1)
+        .waits(30)
+        .does(&["commit", "stop api-1"])
+        .gone(1)
+        .does(&["promoted"]);
+}
+
+#[test]
+fn a_bad_canary_is_taken_back_before_its_time() {
+    Talk::new(canary(), 1, 1)
+        .ready(3)
+        .does(&["start api-3", "traffic api-1 api-3 0.1 to the new"])
+        .sample((0, 0), (100, 0))
+        .sample((10, 9), (90, 0))
+        .does(&["traffic api-1"])
+        .unreachable(3)
+        .gone(3)
+        .does(&[
+            "stop api-3",
+            "rolled back: worse: it failed 9 of 10 requests (90.0 %), \
+             the old release 0 of 190 requests (0.0 %)",
+        ]);
+}
+
+#[test]
+fn replace_lets_the_old_ones_go_first_on_both_ways() {
+    Talk::new(deploy(Strategy::Replace), 1, 1)
+        .does(&["traffic "])
+        .unreachable(1)
+        .does(&["stop api-1"])
+        .gone(1)
+        .does(&["start api-3"])
+        .failed(3)
+        .does(&["start api-4 of the old"])
+        .ready(4)
+        .does(&["traffic api-4", "rolled back: api-3 exited with code 1"]);
+}
+
+#[test]
+fn an_instance_that_is_never_ready_ends_the_deploy() {
+    Talk::new(rolling(), 2, 2)
+        .ready(3)
+        .unreachable(1)
+        .does(&["start api-3", "start api-4", "traffic api-2 api-3"])
+        .waits(60)
+        .does(&["traffic api-1 api-2", "stop api-4"])
+        .unreachable(3)
+        .gone(3)
+        .gone(4)
+        .does(&["stop api-3", "rolled back: api-4 passed no check within 60s"]);
+}
+
+#[test]
+fn a_first_release_is_there_as_soon_as_it_is_ready_or_nothing_is() {
+    Talk::new(canary(), 2, 0)
+        .does(&["start api-3", "start api-4"])
+        .ready(3)
+        .ready(4)
+        .does(&["traffic api-3 api-4", "commit", "promoted"]);
+    Talk::new(rolling(), 1, 0)
+        .failed(3)
+        .does(&["start api-3", "rolled back: api-3 exited with code 1"]);
+}
+
+#[test]
+fn pause_stops_steps_but_not_the_judge() {
+    let paused = || {
+        Talk::new(canary(), 1, 1)
+            .ready(3)
+            .command(Command::Pause)
+            .waits(20)
+            .does(&["start api-3", "traffic api-1 api-3 0.1 to the new"])
+    };
+    paused().command(Command::Resume).does(&["traffic api-1 api-3 0.5 to the new"]);
+    paused().command(Command::Promote).does(&["traffic api-3", "commit"]);
+    paused().command(Command::Abort).does(&["traffic api-1"]);
+    paused().sample((0, 0), (50, 0)).sample((9, 9), (40, 0)).does(&["traffic api-1"]);
+}
+
+#[test]
+fn with_too_little_data_it_goes_on_or_waits_or_holds_as_the_rule_says() {
+    let bakes = |little_data| {
+        let judge = model::Judge { little_data, ..model::Judge::default() };
+        Talk::new(Deploy { judge, ..deploy(Strategy::BlueGreen) }, 1, 1)
+            .ready(3)
+            .unreachable(1)
+            .sample((49, 0), (0, 0))
+            .waits(30)
+    };
+    let begun = ["start api-3", "traffic api-3"];
+    let over = ["commit", "stop api-1"];
+    bakes(LittleData::GoOn).does(&[&begun[..], &over].concat());
+    bakes(LittleData::Wait).does(&begun).sample((1, 0), (0, 0)).does(&over);
+    bakes(LittleData::Hold)
+        .sample((1, 0), (0, 0))
+        .does(&begun)
+        .command(Command::Resume)
+        .does(&over);
+}
+
+#[test]
+fn once_decided_nobody_changes_it() {
+    Talk::new(deploy(Strategy::BlueGreen), 1, 1)
+        .ready(3)
+        .command(Command::Promote)
+        .does(&["start api-3", "traffic api-3", "commit"])
+        .command(Command::Abort)
+        .failed(3)
+        .sample((100, 100), (100, 0))
+        .does(&[])
+        .unreachable(1)
+        .gone(1)
+        .does(&["stop api-1", "promoted"]);
+}
+
+#[test]
+fn an_old_release_that_cannot_come_back_is_said_to_be_broken() {
+    let mut talk = Talk::new(deploy(Strategy::Replace), 1, 1).unreachable(1).gone(1).failed(3);
+    for number in 4..9 {
+        talk = talk.failed(number);
+    }
+    talk.does(&[
+        "traffic ",
+        "stop api-1",
+        "start api-3",
+        "start api-4 of the old",
+        "start api-5 of the old",
+        "start api-6 of the old",
+        "start api-7 of the old",
+        "start api-8 of the old",
+        "broken: api-3 exited with code 1",
+    ]);
+}
