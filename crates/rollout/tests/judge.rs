@@ -1,6 +1,6 @@
 //! What the judge promises, counted over many simulated releases.
 //!
-//! `JUDGE_SEEDS=1000 cargo test -p rollout --test judge -- --nocapture` prints the tables of
+//! `JUDGE_SEEDS=5000 cargo test -p rollout --test judge -- --nocapture` prints the tables of
 //! docs/reliability.md.
 
 use std::time::Duration;
@@ -160,7 +160,7 @@ fn what_a_bad_release_costs() {
         (0.5, 1000.0, 0.5, 100),
     ] {
         let bad = Behaviour { error_rate, ..SOUND };
-        let runs = (0..seeds().min(1000) / 5).map(|seed| {
+        let runs = (0..seeds() / 5).map(|seed| {
             let rule = model::Judge::default();
             watch(seed, &rule, (SOUND, bad), (rate, share), Duration::from_secs(3600))
         });

@@ -249,11 +249,11 @@ fn an_instance_that_is_never_ready_ends_the_deploy() {
 
 #[test]
 fn a_first_release_is_there_as_soon_as_it_is_ready_or_nothing_is() {
-    Talk::new(canary(), 2, 0)
-        .does(&["start api-3", "start api-4"])
-        .ready(3)
-        .ready(4)
-        .does(&["traffic api-3 api-4", "commit", "promoted"]);
+    Talk::new(canary(), 2, 0).does(&["start api-3", "start api-4"]).ready(3).ready(4).does(&[
+        "traffic api-3 api-4",
+        "commit",
+        "promoted",
+    ]);
     Talk::new(rolling(), 1, 0)
         .failed(3)
         .does(&["start api-3", "rolled back: api-3 exited with code 1"]);

@@ -10,6 +10,8 @@ use serde_json::Value;
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("balance", &["model"]),
+    ("rollout", &["model"]),
+    ("driver", &["model"]),
     ("config", &["model"]),
     ("wire", &[]),
     ("telemetry", &["model"]),
@@ -22,7 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that are pure: time, chance and the outside come to them as arguments.
-const PURE: &[&str] = &["model", "balance"];
+const PURE: &[&str] = &["model", "balance", "rollout"];
 const OUTSIDE: &[&str] =
     &["tokio", "mio", "socket2", "rustix", "hyper", "h2", "rustls", "fastrand", "rand", "jiff"];
 
