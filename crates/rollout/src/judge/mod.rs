@@ -4,8 +4,8 @@
 //! It is fed every sample and may be asked at any time; what it has said against a release it does
 //! not take back. Each of three tests has its part of the chance that a release which is no worse
 //! is taken back, `1 - confidence`: a half for failing more often than the old release
-//! ([`evidence`]), a quarter each for failing more often than the limit and for being slower
-//! ([`slowness`]). Why these tests: docs/decisions/0022-always-valid-judge.md.
+//! (`evidence`), a quarter each for failing more often than the limit and for being slower
+//! (`slowness`). Why these tests: docs/decisions/0022-always-valid-judge.md.
 
 mod evidence;
 mod slowness;
