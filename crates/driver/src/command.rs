@@ -3,17 +3,7 @@
 //! No shell runs unless the command asks for one. A value is put in after the split, so it never
 //! becomes two arguments, and it is never read again, so nothing in it is replaced a second time.
 
-/// What an instance runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// The program and its arguments.
-    Arguments(Vec<String>),
-    /// A line that is split as a shell splits it: quotes, backslashes and comments, nothing else.
-    Line(String),
-    /// A script for `/bin/sh -c`. Only `{version}` is put in; the shell has `$PORT` and the others
-    /// from its environment.
-    Shell(String),
-}
+use model::Command;
 
 /// What can be put into a command's arguments.
 #[derive(Clone, Copy, Debug)]
@@ -44,29 +34,28 @@ pub enum CommandError {
     Version(String),
 }
 
-impl Command {
-    /// The program and its arguments, with `facts` put in.
-    ///
-    /// `{version}`, `$PORT`, `$VERSION`, `$INSTANCE`, `$SERVICE` and the same as `${PORT}` are
-    /// replaced wherever they stand; every other `$` and brace stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// The command is empty, is a line that no shell could split, or the version could be taken for
-    /// something else: an option, a path out of the directory, a part of a script.
-    pub fn words(&self, facts: Facts<'_>) -> Result<Vec<String>, CommandError> {
-        if !is_version(facts.version) {
-            return Err(CommandError::Version(facts.version.to_owned()));
-        }
-        let words: Vec<String> = match self {
-            Self::Arguments(words) => words.iter().map(|word| put_in(word, facts)).collect(),
-            Self::Line(line) => split(line)?.iter().map(|word| put_in(word, facts)).collect(),
-            Self::Shell(script) => shell(&script.replace("{version}", facts.version)),
-        };
-        match words.first().is_some_and(|program| !program.is_empty()) {
-            true => Ok(words),
-            false => Err(CommandError::Empty),
-        }
+/// The program of `command` and its arguments, with `facts` put in. Of a script only `{version}` is
+/// replaced: the shell has `$PORT` and the others from its environment.
+///
+/// `{version}`, `$PORT`, `$VERSION`, `$INSTANCE`, `$SERVICE` and the same as `${PORT}` are replaced
+/// wherever they stand; every other `$` and brace stays as it is.
+///
+/// # Errors
+///
+/// The command is empty, is a line that no shell could split, or the version could be taken for
+/// something else: an option, a path out of the directory, a part of a script.
+pub fn words(command: &Command, facts: Facts<'_>) -> Result<Vec<String>, CommandError> {
+    if !is_version(facts.version) {
+        return Err(CommandError::Version(facts.version.to_owned()));
+    }
+    let words: Vec<String> = match command {
+        Command::Arguments(words) => words.iter().map(|word| put_in(word, facts)).collect(),
+        Command::Line(line) => split(line)?.iter().map(|word| put_in(word, facts)).collect(),
+        Command::Shell(script) => shell(&script.replace("{version}", facts.version)),
+    };
+    match words.first().is_some_and(|program| !program.is_empty()) {
+        true => Ok(words),
+        false => Err(CommandError::Empty),
     }
 }
 
@@ -140,7 +129,7 @@ mod tests {
         Facts { port: 8123, version: "1.4.2", instance: "api-3", service: "api" };
 
     fn line(line: &str) -> Vec<String> {
-        Command::Line(line.to_owned()).words(FACTS).unwrap()
+        words(&Command::Line(line.to_owned()), FACTS).unwrap()
     }
 
     #[test]
@@ -162,27 +151,28 @@ mod tests {
     #[test]
     fn what_is_not_ours_stays_as_it_is() {
         let odd = r#"{"a":1} $HOME $PORTS ${PORTX} ${PORT $$ {versions} $"#;
-        let words = Command::Arguments(vec!["x".into(), odd.into()]).words(FACTS).unwrap();
+        let words = super::words(&Command::Arguments(vec!["x".into(), odd.into()]), FACTS).unwrap();
         assert_eq!(words[1], odd);
     }
 
     #[test]
     fn a_value_is_one_argument_and_never_read_again() {
         let facts = Facts { instance: "two words $PORT", ..FACTS };
-        let words = Command::Line("x $INSTANCE".into()).words(facts).unwrap();
+        let words = super::words(&Command::Line("x $INSTANCE".into()), facts).unwrap();
         assert_eq!(words, ["x", "two words $PORT"]);
     }
 
     #[test]
     fn a_shell_gets_its_script_whole() {
-        let words = Command::Shell("./serve-{version} $PORT | tee out".into()).words(FACTS);
+        let words =
+            super::words(&Command::Shell("./serve-{version} $PORT | tee out".into()), FACTS);
         assert_eq!(words.unwrap(), ["/bin/sh", "-c", "./serve-1.4.2 $PORT | tee out"]);
     }
 
     #[test]
     fn a_version_that_could_be_more_is_refused() {
         for version in ["", "../1", "-rf", "1;reboot", "a b", ".hidden", "1/2", "$(id)"] {
-            let words = Command::Line("x".into()).words(Facts { version, ..FACTS });
+            let words = super::words(&Command::Line("x".into()), Facts { version, ..FACTS });
             assert_eq!(words, Err(CommandError::Version(version.to_owned())), "{version}");
         }
         assert!(is_version("2026-11-21_rc.1+build~3"));
@@ -190,11 +180,11 @@ mod tests {
 
     #[test]
     fn a_command_that_cannot_run_says_why() {
-        let words = |line: &str| Command::Line(line.into()).words(FACTS);
+        let words = |line: &str| super::words(&Command::Line(line.into()), FACTS);
         assert_eq!(words("  # nothing"), Err(CommandError::Empty));
         assert_eq!(words("''"), Err(CommandError::Empty));
         assert_eq!(words("echo 'half"), Err(CommandError::Unclosed));
         assert_eq!(words("echo \\"), Err(CommandError::Unclosed));
-        assert_eq!(Command::Shell(" ".into()).words(FACTS), Err(CommandError::Empty));
+        assert_eq!(super::words(&Command::Shell(" ".into()), FACTS), Err(CommandError::Empty));
     }
 }

@@ -14,11 +14,12 @@ use futures_util::future::BoxFuture;
 
 use crate::command::CommandError;
 use crate::exit::{Exit, Stopped};
-use crate::launch::{Launch, Stop, Upkeep};
+use crate::launch::{Launch, Upkeep};
 use crate::log::Follow;
 use crate::port::NoPort;
 use crate::program::ProgramFault;
 use crate::record::Record;
+use model::Stop;
 
 /// Starts instances, and finds those again that an earlier Plimsoll started.
 pub trait Driver: fmt::Debug + Send + Sync {

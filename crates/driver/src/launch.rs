@@ -1,13 +1,10 @@
 //! What starts an instance, in one struct, and how it is cared for while it runs.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use model::{InstanceName, ServiceName};
+use model::{Command, InstanceName, ServiceName, Stop};
 
-use crate::command::Command;
 use crate::environment::Environment;
-use crate::signal::StopSignal;
 
 /// All that is needed to start one instance. The port is the driver's to choose.
 #[derive(Clone, Debug)]
@@ -37,21 +34,6 @@ pub struct Upkeep {
     pub stop: Stop,
     /// When its log is rotated.
     pub rotation: Rotation,
-}
-
-/// How an instance is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// What asks it to end. All processes of its group are asked.
-    pub signal: StopSignal,
-    /// How long it may take before it is killed.
-    pub timeout: Duration,
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self { signal: StopSignal::Term, timeout: Duration::from_secs(30) }
-    }
 }
 
 /// When a log is rotated.

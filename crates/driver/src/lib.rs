@@ -29,14 +29,13 @@ mod procfs;
 mod program;
 pub mod record;
 pub mod restart;
-pub mod signal;
+mod signal;
 
-pub use command::Command;
 pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, Listener, StartError};
 pub use environment::Environment;
 pub use exit::{Ending, Exit, Stopped};
-pub use launch::{Launch, Rotation, Stop, Upkeep};
+pub use launch::{Launch, Rotation, Upkeep};
+pub use model::{Command, Stop, StopSignal};
 pub use process::{Launcher, ProcessDriver};
 pub use program::{ProgramFault, find as find_program};
 pub use record::{ProcessIdentity, Record};
-pub use signal::StopSignal;

@@ -13,12 +13,13 @@ use std::{fs, io};
 pub use names::lost;
 pub use room::Room;
 
-use crate::command::{Command, CommandError, Facts};
+use crate::command::{self, CommandError, Facts};
 use crate::env_file::{EnvFile, EnvFileError};
 use crate::environment::{Environment, Sources, Value};
 use crate::near::hint;
 use crate::port::Ports;
 use crate::program::{self, ProgramFault};
+use model::Command;
 
 /// What is to be started.
 #[derive(Debug)]
@@ -163,14 +164,15 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
     }
     let facts =
         Facts { port: 0, version: plan.version, instance: plan.service, service: plan.service };
-    let found = plan.command.words(facts).map_err(|error| faults.push(error.into())).ok().and_then(
-        |words| {
+    let found = command::words(plan.command, facts)
+        .map_err(|error| faults.push(error.into()))
+        .ok()
+        .and_then(|words| {
             // In a directory that is none, nothing is found.
             directory_is_fine.ok()?;
             let found = program::find(&words[0], plan.directory, environment.get("PATH"));
             found.map_err(|fault| faults.push(fault.into())).ok()
-        },
-    );
+        });
     faults.extend(plan.room.check(ports));
     match found {
         Some(program) if faults.is_empty() => Ok(Passed { environment, program }),

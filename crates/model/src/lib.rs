@@ -10,6 +10,7 @@ pub mod id;
 pub mod intent;
 pub mod listener;
 pub mod route;
+pub mod run;
 pub mod server;
 pub mod service;
 
@@ -24,6 +25,7 @@ pub use route::{
     Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,
     Redirect, Respond, Rewrite, Route, Share, ValueMatch,
 };
+pub use run::{Command, Restart, Run, Stop, StopSignal};
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
 pub use service::{
     Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, Passive, Queue, Retry,

@@ -6,14 +6,17 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::id::{InstanceName, ServiceName};
+use crate::run::Run;
 
 /// A group of instances that do the same, and how requests are spread over them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// Its name.
     pub name: ServiceName,
-    /// Where somebody else runs the instances; never empty, no name twice.
+    /// Where somebody else runs the instances, no name twice; empty exactly where `run` is set.
     pub targets: Vec<Target>,
+    /// How Plimsoll runs them itself.
+    pub run: Option<Run>,
     /// What is spoken with the instances.
     pub protocol: UpstreamProtocol,
     /// How an instance is chosen.

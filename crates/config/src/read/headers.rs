@@ -15,7 +15,7 @@ use crate::value::header::{self, Side};
 /// Reads what is set and what is removed, sorted by name.
 pub(super) fn edits(section: &Section<'_>, side: Side) -> HeaderEdits {
     let editable = |text: &str| editable_name(text, side);
-    let set = named(section, "set", editable, header::parse_value);
+    let set = named(section, "set", header::is_secret, editable, header::parse_value);
     let read = |item: &Node<'_>| {
         let name = item.parse(editable)?;
         if let Some(set) = set.iter().find(|set| set.name == name) {

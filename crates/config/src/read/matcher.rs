@@ -47,7 +47,7 @@ fn values(
     key: &'static str,
     read_name: impl Fn(&str) -> Result<String, Flaw>,
 ) -> Vec<(String, ValueMatch)> {
-    let named = named(section, key, read_name, expression::parse_value);
+    let named = named(section, key, header::is_secret, read_name, expression::parse_value);
     named.into_iter().map(|named| (named.name, named.value)).collect()
 }
 

@@ -24,6 +24,7 @@ mod listener;
 mod matcher;
 mod named;
 mod route;
+mod run;
 mod seen;
 mod server;
 mod service;

@@ -7,7 +7,6 @@ use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::section::{Names, Section};
-use crate::value::header;
 
 /// A name with its value, and where the name stands.
 pub(super) struct Named<T> {
@@ -17,10 +16,11 @@ pub(super) struct Named<T> {
 }
 
 /// Reads the table at `key`, sorted by name. No name stands twice, in whatever case. Values of names
-/// that sound like secrets are kept out of drawings.
+/// for which `is_secret` holds are kept out of drawings.
 pub(super) fn named<T>(
     section: &Section<'_>,
     key: &'static str,
+    is_secret: impl Fn(&str) -> bool,
     read_name: impl Fn(&str) -> Result<String, Flaw>,
     read_value: impl Fn(&str) -> Result<T, Flaw>,
 ) -> Vec<Named<T>> {
@@ -28,7 +28,7 @@ pub(super) fn named<T>(
     let names = node.as_ref().and_then(Node::names);
     let (mut seen, mut found) = (Seen::default(), Vec::new());
     for entry in names.iter().flat_map(Names::iter) {
-        if header::is_secret(entry.text) {
+        if is_secret(entry.text) {
             entry.node.hide();
         }
         let name = entry.parse(&read_name);

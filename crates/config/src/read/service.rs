@@ -9,11 +9,12 @@ use model::{
     UpstreamProtocol,
 };
 
-use super::{Context, balance, distinct, health, narrow, optional};
+use super::{Context, balance, distinct, health, narrow, optional, run};
 use crate::diagnostic::Code;
+use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
-use crate::schema::RUN_LATER;
+use crate::schema::RUNS;
 use crate::section::{Names, Section};
 use crate::value::{address, condition, header, name, shown};
 
@@ -31,7 +32,7 @@ pub(super) fn services(
         let Some(section) = entry.node.section() else {
             continue;
         };
-        let service = service(&section, name);
+        let service = service(&section, name, context.origin);
         found.extend(service.map(|service| (service.name.clone(), Arc::new(service))));
     }
     found
@@ -54,8 +55,9 @@ pub(super) fn warn_of_unused(root: &Section<'_>, context: &Context<'_>) {
     }
 }
 
-fn service(section: &Section<'_>, name: Option<ServiceName>) -> Option<Service> {
+fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) -> Option<Service> {
     let targets = targets(section);
+    let run = run::run(section, origin);
     let sticky = optional(section, "sticky", sticky);
     let slow_start = section.node("slow_start").and_then(|node| node.duration());
     let max_connections = section.node("max_connections").and_then(|node| node.count());
@@ -69,6 +71,7 @@ fn service(section: &Section<'_>, name: Option<ServiceName>) -> Option<Service> 
     Some(Service {
         name: name?,
         targets,
+        run,
         protocol: section.word("protocol", protocol),
         balance: balance::balance(section),
         sticky,
@@ -83,7 +86,7 @@ fn service(section: &Section<'_>, name: Option<ServiceName>) -> Option<Service> 
 }
 
 fn targets(section: &Section<'_>) -> Vec<Target> {
-    let runs_them = RUN_LATER.iter().any(|key| section.has(key));
+    let runs_them = RUNS.iter().any(|key| section.has(key));
     let node = match runs_them {
         true => section.node("targets"),
         false => section.require("targets"),

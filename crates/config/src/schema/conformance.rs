@@ -89,6 +89,14 @@ impl Site {
                 put(&mut tree, &[parent, &[Step::Key(key.name)]].concat(), value(key.example));
             }
         }
+        if self.is_of_what_we_run() {
+            let service = tree["services"]["api"].as_table_mut().unwrap();
+            service.remove("targets");
+            service.entry("command").or_insert(Value::from("true"));
+            if *last == Step::Key("command") {
+                service.remove("command");
+            }
+        }
         if self.table.header == "[services.NAME.health]" {
             put(&mut tree, &[parent, &[Step::Key("path")]].concat(), value("\"/health\""));
         }
@@ -101,6 +109,14 @@ impl Site {
             route.remove("to");
         }
         tree
+    }
+
+    /// Whether it says something of instances that Plimsoll runs.
+    fn is_of_what_we_run(&self) -> bool {
+        let [Step::Key("services"), Step::Key(_), Step::Key(key), ..] = self.path[..] else {
+            return false;
+        };
+        super::run::KEYS.contains(&key)
     }
 
     /// The same with `value` for the key.

@@ -16,6 +16,7 @@ mod json;
 mod listener;
 mod reference;
 mod route;
+pub(crate) mod run;
 mod server;
 mod service;
 
@@ -27,7 +28,7 @@ use route::ROUTE;
 use service::SERVICE;
 
 pub(crate) use server::{ACCESS_LATER, ROOT};
-pub(crate) use service::RUN_LATER;
+pub(crate) use service::RUNS;
 
 /// A table of the file.
 pub(crate) struct Table {

@@ -1,6 +1,6 @@
 //! `[services.NAME]`.
 
-use super::{Absent, Empty, Format, Key, Later, Shape, TEXT, TIMEOUT, Table};
+use super::{Absent, Empty, Format, Key, Later, Shape, TEXT, TIMEOUT, Table, run};
 
 const ORIGIN: Format =
     Format { noun: "an address or a name with a port", pattern: Some(r":[0-9]+$") };
@@ -129,24 +129,25 @@ pub(crate) static SERVICE: Table = Table {
             "How long an instance may take.",
         )
         .aka(&["timeout", "proxy_read_timeout", "proxy_connect_timeout"]),
+        run::COMMAND_KEY,
+        run::VERSION_KEY,
+        run::REPLICAS_KEY,
+        run::DIRECTORY_KEY,
+        run::ENV_KEY,
+        run::ENV_FILE_KEY,
+        run::SECRETS_KEY,
+        run::DEPLOY_KEY,
+        run::STOP_KEY,
+        run::RESTART_KEY,
     ],
     later: &[
-        Later { name: "command", what: "instances that Plimsoll runs itself" },
         Later { name: "image", what: "instances that Docker runs" },
-        Later { name: "version", what: "releases" },
-        Later { name: "replicas", what: "the number of instances that Plimsoll runs" },
-        Later { name: "env", what: "the environment of instances that Plimsoll runs" },
-        Later { name: "env_file", what: "the environment of instances that Plimsoll runs" },
-        Later { name: "secrets", what: "the secrets of instances that Plimsoll runs" },
-        Later { name: "deploy", what: "replacing a release" },
-        Later { name: "stop", what: "stopping instances that Plimsoll runs" },
-        Later { name: "restart", what: "restarting instances that Plimsoll runs" },
         Later { name: "limits", what: "the memory and processor time of an instance" },
     ],
 };
 
-/// What stands for `targets` where Plimsoll runs the instances.
-pub(crate) static RUN_LATER: &[&str] = &["command", "image"];
+/// What stands for `targets` where somebody else does not run the instances.
+pub(crate) static RUNS: &[&str] = &["command", "image"];
 
 pub(crate) static TARGET: Table = Table {
     header: "[[services.NAME.targets]]",

@@ -13,6 +13,7 @@ pub(crate) mod location;
 pub(crate) mod name;
 pub(crate) mod network;
 pub(crate) mod path;
+pub(crate) mod release;
 pub(crate) mod share;
 pub(crate) mod size;
 pub(crate) mod status;

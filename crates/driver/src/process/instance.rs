@@ -13,10 +13,11 @@ use super::supervisor::{Process, Progress, Supervisor};
 use super::{apart, listener};
 use crate::driver::{Instance, Listener};
 use crate::exit::{Exit, Stopped};
-use crate::launch::{Stop, Upkeep};
+use crate::launch::Upkeep;
 use crate::log::{self, Follow};
 use crate::procfs;
 use crate::record::Record;
+use model::Stop;
 
 /// A running process. The watching is a task of its own and goes on when this is dropped.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::family::{Family, Member};
-use crate::launch::Stop;
+use model::Stop;
 
 /// How long something may take to be gone once it was killed; what takes longer hangs in the
 /// system.
@@ -61,7 +61,7 @@ pub(super) async fn end(
             newly
                 .iter()
                 .filter(|member| !(group_was_asked && member.is_in_group))
-                .for_each(|member| ask(member, stop.signal.raw()));
+                .for_each(|member| ask(member, crate::signal::raw(stop.signal)));
             tokio::select! {
                 () = all_gone(&others) => {}
                 () = sleep_until(until) => {}

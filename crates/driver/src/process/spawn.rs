@@ -12,7 +12,7 @@ use super::Launcher;
 use super::held::HeldProcess;
 use super::launcher::HELD;
 use super::pidfd::Pidfd;
-use crate::command::Facts;
+use crate::command::{self, Facts};
 use crate::driver::StartError;
 use crate::environment::Environment;
 use crate::launch::Launch;
@@ -78,7 +78,7 @@ fn work_out(launch: &Launch, port: u16, mark: &str) -> Result<Run, StartError> {
         instance: launch.instance.as_str(),
         service: launch.service.as_str(),
     };
-    let words = launch.command.words(facts)?;
+    let words = command::words(&launch.command, facts)?;
     check_directory(&launch.directory)?;
     let environment = launch.environment.clone().with(facts, mark);
     let program = program::find(&words[0], &launch.directory, environment.get("PATH"))?;

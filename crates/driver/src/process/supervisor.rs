@@ -17,10 +17,11 @@ use super::family::Family;
 use super::leftovers;
 use super::pidfd::Pidfd;
 use crate::exit::{Exit, Stopped};
-use crate::launch::{Rotation, Stop, Upkeep};
+use crate::launch::{Rotation, Upkeep};
 use crate::log::{self, RotateError};
 use crate::port::{self, Lease};
 use crate::record::Record;
+use model::Stop;
 
 /// How often a log's size is looked at.
 const LOOK_AT_LOG: Duration = Duration::from_secs(1);
@@ -118,7 +119,7 @@ impl Supervisor {
         let deadline = self.asked.map_or(deadline, |(_, earlier)| earlier.min(deadline));
         self.asked = Some((stop, deadline));
         if self.family.has_leader() {
-            self.family.signal_group(stop.signal.raw());
+            self.family.signal_group(crate::signal::raw(stop.signal));
             // One that is stopped hears nothing else.
             self.family.signal_group(Signal::CONT);
         }

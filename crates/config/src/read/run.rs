@@ -1,0 +1,212 @@
+//! Reads what `[services.NAME]` says of instances that Plimsoll runs itself.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use model::{Command, Deploy, Judge, LittleData, Restart, Run, Step, Stop, Strategy, Surge};
+
+use super::named::named;
+use super::{distinct, file, narrow};
+use crate::diagnostic::Code;
+use crate::environment::Origin;
+use crate::faults::Flaw;
+use crate::node::Node;
+use crate::schema::run::KEYS;
+use crate::section::Section;
+use crate::value::{name, release, share, shown};
+
+/// Reads how the instances are run; `None` where somebody else runs them.
+pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
+    if !section.has("command") {
+        refuse_without_command(section);
+        return None;
+    }
+    if section.has("targets") {
+        let span = section.entry_span("targets").unwrap_or_else(|| section.span());
+        let flaw = Flaw::new(
+            Code::Conflict,
+            "a service has both `command` and `targets`",
+            "either Plimsoll runs the instances",
+            "keep one of them; two services can share a route's requests",
+        );
+        section.report_at("command", flaw, &[(span, "or somebody else does")]);
+    }
+    let command = section.node("command").and_then(|node| command(&node));
+    let directory = match section.node("directory") {
+        Some(node) => file::path(&node, origin),
+        None => Some(origin.dir.clone()),
+    };
+    let env_file = section.node("env_file").and_then(|node| file::path(&node, origin));
+    let version = section.parse("version", release::parse);
+    let replicas = narrow::<u32>(section.count("replicas")).and_then(NonZeroU32::new);
+    let (env, secrets) = (env(section), secrets(section));
+    let deploy = section.section("deploy", deploy);
+    let stop = section.section("stop", |stop| Stop {
+        signal: stop.word("signal", |word| word.parse().ok()),
+        timeout: stop.duration("timeout"),
+    });
+    let restart = section.section("restart", |restart| Restart {
+        backoff: restart.duration("backoff"),
+        max_backoff: restart.duration("max_backoff"),
+    });
+    let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
+    Some(Run {
+        command,
+        version,
+        replicas,
+        directory,
+        env,
+        env_file,
+        secrets,
+        deploy,
+        stop,
+        restart,
+    })
+}
+
+fn refuse_without_command(section: &Section<'_>) {
+    for key in KEYS.into_iter().filter(|key| section.has(key)) {
+        let flaw = Flaw::new(
+            Code::NoEffect,
+            format!("`{key}` without `command`"),
+            "it says how Plimsoll runs the instances, and somebody else does",
+            "say with `command` what an instance runs, or take this out",
+        );
+        section.report_at(key, flaw, &[]);
+    }
+}
+
+fn command(node: &Node<'_>) -> Option<Command> {
+    if node.is_table() {
+        let section = node.section()?;
+        return Some(Command::Shell(section.require("shell")?.parse(written)?));
+    }
+    if node.is_list() {
+        let words: Option<Vec<String>> =
+            node.items().map(|item| item.text().map(str::to_owned)).collect();
+        return words.map(Command::Arguments);
+    }
+    node.parse(written).map(Command::Line)
+}
+
+fn written(text: &str) -> Result<String, Flaw> {
+    match text.trim().is_empty() {
+        false => Ok(text.to_owned()),
+        true => Err(Flaw::invalid(
+            "the command is empty",
+            "there is nothing to run",
+            "write a program with its arguments",
+        )),
+    }
+}
+
+fn env(section: &Section<'_>) -> BTreeMap<String, String> {
+    // Any value may be a secret, whatever its name.
+    let is_secret = |_: &str| true;
+    let value = |text: &str| Ok(text.to_owned());
+    let set = named(section, "env", is_secret, variable, value);
+    set.into_iter().map(|set| (set.name, set.value)).collect()
+}
+
+fn variable(text: &str) -> Result<String, Flaw> {
+    name::parse_variable(text)
+        .map_err(|flaw| Flaw { hint: "write a name such as \"SMS_ACCESS\"".to_owned(), ..flaw })
+}
+
+fn secrets(section: &Section<'_>) -> Vec<String> {
+    let Some(node) = section.node("secrets") else { return Vec::new() };
+    distinct(node.items(), "secret", |item| item.parse(variable), String::clone)
+}
+
+fn deploy(section: &Section<'_>) -> Option<Deploy> {
+    let word = section.word("strategy", |word| Some(Some(word.to_owned()))).unwrap_or_default();
+    let (surge, steps) = (surge(section), steps(section));
+    for (key, strategy) in [("surge", "rolling"), ("steps", "canary")] {
+        if section.has(key) && word != strategy {
+            warn_of_other_strategy(section, key, strategy);
+        }
+    }
+    let strategy = match word.as_str() {
+        "blue-green" => Some(Strategy::BlueGreen),
+        "canary" => steps.map(|steps| Strategy::Canary { steps }),
+        "replace" => Some(Strategy::Replace),
+        _ => surge.map(|surge| Strategy::Rolling { surge }),
+    };
+    let (ready_timeout, drain) = (section.duration("ready_timeout"), section.duration("drain"));
+    let (bake, judge) = (section.duration("bake"), section.section("judge", judge));
+    Some(Deploy { strategy: strategy?, ready_timeout, drain, bake, judge })
+}
+
+fn warn_of_other_strategy(section: &Section<'_>, key: &'static str, strategy: &str) {
+    let flaw = Flaw::new(
+        Code::NoEffect,
+        format!("`{key}` is for the strategy \"{strategy}\""),
+        "this one has no use for it",
+        format!("write `strategy = \"{strategy}\"`, or take it out"),
+    );
+    section.report_at(key, flaw, &[]);
+}
+
+fn surge(section: &Section<'_>) -> Option<Surge> {
+    match section.node("surge") {
+        Some(node) if node.is_text() => node.parse(|text| {
+            let share = share::parse(text)?;
+            match share > 0.0 {
+                true => Ok(Surge::Share(share)),
+                false => Err(none(text)),
+            }
+        }),
+        _ => NonZeroU32::new(narrow(section.count("surge"))?).map(Surge::Count),
+    }
+}
+
+fn none(text: &str) -> Flaw {
+    Flaw::invalid(
+        format!("\"{}\" lets no instance start", shown(text)),
+        "a deploy would never end",
+        "write more than 0%",
+    )
+}
+
+fn steps(section: &Section<'_>) -> Option<Vec<Step>> {
+    let Some(node) = section.node("steps") else {
+        let default = section.default_texts("steps").iter();
+        return Some(default.filter_map(|text| release::parse_step(text).ok()).collect());
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    for item in node.items() {
+        let Some(step) = item.parse(release::parse_step) else { continue };
+        if steps.last().is_some_and(|before| before.share >= step.share) {
+            item.report(Flaw::new(
+                Code::OutOfRange,
+                "a step gives the new release no more than the one before",
+                "the shares of a canary rise",
+                "put the steps in order, each with a greater share",
+            ));
+        }
+        steps.push(step);
+    }
+    Some(steps)
+}
+
+fn judge(section: &Section<'_>) -> Judge {
+    let default = Judge::default();
+    let number = |key| section.node(key).and_then(|node| node.number());
+    let max_error_rate = section.share("max_error_rate");
+    Judge {
+        max_error_rate: (max_error_rate > 0.0 && max_error_rate < 1.0).then_some(max_error_rate),
+        confidence: number("confidence").unwrap_or(default.confidence),
+        max_slowdown: number("max_slowdown").or(default.max_slowdown),
+        min_requests: section.count("min_requests"),
+        little_data: section.word("little_data", little_data),
+    }
+}
+
+fn little_data(word: &str) -> Option<LittleData> {
+    match word {
+        "go_on" => Some(LittleData::GoOn),
+        "wait" => Some(LittleData::Wait),
+        "hold" => Some(LittleData::Hold),
+        _ => None,
+    }
+}

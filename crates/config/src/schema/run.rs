@@ -1,0 +1,306 @@
+//! What `[services.NAME]` says of instances that Plimsoll runs itself.
+
+use std::time::Duration;
+
+use super::{Absent, Empty, Format, Key, Shape, TEXT, TIMEOUT, Table};
+
+const COMMAND: Format = Format { noun: "a program with its arguments", pattern: Some(r"\S") };
+const VERSION: Format = Format {
+    noun: "a version such as \"1.4.2\"",
+    pattern: Some("^[A-Za-z0-9_][A-Za-z0-9._+~:@-]*$"),
+};
+const PATH: Format = Format { noun: "a path", pattern: Some(".") };
+const VARIABLE: Format =
+    Format { noun: "the name of a variable", pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$") };
+const STEP: Format = Format {
+    noun: "a share and a duration such as \"5% 30s\"",
+    pattern: Some(r"^[0-9.]+% +[0-9]+(ms|s|m|h|d)$"),
+};
+const COUNT_OR_SHARE: Format =
+    Format { noun: "a share such as \"25%\"", pattern: Some(r"^[0-9.]+%$") };
+/// May be no time at all.
+const SPAN: Shape = Shape::Duration(Duration::ZERO..=Duration::from_secs(7 * 86_400));
+
+/// All keys of a service that say something only of instances that Plimsoll runs.
+pub(crate) const KEYS: [&str; 10] = [
+    "command",
+    "version",
+    "replicas",
+    "directory",
+    "env",
+    "env_file",
+    "secrets",
+    "deploy",
+    "stop",
+    "restart",
+];
+
+static COMMANDS: [Shape; 3] = [
+    Shape::Text(&COMMAND),
+    Shape::List { of: &Shape::Text(&TEXT), empty: Empty::Refused },
+    Shape::Table(&SHELL),
+];
+
+pub(super) const COMMAND_KEY: Key = Key::new(
+    "command",
+    Shape::Either(&COMMANDS),
+    Absent::Means("somebody else runs the instances, at `targets`"),
+    "\"./server --port $PORT\"",
+    "What an instance runs. A text is split as a shell splits it, but no shell runs; a list is taken as \
+     it is. `{version}`, `$PORT`, `$VERSION`, `$INSTANCE` and `$SERVICE` are put in.",
+)
+.aka(&["cmd", "exec", "run", "start", "entrypoint", "program"]);
+
+pub(super) const VERSION_KEY: Key = Key::new(
+    "version",
+    Shape::Text(&VERSION),
+    Absent::Means("nothing runs before the first deploy"),
+    "\"1.4.1\"",
+    "The release that runs first; afterwards the journal knows.",
+)
+.aka(&["release", "tag"]);
+
+pub(super) const REPLICAS_KEY: Key =
+    Key::new("replicas", Shape::Count(1..=1000), Absent::Count(1), "2", "How many instances run.")
+        .aka(&["instances_count", "count", "scale", "processes"]);
+
+pub(super) const DIRECTORY_KEY: Key = Key::new(
+    "directory",
+    Shape::Text(&PATH),
+    Absent::Means("the directory of the file"),
+    "\"/srv/api\"",
+    "Where the instances run. A relative one starts at the directory of the file.",
+)
+.aka(&["dir", "cwd", "working_dir", "workdir", "working_directory"]);
+
+pub(super) const ENV_KEY: Key = Key::new(
+    "env",
+    Shape::Names { names: "VARIABLE", of: &Shape::Text(&TEXT) },
+    Absent::Means("nothing besides what Plimsoll itself was given"),
+    "{ SPRING_PROFILES_ACTIVE = \"prod\" }",
+    "What the instances find in their environment, besides what Plimsoll itself was given.",
+)
+.aka(&["environment", "variables", "vars"]);
+
+pub(super) const ENV_FILE_KEY: Key = Key::new(
+    "env_file",
+    Shape::Text(&PATH),
+    Absent::Means("none"),
+    "\".env\"",
+    "A file of `NAME=value` lines for their environment; `env` wins over it. It is read when an instance \
+     is started.",
+)
+.aka(&["dotenv", "environment_file"]);
+
+pub(super) const SECRETS_KEY: Key = Key::new(
+    "secrets",
+    Shape::List { of: &Shape::Text(&VARIABLE), empty: Empty::Allowed },
+    Absent::Texts(&[]),
+    "[\"SMS_ACCESS\", \"SMS_SECRET_KEY\"]",
+    "Variables that must be set and not blank before a release is started. Other services' instances \
+     do not get them.",
+)
+.aka(&["required", "require_env"]);
+
+pub(super) const DEPLOY_KEY: Key = Key::new(
+    "deploy",
+    Shape::Table(&DEPLOY),
+    Absent::Inner,
+    "{ strategy = \"canary\", steps = [\"5% 30s\"] }",
+    "How a release is replaced by the next.",
+)
+.aka(&["rollout", "update", "deployment"]);
+
+pub(super) const STOP_KEY: Key = Key::new(
+    "stop",
+    Shape::Table(&STOP),
+    Absent::Inner,
+    "{ signal = \"SIGTERM\", timeout = \"30s\" }",
+    "How an instance is ended, once nothing reaches it.",
+)
+.aka(&["kill", "shutdown", "stop_signal", "stop_timeout"]);
+
+pub(super) const RESTART_KEY: Key = Key::new(
+    "restart",
+    Shape::Table(&RESTART),
+    Absent::Inner,
+    "{ backoff = \"100ms\", max_backoff = \"30s\" }",
+    "When an instance that ended is started again.",
+);
+
+pub(crate) static SHELL: Table = Table {
+    header: "[services.NAME.command]",
+    noun: "a command for a shell",
+    doc: "A script that `/bin/sh` runs, for what needs one: pipes, several commands. End it with `exec`, so that \
+          the shell does not stand between Plimsoll and the program.",
+    keys: &[Key::new(
+        "shell",
+        Shape::Text(&COMMAND),
+        Absent::Fault,
+        "\"./migrate && exec ./server --port $PORT\"",
+        "The script. `{version}` is put in; the shell has the variables.",
+    )
+    .aka(&["script", "sh"])],
+    later: &[],
+};
+
+pub(crate) static STOP: Table = Table {
+    header: "[services.NAME.stop]",
+    noun: "a way to stop",
+    doc: "How an instance is ended, once nothing reaches it.",
+    keys: &[
+        Key::new(
+            "signal",
+            Shape::Word(
+                &[
+                    "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH",
+                    "SIGKILL",
+                ],
+                &[],
+            ),
+            Absent::Text("SIGTERM"),
+            "\"SIGTERM\"",
+            "What asks it to end.",
+        ),
+        Key::new(
+            "timeout",
+            TIMEOUT,
+            Absent::Text("30s"),
+            "\"30s\"",
+            "How long it may take before it is killed.",
+        )
+        .aka(&["grace", "grace_period"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static RESTART: Table = Table {
+    header: "[services.NAME.restart]",
+    noun: "restarts",
+    doc: "When an instance that ended is started again. Pauses double with each short run and are spread by \
+          chance.",
+    keys: &[
+        Key::new("backoff", TIMEOUT, Absent::Text("100ms"), "\"100ms\"", "The first pause.")
+            .aka(&["delay", "min_backoff"]),
+        Key::new("max_backoff", TIMEOUT, Absent::Text("30s"), "\"30s\"", "No pause is longer.")
+            .aka(&["backoff_max", "max_delay"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static DEPLOY: Table = Table {
+    header: "[services.NAME.deploy]",
+    noun: "a deploy",
+    doc: "How a release is replaced by the next. All of it can be said for one deploy on the command line.",
+    keys: &[
+        Key::new(
+            "strategy",
+            Shape::Word(&["rolling", "blue-green", "canary", "replace"], &[]),
+            Absent::Text("rolling"),
+            "\"canary\"",
+            "Instance by instance; all new ones beside all old ones, switched at once; the same, with the \
+             traffic shifted in steps; the old ones first, while requests wait in the queue.",
+        )
+        .aka(&["type", "kind", "mode"]),
+        Key::new(
+            "surge",
+            Shape::Either(&[Shape::Count(1..=1000), Shape::Text(&COUNT_OR_SHARE)]),
+            Absent::Count(1),
+            "\"25%\"",
+            "Rolling: how many instances start at a time, as a number or as a share of `replicas`.",
+        )
+        .aka(&["max_surge", "batch", "parallel"]),
+        Key::new(
+            "steps",
+            Shape::List { of: &Shape::Text(&STEP), empty: Empty::Refused },
+            Absent::Texts(&["5% 30s", "25% 1m", "50% 1m"]),
+            "[\"5% 30s\", \"25% 1m\", \"50% 1m\"]",
+            "Canary: the share of the traffic that the new release gets, and how long it is watched.",
+        )
+        .aka(&["weights", "stages"]),
+        Key::new(
+            "bake",
+            SPAN,
+            Absent::Text("30s"),
+            "\"30s\"",
+            "How long the old release stays warm after the full shift, while the new one is watched.",
+        )
+        .aka(&["watch", "soak", "min_ready"]),
+        Key::new(
+            "ready_timeout",
+            TIMEOUT,
+            Absent::Text("60s"),
+            "\"60s\"",
+            "From an instance's start to its first passed health check.",
+        )
+        .aka(&["start_timeout", "startup_timeout", "deploy_timeout"]),
+        Key::new(
+            "drain",
+            SPAN,
+            Absent::Text("30s"),
+            "\"30s\"",
+            "What open exchanges get before an old instance is told to stop.",
+        )
+        .aka(&["drain_timeout"]),
+        Key::new(
+            "judge",
+            Shape::Table(&JUDGE),
+            Absent::Inner,
+            "{ max_error_rate = \"1%\" }",
+            "What decides whether the new release stays.",
+        )
+        .aka(&["analysis", "metrics"]),
+    ],
+    later: &[],
+};
+
+pub(crate) static JUDGE: Table = Table {
+    header: "[services.NAME.deploy.judge]",
+    noun: "a judge",
+    doc: "What decides whether the new release stays: it is compared with the old one on the same time's \
+          requests, and taken back as soon as it is certain that it is worse.",
+    keys: &[
+        Key::new(
+            "max_error_rate",
+            Shape::Share,
+            Absent::Text("1%"),
+            "\"1%\"",
+            "More of the new release's requests than this may not fail (5xx, resets, timeouts); \"100%\" is \
+             no limit.",
+        )
+        .aka(&["error_rate", "max_errors"]),
+        Key::new(
+            "confidence",
+            Shape::Number(0.5..=0.999_999),
+            Absent::Means("0.99"),
+            "0.99",
+            "How sure it must be that the new release is worse. One that is no worse is taken back with a \
+             chance of at most 1 less this.",
+        ),
+        Key::new(
+            "max_slowdown",
+            Shape::Number(1.0..=1000.0),
+            Absent::Means("1.5"),
+            "1.5",
+            "The new release's 95th percentile over the old one's may be at most this.",
+        )
+        .aka(&["slowdown", "max_latency"]),
+        Key::new(
+            "min_requests",
+            Shape::Count(1..=1_000_000_000),
+            Absent::Count(50),
+            "50",
+            "With fewer requests than this nothing good is said of the new release.",
+        )
+        .aka(&["min_samples"]),
+        Key::new(
+            "little_data",
+            Shape::Word(&["go_on", "wait", "hold"], &[]),
+            Absent::Text("go_on"),
+            "\"wait\"",
+            "What follows when a time of watching is over and there were fewer: the deploy goes on, waits \
+             until there are enough, or is paused until a person says.",
+        ),
+    ],
+    later: &[],
+};

@@ -1,0 +1,61 @@
+//! Versions, and the steps of a canary: `5% 30s`.
+
+use model::Step;
+
+use super::{duration, share, shown};
+use crate::faults::Flaw;
+
+/// Reads a version. It ends up in commands and paths, so it can be nothing but one.
+pub(crate) fn parse(text: &str) -> Result<String, Flaw> {
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || "._+~:@-".contains(c);
+    match text.starts_with(first) && text.chars().all(goes_on) {
+        true => Ok(text.to_owned()),
+        false => Err(Flaw::invalid(
+            format!("\"{}\" is not a version", shown(text)),
+            "it begins with a letter, a digit or `_` and goes on with letters, digits and `._+~:@-`",
+            "write it as in \"1.4.2\" or \"2026-11-21_3\"",
+        )),
+    }
+}
+
+/// Reads a step of a canary.
+pub(crate) fn parse_step(text: &str) -> Result<Step, Flaw> {
+    let flaw = |why: &str| {
+        let what = format!("\"{}\" is not a step", shown(text));
+        Flaw::invalid(what, why, "write a share and a duration, as in \"5% 30s\"")
+    };
+    let mut parts = text.split_whitespace();
+    let (Some(of), Some(watch), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(flaw("it has not two parts"));
+    };
+    let (share, watch) = (share::parse(of)?, duration::parse(watch)?);
+    match share > 0.0 && share < 1.0 {
+        true => Ok(Step { share, watch }),
+        false => Err(flaw("a step's share is above 0% and below 100%; the whole comes by itself")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_share_and_a_time() {
+        let step = Step { share: 0.05, watch: Duration::from_secs(30) };
+        assert_eq!(parse_step("5%  30s").unwrap(), step);
+        for wrong in ["5%", "30s 5%", "0% 30s", "100% 1m", "5% 30s 1m", "5 30s", "5% 30", ""] {
+            assert!(parse_step(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_nothing_else() {
+        assert_eq!(parse("v1.4.2-rc.1+b7").unwrap(), "v1.4.2-rc.1+b7");
+        for wrong in ["", "-x", "../1", "a b", "1;2", "$(x)", ".1"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

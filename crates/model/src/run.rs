@@ -1,0 +1,153 @@
+//! What Plimsoll runs for a service itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::deploy::Deploy;
+
+/// How the instances of a service are run.
+#[derive(Clone, PartialEq)]
+pub struct Run {
+    /// What an instance runs.
+    pub command: Command,
+    /// The release that runs first, where the journal knows of none.
+    pub version: Option<String>,
+    /// How many instances.
+    pub replicas: NonZeroU32,
+    /// Where they run; absolute.
+    pub directory: PathBuf,
+    /// What they find in their environment.
+    pub env: BTreeMap<String, String>,
+    /// A file with more of it; absolute.
+    pub env_file: Option<PathBuf>,
+    /// Variables that must be set, and say something, before a release is started.
+    pub secrets: Vec<String>,
+    /// How a release is replaced.
+    pub deploy: Deploy,
+    /// How an instance is ended.
+    pub stop: Stop,
+    /// When an instance that ended is started again.
+    pub restart: Restart,
+}
+
+/// Values in the environment may be secrets, so only their names are shown.
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("command", &self.command)
+            .field("version", &self.version)
+            .field("replicas", &self.replicas)
+            .field("directory", &self.directory)
+            .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("env_file", &self.env_file)
+            .field("secrets", &self.secrets)
+            .field("deploy", &self.deploy)
+            .field("stop", &self.stop)
+            .field("restart", &self.restart)
+            .finish()
+    }
+}
+
+/// What an instance runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The program and its arguments.
+    Arguments(Vec<String>),
+    /// A line that is split as a shell splits it, and run without one.
+    Line(String),
+    /// A script for `/bin/sh`.
+    Shell(String),
+}
+
+/// How an instance is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What asks it to end.
+    pub signal: StopSignal,
+    /// How long it may take before it is killed.
+    pub timeout: Duration,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { signal: StopSignal::Term, timeout: Duration::from_secs(30) }
+    }
+}
+
+/// When an instance that ended is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// The pause after the first short run; each further one doubles it.
+    pub backoff: Duration,
+    /// No pause is longer.
+    pub max_backoff: Duration,
+}
+
+/// A signal that asks an instance to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StopSignal {
+    /// SIGTERM, what everyone expects.
+    #[default]
+    Term,
+    /// SIGINT, as from the keyboard.
+    Int,
+    /// SIGQUIT, with which nginx and others stop in peace.
+    Quit,
+    /// SIGHUP.
+    Hup,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+    /// SIGWINCH, with which Apache stops in peace.
+    Winch,
+    /// SIGKILL, which nobody survives.
+    Kill,
+}
+
+/// A name that is no signal that stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownSignal;
+
+impl StopSignal {
+    /// All of them, with their names.
+    pub const NAMES: [(Self, &'static str); 8] = [
+        (Self::Term, "SIGTERM"),
+        (Self::Int, "SIGINT"),
+        (Self::Quit, "SIGQUIT"),
+        (Self::Hup, "SIGHUP"),
+        (Self::Usr1, "SIGUSR1"),
+        (Self::Usr2, "SIGUSR2"),
+        (Self::Winch, "SIGWINCH"),
+        (Self::Kill, "SIGKILL"),
+    ];
+}
+
+impl FromStr for StopSignal {
+    type Err = UnknownSignal;
+
+    /// Takes the name with or without its `SIG`, in capitals.
+    fn from_str(name: &str) -> Result<Self, UnknownSignal> {
+        let is_meant = |full: &str| full == name || full.strip_prefix("SIG") == Some(name);
+        let mut meant = Self::NAMES.iter().filter(|(_, full)| is_meant(full));
+        meant.next().map(|(signal, _)| *signal).ok_or(UnknownSignal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_known_by_its_name_with_or_without_sig() {
+        for (signal, name) in StopSignal::NAMES {
+            assert_eq!(name.parse(), Ok(signal));
+            assert_eq!(name["SIG".len()..].parse(), Ok(signal));
+        }
+        assert_eq!("SIGSTOP".parse::<StopSignal>(), Err(UnknownSignal));
+    }
+}
