@@ -35,7 +35,7 @@ pub(crate) static SERVICE: Table = Table {
                 of: &Shape::Either(&[Shape::Text(&ORIGIN), Shape::Table(&TARGET)]),
                 empty: Empty::Refused,
             },
-            Absent::Fault,
+            Absent::Means("Plimsoll runs the instances itself, by `command`"),
             "[\"10.0.0.11:8080\", { address = \"10.0.0.12:8080\", weight = 3 }]",
             "Where the instances are. A name stands for every address it resolves to, and is looked \
              up again when its TTL is over.",
