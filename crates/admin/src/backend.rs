@@ -1,6 +1,9 @@
 //! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
 
-use crate::{Explanation, Instance, Kind, Problem, Question, Reloaded, Status};
+use crate::{
+    Deploy, Deploying, Events, Explanation, History, Instance, Kind, Problem, Question, Reloaded,
+    Status, Word,
+};
 
 /// Whoever carries out what the API is told.
 pub trait Backend: Clone + Send + Sync + 'static {
@@ -29,6 +32,30 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         question: Question,
     ) -> impl Future<Output = Result<Explanation, Refusal>> + Send;
+
+    /// Begins to replace a release.
+    fn deploy(
+        &self,
+        service: &str,
+        deploy: Deploy,
+    ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
+
+    /// A person's word on a running deploy.
+    fn command(
+        &self,
+        service: &str,
+        word: Word,
+    ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
+
+    /// What happened in a deploy from its line `from` on, once there is something.
+    fn events(
+        &self,
+        deploy: i64,
+        from: usize,
+    ) -> impl Future<Output = Result<Events, Refusal>> + Send;
+
+    /// The deploys of a service.
+    fn history(&self, service: &str) -> impl Future<Output = Result<History, Refusal>> + Send;
 
     /// Everything that is counted, for Prometheus.
     fn scrape(&self) -> impl Future<Output = Result<Scrape, Refusal>> + Send;
@@ -76,6 +103,18 @@ pub enum Refusal {
     /// What was asked makes no sense; the text says why.
     #[error("{0}")]
     Senseless(String),
+    /// A deploy of the service is running.
+    #[error("{0}")]
+    Locked(String),
+    /// Something stands in the way of a deploy; all that does.
+    #[error("the deploy cannot begin")]
+    Preflight(Vec<String>),
+    /// There is nothing that it could be done to; the text says why.
+    #[error("{0}")]
+    NotThere(String),
+    /// It could not be done; the text says why.
+    #[error("{0}")]
+    Failed(String),
     /// It is ending, and takes no orders.
     #[error("Plimsoll is ending")]
     Ending,
@@ -96,6 +135,10 @@ impl From<Refusal> for Problem {
             Refusal::Unreadable(_) => Self::new(Kind::InvalidConfiguration, detail),
             Refusal::NotPublished(_) => Self::new(Kind::NotPublished, detail),
             Refusal::Senseless(_) => Self::new(Kind::BadRequest, detail),
+            Refusal::Locked(_) => Self::new(Kind::Locked, detail),
+            Refusal::Preflight(faults) => Self { faults, ..Self::new(Kind::Preflight, detail) },
+            Refusal::NotThere(_) => Self::new(Kind::NoSuchDeploy, detail),
+            Refusal::Failed(_) => Self::new(Kind::Failed, detail),
             Refusal::Ending => Self::new(Kind::Ending, detail),
         }
     }

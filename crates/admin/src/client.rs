@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::{
-    Explanation, Instance, Operation, Problem, Question, Reloaded, Status, Version, socket_in,
+    Deploy, Deploying, Events, Explanation, History, Instance, Operation, Problem, Question,
+    Reloaded, Status, Version, Word, socket_in,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -115,6 +116,41 @@ impl Client {
     /// See [`ClientError`].
     pub async fn explain(&self, question: &Question) -> Result<Explanation, ClientError> {
         self.document(Operation::Explain, &[], question).await
+    }
+
+    /// Begins to replace a release.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn deploy(&self, service: &str, deploy: &Deploy) -> Result<Deploying, ClientError> {
+        self.document(Operation::Deploy, &[service], deploy).await
+    }
+
+    /// The deploys of a service.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn history(&self, service: &str) -> Result<History, ClientError> {
+        self.document(Operation::History, &[service], ()).await
+    }
+
+    /// Says a word on the running deploy of a service.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn command(&self, service: &str, word: Word) -> Result<Deploying, ClientError> {
+        let word = serde_json::to_value(word)?;
+        let word = word.as_str().unwrap_or_default();
+        self.document(Operation::Command, &[service, word], ()).await
+    }
+
+    /// What happened in a deploy from its line `from` on, once there is something.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn events(&self, deploy: i64, from: usize) -> Result<Events, ClientError> {
+        let (deploy, from) = (deploy.to_string(), from.to_string());
+        self.document(Operation::Events, &[&deploy, &from], ()).await
     }
 
     /// Everything that is counted, for Prometheus.

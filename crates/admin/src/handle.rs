@@ -4,15 +4,19 @@ use std::time::{Duration, SystemTime};
 
 use balance::{Mode, Role};
 use control::{
-    Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload, ListenerStatus,
-    PrepareError, ReloadError, ServiceStatus,
+    DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
+    ListenerStatus, PrepareError, ReloadError, ServiceStatus,
 };
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, DrainedAway, Explanation, Instance, Listener, Question, Refusal,
-    Reloaded, Scrape, Service, ServiceMode, Standing, Status, Totals, Unresolved, Version,
+    Access, Backend, Basis, Deploy, Deploying, DrainedAway, Events, Explanation, History, Instance,
+    Listener, Past, Question, Refusal, Reloaded, Scrape, Service, ServiceMode, Standing, Status,
+    Totals, Unresolved, Version, Word,
 };
+
+/// How long whoever asks for events waits for one.
+const EVENTS_WAIT: Duration = Duration::from_secs(10);
 
 impl Backend for Handle {
     async fn status(&self) -> Result<Status, Refusal> {
@@ -35,6 +39,33 @@ impl Backend for Handle {
     async fn explain(&self, question: Question) -> Result<Explanation, Refusal> {
         let said = Self::explain(self, question.into()).await?;
         Ok(Explanation::new(Basis::Running, &said))
+    }
+
+    async fn deploy(&self, service: &str, deploy: Deploy) -> Result<Deploying, Refusal> {
+        let overrides = deploy.overrides();
+        let Deploy { version, who, .. } = deploy;
+        let request =
+            control::DeployRequest { service: service.to_owned(), version, overrides, who };
+        Ok(Deploying { id: Self::deploy(self, request).await?.id })
+    }
+
+    async fn command(&self, service: &str, word: Word) -> Result<Deploying, Refusal> {
+        Ok(Deploying { id: Self::command(self, service, word.into()).await?.id })
+    }
+
+    async fn events(&self, deploy: i64, from: usize) -> Result<Events, Refusal> {
+        let mut progress = Self::following(self, deploy).await?.progress;
+        let has_more = |progress: &control::Progress| {
+            progress.lines.len() > from || progress.receipt.is_some()
+        };
+        // It is answered even if nothing happens, so that nobody waits for one who is gone.
+        let _ = tokio::time::timeout(EVENTS_WAIT, progress.wait_for(has_more)).await;
+        Ok(Events::of(&progress.borrow(), from))
+    }
+
+    async fn history(&self, service: &str) -> Result<History, Refusal> {
+        let deploys = Self::history(self, service).await?;
+        Ok(History { deploys: deploys.into_iter().map(Past::from).collect() })
     }
 
     async fn scrape(&self) -> Result<Scrape, Refusal> {
@@ -168,7 +199,7 @@ impl From<balance::Access> for Access {
 }
 
 /// A clock so wrong that it has no date is shown as the beginning of time.
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).unwrap_or_default().to_string()
 }
 
@@ -212,6 +243,23 @@ impl From<InstanceError> for Refusal {
                 Self::UnknownInstance { service, instance, near }
             }
             InstanceError::Ended(ended) => ended.into(),
+        }
+    }
+}
+
+impl From<DeployError> for Refusal {
+    fn from(error: DeployError) -> Self {
+        let text = chain(&error);
+        match error {
+            DeployError::UnknownService { service, near } => Self::UnknownService { service, near },
+            DeployError::NotRun { .. } => Self::Senseless(text),
+            DeployError::Locked { .. } => Self::Locked(text),
+            DeployError::Preflight { faults } => Self::Preflight(faults),
+            DeployError::NoFormer { .. }
+            | DeployError::NotRunning { .. }
+            | DeployError::NoSuchDeploy { .. } => Self::NotThere(text),
+            DeployError::Journal(_) => Self::Failed(text),
+            DeployError::Ended(ended) => ended.into(),
         }
     }
 }

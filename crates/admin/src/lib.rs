@@ -12,6 +12,7 @@
 mod backend;
 mod body;
 mod client;
+mod deploy;
 mod diagnostic;
 mod explanation;
 mod guard;
@@ -30,6 +31,10 @@ pub use axum::Router;
 
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};
+pub use deploy::{
+    Deploy, Deploying, Events, History, Line, Past, Receipt, Release, Step, Way, Word,
+    write_receipt,
+};
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
 pub use explanation::{Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share};
 pub use guard::{Guard, Token};

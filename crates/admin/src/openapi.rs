@@ -6,7 +6,10 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::problem::MEDIA_TYPE;
-use crate::{Explanation, Instance, Kind, Operation, Problem, Question, Reloaded, Status, Version};
+use crate::{
+    Deploy, Deploying, Events, Explanation, History, Instance, Kind, Operation, Problem, Question,
+    Reloaded, Status, Version,
+};
 
 /// The API's description. `docs/reference/admin-api.json` is this.
 pub fn describe() -> Value {
@@ -48,8 +51,12 @@ fn describe_operation(operation: Operation, schemas: &mut SchemaGenerator) -> Va
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }
-    if operation == Operation::Explain {
-        let content = content::<Question>(schemas, "application/json");
+    let body = match operation {
+        Operation::Explain => Some(content::<Question>(schemas, "application/json")),
+        Operation::Deploy => Some(content::<Deploy>(schemas, "application/json")),
+        _ => None,
+    };
+    if let Some(content) = body {
         described["requestBody"] = json!({ "required": true, "content": content });
     }
     described
@@ -91,6 +98,10 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         Operation::Drain => ("It gets nothing new", content::<Instance>(schemas, json)),
         Operation::Enable => ("It is no longer drained", content::<Instance>(schemas, json)),
         Operation::Explain => ("What would become of it", content::<Explanation>(schemas, json)),
+        Operation::Deploy => ("It has begun", content::<Deploying>(schemas, json)),
+        Operation::History => ("The deploys", content::<History>(schemas, json)),
+        Operation::Command => ("It was heard", content::<Deploying>(schemas, json)),
+        Operation::Events => ("What happened", content::<Events>(schemas, json)),
         Operation::Metrics => ("The metrics", json!({ "text/plain": {} })),
         Operation::Describe => ("This description", json!({ json: {} })),
     }

@@ -19,6 +19,14 @@ pub enum Operation {
     Enable,
     /// What would become of a request.
     Explain,
+    /// Begin to replace a release.
+    Deploy,
+    /// The deploys of a service.
+    History,
+    /// A person's word on a running deploy.
+    Command,
+    /// What happens in a deploy.
+    Events,
     /// Everything that is counted, for Prometheus.
     Metrics,
     /// This description.
@@ -27,13 +35,17 @@ pub enum Operation {
 
 impl Operation {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Version,
         Self::Status,
         Self::Reload,
         Self::Drain,
         Self::Enable,
         Self::Explain,
+        Self::Deploy,
+        Self::History,
+        Self::Command,
+        Self::Events,
         Self::Metrics,
         Self::Describe,
     ];
@@ -47,6 +59,10 @@ impl Operation {
             Self::Drain => "drain",
             Self::Enable => "enable",
             Self::Explain => "explain",
+            Self::Deploy => "deploy",
+            Self::History => "history",
+            Self::Command => "command",
+            Self::Events => "events",
             Self::Metrics => "metrics",
             Self::Describe => "describe",
         }
@@ -61,6 +77,13 @@ impl Operation {
             Self::Drain => "Give an instance nothing new; what is open on it goes on",
             Self::Enable => "Take back a drain",
             Self::Explain => "What would become of a request, and why",
+            Self::Deploy => "Begin to replace a release",
+            Self::History => "The deploys of a service and their receipts, the latest first",
+            Self::Command => "Promote, abort, pause or resume the running deploy of a service",
+            Self::Events => {
+                "What happened in a deploy from a line on; answers when there is something, or after ten \
+                 seconds"
+            }
             Self::Metrics => "Everything that is counted, for Prometheus",
             Self::Describe => "This description",
         }
@@ -75,6 +98,9 @@ impl Operation {
             Self::Drain => "/v1/services/{service}/instances/{instance}/drain",
             Self::Enable => "/v1/services/{service}/instances/{instance}/enable",
             Self::Explain => "/v1/explain",
+            Self::Deploy | Self::History => "/v1/services/{service}/deploys",
+            Self::Command => "/v1/services/{service}/deploy/{word}",
+            Self::Events => "/v1/deploys/{deploy}/events/{from}",
             Self::Metrics => "/metrics",
             Self::Describe => "/v1/openapi.json",
         }
@@ -83,8 +109,18 @@ impl Operation {
     /// Its method.
     pub fn method(self) -> Method {
         match self {
-            Self::Reload | Self::Drain | Self::Enable | Self::Explain => Method::POST,
-            Self::Version | Self::Status | Self::Metrics | Self::Describe => Method::GET,
+            Self::Reload
+            | Self::Drain
+            | Self::Enable
+            | Self::Explain
+            | Self::Deploy
+            | Self::Command => Method::POST,
+            Self::Version
+            | Self::Status
+            | Self::History
+            | Self::Events
+            | Self::Metrics
+            | Self::Describe => Method::GET,
         }
     }
 
@@ -98,6 +134,21 @@ impl Operation {
                 &[Kind::UnknownService, Kind::UnknownInstance, Kind::Ending]
             }
             Self::Explain => &[Kind::BadRequest, Kind::BodyTooLarge, Kind::Ending],
+            Self::Deploy => &[
+                Kind::BadRequest,
+                Kind::BodyTooLarge,
+                Kind::UnknownService,
+                Kind::NoSuchDeploy,
+                Kind::Locked,
+                Kind::Preflight,
+                Kind::Failed,
+                Kind::Ending,
+            ],
+            Self::History => &[Kind::UnknownService, Kind::BadRequest, Kind::Failed, Kind::Ending],
+            Self::Command => {
+                &[Kind::BadRequest, Kind::UnknownService, Kind::NoSuchDeploy, Kind::Ending]
+            }
+            Self::Events => &[Kind::BadRequest, Kind::NoSuchDeploy, Kind::Ending],
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct Problem {
     /// Names that may have been meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near: Vec<String>,
+    /// What stands in the way of a deploy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// What is wrong with the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
@@ -68,6 +71,18 @@ pub enum Kind {
     /// The configuration is wrong, or cannot be read.
     #[serde(rename = "urn:plimsoll:invalid-configuration")]
     InvalidConfiguration,
+    /// A deploy of the service is running.
+    #[serde(rename = "urn:plimsoll:locked")]
+    Locked,
+    /// Something stands in the way of a deploy.
+    #[serde(rename = "urn:plimsoll:preflight")]
+    Preflight,
+    /// There is no such deploy, or none to go back to.
+    #[serde(rename = "urn:plimsoll:no-such-deploy")]
+    NoSuchDeploy,
+    /// It could not be done.
+    #[serde(rename = "urn:plimsoll:failed")]
+    Failed,
     /// Plimsoll is ending.
     #[serde(rename = "urn:plimsoll:ending")]
     Ending,
@@ -87,6 +102,10 @@ impl Kind {
             Self::NotPublished => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Locked => StatusCode::CONFLICT,
+            Self::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoSuchDeploy => StatusCode::NOT_FOUND,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -104,6 +123,10 @@ impl Kind {
             Self::NotPublished => "The configuration could not be put into effect",
             Self::BodyTooLarge => "The body is too large",
             Self::InvalidConfiguration => "The configuration is not valid",
+            Self::Locked => "A deploy of the service is running",
+            Self::Preflight => "Something stands in the way of the deploy",
+            Self::NoSuchDeploy => "There is no such deploy",
+            Self::Failed => "It could not be done",
             Self::Ending => "Plimsoll is ending",
         }
     }
@@ -118,6 +141,7 @@ impl Problem {
             status: kind.status().as_u16(),
             detail: detail.into(),
             near: Vec::new(),
+            faults: Vec::new(),
             diagnostics: Vec::new(),
             drawing: None,
         }

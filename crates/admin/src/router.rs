@@ -9,7 +9,8 @@ use http::{Method, Uri, header};
 
 use crate::body::{BYTES_MAX, Document};
 use crate::{
-    Backend, Explanation, Instance, Kind, Operation, Problem, Question, Reloaded, Status, Version,
+    Backend, Deploy, Deploying, Events, Explanation, History, Instance, Kind, Operation, Problem,
+    Question, Reloaded, Status, Version,
 };
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -32,6 +33,10 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::Drain => at(operation, drain::<B>),
         Operation::Enable => at(operation, enable::<B>),
         Operation::Explain => at(operation, explain::<B>),
+        Operation::Deploy => at(operation, deploy::<B>),
+        Operation::History => at(operation, history::<B>),
+        Operation::Command => at(operation, command::<B>),
+        Operation::Events => at(operation, events::<B>),
         Operation::Metrics => at(operation, metrics::<B>),
         Operation::Describe => at(operation, describe),
     }
@@ -79,6 +84,43 @@ async fn explain<B: Backend>(
     Document(question): Document<Question>,
 ) -> Answer<Explanation> {
     Ok(Json(backend.explain(question).await?))
+}
+
+async fn deploy<B: Backend>(
+    State(backend): State<B>,
+    Path(service): Path<String>,
+    Document(wanted): Document<Deploy>,
+) -> Answer<Deploying> {
+    if let Some(fault) = wanted.fault() {
+        return Err(Problem::new(Kind::BadRequest, fault));
+    }
+    Ok(Json(backend.deploy(&service, wanted).await?))
+}
+
+async fn history<B: Backend>(
+    State(backend): State<B>,
+    Path(service): Path<String>,
+) -> Answer<History> {
+    Ok(Json(backend.history(&service).await?))
+}
+
+async fn command<B: Backend>(
+    State(backend): State<B>,
+    Path((service, word)): Path<(String, String)>,
+) -> Answer<Deploying> {
+    let word = serde_json::from_value(word.clone().into())
+        .map_err(|_| Problem::new(Kind::BadRequest, format!("there is no word `{word}`")))?;
+    Ok(Json(backend.command(&service, word).await?))
+}
+
+async fn events<B: Backend>(
+    State(backend): State<B>,
+    Path((deploy, from)): Path<(String, String)>,
+) -> Answer<Events> {
+    let number = |text: &str| Problem::new(Kind::BadRequest, format!("`{text}` is no number"));
+    let id = deploy.parse().map_err(|_| number(&deploy))?;
+    let from = from.parse().map_err(|_| number(&from))?;
+    Ok(Json(backend.events(id, from).await?))
 }
 
 async fn metrics<B: Backend>(State(backend): State<B>) -> Result<impl IntoResponse, Problem> {

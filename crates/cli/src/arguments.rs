@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use admin::Word;
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, demo, drain, enable, explain, reload, run, sample, status};
+use crate::commands::{
+    check, demo, deploy, drain, enable, explain, history, logs, reload, rollback, run, sample,
+    status, word,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -34,6 +38,18 @@ pub(crate) enum Command {
     Explain(explain::Options),
     Drain(drain::Options),
     Enable(enable::Options),
+    Deploy(deploy::Options),
+    Rollback(rollback::Options),
+    /// Shift all traffic to the new release of a running deploy, and stay
+    Promote(word::Options),
+    /// Bring the old release of a running deploy back
+    Abort(word::Options),
+    /// Take no further step in a running deploy; what fails is still taken back
+    Pause(word::Options),
+    /// Let a paused deploy go on
+    Resume(word::Options),
+    History(history::Options),
+    Logs(logs::Options),
     Demo(demo::Options),
     #[command(hide = true)]
     Sample(sample::Options),
@@ -65,6 +81,14 @@ impl Command {
             Self::Explain(options) => explain::run(options),
             Self::Drain(options) => drain::run(options),
             Self::Enable(options) => enable::run(options),
+            Self::Deploy(options) => deploy::run(options),
+            Self::Rollback(options) => rollback::run(options),
+            Self::Promote(options) => word::run(options, Word::Promote),
+            Self::Abort(options) => word::run(options, Word::Abort),
+            Self::Pause(options) => word::run(options, Word::Pause),
+            Self::Resume(options) => word::run(options, Word::Resume),
+            Self::History(options) => history::run(options),
+            Self::Logs(options) => logs::run(options),
             Self::Demo(options) => demo::run(options),
             Self::Sample(options) => sample::run(options),
         }

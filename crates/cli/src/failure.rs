@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use admin::{BindError, ClaimError, ClientError, Kind, Problem};
@@ -49,6 +50,12 @@ pub(crate) enum Failure {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// An instance never wrote anything.
+    #[error("there are no logs in {}", directory.display())]
+    NoLogs {
+        /// Where they would be.
+        directory: PathBuf,
+    },
     /// The system did not give us what every program gets.
     #[error("cannot {what}")]
     System {
@@ -76,6 +83,11 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Claim(ClaimError::Running { .. }) | Self::NoToken(_) => Exit::Refused,
+            Self::Client(ClientError::Problem(problem))
+                if matches!(problem.kind, Kind::Preflight | Kind::Locked) =>
+            {
+                Exit::Refused
+            }
             _ => Exit::Failed,
         }
     }
@@ -84,6 +96,9 @@ impl Failure {
     fn drawing(&self) -> Option<String> {
         match self {
             Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
+            Self::Client(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
+                Some(problem.faults.iter().map(|fault| format!("  - {fault}\n")).collect())
+            }
             Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
             _ => None,
         }
@@ -141,6 +156,8 @@ fn of_problem(problem: &Problem) -> Option<String> {
         Kind::InvalidConfiguration | Kind::NotPublished => {
             Some("nothing has changed: what was served before is served on".to_owned())
         }
+        Kind::Preflight => Some("nothing was touched".to_owned()),
+        Kind::Locked => Some("`plimsoll history` says more; `plimsoll abort` ends it".to_owned()),
         _ => None,
     }
 }

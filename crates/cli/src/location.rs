@@ -26,9 +26,14 @@ impl Which {
         }
     }
 
+    /// Where the Plimsoll that serves the configuration keeps its state.
+    pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
+        state_dir(&self.file()?)
+    }
+
     /// Asks the Plimsoll that serves the configuration.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::new(&state_dir(&self.file()?)?))
+        Ok(Client::new(&self.state_dir()?))
     }
 }
 

@@ -13,6 +13,7 @@ mod limits;
 mod location;
 mod logging;
 mod output;
+mod progress;
 mod quantity;
 mod screen;
 mod signals;
@@ -28,7 +29,14 @@ use failure::Failure;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The first argument by which this program, run once more, becomes an instance.
+const LAUNCH: &str = "--launch-instance";
+
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == LAUNCH) {
+        return driver::process::launcher::run(words);
+    }
     let arguments = Arguments::parse();
     arguments.command.run().unwrap_or_else(Failure::report).into()
 }

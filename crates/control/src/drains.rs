@@ -92,7 +92,11 @@ impl Drains {
         let count = |drains: &Self| drains.since.values().map(BTreeMap::len).sum::<usize>();
         let before = count(self);
         self.since.retain(|service, instances| {
-            let targets = intent.services.get(service).map_or(&[][..], |it| &it.targets);
+            let wanted = intent.services.get(service);
+            if wanted.is_some_and(|it| it.run.is_some()) {
+                return true;
+            }
+            let targets = wanted.map_or(&[][..], |it| &it.targets);
             instances.retain(|instance, _| {
                 targets.iter().any(|target| target.name.as_str() == target_of(instance))
             });

@@ -4,12 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::{Diagnostic, LoadError, Severity};
+use driver::Instance;
 use model::{Diff, Intent, Revision};
 use telemetry::{Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::explanation::{ExplainError, Explanation};
+use crate::journal::Deploy;
 use crate::prepare::PrepareError;
+use crate::runs::{DeployError, DeployRequest, Progressing};
 use crate::status::{InstanceStatus, Status, chain};
 
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
@@ -110,6 +113,15 @@ pub(crate) enum Wish {
     Enable,
 }
 
+/// What becomes of the instances that Plimsoll runs when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// They are stopped.
+    Stop,
+    /// They run on, and the next start takes them over.
+    Leave,
+}
+
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 /// What the control loop is told.
@@ -125,7 +137,25 @@ pub(crate) enum Command {
     },
     Explain(Question, Reply<Result<Explanation, ExplainError>>),
     Scrape(Reply<Scrape>),
-    Shutdown(Reply<usize>),
+    Deploy(DeployRequest, Reply<Result<Progressing, DeployError>>),
+    Rollout {
+        service: String,
+        command: rollout::Command,
+        reply: Reply<Result<Progressing, DeployError>>,
+    },
+    Following {
+        deploy: i64,
+        reply: Reply<Result<Progressing, DeployError>>,
+    },
+    History {
+        service: String,
+        reply: Reply<Result<Vec<Deploy>, DeployError>>,
+    },
+    Processes {
+        service: String,
+        reply: Reply<Result<Vec<Arc<dyn Instance>>, DeployError>>,
+    },
+    Shutdown(After, Reply<usize>),
 }
 
 impl Handle {
@@ -199,13 +229,60 @@ impl Handle {
         Ok(scrape.encode())
     }
 
-    /// Ends everything: takes no new connection, and gives open exchanges `server.drain`. Says how
-    /// many connections were cut off.
+    /// Begins a deploy, once it was looked at. It goes on whether or not anybody follows it.
+    ///
+    /// # Errors
+    /// When it cannot begin; then nothing was touched.
+    pub async fn deploy(&self, request: DeployRequest) -> Result<Progressing, DeployError> {
+        self.ask(|reply| Command::Deploy(request, reply)).await?
+    }
+
+    /// A person's word on the running deploy of `service`.
+    ///
+    /// # Errors
+    /// When none is running.
+    pub async fn command(
+        &self,
+        service: &str,
+        command: rollout::Command,
+    ) -> Result<Progressing, DeployError> {
+        let service = service.to_owned();
+        self.ask(|reply| Command::Rollout { service, command, reply }).await?
+    }
+
+    /// Follows a deploy that runs, or ended a while ago.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub async fn following(&self, deploy: i64) -> Result<Progressing, DeployError> {
+        self.ask(|reply| Command::Following { deploy, reply }).await?
+    }
+
+    /// The deploys of `service`, the latest first.
+    ///
+    /// # Errors
+    /// When Plimsoll does not run it, or the journal cannot be read.
+    pub async fn history(&self, service: &str) -> Result<Vec<Deploy>, DeployError> {
+        let service = service.to_owned();
+        self.ask(|reply| Command::History { service, reply }).await?
+    }
+
+    /// The processes of `service` that run.
+    ///
+    /// # Errors
+    /// When Plimsoll does not run it.
+    pub async fn processes(&self, service: &str) -> Result<Vec<Arc<dyn Instance>>, DeployError> {
+        let service = service.to_owned();
+        self.ask(|reply| Command::Processes { service, reply }).await?
+    }
+
+    /// Ends everything: takes no new connection, and gives open exchanges `server.drain`. Then what
+    /// Plimsoll runs is stopped, or left. Says how many connections were cut off.
     ///
     /// # Errors
     /// When the control loop has ended already.
-    pub async fn shutdown(&self) -> Result<usize, Ended> {
-        self.ask(Command::Shutdown).await
+    pub async fn shutdown(&self, after: After) -> Result<usize, Ended> {
+        self.ask(|reply| Command::Shutdown(after, reply)).await
     }
 
     /// What is wanted now, and each time that this changes.

@@ -11,11 +11,13 @@ mod drains;
 mod explanation;
 mod handle;
 mod instances;
+mod journal;
 mod names;
 mod near;
 mod prepare;
 mod probe;
 pub mod resolve;
+mod runs;
 pub mod scrape;
 mod state_file;
 pub mod status;
@@ -31,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::Environment;
+use driver::Driver;
 use edge::{Edge, Options};
 use model::Intent;
 use tokio::sync::{mpsc, watch as watcher};
@@ -39,19 +42,28 @@ use wire::tls::Resumption;
 
 pub use certificates::BadCertificates;
 pub use explanation::{ExplainError, Explanation};
-pub use handle::{Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
+pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
+pub use journal::{Deploy, JournalError};
 pub use prepare::PrepareError;
 pub use resolve::{Resolve, SystemResolver};
+pub use runs::{
+    DeployError, DeployRequest, DeployStanding, Line, Overrides, Progress, Progressing, Receipt,
+    ReleaseTally, Standing as RunStanding,
+};
 pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
 pub use sticky_key::StickyKeyError;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
 use access_log::Access;
 use drains::Drains;
+use journal::Journal;
 use names::Names;
 use prepare::{Preparation, Prepared};
-use writer::{Inbox, Writer};
+use runs::Runs;
+use writer::{Inbox, Writer, find_legacies};
 
+/// Where instances' output goes, in the state directory.
+const LOGS: &str = "logs";
 /// Commands that may wait for the loop.
 const COMMANDS: usize = 64;
 
@@ -63,16 +75,26 @@ pub struct Settings {
     pub environment: Environment,
     /// Looks the names of targets up.
     pub resolver: Arc<dyn Resolve>,
+    /// Starts instances.
+    pub driver: Arc<dyn Driver>,
+    /// Writes a receipt as it is kept.
+    pub write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
 }
 
 impl Settings {
     /// The configuration in `file`, in the environment of this process, with the system's
     /// resolver.
-    pub fn new(file: impl Into<PathBuf>) -> Self {
+    pub fn new(
+        file: impl Into<PathBuf>,
+        driver: Arc<dyn Driver>,
+        write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
+    ) -> Self {
         Self {
             file: file.into(),
             environment: Environment::of_process(),
             resolver: Arc::new(SystemResolver::default()),
+            driver,
+            write_receipt,
         }
     }
 }
@@ -92,6 +114,9 @@ pub enum StartError {
     /// A worker cannot be started.
     #[error("cannot start the workers")]
     Workers(#[source] io::Error),
+    /// What is known of earlier runs cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// What is wanted cannot be put into effect.
     #[error(transparent)]
     Publish(#[from] edge::PublishError),
@@ -127,7 +152,7 @@ impl Controller {
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
-    let Settings { file, environment, resolver } = settings;
+    let Settings { file, environment, resolver, driver, write_receipt } = settings;
     let resumption = Resumption::new()?;
     let preparation = Preparation { file, environment, resolver, resumption };
     let prepared = preparation.clone().run(Default::default()).await?;
@@ -151,9 +176,15 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let names = Names::new(preparation.resolver.clone(), tell);
     // The key has made the directory.
     let drains = Drains::load(&prepared.intent.server.state_dir);
-    let mut writer = Writer::new(edge, preparation, wanted, names, report, log, drains);
+    let state_dir = &prepared.intent.server.state_dir;
+    let journal = Journal::open(state_dir)?;
+    let legacies = find_legacies(&prepared.intent, &*driver, &journal).await?;
+    let (happen, happenings) = mpsc::unbounded_channel();
+    let runs = Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt);
+    let mut writer = Writer::new(edge, preparation, wanted, names, report, log, drains, runs);
     publish(&mut writer, prepared)?;
-    let inbox = Inbox { commands: orders, suspects, reports, resolved };
+    writer.begin_runs(legacies);
+    let inbox = Inbox { commands: orders, suspects, reports, resolved, happenings };
     let task = tokio::spawn(writer.run(inbox));
     Ok(Controller { handle: Handle { commands, intent }, task })
 }

@@ -236,6 +236,8 @@ pub struct ServiceLive {
 pub struct ServiceShard {
     /// Exchanges by the first digit of their status; those without one under 0.
     pub by_class: [Counter; 6],
+    /// Exchanges that the client must call failed: 5xx, or no whole answer by no fault of its own.
+    pub failed: Counter,
     /// From a request's head to the end of its answer.
     pub duration: Histogram,
     /// Second and further attempts.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use telemetry::{AccessRecord, Ending};
+use telemetry::{AccessRecord, Blame, Ending};
 use wire::head::RequestHead;
 use wire::name::Name;
 
@@ -126,6 +126,9 @@ impl<'a> Story<'a> {
             let shard = service.live.shard(worker.index);
             let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
             shard.by_class[class].add(1);
+            if class == 5 || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
+                shard.failed.add(1);
+            }
             shard.bytes_in.add(bytes.0);
             shard.bytes_out.add(bytes.1);
             if self.ending != Ending::Tunnel {

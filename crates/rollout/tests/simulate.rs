@@ -173,14 +173,7 @@ impl World {
 
     /// One that ended is gone, unless it is kept: then it is there again under the same name.
     fn fail(&mut self, name: &InstanceName) {
-        let instances = self.rollout.standing().instances;
-        let known = instances.iter().find(|(known, ..)| *known == name);
-        let stage = self.rollout.standing().stage.clone();
-        let is_kept = match known {
-            Some((_, Side::Former, phase)) => *phase == Phase::Serving,
-            Some((_, Side::Fresh, _)) => matches!(stage, Stage::Finishing | Stage::Ended(_)),
-            None => true,
-        };
+        let is_kept = self.rollout.keeps(name);
         if !is_kept {
             self.running.remove(name);
             self.reachable.remove(name);

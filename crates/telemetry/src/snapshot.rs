@@ -20,6 +20,12 @@ impl HistogramSnapshot {
         Self { counts, sum_micros }
     }
 
+    /// Each bucket that has any, by the least duration in it, in rising order, with how many.
+    pub fn classes(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let counted = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        counted.map(|(bucket, count)| (Duration::from_micros(lower_bound(bucket)), *count))
+    }
+
     /// How many durations.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()

@@ -2,13 +2,18 @@
 
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod deploy;
 pub(crate) mod drain;
 pub(crate) mod enable;
 pub(crate) mod explain;
+pub(crate) mod history;
+pub(crate) mod logs;
 pub(crate) mod reload;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod status;
+pub(crate) mod word;
 
 use crate::failure::Failure;
 

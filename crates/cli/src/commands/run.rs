@@ -3,10 +3,13 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use admin::{Claim, Guard, Server, Token};
 use config::{Environment, Loaded, Paint};
-use control::{Controller, Settings};
+use control::{After, Controller, Settings};
+use driver::port::Ports;
+use driver::{Launcher, ProcessDriver};
 use model::{Admin, LogFormat};
 
 use crate::arguments::Which;
@@ -14,7 +17,7 @@ use crate::commands::check::contents;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signals::{Signals, Wish};
-use crate::{limits, logging, output, quantity};
+use crate::{LAUNCH, limits, logging, output, quantity};
 
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
@@ -37,6 +40,9 @@ A first plimsoll.toml:
   [[routes]]
   to = \"app\"")]
 pub(crate) struct Options {
+    /// Leave the instances running when it ends; the next start takes them over
+    #[arg(long)]
+    leave: bool,
     #[command(flatten)]
     which: Which,
 }
@@ -52,7 +58,8 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
-    let ended = runtime.block_on(serve(&file, &loaded, claim, level));
+    let after = if options.leave { After::Leave } else { After::Stop };
+    let ended = runtime.block_on(serve(&file, &loaded, claim, level, after));
     // A name that is still being looked up is no reason to wait.
     runtime.shutdown_background();
     ended
@@ -63,13 +70,14 @@ async fn serve(
     loaded: &Loaded,
     claim: Claim,
     level: logging::Level,
+    after: After,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen();
     let mut signals =
         signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
     let tcp = admin_on_tcp(&loaded.intent.admin)?;
     let socket = claim.path().display().to_string();
-    let controller = control::start(Settings::new(file)).await?;
+    let controller = control::start(settings(file)).await?;
     let handle = controller.handle();
     tokio::spawn(level.follow(handle.intent()));
     let router = admin::router(handle.clone());
@@ -85,11 +93,17 @@ async fn serve(
     while signals.next().await == Wish::Reload {
         tokio::spawn(reload(handle.clone()));
     }
-    let exit = drain(controller, loaded, &mut signals).await;
+    let exit = drain(controller, loaded, &mut signals, after).await;
     for server in servers {
         server.stop().await;
     }
     Ok(exit)
+}
+
+/// What everything is started with: instances are this very program, run once more.
+pub(crate) fn settings(file: &Path) -> Settings {
+    let driver = ProcessDriver::new(Launcher::this_program([LAUNCH]), Ports::default());
+    Settings::new(file, Arc::new(driver), Arc::new(admin::write_receipt))
 }
 
 /// Where the admin API is wanted on TCP, and who may ask there.
@@ -112,12 +126,17 @@ async fn reload(handle: control::Handle) {
 }
 
 /// Ends the data plane, gently until somebody loses patience.
-async fn drain(controller: Controller, loaded: &Loaded, signals: &mut Signals) -> Exit {
+async fn drain(
+    controller: Controller,
+    loaded: &Loaded,
+    signals: &mut Signals,
+    after: After,
+) -> Exit {
     let limit = quantity::rough(loaded.intent.server.drain);
     tracing::info!(limit, "draining; a second signal ends at once");
     let handle = controller.handle();
     let cut = tokio::select! {
-        cut = handle.shutdown() => cut.unwrap_or(0),
+        cut = handle.shutdown(after) => cut.unwrap_or(0),
         () = signals.end() => {
             tracing::warn!("ended at once, by a second signal");
             return Exit::Failed;

@@ -97,7 +97,7 @@ impl Play {
         let file = place.path().join("plimsoll.toml");
         let text = configuration(place.path(), servers.each_ref().map(Server::address));
         std::fs::write(&file, text).map_err(system("write a configuration"))?;
-        let controller = control::start(Settings::new(&file)).await?;
+        let controller = control::start(crate::commands::run::settings(&file)).await?;
         let handle = controller.handle();
         let status = status(&handle).await?;
         let listening = status.listeners.iter().flat_map(|listener| &listener.addresses).next();
@@ -174,7 +174,7 @@ impl Play {
 
     async fn end(self, death: Death) -> Result<bool, Failure> {
         let counts = self.load.stop().await;
-        let shutdown = self.handle.shutdown().await;
+        let shutdown = self.handle.shutdown(control::After::Stop).await;
         debug_assert!(shutdown.is_ok(), "nobody else ends it");
         drop(self.handle);
         self.controller.ended().await;

@@ -11,7 +11,7 @@ use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
-use crate::schema::run::KEYS;
+use crate::schema::run::{KEYS, STEPS};
 use crate::section::Section;
 use crate::value::{name, release, share, shown};
 
@@ -168,10 +168,22 @@ fn none(text: &str) -> Flaw {
     )
 }
 
+/// Reads a step of a canary, as in `5% 30s`.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+pub fn parse_step(text: &str) -> Result<Step, String> {
+    release::parse_step(text).map_err(|flaw| format!("{}: {}; {}", flaw.what, flaw.why, flaw.hint))
+}
+
+/// A canary's steps where the file says nothing of them.
+pub fn default_steps() -> Vec<Step> {
+    STEPS.iter().filter_map(|text| release::parse_step(text).ok()).collect()
+}
+
 fn steps(section: &Section<'_>) -> Option<Vec<Step>> {
     let Some(node) = section.node("steps") else {
-        let default = section.default_texts("steps").iter();
-        return Some(default.filter_map(|text| release::parse_step(text).ok()).collect());
+        return Some(default_steps());
     };
     let mut steps: Vec<Step> = Vec::new();
     for item in node.items() {

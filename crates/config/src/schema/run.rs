@@ -18,6 +18,8 @@ const STEP: Format = Format {
 };
 const COUNT_OR_SHARE: Format =
     Format { noun: "a share such as \"25%\"", pattern: Some(r"^[0-9.]+%$") };
+/// A canary's steps by default.
+pub(crate) const STEPS: &[&str] = &["5% 30s", "25% 1m", "50% 1m"];
 /// May be no time at all.
 const SPAN: Shape = Shape::Duration(Duration::ZERO..=Duration::from_secs(7 * 86_400));
 
@@ -213,7 +215,7 @@ pub(crate) static DEPLOY: Table = Table {
         Key::new(
             "steps",
             Shape::List { of: &Shape::Text(&STEP), empty: Empty::Refused },
-            Absent::Texts(&["5% 30s", "25% 1m", "50% 1m"]),
+            Absent::Texts(STEPS),
             "[\"5% 30s\", \"25% 1m\", \"50% 1m\"]",
             "Canary: the share of the traffic that the new release gets, and how long it is watched.",
         )

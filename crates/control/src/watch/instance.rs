@@ -30,6 +30,8 @@ pub(super) struct InstanceWatch {
     ejections: u64,
     /// Since when an operator has it drained.
     drained: Option<SystemTime>,
+    /// It is drained by a deploy and not by an operator.
+    pub(super) is_retired: bool,
     stands: (Standing, Duration),
     pub(super) window: Window,
 }
@@ -68,9 +70,15 @@ impl InstanceWatch {
             ejection: None,
             ejections: 0,
             drained,
+            is_retired: false,
             stands: (standing, now),
             window,
         }
+    }
+
+    /// Since when it is drained, if it is.
+    pub(super) fn drained(&self) -> Option<SystemTime> {
+        self.drained
     }
 
     /// Takes up what is wanted of the instance.
@@ -257,6 +265,7 @@ impl InstanceWatch {
     /// Why it stands as it does, in words.
     fn reason(&self, now: Duration) -> String {
         match (self.standing(), &self.ejection) {
+            (Standing::Drained, _) if self.is_retired => "retired by a deploy".into(),
             (Standing::Drained, _) => "drained by an operator".into(),
             (Standing::Ejected, Some(ejection)) => {
                 let left = ejection.until.saturating_sub(now).as_secs_f64().ceil();

@@ -8,7 +8,7 @@ mod instance;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use balance::ejection::{Ejector, Event, Outcomes, Transition};
 use balance::{Mode, Standing};
@@ -77,8 +77,12 @@ impl ServiceWatch {
         let mut before = std::mem::take(&mut self.instances);
         for (instance, live) in instances.iter().zip(lives) {
             let known = before.remove(&live.name).filter(|watch| Arc::ptr_eq(&watch.live, live));
-            let drained = drains.since(service.name.as_str(), live.name.as_str());
+            let by_hand = drains.since(service.name.as_str(), live.name.as_str());
+            let before = known.as_ref().and_then(InstanceWatch::drained);
+            let retired = || before.unwrap_or_else(SystemTime::now);
+            let drained = by_hand.or_else(|| instance.is_drained.then(retired));
             let mut watch = known.unwrap_or_else(|| InstanceWatch::new(now, live.clone(), drained));
+            watch.is_retired = drained.is_some() && by_hand.is_none();
             watch.set_drained(now, drained);
             watch.want(now, service, instance, reports);
             self.instances.insert(live.name.clone(), watch);

@@ -4,7 +4,10 @@
 //! only decides, publishes and writes to `Live`. It never waits for a worker or the network. How it
 //! takes configurations up is in `publish`, what it tells of everything in `survey`.
 
+mod boot;
 mod publish;
+mod rollouts;
+mod runs;
 mod survey;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,15 +24,22 @@ use crate::access_log::Access;
 use crate::certificates::Tls;
 use crate::drains::Drains;
 use crate::explanation;
-use crate::handle::{Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
+use crate::handle::{After, Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
 use crate::names::{Names, Resolved};
 use crate::near::near;
 use crate::prepare::{Preparation, PrepareError, Prepared};
+use crate::runs::{Happening, Runs};
 use crate::status::{InstanceStatus, LastReload};
 use crate::watch::{Report, Reports, ServiceWatch};
 
+pub(crate) use boot::find_legacies;
+pub(crate) use rollouts::{Checked, WriteReceipt};
+
 /// How often counters are read.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// How often a rollout is told what became of requests: a bad release costs users what it fails
+/// in between.
+const SAMPLE_ROLLOUTS_EVERY: Duration = Duration::from_millis(250);
 
 /// The one writer.
 pub(crate) struct Writer {
@@ -41,6 +51,9 @@ pub(crate) struct Writer {
     names: Names,
     drains: Drains,
     watches: BTreeMap<ServiceName, ServiceWatch>,
+    runs: Runs,
+    /// Deploys that are looked at before they begin.
+    checking: JoinSet<Checked>,
     reports: Reports,
     log: Access,
     began_at: SystemTime,
@@ -56,6 +69,7 @@ pub(crate) struct Inbox {
     pub(crate) suspects: mpsc::UnboundedReceiver<Arc<Live>>,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) resolved: mpsc::UnboundedReceiver<Resolved>,
+    pub(crate) happenings: mpsc::UnboundedReceiver<Happening>,
 }
 
 impl Writer {
@@ -68,6 +82,7 @@ impl Writer {
         reports: Reports,
         log: Access,
         drains: Drains,
+        runs: Runs,
     ) -> Self {
         Self {
             edge,
@@ -78,6 +93,8 @@ impl Writer {
             names,
             drains,
             watches: BTreeMap::new(),
+            runs,
+            checking: JoinSet::new(),
             reports,
             log,
             began_at: SystemTime::now(),
@@ -90,11 +107,13 @@ impl Writer {
     pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let mut samples = interval(SAMPLE_EVERY);
         samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rollout_samples = interval(SAMPLE_ROLLOUTS_EVERY);
+        rollout_samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reply = loop {
             let deadline = self.next_deadline();
             tokio::select! {
                 command = inbox.commands.recv() => match command {
-                    Some(Command::Shutdown(reply)) => break Some(reply),
+                    Some(Command::Shutdown(after, reply)) => break Some((after, reply)),
                     Some(command) => self.obey(command),
                     None => break None,
                 },
@@ -105,7 +124,13 @@ impl Writer {
                         self.readdress();
                     }
                 }
+                Some(happening) = inbox.happenings.recv() => self.happened(happening),
                 Some(outcome) = self.preparing.join_next() => self.reload(outcome),
+                Some(checked) = self.checking.join_next() => match checked {
+                    Ok(checked) => self.begin_deploy(checked),
+                    Err(error) => tracing::error!(%error, "a deploy was not looked at"),
+                },
+                _ = rollout_samples.tick(), if self.is_deploying() => self.sample_rollouts(),
                 _ = samples.tick() => self.sample(),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.tick();
@@ -114,18 +139,22 @@ impl Writer {
         };
         // Whoever asks from now on is told that it ends.
         drop(inbox);
-        let cut = self.end().await;
-        if let Some(reply) = reply {
+        let after = reply.as_ref().map_or(After::Stop, |(after, _)| *after);
+        let cut = self.end(after).await;
+        if let Some((_, reply)) = reply {
             // Whoever asked may be gone.
             let _ = reply.send(cut);
         }
     }
 
-    async fn end(self) -> usize {
-        let Self { edge, intent, log, watches, names, .. } = self;
+    async fn end(self, after: After) -> usize {
+        let Self { edge, intent, log, watches, names, runs, .. } = self;
         drop((watches, names));
         let limit = intent.borrow().server.drain;
         let cut = edge.stop(limit).await;
+        if after == After::Stop {
+            runs.stop().await;
+        }
         // Closing waits for the disk.
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         if let Err(error) = closed {
@@ -150,7 +179,14 @@ impl Writer {
                 drop(reply.send(explanation::explain(&self.edge, &question)));
             }
             Command::Scrape(reply) => drop(reply.send(self.scrape())),
-            Command::Shutdown(_) => unreachable!("the loop ends before it obeys this"),
+            Command::Deploy(request, reply) => self.ask_deploy(request, reply),
+            Command::Rollout { service, command, reply } => {
+                drop(reply.send(self.command(&service, command)));
+            }
+            Command::Following { deploy, reply } => drop(reply.send(self.following(deploy))),
+            Command::History { service, reply } => drop(reply.send(self.history(&service))),
+            Command::Processes { service, reply } => drop(reply.send(self.processes(&service))),
+            Command::Shutdown(..) => unreachable!("the loop ends before it obeys this"),
         }
     }
     fn wish(
@@ -204,11 +240,13 @@ impl Writer {
     fn tick(&mut self) {
         let now = self.edge.now();
         self.watches.values_mut().for_each(|watch| watch.tick(now));
+        self.tick_rollouts();
     }
 
-    /// When an ejection is over, if one is running.
+    /// When an ejection is over, or a rollout's time has come, if there is such a time.
     fn next_deadline(&self) -> Option<Instant> {
-        let at = self.watches.values().filter_map(ServiceWatch::next_deadline).min()?;
+        let ejections = self.watches.values().filter_map(ServiceWatch::next_deadline);
+        let at = ejections.chain(self.next_rollout_deadline()).min()?;
         // Timers are as fine as a millisecond: a little late is once, a little early is a spin.
         let wait = at.saturating_sub(self.edge.now()) + Duration::from_millis(1);
         Some(Instant::now() + wait)

@@ -1,14 +1,15 @@
 //! How the writer takes configurations and addresses up: whole, or not at all.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use edge::{Blueprint, PublishError};
-use model::{Diff, Revision};
+use edge::{Blueprint, Instance, PublishError};
+use model::{Diff, Intent, Revision, ServiceName};
 use tokio::task::JoinError;
 
 use super::Writer;
 use crate::handle::{Ended, ReloadError, Reloaded};
-use crate::instances;
+use crate::instances::{self, Addresses};
 use crate::names::Resolved;
 use crate::prepare::{PrepareError, Prepared};
 use crate::status::{LastReload, chain};
@@ -29,7 +30,7 @@ impl Writer {
             }
         }
         let blueprint = Blueprint {
-            instances: instances::of_intent(&intent, &addresses, &self.drains),
+            instances: self.instances(&intent, &addresses),
             intent: intent.clone(),
             revision,
             tls: tls.clone(),
@@ -38,9 +39,28 @@ impl Writer {
         self.drains.keep_wanted(&intent);
         self.names.follow(&instances::names(&intent), resolved);
         (self.revision, self.tls) = (revision, tls);
-        self.intent.send_replace(intent);
+        self.intent.send_replace(intent.clone());
+        self.want_runs(&intent);
         self.watch(&blueprint);
         Ok(revision)
+    }
+
+    /// The instances of every service: those that somebody else runs, and those that we do.
+    fn instances(
+        &self,
+        intent: &Intent,
+        addresses: &Addresses,
+    ) -> BTreeMap<ServiceName, Vec<Instance>> {
+        let mut instances = instances::of_intent(intent, addresses, &self.drains);
+        for (service, run) in &self.runs.services {
+            let Some(of_service) = instances.get_mut(service) else { continue };
+            of_service.extend(run.published().map(|mut instance| {
+                let drained = self.drains.since(service.as_str(), instance.name.as_str());
+                instance.is_drained |= drained.is_some();
+                instance
+            }));
+        }
+        instances
     }
 
     /// Watches what was published, and nothing else.
@@ -53,21 +73,24 @@ impl Writer {
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
             let instances = blueprint.instances.get(name).map_or(&[][..], Vec::as_slice);
             watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
+            if let Some(run) = self.runs.services.get_mut(name) {
+                view.instances.iter().for_each(|live| run.observe(live));
+            }
         }
     }
 
-    /// Serves the same intent with the addresses that names have now.
+    /// Serves the same intent with the instances that there are now.
     pub(super) fn readdress(&mut self) {
         let intent = self.intent.borrow().clone();
         let blueprint = Blueprint {
-            instances: instances::of_intent(&intent, &self.names.addresses(), &self.drains),
+            instances: self.instances(&intent, &self.names.addresses()),
             intent,
             revision: self.revision,
             tls: self.tls.clone(),
         };
         match self.edge.publish(&blueprint) {
             Ok(generation) => {
-                tracing::info!(%generation, "addresses of names have changed");
+                tracing::debug!(%generation, "instances have changed");
                 self.watch(&blueprint);
             }
             // What was published before can be published again; if not, its addresses serve on.
@@ -96,6 +119,9 @@ impl Writer {
         };
         // Whoever rotates it must not depend on the configuration being right.
         self.log.reopen();
+        if taken_up.is_ok() {
+            self.reconcile_all();
+        }
         let result = taken_up.map(|revision| {
             let after = self.intent.borrow().clone();
             Reloaded { revision, diff: Diff::between(&before, &after) }

@@ -153,6 +153,16 @@ impl Rollout {
         }
     }
 
+    /// Whether an instance that ended is to be started again under its name by whoever keeps what
+    /// runs: it serves and is no part of what is being decided.
+    pub fn keeps(&self, name: &InstanceName) -> bool {
+        match (self.fresh.phase(name), self.former.phase(name)) {
+            (Some(_), _) => matches!(self.stage, Stage::Finishing | Stage::Ended(_)),
+            (None, Some(phase)) => phase == Phase::Serving,
+            (None, None) => true,
+        }
+    }
+
     /// The number of the next instance that is started.
     pub fn next_number(&self) -> u64 {
         self.next_number

@@ -1,0 +1,315 @@
+//! What is asked of deploys, and said of them.
+
+use control::{Progress, Receipt as Control};
+use model::{Strategy, Surge};
+use rollout::Tally;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::handle::rfc3339;
+
+/// A deploy that somebody wants.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deploy {
+    /// The release; absent for the one before the one that runs.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// In which way, if not as the file says: `rolling`, `blue-green`, `canary` or `replace`.
+    #[serde(default)]
+    pub strategy: Option<Way>,
+    /// A canary's steps, if not as the file says.
+    #[serde(default)]
+    pub steps: Option<Vec<Step>>,
+    /// How long the old release stays warm, in seconds, if not as the file says.
+    #[serde(default)]
+    pub bake_s: Option<f64>,
+    /// Who wants it.
+    #[serde(default)]
+    pub who: String,
+}
+
+/// In which way a release is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Instance by instance.
+    Rolling,
+    /// All new ones beside all old ones, switched at once.
+    BlueGreen,
+    /// The traffic is shifted in steps.
+    Canary,
+    /// The old ones stop first.
+    Replace,
+}
+
+/// A step of a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The share of the traffic, above 0 and below 1.
+    pub share: f64,
+    /// How long it is watched, in seconds.
+    pub watch_s: f64,
+}
+
+/// A person's word on a running deploy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// Shift everything and stay.
+    Promote,
+    /// Back to the old release.
+    Abort,
+    /// Take no further step.
+    Pause,
+    /// Go on.
+    Resume,
+}
+
+/// A deploy that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deploying {
+    /// Its number, over all services.
+    pub id: i64,
+}
+
+/// What happened in a deploy since one asked last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Events {
+    /// What happened, in order.
+    pub lines: Vec<Line>,
+    /// What came of it; absent while it runs.
+    pub receipt: Option<Receipt>,
+}
+
+/// One thing that happened in a deploy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Line {
+    /// Since the deploy began, in seconds.
+    pub at_s: f64,
+    /// Its kind, in a word.
+    pub event: String,
+    /// The instance that it is about; absent if it is about none.
+    pub instance: Option<String>,
+    /// What happened, in words.
+    pub text: String,
+}
+
+/// What came of a deploy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// Its number, over all services.
+    pub id: i64,
+    /// Of this service.
+    pub service: String,
+    /// The release that ran before; absent for a first one.
+    pub former: Option<String>,
+    /// The release that was to come.
+    pub fresh: String,
+    /// Who wanted it.
+    pub who: String,
+    /// In which way.
+    pub strategy: String,
+    /// When it began, as RFC 3339 has it.
+    pub began_at: String,
+    /// How long it took, in seconds.
+    pub took_s: f64,
+    /// `promoted`, `rolled-back` or `broken`.
+    pub outcome: String,
+    /// Why it did not stay; absent if it did.
+    pub reason: Option<String>,
+    /// Requests that clients made of the service meanwhile.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// What each release did meanwhile, the old one first: attempts, whether or not a client saw
+    /// them.
+    pub releases: Vec<Release>,
+    /// What happened, in order.
+    pub lines: Vec<Line>,
+}
+
+/// What a release did while a deploy ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Release {
+    /// The release.
+    pub version: String,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Half of the answers began within this time, in milliseconds.
+    pub p50_ms: Option<f64>,
+    /// 95 % of them.
+    pub p95_ms: Option<f64>,
+    /// 99 % of them.
+    pub p99_ms: Option<f64>,
+}
+
+/// A deploy as it is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Past {
+    /// Its number, over all services.
+    pub id: i64,
+    /// The release that ran before; absent for a first one.
+    pub former: Option<String>,
+    /// The release that was to come.
+    pub fresh: String,
+    /// Who wanted it.
+    pub who: String,
+    /// When it began, as RFC 3339 has it.
+    pub began_at: String,
+    /// When it ended; absent while it runs.
+    pub ended_at: Option<String>,
+    /// `promoted`, `rolled-back`, `broken` or `interrupted`; absent while it runs.
+    pub outcome: Option<String>,
+    /// Its receipt; absent while it runs, and where Plimsoll was killed in the middle of it.
+    pub receipt: Option<Receipt>,
+}
+
+/// The deploys of a service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct History {
+    /// The latest first.
+    pub deploys: Vec<Past>,
+}
+
+/// A receipt as the journal keeps it.
+pub fn write_receipt(receipt: &Control) -> String {
+    serde_json::to_string(&Receipt::from(receipt)).expect("our documents have text for keys")
+}
+
+impl Deploy {
+    /// What is said for this deploy alone. A duration that is none says nothing.
+    pub(crate) fn overrides(&self) -> control::Overrides {
+        let seconds = |seconds: f64| std::time::Duration::try_from_secs_f64(seconds).ok();
+        let step = |step: &Step| {
+            let watch = seconds(step.watch_s)?;
+            Some(model::Step { share: step.share, watch })
+        };
+        let steps = |steps: &Vec<Step>| steps.iter().filter_map(step).collect();
+        control::Overrides {
+            strategy: self.strategy.map(Strategy::from),
+            steps: self.steps.as_ref().map(steps),
+            bake: self.bake_s.and_then(seconds),
+        }
+    }
+
+    /// Why it makes no sense, if it does not.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let is_share = |step: &Step| step.share > 0.0 && step.share < 1.0 && step.watch_s >= 0.0;
+        let steps = self.steps.as_deref().unwrap_or_default();
+        let rises = steps.windows(2).all(|pair| pair[0].share < pair[1].share);
+        if !steps.iter().all(is_share) || !rises {
+            return Some("a canary's steps have rising shares above 0 and below 1".to_owned());
+        }
+        if self.steps.as_ref().is_some_and(Vec::is_empty) {
+            return Some("a canary has at least one step".to_owned());
+        }
+        if self.steps.is_some() && self.strategy.is_some_and(|way| way != Way::Canary) {
+            return Some("only a canary has steps".to_owned());
+        }
+        let is_none = |seconds: f64| std::time::Duration::try_from_secs_f64(seconds).is_err();
+        self.bake_s.is_some_and(is_none).then(|| "`bake_s` is no duration".to_owned())
+    }
+}
+
+impl From<Way> for Strategy {
+    /// With what the file's strategy does not say as it is by default.
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Rolling => Self::Rolling { surge: Surge::Count(std::num::NonZeroU32::MIN) },
+            Way::BlueGreen => Self::BlueGreen,
+            Way::Canary => Self::Canary { steps: config::default_steps() },
+            Way::Replace => Self::Replace,
+        }
+    }
+}
+
+impl From<Word> for rollout::Command {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Promote => Self::Promote,
+            Word::Abort => Self::Abort,
+            Word::Pause => Self::Pause,
+            Word::Resume => Self::Resume,
+        }
+    }
+}
+
+impl Events {
+    /// What `progress` says from the line `from` on.
+    pub(crate) fn of(progress: &Progress, from: usize) -> Self {
+        Self {
+            lines: progress.lines.iter().skip(from).map(Line::from).collect(),
+            receipt: progress.receipt.as_ref().map(Receipt::from),
+        }
+    }
+}
+
+impl From<&control::Line> for Line {
+    fn from(line: &control::Line) -> Self {
+        Self {
+            at_s: line.at.as_secs_f64(),
+            event: line.event.to_owned(),
+            instance: line.instance.as_ref().map(ToString::to_string),
+            text: line.text.clone(),
+        }
+    }
+}
+
+impl From<&Control> for Receipt {
+    fn from(receipt: &Control) -> Self {
+        let release = |of: &control::ReleaseTally| Release::new(&of.version, &of.tally);
+        Self {
+            id: receipt.id,
+            service: receipt.service.to_string(),
+            former: receipt.former.clone(),
+            fresh: receipt.fresh.clone(),
+            who: receipt.who.clone(),
+            strategy: receipt.strategy.to_owned(),
+            began_at: rfc3339(receipt.began_at),
+            took_s: receipt.took.as_secs_f64(),
+            outcome: receipt.word().to_owned(),
+            reason: receipt.reason(),
+            requests: receipt.requests,
+            failed: receipt.failed,
+            releases: receipt.releases.iter().map(release).collect(),
+            lines: receipt.lines.iter().map(Line::from).collect(),
+        }
+    }
+}
+
+impl Release {
+    fn new(version: &str, tally: &Tally) -> Self {
+        let within = |quantile| {
+            tally.latencies.quantile(quantile).map(|latency| latency.as_secs_f64() * 1000.0)
+        };
+        Self {
+            version: version.to_owned(),
+            requests: tally.requests,
+            failed: tally.errors,
+            p50_ms: within(0.5),
+            p95_ms: within(0.95),
+            p99_ms: within(0.99),
+        }
+    }
+}
+
+impl From<control::Deploy> for Past {
+    fn from(deploy: control::Deploy) -> Self {
+        let receipt = deploy.receipt.as_deref();
+        Self {
+            id: deploy.id,
+            former: deploy.former,
+            fresh: deploy.fresh,
+            who: deploy.who,
+            began_at: rfc3339(deploy.began_at),
+            ended_at: deploy.ended_at.map(rfc3339),
+            outcome: deploy.outcome,
+            // One of an earlier version that cannot be read any more is as good as none.
+            receipt: receipt.and_then(|text| serde_json::from_str(text).ok()),
+        }
+    }
+}

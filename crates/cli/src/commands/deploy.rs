@@ -1,0 +1,104 @@
+//! `plimsoll deploy`: replaces a running release, and says what became of it.
+
+use std::time::Duration;
+
+use admin::{Deploy, Step, Way};
+use clap::ValueEnum;
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{progress, quantity};
+
+/// Replace the running release of a service by another
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each step is told as it happens, and a receipt at the end: what each release did, and what users saw
+of it. The deploy goes on if this command is ended; `plimsoll abort` brings the old release back.
+
+Exit codes: 0 the new release stays, 1 it was taken back, 3 refused before anything was touched.
+
+Examples:
+  plimsoll deploy api 1.4.2
+  plimsoll deploy api 1.4.2 --strategy canary --steps \"10% 10s, 50% 10s\" --bake 10s")]
+pub(crate) struct Options {
+    /// The service
+    service: String,
+    /// The release
+    version: String,
+    #[command(flatten)]
+    manner: Manner,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What is said for one deploy alone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Manner {
+    /// In which way, if not as the file says
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<Strategy>,
+    /// A canary's steps, as in "10% 10s, 50% 10s"
+    #[arg(long, value_name = "STEPS", value_parser = steps)]
+    steps: Option<Steps>,
+    /// How long the old release stays warm after the full shift
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    bake: Option<Duration>,
+    /// Do not wait for the end
+    #[arg(long)]
+    no_wait: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Strategy {
+    Rolling,
+    BlueGreen,
+    Canary,
+    Replace,
+}
+
+#[derive(Clone, Debug)]
+struct Steps(Vec<Step>);
+
+fn steps(text: &str) -> Result<Steps, String> {
+    let step = |text: &str| {
+        let step = config::parse_step(text.trim())?;
+        Ok(Step { share: step.share, watch_s: step.watch.as_secs_f64() })
+    };
+    text.split(',').map(step).collect::<Result<_, String>>().map(Steps)
+}
+
+impl Manner {
+    /// The deploy of `version` that is meant; of the release before where that is `None`.
+    pub(crate) fn deploy(&self, version: Option<String>) -> Deploy {
+        let way = self.strategy.map(|strategy| match strategy {
+            Strategy::Rolling => Way::Rolling,
+            Strategy::BlueGreen => Way::BlueGreen,
+            Strategy::Canary => Way::Canary,
+            Strategy::Replace => Way::Replace,
+        });
+        Deploy {
+            version,
+            strategy: way,
+            steps: self.steps.as_ref().map(|steps| steps.0.clone()),
+            bake_s: self.bake.map(|bake| bake.as_secs_f64()),
+            who: progress::who(),
+        }
+    }
+
+    /// Whether nobody waits for the end.
+    pub(crate) fn no_wait(&self) -> bool {
+        self.no_wait
+    }
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    let deploy = options.manner.deploy(Some(options.version.clone()));
+    super::block_on(async {
+        let begun = client.deploy(&options.service, &deploy).await?;
+        progress::follow(&client, begun.id, options.manner.no_wait(), &options.form).await
+    })
+}

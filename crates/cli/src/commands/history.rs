@@ -1,0 +1,53 @@
+//! `plimsoll history`: every release and receipt of a service.
+
+use admin::Past;
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// Every deploy of a service: who, when, what became of it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  plimsoll history api
+  plimsoll history api --json | jq '.deploys[0].receipt'")]
+pub(crate) struct Options {
+    /// The service
+    service: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    let history = super::block_on(async { Ok(client.history(&options.service).await?) })?;
+    match options.form.json {
+        true => output::json(&history),
+        false if history.deploys.is_empty() => {
+            output::out(&format!("{} was never deployed\n", options.service));
+        }
+        false => history.deploys.iter().for_each(|past| output::out(&describe(past))),
+    }
+    Ok(Exit::Done)
+}
+
+fn describe(past: &Past) -> String {
+    let from = past.former.as_deref().unwrap_or("nothing");
+    let outcome = past.outcome.as_deref().unwrap_or("running");
+    let mut text = format!(
+        "{:>4}  {}  {from} -> {}  {outcome}  by {}\n",
+        past.id, past.began_at, past.fresh, past.who
+    );
+    if let Some(receipt) = &past.receipt {
+        if let Some(reason) = &receipt.reason {
+            text.push_str(&format!("      {reason}\n"));
+        }
+        let (failed, requests, took) = (receipt.failed, receipt.requests, receipt.took_s);
+        text.push_str(&format!("      {failed} of {requests} requests failed, {took:.1} s\n"));
+    }
+    text
+}

@@ -1,0 +1,37 @@
+//! `plimsoll promote`, `abort`, `pause` and `resume`: a hand on a running deploy.
+
+use admin::Word;
+
+use crate::arguments::{Form, Which};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// A word on a running deploy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The service
+    service: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options, word: Word) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    let heard = super::block_on(async { Ok(client.command(&options.service, word).await?) })?;
+    match options.form.json {
+        true => output::json(&heard),
+        false => {
+            let what = match word {
+                Word::Promote => "is promoted",
+                Word::Abort => "is aborted",
+                Word::Pause => "is paused",
+                Word::Resume => "goes on",
+            };
+            output::out(&format!("deploy {} of {} {what}\n", heard.id, options.service));
+        }
+    }
+    Ok(Exit::Done)
+}

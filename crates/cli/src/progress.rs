@@ -1,0 +1,94 @@
+//! A deploy as it goes, and its receipt.
+
+use admin::{Client, Events, Line, Receipt, Release};
+
+use crate::arguments::Form;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// Who gives an order: the user, as the system calls them, and where.
+pub(crate) fn who() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let user = user.unwrap_or_else(|| "somebody".to_owned());
+    match host.trim() {
+        "" => user,
+        host => format!("{user}@{host}"),
+    }
+}
+
+/// Tells what happens in a deploy until it is over; its exit code is the truth.
+pub(crate) async fn follow(
+    client: &Client,
+    deploy: i64,
+    no_wait: bool,
+    form: &Form,
+) -> Result<Exit, Failure> {
+    if no_wait {
+        match form.json {
+            true => output::json(&admin::Deploying { id: deploy }),
+            false => output::out(&format!("deploy {deploy} has begun\n")),
+        }
+        return Ok(Exit::Done);
+    }
+    let mut told = 0;
+    loop {
+        let Events { lines, receipt } = client.events(deploy, told).await?;
+        told += lines.len();
+        for line in &lines {
+            match form.json {
+                true => output::json_line(line),
+                false => output::out(&tell(line)),
+            }
+        }
+        let Some(receipt) = receipt else { continue };
+        match form.json {
+            true => output::json_line(&receipt),
+            false => output::out(&draw(&receipt)),
+        }
+        return Ok(if receipt.outcome == "promoted" { Exit::Done } else { Exit::Failed });
+    }
+}
+
+/// One line of a deploy.
+pub(crate) fn tell(line: &Line) -> String {
+    match (line.event.as_str(), &line.instance) {
+        ("output", Some(instance)) => format!("            {instance} | {}\n", line.text),
+        _ => format!("{:>8.1} s  {}\n", line.at_s, line.text),
+    }
+}
+
+/// A receipt, for people.
+pub(crate) fn draw(receipt: &Receipt) -> String {
+    let Receipt { service, fresh, former, took_s, requests, failed, .. } = receipt;
+    let was = former.as_ref().map(|former| format!(" (before: {former})")).unwrap_or_default();
+    let said = match (receipt.outcome.as_str(), &receipt.reason) {
+        ("promoted", _) => "runs".to_owned(),
+        ("rolled-back", Some(reason)) => format!("was taken back: {reason}"),
+        (_, Some(reason)) => format!("failed, and the old release is not whole: {reason}"),
+        (word, None) => word.to_owned(),
+    };
+    let mut text = format!("\n{service} {fresh}{was} {said}\n");
+    text.push_str(&format!(
+        "  deploy {}, {}, {took_s:.1} s, by {}\n",
+        receipt.id, receipt.strategy, receipt.who
+    ));
+    for release in &receipt.releases {
+        text.push_str(&describe(release));
+    }
+    text.push_str(&format!("  users saw {failed} of {requests} requests fail\n"));
+    text
+}
+
+fn describe(release: &Release) -> String {
+    let Release { version, requests, failed, p50_ms, p95_ms, p99_ms } = release;
+    let ms = |value: &Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
+    format!(
+        "  {version:<12} {failed} of {requests} failed, p50 {}, p95 {}, p99 {}\n",
+        ms(p50_ms),
+        ms(p95_ms),
+        ms(p99_ms)
+    )
+}

@@ -1,0 +1,364 @@
+//! What was meant to run, and what became of each deploy: in SQLite, written before it is done.
+//!
+//! A crash at any point leaves what the next start needs: which release runs, each process that may
+//! be there, and the deploys that have no end yet. `LIFECYCLE.md` of `driver` says why a process is
+//! never there without its row.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use driver::{ProcessIdentity, Record};
+use model::{InstanceName, ServiceName};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// The file's name in the state directory.
+const FILE: &str = "journal.db";
+
+/// The tables of each version, the first being 1. What stands here is never changed: a new version
+/// is a new entry.
+const VERSIONS: [&str; 1] = ["
+    CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
+    CREATE TABLE instance (
+        service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
+        log TEXT NOT NULL, log_start INTEGER NOT NULL, run TEXT NOT NULL, pid INTEGER NOT NULL,
+        start_ticks INTEGER NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY (service, name)
+    );
+    CREATE TABLE deploy (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, former TEXT, fresh TEXT NOT NULL,
+        who TEXT NOT NULL, began_at INTEGER NOT NULL, ended_at INTEGER, outcome TEXT, receipt TEXT
+    );
+    CREATE INDEX deploy_service ON deploy (service, id);
+"];
+
+/// Why the journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// SQLite says so.
+    #[error("the journal cannot be used")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It was written by a later Plimsoll.
+    #[error("the journal is of version {found}, and this Plimsoll knows only up to {known}")]
+    Newer {
+        /// Its version.
+        found: u32,
+        /// The latest that is known.
+        known: u32,
+    },
+}
+
+/// The journal. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal(Arc<Mutex<Connection>>);
+
+/// A deploy as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deploy {
+    /// Its number, over all services.
+    pub id: i64,
+    /// Of this service.
+    pub service: ServiceName,
+    /// The release that ran before.
+    pub former: Option<String>,
+    /// The release that was to come.
+    pub fresh: String,
+    /// Who wanted it.
+    pub who: String,
+    /// When.
+    pub began_at: SystemTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<SystemTime>,
+    /// How it ended, in a word.
+    pub outcome: Option<String>,
+    /// All that was kept of it, as JSON.
+    pub receipt: Option<String>,
+}
+
+impl Journal {
+    /// Opens the journal in `state_dir`, or begins one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is of a later version.
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, JournalError> {
+        let connection = Connection::open(state_dir.join(FILE))?;
+        // What is written is on the disk when it is answered for.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        upgrade(&connection)?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(work(&connection)?)
+    }
+
+    /// The release of `service` that is meant to run, and the number of its next instance.
+    pub(crate) fn service(
+        &self,
+        service: &ServiceName,
+    ) -> Result<(Option<String>, u64), JournalError> {
+        self.with(|db| {
+            let found = db
+                .prepare_cached("SELECT version, next_number FROM service WHERE name = ?1")?
+                .query_row([service.as_str()], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+                })
+                .optional()?;
+            Ok(found.unwrap_or((None, 1)))
+        })
+    }
+
+    /// All services of which anything is known.
+    pub(crate) fn services(&self) -> Result<Vec<ServiceName>, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare(
+                "SELECT name FROM service UNION SELECT service FROM instance ORDER BY 1",
+            )?;
+            let names = query.query_map([], |row| row.get::<_, String>(0))?;
+            names.map(|name| Ok(name?.into())).collect()
+        })
+    }
+
+    /// From now on `version` is meant to run.
+    pub(crate) fn commit(&self, service: &ServiceName, version: &str) -> Result<(), JournalError> {
+        self.with(|db| {
+            db.execute(
+                "INSERT INTO service (name, version, next_number) VALUES (?1, ?2, 1)
+                 ON CONFLICT (name) DO UPDATE SET version = ?2",
+                params![service.as_str(), version],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// No instance of `service` gets a number below this any more.
+    pub(crate) fn count_from(&self, service: &ServiceName, next: u64) -> Result<(), JournalError> {
+        self.with(|db| {
+            db.execute(
+                "INSERT INTO service (name, version, next_number) VALUES (?1, NULL, ?2)
+                 ON CONFLICT (name) DO UPDATE SET next_number = max(next_number, ?2)",
+                params![service.as_str(), next as i64],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// This process may run from now on.
+    pub(crate) fn remember(&self, record: &Record) -> Result<(), JournalError> {
+        self.with(|db| {
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                record.service.as_str(),
+                record.instance.as_str(),
+                record.version,
+                record.port,
+                record.log.to_string_lossy(),
+                record.log_start as i64,
+                record.run,
+                record.process.pid,
+                record.process.start_ticks as i64,
+                record.process.boot_id,
+            ])
+        })?;
+        Ok(())
+    }
+
+    /// The process of this instance is gone. One that was started since under the same name has
+    /// another mark, and stays.
+    pub(crate) fn forget(&self, record: &Record) -> Result<(), JournalError> {
+        self.with(|db| {
+            db.execute(
+                "DELETE FROM instance WHERE service = ?1 AND name = ?2 AND run = ?3",
+                params![record.service.as_str(), record.instance.as_str(), record.run],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Every process of `service` that may run.
+    pub(crate) fn records(&self, service: &ServiceName) -> Result<Vec<Record>, JournalError> {
+        self.with(|db| {
+            let mut query =
+                db.prepare("SELECT * FROM instance WHERE service = ?1 ORDER BY name")?;
+            query.query_map([service.as_str()], record)?.collect()
+        })
+    }
+
+    /// A deploy begins. Its number.
+    pub(crate) fn begin(
+        &self,
+        service: &ServiceName,
+        former: Option<&str>,
+        fresh: &str,
+        who: &str,
+        now: SystemTime,
+    ) -> Result<i64, JournalError> {
+        self.with(|db| {
+            db.execute(
+                "INSERT INTO deploy (service, former, fresh, who, began_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![service.as_str(), former, fresh, who, millis(now)],
+            )?;
+            Ok(db.last_insert_rowid())
+        })
+    }
+
+    /// A deploy has ended.
+    pub(crate) fn end(
+        &self,
+        id: i64,
+        outcome: &str,
+        receipt: &str,
+        now: SystemTime,
+    ) -> Result<(), JournalError> {
+        self.with(|db| {
+            db.execute(
+                "UPDATE deploy SET ended_at = ?2, outcome = ?3, receipt = ?4 WHERE id = ?1",
+                params![id, millis(now), outcome, receipt],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// The deploys of `service`, the latest first, at most `limit`.
+    pub(crate) fn deploys(
+        &self,
+        service: &ServiceName,
+        limit: usize,
+    ) -> Result<Vec<Deploy>, JournalError> {
+        self.with(|db| {
+            let mut query =
+                db.prepare("SELECT * FROM deploy WHERE service = ?1 ORDER BY id DESC LIMIT ?2")?;
+            query.query_map(params![service.as_str(), limit as i64], deploy)?.collect()
+        })
+    }
+}
+
+fn upgrade(connection: &Connection) -> Result<(), JournalError> {
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = VERSIONS.len() as u32;
+    if found > known {
+        return Err(JournalError::Newer { found, known });
+    }
+    for (version, tables) in (1u32..).zip(VERSIONS).skip(found as usize) {
+        let step = format!("BEGIN; {tables} PRAGMA user_version = {version}; COMMIT;");
+        connection.execute_batch(&step)?;
+    }
+    Ok(())
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let name: String = row.get(1)?;
+    Ok(Record {
+        service: row.get::<_, String>(0)?.into(),
+        instance: InstanceName::from(name),
+        version: row.get(2)?,
+        port: row.get(3)?,
+        log: row.get::<_, String>(4)?.into(),
+        log_start: row.get::<_, i64>(5)? as u64,
+        run: row.get(6)?,
+        process: ProcessIdentity {
+            pid: row.get(7)?,
+            start_ticks: row.get::<_, i64>(8)? as u64,
+            boot_id: row.get(9)?,
+        },
+    })
+}
+
+fn deploy(row: &Row<'_>) -> rusqlite::Result<Deploy> {
+    Ok(Deploy {
+        id: row.get(0)?,
+        service: row.get::<_, String>(1)?.into(),
+        former: row.get(2)?,
+        fresh: row.get(3)?,
+        who: row.get(4)?,
+        began_at: time(row.get(5)?),
+        ended_at: row.get::<_, Option<i64>>(6)?.map(time),
+        outcome: row.get(7)?,
+        receipt: row.get(8)?,
+    })
+}
+
+fn millis(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
+}
+
+fn time(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis.max(0) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(instance: &str, run: &str) -> Record {
+        Record {
+            service: "api".into(),
+            instance: instance.into(),
+            version: "1.4.2".into(),
+            port: 8123,
+            log: "/var/log/api.log".into(),
+            log_start: 7,
+            run: run.into(),
+            process: ProcessIdentity { pid: 42, start_ticks: u64::MAX, boot_id: "b".into() },
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_there_after_a_restart() {
+        let room = tempfile::tempdir().unwrap();
+        let api = ServiceName::from("api");
+        let journal = Journal::open(room.path()).unwrap();
+        assert_eq!(journal.service(&api).unwrap(), (None, 1));
+        journal.count_from(&api, 3).unwrap();
+        journal.count_from(&api, 2).unwrap();
+        journal.commit(&api, "1.4.1").unwrap();
+        journal.remember(&record("api-1", "a")).unwrap();
+        journal.remember(&record("api-2", "b")).unwrap();
+        let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
+        drop(journal);
+
+        let journal = Journal::open(room.path()).unwrap();
+        assert_eq!(journal.service(&api).unwrap(), (Some("1.4.1".into()), 3));
+        assert_eq!(journal.services().unwrap(), ["api".into()]);
+        let records = [record("api-1", "a"), record("api-2", "b")];
+        assert_eq!(journal.records(&api).unwrap(), records);
+        let open = journal.deploys(&api, 10).unwrap().remove(0);
+        assert_eq!((open.id, open.fresh.as_str(), open.ended_at), (id, "1.4.2", None));
+        journal.end(id, "promoted", "{}", UNIX_EPOCH + Duration::from_secs(9)).unwrap();
+        let ended = journal.deploys(&api, 10).unwrap().remove(0);
+        assert_eq!(ended.outcome.as_deref(), Some("promoted"));
+        assert_eq!(ended.ended_at, Some(UNIX_EPOCH + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_later_run_under_the_same_name_is_not_forgotten() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = Journal::open(room.path()).unwrap();
+        journal.remember(&record("api-1", "first")).unwrap();
+        journal.remember(&record("api-1", "second")).unwrap();
+        journal.forget(&record("api-1", "first")).unwrap();
+        assert_eq!(journal.records(&"api".into()).unwrap(), [record("api-1", "second")]);
+        journal.forget(&record("api-1", "second")).unwrap();
+        assert_eq!(journal.records(&"api".into()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_journal_of_a_later_version_is_left_alone() {
+        let room = tempfile::tempdir().unwrap();
+        drop(Journal::open(room.path()).unwrap());
+        let db = Connection::open(room.path().join(FILE)).unwrap();
+        db.pragma_update(None, "user_version", 7).unwrap();
+        let error = Journal::open(room.path()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the journal is of version 7, and this Plimsoll knows only up to 1"
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant, SystemTime};
+
+use edge::ServiceLive;
+use edge::live::ServiceShard;
+use model::{InstanceName, Strategy};
+use rollout::{News, Outcome, Rollout, Side, Tally};
+use telemetry::Counter;
+use tokio::sync::watch;
+
+use super::receipt::{Line, Receipt, ReleaseTally};
+use crate::runs::ServiceRun;
+
+/// What was told of a deploy so far, and its receipt once it is over.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// What happened, in order.
+    pub lines: Vec<Line>,
+    /// What came of it.
+    pub receipt: Option<Receipt>,
+}
+
+/// Follows a deploy.
+#[derive(Clone, Debug)]
+pub struct Progressing {
+    /// Its number, over all services.
+    pub id: i64,
+    /// All that was told so far, and each time that there is more.
+    pub progress: watch::Receiver<Progress>,
+}
+
+/// A rollout on its way.
+pub(crate) struct Active {
+    pub(crate) id: i64,
+    pub(crate) rollout: Rollout,
+    pub(crate) former: Option<String>,
+    pub(crate) fresh: String,
+    pub(crate) who: String,
+    pub(crate) strategy: &'static str,
+    pub(crate) drain: Duration,
+    pub(crate) began_at: SystemTime,
+    began: Instant,
+    /// Which release each of its instances is of.
+    pub(crate) sides: BTreeMap<InstanceName, Side>,
+    /// Who gets the share of the requests that is set, if one is.
+    pub(crate) split: Option<(f64, BTreeSet<InstanceName>)>,
+    progress: watch::Sender<Progress>,
+    fresh_tally: Tally,
+    former_tally: Tally,
+    /// Requests and failures of the service before it began.
+    before: (u64, u64),
+}
+
+/// What a deploy is begun with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) id: i64,
+    pub(crate) rollout: Rollout,
+    pub(crate) former: Option<String>,
+    pub(crate) fresh: String,
+    pub(crate) who: String,
+    pub(crate) deploy: &'a model::Deploy,
+    /// Instances of the old release.
+    pub(crate) instances: Vec<InstanceName>,
+    pub(crate) seen: (u64, u64),
+}
+
+impl Active {
+    pub(crate) fn new(beginning: Beginning<'_>) -> Self {
+        let Beginning { id, rollout, former, fresh, who, deploy, instances, seen } = beginning;
+        Self {
+            id,
+            rollout,
+            former,
+            fresh,
+            who,
+            strategy: word(&deploy.strategy),
+            drain: deploy.drain,
+            began_at: SystemTime::now(),
+            began: Instant::now(),
+            sides: instances.into_iter().map(|name| (name, Side::Former)).collect(),
+            split: None,
+            progress: watch::Sender::default(),
+            fresh_tally: Tally::default(),
+            former_tally: Tally::default(),
+            before: seen,
+        }
+    }
+
+    /// For how long it has been running.
+    pub(crate) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The release of a side.
+    pub(crate) fn version(&self, side: Side) -> String {
+        match side {
+            Side::Fresh => self.fresh.clone(),
+            Side::Former => self.former.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Lets somebody follow it.
+    pub(crate) fn follow(&self) -> Progressing {
+        Progressing { id: self.id, progress: self.progress.subscribe() }
+    }
+
+    pub(crate) fn tell(&self, news: &News) {
+        let line = Line::of(news, self.took(), self.former.as_deref(), &self.fresh);
+        tracing::info!(deploy = self.id, event = line.event, "{}", line.text);
+        self.progress.send_modify(|progress| progress.lines.push(line));
+    }
+
+    /// Tells an instance's last words.
+    pub(crate) fn tell_output(&self, instance: &InstanceName, words: Vec<String>) {
+        let at = self.took();
+        let lines = words.into_iter().map(|text| Line::output(at, instance, text));
+        self.progress.send_modify(|progress| progress.lines.extend(lines));
+    }
+
+    /// Takes up what became of the requests of a sample.
+    pub(crate) fn count(&mut self, fresh: &Tally, former: &Tally) {
+        self.fresh_tally.add(fresh);
+        self.former_tally.add(former);
+    }
+
+    /// Ends it, with a receipt.
+    pub(crate) fn end(self, service: &ServiceRun, outcome: Outcome, seen: (u64, u64)) -> Receipt {
+        let former = self.former.clone().map(|version| (version, self.former_tally.clone()));
+        let fresh = (self.fresh.clone(), self.fresh_tally.clone());
+        let releases = former.into_iter().chain([fresh]);
+        let receipt = Receipt {
+            id: self.id,
+            service: service.service.name.clone(),
+            former: self.former.clone(),
+            fresh: self.fresh.clone(),
+            who: self.who.clone(),
+            strategy: self.strategy,
+            began_at: self.began_at,
+            took: self.took(),
+            outcome,
+            lines: self.progress.borrow().lines.clone(),
+            releases: releases.map(|(version, tally)| ReleaseTally { version, tally }).collect(),
+            requests: seen.0.saturating_sub(self.before.0),
+            failed: seen.1.saturating_sub(self.before.1),
+        };
+        self.progress.send_modify(|progress| progress.receipt = Some(receipt.clone()));
+        receipt
+    }
+}
+
+/// Requests that clients made of a service so far, and how many of them failed.
+pub(crate) fn seen(live: &ServiceLive) -> (u64, u64) {
+    let of = |shard: &ServiceShard| {
+        (shard.by_class.iter().map(Counter::get).sum::<u64>(), shard.failed.get())
+    };
+    live.shards().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+}
+
+fn word(strategy: &Strategy) -> &'static str {
+    match strategy {
+        Strategy::Rolling { .. } => "rolling",
+        Strategy::BlueGreen => "blue-green",
+        Strategy::Canary { .. } => "canary",
+        Strategy::Replace => "replace",
+    }
+}

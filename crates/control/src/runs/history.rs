@@ -1,0 +1,75 @@
+//! How a running deploy stands, as plain data.
+
+use std::time::Duration;
+
+use rollout::Stage;
+
+use super::ServiceRun;
+
+/// How what Plimsoll runs of a service stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The release that is meant to run.
+    pub version: Option<String>,
+    /// Each instance that is not in the snapshot: its name, its release, how far it has come.
+    pub waiting: Vec<(String, String, &'static str)>,
+    /// The deploy that is running, if one is.
+    pub deploy: Option<DeployStanding>,
+}
+
+/// How a running deploy stands.
+#[derive(Clone, Debug)]
+pub struct DeployStanding {
+    /// Its number, over all services.
+    pub id: i64,
+    /// The release that is to come.
+    pub version: String,
+    /// Who wanted it.
+    pub who: String,
+    /// For how long it has been running.
+    pub took: Duration,
+    /// How far it has come, in words.
+    pub stage: String,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// What the judge says now.
+    pub verdict: String,
+}
+
+impl ServiceRun {
+    /// How it stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
+        let waiting = waiting.map(|(name, running)| {
+            (name.to_string(), running.version.clone(), running.state.word())
+        });
+        Standing {
+            version: self.version.clone(),
+            waiting: waiting.collect(),
+            deploy: self.active.as_ref().map(|active| {
+                let standing = active.rollout.standing();
+                DeployStanding {
+                    id: active.id,
+                    version: active.fresh.clone(),
+                    who: active.who.clone(),
+                    took: active.took(),
+                    stage: stage(standing.stage, standing.share),
+                    is_paused: standing.paused.is_some(),
+                    verdict: standing.judge.verdict().to_string(),
+                }
+            }),
+        }
+    }
+}
+
+fn stage(stage: &Stage, share: Option<f64>) -> String {
+    match stage {
+        Stage::Clearing => "stopping the old release".into(),
+        Stage::Starting => "starting".into(),
+        Stage::Step { .. } => format!("at {} %", share.unwrap_or_default() * 100.0),
+        Stage::Baking { .. } => "baking".into(),
+        Stage::Finishing => "stopping the old release".into(),
+        Stage::Returning(_) => "rolling back".into(),
+        Stage::Ended(_) => "over".into(),
+    }
+}

@@ -1,0 +1,132 @@
+//! One instance, from its start to its end.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use driver::Instance;
+use driver::restart::Restarts;
+use edge::Live;
+use edge::live::Shard;
+use model::{Generation, InstanceName};
+use rollout::Tally;
+
+use crate::task::Task;
+
+/// How far an instance has come, as far as its process goes.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Its process is being made.
+    Launching,
+    /// Its program runs, and is asked until it answers.
+    Probing(Arc<dyn Instance>, Task),
+    /// It has passed a check.
+    Up(Arc<dyn Instance>),
+    /// It ended, and is started again when the task says so.
+    Pausing(Task),
+    /// It was asked to stop.
+    Stopping,
+}
+
+impl State {
+    /// How far it has come, in a word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Launching => "launching",
+            Self::Probing(..) => "starting",
+            Self::Up(_) => "up",
+            Self::Pausing(_) => "waiting to restart",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// One instance.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) version: String,
+    /// Of which start.
+    pub(crate) start: u64,
+    pub(crate) state: State,
+    pub(crate) restarts: Restarts,
+    /// It is to get requests, once it is up.
+    pub(crate) serves: bool,
+    /// Once it no longer serves: the generation from which on it is barred.
+    pub(crate) barred_from: Option<Generation>,
+    /// It is to stop as soon as it can be.
+    pub(crate) is_unwanted: bool,
+    lives: Vec<Arc<Live>>,
+    told: Tally,
+}
+
+impl Running {
+    pub(crate) fn new(version: String, start: u64, restarts: Restarts) -> Self {
+        Self {
+            version,
+            start,
+            state: State::Launching,
+            restarts,
+            serves: false,
+            barred_from: None,
+            is_unwanted: false,
+            lives: Vec::new(),
+            told: Tally::default(),
+        }
+    }
+
+    /// The process, if its program runs.
+    pub(crate) fn process(&self) -> Option<&Arc<dyn Instance>> {
+        match &self.state {
+            State::Probing(process, _) | State::Up(process) => Some(process),
+            State::Launching | State::Pausing(_) | State::Stopping => None,
+        }
+    }
+
+    /// What is to be published of it: nothing before its first check passed.
+    pub(crate) fn published(&self, name: &InstanceName) -> Option<edge::Instance> {
+        let State::Up(process) = &self.state else { return None };
+        let was_seen = !self.lives.is_empty();
+        (self.serves || was_seen).then(|| edge::Instance {
+            name: name.clone(),
+            address: address(process.record().port),
+            weight: 1,
+            backup: false,
+            is_drained: !self.serves,
+        })
+    }
+
+    pub(crate) fn observe(&mut self, live: &Arc<Live>) {
+        if !self.lives.iter().any(|known| Arc::ptr_eq(known, live)) {
+            self.lives.push(live.clone());
+        }
+    }
+
+    /// What is observed of it now.
+    pub(crate) fn live(&self) -> Option<&Arc<Live>> {
+        self.lives.last()
+    }
+
+    /// What became of its requests since the last time.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        let mut all = Tally::default();
+        for shard in self.lives.iter().flat_map(|live| live.shards()) {
+            all.add(&tally(shard));
+        }
+        let since = all.since(&self.told);
+        self.told = all;
+        since
+    }
+}
+
+/// Where an instance on `port` is.
+pub(crate) fn address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn tally(shard: &Shard) -> Tally {
+    let errors = shard.server_errors.get() + shard.failures.get();
+    let mut tally = Tally { requests: shard.ok.get() + errors, errors, ..Tally::default() };
+    for (class, count) in shard.latency.snapshot().classes() {
+        tally.latencies.record(class, count);
+    }
+    tally
+}

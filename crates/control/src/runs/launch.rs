@@ -1,0 +1,171 @@
+//! Starting an instance, and asking it until it answers: tasks beside the control loop.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driver::env_file::EnvFile;
+use driver::environment::{Environment, Sources, Value};
+use driver::{Driver, Instance, Launch, Listener, Rotation, StartError, Upkeep};
+use model::{HealthCheck, HealthProbe, InstanceName, Run, Service};
+use tokio::sync::mpsc;
+
+use super::instance::address;
+use super::{Happening, What};
+use crate::journal::Journal;
+use crate::probe;
+use crate::status::chain;
+use crate::task::Task;
+
+/// From one look at a new instance to the next: short, for whoever deploys waits for it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How many of an instance's last lines are told when it ends.
+const LAST_LINES: usize = 20;
+
+/// One start of one instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Launching {
+    pub(crate) service: Arc<Service>,
+    pub(crate) instance: InstanceName,
+    pub(crate) version: String,
+    /// The number of the start.
+    pub(crate) start: u64,
+    pub(crate) log: PathBuf,
+    /// Variables that it does not inherit.
+    pub(crate) withheld: BTreeSet<String>,
+    pub(crate) journal: Journal,
+    pub(crate) tell: mpsc::UnboundedSender<Happening>,
+}
+
+impl Launching {
+    fn run(&self) -> &Run {
+        self.service.run.as_ref().expect("only what Plimsoll runs is launched")
+    }
+
+    /// How it is cared for while it runs.
+    pub(crate) fn upkeep(&self) -> Upkeep {
+        Upkeep { stop: self.run().stop, rotation: Rotation::default() }
+    }
+
+    fn tell(&self, what: What) {
+        let (service, instance) = (self.service.name.clone(), self.instance.clone());
+        // The loop that listens may have ended; then nobody wants to know.
+        let _ = self.tell.send(Happening { service, instance, start: self.start, what });
+    }
+
+    /// Starts it, and tells what becomes of it until nothing of it is left.
+    pub(crate) async fn begin(self, driver: Arc<dyn Driver>) {
+        match self.launch(&*driver).await {
+            Ok(process) => {
+                self.tell(What::Launched(Ok(process.clone())));
+                self.follow(process).await;
+            }
+            Err(why) => self.tell(What::Launched(Err(why))),
+        }
+    }
+
+    async fn launch(&self, driver: &dyn Driver) -> Result<Arc<dyn Instance>, String> {
+        let run = self.run().clone();
+        let withheld = self.withheld.clone();
+        let composed = tokio::task::spawn_blocking(move || environment(&run, withheld));
+        let environment = match composed.await {
+            Ok(Ok(environment)) => environment,
+            Ok(Err(error)) => return Err(chain(&error)),
+            Err(error) => return Err(chain(&error)),
+        };
+        let launch = Launch {
+            service: self.service.name.clone(),
+            instance: self.instance.clone(),
+            version: self.version.clone(),
+            command: self.run().command.clone(),
+            environment,
+            directory: self.run().directory.clone(),
+            log: self.log.clone(),
+            upkeep: self.upkeep(),
+        };
+        let told = |error: StartError| chain(&error);
+        let held = driver.prepare(launch).await.map_err(told)?;
+        let (journal, record) = (self.journal.clone(), held.record().clone());
+        let written = tokio::task::spawn_blocking(move || journal.remember(&record)).await;
+        match written {
+            // What is not written down does not run: held, it ends by itself.
+            Ok(Err(error)) => return Err(chain(&error)),
+            Err(error) => return Err(chain(&error)),
+            Ok(Ok(())) => {}
+        }
+        let record = held.record().clone();
+        match held.release().await {
+            Ok(process) => Ok(process),
+            Err(error) => {
+                let _ = self.journal.forget(&record);
+                Err(chain(&error))
+            }
+        }
+    }
+
+    /// Tells of its end.
+    pub(crate) async fn follow(&self, process: Arc<dyn Instance>) {
+        let exit = process.exited().await;
+        let words = process.tail(LAST_LINES).await.unwrap_or_default();
+        self.tell(What::Exited(exit, words));
+        process.gone().await;
+        let record = process.record().clone();
+        self.tell(What::Gone(record));
+    }
+
+    /// Asks it until it answers as a healthy one does.
+    pub(crate) fn probe(&self, process: Arc<dyn Instance>) -> Task {
+        let this = self.clone();
+        Task::spawn(async move {
+            let plan = this.first_check(process.record().port);
+            loop {
+                if probe::once(&plan).await.is_ok() && is_its_own(&*process).await {
+                    this.tell(What::Ready);
+                    return;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+    }
+
+    /// Without a check of its own an instance is taken for ready when it lets itself be connected to.
+    fn first_check(&self, port: u16) -> probe::Plan {
+        let tcp = HealthCheck {
+            probe: HealthProbe::Tcp,
+            interval: LOOK_EVERY,
+            timeout: Duration::from_secs(1),
+            healthy: 1,
+            unhealthy: 1,
+        };
+        probe::Plan {
+            address: address(port),
+            target: address(port).to_string(),
+            protocol: self.service.protocol,
+            check: self.service.health.clone().unwrap_or(tcp),
+        }
+    }
+}
+
+/// Whether nobody else answers on its port. Where that cannot be seen it is believed.
+async fn is_its_own(process: &dyn Instance) -> bool {
+    matches!(process.listener().await, Listener::Own | Listener::Unknown)
+}
+
+/// What an instance of `run` finds in its environment.
+///
+/// # Errors
+/// When its `env_file` cannot be read.
+fn environment(
+    run: &Run,
+    withheld: BTreeSet<String>,
+) -> Result<Environment, driver::env_file::EnvFileError> {
+    let file = run.env_file.as_deref().map(EnvFile::read).transpose()?;
+    Ok(Environment::compose(Sources {
+        inherited: Environment::of_this_process(),
+        withheld,
+        secrets: &run.secrets,
+        file: file.as_ref(),
+        env: run.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
+    }))
+}

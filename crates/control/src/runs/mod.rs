@@ -1,0 +1,155 @@
+//! What Plimsoll runs itself: the instances of each service, and the rollout that replaces them.
+//!
+//! All of it belongs to the control loop ([`crate::writer`]); what takes long is done by tasks, which tell what
+//! happened as a [`Happening`]. An instance is known by its name and by the number of its start, so
+//! that word of an earlier run under the same name means nothing.
+
+mod active;
+mod history;
+mod instance;
+mod launch;
+mod receipt;
+mod request;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use driver::{Driver, Exit, Instance, Record};
+use edge::Live;
+use model::{Generation, InstanceName, Run, Service, ServiceName};
+use tokio::sync::mpsc;
+
+pub use active::{Progress, Progressing};
+pub use history::{DeployStanding, Standing};
+pub use receipt::{Line, Receipt, ReleaseTally};
+pub use request::{DeployError, DeployRequest, Overrides};
+
+pub(crate) use active::{Active, Beginning, seen};
+pub(crate) use instance::{Running, State};
+pub(crate) use launch::Launching;
+pub(crate) use request::Asked;
+
+use crate::journal::Journal;
+use crate::writer::WriteReceipt;
+
+/// Something that happened to an instance.
+#[derive(Debug)]
+pub(crate) struct Happening {
+    pub(crate) service: ServiceName,
+    pub(crate) instance: InstanceName,
+    /// Of which start.
+    pub(crate) start: u64,
+    pub(crate) what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// Its program runs, or why it does not.
+    Launched(Result<Arc<dyn Instance>, String>),
+    /// Its first check passed.
+    Ready,
+    /// Its first process ended; the last lines that it wrote.
+    Exited(Exit, Vec<String>),
+    /// Nothing of it is left.
+    Gone(Record),
+    /// Nothing reaches it that was barred in this generation, or its time to drain is over.
+    Unreachable(Generation),
+    /// It is time to start it again.
+    PauseOver,
+    /// The last lines that it wrote before it was given up.
+    LastWords(Vec<String>),
+}
+
+/// All services that Plimsoll runs.
+pub(crate) struct Runs {
+    pub(crate) driver: Arc<dyn Driver>,
+    pub(crate) journal: Journal,
+    pub(crate) tell: mpsc::UnboundedSender<Happening>,
+    /// Where logs are.
+    pub(crate) logs: PathBuf,
+    pub(crate) services: BTreeMap<ServiceName, ServiceRun>,
+    /// The last deploys, by their numbers.
+    pub(crate) recent: BTreeMap<i64, Progressing>,
+    /// Writes a receipt down.
+    pub(crate) write_receipt: WriteReceipt,
+    starts: u64,
+}
+
+/// One service that Plimsoll runs.
+pub(crate) struct ServiceRun {
+    pub(crate) service: Arc<Service>,
+    /// The release that is meant to run.
+    pub(crate) version: Option<String>,
+    pub(crate) next_number: u64,
+    pub(crate) instances: BTreeMap<InstanceName, Running>,
+    pub(crate) active: Option<Active>,
+    /// A deploy that is being looked at, before it begins.
+    pub(crate) asked: Option<Asked>,
+}
+
+impl ServiceRun {
+    /// How its instances are run.
+    pub(crate) fn run(&self) -> &Run {
+        self.service.run.as_ref().expect("a service is here only if Plimsoll runs it")
+    }
+
+    /// What is to be published of it: whoever is up, with who of them gets nothing.
+    pub(crate) fn published(&self) -> impl Iterator<Item = edge::Instance> {
+        self.instances.iter().filter_map(|(name, running)| running.published(name))
+    }
+
+    /// Remembers what is observed of the instance.
+    pub(crate) fn observe(&mut self, live: &Arc<Live>) {
+        if let Some(running) = self.instances.get_mut(&live.name) {
+            running.observe(live);
+        }
+    }
+}
+
+impl Runs {
+    /// None yet.
+    pub(crate) fn new(
+        driver: Arc<dyn Driver>,
+        journal: Journal,
+        logs: PathBuf,
+        tell: mpsc::UnboundedSender<Happening>,
+        write_receipt: WriteReceipt,
+    ) -> Self {
+        let services = BTreeMap::new();
+        let recent = BTreeMap::new();
+        Self { driver, journal, tell, logs, services, recent, write_receipt, starts: 0 }
+    }
+
+    /// A number that no start had.
+    pub(crate) fn next_start(&mut self) -> u64 {
+        self.starts += 1;
+        self.starts
+    }
+
+    /// Stops everything that runs, all at once, and waits until nothing of it is left.
+    pub(crate) async fn stop(self) {
+        let mut stopping = Vec::new();
+        for run in self.services.values() {
+            let stop = run.run().stop;
+            let processes = run.instances.values().filter_map(Running::process);
+            stopping
+                .extend(processes.map(|process| (process.stop(stop), process.record().clone())));
+        }
+        for (stopped, record) in stopping {
+            stopped.await;
+            if let Err(error) = self.journal.forget(&record) {
+                let why = crate::status::chain(&error);
+                tracing::error!(instance = %record.instance, why, "journal keeps an instance that is gone");
+            }
+        }
+    }
+
+    /// The instance that `happening` is about, if that is still its last start.
+    pub(crate) fn meant(&mut self, happening: &Happening) -> Option<&mut Running> {
+        let service = self.services.get_mut(&happening.service)?;
+        let running = service.instances.get_mut(&happening.instance)?;
+        (running.start == happening.start).then_some(running)
+    }
+}

@@ -1,0 +1,122 @@
+//! What is asked of a deploy before it begins, and why it may be refused.
+
+use std::time::{Duration, SystemTime};
+
+use model::{Deploy, Step, Strategy};
+
+use crate::handle::Ended;
+use crate::journal::JournalError;
+
+/// A deploy that somebody wants.
+#[derive(Clone, Debug)]
+pub struct DeployRequest {
+    /// Of this service.
+    pub service: String,
+    /// To this release; `None` for the one before the one that runs.
+    pub version: Option<String>,
+    /// What is said for this deploy alone.
+    pub overrides: Overrides,
+    /// Who wants it.
+    pub who: String,
+}
+
+/// What is said for one deploy alone; what is not said is as the file says.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// In which way. Steps and surge of the file go with it where they can.
+    pub strategy: Option<Strategy>,
+    /// A canary's steps.
+    pub steps: Option<Vec<Step>>,
+    /// How long the old release stays warm.
+    pub bake: Option<Duration>,
+}
+
+impl Overrides {
+    /// The deploy that is meant.
+    pub(crate) fn apply(&self, deploy: &Deploy) -> Deploy {
+        let mut deploy = deploy.clone();
+        if let Some(strategy) = &self.strategy {
+            let is_same =
+                std::mem::discriminant(strategy) == std::mem::discriminant(&deploy.strategy);
+            if !is_same {
+                deploy.strategy = strategy.clone();
+            }
+        }
+        if let Some(steps) = &self.steps {
+            deploy.strategy = Strategy::Canary { steps: steps.clone() };
+        }
+        if let Some(bake) = self.bake {
+            deploy.bake = bake;
+        }
+        deploy
+    }
+}
+
+/// A deploy that is being looked at, before it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) who: String,
+    pub(crate) since: SystemTime,
+    pub(crate) version: String,
+}
+
+/// Why a deploy did not begin, or a word on a running one was not heard. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// There is no such service.
+    #[error("there is no service `{service}`")]
+    UnknownService {
+        /// The name that was given.
+        service: String,
+        /// Names like it, the most like it first.
+        near: Vec<String>,
+    },
+    /// Somebody else runs its instances.
+    #[error("Plimsoll does not run the instances of `{service}`: it has no `command`")]
+    NotRun {
+        /// The service.
+        service: String,
+    },
+    /// A deploy of the service is running.
+    #[error("{who} is deploying {version} to `{service}` since {} s", since.as_secs())]
+    Locked {
+        /// The service.
+        service: String,
+        /// Who.
+        who: String,
+        /// To which release.
+        version: String,
+        /// For how long.
+        since: Duration,
+    },
+    /// Something stands in the way.
+    #[error("the deploy cannot begin:\n{}", faults.join("\n"))]
+    Preflight {
+        /// Everything that does.
+        faults: Vec<String>,
+    },
+    /// There is no release to go back to.
+    #[error("`{service}` has no release before the one that runs")]
+    NoFormer {
+        /// The service.
+        service: String,
+    },
+    /// No deploy of the service is running.
+    #[error("no deploy of `{service}` is running")]
+    NotRunning {
+        /// The service.
+        service: String,
+    },
+    /// There is no deploy of this number, or it is long over.
+    #[error("there is no deploy {deploy}")]
+    NoSuchDeploy {
+        /// The number.
+        deploy: i64,
+    },
+    /// The journal cannot be written, so nothing is begun.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The control loop has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}

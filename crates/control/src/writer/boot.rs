@@ -1,0 +1,163 @@
+//! What the writer finds when it begins, and what a new intent means for what it runs.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use driver::{Adoption, Driver, Instance, Rotation, Upkeep};
+use model::{Intent, ServiceName, Stop};
+use rollout::{Outcome, Reason};
+
+use super::Writer;
+use super::rollouts::run_by_us;
+use crate::journal::{Journal, JournalError};
+use crate::runs::{DeployRequest, Overrides, ServiceRun};
+use crate::status::chain;
+
+/// What an earlier Plimsoll left of one service.
+pub(crate) struct Legacy {
+    pub(crate) service: ServiceName,
+    /// Its instances that run.
+    pub(crate) instances: Vec<Arc<dyn Instance>>,
+}
+
+/// Finds every process again that the journal knows. Those that are gone are forgotten, and deploys
+/// that were cut short are written down as such.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn find_legacies(
+    intent: &Intent,
+    driver: &dyn Driver,
+    journal: &Journal,
+) -> Result<Vec<Legacy>, JournalError> {
+    let mut legacies = Vec::new();
+    for service in journal.services()? {
+        let stop = intent.services.get(&service).and_then(|it| it.run.as_ref()).map(|it| it.stop);
+        let mut instances = Vec::new();
+        for record in journal.records(&service)? {
+            let upkeep =
+                Upkeep { stop: stop.unwrap_or(Stop::default()), rotation: Rotation::default() };
+            match driver.adopt(record.clone(), upkeep).await {
+                Ok(Adoption::Running(process)) => {
+                    tracing::info!(%service, instance = %record.instance, "instance is adopted");
+                    instances.push(process);
+                }
+                Ok(Adoption::Gone(_)) => journal.forget(&record)?,
+                Err(error) => {
+                    let why = chain(&error);
+                    tracing::error!(%service, instance = %record.instance, why, "instance is lost");
+                }
+            }
+        }
+        for deploy in journal.deploys(&service, 1000)? {
+            if deploy.ended_at.is_none() {
+                tracing::warn!(%service, deploy = deploy.id, "deploy was cut short by a crash");
+                journal.end(deploy.id, "interrupted", "", SystemTime::now())?;
+            }
+        }
+        legacies.push(Legacy { service, instances });
+    }
+    Ok(legacies)
+}
+
+impl Writer {
+    /// Takes over what was found, and starts what is missing.
+    pub(crate) fn begin_runs(&mut self, legacies: Vec<Legacy>) {
+        for Legacy { service, instances } in legacies {
+            let current = self.runs.services.get(&service).and_then(|run| run.version.clone());
+            for process in instances {
+                // Of a deploy that was cut short the old release is kept.
+                let is_wanted = Some(&process.record().version) == current.as_ref();
+                if self.runs.services.contains_key(&service) {
+                    self.adopt_instance(&service, process, is_wanted);
+                } else {
+                    let stopped = process.stop(Stop::default());
+                    let (journal, record) = (self.runs.journal.clone(), process.record().clone());
+                    tokio::spawn(async move {
+                        stopped.await;
+                        drop(journal.forget(&record));
+                    });
+                }
+            }
+        }
+        for service in self.runs.services.keys().cloned().collect::<Vec<_>>() {
+            self.begin_first(&service);
+            self.reconcile(&service);
+        }
+    }
+
+    /// Deploys the release that the file names, where none ever ran.
+    fn begin_first(&mut self, service: &ServiceName) {
+        let run = &self.runs.services[service];
+        if run.version.is_some() || run.active.is_some() {
+            return;
+        }
+        let Some(version) = run.run().version.clone() else { return };
+        let request = DeployRequest {
+            service: service.to_string(),
+            version: Some(version.clone()),
+            overrides: Overrides::default(),
+            who: "plimsoll.toml".to_owned(),
+        };
+        if let Err(error) = self.begin(service, version, &request) {
+            let why = chain(&error);
+            tracing::error!(%service, why, "first release cannot be started");
+        }
+    }
+
+    /// Takes up what `intent` says of what Plimsoll runs. What runs goes on; a new command or
+    /// environment is for the next start.
+    pub(super) fn want_runs(&mut self, intent: &Intent) {
+        for service in run_by_us(intent) {
+            match self.runs.services.get_mut(&service.name) {
+                Some(run) => run.service = service.clone(),
+                None => self.add_run(service),
+            }
+        }
+        let is_gone = |name: &&ServiceName| {
+            intent.services.get(*name).is_none_or(|service| service.run.is_none())
+        };
+        let gone: Vec<_> = self.runs.services.keys().filter(is_gone).cloned().collect();
+        gone.iter().for_each(|service| self.remove_run(service));
+    }
+
+    fn add_run(&mut self, service: &Arc<model::Service>) {
+        let known = self.runs.journal.service(&service.name);
+        let (version, next_number) = known.unwrap_or_else(|error| {
+            tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");
+            (None, 1)
+        });
+        let run = ServiceRun {
+            service: service.clone(),
+            version,
+            next_number,
+            instances: Default::default(),
+            active: None,
+            asked: None,
+        };
+        self.runs.services.insert(service.name.clone(), run);
+    }
+
+    /// Lets all instances of a service go that is not wanted any more.
+    fn remove_run(&mut self, service: &ServiceName) {
+        if self.runs.services[service].active.is_some() {
+            self.end_deploy(service, Outcome::Broken(Reason::Aborted));
+        }
+        let run = &self.runs.services[service];
+        let names: Vec<_> = run.instances.keys().cloned().collect();
+        if names.is_empty() {
+            self.runs.services.remove(service);
+        }
+        for instance in names {
+            self.retire_for_good(service, &instance);
+        }
+    }
+
+    /// Starts and stops what a new intent wants more or less of.
+    pub(super) fn reconcile_all(&mut self) {
+        for service in self.runs.services.keys().cloned().collect::<Vec<_>>() {
+            self.begin_first(&service);
+            self.reconcile(&service);
+        }
+    }
+}

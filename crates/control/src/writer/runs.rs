@@ -1,0 +1,383 @@
+//! How the writer runs instances: what happens to them, and what is done about it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driver::restart::{Cause, Pace, Restarts, Standing};
+use driver::{Exit, Instance};
+use model::{Generation, InstanceName, Restart, ServiceName};
+use rollout::Event;
+
+use super::Writer;
+use crate::runs::{Happening, Launching, Running, ServiceRun, State, What};
+use crate::task::Task;
+
+impl Writer {
+    /// Takes up what happened to an instance.
+    pub(super) fn happened(&mut self, happening: Happening) {
+        if self.runs.meant(&happening).is_none() {
+            // Word of an earlier run. What it left in the journal goes all the same.
+            if let What::Gone(record) = &happening.what {
+                self.forget(record);
+            }
+            return;
+        }
+        let Happening { service, instance, what, .. } = happening;
+        match what {
+            What::Launched(Ok(process)) => self.launched(&service, &instance, process),
+            What::Launched(Err(why)) => self.ended(&service, &instance, why, Cause::Exit),
+            What::Ready => self.ready(&service, &instance),
+            What::Exited(exit, words) => self.exited(&service, &instance, exit, words),
+            What::Gone(record) => {
+                self.forget(&record);
+                self.gone(&service, &instance);
+            }
+            What::Unreachable(generation) => self.unreachable(&service, &instance, generation),
+            What::PauseOver => self.relaunch(&service, &instance),
+            What::LastWords(words) => {
+                if let Some(active) = self.run_of(&service).active.as_ref() {
+                    active.tell_output(&instance, words);
+                }
+            }
+        }
+    }
+
+    fn run_of(&mut self, service: &ServiceName) -> &mut ServiceRun {
+        self.runs.services.get_mut(service).expect("what happened to it was looked at")
+    }
+
+    fn running(&mut self, service: &ServiceName, instance: &InstanceName) -> &mut Running {
+        let run = self.run_of(service);
+        run.instances.get_mut(instance).expect("what happened to it was looked at")
+    }
+
+    fn forget(&self, record: &driver::Record) {
+        if let Err(error) = self.runs.journal.forget(record) {
+            let why = crate::status::chain(&error);
+            tracing::error!(instance = %record.instance, why, "journal keeps an instance that is gone");
+        }
+    }
+
+    /// Starts an instance of `version` that was not there.
+    pub(super) fn start_instance(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        version: String,
+        serves: bool,
+    ) {
+        let (now, start) = (self.edge.now(), self.runs.next_start());
+        let run = self.run_of(service);
+        let restarts = Restarts::new(pace(run.run().restart), now);
+        let mut running = Running::new(version, start, restarts);
+        running.serves = serves;
+        run.instances.insert(instance.clone(), running);
+        self.launch(service, instance);
+    }
+
+    fn launch(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let launching = self.launching(service, instance);
+        let driver = self.runs.driver.clone();
+        tokio::spawn(launching.begin(driver));
+    }
+
+    fn launching(&mut self, service: &ServiceName, instance: &InstanceName) -> Launching {
+        let withheld = self.withheld();
+        let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
+        let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
+        let run = self.run_of(service);
+        let running = &run.instances[instance];
+        Launching {
+            service: run.service.clone(),
+            instance: instance.clone(),
+            version: running.version.clone(),
+            start: running.start,
+            log,
+            withheld,
+            journal,
+            tell,
+        }
+    }
+
+    /// Variables that an instance inherits only if they are its own service's secrets.
+    pub(super) fn withheld(&self) -> BTreeSet<String> {
+        let intent = self.intent.borrow();
+        let runs = intent.services.values().filter_map(|service| service.run.as_ref());
+        let secrets = runs.flat_map(|run| run.secrets.iter().cloned());
+        secrets.chain(intent.admin.token_env.clone()).collect()
+    }
+
+    /// Takes an instance over that an earlier Plimsoll started.
+    pub(super) fn adopt_instance(
+        &mut self,
+        service: &ServiceName,
+        process: Arc<dyn Instance>,
+        is_wanted: bool,
+    ) {
+        let (now, start) = (self.edge.now(), self.runs.next_start());
+        let record = process.record().clone();
+        let run = self.run_of(service);
+        let restarts = Restarts::new(pace(run.run().restart), now);
+        let mut running = Running::new(record.version, start, restarts);
+        (running.serves, running.is_unwanted) = (is_wanted, !is_wanted);
+        run.instances.insert(record.instance.clone(), running);
+        let launching = self.launching(service, &record.instance);
+        let follower = (launching, process.clone());
+        tokio::spawn(async move { follower.0.follow(follower.1).await });
+        self.launched(service, &record.instance, process);
+    }
+
+    fn launched(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        process: Arc<dyn Instance>,
+    ) {
+        let now = self.edge.now();
+        let probe = self.launching(service, instance).probe(process.clone());
+        let running = self.running(service, instance);
+        running.restarts.started(now);
+        running.state = State::Probing(process, probe);
+        if running.is_unwanted {
+            self.stop_instance(service, instance);
+        }
+    }
+
+    fn ready(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let running = self.running(service, instance);
+        if let State::Probing(process, _) = &running.state {
+            running.state = State::Up(process.clone());
+            tracing::info!(%service, %instance, "instance is ready");
+        }
+        let serves = running.serves;
+        if serves {
+            self.readdress();
+        }
+        self.tell_rollout(service, Event::Ready(instance.clone()));
+    }
+
+    fn exited(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        exit: Exit,
+        words: Vec<String>,
+    ) {
+        let running = self.running(service, instance);
+        if matches!(running.state, State::Stopping) {
+            // Told when nothing of it is left.
+            return;
+        }
+        let was_up = matches!(running.state, State::Up(_));
+        let cause = if exit.port_taken && !was_up { Cause::PortTaken } else { Cause::Exit };
+        if cause == Cause::Exit
+            && let Some(active) = &self.run_of(service).active
+        {
+            active.tell_output(instance, words);
+        }
+        self.ended(service, instance, exit.ending.to_string(), cause);
+    }
+
+    /// An instance ended that was not asked to.
+    fn ended(&mut self, service: &ServiceName, instance: &InstanceName, why: String, cause: Cause) {
+        let now = self.edge.now();
+        let is_kept = self
+            .run_of(service)
+            .active
+            .as_ref()
+            .is_none_or(|active| cause == Cause::PortTaken || active.rollout.keeps(instance));
+        let running = self.running(service, instance);
+        let was_published = running.published(instance).is_some();
+        if running.is_unwanted {
+            running.state = State::Stopping;
+            self.gone(service, instance);
+            return;
+        }
+        let next = running.restarts.ended(now, cause, fastrand::f64());
+        let seconds = next.pause.as_secs_f64();
+        match next.standing {
+            _ if !is_kept => tracing::warn!(%service, %instance, why, "instance ended"),
+            Standing::Restarting => {
+                tracing::warn!(%service, %instance, why, seconds, "instance ended, and is restarted");
+            }
+            Standing::CrashLoop { runs } => {
+                tracing::error!(%service, %instance, why, runs, seconds, "instance is in a crash loop");
+            }
+        }
+        if is_kept {
+            self.pause(service, instance, next.pause);
+        } else {
+            self.run_of(service).instances.remove(instance);
+        }
+        if was_published {
+            self.readdress();
+        }
+        if !is_kept {
+            self.tell_rollout(service, Event::Failed(instance.clone(), why));
+        }
+    }
+
+    fn pause(&mut self, service: &ServiceName, instance: &InstanceName, pause: Duration) {
+        let tell = self.runs.tell.clone();
+        let running = self.running(service, instance);
+        let happening = Happening {
+            service: service.clone(),
+            instance: instance.clone(),
+            start: running.start,
+            what: What::PauseOver,
+        };
+        running.state = State::Pausing(Task::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = tell.send(happening);
+        }));
+    }
+
+    fn relaunch(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let start = self.runs.next_start();
+        let running = self.running(service, instance);
+        (running.start, running.state) = (start, State::Launching);
+        self.launch(service, instance);
+    }
+
+    /// Asks an instance to stop, as soon as that can be.
+    pub(super) fn stop_instance(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let Some(run) = self.runs.services.get_mut(service) else { return };
+        let stop = run.run().stop;
+        let Some(running) = run.instances.get_mut(instance) else { return };
+        running.is_unwanted = true;
+        running.serves = false;
+        let was_published = running.published(instance).is_some();
+        match std::mem::replace(&mut running.state, State::Stopping) {
+            State::Probing(process, _) | State::Up(process) => {
+                // Its end is told by whoever follows it.
+                drop(process.stop(stop));
+            }
+            State::Launching => running.state = State::Launching,
+            State::Pausing(_) => {
+                self.gone(service, instance);
+                return;
+            }
+            State::Stopping => {}
+        }
+        if was_published {
+            self.readdress();
+        }
+    }
+
+    fn gone(&mut self, service: &ServiceName, instance: &InstanceName) {
+        if !matches!(self.running(service, instance).state, State::Stopping) {
+            // It ended by itself, and was told of.
+            return;
+        }
+        self.run_of(service).instances.remove(instance);
+        tracing::info!(%service, %instance, "instance is stopped");
+        if self.is_unwanted(service) {
+            if self.run_of(service).instances.is_empty() {
+                self.runs.services.remove(service);
+            }
+            return;
+        }
+        self.tell_rollout(service, Event::Gone(instance.clone()));
+        self.reconcile(service);
+    }
+
+    fn unreachable(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        generation: Generation,
+    ) {
+        let running = self.running(service, instance);
+        // It may have been given requests again since.
+        if running.barred_from != Some(generation) {
+            return;
+        }
+        if running.is_unwanted {
+            self.stop_instance(service, instance);
+        } else {
+            self.tell_rollout(service, Event::Unreachable(instance.clone()));
+        }
+    }
+
+    /// Lets an instance get nothing new, and stops it once nothing reaches it.
+    pub(super) fn retire_for_good(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let drain = self.run_of(service).run().deploy.drain;
+        let running = self.running(service, instance);
+        (running.serves, running.is_unwanted) = (false, true);
+        self.readdress();
+        self.bar(service, instance, drain);
+    }
+
+    /// Waits beside the loop until nothing reaches an instance that gets nothing new from the current
+    /// generation on, or until `drain` is over.
+    pub(super) fn bar(&mut self, service: &ServiceName, instance: &InstanceName, drain: Duration) {
+        let (generation, drains) = (self.edge.generation(), self.edge.drains());
+        let tell = self.runs.tell.clone();
+        let running = self.running(service, instance);
+        running.barred_from = Some(generation);
+        let live = running.live().cloned();
+        let happening = Happening {
+            service: service.clone(),
+            instance: instance.clone(),
+            start: running.start,
+            what: What::Unreachable(generation),
+        };
+        tokio::spawn(async move {
+            if let Some(live) = live {
+                let proved = drains.unreachable(&live, generation);
+                if tokio::time::timeout(drain, proved).await.is_err() {
+                    let (instance, open) = (&live.name, live.in_flight());
+                    tracing::warn!(%instance, open, "time to drain is over, what is open is cut");
+                }
+            }
+            let _ = tell.send(happening);
+        });
+    }
+
+    /// Whether the intent does not want the service to be run any more.
+    fn is_unwanted(&self, service: &ServiceName) -> bool {
+        let intent = self.intent.borrow();
+        intent.services.get(service).is_none_or(|service| service.run.is_none())
+    }
+
+    /// Starts what is missing of a service that no rollout is at, and stops what is too much.
+    pub(super) fn reconcile(&mut self, service: &ServiceName) {
+        let Some(run) = self.runs.services.get_mut(service) else { return };
+        if run.active.is_some() || run.asked.is_some() {
+            return;
+        }
+        let Some(version) = run.version.clone() else { return };
+        let wanted = run.run().replicas.get() as usize;
+        let staying: Vec<InstanceName> = run
+            .instances
+            .iter()
+            .filter(|(_, running)| !running.is_unwanted)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for instance in staying.iter().skip(wanted) {
+            self.retire_for_good(service, instance);
+        }
+        for _ in staying.len()..wanted {
+            let instance = self.next_name(service);
+            self.start_instance(service, &instance, version.clone(), true);
+        }
+    }
+
+    /// A name that no instance of the service had.
+    pub(super) fn next_name(&mut self, service: &ServiceName) -> InstanceName {
+        let run = self.run_of(service);
+        let name = InstanceName::from(format!("{service}-{}", run.next_number));
+        run.next_number += 1;
+        let next = run.next_number;
+        if let Err(error) = self.runs.journal.count_from(service, next) {
+            let why = crate::status::chain(&error);
+            tracing::error!(%service, why, "journal cannot be written: a name may be given twice");
+        }
+        name
+    }
+}
+
+fn pace(restart: Restart) -> Pace {
+    Pace { backoff: restart.backoff, backoff_max: restart.max_backoff, ..Pace::default() }
+}
