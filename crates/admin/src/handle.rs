@@ -11,8 +11,8 @@ use model::{Balance, HashKey};
 
 use crate::{
     Access, Backend, Basis, Deploy, Deploying, DrainedAway, Events, Explanation, History, Instance,
-    Listener, Past, Question, Refusal, Reloaded, Scrape, Service, ServiceMode, Standing, Status,
-    Totals, Unresolved, Version, Word,
+    Listener, Past, Question, Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode,
+    Standing, Status, Totals, Unresolved, Version, Waiting, Word,
 };
 
 /// How long whoever asks for events waits for one.
@@ -138,9 +138,33 @@ impl From<&ServiceStatus> for Service {
                 Mode::Nobody => ServiceMode::Nobody,
             },
             queued: service.queued as u64,
+            run: service.run.as_ref().map(Run::from),
             unresolved: unresolved.map(|(name, why)| Unresolved { name, why }).collect(),
             drained_away: away.collect(),
             instances: service.instances.iter().map(Instance::from).collect(),
+        }
+    }
+}
+
+impl From<&control::RunStanding> for Run {
+    fn from(run: &control::RunStanding) -> Self {
+        let waiting = run.waiting.iter().map(|(name, release, state)| Waiting {
+            name: name.clone(),
+            release: release.clone(),
+            state: (*state).to_owned(),
+        });
+        Self {
+            release: run.version.clone(),
+            waiting: waiting.collect(),
+            deploy: run.deploy.as_ref().map(|deploy| RunningDeploy {
+                id: deploy.id,
+                release: deploy.version.clone(),
+                who: deploy.who.clone(),
+                took_s: deploy.took.as_secs_f64(),
+                stage: deploy.stage.clone(),
+                is_paused: deploy.is_paused,
+                verdict: deploy.verdict.clone(),
+            }),
         }
     }
 }
@@ -152,6 +176,7 @@ impl From<&InstanceStatus> for Instance {
         Self {
             name: instance.name.to_string(),
             address: instance.address.to_string(),
+            release: instance.release.clone(),
             standing: instance.standing.into(),
             access: instance.access.into(),
             reason: instance.reason.clone(),

@@ -63,6 +63,9 @@ pub struct Service {
     pub mode: ServiceMode,
     /// Requests that wait for an instance.
     pub queued: u64,
+    /// What Plimsoll runs of it; absent where somebody else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
     /// Names of targets whose last lookup failed.
     pub unresolved: Vec<Unresolved>,
     /// Instances that are drained and have no address at the moment. Should they come back, they
@@ -104,6 +107,47 @@ pub enum ServiceMode {
     Nobody,
 }
 
+/// What Plimsoll runs of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// The release that is meant to run; absent before the first.
+    pub release: Option<String>,
+    /// Each instance that may get nothing yet, or nothing any more.
+    pub waiting: Vec<Waiting>,
+    /// The deploy that is running.
+    pub deploy: Option<RunningDeploy>,
+}
+
+/// An instance that may get nothing yet, or nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Waiting {
+    /// Its name.
+    pub name: String,
+    /// Its release.
+    pub release: String,
+    /// How far it has come, in words.
+    pub state: String,
+}
+
+/// A deploy that is running.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunningDeploy {
+    /// Its number, over all services.
+    pub id: i64,
+    /// The release that is to come.
+    pub release: String,
+    /// Who wanted it.
+    pub who: String,
+    /// For how long it has been running, in seconds.
+    pub took_s: f64,
+    /// How far it has come, in words.
+    pub stage: String,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// What the judge says now.
+    pub verdict: String,
+}
+
 /// An instance of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
@@ -111,6 +155,9 @@ pub struct Instance {
     pub name: String,
     /// Where it is.
     pub address: String,
+    /// Its release; absent where Plimsoll does not run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
     /// How it stands.
     pub standing: Standing,
     /// What it gets.

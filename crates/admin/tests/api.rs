@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use admin::{
-    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Explanation, Guard,
-    Instance, Kind, Operation, Outcome, Question, Refusal, Reloaded, Scrape, Server, Standing,
-    Status, Token, Totals,
+    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, Deploying, Events,
+    Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome, Question, Refusal,
+    Reloaded, Scrape, Server, Standing, Status, Token, Totals, Word,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -84,6 +84,26 @@ impl Backend for Scripted {
         })
     }
 
+    async fn deploy(&self, _: &str, deploy: Deploy) -> Result<Deploying, Refusal> {
+        assert_eq!(deploy.version.as_deref(), Some("1.4.2"));
+        self.say(Deploying { id: 7 })
+    }
+
+    async fn command(&self, _: &str, word: Word) -> Result<Deploying, Refusal> {
+        assert_eq!(word, Word::Abort);
+        self.say(Deploying { id: 7 })
+    }
+
+    async fn events(&self, deploy: i64, from: usize) -> Result<Events, Refusal> {
+        let text = format!("deploy {deploy} from line {from}");
+        let line = Line { at_s: 0.5, event: "step".to_owned(), instance: None, text };
+        self.say(Events { lines: vec![line], receipt: None })
+    }
+
+    async fn history(&self, _: &str) -> Result<History, Refusal> {
+        self.say(History::default())
+    }
+
     async fn scrape(&self) -> Result<Scrape, Refusal> {
         self.say(Scrape { media_type: "text/plain", text: "up 1\n".to_owned() })
     }
@@ -93,6 +113,7 @@ fn stands(name: &str, standing: Standing) -> Instance {
     Instance {
         name: name.to_owned(),
         address: "127.0.0.1:1".to_owned(),
+        release: None,
         standing,
         access: Access::Barred,
         reason: "passed its checks".to_owned(),
@@ -148,7 +169,14 @@ fn status_of(answer: &str) -> u16 {
 }
 
 fn concrete(operation: Operation) -> String {
-    operation.path().replace("{service}", "api").replace("{instance}", "a%3A80")
+    let names = [
+        ("{service}", "api"),
+        ("{instance}", "a%3A80"),
+        ("{word}", "abort"),
+        ("{deploy}", "7"),
+        ("{from}", "0"),
+    ];
+    names.iter().fold(operation.path().to_owned(), |path, (name, value)| path.replace(name, value))
 }
 
 #[tokio::test]
@@ -161,6 +189,12 @@ async fn a_client_gets_what_the_backend_says() {
     assert_eq!((drained.name.as_str(), drained.standing), ("[::1]:80", Standing::Drained));
     assert_eq!(client.enable("api", "a").await.unwrap().standing, Standing::Healthy);
     assert_eq!(client.explain(&question()).await.unwrap().basis, Basis::Running);
+    let wanted = Deploy { version: Some("1.4.2".to_owned()), ..Deploy::default() };
+    assert_eq!(client.deploy("api", &wanted).await.unwrap().id, 7);
+    assert_eq!(client.command("api", Word::Abort).await.unwrap().id, 7);
+    let events = client.events(7, 3).await.unwrap();
+    assert_eq!(events.lines[0].text, "deploy 7 from line 3");
+    assert_eq!(client.history("api").await.unwrap(), History::default());
     assert_eq!(client.metrics().await.unwrap(), "up 1\n");
     server.stop().await;
     assert!(matches!(client.version().await, Err(ClientError::NotRunning { .. })));
@@ -205,6 +239,10 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
         Kind::NotPublished => Some(Refusal::NotPublished("the port is taken".to_owned())),
         Kind::InvalidConfiguration => Some(Refusal::Invalid(wrong_configuration())),
         Kind::BadRequest => Some(Refusal::Senseless("no URL".to_owned())),
+        Kind::Locked => Some(Refusal::Locked("ops is deploying".to_owned())),
+        Kind::Preflight => Some(Refusal::Preflight(vec!["no secret".to_owned()])),
+        Kind::NoSuchDeploy => Some(Refusal::NotThere("there is none".to_owned())),
+        Kind::Failed => Some(Refusal::Failed("the disk is full".to_owned())),
         Kind::Ending => Some(Refusal::Ending),
         Kind::Unauthorized
         | Kind::ForeignOrigin
@@ -218,7 +256,10 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
 async fn statuses(operation: Operation) -> BTreeSet<u16> {
     let line = format!("{} {} HTTP/1.1\r\n", operation.method(), concrete(operation));
     let json = "\r\ncontent-type: application/json";
-    let body = serde_json::to_string(&question()).unwrap();
+    let body = match operation {
+        Operation::Deploy => "{\"version\": \"1.4.2\"}".to_owned(),
+        _ => serde_json::to_string(&question()).unwrap(),
+    };
     let mut seen = BTreeSet::new();
     let refusals = operation.problems().iter().map(|kind| refusal_of(*kind));
     let backends = refusals.flatten().map(Scripted::refusing).chain([Scripted::default()]);

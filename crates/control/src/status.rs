@@ -67,6 +67,8 @@ pub struct ServiceStatus {
     pub queued: usize,
     /// Second and further attempts since the start.
     pub retries: u64,
+    /// What Plimsoll runs of it, if it does.
+    pub run: Option<crate::runs::Standing>,
     /// Names of targets whose last lookup failed, each with the reason.
     pub unresolved: Vec<(String, String)>,
     /// Instances that are drained and have no address at the moment, each with since when. Should
@@ -83,6 +85,8 @@ pub struct InstanceStatus {
     pub name: InstanceName,
     /// Where it is.
     pub address: SocketAddr,
+    /// Its release, if Plimsoll runs it.
+    pub release: Option<String>,
     /// How it stands.
     pub standing: Standing,
     /// What follows from that, seen together with the others.

@@ -38,7 +38,7 @@ pub(crate) fn begin<C: Client>(
             _ => !is_dropped(name, text, &named) && !is_edited(edits, text),
         });
         write_edits(edits, out);
-        stay.write_cookie(out);
+        stay.write_cookies(out);
     })
 }
 

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::live::{Bar, Live, ServiceLive};
 use crate::routing::RouteTable;
 use crate::snapshot::{ListenerLive, ListenerPlan, ServicePlan, Shares, Snapshot};
+use crate::split::{Split, SplitPlan};
 
 /// What the edge is to serve: an intent, and what had to be found out beside it.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Blueprint {
     pub revision: Revision,
     /// The instances of each service, in the order in which they take turns.
     pub instances: BTreeMap<ServiceName, Vec<Instance>>,
+    /// Services of which two releases share the requests.
+    pub splits: BTreeMap<ServiceName, Split>,
     /// How TLS is spoken at each listener that has certificates.
     pub tls: BTreeMap<ListenerName, Arc<rustls::ServerConfig>>,
 }
@@ -73,7 +76,8 @@ impl Registry {
             .values()
             .map(|service| {
                 let instances = blueprint.instances.get(&service.name).map(Vec::as_slice);
-                known.service(service, instances.unwrap_or_default(), workers)
+                let split = blueprint.splits.get(&service.name);
+                known.service(service, instances.unwrap_or_default(), split, workers)
             })
             .collect();
         let listeners = intent.listeners.values().map(|listener| {
@@ -115,6 +119,7 @@ impl Known {
         &mut self,
         service: &Arc<model::Service>,
         instances: &[Instance],
+        split: Option<&Split>,
         workers: usize,
     ) -> ServicePlan {
         let live = self.services.entry(service.name.clone());
@@ -143,6 +148,8 @@ impl Known {
             service: service.clone(),
             live,
             instances: lives.collect(),
+            split: split
+                .map(|it| SplitPlan::new(it, instances.iter().map(|instance| &instance.name))),
             picker: Picker::new(&service.balance, &members),
         }
     }

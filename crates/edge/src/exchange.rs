@@ -19,6 +19,7 @@ use crate::respond;
 use crate::retry::Retries;
 use crate::routing::{Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
+use crate::split;
 use crate::sticky::{self, Stay};
 use crate::story::Story;
 use crate::wheel::Alarm;
@@ -159,12 +160,13 @@ async fn forward<C: Client>(
     };
     let key = pick::key_of(&wanted.balance, request);
     let known = sticky::preferred(&worker.shared.sticky_key, service, head);
+    let side = split::side_of(worker, service, head, key);
     let retries = Retries::new(worker, service, head.method());
     let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool);
     let mut last = None;
     service.budget.borrow_mut().deposit(worker.wheel.now());
     loop {
-        let choice = Choice { key, preferred: known, tried: &retries.tried() };
+        let choice = Choice { key, preferred: known, side, tried: &retries.tried() };
         let claimed = pick::claim(worker, service, choice, |cx| match upload.moved() {
             0 => client.poll_gone(cx),
             _ => Poll::Pending,
@@ -190,6 +192,7 @@ async fn forward<C: Client>(
                 wanted,
                 &claim.member.live.name,
                 known == Some(claim.place),
+                side.and_then(|side| side.drawn),
             ),
         };
         let outcome = attempt.run(client, &mut upload, story).await;

@@ -35,6 +35,7 @@ mod respond;
 mod retry;
 pub mod routing;
 mod snapshot;
+mod split;
 mod sticky;
 mod story;
 mod tunnel;
@@ -59,6 +60,7 @@ pub use age::Ages;
 pub use blueprint::{Blueprint, Instance};
 pub use live::{Bar, Live, ServiceLive};
 pub use snapshot::ListenerLive;
+pub use split::Split;
 pub use sticky::StickyKey;
 pub use worker::WorkerCounters;
 

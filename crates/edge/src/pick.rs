@@ -15,6 +15,7 @@ use crate::live::{Bar, Live};
 use crate::member::Member;
 use crate::routing::{Request, query_values};
 use crate::snapshot::LocalService;
+use crate::split::Side;
 use crate::worker::Worker;
 
 /// The places of the instances that a request has tried.
@@ -50,12 +51,17 @@ struct View<'a> {
     slots: Option<NonZeroU32>,
     slow_start: Option<&'a balance::SlowStart>,
     now: Duration,
+    /// Whose instances alone may serve.
+    side: Option<Side<'a>>,
 }
 
 impl Field for View<'_> {
     #[inline]
     fn standing(&self, instance: usize) -> Standing {
-        standing(&self.members[instance].live)
+        match self.side.is_none_or(|side| side.has(instance)) {
+            true => standing(&self.members[instance].live),
+            false => Standing::Drained,
+        }
     }
 
     #[inline]
@@ -100,6 +106,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) key: Option<Key>,
     /// The place of the instance that the client is to stay with, if it may serve.
     pub(crate) preferred: Option<usize>,
+    /// The release that is to answer, where there are two.
+    pub(crate) side: Option<Side<'a>>,
     /// The places where the request failed.
     pub(crate) tried: &'a Tried,
 }
@@ -110,13 +118,14 @@ pub(crate) fn claim_now(
     service: &Rc<LocalService>,
     choice: Choice<'_>,
 ) -> Result<Claim, Refusal> {
-    let Choice { key, preferred, tried } = choice;
+    let Choice { key, preferred, side, tried } = choice;
     let slots = service.service.max_connections;
-    let view = View {
+    let mut view = View {
         members: &service.members,
         slots,
         slow_start: service.slow_start.as_ref(),
         now: worker.wheel.now(),
+        side,
     };
     let stays = preferred
         .filter(|place| !tried.contains(place) && service.members[*place].live.is_eligible());
@@ -127,7 +136,14 @@ pub(crate) fn claim_now(
             None => {
                 let mut rng = worker.rng.borrow_mut();
                 let mut entropy = || rng.u64(..);
-                service.picker.borrow_mut().pick(&view, key, tried, &mut entropy)?
+                match service.picker.borrow_mut().pick(&view, key, tried, &mut entropy) {
+                    // Better by the other release than by none.
+                    Err(Refusal::Down | Refusal::Tried) if view.side.is_some() => {
+                        view.side = None;
+                        continue;
+                    }
+                    picked => picked?,
+                }
             }
         };
         let member = &service.members[place];

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use crate::live::{Live, ServiceLive};
 use crate::member::Member;
 use crate::routing::RouteTable;
+use crate::split::SplitPlan;
 use crate::worker::Core;
 
 /// What is served.
@@ -44,6 +45,7 @@ pub(crate) struct ServicePlan {
     pub(crate) service: Arc<Service>,
     pub(crate) live: Arc<ServiceLive>,
     pub(crate) instances: Vec<Arc<Live>>,
+    pub(crate) split: Option<SplitPlan>,
     pub(crate) picker: Picker,
 }
 
@@ -83,6 +85,7 @@ pub(crate) struct LocalService {
     pub(crate) service: Arc<Service>,
     pub(crate) live: Arc<ServiceLive>,
     pub(crate) members: Vec<Rc<Member>>,
+    pub(crate) split: Option<SplitPlan>,
     pub(crate) picker: RefCell<Picker>,
     pub(crate) budget: Rc<RefCell<RetryBudget>>,
     pub(crate) slow_start: Option<SlowStart>,
@@ -138,6 +141,7 @@ impl LocalService {
             service: plan.service.clone(),
             live: plan.live.clone(),
             members: plan.instances.iter().map(members).collect(),
+            split: plan.split.clone(),
             picker: RefCell::new(picker),
             budget,
             slow_start: plan.service.slow_start.map(SlowStart::new),

@@ -14,6 +14,7 @@ use wire::head::RequestHead;
 
 use crate::fields::FieldSink;
 use crate::snapshot::LocalService;
+use crate::split;
 
 const ID_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
@@ -72,6 +73,16 @@ pub(crate) fn named(key: &StickyKey, service: &Service, head: &RequestHead) -> O
     key.verify(service, head.cookie(sticky.cookie.as_bytes())?).map(InstanceId)
 }
 
+/// The number that the client keeps in `cookie`.
+pub(crate) fn number(
+    key: &StickyKey,
+    service: &Service,
+    head: &RequestHead,
+    cookie: &str,
+) -> Option<u64> {
+    key.verify(service, head.cookie(cookie.as_bytes())?).map(u64::from_be_bytes)
+}
+
 /// Whether `id` is the hash of `name`.
 pub(crate) fn is_named(id: InstanceId, name: &InstanceName) -> bool {
     id_of(name) == id.0
@@ -83,25 +94,36 @@ pub(crate) struct InstanceId([u8; ID_BYTES]);
 
 /// The cookie that an answer carries, where the client is to stay with a new instance.
 pub(crate) struct Stay<'a> {
-    cookie: Option<(&'a StickyKey, &'a Service, &'a Sticky, &'a InstanceName)>,
+    key: &'a StickyKey,
+    service: &'a Service,
+    instance: Option<(&'a Sticky, &'a InstanceName)>,
+    /// The number by which it stays with a release.
+    number: Option<u64>,
 }
 
 impl<'a> Stay<'a> {
-    /// The client came to `instance`, and its cookie names it or not.
+    /// The client came to `instance`, and its cookie names it or not; it was drawn a `number`, or
+    /// needs none.
     pub(crate) fn new(
         key: &'a StickyKey,
         service: &'a Service,
         instance: &'a InstanceName,
         is_known: bool,
+        number: Option<u64>,
     ) -> Self {
         let sticky = service.sticky.as_ref().filter(|_| !is_known);
-        Self { cookie: sticky.map(|sticky| (key, service, sticky, instance)) }
+        Self { key, service, instance: sticky.map(|sticky| (sticky, instance)), number }
     }
 
-    /// Writes the cookie, if there is one to be written.
-    pub(crate) fn write_cookie(&self, out: &mut impl FieldSink) {
-        let Some((key, service, sticky, instance)) = self.cookie else { return };
-        let token = key.sign(service, id_of(instance));
+    /// Writes the cookies, if there are any to be written.
+    pub(crate) fn write_cookies(&self, out: &mut impl FieldSink) {
+        if let Some(number) = self.number {
+            let token = self.key.sign(self.service, number.to_be_bytes());
+            let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", split::COOKIE);
+            out.put(b"Set-Cookie", cookie.as_bytes());
+        }
+        let Some((sticky, instance)) = self.instance else { return };
+        let token = self.key.sign(self.service, id_of(instance));
         let age = sticky.ttl.map(|ttl: Duration| format!("; Max-Age={}", ttl.as_secs()));
         let age = age.unwrap_or_default();
         let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{age}", sticky.cookie);

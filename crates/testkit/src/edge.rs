@@ -123,6 +123,7 @@ fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
         routes: wanted.routes.into_iter().map(Arc::new).collect(),
     };
     Blueprint {
+        splits: Default::default(),
         intent: Arc::new(intent),
         revision: Revision(1),
         instances: instances(targets),
@@ -171,6 +172,7 @@ fn service() -> Service {
     Service {
         name: "api".into(),
         targets: Vec::new(),
+        run: None,
         protocol: UpstreamProtocol::H1,
         balance: Balance::LeastConn,
         sticky: None,

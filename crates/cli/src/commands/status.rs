@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use admin::{
-    Client, ClientError, Instance, LastReload, Listener, Service, ServiceMode, Standing, Status,
+    Client, ClientError, Instance, LastReload, Listener, Run, RunningDeploy, Service, ServiceMode,
+    Standing, Status,
 };
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
@@ -177,7 +178,7 @@ fn row(service: String, instance: &Instance) -> [Cell; 10] {
     let standing = instance.standing.as_str();
     [
         service.into(),
-        instance.name.clone().into(),
+        named(instance).into(),
         Cell::styled(format!("{standing}{backup}"), colour(colour_of(instance.standing))),
         instance.weight.to_string().into(),
         instance.in_flight.to_string().into(),
@@ -187,6 +188,13 @@ fn row(service: String, instance: &Instance) -> [Cell; 10] {
         quantile(instance.p99_ms),
         why(instance).into(),
     ]
+}
+
+fn named(instance: &Instance) -> String {
+    match &instance.release {
+        Some(release) => format!("{} ({release})", instance.name),
+        None => instance.name.clone(),
+    }
 }
 
 fn why(instance: &Instance) -> String {
@@ -238,11 +246,28 @@ fn notes(service: &Service) -> Vec<String> {
         let queued = counted(service.queued as usize, "request");
         notes.push(format!("{name}: {queued} waiting for an instance\n"));
     }
+    notes.extend(service.run.iter().flat_map(|run| run_notes(name, run)));
     notes.extend(service.drained_away.iter().map(|away| {
         format!("{name}: {} has no address, and is drained since {}\n", away.name, away.drained_at)
     }));
     let unresolved = service.unresolved.iter();
     notes.extend(unresolved.map(|it| format!("{name}: cannot resolve {}: {}\n", it.name, it.why)));
+    notes
+}
+
+fn run_notes(name: &str, run: &Run) -> Vec<String> {
+    let waiting = run.waiting.iter();
+    let mut notes: Vec<String> = waiting
+        .map(|it| format!("{name}: {} of {} is {}\n", it.name, it.release, it.state))
+        .collect();
+    if let Some(deploy) = &run.deploy {
+        let RunningDeploy { id, release, who, stage, verdict, .. } = deploy;
+        let took = rough(Duration::from_secs(deploy.took_s as u64));
+        let paused = if deploy.is_paused { ", paused" } else { "" };
+        notes.push(format!(
+            "{name}: deploy {id} of {release} by {who}, for {took}: {stage}{paused}; the judge says: {verdict}\n"
+        ));
+    }
     notes
 }
 
@@ -267,6 +292,7 @@ mod tests {
         Instance {
             name: name.to_owned(),
             address: name.to_owned(),
+            release: None,
             standing,
             access: Access::Open,
             reason: reason.to_owned(),
@@ -291,6 +317,7 @@ mod tests {
             balance: "least_conn".to_owned(),
             mode,
             queued: 0,
+            run: None,
             unresolved: Vec::new(),
             drained_away: Vec::new(),
             instances,

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use control::{Handle, InstanceStatus, Settings};
+use control::{Handle, InstanceStatus};
 use tempfile::TempDir;
 
 use crate::failure::Failure;

@@ -1,10 +1,10 @@
 //! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use edge::ServiceLive;
 use edge::live::ServiceShard;
+use edge::{ServiceLive, Split};
 use model::{InstanceName, Strategy};
 use rollout::{News, Outcome, Rollout, Side, Tally};
 use telemetry::Counter;
@@ -45,7 +45,7 @@ pub(crate) struct Active {
     /// Which release each of its instances is of.
     pub(crate) sides: BTreeMap<InstanceName, Side>,
     /// Who gets the share of the requests that is set, if one is.
-    pub(crate) split: Option<(f64, BTreeSet<InstanceName>)>,
+    pub(crate) split: Option<Split>,
     progress: watch::Sender<Progress>,
     fresh_tally: Tally,
     former_tally: Tally,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::InstanceName;
 use rollout::Stage;
 
 use super::ServiceRun;
@@ -37,6 +38,11 @@ pub struct DeployStanding {
 }
 
 impl ServiceRun {
+    /// The release that an instance is of.
+    pub(crate) fn release_of(&self, instance: &InstanceName) -> Option<String> {
+        Some(self.instances.get(instance)?.version.clone())
+    }
+
     /// How it stands.
     pub(crate) fn standing(&self) -> Standing {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());

@@ -18,11 +18,18 @@ pub(crate) enum State {
     /// Its process is being made.
     Launching,
     /// Its program runs, and is asked until it answers.
-    Probing(Arc<dyn Instance>, Task),
+    Probing {
+        process: Arc<dyn Instance>,
+        /// Ends with the state.
+        _asking: Task,
+    },
     /// It has passed a check.
     Up(Arc<dyn Instance>),
     /// It ended, and is started again when the task says so.
-    Pausing(Task),
+    Pausing {
+        /// Ends with the state.
+        _waiting: Task,
+    },
     /// It was asked to stop.
     Stopping,
 }
@@ -32,9 +39,9 @@ impl State {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Launching => "launching",
-            Self::Probing(..) => "starting",
+            Self::Probing { .. } => "starting",
             Self::Up(_) => "up",
-            Self::Pausing(_) => "waiting to restart",
+            Self::Pausing { .. } => "waiting to restart",
             Self::Stopping => "stopping",
         }
     }
@@ -76,8 +83,8 @@ impl Running {
     /// The process, if its program runs.
     pub(crate) fn process(&self) -> Option<&Arc<dyn Instance>> {
         match &self.state {
-            State::Probing(process, _) | State::Up(process) => Some(process),
-            State::Launching | State::Pausing(_) | State::Stopping => None,
+            State::Probing { process, .. } | State::Up(process) => Some(process),
+            State::Launching | State::Pausing { .. } | State::Stopping => None,
         }
     }
 

@@ -240,6 +240,8 @@ impl InstanceWatch {
         InstanceStatus {
             name: self.live.name.clone(),
             address: self.live.address,
+            // Only the loop knows.
+            release: None,
             standing,
             access,
             reason: self.reason(now),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use edge::{Blueprint, Instance, PublishError};
+use edge::{Blueprint, Instance, PublishError, Split};
 use model::{Diff, Intent, Revision, ServiceName};
 use tokio::task::JoinError;
 
@@ -12,6 +12,7 @@ use crate::handle::{Ended, ReloadError, Reloaded};
 use crate::instances::{self, Addresses};
 use crate::names::Resolved;
 use crate::prepare::{PrepareError, Prepared};
+use crate::runs::ServiceRun;
 use crate::status::{LastReload, chain};
 use crate::watch::ServiceWatch;
 
@@ -33,6 +34,7 @@ impl Writer {
             instances: self.instances(&intent, &addresses),
             intent: intent.clone(),
             revision,
+            splits: self.splits(),
             tls: tls.clone(),
         };
         self.edge.publish(&blueprint)?;
@@ -63,6 +65,13 @@ impl Writer {
         instances
     }
 
+    /// Services of which two releases share the requests.
+    fn splits(&self) -> BTreeMap<ServiceName, Split> {
+        let split = |run: &ServiceRun| run.active.as_ref()?.split.clone();
+        let runs = self.runs.services.iter();
+        runs.filter_map(|(name, run)| Some((name.clone(), split(run)?))).collect()
+    }
+
     /// Watches what was published, and nothing else.
     fn watch(&mut self, blueprint: &Blueprint) {
         let now = self.edge.now();
@@ -86,6 +95,7 @@ impl Writer {
             instances: self.instances(&intent, &self.names.addresses()),
             intent,
             revision: self.revision,
+            splits: self.splits(),
             tls: self.tls.clone(),
         };
         match self.edge.publish(&blueprint) {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use driver::Instance;
 use driver::environment::{Environment, Value};
 use driver::preflight::{self, Fault, Room};
+use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
 use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Tally, Traffic};
 
@@ -173,6 +174,9 @@ impl Writer {
             former: instances.clone(),
             next_number: run.next_number,
         };
+        // What was answered before is no part of it.
+        let run = self.runs.services.get_mut(service).expect("it was looked at");
+        run.instances.values_mut().for_each(|running| drop(running.take_tally()));
         let (rollout, effects) = Rollout::begin(plan, self.edge.now());
         let beginning = Beginning {
             id,
@@ -252,7 +256,7 @@ impl Writer {
         let drain = active.drain;
         active.split = traffic.share.map(|share| {
             let is_fresh = |name: &&InstanceName| active.sides.get(*name) == Some(&Side::Fresh);
-            (share, traffic.serving.iter().filter(is_fresh).cloned().collect())
+            Split { share, fresh: traffic.serving.iter().filter(is_fresh).cloned().collect() }
         });
         let mut retired = Vec::new();
         for (name, running) in &mut run.instances {

@@ -138,7 +138,7 @@ impl Writer {
         let probe = self.launching(service, instance).probe(process.clone());
         let running = self.running(service, instance);
         running.restarts.started(now);
-        running.state = State::Probing(process, probe);
+        running.state = State::Probing { process, _asking: probe };
         if running.is_unwanted {
             self.stop_instance(service, instance);
         }
@@ -146,7 +146,7 @@ impl Writer {
 
     fn ready(&mut self, service: &ServiceName, instance: &InstanceName) {
         let running = self.running(service, instance);
-        if let State::Probing(process, _) = &running.state {
+        if let State::Probing { process, .. } = &running.state {
             running.state = State::Up(process.clone());
             tracing::info!(%service, %instance, "instance is ready");
         }
@@ -227,10 +227,11 @@ impl Writer {
             start: running.start,
             what: What::PauseOver,
         };
-        running.state = State::Pausing(Task::spawn(async move {
+        let waiting = Task::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = tell.send(happening);
-        }));
+        });
+        self.running(service, instance).state = State::Pausing { _waiting: waiting };
     }
 
     fn relaunch(&mut self, service: &ServiceName, instance: &InstanceName) {
@@ -249,12 +250,12 @@ impl Writer {
         running.serves = false;
         let was_published = running.published(instance).is_some();
         match std::mem::replace(&mut running.state, State::Stopping) {
-            State::Probing(process, _) | State::Up(process) => {
+            State::Probing { process, .. } | State::Up(process) => {
                 // Its end is told by whoever follows it.
                 drop(process.stop(stop));
             }
             State::Launching => running.state = State::Launching,
-            State::Pausing(_) => {
+            State::Pausing { .. } => {
                 self.gone(service, instance);
                 return;
             }

@@ -11,6 +11,7 @@ use telemetry::scrape::ConfigSample;
 
 use super::Writer;
 use crate::handle::{InstanceError, Reply};
+use crate::runs::ServiceRun;
 use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status, chain};
 use crate::{instances, scrape};
 
@@ -74,7 +75,12 @@ impl Writer {
         let now = self.edge.now();
         let services = self.edge.services().filter_map(|view| {
             let watch = self.watches.get(&view.service.name)?;
-            let of = |live: &Arc<Live>| watch.status(now, live.name.as_str());
+            let run = self.runs.services.get(&view.service.name);
+            let of = |live: &Arc<Live>| {
+                let mut status = watch.status(now, live.name.as_str())?;
+                status.release = run.and_then(|run| run.release_of(&live.name));
+                Some(status)
+            };
             let unresolved = instances::names_of(view.service)
                 .filter_map(|name| Some((name.to_owned(), chain(self.names.fault(name)?))));
             let is_away = |(name, _): &(&InstanceName, SystemTime)| watch.brief(name).is_none();
@@ -84,6 +90,7 @@ impl Writer {
                 balance: view.service.balance.clone(),
                 mode: watch.mode(),
                 queued: view.live.queued(),
+                run: run.map(ServiceRun::standing),
                 retries: view.live.shards().map(|shard| shard.retries.get()).sum(),
                 unresolved: unresolved.collect(),
                 drained_away: away.map(|(name, since)| (name.clone(), since)).collect(),

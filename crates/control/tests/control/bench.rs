@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::Environment;
 use control::resolve::{Answer, ResolveError};
-use control::{Controller, Handle, InstanceStatus, Resolve, Settings, Status};
+use control::{After, Controller, Handle, InstanceStatus, Resolve, Settings, Status};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Empty, Full};
@@ -195,7 +195,7 @@ impl Bench {
 
     /// Ends, and starts again with the same files.
     pub(crate) async fn restart(&mut self) {
-        self.handle.shutdown().await.unwrap();
+        self.handle.shutdown(After::Stop).await.unwrap();
         self.controller.take().unwrap().ended().await;
         let controller = start(&self.file, &self.names).await;
         self.handle = controller.handle();
@@ -260,11 +260,17 @@ impl Bench {
     }
 }
 
+/// Starts processes; nobody here has any started.
+fn nobody() -> Arc<dyn driver::Driver> {
+    let launcher = driver::Launcher::this_program(["none"]);
+    Arc::new(driver::ProcessDriver::new(launcher, driver::port::Ports::default()))
+}
+
 async fn start(file: &Path, names: &Arc<FakeNames>) -> Controller {
     let settings = Settings {
         environment: Environment::of_process(),
         resolver: names.clone(),
-        ..Settings::new(file)
+        ..Settings::new(file, nobody(), Arc::new(|_| String::new()))
     };
     control::start(settings).await.unwrap()
 }

@@ -199,7 +199,7 @@ async fn a_shutdown_lets_open_exchanges_end() {
     let open = tokio::spawn(async move { client.get().await });
     bench.until("under way", |_| one.requests() == 1).await;
     let handle = bench.handle.clone();
-    let shutdown = tokio::spawn(async move { handle.shutdown().await });
+    let shutdown = tokio::spawn(async move { handle.shutdown(control::After::Stop).await });
     while bench.handle.status().await.is_ok() {
         tokio::task::yield_now().await;
     }
