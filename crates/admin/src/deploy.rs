@@ -238,13 +238,11 @@ impl From<Word> for rollout::Command {
     }
 }
 
-impl Events {
-    /// What `progress` says from the line `from` on.
-    pub(crate) fn of(progress: &Progress, from: usize) -> Self {
-        Self {
-            lines: progress.lines.iter().skip(from).map(Line::from).collect(),
-            receipt: progress.receipt.as_ref().map(Receipt::from),
-        }
+/// What `progress` says from the line `from` on.
+pub fn events(progress: &Progress, from: usize) -> Events {
+    Events {
+        lines: progress.lines.iter().skip(from).map(Line::from).collect(),
+        receipt: progress.receipt.as_ref().map(Receipt::from),
     }
 }
 

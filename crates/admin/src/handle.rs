@@ -60,7 +60,7 @@ impl Backend for Handle {
         };
         // It is answered even if nothing happens, so that nobody waits for one who is gone.
         let _ = tokio::time::timeout(EVENTS_WAIT, progress.wait_for(has_more)).await;
-        Ok(Events::of(&progress.borrow(), from))
+        Ok(crate::events(&progress.borrow(), from))
     }
 
     async fn history(&self, service: &str) -> Result<History, Refusal> {

@@ -32,7 +32,7 @@ pub use axum::Router;
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};
 pub use deploy::{
-    Deploy, Deploying, Events, History, Line, Past, Receipt, Release, Step, Way, Word,
+    Deploy, Deploying, Events, History, Line, Past, Receipt, Release, Step, Way, Word, events,
     write_receipt,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};

@@ -1,5 +1,6 @@
 //! `plimsoll demo`: shows in seconds what the program is for.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::arguments::Form;
@@ -9,19 +10,19 @@ use crate::failure::Failure;
 use crate::quantity::duration;
 use crate::signals::Signals;
 
-/// See it work: two sample servers, one of which dies under load
+/// See it work: a good release is deployed under load, a bad one is noticed and taken back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Starts two sample servers and the load balancer in front of them, sends requests at a steady rate,
-kills one of the servers, starts it again, and counts what the client saw. It needs no root, no
-network, no file and no well-known port, and leaves nothing behind.
+Starts two instances of a sample server and the load balancer in front of them, and sends requests at
+a steady rate. Then deploys a good release, and one that fails every fifth request as a canary. It
+needs no root, no network, no file and no well-known port, and leaves nothing behind.
 
-The exit code is 0 when no request failed.")]
+The exit code is 0 when the good release stays, the bad one is taken back, and no other request failed.")]
 pub(crate) struct Options {
     /// Requests a second
-    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
     rate: u32,
-    /// How long each of the three scenes lasts
+    /// How long each release is watched at a time
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = duration)]
     scene: Duration,
     #[command(flatten)]
@@ -32,7 +33,8 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
-    let wanted = Wanted { rate: options.rate, scene: options.scene };
+    let rate = NonZeroU32::new(options.rate).unwrap_or(NonZeroU32::MIN);
+    let wanted = Wanted { rate, scene: options.scene };
     let stage = Stage::new(options.form.json);
     let ended = runtime.block_on(async {
         let signals = Signals::listen();

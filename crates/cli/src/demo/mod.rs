@@ -1,74 +1,74 @@
-//! The demonstration: two sample servers, the load balancer in front of them, a steady client, and a
-//! server that dies.
+//! The demonstration: a small service, the load balancer in front of it, a steady client, a good
+//! release, and a bad one that is noticed and taken back.
 //!
-//! This file is the script. The servers are real processes and the death is a real one; what is
-//! shown is read from the running balancer and counted by the client. Nothing is left behind.
+//! This file is the script. The servers are real processes, the deploys are real ones; what is shown
+//! is what the running program tells, and what the client counts. Nothing is left behind.
 
-mod client;
 mod happening;
 mod receipt;
-mod server;
 mod stage;
+mod visitors;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use control::{Handle, InstanceStatus};
+use admin::{Events, Receipt as Deployed};
+use control::{DeployRequest, Handle, InstanceStatus, Overrides, Progressing};
+use load::{OpenLoop, Plan, Rate};
 use tempfile::TempDir;
+use tokio::net::UnixListener;
 
 use crate::failure::Failure;
-use client::Load;
 use happening::Happening;
 use receipt::Receipt;
-use server::Server;
 pub(crate) use stage::Stage;
+use visitors::Visitors;
 
-/// How often the picture is drawn, and the balancer asked how it stands.
+/// How often the picture is drawn.
 const GLANCE: Duration = Duration::from_millis(100);
+/// No answer takes longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The releases.
+const FIRST: &str = "1.0";
+const GOOD: &str = "1.1";
+const BAD: &str = "1.2";
+/// The share of its requests that the bad release fails.
+const FAILS: f64 = 0.2;
 
 /// What is wanted of the demonstration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     /// Requests a second.
-    pub(crate) rate: u32,
-    /// How long each of its three scenes lasts.
+    pub(crate) rate: NonZeroU32,
+    /// How long it is watched at a time.
     pub(crate) scene: Duration,
 }
 
-/// Plays it. True when no request failed.
+/// Plays it. True when all went as it should.
 pub(crate) async fn play(wanted: Wanted, stage: Stage) -> Result<bool, Failure> {
-    let mut play = Play::begin(wanted, stage).await?;
+    let play = Play::begin(wanted, stage).await?;
     play.watch(wanted.scene).await?;
-    let counts_before = play.load.counts();
-    let killed = Instant::now();
-    let pid = play.servers[1].kill().await?;
-    play.tell(Happening::Killed { server: "b", pid });
-    play.watch(wanted.scene).await?;
-    let back = Instant::now();
-    play.servers[1].start_again().await?;
-    play.tell(Happening::StartedAgain { server: "b" });
-    play.watch(wanted.scene).await?;
-    let death = Death {
-        saved: play.met_by_the_dead().await?,
-        noticed_after: play.noticed_at.map(|at| at - killed),
-        back_after: play.healthy_at.filter(|at| *at > back).map(|at| at - back),
-        sent_before: counts_before.sent,
-    };
-    play.end(death).await
-}
 
-/// What the death of a server did.
-#[derive(Clone, Copy, Debug)]
-struct Death {
-    /// Attempts that met a dead server.
-    saved: u64,
-    /// From the kill to the first word of the balancer that it gets nothing more.
-    noticed_after: Option<Duration>,
-    /// From the new start to the first word that it gets traffic again.
-    back_after: Option<Duration>,
-    /// Requests before it.
-    sent_before: u64,
+    play.tell(Happening::Deploys {
+        release: GOOD,
+        what: "which is as good",
+        command: "plimsoll deploy shop 1.1",
+    });
+    let good = play.deploy(GOOD, Overrides::default()).await?;
+
+    play.tell(Happening::Deploys {
+        release: BAD,
+        what: "which fails every fifth request",
+        command: "plimsoll deploy shop 1.2 --strategy canary",
+    });
+    let step = |share| model::Step { share, watch: wanted.scene };
+    let steps = Some(vec![step(0.1), step(0.5)]);
+    let bad = play.deploy(BAD, Overrides { steps, ..Overrides::default() }).await?;
+
+    play.watch(wanted.scene / 2).await?;
+    play.end(good, bad).await
 }
 
 /// The demonstration while it is played.
@@ -76,15 +76,11 @@ struct Play {
     stage: Stage,
     began: Instant,
     wanted: Wanted,
-    servers: [Server; 2],
     handle: Handle,
     controller: control::Controller,
-    load: Load,
-    address: SocketAddr,
-    /// How each server stood when it was last looked at.
-    standings: [String; 2],
-    noticed_at: Option<Instant>,
-    healthy_at: Option<Instant>,
+    load: OpenLoop,
+    /// As long as this is open the servers serve: however we end, they do.
+    _open: UnixListener,
     /// Removed with all that is in it at the end.
     _place: TempDir,
 }
@@ -93,35 +89,29 @@ impl Play {
     async fn begin(wanted: Wanted, stage: Stage) -> Result<Self, Failure> {
         let began = Instant::now();
         let place = TempDir::with_prefix("plimsoll-demo-").map_err(system("make a directory"))?;
-        let servers = [Server::start("a").await?, Server::start("b").await?];
+        let socket = place.path().join("open");
+        let open = UnixListener::bind(&socket).map_err(system("make a socket"))?;
         let file = place.path().join("plimsoll.toml");
-        let text = configuration(place.path(), servers.each_ref().map(Server::address));
+        let program = std::env::current_exe().map_err(system("find this program"))?;
+        let text = configuration(place.path(), &program, &socket, wanted.scene);
         std::fs::write(&file, text).map_err(system("write a configuration"))?;
         let controller = control::start(crate::commands::run::settings(&file)).await?;
         let handle = controller.handle();
+        let first = handle.following(1).await.map_err(of_deploy)?;
+        wait(first, |_| ()).await;
         let status = status(&handle).await?;
         let listening = status.listeners.iter().flat_map(|listener| &listener.addresses).next();
         let address = *listening.expect("the configuration has a listener");
-        let load = Load::start(address, wanted.rate);
-        let standings = Default::default();
-        let (noticed_at, healthy_at, _place) = (None, None, place);
-        let play = Self {
-            stage,
-            began,
-            wanted,
-            servers,
-            handle,
-            controller,
-            load,
-            address,
-            standings,
-            noticed_at,
-            healthy_at,
-            _place,
-        };
-        let servers = play.servers.each_ref().map(|server| (server.name, server.address()));
-        play.tell(Happening::Began { address, servers, rate: wanted.rate });
+        let plan = Plan { address, rate: Rate(wanted.rate), timeout: PATIENCE };
+        let load = OpenLoop::start(plan, Visitors);
+        let (_open, _place) = (open, place);
+        let play = Self { stage, began, wanted, handle, controller, load, _open, _place };
+        play.tell_began(address);
         Ok(play)
+    }
+
+    fn tell_began(&self, address: SocketAddr) {
+        self.tell(Happening::Began { address, release: FIRST, rate: self.wanted.rate.get() });
     }
 
     fn tell(&self, happening: Happening) {
@@ -129,60 +119,81 @@ impl Play {
     }
 
     /// Looks on for a while.
-    async fn watch(&mut self, scene: Duration) -> Result<(), Failure> {
+    async fn watch(&self, scene: Duration) -> Result<(), Failure> {
         let end = Instant::now() + scene;
         while Instant::now() < end {
-            let instances = self.instances().await?;
-            for (place, instance) in instances.iter().enumerate() {
-                self.see(place, instance);
-            }
-            self.stage.draw(self.began.elapsed(), &self.load.counts(), &instances);
+            self.glance().await?;
             tokio::time::sleep(GLANCE).await;
         }
-        let counts = self.load.counts();
-        self.tell(Happening::Counted { sent: counts.sent, failed: counts.failed, by: counts.by });
         Ok(())
     }
 
-    /// Tells when a server stands otherwise than before.
-    fn see(&mut self, place: usize, instance: &InstanceStatus) {
-        let standing = instance.standing.to_string();
-        let before = std::mem::replace(&mut self.standings[place], standing.clone());
-        // That all begin well is no news.
-        if before == standing || before.is_empty() {
-            return;
-        }
-        match standing.as_str() {
-            "healthy" => self.healthy_at = Some(Instant::now()),
-            _ if before == "healthy" => self.noticed_at = self.noticed_at.or(Some(Instant::now())),
-            _ => {}
-        }
-        let server = self.servers[place].name;
-        let reason = instance.reason.clone();
-        self.tell(Happening::Stands { server, standing, reason });
+    async fn glance(&self) -> Result<(), Failure> {
+        self.stage.draw(self.began.elapsed(), &self.load.tally(), &self.instances().await?);
+        Ok(())
     }
 
-    /// The two servers as the balancer sees them.
+    /// Deploys a release, and tells what happens until it is over.
+    async fn deploy(&self, release: &str, overrides: Overrides) -> Result<Deployed, Failure> {
+        let request = DeployRequest {
+            service: "shop".to_owned(),
+            version: Some(release.to_owned()),
+            overrides,
+            who: crate::progress::who(),
+        };
+        let following = self.handle.deploy(request).await.map_err(of_deploy)?;
+        let told = wait(following, |step| self.tell(Happening::Step { step }));
+        let glances = async {
+            loop {
+                if let Err(error) = self.glance().await {
+                    return error;
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        let deployed = tokio::select! {
+            deployed = told => deployed,
+            error = glances => return Err(error),
+        };
+        let tally = self.load.tally();
+        self.tell(Happening::Counted { sent: tally.sent(), failed: tally.failed() });
+        deployed.ok_or_else(|| Failure::System {
+            what: "follow a deploy",
+            source: std::io::ErrorKind::UnexpectedEof.into(),
+        })
+    }
+
+    /// The servers as the balancer sees them.
     async fn instances(&self) -> Result<Vec<InstanceStatus>, Failure> {
         let status = status(&self.handle).await?;
         Ok(status.services.into_iter().flat_map(|service| service.instances).collect())
     }
 
-    async fn met_by_the_dead(&self) -> Result<u64, Failure> {
-        Ok(self.instances().await?.iter().map(|instance| instance.totals.failures).sum())
-    }
-
-    async fn end(self, death: Death) -> Result<bool, Failure> {
-        let counts = self.load.stop().await;
+    async fn end(self, good: Deployed, bad: Deployed) -> Result<bool, Failure> {
+        let tally = self.load.stop().await;
         let shutdown = self.handle.shutdown(control::After::Stop).await;
         debug_assert!(shutdown.is_ok(), "nobody else ends it");
         drop(self.handle);
         self.controller.ended().await;
         let took = self.began.elapsed();
-        let receipt =
-            Receipt { counts, death, rate: self.wanted.rate, took, address: self.address };
+        let receipt = Receipt { good, bad, tally, rate: self.wanted.rate.get(), took };
         self.stage.end(took, &receipt);
-        Ok(receipt.counts.failed == 0)
+        Ok(receipt.is_good())
+    }
+}
+
+/// Follows a deploy to its end, and tells each of its lines. Its receipt.
+async fn wait(following: Progressing, tell: impl Fn(admin::Line)) -> Option<Deployed> {
+    let mut progress = following.progress;
+    let mut told = 0;
+    loop {
+        let Events { lines, receipt } = admin::events(&progress.borrow_and_update(), told);
+        told += lines.len();
+        lines.into_iter().for_each(&tell);
+        if receipt.is_some() {
+            return receipt;
+        }
+        progress.changed().await.ok()?;
     }
 }
 
@@ -193,17 +204,24 @@ async fn status(handle: &Handle) -> Result<control::Status, Failure> {
     })
 }
 
+fn of_deploy(error: control::DeployError) -> Failure {
+    Failure::System { what: "deploy", source: std::io::Error::other(error) }
+}
+
 /// What the balancer is told. Checks are quick, so that nobody has to wait for the point.
-fn configuration(place: &Path, servers: [SocketAddr; 2]) -> String {
-    let [one, other] = servers;
+fn configuration(place: &Path, program: &Path, socket: &Path, bake: Duration) -> String {
+    let bake = bake.as_millis();
     format!(
         "[server]\nstate_dir = {place:?}\ndrain = \"1s\"\n\
          [log]\naccess = \"off\"\n\
          [listeners.web]\nbind = \"127.0.0.1:0\"\n\
-         [services.sample]\ntargets = [\"{one}\", \"{other}\"]\n\
+         [services.shop]\n\
+         command = [{program:?}, \"sample\", \"--faulty\", \"{BAD}\", \"--fails\", \"{FAILS}\", \
+         \"--while-open\", {socket:?}]\n\
+         version = \"{FIRST}\"\nreplicas = 2\n\
          health = {{ path = \"/health\", interval = \"250ms\", timeout = \"200ms\" }}\n\
-         passive = {{ fail_timeout = \"1s\" }}\n\
-         [[routes]]\nto = \"sample\"\n"
+         deploy = {{ bake = \"{bake}ms\", drain = \"5s\" }}\n\
+         [[routes]]\nto = \"shop\"\n"
     )
 }
 
@@ -218,10 +236,10 @@ mod tests {
     #[test]
     fn the_balancer_is_told_something_right() {
         let place = TempDir::new().unwrap();
-        let servers =
-            [SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([127, 0, 0, 1], 2))];
         let file = place.path().join("plimsoll.toml");
-        std::fs::write(&file, configuration(place.path(), servers)).unwrap();
+        let bake = Duration::from_secs(4);
+        let text = configuration(place.path(), "/bin/plimsoll".as_ref(), "/open".as_ref(), bake);
+        std::fs::write(&file, text).unwrap();
         let loaded = config::load(&file, &config::Environment::of_process()).unwrap();
         assert!(loaded.warnings.is_empty(), "the demonstration's configuration is warned of");
     }

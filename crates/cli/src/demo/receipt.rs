@@ -1,104 +1,89 @@
 //! What came of the demonstration.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use admin::Receipt as Deploy;
+use load::Tally;
 use serde_json::{Value, json};
 
-use super::Death;
-use super::client::Counts;
+use super::{BAD, FIRST, GOOD};
+use crate::progress::draw;
 use crate::quantity::latency;
 
 /// What came of it.
 pub(super) struct Receipt {
-    pub(super) counts: Counts,
-    pub(super) death: Death,
+    pub(super) good: Deploy,
+    pub(super) bad: Deploy,
+    pub(super) tally: Tally,
     pub(super) rate: u32,
     pub(super) took: Duration,
-    pub(super) address: SocketAddr,
 }
 
 impl Receipt {
+    /// Whether it went as it should: the good release stays, the bad one went, and nobody but the bad
+    /// one failed a request.
+    pub(super) fn is_good(&self) -> bool {
+        let by_the_bad_one = format!("500 from {BAD}");
+        self.good.outcome == "promoted"
+            && self.bad.outcome == "rolled-back"
+            && self.tally.failures().keys().all(|why| *why == by_the_bad_one)
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
-        let Self { counts, death, rate, took, .. } = self;
-        let Counts { sent, failed, .. } = counts;
-        let by = counts.by.iter().map(|(server, count)| format!("{server} {count}"));
-        let quantile = |q| counts.quantile(q).map_or("-".to_owned(), |at| latency(ms(at)));
-        let seconds = |at: Option<Duration>| match at {
-            Some(at) => format!("{:.1} s", at.as_secs_f64()),
-            None => "-".to_owned(),
-        };
-        let verdict = match (*failed, &counts.first_failure) {
-            (0, _) => "Not one request failed.".to_owned(),
-            (failed, Some(reason)) => format!("{failed} requests failed; the first: {reason}"),
-            (failed, None) => format!("{failed} requests failed."),
-        };
-        [
-            "Receipt".to_owned(),
-            format!("  requests   {sent} sent, {rate} a second; {failed} failed"),
-            format!("  answered   {}", by.collect::<Vec<_>>().join(", ")),
-            format!("  latency    p50 {}, p99 {}", quantile(0.5), quantile(0.99)),
-            format!(
-                "  the death  {} requests met a dead server and went to the other",
-                death.saved
+        let Self { good, bad, tally, rate, took } = self;
+        let (sent, failed) = (tally.sent(), tally.failed());
+        let quantile = |q| tally.latency(q).map_or("-".to_owned(), |at| latency(ms(at)));
+        let by = [FIRST, GOOD, BAD].map(|release| {
+            let answered = tally.answered_by(release);
+            format!("{release} answered {answered}")
+        });
+        let failures = tally.failures().iter();
+        let failures: String =
+            failures.map(|(why, count)| format!("             {count} times {why}\n")).collect();
+        format!(
+            "{}{}\nWhat the client saw\n  requests   {sent} sent, {rate} a second; {failed} failed\n\
+             {failures}  releases   {}\n  latency    p50 {}, p99 {}\n  took       {:.1} s\n\n{}\n",
+            draw(good),
+            draw(bad),
+            by.join(", "),
+            quantile(0.5),
+            quantile(0.99),
+            took.as_secs_f64(),
+            self.verdict()
+        )
+    }
+
+    fn verdict(&self) -> String {
+        let (sent, failed) = (self.tally.sent(), self.tally.failed());
+        match self.is_good() {
+            true => format!(
+                "The bad release failed {failed} of {sent} requests before it was taken back; nothing else failed."
             ),
-            format!(
-                "             out of the rotation after {}, back {} after its new start",
-                seconds(death.noticed_after),
-                seconds(death.back_after)
-            ),
-            format!("  took       {}", seconds(Some(*took))),
-            String::new(),
-            verdict,
-        ]
-        .join("\n")
+            false => "It did not go as it should.".to_owned(),
+        }
     }
 
     /// For programs.
     pub(super) fn json(&self) -> Value {
-        let Self { counts, death, rate, took, address } = self;
-        let quantile = |q| counts.quantile(q).map(ms);
+        let Self { good, bad, tally, rate, took } = self;
+        let quantile = |q| tally.latency(q).map(ms);
         json!({
             "event": "receipt",
-            "address": address,
             "rate": rate,
-            "sent": counts.sent,
-            "failed": counts.failed,
-            "first_failure": counts.first_failure,
-            "by": counts.by,
+            "sent": tally.sent(),
+            "failed": tally.failed(),
+            "failures": tally.failures(),
             "p50_ms": quantile(0.5),
             "p99_ms": quantile(0.99),
-            "sent_before_death": death.sent_before,
-            "met_a_dead_server": death.saved,
-            "noticed_after_ms": death.noticed_after.map(ms),
-            "back_after_ms": death.back_after.map(ms),
+            "good": good,
+            "bad": bad,
             "took_ms": ms(*took),
+            "is_good": self.is_good(),
         })
     }
 }
 
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_receipt_says_first_what_failed() {
-        let death = Death { saved: 3, noticed_after: None, back_after: None, sent_before: 0 };
-        let mut receipt = Receipt {
-            counts: Counts { sent: 10, ..Counts::default() },
-            death,
-            rate: 5,
-            took: Duration::from_secs(2),
-            address: ([127, 0, 0, 1], 1).into(),
-        };
-        assert!(receipt.text().ends_with("Not one request failed."));
-        receipt.counts.failed = 2;
-        receipt.counts.first_failure = Some("answered 502".to_owned());
-        assert!(receipt.text().ends_with("2 requests failed; the first: answered 502"));
-    }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use control::InstanceStatus;
+use load::Tally;
 use serde::Serialize;
 
-use super::client::Counts;
 use super::happening::Happening;
 use super::receipt::Receipt;
 use crate::output;
@@ -61,11 +61,11 @@ impl Stage {
     }
 
     /// Draws how everything stands, where that can be drawn over the next time.
-    pub(super) fn draw(&self, at: Duration, counts: &Counts, instances: &[InstanceStatus]) {
+    pub(super) fn draw(&self, at: Duration, tally: &Tally, instances: &[InstanceStatus]) {
         if self.form != Form::Picture {
             return;
         }
-        let text = picture(at, counts, instances);
+        let text = picture(at, tally, instances);
         self.wipe();
         output::out(&text);
         self.drawn.set(text.lines().count());
@@ -87,7 +87,7 @@ impl Stage {
             return output::json_line(&line);
         }
         output::out(&format!(
-            "\n{}\n\n\
+            "\n{}\n\
              Next:\n\
              \x20 plimsoll run --help      a first plimsoll.toml, to put in front of your own servers\n\
              \x20 plimsoll status --watch  what you have just seen, of your own\n\
@@ -97,9 +97,10 @@ impl Stage {
     }
 }
 
-fn picture(at: Duration, counts: &Counts, instances: &[InstanceStatus]) -> String {
+fn picture(at: Duration, tally: &Tally, instances: &[InstanceStatus]) -> String {
     let whole: f64 = instances.iter().map(|instance| instance.recent.requests_per_second).sum();
-    let servers = instances.iter().zip(["a", "b"]).map(|(instance, name)| {
+    let servers = instances.iter().map(|instance| {
+        let (name, release) = (&instance.name, instance.release.as_deref().unwrap_or_default());
         let share = instance.recent.requests_per_second / whole.max(1.0);
         let filled = ((share * BAR as f64).round() as usize).min(BAR);
         let colour = match instance.standing {
@@ -111,11 +112,11 @@ fn picture(at: Duration, counts: &Counts, instances: &[InstanceStatus]) -> Strin
         let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled));
         let rate = rate(instance.recent.requests_per_second);
         format!(
-            "  {name}  {style}{bar}{style:#}  {rate:>6}/s  {style}{}{style:#}\n",
+            "  {name:<8} {release:<5} {style}{bar}{style:#}  {rate:>6}/s  {style}{}{style:#}\n",
             instance.standing
         )
     });
     let servers: String = servers.collect();
-    let (sent, failed) = (counts.sent, counts.failed);
+    let (sent, failed) = (tally.sent(), tally.failed());
     format!("\n{servers}  {:.0} s: {sent} requests, {failed} failed\n", at.as_secs_f64())
 }
