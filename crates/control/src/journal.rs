@@ -37,6 +37,9 @@ pub enum JournalError {
     /// SQLite says so.
     #[error("the journal cannot be used")]
     Sqlite(#[from] rusqlite::Error),
+    /// Plimsoll is ending.
+    #[error("the journal is closed")]
+    Closed,
     /// It was written by a later Plimsoll.
     #[error("the journal is of version {found}, and this Plimsoll knows only up to {known}")]
     Newer {
@@ -49,7 +52,7 @@ pub enum JournalError {
 
 /// The journal. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Journal(Arc<Mutex<Connection>>);
+pub(crate) struct Journal(Arc<Mutex<Option<Connection>>>);
 
 /// A deploy as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +88,7 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         upgrade(&connection)?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        Ok(Self(Arc::new(Mutex::new(Some(connection)))))
     }
 
     fn with<T>(
@@ -93,7 +96,12 @@ impl Journal {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(work(&connection)?)
+        Ok(work(connection.as_ref().ok_or(JournalError::Closed)?)?)
+    }
+
+    /// Closes it: what is written later is refused.
+    pub(crate) fn close(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The release of `service` that is meant to run, and the number of its next instance.

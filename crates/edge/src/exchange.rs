@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use model::{Action, Route};
 use telemetry::Ending;
@@ -22,7 +23,7 @@ use crate::snapshot::{ListenerPlan, Local, LocalService};
 use crate::split;
 use crate::sticky::{self, Stay};
 use crate::story::Story;
-use crate::wheel::Alarm;
+use crate::wheel::{Alarm, TICK};
 use crate::worker::Worker;
 
 /// Where a request came in.
@@ -133,7 +134,70 @@ fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService>
 }
 
 /// Sends the request to one instance after another until one has answered, or none may be asked.
+/// Where Plimsoll runs the instances and none is up, as between two releases that may not run beside
+/// each other, the request waits for one, in the queue.
 async fn forward<C: Client>(
+    entrance: Entrance<'_>,
+    client: &mut C,
+    request: &Request<'_>,
+    framing: Framing,
+    route: &Route,
+    service: &Rc<LocalService>,
+    story: &mut Story<'_>,
+) -> Result<(), Fault> {
+    let outcome = carry(entrance, client, request, framing, route, service, story).await;
+    if outcome != Err(Fault::NoInstance) || service.service.run.is_none() || story.attempts > 0 {
+        return outcome;
+    }
+    let timeout = service.service.queue.timeout;
+    let deadline = entrance.worker.wheel.now() + timeout;
+    loop {
+        let wait = wait_for_instance(entrance, client, service, story, deadline);
+        let service = Box::pin(wait).await?;
+        let outcome = carry(entrance, client, request, framing, route, &service, story).await;
+        if outcome != Err(Fault::NoInstance) || story.attempts > 0 {
+            return outcome;
+        }
+    }
+}
+
+/// Waits until the service has an instance that may serve. Holds no generation meanwhile, so that
+/// the old instances can go.
+async fn wait_for_instance<C: Client>(
+    entrance: Entrance<'_>,
+    client: &mut C,
+    service: &Rc<LocalService>,
+    story: &mut Story<'_>,
+    deadline: Duration,
+) -> Result<Rc<LocalService>, Fault> {
+    let Entrance { worker, .. } = entrance;
+    story.generation = None;
+    let shard = service.live.shard(worker.index);
+    let Some(_ticket) = service.live.queue.join(service.service.queue.length) else {
+        shard.queue_full.add(1);
+        return Err(Fault::QueueFull);
+    };
+    let alarm = worker.wheel.alarm();
+    while worker.wheel.now() < deadline {
+        if alarm.within(TICK, |cx| client.poll_gone(cx)).await.is_some() {
+            return Err(Fault::ClientGone);
+        }
+        let local = worker.current();
+        let name = &service.service.name;
+        let found = local.services.iter().find(|other| other.service.name == *name);
+        let found = found.filter(|it| it.members.iter().any(|member| member.live.is_eligible()));
+        if let Some(found) = found.cloned() {
+            story.service = Some(found.clone());
+            story.generation = Some(local);
+            return Ok(found);
+        }
+    }
+    shard.queue_timeouts.add(1);
+    Err(Fault::QueueTimeout)
+}
+
+/// Forwards the request to an instance, or to another where that fails and it may be.
+async fn carry<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
     request: &Request<'_>,

@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod deploy;
 mod drain;
 mod explain;
 mod help;

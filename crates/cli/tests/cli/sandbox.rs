@@ -58,6 +58,23 @@ impl Sandbox {
         self.dir.path()
     }
 
+    /// The processes of the instances that were started in it.
+    pub(crate) fn instances(&self) -> Vec<u32> {
+        let directory = self.path().canonicalize().unwrap();
+        let is_ours = |pid: &u32| {
+            let place = std::fs::read_link(format!("/proc/{pid}/cwd"));
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let mut variables = environment.split(|byte| *byte == 0);
+            place.is_ok_and(|place| place == directory)
+                && variables.any(|variable| variable.starts_with(b"PLIMSOLL_RUN="))
+        };
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let mut pids: Vec<u32> = pids.filter(is_ours).collect();
+        pids.sort_unstable();
+        pids
+    }
+
     /// Runs `plimsoll` with these arguments until it ends.
     pub(crate) fn plimsoll(&self, arguments: &[&str]) -> Ended {
         let output = self.command(arguments).output().unwrap();
@@ -67,6 +84,11 @@ impl Sandbox {
     /// Starts `plimsoll run` and waits until it listens.
     pub(crate) fn run(&self) -> Running {
         self.start(self.command(&["run"]))
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn run_with(&self, arguments: &[&str]) -> Running {
+        self.start(self.command(&[&["run"], arguments].concat()))
     }
 
     /// The same, with no more than so many descriptors.
@@ -97,6 +119,8 @@ impl Sandbox {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
         command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
+        // What instances are run with.
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null());
         command
     }
@@ -109,6 +133,17 @@ impl Sandbox {
         };
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
         Ended { code: output.status.code(), stdout, stderr }
+    }
+}
+
+impl Drop for Sandbox {
+    /// Instances outlive whoever started them, but not their test.
+    fn drop(&mut self) {
+        for pid in self.instances() {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+            // It may have ended.
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 
@@ -152,9 +187,14 @@ impl Running {
 
     /// Sends a request for `path`.
     pub(crate) fn ask(&self, path: &str) -> TcpStream {
+        self.ask_with(path, "")
+    }
+
+    fn ask_with(&self, path: &str, headers: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: test\r\n{headers}connection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         stream
     }
@@ -162,6 +202,11 @@ impl Running {
     /// The whole answer to a request for `path`.
     pub(crate) fn get(&self, path: &str) -> String {
         read(self.ask(path))
+    }
+
+    /// The same, with these headers.
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> String {
+        read(self.ask_with(path, headers))
     }
 }
 

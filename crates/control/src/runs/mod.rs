@@ -129,7 +129,7 @@ impl Runs {
     }
 
     /// Stops everything that runs, all at once, and waits until nothing of it is left.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(&self) {
         let mut stopping = Vec::new();
         for run in self.services.values() {
             let stop = run.run().stop;

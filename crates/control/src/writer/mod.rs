@@ -155,6 +155,7 @@ impl Writer {
         if after == After::Stop {
             runs.stop().await;
         }
+        runs.journal.close();
         // Closing waits for the disk.
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         if let Err(error) = closed {

@@ -1,0 +1,355 @@
+//! `plimsoll deploy` and the words on a running deploy: releases under load, by the count of a
+//! client that never tries again by itself.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::sandbox::{Ended, Running, Sandbox};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
+
+/// Releases: `bad` fails half of its requests, `dead` ends at once, `deaf` never listens.
+const COMMAND: &str = "case {version} in dead) echo no licence; exit 3;; deaf) exec sleep 1000;; \
+                       *) exec PROGRAM sample --faulty bad --fails 0.5;; esac";
+
+/// A service `api` that Plimsoll runs, with `more` of it.
+fn sandbox(more: &str) -> Sandbox {
+    let command = COMMAND.replace("PROGRAM", PROGRAM);
+    Sandbox::new(&format!(
+        "drain = \"5s\"\n[log]\naccess = \"off\"\n[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+         [[routes]]\nto = \"api\"\n\
+         [services.api]\ncommand = {{ shell = {command:?} }}\nversion = \"1\"\n\
+         health = {{ path = \"/health\", interval = \"200ms\" }}\n\
+         stop = {{ timeout = \"5s\" }}\n{more}"
+    ))
+}
+
+/// Waits until the first release serves.
+fn begin(sandbox: &Sandbox) -> Running {
+    let mut running = sandbox.run();
+    running.wait_for("deploy is over");
+    running
+}
+
+struct Asking;
+
+impl Workload for Asking {
+    fn request(&self, _: u64) -> Request<Full<Bytes>> {
+        Request::get("/").header("host", "test").body(Full::default()).unwrap()
+    }
+
+    fn judge(&self, _: u64, answer: &Response<Bytes>) -> Result<String, Wrong> {
+        match (answer.status(), answer.headers().get("x-release")) {
+            (StatusCode::OK, Some(release)) => Ok(release.to_str().unwrap().to_owned()),
+            (status, _) => Err(Wrong(status.to_string())),
+        }
+    }
+}
+
+/// A steady client in the background.
+struct Visitors {
+    runtime: Runtime,
+    load: Option<OpenLoop>,
+}
+
+impl Visitors {
+    fn of(running: &Running, rate: u32) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let rate = Rate(NonZeroU32::new(rate).unwrap());
+        let plan = Plan { address: running.address, rate, timeout: Duration::from_secs(20) };
+        let load = runtime.block_on(async { OpenLoop::start(plan, Asking) });
+        Self { runtime, load: Some(load) }
+    }
+
+    fn leave(mut self) -> Tally {
+        let load = self.load.take().unwrap();
+        self.runtime.block_on(load.stop())
+    }
+}
+
+fn receipt(ended: &Ended) -> Value {
+    let last = ended.stdout.lines().last().unwrap_or_default();
+    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {ended:#?}"))
+}
+
+fn deploy(sandbox: &Sandbox, arguments: &[&str]) -> (Option<i32>, Value) {
+    let ended = sandbox.plimsoll(&[&["deploy", "api"], arguments, &["--json"]].concat());
+    (ended.code, receipt(&ended))
+}
+
+/// The words of `plimsoll status --json` on the service.
+fn run(sandbox: &Sandbox) -> Value {
+    let status: Value =
+        serde_json::from_str(&sandbox.plimsoll(&["status", "--json"]).stdout).unwrap();
+    status["services"][0].clone()
+}
+
+/// Waits until `condition` holds of the service.
+fn until(sandbox: &Sandbox, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let service = run(sandbox);
+        if condition(&service) {
+            return service;
+        }
+        assert!(Instant::now() < deadline, "waited for {what}: {service:#}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Each strategy, there and back, with `replicas` instances: the client sees nothing of it.
+fn is_unseen(strategy: &str, replicas: usize) {
+    let sandbox = sandbox(&format!("replicas = {replicas}\ndeploy = {{ bake = \"500ms\" }}\n"));
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 100);
+    let mut way = vec!["2", "--strategy", strategy];
+    if strategy == "canary" {
+        way.extend(["--steps", "20% 300ms, 60% 300ms"]);
+    }
+    let (code, receipt) = deploy(&sandbox, &way);
+    assert_eq!((code, &receipt["outcome"]), (Some(0), &"promoted".into()), "{receipt:#}");
+    assert_eq!(receipt["failed"], 0, "{receipt:#}");
+    let back = sandbox.plimsoll(&["rollback", "api", "--json"]);
+    assert_eq!(back.code, Some(0), "{back:#?}");
+    let tally = visitors.leave();
+    assert_eq!(tally.failed(), 0, "{:?}", tally.failures());
+    assert!(tally.answered_by("1") > 0 && tally.answered_by("2") > 0);
+    let service = run(&sandbox);
+    assert_eq!(service["instances"].as_array().unwrap().len(), replicas, "{service:#}");
+    assert_eq!(service["run"]["release"], "1");
+}
+
+#[test]
+fn rolling_loses_nothing() {
+    is_unseen("rolling", 2);
+}
+
+#[test]
+fn rolling_loses_nothing_with_one_instance() {
+    is_unseen("rolling", 1);
+}
+
+#[test]
+fn blue_green_loses_nothing() {
+    is_unseen("blue-green", 2);
+}
+
+#[test]
+fn a_canary_loses_nothing() {
+    is_unseen("canary", 2);
+}
+
+#[test]
+fn replace_loses_nothing_of_a_single_instance() {
+    is_unseen("replace", 1);
+}
+
+#[test]
+fn a_bad_release_is_taken_back_and_what_users_saw_is_counted() {
+    let sandbox = sandbox("replicas = 2\n");
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 100);
+    let (code, receipt) = deploy(&sandbox, &["bad", "--strategy", "canary", "--steps", "20% 20s"]);
+    let tally = visitors.leave();
+    assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
+    assert!(receipt["reason"].as_str().unwrap().contains("worse: it failed"), "{receipt:#}");
+    assert!(receipt["failed"].as_u64().unwrap() > 0);
+    assert!(tally.failed() < 50, "{:?}", tally.failures());
+    assert_eq!(tally.failures().keys().collect::<Vec<_>>(), ["500 Internal Server Error"]);
+    let service = until(&sandbox, "the old release alone", |service| {
+        service["instances"].as_array().unwrap().len() == 2
+    });
+    assert_eq!(service["run"]["release"], "1");
+    assert!(service["instances"].as_array().unwrap().iter().all(|it| it["release"] == "1"));
+}
+
+#[test]
+fn a_release_that_does_not_come_up_is_never_asked_and_its_last_words_are_told() {
+    let sandbox = sandbox("replicas = 2\ndeploy = { ready_timeout = \"1s\" }\n");
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 100);
+    let dead = sandbox.plimsoll(&["deploy", "api", "dead"]);
+    assert_eq!(dead.code, Some(1), "{dead:#?}");
+    assert!(dead.stdout.contains("api-3 | no licence"), "{}", dead.stdout);
+    assert!(dead.stdout.contains("taken back: api-3 exited with code 3"), "{}", dead.stdout);
+    assert!(dead.stdout.contains(" 0 of "), "{}", dead.stdout);
+    let deaf = sandbox.plimsoll(&["deploy", "api", "deaf"]);
+    assert_eq!(deaf.code, Some(1), "{deaf:#?}");
+    assert!(deaf.stdout.contains("api-4 passed no check within 1s"), "{}", deaf.stdout);
+    assert_eq!(visitors.leave().failed(), 0);
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
+    let sandbox =
+        sandbox("env = { sms_access = \"x\" }\nsecrets = [\"SMS_ACCESS\", \"SMS_KEY\"]\n");
+    let mut running = sandbox.run();
+    running.wait_for("deploy is over");
+    let refused = sandbox.plimsoll(&["deploy", "api", "2"]);
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
+    for part in
+        ["`SMS_ACCESS` is not set", "sms_access", "`SMS_KEY` is not set", "nothing was touched"]
+    {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(run(&sandbox)["run"]["release"], "1");
+    let unknown = sandbox.plimsoll(&["deploy", "apy", "2"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("did you mean `api`?"), "{}", unknown.stderr);
+    let none = sandbox.plimsoll(&["rollback", "api"]);
+    assert!(none.stderr.contains("no release before"), "{}", none.stderr);
+    let idle = sandbox.plimsoll(&["abort", "api"]);
+    assert!(idle.stderr.contains("no deploy of `api` is running"), "{}", idle.stderr);
+}
+
+#[test]
+fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
+    let sandbox = sandbox("deploy = { bake = \"1h\" }\n");
+    let _running = begin(&sandbox);
+    assert_eq!(sandbox.plimsoll(&["deploy", "api", "2", "--no-wait"]).code, Some(0));
+    until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
+    let second = sandbox.plimsoll(&["deploy", "api", "3"]);
+    assert_eq!(second.code, Some(3), "{second:#?}");
+    assert!(second.stderr.contains("is deploying 2 to `api`"), "{}", second.stderr);
+    assert_eq!(sandbox.plimsoll(&["pause", "api"]).code, Some(0));
+    assert_eq!(run(&sandbox)["run"]["deploy"]["is_paused"], true);
+    assert_eq!(sandbox.plimsoll(&["resume", "api"]).code, Some(0));
+    assert_eq!(sandbox.plimsoll(&["abort", "api"]).code, Some(0));
+    until(&sandbox, "the old release", |service| service["run"]["deploy"].is_null());
+    assert_eq!(run(&sandbox)["run"]["release"], "1");
+
+    assert_eq!(sandbox.plimsoll(&["deploy", "api", "2", "--no-wait"]).code, Some(0));
+    until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
+    assert_eq!(sandbox.plimsoll(&["promote", "api"]).code, Some(0));
+    until(&sandbox, "the new release", |service| service["run"]["deploy"].is_null());
+    assert_eq!(run(&sandbox)["run"]["release"], "2");
+
+    let history: Value =
+        serde_json::from_str(&sandbox.plimsoll(&["history", "api", "--json"]).stdout).unwrap();
+    let outcomes: Vec<_> =
+        history["deploys"].as_array().unwrap().iter().map(|it| it["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["promoted", "rolled-back", "promoted"]);
+    assert_eq!(history["deploys"][1]["receipt"]["reason"], "aborted by hand");
+}
+
+#[test]
+fn instances_outlive_a_kill_and_are_taken_over() {
+    let sandbox = sandbox("replicas = 2\n");
+    let mut running = begin(&sandbox);
+    let before = sandbox.instances();
+    assert_eq!(before.len(), 2);
+    running.signal(Signal::KILL);
+    running.wait();
+    assert_eq!(sandbox.instances(), before, "they serve on");
+    let mut running = sandbox.run();
+    running.wait_for("instance is ready");
+    until(&sandbox, "both", |service| service["instances"].as_array().unwrap().len() == 2);
+    assert_eq!(sandbox.instances(), before);
+    assert!(running.get("/").contains("hello from api-"));
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    assert_eq!(sandbox.instances(), [0; 0]);
+}
+
+#[test]
+fn a_deploy_that_is_cut_short_by_a_kill_ends_in_the_old_release() {
+    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"1h\" }\n");
+    let mut running = begin(&sandbox);
+    assert_eq!(sandbox.plimsoll(&["deploy", "api", "2", "--no-wait"]).code, Some(0));
+    until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
+    assert_eq!(sandbox.instances().len(), 4);
+    running.signal(Signal::KILL);
+    running.wait();
+    let mut running = sandbox.run();
+    let service = until(&sandbox, "the old release alone", |service| {
+        let is_quiet = service["run"]["waiting"].as_array().unwrap().is_empty();
+        service["instances"].as_array().unwrap().len() == 2 && is_quiet
+    });
+    assert!(service["instances"].as_array().unwrap().iter().all(|it| it["release"] == "1"));
+    assert_eq!(sandbox.instances().len(), 2);
+    let history = sandbox.plimsoll(&["history", "api"]);
+    assert!(history.stdout.contains("1 -> 2  interrupted"), "{}", history.stdout);
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    assert_eq!(sandbox.instances(), [0; 0]);
+}
+
+#[test]
+fn an_instance_that_dies_is_started_again() {
+    let sandbox = sandbox("replicas = 2\n");
+    let _running = begin(&sandbox);
+    let before = sandbox.instances();
+    let pid = rustix::process::Pid::from_raw(before[0] as i32).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    let is_whole = |service: &Value| {
+        let now = sandbox.instances();
+        now.len() == 2 && now != before && service["instances"].as_array().unwrap().len() == 2
+    };
+    until(&sandbox, "its successor", is_whole);
+}
+
+#[test]
+fn instances_can_be_left_running() {
+    let sandbox = sandbox("replicas = 1\n");
+    let mut running = sandbox.run_with(&["--leave"]);
+    running.wait_for("deploy is over");
+    let before = sandbox.instances();
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    assert_eq!(sandbox.instances(), before);
+    let mut running = begin_again(&sandbox);
+    assert_eq!(sandbox.instances(), before);
+    running.signal(Signal::TERM);
+    running.wait();
+    assert_eq!(sandbox.instances(), [0; 0]);
+}
+
+fn begin_again(sandbox: &Sandbox) -> Running {
+    let mut running = sandbox.run();
+    running.wait_for("instance is ready");
+    running
+}
+
+#[test]
+fn logs_are_told_with_who_wrote_them() {
+    let sandbox = sandbox("replicas = 2\n");
+    let _running = begin(&sandbox);
+    let logs = sandbox.plimsoll(&["logs", "api"]);
+    assert_eq!(logs.code, Some(0), "{logs:#?}");
+    for part in ["api-1 | api-1 of 1 serves on port", "api-2 | api-2 of 1 serves on port"] {
+        assert!(logs.stdout.contains(part), "{}", logs.stdout);
+    }
+    let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
+    assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
+}
+
+#[test]
+fn a_client_stays_with_one_release_during_a_canary() {
+    let sandbox = sandbox("replicas = 1\ndeploy = { bake = \"1h\" }\n");
+    let running = Arc::new(begin(&sandbox));
+    let steps = ["deploy", "api", "2", "--no-wait", "--strategy", "canary", "--steps", "50% 1h"];
+    assert_eq!(sandbox.plimsoll(&steps).code, Some(0));
+    until(&sandbox, "the step", |service| service["run"]["deploy"]["stage"] == "at 50 %");
+    let mut releases = [0, 0];
+    for _ in 0..20 {
+        let first = running.get("/");
+        let cookie = first.split("plimsoll_release=").nth(1).unwrap().split(';').next().unwrap();
+        let release = first.split(" of ").nth(1).unwrap().trim().to_owned();
+        releases[usize::from(release == "2")] += 1;
+        for _ in 0..5 {
+            let again = running.get_with("/", &format!("cookie: plimsoll_release={cookie}\r\n"));
+            assert!(again.ends_with(&format!(" of {release}\n")), "{again}");
+            assert!(!again.contains("set-cookie"), "{again}");
+        }
+    }
+    assert!(releases[0] > 0 && releases[1] > 0, "{releases:?}");
+}
