@@ -22,6 +22,7 @@ Examples:
   plimsoll run                   serve it, in the foreground
   plimsoll status --watch        what each instance does, every second
   plimsoll reload                take up a change of the file, closing no connection
+  plimsoll deploy api 1.4.2      replace a running release, and take it back if it is worse
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused before it began.")]
 pub(crate) struct Arguments {
@@ -41,12 +42,16 @@ pub(crate) enum Command {
     Deploy(deploy::Options),
     Rollback(rollback::Options),
     /// Shift all traffic to the new release of a running deploy, and stay
+    #[command(after_help = "Examples:\n  plimsoll promote api")]
     Promote(word::Options),
     /// Bring the old release of a running deploy back
+    #[command(after_help = "Examples:\n  plimsoll abort api")]
     Abort(word::Options),
     /// Take no further step in a running deploy; what fails is still taken back
+    #[command(after_help = "Examples:\n  plimsoll pause api")]
     Pause(word::Options),
     /// Let a paused deploy go on
+    #[command(after_help = "Examples:\n  plimsoll resume api")]
     Resume(word::Options),
     History(history::Options),
     Logs(logs::Options),

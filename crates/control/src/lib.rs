@@ -60,7 +60,7 @@ use journal::Journal;
 use names::Names;
 use prepare::{Preparation, Prepared};
 use runs::Runs;
-use writer::{Inbox, Writer, find_legacies};
+use writer::{Inbox, Parts, Writer, find_legacies};
 
 /// Where instances' output goes, in the state directory.
 const LOGS: &str = "logs";
@@ -181,7 +181,16 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let legacies = find_legacies(&prepared.intent, &*driver, &journal).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
     let runs = Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt);
-    let mut writer = Writer::new(edge, preparation, wanted, names, report, log, drains, runs);
+    let mut writer = Writer::new(Parts {
+        edge,
+        preparation,
+        intent: wanted,
+        names,
+        reports: report,
+        log,
+        drains,
+        runs,
+    });
     publish(&mut writer, prepared)?;
     writer.begin_runs(legacies);
     let inbox = Inbox { commands: orders, suspects, reports, resolved, happenings };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
-use rollout::{Command, Effect, Event, Outcome, Phase, Plan, Rollout, Side, Stage, Tally, Traffic};
+use rollout::{Command, Effect, Event, Outcome, Phase, Plan, Rollout, Side, Tally, Traffic};
 
 const SEEDS: u64 = 10_000;
 

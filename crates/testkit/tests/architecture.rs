@@ -17,9 +17,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("telemetry", &["model"]),
     ("load", &[]),
     ("edge", &["model", "balance", "wire", "telemetry"]),
-    ("control", &["model", "balance", "config", "wire", "telemetry", "edge"]),
-    ("admin", &["model", "balance", "config", "edge", "control"]),
-    ("plimsoll", &["model", "balance", "config", "wire", "control", "admin", "load"]),
+    ("control", &["model", "balance", "config", "wire", "telemetry", "edge", "rollout", "driver"]),
+    ("admin", &["model", "balance", "config", "edge", "control", "rollout"]),
+    ("plimsoll", &["model", "balance", "config", "wire", "control", "admin", "load", "driver"]),
     ("testkit", &["model", "wire", "edge"]),
 ];
 

@@ -2,7 +2,6 @@
 //! client that never tries again by itself.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -335,7 +334,7 @@ fn logs_are_told_with_who_wrote_them() {
 #[test]
 fn a_client_stays_with_one_release_during_a_canary() {
     let sandbox = sandbox("replicas = 1\ndeploy = { bake = \"1h\" }\n");
-    let running = Arc::new(begin(&sandbox));
+    let running = begin(&sandbox);
     let steps = ["deploy", "api", "2", "--no-wait", "--strategy", "canary", "--steps", "50% 1h"];
     assert_eq!(sandbox.plimsoll(&steps).code, Some(0));
     until(&sandbox, "the step", |service| service["run"]["deploy"]["stage"] == "at 50 %");

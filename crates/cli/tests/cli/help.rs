@@ -15,7 +15,10 @@ fn the_program_tells_its_commands() {
 
 #[test]
 fn every_command_tells_its_use_with_examples() {
-    for command in ["run", "check", "reload", "status", "explain", "drain", "enable"] {
+    for command in [
+        "run", "check", "reload", "status", "explain", "drain", "enable", "deploy", "rollback",
+        "promote", "abort", "pause", "resume", "history", "logs",
+    ] {
         let text = help(&[command]);
         assert!(text.contains("Example"), "{command}");
         insta::assert_snapshot!(format!("help-{command}"), text);

@@ -35,8 +35,8 @@ pub(crate) async fn find_legacies(
         let stop = intent.services.get(&service).and_then(|it| it.run.as_ref()).map(|it| it.stop);
         let mut instances = Vec::new();
         for record in journal.records(&service)? {
-            let upkeep =
-                Upkeep { stop: stop.unwrap_or(Stop::default()), rotation: Rotation::default() };
+            let stop = stop.unwrap_or_default();
+            let upkeep = Upkeep { stop, rotation: Rotation::default() };
             match driver.adopt(record.clone(), upkeep).await {
                 Ok(Adoption::Running(process)) => {
                     tracing::info!(%service, instance = %record.instance, "instance is adopted");

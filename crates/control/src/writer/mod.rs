@@ -63,6 +63,18 @@ pub(crate) struct Writer {
     preparing: JoinSet<Result<Prepared, PrepareError>>,
 }
 
+/// What a writer is made of.
+pub(crate) struct Parts {
+    pub(crate) edge: Edge,
+    pub(crate) preparation: Preparation,
+    pub(crate) intent: watch::Sender<Arc<Intent>>,
+    pub(crate) names: Names,
+    pub(crate) reports: Reports,
+    pub(crate) log: Access,
+    pub(crate) drains: Drains,
+    pub(crate) runs: Runs,
+}
+
 /// What the writer is told.
 pub(crate) struct Inbox {
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -74,16 +86,8 @@ pub(crate) struct Inbox {
 
 impl Writer {
     /// A writer that has published nothing yet.
-    pub(crate) fn new(
-        edge: Edge,
-        preparation: Preparation,
-        intent: watch::Sender<Arc<Intent>>,
-        names: Names,
-        reports: Reports,
-        log: Access,
-        drains: Drains,
-        runs: Runs,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { edge, preparation, intent, names, reports, log, drains, runs } = parts;
         Self {
             edge,
             preparation,
@@ -103,6 +107,7 @@ impl Writer {
             preparing: JoinSet::new(),
         }
     }
+
     /// Runs until it is told to end, or nobody is left who could tell it.
     pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let mut samples = interval(SAMPLE_EVERY);
