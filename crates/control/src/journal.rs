@@ -5,7 +5,7 @@
 //! never there without its row.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use driver::{ProcessIdentity, Record};
@@ -52,7 +52,14 @@ pub enum JournalError {
 
 /// The journal. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Journal(Arc<Mutex<Option<Connection>>>);
+pub(crate) struct Journal(Arc<Mutex<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    connection: Option<Connection>,
+    /// No process may be written down any more.
+    is_sealed: bool,
+}
 
 /// A deploy as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,20 +95,29 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         upgrade(&connection)?;
-        Ok(Self(Arc::new(Mutex::new(Some(connection)))))
+        let open = Open { connection: Some(connection), is_sealed: false };
+        Ok(Self(Arc::new(Mutex::new(open))))
     }
 
     fn with<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(work(connection.as_ref().ok_or(JournalError::Closed)?)?)
+        Ok(work(self.open_one().connection.as_ref().ok_or(JournalError::Closed)?)?)
+    }
+
+    fn open_one(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no process any more, so that none runs that is not there already.
+    pub(crate) fn seal(&self) {
+        self.open_one().is_sealed = true;
     }
 
     /// Closes it: what is written later is refused.
     pub(crate) fn close(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.open_one().connection.take());
     }
 
     /// The release of `service` that is meant to run, and the number of its next instance.
@@ -157,23 +173,24 @@ impl Journal {
 
     /// This process may run from now on.
     pub(crate) fn remember(&self, record: &Record) -> Result<(), JournalError> {
-        self.with(|db| {
-            db.prepare_cached(
-                "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?
-            .execute(params![
-                record.service.as_str(),
-                record.instance.as_str(),
-                record.version,
-                record.port,
-                record.log.to_string_lossy(),
-                record.log_start as i64,
-                record.run,
-                record.process.pid,
-                record.process.start_ticks as i64,
-                record.process.boot_id,
-            ])
-        })?;
+        let open = self.open_one();
+        let db =
+            open.connection.as_ref().filter(|_| !open.is_sealed).ok_or(JournalError::Closed)?;
+        db.prepare_cached(
+            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            record.service.as_str(),
+            record.instance.as_str(),
+            record.version,
+            record.port,
+            record.log.to_string_lossy(),
+            record.log_start as i64,
+            record.run,
+            record.process.pid,
+            record.process.start_ticks as i64,
+            record.process.boot_id,
+        ])?;
         Ok(())
     }
 
@@ -355,6 +372,20 @@ mod tests {
         assert_eq!(journal.records(&"api".into()).unwrap(), [record("api-1", "second")]);
         journal.forget(&record("api-1", "second")).unwrap();
         assert_eq!(journal.records(&"api".into()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_sealed_journal_takes_no_process_and_still_forgets_one() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = Journal::open(room.path()).unwrap();
+        journal.remember(&record("api-1", "a")).unwrap();
+        journal.seal();
+        let refused = journal.remember(&record("api-2", "b"));
+        assert!(matches!(refused, Err(JournalError::Closed)), "{refused:?}");
+        journal.forget(&record("api-1", "a")).unwrap();
+        assert_eq!(journal.records(&"api".into()).unwrap(), []);
+        journal.close();
+        assert!(matches!(journal.services(), Err(JournalError::Closed)));
     }
 
     #[test]

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use driver::{Driver, Exit, Instance, Record};
+use driver::{Adoption, Driver, Exit, Instance, Record, Upkeep};
 use edge::Live;
-use model::{Generation, InstanceName, Run, Service, ServiceName};
+use model::{Generation, InstanceName, Run, Service, ServiceName, Stop};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
@@ -128,8 +128,10 @@ impl Runs {
         self.starts
     }
 
-    /// Stops everything that runs, all at once, and waits until nothing of it is left.
+    /// Stops everything that runs, all at once, and waits until nothing of it is left. Nothing is
+    /// started any more.
     pub(crate) async fn stop(&self) {
+        self.journal.seal();
         let mut stopping = Vec::new();
         for run in self.services.values() {
             let stop = run.run().stop;
@@ -143,6 +145,23 @@ impl Runs {
                 let why = crate::status::chain(&error);
                 tracing::error!(instance = %record.instance, why, "journal keeps an instance that is gone");
             }
+        }
+        self.stop_unknown().await;
+    }
+
+    /// Stops what was written down, and had not told yet that it runs.
+    async fn stop_unknown(&self) {
+        let mut records = Vec::new();
+        for service in self.journal.services().unwrap_or_default() {
+            records.extend(self.journal.records(&service).unwrap_or_default());
+        }
+        for record in records {
+            let adopted = self.driver.adopt(record.clone(), Upkeep::default()).await;
+            if let Ok(Adoption::Running(process)) = adopted {
+                process.stop(Stop::default()).await;
+            }
+            // What is left in it is looked for by the next start.
+            drop(self.journal.forget(&record));
         }
     }
 

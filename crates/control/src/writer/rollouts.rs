@@ -314,9 +314,8 @@ impl Writer {
             let why = chain(&error);
             tracing::error!(%service, why, "journal cannot be written: the receipt is lost");
         }
-        if receipt.outcome != Outcome::Promoted {
-            self.reconcile(service);
-        }
+        // The file may want more or fewer than when it began.
+        self.reconcile(service);
     }
 
     /// A person's word on a running deploy. Says which deploy it is.
