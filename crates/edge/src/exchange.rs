@@ -135,7 +135,7 @@ fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService>
 
 /// Sends the request to one instance after another until one has answered, or none may be asked.
 /// Where Plimsoll runs the instances and none is up, as between two releases that may not run beside
-/// each other, the request waits for one, in the queue.
+/// each other, the request waits for one.
 async fn forward<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
@@ -173,7 +173,7 @@ async fn wait_for_instance<C: Client>(
     let Entrance { worker, .. } = entrance;
     story.generation = None;
     let shard = service.live.shard(worker.index);
-    let Some(_ticket) = service.live.queue.join(service.service.queue.length) else {
+    let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
         shard.queue_full.add(1);
         return Err(Fault::QueueFull);
     };
@@ -189,6 +189,7 @@ async fn wait_for_instance<C: Client>(
         if let Some(found) = found.cloned() {
             story.service = Some(found.clone());
             story.generation = Some(local);
+            story.waited();
             return Ok(found);
         }
     }
@@ -240,6 +241,9 @@ async fn carry<C: Client>(
             Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
             Err(fault) => return Err(fault),
         };
+        if claim.has_waited {
+            story.waited();
+        }
         story.attempt(&claim.member);
         let attempt = Attempt {
             worker,

@@ -227,7 +227,10 @@ impl Live {
 pub struct ServiceLive {
     /// Its name.
     pub name: ServiceName,
+    /// Where requests wait while all instances are full.
     pub(crate) queue: Queue,
+    /// Where they wait while there is no instance. Apart, for who waits there holds no generation.
+    pub(crate) absence: Queue,
     shards: Box<[CachePadded<ServiceShard>]>,
 }
 
@@ -257,12 +260,12 @@ pub struct ServiceShard {
 impl ServiceLive {
     pub(crate) fn new(name: ServiceName, workers: usize) -> Self {
         let shards = (0..workers).map(|_| CachePadded::new(ServiceShard::default())).collect();
-        Self { name, queue: Queue::default(), shards }
+        Self { name, queue: Queue::default(), absence: Queue::default(), shards }
     }
 
     /// How many requests wait for an instance.
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.absence.len()
     }
 
     /// Each worker's observations.

@@ -28,6 +28,8 @@ pub(crate) struct Claim {
     service: Rc<LocalService>,
     worker: Rc<Worker>,
     key: u32,
+    /// It had to wait for it.
+    pub(crate) has_waited: bool,
 }
 
 impl Drop for Claim {
@@ -156,6 +158,7 @@ pub(crate) fn claim_now(
                 service: service.clone(),
                 worker: worker.clone(),
                 key: member.entered(view.now),
+                has_waited: false,
             });
         }
     }
@@ -198,7 +201,10 @@ async fn wait(
             return Poll::Ready(Err(Fault::ClientGone));
         }
         ticket.poll_turn(cx, || match claim_now(worker, service, choice) {
-            Ok(claim) => Some(Ok(claim)),
+            Ok(mut claim) => {
+                claim.has_waited = true;
+                Some(Ok(claim))
+            }
             Err(Refusal::Full) => None,
             Err(Refusal::Tried | Refusal::Down) => Some(Err(Fault::NoInstance)),
         })

@@ -82,6 +82,11 @@ impl<'a> Story<'a> {
         self.first_byte = None;
     }
 
+    /// The request has waited for an instance: its attempt begins now.
+    pub(crate) fn waited(&mut self) {
+        self.attempt_began = Instant::now();
+    }
+
     /// A connection was opened within `after`.
     pub(crate) fn connected(&mut self, after: Duration) {
         self.connect = Some(after);

@@ -352,3 +352,21 @@ fn a_client_stays_with_one_release_during_a_canary() {
     }
     assert!(releases[0] > 0 && releases[1] > 0, "{releases:?}");
 }
+
+#[test]
+fn replace_lets_go_of_the_old_instances_while_requests_wait() {
+    // Were it to wait for those who wait for it, it would wait for ever.
+    let sandbox = sandbox(
+        "replicas = 2\nmax_connections = 8\nqueue = { timeout = \"1h\" }\n\
+         deploy = { bake = \"200ms\", drain = \"1h\", strategy = \"replace\" }\n",
+    );
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 300);
+    for version in ["2", "3", "4", "5"] {
+        assert_eq!(sandbox.plimsoll(&["deploy", "api", version, "--no-wait"]).code, Some(0));
+        until(&sandbox, "the end of the deploy", |service| service["run"]["deploy"].is_null());
+        assert_eq!(run(&sandbox)["run"]["release"], version);
+    }
+    let tally = visitors.leave();
+    assert_eq!(tally.failed(), 0, "{:?}", tally.failures());
+}
