@@ -370,3 +370,67 @@ fn replace_lets_go_of_the_old_instances_while_requests_wait() {
     let tally = visitors.leave();
     assert_eq!(tally.failed(), 0, "{:?}", tally.failures());
 }
+
+/// `KILLS=30 cargo test -p plimsoll --test cli a_kill_at_any_moment` is the long form, whose results
+/// stand in docs/reliability.md.
+#[test]
+fn a_kill_at_any_moment_ends_in_the_old_release_or_the_new_one() {
+    let kills = std::env::var("KILLS").map_or(4, |kills| kills.parse().unwrap());
+    let mut chance = fastrand::Rng::with_seed(11);
+    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"300ms\" }\n");
+    let mut running = begin(&sandbox);
+    let mut ends = [0, 0];
+    for round in 0..kills {
+        let before = run(&sandbox)["run"]["release"].as_str().unwrap().to_owned();
+        let version = format!("r{round}");
+        let strategy = ["rolling", "blue-green", "canary", "replace"][chance.usize(0..4)];
+        let mut deploy = vec!["deploy", "api", &version, "--no-wait", "--strategy", strategy];
+        if strategy == "canary" {
+            deploy.extend(["--steps", "50% 200ms"]);
+        }
+        assert_eq!(sandbox.plimsoll(&deploy).code, Some(0));
+        std::thread::sleep(Duration::from_millis(chance.u64(0..900)));
+        running.signal(Signal::KILL);
+        running.wait();
+        running = sandbox.run();
+        let service = until(&sandbox, "one release alone", |service| {
+            let release = &service["run"]["release"];
+            let instances = service["instances"].as_array().unwrap();
+            instances.len() == 2
+                && instances.iter().all(|instance| instance["release"] == *release)
+                && service["run"]["waiting"].as_array().unwrap().is_empty()
+        });
+        let release = service["run"]["release"].as_str().unwrap();
+        assert!(release == before || release == version, "{strategy}: {release}");
+        ends[usize::from(release == version)] += 1;
+        assert_eq!(sandbox.instances().len(), 2, "{strategy}: no orphan");
+        assert!(running.get("/").contains(&format!(" of {release}\n")), "{strategy}");
+    }
+    println!("ended in the old release, in the new one: {ends:?}");
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    assert_eq!(sandbox.instances(), [0; 0]);
+}
+
+/// `DEPLOYS=40 cargo test -p plimsoll --test cli many_deploys` is the long form, whose results stand in
+/// docs/reliability.md.
+#[test]
+fn many_deploys_in_a_row_lose_nothing() {
+    let deploys = std::env::var("DEPLOYS").map_or(4, |deploys| deploys.parse().unwrap());
+    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"200ms\", surge = 2 }\n");
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 400);
+    for round in 0..deploys {
+        let version = format!("r{round}");
+        let strategy = ["rolling", "blue-green", "canary", "replace"][round % 4];
+        let mut way = vec![version.as_str(), "--strategy", strategy];
+        if strategy == "canary" {
+            way.extend(["--steps", "20% 200ms, 60% 200ms"]);
+        }
+        let (code, receipt) = deploy(&sandbox, &way);
+        assert_eq!((code, &receipt["failed"]), (Some(0), &0.into()), "{receipt:#}");
+    }
+    let tally = visitors.leave();
+    println!("{deploys} deploys: {} requests, {} failed", tally.sent(), tally.failed());
+    assert_eq!(tally.failed(), 0, "{:?}", tally.failures());
+}
