@@ -60,6 +60,7 @@ fn of_target(target: &Target, addresses: &Addresses) -> Vec<Instance> {
     let instance = |name: InstanceName, address: IpAddr| Instance {
         name,
         address: SocketAddr::new(address, target.port),
+        release: None,
         weight: target.weight,
         backup: target.backup,
         is_drained: false,

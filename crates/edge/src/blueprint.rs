@@ -35,6 +35,8 @@ pub struct Instance {
     pub name: InstanceName,
     /// Where it is.
     pub address: SocketAddr,
+    /// The release that it runs, if that is known.
+    pub release: Option<String>,
     /// Its share relative to the others' weights.
     pub weight: u32,
     /// Gets traffic only when no other can.
@@ -135,9 +137,7 @@ impl Known {
             .collect();
         let lives = instances.iter().map(|instance| {
             let key = (service.name.clone(), instance.name.clone(), instance.address);
-            let new = || {
-                Live::new(service.name.clone(), instance.name.clone(), instance.address, workers)
-            };
+            let new = || Live::new(service.name.clone(), instance, workers);
             let live = self.instances.entry(key).or_insert_with(|| Arc::new(new())).clone();
             if instance.is_drained {
                 live.put(Bar::Drained);

@@ -11,6 +11,7 @@ use crossbeam_utils::CachePadded;
 use model::{InstanceName, ServiceName};
 use telemetry::{Counter, Histogram};
 
+use crate::blueprint::Instance;
 use crate::claim::InFlight;
 use crate::queue::Queue;
 
@@ -35,6 +36,8 @@ pub struct Live {
     pub name: InstanceName,
     /// Where it is.
     pub address: SocketAddr,
+    /// The release that it runs, if that is known.
+    pub release: Option<String>,
     bars: AtomicU8,
     /// When slow start began, in milliseconds of the edge's time; 0 for not at all.
     ramp_from: AtomicU64,
@@ -88,16 +91,12 @@ impl Outcomes {
 }
 
 impl Live {
-    pub(crate) fn new(
-        service: ServiceName,
-        name: InstanceName,
-        address: SocketAddr,
-        workers: usize,
-    ) -> Self {
+    pub(crate) fn new(service: ServiceName, instance: &Instance, workers: usize) -> Self {
         Self {
             service,
-            name,
-            address,
+            name: instance.name.clone(),
+            address: instance.address,
+            release: instance.release.clone(),
             bars: AtomicU8::new(0),
             ramp_from: AtomicU64::new(0),
             failures_in_a_row: AtomicU32::new(0),

@@ -165,7 +165,7 @@ impl<'a> Story<'a> {
                 .as_ref()
                 .map(|(plan, index)| plan.routes.route(*index) as &dyn std::fmt::Display),
             service: self.service.as_ref().map(|service| service.service.name.as_str()),
-            release: None,
+            release: self.member.as_ref().and_then(|member| member.live.release.as_deref()),
             instance: self.member.as_ref().map(|member| member.live.name.as_str()),
             attempts: self.attempts,
             ending: self.ending,

@@ -137,6 +137,7 @@ fn instances(targets: &[SocketAddr]) -> BTreeMap<model::ServiceName, Vec<Instanc
         address: *address,
         weight: 1,
         backup: false,
+        release: None,
         is_drained: false,
     };
     BTreeMap::from([("api".into(), targets.iter().map(instance).collect())])

@@ -371,6 +371,20 @@ fn replace_lets_go_of_the_old_instances_while_requests_wait() {
     assert_eq!(tally.failed(), 0, "{:?}", tally.failures());
 }
 
+#[test]
+fn the_access_log_says_which_release_answered() {
+    let sandbox = sandbox("replicas = 1\n");
+    let text = std::fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
+    let text = text.replace("access = \"off\"", "access = \"access.log\"");
+    std::fs::write(sandbox.path().join("plimsoll.toml"), text).unwrap();
+    let mut running = begin(&sandbox);
+    assert!(running.get("/").contains("hello from api-1"));
+    running.signal(Signal::TERM);
+    running.wait();
+    let log = std::fs::read_to_string(sandbox.path().join("access.log")).unwrap();
+    assert!(log.contains(" release=1 instance=api-1 "), "{log}");
+}
+
 /// `KILLS=30 cargo test -p plimsoll --test cli a_kill_at_any_moment` is the long form, whose results
 /// stand in docs/reliability.md.
 #[test]

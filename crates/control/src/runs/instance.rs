@@ -95,6 +95,7 @@ impl Running {
         (self.serves || was_seen).then(|| edge::Instance {
             name: name.clone(),
             address: address(process.record().port),
+            release: Some(self.version.clone()),
             weight: 1,
             backup: false,
             is_drained: !self.serves,
