@@ -385,6 +385,34 @@ fn the_access_log_says_which_release_answered() {
     assert!(log.contains(" release=1 instance=api-1 "), "{log}");
 }
 
+#[test]
+fn a_reload_changes_how_many_run_and_takes_a_service_out() {
+    let sandbox = sandbox("replicas = 1\n");
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 100);
+    let file = sandbox.path().join("plimsoll.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for replicas in [3, 2] {
+        let changed = text.replace("replicas = 1", &format!("replicas = {replicas}"));
+        std::fs::write(&file, changed).unwrap();
+        assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
+        until(&sandbox, "as many", |service| {
+            service["instances"].as_array().unwrap().len() == replicas
+                && sandbox.instances().len() == replicas
+        });
+    }
+    assert_eq!(visitors.leave().failed(), 0);
+    let service = text.find("[services.api]").unwrap();
+    let without = text[..service].replace("to = \"api\"", "respond = { status = 204 }");
+    std::fs::write(&file, without).unwrap();
+    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !sandbox.instances().is_empty() {
+        assert!(Instant::now() < deadline, "the service's instances run on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// `KILLS=30 cargo test -p plimsoll --test cli a_kill_at_any_moment` is the long form, whose results
 /// stand in docs/reliability.md.
 #[test]
