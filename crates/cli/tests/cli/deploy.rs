@@ -34,9 +34,15 @@ fn sandbox(more: &str) -> Sandbox {
 
 /// Waits until the first release serves.
 fn begin(sandbox: &Sandbox) -> Running {
-    let mut running = sandbox.run();
-    running.wait_for("deploy is over");
+    let running = sandbox.run();
+    is_begun(sandbox);
     running
+}
+
+fn is_begun(sandbox: &Sandbox) {
+    until(sandbox, "the first release", |service| {
+        service["run"]["release"] == "1" && service["run"]["deploy"].is_null()
+    });
 }
 
 struct Asking;
@@ -191,8 +197,7 @@ fn a_release_that_does_not_come_up_is_never_asked_and_its_last_words_are_told() 
 fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
     let sandbox =
         sandbox("env = { sms_access = \"x\" }\nsecrets = [\"SMS_ACCESS\", \"SMS_KEY\"]\n");
-    let mut running = sandbox.run();
-    running.wait_for("deploy is over");
+    let _running = begin(&sandbox);
     let refused = sandbox.plimsoll(&["deploy", "api", "2"]);
     assert_eq!(refused.code, Some(3), "{refused:#?}");
     for part in
@@ -250,7 +255,6 @@ fn instances_outlive_a_kill_and_are_taken_over() {
     running.wait();
     assert_eq!(sandbox.instances(), before, "they serve on");
     let mut running = sandbox.run();
-    running.wait_for("instance is ready");
     until(&sandbox, "both", |service| service["instances"].as_array().unwrap().len() == 2);
     assert_eq!(sandbox.instances(), before);
     assert!(running.get("/").contains("hello from api-"));
@@ -300,22 +304,17 @@ fn an_instance_that_dies_is_started_again() {
 fn instances_can_be_left_running() {
     let sandbox = sandbox("replicas = 1\n");
     let mut running = sandbox.run_with(&["--leave"]);
-    running.wait_for("deploy is over");
+    is_begun(&sandbox);
     let before = sandbox.instances();
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), Some(0));
     assert_eq!(sandbox.instances(), before);
-    let mut running = begin_again(&sandbox);
+    let mut running = sandbox.run();
+    until(&sandbox, "the instance", |service| service["instances"].as_array().unwrap().len() == 1);
     assert_eq!(sandbox.instances(), before);
     running.signal(Signal::TERM);
     running.wait();
     assert_eq!(sandbox.instances(), [0; 0]);
-}
-
-fn begin_again(sandbox: &Sandbox) -> Running {
-    let mut running = sandbox.run();
-    running.wait_for("instance is ready");
-    running
 }
 
 #[test]
@@ -410,6 +409,11 @@ fn a_reload_changes_how_many_run_and_takes_a_service_out() {
     while !sandbox.instances().is_empty() {
         assert!(Instant::now() < deadline, "the service's instances run on");
         std::thread::sleep(Duration::from_millis(20));
+    }
+    // Nor is one started in their place.
+    for _ in 0..20 {
+        assert_eq!(sandbox.plimsoll(&["status"]).code, Some(0));
+        assert_eq!(sandbox.instances(), [0; 0]);
     }
 }
 

@@ -89,7 +89,7 @@ impl Writer {
     /// Deploys the release that the file names, where none ever ran.
     fn begin_first(&mut self, service: &ServiceName) {
         let run = &self.runs.services[service];
-        if run.version.is_some() || run.active.is_some() {
+        if run.version.is_some() || run.active.is_some() || self.is_unwanted(service) {
             return;
         }
         let Some(version) = run.run().version.clone() else { return };

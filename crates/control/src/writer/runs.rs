@@ -337,15 +337,16 @@ impl Writer {
     }
 
     /// Whether the intent does not want the service to be run any more.
-    fn is_unwanted(&self, service: &ServiceName) -> bool {
+    pub(super) fn is_unwanted(&self, service: &ServiceName) -> bool {
         let intent = self.intent.borrow();
         intent.services.get(service).is_none_or(|service| service.run.is_none())
     }
 
     /// Starts what is missing of a service that no rollout is at, and stops what is too much.
     pub(super) fn reconcile(&mut self, service: &ServiceName) {
+        let is_unwanted = self.is_unwanted(service);
         let Some(run) = self.runs.services.get_mut(service) else { return };
-        if run.active.is_some() || run.asked.is_some() {
+        if is_unwanted || run.active.is_some() || run.asked.is_some() {
             return;
         }
         let Some(version) = run.version.clone() else { return };
