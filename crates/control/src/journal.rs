@@ -251,6 +251,34 @@ impl Journal {
         Ok(())
     }
 
+    /// Every deploy that has no end was cut short. Their numbers.
+    pub(crate) fn interrupt(&self, now: SystemTime) -> Result<Vec<i64>, JournalError> {
+        self.with(|db| {
+            let mut update = db.prepare(
+                "UPDATE deploy SET ended_at = ?1, outcome = 'interrupted' WHERE ended_at IS NULL
+                 RETURNING id",
+            )?;
+            update.query_map([millis(now)], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The release that `version` replaced when it last came to stay.
+    pub(crate) fn before(
+        &self,
+        service: &ServiceName,
+        version: &str,
+    ) -> Result<Option<String>, JournalError> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT former FROM deploy WHERE service = ?1 AND fresh = ?2 AND former <> fresh
+                 AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
+                params![service.as_str(), version],
+                |row| row.get(0),
+            )
+            .optional()
+        })
+    }
+
     /// The deploys of `service`, the latest first, at most `limit`.
     pub(crate) fn deploys(
         &self,
@@ -360,6 +388,28 @@ mod tests {
         let ended = journal.deploys(&api, 10).unwrap().remove(0);
         assert_eq!(ended.outcome.as_deref(), Some("promoted"));
         assert_eq!(ended.ended_at, Some(UNIX_EPOCH + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn the_release_before_is_what_was_replaced_by_the_one_that_runs() {
+        let room = tempfile::tempdir().unwrap();
+        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path()).unwrap());
+        for (former, fresh, outcome) in [
+            (None, "1", "promoted"),
+            (Some("1"), "2", "promoted"),
+            (Some("2"), "3", "rolled-back"),
+            (Some("2"), "2", "promoted"),
+        ] {
+            let id = journal.begin(&api, former, fresh, "ops", UNIX_EPOCH).unwrap();
+            journal.end(id, outcome, "{}", UNIX_EPOCH).unwrap();
+        }
+        let before = |version| journal.before(&api, version).unwrap();
+        assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
+        let cut = journal.begin(&api, Some("2"), "4", "ops", UNIX_EPOCH).unwrap();
+        assert_eq!(journal.interrupt(UNIX_EPOCH).unwrap(), [cut]);
+        assert_eq!(journal.interrupt(UNIX_EPOCH).unwrap(), [0; 0]);
+        let last = journal.deploys(&api, 1).unwrap().remove(0);
+        assert_eq!(last.outcome.as_deref(), Some("interrupted"));
     }
 
     #[test]

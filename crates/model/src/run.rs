@@ -87,6 +87,14 @@ pub struct Restart {
     pub max_backoff: Duration,
 }
 
+/// Whether `text` is certainly nothing but a version, wherever it is put: in a command, a path, a
+/// script.
+pub fn is_version(text: &str) -> bool {
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.starts_with(first)
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+~:@-".contains(c))
+}
+
 /// A signal that asks an instance to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StopSignal {
@@ -141,6 +149,14 @@ impl FromStr for StopSignal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_nothing_else() {
+        assert!(is_version("v1.4.2-rc.1+b7") && is_version("2026-11-21_rc.1+build~3"));
+        for wrong in ["", "-x", "../1", "a b", "1;2", "$(x)", ".1"] {
+            assert!(!is_version(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_signal_is_known_by_its_name_with_or_without_sig() {

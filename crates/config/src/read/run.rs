@@ -205,13 +205,26 @@ fn judge(section: &Section<'_>) -> Judge {
     let default = Judge::default();
     let number = |key| section.node(key).and_then(|node| node.number());
     let max_error_rate = section.share("max_error_rate");
+    if max_error_rate == 0.0 {
+        refuse_no_errors(section);
+    }
     Judge {
-        max_error_rate: (max_error_rate > 0.0 && max_error_rate < 1.0).then_some(max_error_rate),
+        max_error_rate: (max_error_rate < 1.0).then_some(max_error_rate),
         confidence: number("confidence").unwrap_or(default.confidence),
         max_slowdown: number("max_slowdown").or(default.max_slowdown),
         min_requests: section.count("min_requests"),
         little_data: section.word("little_data", little_data),
     }
+}
+
+fn refuse_no_errors(section: &Section<'_>) {
+    let flaw = Flaw::new(
+        Code::OutOfRange,
+        "a limit of 0% would be broken by any one failure",
+        "every release fails a request some day",
+        "write what may fail, such as \"0.1%\"; \"100%\" is no limit",
+    );
+    section.report_at("max_error_rate", flaw, &[]);
 }
 
 fn little_data(word: &str) -> Option<LittleData> {

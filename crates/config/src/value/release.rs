@@ -1,15 +1,13 @@
 //! Versions, and the steps of a canary: `5% 30s`.
 
-use model::Step;
+use model::{Step, is_version};
 
 use super::{duration, share, shown};
 use crate::faults::Flaw;
 
 /// Reads a version. It ends up in commands and paths, so it can be nothing but one.
 pub(crate) fn parse(text: &str) -> Result<String, Flaw> {
-    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let goes_on = |c: char| c.is_ascii_alphanumeric() || "._+~:@-".contains(c);
-    match text.starts_with(first) && text.chars().all(goes_on) {
+    match is_version(text) {
         true => Ok(text.to_owned()),
         false => Err(Flaw::invalid(
             format!("\"{}\" is not a version", shown(text)),

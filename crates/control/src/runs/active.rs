@@ -108,7 +108,7 @@ impl Active {
 
     pub(crate) fn tell(&self, news: &News) {
         let line = Line::of(news, self.took(), self.former.as_deref(), &self.fresh);
-        tracing::info!(deploy = self.id, event = line.event, "{}", line.text);
+        tracing::info!(deploy = self.id, event = line.event, what = line.text, "deploy goes on");
         self.progress.send_modify(|progress| progress.lines.push(line));
     }
 

@@ -20,8 +20,8 @@ use crate::task::Task;
 
 /// From one look at a new instance to the next: short, for whoever deploys waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How many of an instance's last lines are told when it ends.
-const LAST_LINES: usize = 20;
+/// How many of an instance's last lines are told when it ends, or is given up.
+pub(crate) const LAST_LINES: usize = 20;
 
 /// One start of one instance.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ pub use request::{DeployError, DeployRequest, Overrides};
 
 pub(crate) use active::{Active, Beginning, seen};
 pub(crate) use instance::{Running, State};
-pub(crate) use launch::Launching;
+pub(crate) use launch::{LAST_LINES, Launching};
 pub(crate) use request::Asked;
 
 use crate::journal::Journal;

@@ -30,6 +30,9 @@ pub(crate) async fn find_legacies(
     driver: &dyn Driver,
     journal: &Journal,
 ) -> Result<Vec<Legacy>, JournalError> {
+    for deploy in journal.interrupt(SystemTime::now())? {
+        tracing::warn!(deploy, "deploy was cut short by a crash");
+    }
     let mut legacies = Vec::new();
     for service in journal.services()? {
         let stop = intent.services.get(&service).and_then(|it| it.run.as_ref()).map(|it| it.stop);
@@ -47,12 +50,6 @@ pub(crate) async fn find_legacies(
                     let why = chain(&error);
                     tracing::error!(%service, instance = %record.instance, why, "instance is lost");
                 }
-            }
-        }
-        for deploy in journal.deploys(&service, 1000)? {
-            if deploy.ended_at.is_none() {
-                tracing::warn!(%service, deploy = deploy.id, "deploy was cut short by a crash");
-                journal.end(deploy.id, "interrupted", "", SystemTime::now())?;
             }
         }
         legacies.push(Legacy { service, instances });

@@ -17,8 +17,8 @@ use crate::handle::Reply;
 use crate::journal::Deploy;
 use crate::near::near;
 use crate::runs::{
-    Active, Asked, Beginning, DeployError, DeployRequest, Happening, Progressing, Receipt, What,
-    seen,
+    Active, Asked, Beginning, DeployError, DeployRequest, Happening, LAST_LINES, Progressing,
+    Receipt, What, seen,
 };
 use crate::status::chain;
 
@@ -105,11 +105,11 @@ impl Writer {
         service: &ServiceName,
         current: Option<&str>,
     ) -> Result<String, DeployError> {
-        let deploys = self.runs.journal.deploys(service, 1000)?;
-        let mut came = deploys.into_iter().filter(|it| it.outcome.as_deref() == Some("promoted"));
-        let last = came.find(|deploy| Some(deploy.fresh.as_str()) == current);
-        let none = || DeployError::NoFormer { service: service.to_string() };
-        last.and_then(|deploy| deploy.former).ok_or_else(none)
+        let former = match current {
+            Some(current) => self.runs.journal.before(service, current)?,
+            None => None,
+        };
+        former.ok_or_else(|| DeployError::NoFormer { service: service.to_string() })
     }
 
     /// The service of this name, if Plimsoll runs it.
@@ -402,8 +402,6 @@ impl Writer {
 const RECENT: usize = 100;
 /// How many deploys are told of.
 const HISTORY: usize = 100;
-/// How many of an instance's last lines are told when it is given up.
-const LAST_LINES: usize = 20;
 
 fn check(
     service: &model::Service,
