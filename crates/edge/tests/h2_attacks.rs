@@ -169,9 +169,29 @@ fn a_body_that_its_length_contradicts_never_arrives_whole() {
         let reset = client.next_of(kind::RST_STREAM).expect("the stream is reset");
         assert_eq!(reset.reason(), Some(PROTOCOL_ERROR), "{length}: {data}");
     }
+    // The same, when the head was read long before the data comes, as so many answers show.
+    let mut client = FrameClient::connect(edge.address());
+    client.send_head(0, 1, &post("0"));
+    for _ in 0..20 {
+        client.send(kind::PING, 0, 0, &[0; 8]);
+        client.next_of(kind::PING).expect("the head was read");
+    }
+    client.send(kind::DATA, END_STREAM, 1, b"a");
+    let reset = client.next_of(kind::RST_STREAM).expect("the stream is reset");
+    assert_eq!(reset.reason(), Some(PROTOCOL_ERROR), "0, then a");
     goes_on(&origin, &edge);
     let arrived = origin.journal().into_iter().filter(|request| request.method == "POST");
     assert_eq!(arrived.count(), 0, "none arrived whole");
+}
+
+#[test]
+fn an_empty_body_may_end_after_its_head() {
+    let (origin, edge) = start();
+    let mut client = FrameClient::connect(edge.address());
+    client.send_head(0, 1, &post("0"));
+    client.send(kind::DATA, END_STREAM, 1, b"");
+    client.next_of(kind::HEADERS).expect("an answer comes");
+    assert_eq!(origin.journal().len(), 1);
 }
 
 #[test]

@@ -144,7 +144,9 @@ async fn stream_of(
                 peer: &shared.peer,
                 alarm: &alarm,
             };
-            exchange::run(entrance, &mut client, &head, framing).await;
+            if framing != Framing::Length(0) || client.ends_empty(&plan, &alarm).await {
+                exchange::run(entrance, &mut client, &head, framing).await;
+            }
         }
         Err(fault) => {
             let refusal = Refusal {
@@ -185,6 +187,17 @@ struct H2 {
     stream: Stream,
     answer: Answer,
     bytes_before: (u64, u64),
+}
+
+impl H2 {
+    /// Whether a stream ends that has announced an empty body, and did not end with its head. Waited
+    /// for, so that data which contradicts the length (RFC 9113 §8.1.1) is seen before an instance
+    /// is asked.
+    async fn ends_empty(&mut self, plan: &ListenerPlan, alarm: &Alarm) -> bool {
+        let patience = plan.listener.timeouts.body_idle;
+        let end = alarm.within(patience, |cx| self.stream.poll_fill(cx)).await;
+        matches!(end, Some(Ok(false)))
+    }
 }
 
 impl Source for H2 {
