@@ -185,7 +185,13 @@ impl From<&InstanceStatus> for Instance {
             weight: instance.weight,
             backup: instance.role == Role::Backup,
             in_flight: instance.in_flight.into(),
-            oldest_s: instance.oldest.map(|age| age.as_secs_f64()),
+            oldest_s: instance.open.map(|open| open.oldest.as_secs_f64()),
+            open: instance.open.map(|open| crate::Open {
+                requests: open.requests,
+                uploads: open.uploads,
+                streams: open.streams,
+                tunnels: open.tunnels,
+            }),
             totals: Totals {
                 ok: totals.ok,
                 server_errors: totals.server_errors,

@@ -46,7 +46,7 @@ pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{Claim, ClaimError, socket_in};
 pub use status::{
-    Access, DrainedAway, Instance, LastReload, Listener, Run, RunningDeploy, Service, ServiceMode,
-    Standing, Status, Totals, Unresolved, Waiting,
+    Access, DrainedAway, Instance, LastReload, Listener, Open, Run, RunningDeploy, Service,
+    ServiceMode, Standing, Status, Totals, Unresolved, Waiting,
 };
 pub use version::Version;

@@ -176,6 +176,9 @@ pub struct Instance {
     pub in_flight: u64,
     /// For how long the oldest of them has been open, in seconds; absent when nothing is.
     pub oldest_s: Option<f64>,
+    /// What is open on it, by kind; absent when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Open>,
     /// What came of its requests since it is known.
     pub totals: Totals,
     /// Requests that ended, in a second, over the last ten seconds.
@@ -189,6 +192,19 @@ pub struct Instance {
     pub p50_ms: Option<f64>,
     /// 99 % of the last minute's requests were answered within this time, in milliseconds.
     pub p99_ms: Option<f64>,
+}
+
+/// What is open on an instance, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Open {
+    /// Requests that are none of the others.
+    pub requests: u32,
+    /// Requests with a body of more than 64 KiB, or of no stated length.
+    pub uploads: u32,
+    /// Answers of server-sent events.
+    pub streams: u32,
+    /// Upgraded connections, as of WebSockets.
+    pub tunnels: u32,
 }
 
 /// What came of an instance's requests.

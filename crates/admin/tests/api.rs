@@ -123,6 +123,7 @@ fn stands(name: &str, standing: Standing) -> Instance {
         backup: false,
         in_flight: 0,
         oldest_s: None,
+        open: None,
         totals: Totals::default(),
         requests_per_s: 0.0,
         errors_per_s: 0.0,

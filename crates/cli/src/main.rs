@@ -12,6 +12,7 @@ mod failure;
 mod limits;
 mod location;
 mod logging;
+mod open;
 mod output;
 mod progress;
 mod quantity;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use balance::{Access, Mode, Role, Standing};
-use edge::Ages;
 use edge::live::Outcomes;
+use edge::{Open, Opens};
 use model::{Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
 
 use crate::window::Recent;
@@ -103,8 +103,8 @@ pub struct InstanceStatus {
     pub role: Role,
     /// Requests in flight on it.
     pub in_flight: u32,
-    /// For how long the oldest of them has been open.
-    pub oldest: Option<Duration>,
+    /// What of it is open, and for how long; `None` when nothing is, or nobody asked.
+    pub open: Option<Open>,
     /// What came of its requests since it is known.
     pub totals: Outcomes,
     /// How often it was ejected since it is known.
@@ -114,19 +114,19 @@ pub struct InstanceStatus {
 }
 
 impl Status {
-    /// Takes up how old what is open is.
-    pub(crate) fn age(&mut self, ages: &Ages) {
+    /// Takes up what is open.
+    pub(crate) fn tell_open(&mut self, opens: &Opens) {
         for service in &mut self.services {
             let name = &service.name;
-            service.instances.iter_mut().for_each(|instance| instance.age(name, ages));
+            service.instances.iter_mut().for_each(|instance| instance.tell_open(name, opens));
         }
     }
 }
 
 impl InstanceStatus {
-    /// Takes up how old what is open on an instance of `service` is.
-    pub(crate) fn age(&mut self, service: &ServiceName, ages: &Ages) {
-        self.oldest = ages.of(service, &self.name, self.address).filter(|_| self.in_flight > 0);
+    /// Takes up what is open on an instance of `service`.
+    pub(crate) fn tell_open(&mut self, service: &ServiceName, opens: &Opens) {
+        self.open = opens.of(service, &self.name, self.address).filter(|_| self.in_flight > 0);
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use model::{RetryCondition, ServiceTimeouts};
+use model::{ExchangeKind, RetryCondition, ServiceTimeouts};
 use wire::body::Error;
 use wire::h1::Framing;
 use wire::head::ResponseHead;
@@ -14,8 +14,9 @@ use crate::answer;
 use crate::client::{Client, StatusLine};
 use crate::fault::Fault;
 use crate::forward::Outbound;
+use crate::lasting::Lasting;
 use crate::pick::Claim;
-use crate::relay::{Broken, Download, Side, Upload};
+use crate::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
 use crate::retry::Retries;
 use crate::sticky::Stay;
 use crate::story::Story;
@@ -99,7 +100,10 @@ impl Attempt<'_> {
         let mut upstream = self.reach(client, story).await?;
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
         upstream.send_head(self.request, self.framing).map_err(|_| unprocessed())?;
-        let head = match self.final_head(client, &mut upstream, upload, story).await {
+        let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
+        let answered = self.final_head(client, &mut upstream, upload, story).await;
+        drop(uploading);
+        let head = match answered {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
@@ -288,26 +292,53 @@ impl Attempt<'_> {
         .map_err(client_gone)?;
         story.answer_begins();
         let mut answered = Answered { upstream, keeps_alive };
-        let relayed = self.relay(client, &mut answered.upstream, upload).await;
+        let events = is_event_stream(head, framing).then(|| self.lasts(ExchangeKind::Stream));
+        let relayed = self.relay(client, &mut answered.upstream, upload, events.as_ref()).await;
         self.alarm.clear();
         self.count_bytes(&mut answered.upstream);
-        relayed.inspect_err(|_| answered.upstream.cancel())?;
-        self.keep(answered, upload);
+        match relayed {
+            Ok(Relayed::Whole) => self.keep(answered, upload),
+            Ok(Relayed::Moved) => {
+                answered.upstream.cancel();
+                story.moved();
+            }
+            Err(failed) => {
+                answered.upstream.cancel();
+                return Err(failed);
+            }
+        }
         Ok(())
     }
 
-    /// The answer's body, and what is left of the request's.
+    /// The exchange may last, from now on.
+    pub(crate) fn lasts(&self, kind: ExchangeKind) -> Lasting {
+        Lasting::begin(&self.claim.member, kind, self.worker.wheel.now())
+    }
+
+    /// The answer's body, and what is left of the request's. A stream of `events` ends when it is
+    /// called to leave.
     async fn relay<C: Client>(
         &self,
         client: &mut C,
         upstream: &mut Upstream,
         upload: &mut Upload,
-    ) -> Result<(), Failed> {
-        let mut download = Download::from(Side::Instance, Some(&self.worker.pool));
+        events: Option<&Lasting>,
+    ) -> Result<Relayed, Failed> {
+        let mut download = match events {
+            Some(_) => Download::of_events(),
+            None => Download::from(Side::Instance, Some(&self.worker.pool)),
+        };
+        let mut outcome = Relayed::Whole;
         let mut seen = (u64::MAX, u64::MAX, Side::Client);
         let relayed = poll_fn(|cx| {
             // A client whose body is broken may still want its answer.
             let _ = upload.poll(cx, client, upstream);
+            if let Some(events) = events
+                && events.poll_called(cx).is_ready()
+            {
+                outcome = Relayed::Moved;
+                download.end_after_event();
+            }
             match download.poll(cx, upstream, client) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err((side, _))) => {
@@ -333,7 +364,7 @@ impl Attempt<'_> {
             };
             self.alarm.poll(cx).map(|()| Err(cut(waits_for, late)))
         });
-        relayed.await
+        relayed.await.map(|()| outcome)
     }
 
     pub(crate) fn count_bytes(&self, upstream: &mut Upstream) {
@@ -353,6 +384,33 @@ impl Attempt<'_> {
             self.claim.member.keep(upstream, self.worker.wheel.now());
         }
     }
+}
+
+/// How an answer's body came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relayed {
+    /// The instance ended it.
+    Whole,
+    /// We did, for the instance is to go.
+    Moved,
+}
+
+/// Whether a body is so long that it takes its time, or may be.
+fn is_long(framing: Framing) -> bool {
+    match framing {
+        Framing::Length(length) => length > REPLAY_BYTES_MAX as u64,
+        Framing::Chunked => true,
+        Framing::None | Framing::Close => false,
+    }
+}
+
+/// Whether an answer is one of server-sent events, which has no end of its own.
+fn is_event_stream(head: &ResponseHead, framing: Framing) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    let is_type =
+        |media: &[u8]| media.len() >= TYPE.len() && media[..TYPE.len()].eq_ignore_ascii_case(TYPE);
+    matches!(framing, Framing::Chunked | Framing::Close)
+        && head.fields.named(b"content-type").next().is_some_and(is_type)
 }
 
 /// The instance did nothing with the request: as if it could not be reached.

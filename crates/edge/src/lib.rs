@@ -6,7 +6,6 @@
 //! worker's thread from accept to record.
 
 mod accept;
-mod age;
 mod answer;
 mod atomic {
     //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
@@ -23,8 +22,10 @@ mod fault;
 mod fields;
 mod forward;
 mod identity;
+mod lasting;
 pub mod live;
 mod member;
+mod open;
 mod parking;
 mod pick;
 mod queue;
@@ -41,6 +42,7 @@ mod story;
 mod tunnel;
 mod turnstile;
 mod upstream;
+mod websocket;
 mod wheel;
 mod worker;
 
@@ -52,13 +54,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use model::{Generation, ListenerName, Revision, Service};
+use model::{Drain, Generation, ListenerName, Revision, Service};
 use telemetry::LogWriter;
 use tokio::sync::mpsc;
 
-pub use age::Ages;
 pub use blueprint::{Blueprint, Instance};
 pub use live::{Bar, Live, ServiceLive};
+pub use open::{Open, Opens};
 pub use snapshot::ListenerLive;
 pub use split::Split;
 pub use sticky::StickyKey;
@@ -248,12 +250,16 @@ impl Edge {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Asks the workers how old the oldest exchange is that is open on each instance.
-    pub fn ages(&self) -> impl Future<Output = Ages> + Send + use<> {
-        let (tell, answers) = mpsc::unbounded_channel();
-        self.order(|| Order::TellAges(tell.clone()));
-        drop(tell);
-        Ages::gather(answers)
+    /// Asks the workers what is open on each instance.
+    pub fn open(&self) -> impl Future<Output = Opens> + Send + use<> {
+        self.drains().open()
+    }
+
+    /// Lets event streams and tunnels leave `live`, which is barred, one after another over the time
+    /// that `drain` gives them: streams end between two events, WebSockets are closed with 1001.
+    /// Those whose turn has not come stay if the instance gets requests again before.
+    pub fn depart(&self, live: &Arc<Live>, drain: Drain) {
+        self.order(|| Order::Depart(live.clone(), drain));
     }
 
     /// Something to ask whether an instance can be reached by nothing any more.
@@ -263,10 +269,11 @@ impl Edge {
     }
 
     /// Takes no new connection but those that have come already, closes idle ones, and gives open
-    /// exchanges until `limit`. Says how many connections were cut off.
+    /// exchanges until `limit`; event streams and tunnels are closed one after another meanwhile.
+    /// Says how many connections were cut off.
     pub async fn stop(mut self, limit: Duration) -> usize {
         self.shared.is_draining.store(true, Ordering::SeqCst);
-        self.order(|| Order::Drain);
+        self.order(|| Order::Drain(limit));
         let deadline = tokio::time::Instant::now() + limit;
         while self.connections() > 0 || self.shared.doors.load(Ordering::SeqCst) > 0 {
             let closed = self.shared.closed.notified();
@@ -310,6 +317,16 @@ pub struct Drains {
 }
 
 impl Drains {
+    /// Asks the workers what is open on each instance.
+    pub fn open(&self) -> impl Future<Output = Opens> + Send + use<> {
+        let (tell, answers) = mpsc::unbounded_channel();
+        for orders in &self.orders {
+            // A worker that is gone has nothing open.
+            let _ = orders.send(Order::TellOpen(tell.clone()));
+        }
+        Opens::gather(answers)
+    }
+
     /// Waits until nothing can reach `live`: no worker holds a generation before `generation`,
     /// the first without it (or the one in which it was barred), and nothing is in flight on it.
     pub async fn unreachable(&self, live: &Live, generation: Generation) {

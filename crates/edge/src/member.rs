@@ -16,7 +16,9 @@ use wire::h1::Conn;
 use wire::socket::Socket;
 use wire::stream::Stream;
 
+use crate::lasting::Register;
 use crate::live::Live;
+use crate::open::Open;
 use crate::upstream::{H1, Upstream};
 
 /// Idle connections to one instance that one worker keeps at the most.
@@ -35,6 +37,8 @@ pub(crate) struct Member {
     pub(crate) smoothed: Cell<PeakEwma>,
     /// When each claim that is open began, in the time of the worker's wheel.
     open: RefCell<slab::Slab<Duration>>,
+    /// Those of them that may last.
+    pub(crate) lasting: Register,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Option<SendRequest<Bytes>>>,
     pool: Pool,
@@ -51,6 +55,7 @@ impl Member {
             live,
             smoothed: Cell::default(),
             open: RefCell::default(),
+            lasting: Register::default(),
             idle: RefCell::default(),
             shared: RefCell::default(),
             pool,
@@ -69,9 +74,13 @@ impl Member {
         self.open.borrow_mut().remove(key as usize);
     }
 
-    /// When the oldest claim that is open began, if any is. Looks at all of them.
-    pub(crate) fn oldest(&self) -> Option<Duration> {
-        self.open.borrow().iter().map(|(_, began)| *began).min()
+    /// What is open, if anything is. Looks at all of it.
+    pub(crate) fn open(&self, now: Duration) -> Option<Open> {
+        let claims = self.open.borrow();
+        let oldest = claims.iter().map(|(_, began)| *began).min()?;
+        let lasting = self.lasting.count();
+        let requests = (claims.len() as u32).saturating_sub(lasting.total());
+        Some(Open { oldest: now.saturating_sub(oldest), requests, ..lasting })
     }
 
     /// A kept connection that is still open, the one that was used last.

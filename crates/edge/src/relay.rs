@@ -10,7 +10,7 @@ use wire::h1::conn::splice::Pipe;
 use wire::head::Fields;
 
 /// What is kept of a request's body at the most, so that it can be sent a second time.
-const REPLAY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
 /// The side that a relay waits for, or that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,9 +287,44 @@ impl Upload {
     }
 }
 
+/// Where an event stream stands: the last bytes that were passed on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tail([u8; 4]);
+
+impl Tail {
+    fn push(&mut self, data: &[u8]) {
+        let last = &data[data.len().saturating_sub(4)..];
+        self.0.rotate_left(last.len());
+        self.0[4 - last.len()..].copy_from_slice(last);
+    }
+
+    /// How many bytes of `data` there are until an event has ended; all, if none does within it.
+    fn until_between(mut self, data: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < data.len() && !self.is_between_events() {
+            self.push(&data[taken..=taken]);
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Whether an event has ended and none begun. An event ends with an empty line, and a line with
+    /// CR, LF or both (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+    fn is_between_events(self) -> bool {
+        self.0 == [0; 4]
+            || self.0.ends_with(b"\n\n")
+            || self.0.ends_with(b"\r\r")
+            || self.0.ends_with(b"\r\n\r\n")
+    }
+}
+
 /// An answer's body, or one direction of a tunnel.
 pub(crate) struct Download {
     is_ending: bool,
+    /// What was passed on last, where that is looked at.
+    tail: Option<Tail>,
+    /// Whether it ends with the event that is being passed on.
+    is_last_event: bool,
     trailers: Option<Fields>,
     moved: u64,
     waits_for: Side,
@@ -302,7 +337,26 @@ impl Download {
     /// long goes without being copied.
     pub(crate) fn from(from: Side, pool: Option<&Pool>) -> Self {
         let splice = Splice::new(pool);
-        Self { is_ending: false, trailers: None, moved: 0, waits_for: from, from, splice }
+        Self {
+            is_ending: false,
+            tail: None,
+            is_last_event: false,
+            trailers: None,
+            moved: 0,
+            waits_for: from,
+            from,
+            splice,
+        }
+    }
+
+    /// An event stream, which can be ended between two events.
+    pub(crate) fn of_events() -> Self {
+        Self { tail: Some(Tail::default()), ..Self::from(Side::Instance, None) }
+    }
+
+    /// Passes on no event beyond the one that has begun: what follows is the end.
+    pub(crate) fn end_after_event(&mut self) {
+        self.is_last_event = true;
     }
 
     fn to(&self) -> Side {
@@ -331,6 +385,10 @@ impl Download {
     ) -> Poll<Result<(), (Side, Error)>> {
         let (from, to) = (self.from, self.to());
         while !self.is_ending {
+            if self.is_last_event && self.tail.is_none_or(Tail::is_between_events) {
+                self.is_ending = true;
+                break;
+            }
             let spliced =
                 self.splice.poll(cx, (from, &mut *source), (to, &mut *sink), &mut self.waits_for);
             match ready!(spliced)? {
@@ -355,8 +413,16 @@ impl Download {
                 }
                 Poll::Ready(Ok(true)) => {
                     self.waits_for = to;
-                    let taken =
-                        ready!(sink.poll_send(cx, source.data())).map_err(|error| (to, error))?;
+                    let data = match self.tail {
+                        Some(tail) if self.is_last_event => {
+                            &source.data()[..tail.until_between(source.data())]
+                        }
+                        _ => source.data(),
+                    };
+                    let taken = ready!(sink.poll_send(cx, data)).map_err(|error| (to, error))?;
+                    if let Some(tail) = &mut self.tail {
+                        tail.push(&source.data()[..taken]);
+                    }
                     source.consume(taken);
                     self.moved += taken as u64;
                 }

@@ -136,7 +136,8 @@ impl<'a> Story<'a> {
             }
             shard.bytes_in.add(bytes.0);
             shard.bytes_out.add(bytes.1);
-            if self.ending != Ending::Tunnel {
+            // What is closed from outside says nothing of how long answers take.
+            if !matches!(self.ending, Ending::Tunnel | Ending::Moved) {
                 shard.duration.record(duration);
             }
         }
@@ -184,6 +185,11 @@ impl<'a> Story<'a> {
     pub(crate) fn own_answer(&mut self, status: u16, ending: Ending) {
         (self.status, self.ending) = (Some(status), ending);
         self.answer_begins();
+    }
+
+    /// It was closed because its instance is to go.
+    pub(crate) fn moved(&mut self) {
+        self.ending = Ending::Moved;
     }
 
     /// Notes how the exchange failed.

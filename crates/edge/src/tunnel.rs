@@ -1,8 +1,11 @@
-//! An upgraded connection: bytes in both directions until both sides have ended theirs.
+//! An upgraded connection: bytes in both directions until both sides have ended theirs, or until it
+//! is called to leave because its instance is to go.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use model::ExchangeKind;
 use telemetry::Ending;
 use wire::body::{Error, Sink};
 use wire::h1::Conn;
@@ -12,12 +15,17 @@ use crate::answer;
 use crate::attempt::{Attempt, Failed, Reached, cut};
 use crate::client::Client;
 use crate::fault::Fault;
+use crate::lasting::Lasting;
 use crate::relay::{Download, Side};
 use crate::story::Story;
 use crate::upstream::Upstream;
+use crate::websocket::{Frames, GOING_AWAY};
 
-/// Switches the client over and carries bytes until both directions have ended, or nothing came
-/// in either for the tunnel's idle time.
+/// What a tunnel that was called gets to end its frame, and both sides to take leave.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Switches the client over and carries bytes until both directions have ended, nothing came in
+/// either for the tunnel's idle time, or it has to leave.
 pub(crate) async fn run<C: Client>(
     attempt: &Attempt<'_>,
     client: &mut C,
@@ -32,30 +40,137 @@ pub(crate) async fn run<C: Client>(
         return Err(cut(Side::Instance, Fault::UpstreamNonsense));
     };
     instance.conn.become_tunnel();
-    let mut up = Direction::from(Side::Client);
-    let mut down = Direction::from(Side::Instance);
-    let mut seen = None;
-    let ended = poll_fn(|cx| {
-        let polled_up = up.poll_up(cx, client, &mut instance.conn);
-        let polled_down = down.poll_down(cx, &mut instance.conn, client);
-        match (polled_up, polled_down) {
-            (Poll::Ready(Err(failed)), _) | (_, Poll::Ready(Err(failed))) => {
-                return Poll::Ready(Err(failed));
-            }
-            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-            _ => {}
-        }
-        let moved = (up.relay.moved(), down.relay.moved());
-        if seen != Some(moved) {
-            seen = Some(moved);
-            attempt.alarm.set(attempt.timeouts.tunnel_idle);
-        }
-        attempt.alarm.poll(cx).map(Ok)
-    });
-    let ended = ended.await;
+    let is_websocket =
+        attempt.request.upgrade.is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
+    let mut tunnel = Tunnel::new(attempt.lasts(ExchangeKind::Tunnel), is_websocket);
+    let ended = poll_fn(|cx| tunnel.poll(cx, attempt, client, &mut instance.conn)).await;
     attempt.alarm.clear();
     attempt.count_bytes(&mut upstream);
+    if tunnel.leave != Leave::No {
+        story.moved();
+        return Ok(());
+    }
     ended
+}
+
+/// How far a tunnel has come with leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// It was not called.
+    No,
+    /// It was, and waits for the end of a frame.
+    Called,
+    /// So much of a close frame was sent to the client. What the instance still says is dropped:
+    /// nothing may follow such a frame (RFC 6455 §5.5.1). The client's own goes to the instance.
+    Saying(usize),
+    /// All of it was sent.
+    Said,
+}
+
+struct Tunnel {
+    up: Direction,
+    down: Direction,
+    /// The frames to the client, where the tunnel is one of WebSocket.
+    frames: Option<Frames>,
+    lasting: Lasting,
+    leave: Leave,
+    seen: Option<(u64, u64)>,
+}
+
+impl Tunnel {
+    fn new(lasting: Lasting, is_websocket: bool) -> Self {
+        Self {
+            up: Direction::from(Side::Client),
+            down: Direction::from(Side::Instance),
+            frames: is_websocket.then(Frames::default),
+            lasting,
+            leave: Leave::No,
+            seen: None,
+        }
+    }
+
+    fn poll<C: Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &Attempt<'_>,
+        client: &mut C,
+        instance: &mut Conn,
+    ) -> Poll<Result<(), Failed>> {
+        if self.leave == Leave::No && self.lasting.poll_called(cx).is_ready() {
+            self.leave = Leave::Called;
+            attempt.alarm.set(LEAVE_WITHIN);
+        }
+        let up = self.up.poll_up(cx, client, instance)?;
+        let down = self.poll_down(cx, client, instance)?;
+        if self.leave == Leave::No {
+            if up.is_ready() && down.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let moved = (self.up.relay.moved(), self.down.relay.moved());
+            if self.seen.replace(moved) != Some(moved) {
+                attempt.alarm.set(attempt.timeouts.tunnel_idle);
+            }
+        } else {
+            let before = self.leave;
+            let has_said = self.poll_leave(cx, client)?.is_ready();
+            if has_said && (self.up.has_ended || self.down.has_ended) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.leave != before {
+                // What the instance says goes another way now: looks there at once.
+                cx.waker().wake_by_ref();
+            }
+        }
+        attempt.alarm.poll(cx).map(Ok)
+    }
+
+    fn poll_down<C: Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+        instance: &mut Conn,
+    ) -> Poll<Result<(), Failed>> {
+        let sink = match (self.leave, &mut self.frames) {
+            (Leave::Saying(_) | Leave::Said, _) | (Leave::Called, None) => {
+                return self.down.poll(cx, instance, &mut Nowhere);
+            }
+            (Leave::Called, Some(frames)) => {
+                ToClient { client, frames: Some(frames), is_last: true }
+            }
+            (Leave::No, frames) => ToClient { client, frames: frames.as_mut(), is_last: false },
+        };
+        self.down.poll(cx, instance, &mut { sink })
+    }
+
+    /// Says to the client that it has to leave. Ready once it was said, or there is no way to.
+    fn poll_leave<C: Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+    ) -> Poll<Result<(), Failed>> {
+        let Some(frames) = &self.frames else {
+            // No protocol that we know how to end.
+            (self.up.has_ended, self.down.has_ended) = (true, true);
+            return Poll::Ready(Ok(()));
+        };
+        let gone = |_| cut(Side::Client, Fault::ClientGone);
+        loop {
+            match self.leave {
+                Leave::No => return Poll::Pending,
+                Leave::Called if !frames.is_between() => return Poll::Pending,
+                Leave::Called => self.leave = Leave::Saying(0),
+                Leave::Saying(said) if said < GOING_AWAY.len() => {
+                    let taken = ready!(client.poll_send(cx, &GOING_AWAY[said..])).map_err(gone)?;
+                    self.leave = Leave::Saying(said + taken);
+                }
+                Leave::Saying(_) => {
+                    ready!(client.poll_flush(cx)).map_err(gone)?;
+                    self.leave = Leave::Said;
+                }
+                Leave::Said => return Poll::Ready(Ok(())),
+            }
+        }
+    }
 }
 
 /// One direction, from its first byte to the end that was passed on.
@@ -74,40 +189,27 @@ impl Direction {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut C,
-        instance: &mut wire::h1::Conn,
+        instance: &mut Conn,
     ) -> Poll<Result<(), Failed>> {
-        if self.has_ended {
-            return Poll::Ready(Ok(()));
-        }
-        let polled =
-            self.relay.poll(cx, client, &mut HalfClosed(instance, wire::h1::Conn::poll_shutdown));
-        self.ended(polled)
+        self.poll(cx, client, &mut ToInstance(instance))
     }
 
-    fn poll_down<C: Client>(
+    fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        instance: &mut wire::h1::Conn,
-        client: &mut C,
+        source: &mut impl wire::body::Source,
+        sink: &mut impl Sink,
     ) -> Poll<Result<(), Failed>> {
         if self.has_ended {
             return Poll::Ready(Ok(()));
         }
-        let polled = self.relay.poll(cx, instance, &mut HalfClosed(client, C::poll_close_half));
-        self.ended(polled)
-    }
-
-    fn ended(&mut self, polled: Poll<Result<(), (Side, Error)>>) -> Poll<Result<(), Failed>> {
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => {
+        match ready!(self.relay.poll(cx, source, sink)) {
+            Ok(()) => {
                 self.has_ended = true;
                 Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err((Side::Client, _))) => {
-                Poll::Ready(Err(cut(Side::Client, Fault::ClientGone)))
-            }
-            Poll::Ready(Err((Side::Instance, _))) => {
+            Err((Side::Client, _)) => Poll::Ready(Err(cut(Side::Client, Fault::ClientGone))),
+            Err((Side::Instance, _)) => {
                 let mut failed = cut(Side::Instance, Fault::UpstreamTruncated);
                 // Either side may end a tunnel as it likes.
                 failed.blames_instance = false;
@@ -118,13 +220,10 @@ impl Direction {
     }
 }
 
-/// A sink whose body ends with the end of its half of the stream.
-struct HalfClosed<'a, S, F>(&'a mut S, F);
+/// The way to the instance, which ends with the end of its half of the stream.
+struct ToInstance<'a>(&'a mut Conn);
 
-impl<S: Sink, F> Sink for HalfClosed<'_, S, F>
-where
-    F: Fn(&mut S, &mut Context<'_>) -> Poll<Result<(), Error>>,
-{
+impl Sink for ToInstance<'_> {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
         self.0.poll_send(cx, data)
     }
@@ -134,7 +233,65 @@ where
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>, _: Option<&Fields>) -> Poll<Result<(), Error>> {
-        (self.1)(self.0, cx)
+        self.0.poll_shutdown(cx)
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        None
+    }
+}
+
+/// The way to the client, likewise, where frames are followed if there are any.
+struct ToClient<'a, C> {
+    client: &'a mut C,
+    frames: Option<&'a mut Frames>,
+    /// Whether nothing is passed on beyond the end of a frame.
+    is_last: bool,
+}
+
+impl<C: Client> Sink for ToClient<'_, C> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        let Some(frames) = &mut self.frames else { return self.client.poll_send(cx, data) };
+        let data = match self.is_last {
+            true => &data[..frames.until_between(data)],
+            false => data,
+        };
+        if data.is_empty() {
+            // Whoever polls sees to it that it goes on.
+            return Poll::Pending;
+        }
+        let taken = ready!(self.client.poll_send(cx, data))?;
+        frames.follow(&data[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.client.poll_flush(cx)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>, _: Option<&Fields>) -> Poll<Result<(), Error>> {
+        self.client.poll_close_half(cx)
+    }
+
+    fn sink_conn(&mut self) -> Option<&mut Conn> {
+        None
+    }
+}
+
+/// Where goes what nobody is to see any more.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn poll_send(&mut self, _: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
+        Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_finish(&mut self, _: &mut Context<'_>, _: Option<&Fields>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn sink_conn(&mut self) -> Option<&mut Conn> {

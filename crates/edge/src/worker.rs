@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use model::{Generation, InstanceName, ServiceName};
+use model::{Drain, Generation, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
 use tokio::runtime::LocalOptions;
@@ -15,10 +15,10 @@ use tokio::sync::{Notify, mpsc};
 use wire::buffer::Pool;
 
 use crate::accept;
-use crate::age;
 use crate::claim::Ledger;
 use crate::live::Live;
 use crate::member::Member;
+use crate::open;
 use crate::parking::Lot;
 use crate::request_id::RequestIds;
 use crate::snapshot::{Leases, Local, Snapshot};
@@ -93,10 +93,12 @@ pub(crate) enum Order {
     /// Say that a drain may have come to its end. A worker that has read this says so by itself
     /// whenever a claim ends that somebody waits for.
     TellDrained,
-    /// Tell how old the oldest claim on each instance is.
-    TellAges(mpsc::UnboundedSender<age::Answer>),
-    /// Take nothing new, and end what is idle.
-    Drain,
+    /// Tell what is open on each instance.
+    TellOpen(mpsc::UnboundedSender<open::Answer>),
+    /// Let what need not ever end leave this instance, which gets nothing new.
+    Depart(Arc<Live>, Drain),
+    /// Take nothing new, end what is idle, and let what need not ever end leave within this time.
+    Drain(Duration),
     /// End at once.
     Stop,
 }
@@ -122,6 +124,8 @@ pub(crate) struct Worker {
     core: Core,
     current: RefCell<Option<Rc<Local>>>,
     members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
+    /// Instances that are to go.
+    departing: RefCell<Vec<Weak<Member>>>,
     log: RefCell<Option<LogWriter>>,
     is_draining: Cell<bool>,
 }
@@ -153,6 +157,7 @@ impl Worker {
             core: Core { leases },
             current: RefCell::new(None),
             members: RefCell::default(),
+            departing: RefCell::default(),
             log: RefCell::new(log),
             is_draining: Cell::new(false),
         }))
@@ -213,21 +218,39 @@ impl Worker {
         member
     }
 
-    /// How old the oldest claim is on each instance that has one.
-    fn ages(&self) -> age::Answer {
+    /// What is open on each instance that has anything.
+    fn open(&self) -> open::Answer {
         let now = self.wheel.now();
         let members = self.members.borrow();
         let members = members.values().filter_map(Weak::upgrade);
-        let age = |member: Rc<Member>| {
-            Some((age::key(&member.live), now.saturating_sub(member.oldest()?)))
-        };
-        members.filter_map(age).collect()
+        members.filter_map(|it| Some((open::key(&it.live), it.open(now)?))).collect()
     }
 
-    fn drain(&self) {
+    fn depart(&self, live: &Arc<Live>, drain: Drain) {
+        let member = self.members.borrow().get(&open::key(live)).and_then(Weak::upgrade);
+        let Some(member) = member.filter(|member| Arc::ptr_eq(&member.live, live)) else { return };
+        member.lasting.depart(self.wheel.now(), drain, false);
+        self.departing.borrow_mut().push(Rc::downgrade(&member));
+    }
+
+    fn drain(&self, limit: Duration) {
         self.is_draining.set(true);
         self.lot.clear();
+        for member in self.members.borrow().values().filter_map(Weak::upgrade) {
+            member.lasting.depart(self.wheel.now(), Drain::all(limit), true);
+            self.departing.borrow_mut().push(Rc::downgrade(&member));
+        }
         self.wheel.wake_all();
+    }
+
+    /// Lets those leave whose turn it is.
+    fn call(&self) {
+        if self.departing.borrow().is_empty() {
+            return;
+        }
+        let now = self.wheel.now();
+        let is_going = |member: &Weak<Member>| member.upgrade().is_some_and(|it| it.call(now));
+        self.departing.borrow_mut().retain(is_going);
     }
 
     fn sweep(&self) {
@@ -257,6 +280,7 @@ impl Worker {
         loop {
             ticks.tick().await;
             self.wheel.turn();
+            self.call();
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(4)
                 && let Some(log) = &mut *self.log.borrow_mut()
@@ -291,10 +315,11 @@ pub(crate) fn run(
                 }
                 Order::TellDrained => worker.shared.tell_drained(),
                 // Whoever asked may have lost patience.
-                Order::TellAges(tell) => drop(tell.send(worker.ages())),
-                Order::Drain => {
+                Order::TellOpen(tell) => drop(tell.send(worker.open())),
+                Order::Depart(live, drain) => worker.depart(&live, drain),
+                Order::Drain(limit) => {
                     doors.close();
-                    worker.drain();
+                    worker.drain(limit);
                 }
                 Order::Stop => break,
             }

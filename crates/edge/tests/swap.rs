@@ -178,12 +178,14 @@ fn stopping_ends_idle_connections_and_lets_open_exchanges_finish() {
 }
 
 #[test]
-fn the_age_of_the_oldest_is_told_tunnels_included() {
+fn what_is_open_is_told_by_kind_with_the_age_of_the_oldest() {
     let upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
     let tunnel = Origin::start(move |_| vec![Step::send(upgrade), Step::Echo, Step::Close]);
     let edge = TestEdge::start(&[tunnel.address()]);
     let live = edge.live(tunnel.address());
-    let age = || runtime().block_on(edge.edge.ages()).of(&live.service, &live.name, live.address);
+    let open_on =
+        || runtime().block_on(edge.edge.open()).of(&live.service, &live.name, live.address);
+    let age = || open_on().map(|open| open.oldest);
     assert_eq!(age(), None, "nothing is open");
     let open = || {
         let mut client = RawClient::connect(edge.address());
@@ -197,6 +199,8 @@ fn the_age_of_the_oldest_is_told_tunnels_included() {
     // Enough for both workers to have one.
     let others: Vec<_> = (0..16).map(|_| open()).collect();
     assert!(age() >= Some(old), "the oldest counts, not the last");
+    let told = open_on().unwrap();
+    assert_eq!((told.tunnels, told.requests, told.total()), (17, 0, 17));
     drop(first);
     eventually("the oldest has ended", || live.in_flight() == 16);
     assert!(age() < Some(old));

@@ -11,11 +11,61 @@ pub struct Deploy {
     /// From an instance's start to its first passed check.
     pub ready_timeout: Duration,
     /// What open exchanges get before an old instance is told to stop.
-    pub drain: Duration,
+    pub drain: Drain,
     /// After the full shift the old release stays warm for so long, and the new one is watched.
     pub bake: Duration,
     /// What decides whether the new release stays.
     pub judge: Judge,
+}
+
+/// What an exchange is to an instance that is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExchangeKind {
+    /// A request and its answer.
+    Request,
+    /// A request whose body is long, or of no stated length.
+    Upload,
+    /// An answer of server-sent events.
+    Stream,
+    /// An upgraded connection, as of a WebSocket.
+    Tunnel,
+}
+
+impl ExchangeKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Request, Self::Upload, Self::Stream, Self::Tunnel];
+}
+
+/// What exchanges that are open on an instance get before it is told to stop, each kind for itself.
+/// Requests and uploads are left to end by themselves; streams and tunnels, which need not ever
+/// end, are closed within their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// A request and its answer.
+    pub requests: Duration,
+    /// A request whose body is long, or of no stated length.
+    pub uploads: Duration,
+    /// An answer of server-sent events.
+    pub streams: Duration,
+    /// An upgraded connection, as of a WebSocket.
+    pub tunnels: Duration,
+}
+
+impl Drain {
+    /// The same time for every kind.
+    pub const fn all(time: Duration) -> Self {
+        Self { requests: time, uploads: time, streams: time, tunnels: time }
+    }
+
+    /// The time that `kind` gets.
+    pub fn of(&self, kind: ExchangeKind) -> Duration {
+        match kind {
+            ExchangeKind::Request => self.requests,
+            ExchangeKind::Upload => self.uploads,
+            ExchangeKind::Stream => self.streams,
+            ExchangeKind::Tunnel => self.tunnels,
+        }
+    }
 }
 
 /// In which way traffic goes from the old release to the new one.
@@ -99,7 +149,7 @@ impl Default for Deploy {
         Self {
             strategy: Strategy::Rolling { surge: Surge::Count(NonZeroU32::MIN) },
             ready_timeout: Duration::from_secs(60),
-            drain: Duration::from_secs(30),
+            drain: Drain::all(Duration::from_secs(30)),
             bake: Duration::from_secs(30),
             judge: Judge::default(),
         }

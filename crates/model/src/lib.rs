@@ -14,7 +14,7 @@ pub mod run;
 pub mod server;
 pub mod service;
 
-pub use deploy::{Deploy, Judge, LittleData, Step, Strategy, Surge};
+pub use deploy::{Deploy, Drain, ExchangeKind, Judge, LittleData, Step, Strategy, Surge};
 pub use diff::Diff;
 pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 pub use intent::Intent;

@@ -51,6 +51,8 @@ endings! {
     Respond = "respond" by Nobody,
     /// An upgraded connection was carried to its end.
     Tunnel = "tunnel_closed" by Nobody,
+    /// An event stream or an upgraded connection was closed because its instance was to go.
+    Moved = "moved" by Nobody,
     /// Not HTTP, or framing that could be read two ways.
     BadRequest = "bad_request" by Client,
     /// Too many or too large headers.

@@ -8,8 +8,8 @@ use admin::{Client, Instance};
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
-use crate::quantity::{self, counted, rough};
+use crate::quantity;
+use crate::{open, output};
 
 /// How often it is asked whether something is still open.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -72,7 +72,7 @@ async fn wait(
     let begin = Instant::now();
     while stands.in_flight > 0 {
         if begin.elapsed() >= limit {
-            let open = counted(stands.in_flight as usize, "request");
+            let open = open::told(&stands).unwrap_or_default();
             return Err(Failure::StillOpen { open, waited: limit });
         }
         tokio::time::sleep(ASK_EVERY.min(limit)).await;
@@ -88,16 +88,8 @@ async fn wait(
 
 fn describe(service: &str, stands: &Instance) -> String {
     let name = &stands.name;
-    match (stands.in_flight, stands.oldest_s) {
-        (0, _) => format!("{service} {name} is drained: nothing is open on it\n"),
-        (open, oldest) => {
-            let open = counted(open as usize, "request");
-            let oldest = Duration::from_secs_f64(oldest.unwrap_or_default().max(0.0));
-            let age = match oldest.as_secs() {
-                0 => String::new(),
-                seconds => format!(", the oldest for {}", rough(Duration::from_secs(seconds))),
-            };
-            format!("{service} {name} gets nothing new; {open} still open{age}\n")
-        }
+    match open::told(stands) {
+        None => format!("{service} {name} is drained: nothing is open on it\n"),
+        Some(open) => format!("{service} {name} gets nothing new; still open: {open}\n"),
     }
 }

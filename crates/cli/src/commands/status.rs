@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::open;
 use crate::output;
 use crate::quantity::{counted, latency, percent, rate, rough};
 use crate::screen::Screen;
@@ -205,17 +206,8 @@ fn why(instance: &Instance) -> String {
         reason => format!("for {age}: {reason}"),
     };
     if instance.standing == Standing::Drained {
-        let open = match (instance.in_flight, instance.oldest_s) {
-            (0, _) => ", nothing open".to_owned(),
-            (open, None) => format!(", {open} open"),
-            (open, Some(oldest)) => {
-                format!(
-                    ", {open} open, the oldest for {}",
-                    rough(Duration::from_secs(oldest as u64))
-                )
-            }
-        };
-        why.push_str(&open);
+        let open = open::told(instance).unwrap_or_else(|| "nothing".to_owned());
+        why.push_str(&format!(", open: {open}"));
     }
     why
 }
@@ -286,7 +278,7 @@ fn colour(colour: AnsiColor) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use admin::{Access, DrainedAway, Totals};
+    use admin::{Access, DrainedAway, Open, Totals};
 
     fn instance(name: &str, standing: Standing, reason: &str) -> Instance {
         Instance {
@@ -302,6 +294,7 @@ mod tests {
             backup: false,
             in_flight: 0,
             oldest_s: None,
+            open: None,
             totals: Totals::default(),
             requests_per_s: 0.0,
             errors_per_s: 0.0,
@@ -339,6 +332,7 @@ mod tests {
         let draining = Instance {
             in_flight: 2,
             oldest_s: Some(307.4),
+            open: Some(Open { tunnels: 1, requests: 1, ..Open::default() }),
             ..instance("b:80", Standing::Drained, "drained by an operator")
         };
         let away = DrainedAway {
@@ -387,8 +381,8 @@ mod tests {
         api      10.0.0.11:8080  healthy                3          3    120  1.2 %  1.2 ms  80 ms  for 3m 12s: passed its checks
                  10.0.0.12:8080  unhealthy              1          0      0      -       -      -  for 3m 12s: connection refused
         chat     10.0.0.12:8080  unhealthy              1          0      0      -       -      -  for 3m 12s: connection refused
-        old      a:80            drained (backup)       1          0      0      -       -      -  for 3m 12s, nothing open
-                 b:80            drained                1          2      0      -       -      -  for 3m 12s: drained by an operator, 2 open, the oldest for 5m 7s
+        old      a:80            drained (backup)       1          0      0      -       -      -  for 3m 12s, open: nothing
+                 b:80            drained                1          2      0      -       -      -  for 3m 12s: drained by an operator, open: 1 tunnel and 1 request, the oldest for 5m 7s
 
         chat: no instance is healthy: traffic goes to all
         old: no instance may get traffic: requests get 503

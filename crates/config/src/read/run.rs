@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use model::{Command, Deploy, Judge, LittleData, Restart, Run, Step, Stop, Strategy, Surge};
+use model::{Command, Deploy, Drain, Judge, LittleData, Restart, Run, Step, Stop, Strategy, Surge};
 
 use super::named::named;
 use super::{distinct, file, narrow};
@@ -132,9 +132,23 @@ fn deploy(section: &Section<'_>) -> Option<Deploy> {
         "replace" => Some(Strategy::Replace),
         _ => surge.map(|surge| Strategy::Rolling { surge }),
     };
-    let (ready_timeout, drain) = (section.duration("ready_timeout"), section.duration("drain"));
+    let (ready_timeout, drain) = (section.duration("ready_timeout"), drain(section));
     let (bake, judge) = (section.duration("bake"), section.section("judge", judge));
     Some(Deploy { strategy: strategy?, ready_timeout, drain, bake, judge })
+}
+
+fn drain(section: &Section<'_>) -> Drain {
+    match section.node("drain") {
+        Some(node) if node.is_table() => node.section().map(|of| Drain {
+            requests: of.duration("requests"),
+            uploads: of.duration("uploads"),
+            streams: of.duration("streams"),
+            tunnels: of.duration("tunnels"),
+        }),
+        Some(node) => node.duration().map(Drain::all),
+        None => None,
+    }
+    .unwrap_or_else(|| Deploy::default().drain)
 }
 
 fn warn_of_other_strategy(section: &Section<'_>, key: &'static str, strategy: &str) {

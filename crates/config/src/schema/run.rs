@@ -238,10 +238,11 @@ pub(crate) static DEPLOY: Table = Table {
         .aka(&["start_timeout", "startup_timeout", "deploy_timeout"]),
         Key::new(
             "drain",
-            SPAN,
+            Shape::Either(&[SPAN, Shape::Table(&DRAIN)]),
             Absent::Text("30s"),
-            "\"30s\"",
-            "What open exchanges get before an old instance is told to stop.",
+            "{ uploads = \"5m\", tunnels = \"10s\" }",
+            "What open exchanges get before an old instance is told to stop: a time for all, or one for \
+             each kind.",
         )
         .aka(&["drain_timeout"]),
         Key::new(
@@ -252,6 +253,38 @@ pub(crate) static DEPLOY: Table = Table {
             "What decides whether the new release stays.",
         )
         .aka(&["analysis", "metrics"]),
+    ],
+    later: &[],
+};
+
+const fn drain_of(name: &'static str, doc: &'static str) -> Key {
+    Key::new(name, SPAN, Absent::Text("30s"), "\"30s\"", doc)
+}
+
+pub(crate) static DRAIN: Table = Table {
+    header: "[services.NAME.deploy.drain]",
+    noun: "times to drain",
+    doc: "What open exchanges get before an old instance is told to stop, each kind for itself. It is told \
+          as soon as none is open whose time is not over.",
+    keys: &[
+        drain_of("requests", "Requests and their answers: they are left to end by themselves."),
+        drain_of(
+            "uploads",
+            "Requests with a body of more than 64 KiB or of no stated length: they are left to end by \
+             themselves.",
+        ),
+        drain_of(
+            "streams",
+            "Answers of type `text/event-stream`: they are ended between two events, one after another over \
+             this time.",
+        )
+        .aka(&["sse", "event_streams", "eventsource"]),
+        drain_of(
+            "tunnels",
+            "Upgraded connections: they are closed one after another over this time, WebSockets with 1001 \
+             (going away).",
+        )
+        .aka(&["websockets", "ws", "upgrades"]),
     ],
     later: &[],
 };

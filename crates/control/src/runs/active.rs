@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
 use edge::{ServiceLive, Split};
-use model::{InstanceName, Strategy};
+use model::{Drain, InstanceName, Strategy};
 use rollout::{News, Outcome, Rollout, Side, Tally};
 use telemetry::Counter;
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ pub(crate) struct Active {
     pub(crate) fresh: String,
     pub(crate) who: String,
     pub(crate) strategy: &'static str,
-    pub(crate) drain: Duration,
+    pub(crate) drain: Drain,
     pub(crate) began_at: SystemTime,
     began: Instant,
     /// Which release each of its instances is of.

@@ -5,6 +5,7 @@
 //! that word of an earlier run under the same name means nothing.
 
 mod active;
+mod draining;
 mod history;
 mod instance;
 mod launch;
@@ -26,6 +27,7 @@ pub use receipt::{Line, Receipt, ReleaseTally};
 pub use request::{DeployError, DeployRequest, Overrides};
 
 pub(crate) use active::{Active, Beginning, seen};
+pub(crate) use draining::drained;
 pub(crate) use instance::{Running, State};
 pub(crate) use launch::{LAST_LINES, Launching};
 pub(crate) use request::Asked;

@@ -251,7 +251,7 @@ impl InstanceWatch {
             role: self.role,
             in_flight: self.live.in_flight(),
             // Only the workers know, and they are asked once for all instances.
-            oldest: None,
+            open: None,
             totals: self.live.outcomes(),
             ejections: self.ejections,
             recent: self.window.recent(now, &self.live),

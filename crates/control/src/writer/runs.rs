@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use driver::restart::{Cause, Pace, Restarts, Standing};
 use driver::{Exit, Instance};
-use model::{Generation, InstanceName, Restart, ServiceName};
+use model::{Drain, Generation, InstanceName, Restart, ServiceName};
 use rollout::Event;
 
 use super::Writer;
-use crate::runs::{Happening, Launching, Running, ServiceRun, State, What};
+use crate::runs::{Happening, Launching, Running, ServiceRun, State, What, drained};
 use crate::task::Task;
 
 impl Writer {
@@ -311,8 +311,8 @@ impl Writer {
     }
 
     /// Waits beside the loop until nothing reaches an instance that gets nothing new from the current
-    /// generation on, or until `drain` is over.
-    pub(super) fn bar(&mut self, service: &ServiceName, instance: &InstanceName, drain: Duration) {
+    /// generation on, or nothing whose time to `drain` is not over.
+    pub(super) fn bar(&mut self, service: &ServiceName, instance: &InstanceName, drain: Drain) {
         let (generation, drains) = (self.edge.generation(), self.edge.drains());
         let tell = self.runs.tell.clone();
         let running = self.running(service, instance);
@@ -324,13 +324,12 @@ impl Writer {
             start: running.start,
             what: What::Unreachable(generation),
         };
+        if let Some(live) = &live {
+            self.edge.depart(live, drain);
+        }
         tokio::spawn(async move {
             if let Some(live) = live {
-                let proved = drains.unreachable(&live, generation);
-                if tokio::time::timeout(drain, proved).await.is_err() {
-                    let (instance, open) = (&live.name, live.in_flight());
-                    tracing::warn!(%instance, open, "time to drain is over, what is open is cut");
-                }
+                drained(&drains, &live, generation, drain).await;
             }
             let _ = tell.send(happening);
         });

@@ -16,12 +16,12 @@ use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status, chain
 use crate::{instances, scrape};
 
 impl Writer {
-    /// Tells how everything stands, once the workers have told how old what is open is: beside the
-    /// loop, which waits for no worker.
+    /// Tells how everything stands, once the workers have told what is open: beside the loop,
+    /// which waits for no worker.
     pub(super) fn tell_status(&self, reply: Reply<Status>) {
-        let (mut status, ages) = (self.status(), self.edge.ages());
+        let (mut status, opens) = (self.status(), self.edge.open());
         tokio::spawn(async move {
-            status.age(&ages.await);
+            status.tell_open(&opens.await);
             // Whoever asked may be gone.
             let _ = reply.send(status);
         });
@@ -34,11 +34,11 @@ impl Writer {
         stands: Result<InstanceStatus, InstanceError>,
         reply: Reply<Result<InstanceStatus, InstanceError>>,
     ) {
-        let ages = self.edge.ages();
+        let opens = self.edge.open();
         tokio::spawn(async move {
             let mut stands = stands;
             if let Ok(instance) = &mut stands {
-                instance.age(&service, &ages.await);
+                instance.tell_open(&service, &opens.await);
             }
             let _ = reply.send(stands);
         });

@@ -31,11 +31,12 @@ async fn a_drained_instance_gets_nothing_new_and_loses_nothing_open() {
     assert_eq!((drained.standing, drained.access), (Standing::Drained, Access::Barred));
     assert_eq!(drained.in_flight, 1);
     let older = |status: &control::Status| {
-        instance(status, &name).oldest.is_some_and(|age| age >= Duration::from_millis(200))
+        let open = instance(status, &name).open;
+        open.is_some_and(|open| open.requests == 1 && open.oldest >= Duration::from_millis(200))
     };
     let status = bench.until("what is open grows old", older).await;
     let idle = other.address.to_string();
-    assert_eq!(instance(&status, &idle).oldest, None, "nothing is open on the other");
+    assert_eq!(instance(&status, &idle).open, None, "nothing is open on the other");
     for _ in 0..20 {
         assert_eq!(bench.get().await, (200, "other".into()));
     }
@@ -44,7 +45,7 @@ async fn a_drained_instance_gets_nothing_new_and_loses_nothing_open() {
     one.hold(false);
     let status =
         bench.until("nothing in flight", |status| instance(status, &name).in_flight == 0).await;
-    assert_eq!(instance(&status, &name).oldest, None);
+    assert_eq!(instance(&status, &name).open, None);
     for answer in open {
         assert_eq!(answer.await.unwrap().unwrap().0, 200);
     }
