@@ -72,7 +72,11 @@ impl Authority {
         config
     }
 
-    fn issue(&self, names: &[&str]) -> Files {
+    /// A new certificate for these names, in files that last as long as the authority.
+    ///
+    /// # Panics
+    /// When a name is none.
+    pub fn issue(&self, names: &[&str]) -> Files {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key can be drawn");
         let params = CertificateParams::new(names).expect("they are names");

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod deploy;
+mod deploys;
 mod drain;
 mod explain;
 mod help;

@@ -1,0 +1,132 @@
+//! A running `plimsoll` with a service of instances that are this test program, and what can be
+//! done to it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use serde_json::Value;
+use testkit::tls::Authority;
+
+use super::instance;
+use crate::sandbox::{Ended, Running, Sandbox};
+
+/// Longer than anything takes that is waited for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(super) struct House {
+    pub(super) sandbox: Sandbox,
+    pub(super) running: Running,
+    authority: Authority,
+    text: String,
+    reloads: usize,
+}
+
+impl House {
+    /// With a service `api` of release `1`, and `more` said of it. Its first release serves.
+    pub(super) fn new(more: &str) -> Self {
+        let authority = Authority::default();
+        let sandbox = Sandbox::new("");
+        let wire::tls::Files { cert, key } = authority.issue(&["test"]);
+        let text = format!(
+            "drain = \"15s\"\n[log]\naccess = \"access.log\"\n\
+             [listeners.web]\nbind = \"127.0.0.1:0\"\nlimits = {{ body = \"50MiB\" }}\n\
+             [listeners.secure]\nbind = \"127.0.0.1:0\"\n\
+             tls = {{ certificates = [{{ cert = {cert:?}, key = {key:?} }}] }}\n\
+             [[routes]]\nto = \"api\"\n\
+             [services.api]\n{}version = \"1\"\n\
+             health = {{ path = \"/health\", interval = \"100ms\" }}\n\
+             queue = {{ timeout = \"30s\" }}\nstop = {{ timeout = \"3s\" }}\n{more}",
+            instance::configuration(&sandbox.path().join("journal"))
+        );
+        sandbox.write(&text);
+        let running = sandbox.run();
+        let house = Self { sandbox, running, authority, text, reloads: 0 };
+        house.settled();
+        house
+    }
+
+    /// Where instances write what they begin to work on.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.sandbox.path().join("journal")
+    }
+
+    pub(super) fn secure(&self) -> SocketAddr {
+        let status = self.status();
+        let listeners = status["listeners"].as_array().unwrap();
+        let secure = listeners.iter().find(|it| it["name"] == "secure").unwrap();
+        secure["addresses"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::new(self.authority.client(&[]))
+    }
+
+    pub(super) fn status(&self) -> Value {
+        serde_json::from_str(&self.sandbox.plimsoll(&["status", "--json"]).stdout).unwrap()
+    }
+
+    /// The words of `plimsoll status --json` on the service.
+    pub(super) fn service(&self) -> Value {
+        self.status()["services"][0].clone()
+    }
+
+    /// Waits until `condition` holds of the service.
+    pub(super) fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let service = self.service();
+            if condition(&service) {
+                return service;
+            }
+            assert!(Instant::now() < deadline, "waited for {what}: {service:#}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until one release runs and no deploy does; says which.
+    pub(super) fn settled(&self) -> String {
+        let service = self.until("one release alone", |service| {
+            let release = &service["run"]["release"];
+            let mut instances = service["instances"].as_array().unwrap().iter();
+            instances.len() > 0
+                && instances.all(|it| it["release"] == *release && it["standing"] == "healthy")
+                && service["run"]["deploy"].is_null()
+                && service["run"]["waiting"].as_array().unwrap().is_empty()
+        });
+        service["run"]["release"].as_str().unwrap().to_owned()
+    }
+
+    /// Takes a changed file up.
+    pub(super) fn reload(&mut self) {
+        self.reloads += 1;
+        let route =
+            format!("[[routes]]\npath = \"/r{}\"\nrespond = {{ status = 204 }}\n", self.reloads);
+        self.sandbox.write(&format!("{}{route}", self.text));
+        self.done(&["reload"]);
+    }
+
+    /// Runs a command that has to succeed.
+    pub(super) fn done(&self, arguments: &[&str]) -> Ended {
+        let ended = self.sandbox.plimsoll(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:#?}");
+        ended
+    }
+
+    /// Deploys, waits for the end, and gives the exit code and the receipt.
+    pub(super) fn deploy(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let ended = self.sandbox.plimsoll(&[&["deploy", "api"], arguments, &["--json"]].concat());
+        let last = ended.stdout.lines().last().unwrap_or_default();
+        let receipt = serde_json::from_str(last);
+        (ended.code, receipt.unwrap_or_else(|error| panic!("{error}: {ended:#?}")))
+    }
+
+    /// The same, for a deploy that has to succeed and to be seen by nobody.
+    pub(super) fn promoted(&self, arguments: &[&str]) {
+        let (code, receipt) = self.deploy(arguments);
+        assert_eq!((code, &receipt["outcome"]), (Some(0), &"promoted".into()), "{receipt:#}");
+        assert_eq!(receipt["failed"], 0, "{receipt:#}");
+    }
+}
