@@ -76,9 +76,9 @@ impl Server {
         self.version == nature
     }
 
-    /// The share of its requests that a release treats in its bad way, as `5` of `closes-5%`.
+    /// The share of its requests that a release treats in its bad way, as `5` of `closes-5pct`.
     fn chance_of(&self, nature: &str) -> bool {
-        let percent = self.version.strip_prefix(nature).and_then(|rest| rest.strip_suffix('%'));
+        let percent = self.version.strip_prefix(nature).and_then(|rest| rest.strip_suffix("pct"));
         percent.is_some_and(|percent| fastrand::f64() * 100.0 < percent.parse().unwrap())
     }
 

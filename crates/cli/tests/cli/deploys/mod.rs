@@ -2,6 +2,7 @@
 //! and everything at once in any order.
 
 mod account;
+mod bad;
 mod clients;
 mod house;
 mod instance;

@@ -1,0 +1,182 @@
+//! Releases that are bad, each in its own way: taken back with the right reason, before users have
+//! felt more of it than docs/reliability.md states.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::house::House;
+
+/// Requests a second.
+const RATE: u32 = 200;
+/// What the new release gets of them while it is watched.
+const CANARY: [&str; 4] = ["--strategy", "canary", "--steps", "20% 60s"];
+/// What users may feel of a bad release, stated in docs/reliability.md: some ten failures until it is
+/// certain, and what the release fails within the second that it takes to see and to turn back.
+const CERTAIN: u64 = 15;
+
+/// Asks for `/` and `/route` in turn.
+struct Asking;
+
+impl Workload for Asking {
+    fn request(&self, number: u64) -> Request<Full<Bytes>> {
+        let path = if number.is_multiple_of(2) { "/" } else { "/route" };
+        Request::get(path).header("host", "test").body(Full::default()).unwrap()
+    }
+
+    fn judge(&self, _: u64, answer: &Response<Bytes>) -> Result<String, Wrong> {
+        match (answer.status(), answer.headers().get("x-release")) {
+            (StatusCode::OK, Some(release)) => Ok(release.to_str().unwrap().to_owned()),
+            (status, _) => Err(Wrong(status.to_string())),
+        }
+    }
+}
+
+/// Steady users of a house, while `act` is done to it.
+fn with_users<T>(house: &House, act: impl FnOnce() -> T) -> (T, Tally) {
+    let runtime = Runtime::new().unwrap();
+    let rate = Rate(NonZeroU32::new(RATE).unwrap());
+    let plan = Plan { address: house.running.address, rate, timeout: Duration::from_secs(40) };
+    let users = runtime.block_on(async { OpenLoop::start(plan, Asking) });
+    let done = act();
+    (done, runtime.block_on(users.stop()))
+}
+
+fn house() -> House {
+    // In two seconds a good instance is up many times over.
+    House::new("replicas = 2\ndeploy = { bake = \"1s\", ready_timeout = \"2s\" }\n")
+}
+
+/// Deploys `release`, which fails `share` of its requests: it is taken back, for this reason.
+fn is_taken_back(release: &str, how: &[&str], share: f64, reason: &str) -> Value {
+    let house = house();
+    let ((code, receipt), users) = with_users(&house, || house.deploy(&[&[release], how].concat()));
+    assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
+    let said = receipt["reason"].as_str().unwrap();
+    assert!(said.contains(reason), "{said}");
+    let certain = if share > 0.0 { CERTAIN } else { 0 };
+    let of_traffic = if how.contains(&"canary") { 0.2 } else { 1.0 };
+    let bound = certain + (f64::from(RATE) * of_traffic * share).ceil() as u64;
+    assert!(users.failed() <= bound, "more than {bound}: {:?}\n{receipt:#}", users.failures());
+    assert_eq!(receipt["failed"], users.failed(), "users and receipt agree: {receipt:#}");
+    assert_eq!(house.settled(), "1");
+    assert_eq!(house.sandbox.instances().len(), 2, "nothing of it is left");
+    tell(release, &receipt, &users);
+    receipt
+}
+
+/// As it stands in docs/reliability.md.
+#[expect(clippy::print_stdout, reason = "what was counted is what it is run for")]
+fn tell(release: &str, receipt: &Value, users: &Tally) {
+    let (failed, sent, took) = (users.failed(), users.sent(), receipt["took_s"].as_f64().unwrap());
+    let reason = receipt["reason"].as_str().unwrap_or("promoted");
+    println!("| {release} | {reason} | {failed} of {sent} | {took:.1} s |");
+}
+
+#[test]
+fn one_that_exits_at_once() {
+    is_taken_back("exits", &[], 0.0, "exited with code 3");
+}
+
+#[test]
+fn one_that_never_listens() {
+    is_taken_back("deaf", &[], 0.0, "passed no check within 2s");
+}
+
+#[test]
+fn one_that_listens_and_hangs() {
+    is_taken_back("hangs", &[], 0.0, "passed no check within 2s");
+}
+
+#[test]
+fn one_that_is_healthy_and_fails_everything() {
+    is_taken_back("500-on-all", &CANARY, 1.0, "worse: it failed");
+}
+
+#[test]
+fn one_that_fails_everything_and_is_rolled_out_at_once() {
+    is_taken_back(
+        "500-on-all",
+        &["--strategy", "blue-green", "--bake", "60s"],
+        1.0,
+        "worse: it failed",
+    );
+}
+
+#[test]
+fn one_that_fails_on_one_route() {
+    is_taken_back("500-on-route", &CANARY, 0.5, "worse: it failed");
+}
+
+#[test]
+fn one_that_fails_a_few() {
+    // No more than the limit allows: it is worse than the old one, which fails none beside it.
+    let beside = ["--strategy", "canary", "--steps", "50% 2m"];
+    is_taken_back("500-on-1pct", &beside, 0.01, "the old release 0 of");
+}
+
+#[test]
+fn one_that_is_twice_as_slow() {
+    is_taken_back("slow-2", &CANARY, 0.0, "worse: its 95th percentile");
+}
+
+#[test]
+fn one_that_dies_after_a_while() {
+    // What it was working on when it died is asked of another.
+    is_taken_back("dies-3", &CANARY, 0.0, "exited with code 7");
+}
+
+#[test]
+fn one_that_breaks_off_its_answers() {
+    is_taken_back("truncates-30pct", &CANARY, 0.3, "worse: it failed");
+}
+
+#[test]
+fn one_that_closes_connections_at_random_is_felt_by_nobody() {
+    let house = house();
+    let ((), users) = with_users(&house, || house.promoted(&["closes-10pct", "--bake", "2s"]));
+    assert_eq!(users.failed(), 0, "{:?}", users.failures());
+    assert!(users.answered_by("closes-10pct") > 100);
+}
+
+#[test]
+fn one_that_does_not_stop_when_it_is_asked_to_is_felt_by_nobody() {
+    let house = house();
+    let (took, users) = with_users(&house, || {
+        house.promoted(&["stubborn", "--bake", "0s"]);
+        let began = Instant::now();
+        house.promoted(&["2", "--bake", "0s"]);
+        began.elapsed()
+    });
+    assert!(took >= Duration::from_secs(3), "it gets its time: {took:?}");
+    assert_eq!(users.failed(), 0, "{:?}", users.failures());
+    assert_eq!(house.settled(), "2");
+    assert_eq!(house.sandbox.instances().len(), 2, "it is killed in the end");
+}
+
+#[test]
+fn one_that_starts_slowly_is_waited_for() {
+    let house =
+        House::new("replicas = 1\ndeploy = { bake = \"500ms\", ready_timeout = \"60s\" }\n");
+    let ((), users) = with_users(&house, || house.promoted(&["slow-start-3"]));
+    assert_eq!(users.failed(), 0, "{:?}", users.failures());
+}
+
+#[test]
+fn one_of_which_too_little_is_known_is_held() {
+    let house = House::new(
+        "replicas = 1\ndeploy = { bake = \"1s\", judge = { little_data = \"hold\" } }\n",
+    );
+    house.done(&["deploy", "api", "500-on-all", "--no-wait"]);
+    house.until("the hold", |service| service["run"]["deploy"]["is_paused"] == true);
+    let verdict = house.service()["run"]["deploy"]["verdict"].to_string();
+    assert!(verdict.contains("not enough data"), "{verdict}");
+    house.done(&["abort", "api"]);
+    assert_eq!(house.settled(), "1");
+}
