@@ -59,6 +59,35 @@ struct Open {
     connection: Option<Connection>,
     /// No process may be written down any more.
     is_sealed: bool,
+    crash: Option<CrashPoint>,
+}
+
+/// Where this process is to end as if it were killed, so that what the next start makes of it can be
+/// seen: before or after one of the journal's writes, which are the boundaries of all that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrashPoint {
+    /// So many boundaries are left alone: there is one before and one after each write.
+    pub after: u64,
+}
+
+impl Open {
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        self.boundary();
+        let outcome = work(self.connection.as_ref().ok_or(JournalError::Closed)?);
+        self.boundary();
+        Ok(outcome?)
+    }
+
+    fn boundary(&mut self) {
+        match &mut self.crash {
+            Some(CrashPoint { after: 0 }) => std::process::abort(),
+            Some(crash) => crash.after -= 1,
+            None => {}
+        }
+    }
 }
 
 /// A deploy as it is remembered.
@@ -89,13 +118,13 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be read, or is of a later version.
-    pub(crate) fn open(state_dir: &Path) -> Result<Self, JournalError> {
+    pub(crate) fn open(state_dir: &Path, crash: Option<CrashPoint>) -> Result<Self, JournalError> {
         let connection = Connection::open(state_dir.join(FILE))?;
         // What is written is on the disk when it is answered for.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         upgrade(&connection)?;
-        let open = Open { connection: Some(connection), is_sealed: false };
+        let open = Open { connection: Some(connection), is_sealed: false, crash };
         Ok(Self(Arc::new(Mutex::new(open))))
     }
 
@@ -104,6 +133,13 @@ impl Journal {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
         Ok(work(self.open_one().connection.as_ref().ok_or(JournalError::Closed)?)?)
+    }
+
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        self.open_one().write(work)
     }
 
     fn open_one(&self) -> MutexGuard<'_, Open> {
@@ -149,7 +185,7 @@ impl Journal {
 
     /// From now on `version` is meant to run.
     pub(crate) fn commit(&self, service: &ServiceName, version: &str) -> Result<(), JournalError> {
-        self.with(|db| {
+        self.write(|db| {
             db.execute(
                 "INSERT INTO service (name, version, next_number) VALUES (?1, ?2, 1)
                  ON CONFLICT (name) DO UPDATE SET version = ?2",
@@ -161,7 +197,7 @@ impl Journal {
 
     /// No instance of `service` gets a number below this any more.
     pub(crate) fn count_from(&self, service: &ServiceName, next: u64) -> Result<(), JournalError> {
-        self.with(|db| {
+        self.write(|db| {
             db.execute(
                 "INSERT INTO service (name, version, next_number) VALUES (?1, NULL, ?2)
                  ON CONFLICT (name) DO UPDATE SET next_number = max(next_number, ?2)",
@@ -173,31 +209,35 @@ impl Journal {
 
     /// This process may run from now on.
     pub(crate) fn remember(&self, record: &Record) -> Result<(), JournalError> {
-        let open = self.open_one();
-        let db =
-            open.connection.as_ref().filter(|_| !open.is_sealed).ok_or(JournalError::Closed)?;
-        db.prepare_cached(
-            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            record.service.as_str(),
-            record.instance.as_str(),
-            record.version,
-            record.port,
-            record.log.to_string_lossy(),
-            record.log_start as i64,
-            record.run,
-            record.process.pid,
-            record.process.start_ticks as i64,
-            record.process.boot_id,
-        ])?;
+        // Sealing waits for this to end, or comes first.
+        let mut open = self.open_one();
+        if open.is_sealed {
+            return Err(JournalError::Closed);
+        }
+        open.write(|db| {
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                record.service.as_str(),
+                record.instance.as_str(),
+                record.version,
+                record.port,
+                record.log.to_string_lossy(),
+                record.log_start as i64,
+                record.run,
+                record.process.pid,
+                record.process.start_ticks as i64,
+                record.process.boot_id,
+            ])
+        })?;
         Ok(())
     }
 
     /// The process of this instance is gone. One that was started since under the same name has
     /// another mark, and stays.
     pub(crate) fn forget(&self, record: &Record) -> Result<(), JournalError> {
-        self.with(|db| {
+        self.write(|db| {
             db.execute(
                 "DELETE FROM instance WHERE service = ?1 AND name = ?2 AND run = ?3",
                 params![record.service.as_str(), record.instance.as_str(), record.run],
@@ -224,7 +264,7 @@ impl Journal {
         who: &str,
         now: SystemTime,
     ) -> Result<i64, JournalError> {
-        self.with(|db| {
+        self.write(|db| {
             db.execute(
                 "INSERT INTO deploy (service, former, fresh, who, began_at)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -242,7 +282,7 @@ impl Journal {
         receipt: &str,
         now: SystemTime,
     ) -> Result<(), JournalError> {
-        self.with(|db| {
+        self.write(|db| {
             db.execute(
                 "UPDATE deploy SET ended_at = ?2, outcome = ?3, receipt = ?4 WHERE id = ?1",
                 params![id, millis(now), outcome, receipt],
@@ -253,7 +293,7 @@ impl Journal {
 
     /// Every deploy that has no end was cut short. Their numbers.
     pub(crate) fn interrupt(&self, now: SystemTime) -> Result<Vec<i64>, JournalError> {
-        self.with(|db| {
+        self.write(|db| {
             let mut update = db.prepare(
                 "UPDATE deploy SET ended_at = ?1, outcome = 'interrupted' WHERE ended_at IS NULL
                  RETURNING id",
@@ -367,7 +407,7 @@ mod tests {
     fn what_is_written_is_there_after_a_restart() {
         let room = tempfile::tempdir().unwrap();
         let api = ServiceName::from("api");
-        let journal = Journal::open(room.path()).unwrap();
+        let journal = Journal::open(room.path(), None).unwrap();
         assert_eq!(journal.service(&api).unwrap(), (None, 1));
         journal.count_from(&api, 3).unwrap();
         journal.count_from(&api, 2).unwrap();
@@ -377,7 +417,7 @@ mod tests {
         let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
         drop(journal);
 
-        let journal = Journal::open(room.path()).unwrap();
+        let journal = Journal::open(room.path(), None).unwrap();
         assert_eq!(journal.service(&api).unwrap(), (Some("1.4.1".into()), 3));
         assert_eq!(journal.services().unwrap(), ["api".into()]);
         let records = [record("api-1", "a"), record("api-2", "b")];
@@ -393,7 +433,7 @@ mod tests {
     #[test]
     fn the_release_before_is_what_was_replaced_by_the_one_that_runs() {
         let room = tempfile::tempdir().unwrap();
-        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path()).unwrap());
+        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
         for (former, fresh, outcome) in [
             (None, "1", "promoted"),
             (Some("1"), "2", "promoted"),
@@ -415,7 +455,7 @@ mod tests {
     #[test]
     fn a_later_run_under_the_same_name_is_not_forgotten() {
         let room = tempfile::tempdir().unwrap();
-        let journal = Journal::open(room.path()).unwrap();
+        let journal = Journal::open(room.path(), None).unwrap();
         journal.remember(&record("api-1", "first")).unwrap();
         journal.remember(&record("api-1", "second")).unwrap();
         journal.forget(&record("api-1", "first")).unwrap();
@@ -427,7 +467,7 @@ mod tests {
     #[test]
     fn a_sealed_journal_takes_no_process_and_still_forgets_one() {
         let room = tempfile::tempdir().unwrap();
-        let journal = Journal::open(room.path()).unwrap();
+        let journal = Journal::open(room.path(), None).unwrap();
         journal.remember(&record("api-1", "a")).unwrap();
         journal.seal();
         let refused = journal.remember(&record("api-2", "b"));
@@ -441,10 +481,10 @@ mod tests {
     #[test]
     fn a_journal_of_a_later_version_is_left_alone() {
         let room = tempfile::tempdir().unwrap();
-        drop(Journal::open(room.path()).unwrap());
+        drop(Journal::open(room.path(), None).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
         db.pragma_update(None, "user_version", 7).unwrap();
-        let error = Journal::open(room.path()).unwrap_err();
+        let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the journal is of version 7, and this Plimsoll knows only up to 1"

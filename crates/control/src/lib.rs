@@ -43,7 +43,7 @@ use wire::tls::Resumption;
 pub use certificates::BadCertificates;
 pub use explanation::{ExplainError, Explanation};
 pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
-pub use journal::{Deploy, JournalError};
+pub use journal::{CrashPoint, Deploy, JournalError};
 pub use prepare::PrepareError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
@@ -79,6 +79,8 @@ pub struct Settings {
     pub driver: Arc<dyn Driver>,
     /// Writes a receipt as it is kept.
     pub write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
+    /// Where it is to crash, for tests of what follows.
+    pub crash: Option<CrashPoint>,
 }
 
 impl Settings {
@@ -95,6 +97,7 @@ impl Settings {
             resolver: Arc::new(SystemResolver::default()),
             driver,
             write_receipt,
+            crash: None,
         }
     }
 }
@@ -152,7 +155,7 @@ impl Controller {
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
-    let Settings { file, environment, resolver, driver, write_receipt } = settings;
+    let Settings { file, environment, resolver, driver, write_receipt, crash } = settings;
     let resumption = Resumption::new()?;
     let preparation = Preparation { file, environment, resolver, resumption };
     let prepared = preparation.clone().run(Default::default()).await?;
@@ -177,7 +180,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     // The key has made the directory.
     let drains = Drains::load(&prepared.intent.server.state_dir);
     let state_dir = &prepared.intent.server.state_dir;
-    let journal = Journal::open(state_dir)?;
+    let journal = Journal::open(state_dir, crash)?;
     let legacies = find_legacies(&prepared.intent, &*driver, &journal).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
     let runs = Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt);

@@ -37,6 +37,10 @@ pub enum Event {
         /// Of the old one.
         former: Tally,
     },
+    /// It is written down that the new release is the one that runs, as [`Effect::Commit`] asks.
+    Committed,
+    /// It could not be written down; with the reason.
+    NotCommitted(String),
     /// The time that [`Rollout::next_deadline`](crate::Rollout::next_deadline) named has come.
     Tick,
     /// A person's word.
@@ -65,7 +69,8 @@ pub enum Effect {
     Traffic(Traffic),
     /// Ask an instance to stop. Nothing reaches it.
     Stop(InstanceName),
-    /// From now on the new release is the one that runs: to be written down before anything else.
+    /// From now on the new release is the one that runs: to be written down, and nothing of the old
+    /// one goes before [`Event::Committed`] says that it is.
     Commit,
     /// Something to tell.
     Tell(News),
@@ -139,6 +144,8 @@ pub enum Reason {
     NotReady(InstanceName, Duration),
     /// A person wanted it back.
     Aborted,
+    /// It could not be written down that it stays: a restart would have brought the old one.
+    NotRecorded(String),
 }
 
 /// How a rollout ended.
@@ -161,6 +168,7 @@ impl fmt::Display for Reason {
                 write!(f, "{instance} passed no check within {after:?}")
             }
             Self::Aborted => f.write_str("aborted by hand"),
+            Self::NotRecorded(why) => write!(f, "it cannot be written down that it runs: {why}"),
         }
     }
 }

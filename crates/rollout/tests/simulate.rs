@@ -35,6 +35,7 @@ struct Temper {
     start_fails: f64,
     start_hangs: f64,
     dies: f64,
+    commit_fails: f64,
     word: f64,
     fresh_errors: f64,
 }
@@ -47,6 +48,7 @@ impl World {
             start_fails: maybe(0.5),
             start_hangs: maybe(0.3),
             dies: maybe(0.1),
+            commit_fails: maybe(0.5),
             word: maybe(0.1),
             fresh_errors: maybe(0.6),
         };
@@ -88,7 +90,12 @@ impl World {
                 Effect::Stop(name) => self.stop(name),
                 Effect::Commit => {
                     assert!(!self.committed, "seed {}: committed twice", self.seed);
-                    self.committed = true;
+                    let is_full = self.chance.f64() < self.temper.commit_fails;
+                    let word = match is_full {
+                        true => Event::NotCommitted("disk full".into()),
+                        false => Event::Committed,
+                    };
+                    self.soon(50, word);
                 }
                 Effect::Tell(_) => {}
                 Effect::End(outcome) => self.outcome = Some(outcome),
@@ -134,6 +141,12 @@ impl World {
         let seed = self.seed;
         assert!(!self.reachable.contains(&name), "seed {seed}: {name} is stopped within reach");
         assert!(self.running.contains_key(&name), "seed {seed}: {name} is stopped and gone");
+        let is_old = self.running[&name] == Side::Former;
+        let may_go = self.committed
+            || self.plan.deploy.bake.is_zero()
+            || self.plan.deploy.strategy == Strategy::Replace
+            || !self.plan.former.contains(&name);
+        assert!(!is_old || may_go, "seed {seed}: {name} is stopped before that is written down");
         self.soon(3_000, Event::Gone(name));
     }
 
@@ -165,6 +178,7 @@ impl World {
             Event::Unreachable(name) => drop(self.reachable.remove(name)),
             Event::Gone(name) => drop(self.running.remove(name)),
             Event::Failed(name, _) => self.fail(&name.clone()),
+            Event::Committed => self.committed = true,
             _ => {}
         }
         let effects = self.rollout.step(self.now, event);

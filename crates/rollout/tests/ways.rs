@@ -11,6 +11,8 @@ struct Talk {
     rollout: Rollout,
     now: Duration,
     said: String,
+    /// Why nothing can be written down, if it cannot.
+    is_full: Option<&'static str>,
 }
 
 impl Talk {
@@ -18,7 +20,7 @@ impl Talk {
         let former = (1..=former).map(|number| name("api", number)).collect();
         let plan = Plan { service: "api".into(), deploy, replicas, former, next_number: 3 };
         let (rollout, effects) = Rollout::begin(plan, Duration::ZERO);
-        let mut talk = Self { rollout, now: Duration::ZERO, said: String::new() };
+        let mut talk = Self { rollout, now: Duration::ZERO, said: String::new(), is_full: None };
         talk.write(effects);
         talk
     }
@@ -27,6 +29,11 @@ impl Talk {
         let effects = self.rollout.step(self.now, event);
         self.write(effects);
         self
+    }
+
+    /// From now on nothing can be written down.
+    fn full(self, why: &'static str) -> Self {
+        Self { is_full: Some(why), ..self }
     }
 
     /// What is done about it.
@@ -69,6 +76,7 @@ impl Talk {
     }
 
     fn write(&mut self, effects: Vec<Effect>) {
+        let mut written = None;
         for effect in effects {
             let line = match effect {
                 Effect::Start(name, Side::Fresh) => format!("start {name}"),
@@ -79,13 +87,23 @@ impl Talk {
                     format!("traffic {}{}", names.join(" "), share.unwrap_or_default())
                 }
                 Effect::Stop(name) => format!("stop {name}"),
-                Effect::Commit => "commit".into(),
+                Effect::Commit => {
+                    written = Some(match self.is_full {
+                        Some(why) => Event::NotCommitted(why.into()),
+                        None => Event::Committed,
+                    });
+                    "commit".into()
+                }
                 Effect::Tell(_) => continue,
                 Effect::End(Outcome::Promoted) => "promoted".into(),
                 Effect::End(Outcome::RolledBack(reason)) => format!("rolled back: {reason}"),
                 Effect::End(Outcome::Broken(reason)) => format!("broken: {reason}"),
             };
             writeln!(self.said, "{line}").expect("a string takes everything");
+        }
+        if let Some(written) = written {
+            let effects = self.rollout.step(self.now, written);
+            self.write(effects);
         }
     }
 }
@@ -308,6 +326,22 @@ fn once_decided_nobody_changes_it() {
         .unreachable(1)
         .gone(1)
         .does(&["stop api-1", "promoted"]);
+}
+
+#[test]
+fn what_cannot_be_written_down_does_not_stay() {
+    Talk::new(deploy(Strategy::BlueGreen), 1, 1)
+        .ready(3)
+        .does(&["start api-3", "traffic api-3"])
+        .unreachable(1)
+        .sample((100, 0), (100, 0))
+        .full("disk full")
+        .waits(30)
+        .does(&["commit", "traffic api-1"])
+        .unreachable(3)
+        .does(&["stop api-3"])
+        .gone(3)
+        .does(&["rolled back: it cannot be written down that it runs: disk full"]);
 }
 
 #[test]

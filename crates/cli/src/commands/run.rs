@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use admin::{Claim, Guard, Server, Token};
 use config::{Environment, Loaded, Paint};
-use control::{After, Controller, Settings};
+use control::{After, Controller, CrashPoint, Settings};
 use driver::port::Ports;
 use driver::{Launcher, ProcessDriver};
 use model::{Admin, LogFormat};
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Leave the instances running when it ends; the next start takes them over
     #[arg(long)]
     leave: bool,
+    /// Crash at this boundary of the journal's writes, the first being 0
+    #[arg(long, hide = true)]
+    crash_after: Option<u64>,
     #[command(flatten)]
     which: Which,
 }
@@ -58,26 +61,26 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
-    let after = if options.leave { After::Leave } else { After::Stop };
-    let ended = runtime.block_on(serve(&file, &loaded, claim, level, after));
+    let ended = runtime.block_on(serve(&options, &file, &loaded, claim, level));
     // A name that is still being looked up is no reason to wait.
     runtime.shutdown_background();
     ended
 }
 
 async fn serve(
+    options: &Options,
     file: &Path,
     loaded: &Loaded,
     claim: Claim,
     level: logging::Level,
-    after: After,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen();
     let mut signals =
         signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
     let tcp = admin_on_tcp(&loaded.intent.admin)?;
     let socket = claim.path().display().to_string();
-    let controller = control::start(settings(file)).await?;
+    let crash = options.crash_after.map(|after| CrashPoint { after });
+    let controller = control::start(Settings { crash, ..settings(file) }).await?;
     let handle = controller.handle();
     tokio::spawn(level.follow(handle.intent()));
     let router = admin::router(handle.clone());
@@ -93,6 +96,7 @@ async fn serve(
     while signals.next().await == Wish::Reload {
         tokio::spawn(reload(handle.clone()));
     }
+    let after = if options.leave { After::Leave } else { After::Stop };
     let exit = drain(controller, loaded, &mut signals, after).await;
     for server in servers {
         server.stop().await;

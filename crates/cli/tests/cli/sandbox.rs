@@ -100,6 +100,22 @@ impl Sandbox {
         self.start(command)
     }
 
+    /// The same, where no file can grow over so many KiB, as if the disk were full then.
+    pub(crate) fn run_with_files_of(&self, kib: usize) -> Running {
+        let program = env!("CARGO_BIN_EXE_plimsoll");
+        // In units of 512 bytes, as POSIX has it. What is over is refused instead of punished.
+        let script = format!("trap '' XFSZ && ulimit -f {} && exec {program} run", 2 * kib);
+        let mut command = self.command(&[]);
+        let environment: Vec<_> = command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect();
+        command = Command::new("sh");
+        command.args(["-c", &script]).env_clear().envs(environment);
+        command.current_dir(self.path()).stdin(Stdio::null());
+        self.start(command)
+    }
+
     fn start(&self, mut command: Command) -> Running {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -168,6 +184,11 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for its end; gives its exit code.

@@ -64,7 +64,9 @@ fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) ->
     let health = optional(section, "health", health::check);
     let passive = passive(section);
     let queue = section.section("queue", queue);
-    if section.has("queue") && !section.has("max_connections") {
+    // Where Plimsoll runs the instances, requests wait there as well while there is none.
+    let is_used = section.has("max_connections") || section.has("command");
+    if section.has("queue") && !is_used {
         warn_of_queue(section);
     }
     let retry = section.section("retry", retry);

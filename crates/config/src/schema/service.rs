@@ -95,7 +95,8 @@ pub(crate) static SERVICE: Table = Table {
             Shape::Table(&QUEUE),
             Absent::Inner,
             "{ length = 1000, timeout = \"5s\" }",
-            "Where requests wait while all instances have their `max_connections`.",
+            "Where requests wait while all instances have their `max_connections`, or while there is none \
+             where Plimsoll runs them.",
         ),
         Key::new(
             "health",
@@ -247,7 +248,8 @@ pub(crate) static STICKY: Table = Table {
 pub(crate) static QUEUE: Table = Table {
     header: "[services.NAME.queue]",
     noun: "a queue",
-    doc: "Where requests wait while all instances have their `max_connections`.",
+    doc: "Where requests wait while all instances have their `max_connections`, or while there is none where \
+          Plimsoll runs them, as with the strategy `replace`.",
     keys: &[
         Key::new(
             "length",

@@ -125,12 +125,17 @@ impl Active {
         self.former_tally.add(former);
     }
 
-    /// Ends it, with a receipt.
-    pub(crate) fn end(self, service: &ServiceRun, outcome: Outcome, seen: (u64, u64)) -> Receipt {
+    /// Its receipt, now that it ends.
+    pub(crate) fn receipt(
+        &self,
+        service: &ServiceRun,
+        outcome: Outcome,
+        seen: (u64, u64),
+    ) -> Receipt {
         let former = self.former.clone().map(|version| (version, self.former_tally.clone()));
         let fresh = (self.fresh.clone(), self.fresh_tally.clone());
         let releases = former.into_iter().chain([fresh]);
-        let receipt = Receipt {
+        Receipt {
             id: self.id,
             service: service.service.name.clone(),
             former: self.former.clone(),
@@ -144,9 +149,12 @@ impl Active {
             releases: releases.map(|(version, tally)| ReleaseTally { version, tally }).collect(),
             requests: seen.0.saturating_sub(self.before.0),
             failed: seen.1.saturating_sub(self.before.1),
-        };
-        self.progress.send_modify(|progress| progress.receipt = Some(receipt.clone()));
-        receipt
+        }
+    }
+
+    /// Ends it: whoever follows it sees the receipt, which is the last that is told.
+    pub(crate) fn end(self, receipt: Receipt) {
+        self.progress.send_modify(|progress| progress.receipt = Some(receipt));
     }
 }
 

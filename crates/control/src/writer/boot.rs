@@ -21,7 +21,8 @@ pub(crate) struct Legacy {
 }
 
 /// Finds every process again that the journal knows. Those that are gone are forgotten, and deploys
-/// that were cut short are written down as such.
+/// that were cut short are written down as such; where that cannot be done, as on a full disk, the
+/// next start does it.
 ///
 /// # Errors
 /// When the journal cannot be read.
@@ -30,8 +31,13 @@ pub(crate) async fn find_legacies(
     driver: &dyn Driver,
     journal: &Journal,
 ) -> Result<Vec<Legacy>, JournalError> {
-    for deploy in journal.interrupt(SystemTime::now())? {
-        tracing::warn!(deploy, "deploy was cut short by a crash");
+    match journal.interrupt(SystemTime::now()) {
+        Ok(deploys) => deploys.into_iter().for_each(|deploy| {
+            tracing::warn!(deploy, "deploy was cut short by a crash");
+        }),
+        Err(error) => {
+            tracing::error!(why = chain(&error), "journal cannot be written, only read");
+        }
     }
     let mut legacies = Vec::new();
     for service in journal.services()? {
@@ -45,7 +51,7 @@ pub(crate) async fn find_legacies(
                     tracing::info!(%service, instance = %record.instance, "instance is adopted");
                     instances.push(process);
                 }
-                Ok(Adoption::Gone(_)) => journal.forget(&record)?,
+                Ok(Adoption::Gone(_)) => drop(journal.forget(&record)),
                 Err(error) => {
                     let why = chain(&error);
                     tracing::error!(%service, instance = %record.instance, why, "instance is lost");

@@ -232,7 +232,10 @@ impl Writer {
                 }
                 Effect::Traffic(traffic) => self.direct(service, &traffic),
                 Effect::Stop(instance) => self.stop_instance(service, &instance),
-                Effect::Commit => self.commit(service),
+                Effect::Commit => {
+                    let written = self.commit(service);
+                    self.tell_rollout(service, written);
+                }
                 Effect::Tell(news) => self.tell_news(service, &news),
                 Effect::End(outcome) => self.end_deploy(service, outcome),
             }
@@ -275,13 +278,16 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, service: &ServiceName) {
+    /// Writes down that the new release is the one that runs. Whether it is written.
+    fn commit(&mut self, service: &ServiceName) -> Event {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
-        let Some(active) = &run.active else { return };
-        run.version = Some(active.fresh.clone());
-        if let Err(error) = self.runs.journal.commit(service, &active.fresh) {
-            let why = chain(&error);
-            tracing::error!(%service, why, "journal cannot be written: a restart brings the old release");
+        let active = run.active.as_ref().expect("it is being deployed");
+        match self.runs.journal.commit(service, &active.fresh) {
+            Ok(()) => {
+                run.version = Some(active.fresh.clone());
+                Event::Committed
+            }
+            Err(error) => Event::NotCommitted(chain(&error)),
         }
     }
 
@@ -306,7 +312,7 @@ impl Writer {
         let seen = self.seen(service);
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let Some(active) = run.active.take() else { return };
-        let receipt = active.end(run, outcome, seen);
+        let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
         tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy is over");
         let text = (self.runs.write_receipt)(&receipt);
@@ -314,6 +320,8 @@ impl Writer {
             let why = chain(&error);
             tracing::error!(%service, why, "journal cannot be written: the receipt is lost");
         }
+        // Who has seen it may rely on its being kept.
+        active.end(receipt);
         // The file may want more or fewer than when it began.
         self.reconcile(service);
     }

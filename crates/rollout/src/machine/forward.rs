@@ -112,10 +112,17 @@ impl Rollout {
         if !self.bake().is_zero() && !self.may_go_on() {
             return false;
         }
-        self.stage = Stage::Finishing;
+        self.stage = Stage::Committing;
         self.effects.push(Effect::Commit);
-        self.tell(News::Promoted);
         true
+    }
+
+    /// It is written down that the new release stays: the old one may go.
+    pub(super) fn committed(&mut self) {
+        if self.stage == Stage::Committing {
+            self.stage = Stage::Finishing;
+            self.tell(News::Promoted);
+        }
     }
 
     /// A first release has nothing to go back to, so it is not watched.

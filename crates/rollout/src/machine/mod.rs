@@ -73,6 +73,8 @@ pub enum Stage {
         /// Since when it is watched.
         since: Duration,
     },
+    /// That the new release stays is being written down.
+    Committing,
     /// The new release stays, and the old one is going.
     Finishing,
     /// The old release is coming back.
@@ -157,7 +159,9 @@ impl Rollout {
     /// runs: it serves and is no part of what is being decided.
     pub fn keeps(&self, name: &InstanceName) -> bool {
         match (self.fresh.phase(name), self.former.phase(name)) {
-            (Some(_), _) => matches!(self.stage, Stage::Finishing | Stage::Ended(_)),
+            (Some(_), _) => {
+                matches!(self.stage, Stage::Committing | Stage::Finishing | Stage::Ended(_))
+            }
             (None, Some(phase)) => phase == Phase::Serving,
             (None, None) => true,
         }
@@ -206,6 +210,12 @@ impl Rollout {
                 }
             }
             Event::Sample { .. } | Event::Tick => {}
+            Event::Committed => self.committed(),
+            Event::NotCommitted(why) => {
+                if self.stage == Stage::Committing {
+                    self.turn_back(Reason::NotRecorded(why));
+                }
+            }
             Event::Command(command) => self.obey(command),
         }
     }
@@ -235,7 +245,7 @@ impl Rollout {
     fn fresh_failed(&mut self, name: InstanceName, why: String) {
         match self.stage {
             // It is kept as what runs, and started again under the same name.
-            Stage::Finishing | Stage::Ended(_) => {}
+            Stage::Committing | Stage::Finishing | Stage::Ended(_) => {}
             Stage::Returning(_) => self.fresh.remove(&name),
             _ => {
                 self.fresh.remove(&name);
@@ -280,6 +290,7 @@ impl Rollout {
                 Stage::Starting => self.bring_up(),
                 Stage::Step { .. } => self.watch_step(),
                 Stage::Baking { .. } => self.watch_bake(),
+                Stage::Committing => false,
                 Stage::Finishing => self.finish(),
                 Stage::Returning(_) => self.bring_back(),
                 Stage::Ended(_) => false,
@@ -368,7 +379,10 @@ impl Rollout {
 
     /// Whether it is certain which release stays.
     fn is_decided(&self) -> bool {
-        matches!(self.stage, Stage::Finishing | Stage::Returning(_) | Stage::Ended(_))
+        matches!(
+            self.stage,
+            Stage::Committing | Stage::Finishing | Stage::Returning(_) | Stage::Ended(_)
+        )
     }
 
     fn check_invariants(&self) {

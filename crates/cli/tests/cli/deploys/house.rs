@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use rustls::ClientConfig;
 use serde_json::Value;
 use testkit::tls::Authority;
@@ -97,6 +98,52 @@ impl House {
                 && service["run"]["waiting"].as_array().unwrap().is_empty()
         });
         service["run"]["release"].as_str().unwrap().to_owned()
+    }
+
+    /// Kills it as it stands, and starts it again with these arguments.
+    pub(super) fn restart_with(&mut self, arguments: &[&str]) {
+        self.kill();
+        self.running = self.sandbox.run_with(arguments);
+    }
+
+    /// Kills it as it stands, and starts it again to see it end at once.
+    pub(super) fn start_and_end(&mut self, arguments: &[&str]) {
+        self.kill();
+        let ended = self.sandbox.plimsoll(&[&["run"], arguments].concat());
+        assert_eq!(ended.code, None, "{ended:#?}");
+    }
+
+    /// The same, where no file can grow over so many KiB.
+    pub(super) fn restart_with_files_of(&mut self, kib: usize) {
+        self.kill();
+        self.running = self.sandbox.run_with_files_of(kib);
+    }
+
+    fn kill(&mut self) {
+        if !self.running.has_ended() {
+            self.running.signal(Signal::KILL);
+        }
+        self.running.wait();
+    }
+
+    /// The deploys that were, the latest first.
+    pub(super) fn history(&self) -> Vec<Value> {
+        let history = self.done(&["history", "api", "--json"]).stdout;
+        let history: Value = serde_json::from_str(&history).unwrap();
+        history["deploys"].as_array().unwrap().clone()
+    }
+
+    /// What was meant and what is there agree: one release alone, each instance a process and each
+    /// process an instance, every deploy over. Says which release.
+    pub(super) fn is_in_order(&self, instances: usize) -> String {
+        let release = self.settled();
+        let service = self.service();
+        assert_eq!(service["instances"].as_array().unwrap().len(), instances, "{service:#}");
+        assert_eq!(self.sandbox.instances().len(), instances, "an orphan: {service:#}");
+        for deploy in self.history() {
+            assert!(deploy["outcome"].is_string(), "it has no end: {deploy:#}");
+        }
+        release
     }
 
     /// Takes a changed file up.

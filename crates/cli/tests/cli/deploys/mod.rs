@@ -3,7 +3,9 @@
 
 mod account;
 mod bad;
+mod chaos;
 mod clients;
+mod crashes;
 mod house;
 mod instance;
 mod matrix;

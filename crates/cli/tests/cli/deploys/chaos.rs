@@ -1,0 +1,230 @@
+//! Everything at once in any order: deploys, words on them, instances that are killed or stand still,
+//! kills of Plimsoll itself, reloads, a full disk. In the end intent and reality agree, nothing is
+//! left over, and no request failed but those whose instance was killed in the middle of an answer.
+//!
+//! While Plimsoll itself is dead nobody asks. `CHAOS_SEED=3` replays one run.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::runtime::Runtime;
+
+use super::house::House;
+
+const REPLICAS: usize = 2;
+const RATE: u32 = 100;
+
+struct Asking;
+
+impl Workload for Asking {
+    fn request(&self, _: u64) -> Request<Full<Bytes>> {
+        Request::get("/").header("host", "test").body(Full::default()).unwrap()
+    }
+
+    fn judge(&self, _: u64, answer: &Response<Bytes>) -> Result<String, Wrong> {
+        match answer.status() {
+            StatusCode::OK => Ok("ok".to_owned()),
+            status => Err(Wrong(status.to_string())),
+        }
+    }
+}
+
+/// One run.
+struct Chaos {
+    house: House,
+    chance: Rng,
+    runtime: Runtime,
+    users: Option<OpenLoop>,
+    tallies: Vec<Tally>,
+    versions: usize,
+    kills: u64,
+    /// Instances that stand still.
+    stopped: Vec<Pid>,
+    /// What was done, for who has to find out why.
+    story: Vec<String>,
+}
+
+impl Chaos {
+    fn new(seed: u64) -> Self {
+        let house = House::new(&format!(
+            "replicas = {REPLICAS}\ntimeouts = {{ first_byte = \"1s\" }}\n\
+             deploy = {{ bake = \"300ms\", ready_timeout = \"2s\" }}\n"
+        ));
+        let runtime = Runtime::new().unwrap();
+        let mut chaos = Self {
+            house,
+            chance: Rng::with_seed(seed),
+            runtime,
+            users: None,
+            tallies: Vec::new(),
+            versions: 1,
+            kills: 0,
+            stopped: Vec::new(),
+            story: Vec::new(),
+        };
+        chaos.let_users_in();
+        chaos
+    }
+
+    fn let_users_in(&mut self) {
+        let rate = Rate(NonZeroU32::new(RATE).unwrap());
+        let timeout = Duration::from_secs(30);
+        let plan = Plan { address: self.house.running.address, rate, timeout };
+        self.users = Some(self.runtime.block_on(async { OpenLoop::start(plan, Asking) }));
+    }
+
+    fn send_users_away(&mut self) {
+        let users = self.users.take().unwrap();
+        self.tallies.push(self.runtime.block_on(users.stop()));
+    }
+
+    fn act(&mut self) {
+        let act = match self.chance.u8(0..20) {
+            0..6 => self.deploy(),
+            6..8 => self.say("rollback"),
+            8 => self.say("pause"),
+            9 => self.say("resume"),
+            10 => self.say("promote"),
+            11 => self.say("abort"),
+            12..14 => self.kill_an_instance(),
+            14..16 => self.stop_an_instance(),
+            16..18 => {
+                self.house.reload();
+                "reload".to_owned()
+            }
+            18 => self.restart(false),
+            _ => self.restart(true),
+        };
+        self.story.push(act);
+        std::thread::sleep(Duration::from_millis(self.chance.u64(0..800)));
+        if self.chance.bool() {
+            self.wake();
+        }
+    }
+
+    fn deploy(&mut self) -> String {
+        self.versions += 1;
+        let good = format!("v{}", self.versions);
+        let version = match self.chance.u8(0..6) {
+            0 => "exits",
+            1 => "deaf",
+            2 => "stubborn",
+            _ => good.as_str(),
+        };
+        let strategy = ["rolling", "blue-green", "canary", "replace"][self.chance.usize(0..4)];
+        let mut arguments = vec!["deploy", "api", version, "--no-wait", "--strategy", strategy];
+        if strategy == "canary" {
+            arguments.extend(["--steps", "50% 300ms"]);
+        }
+        let code = self.house.sandbox.plimsoll(&arguments).code;
+        format!("{strategy} of {version}: {code:?}")
+    }
+
+    /// Whether it is heard depends on what is going on.
+    fn say(&mut self, word: &str) -> String {
+        let mut arguments = vec![word, "api"];
+        if word == "rollback" {
+            arguments.push("--no-wait");
+        }
+        let code = self.house.sandbox.plimsoll(&arguments).code;
+        format!("{word}: {code:?}")
+    }
+
+    fn an_instance(&mut self) -> Option<Pid> {
+        let pid = self.chance.choice(self.house.sandbox.instances())?;
+        Pid::from_raw(i32::try_from(pid).unwrap())
+    }
+
+    fn kill_an_instance(&mut self) -> String {
+        let Some(pid) = self.an_instance() else { return "nobody to kill".to_owned() };
+        self.kills += 1;
+        // It may have ended.
+        let _ = kill_process(pid, Signal::KILL);
+        format!("kill {pid:?}")
+    }
+
+    fn stop_an_instance(&mut self) -> String {
+        let Some(pid) = self.an_instance() else { return "nobody to stop".to_owned() };
+        let _ = kill_process(pid, Signal::STOP);
+        self.stopped.push(pid);
+        format!("stop {pid:?}")
+    }
+
+    /// Those that stand still go on.
+    fn wake(&mut self) {
+        for pid in self.stopped.drain(..) {
+            let _ = kill_process(pid, Signal::CONT);
+        }
+    }
+
+    fn restart(&mut self, is_full: bool) -> String {
+        // Who still waits for an answer gets it.
+        self.wake();
+        self.send_users_away();
+        match is_full {
+            true => self.house.restart_with_files_of(48),
+            false => self.house.restart_with(&[]),
+        }
+        // It may be in the middle of a change-over: from the first answer on all are asked for.
+        self.house.until("somebody who serves", |service| {
+            let mut instances = service["instances"].as_array().unwrap().iter();
+            instances.any(|it| it["standing"] == "healthy")
+        });
+        self.let_users_in();
+        format!("restart, the disk full: {is_full}")
+    }
+
+    fn end(mut self) -> (u64, u64) {
+        self.wake();
+        self.send_users_away();
+        self.house.restart_with(&[]);
+        self.house.is_in_order(REPLICAS);
+        self.house.promoted(&["last"]);
+        self.house.is_in_order(REPLICAS);
+        let sent = self.tallies.iter().map(Tally::sent).sum();
+        let mut failed = 0;
+        for (why, count) in self.tallies.iter().flat_map(Tally::failures) {
+            let is_cut = why.starts_with("no whole answer");
+            assert!(is_cut, "{count} failed: {why}\n{:#?}", self.story);
+            failed += count;
+        }
+        assert!(
+            failed <= self.kills,
+            "{failed} were cut by {} kills\n{:#?}",
+            self.kills,
+            self.story
+        );
+        (sent, failed)
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what was counted is what the long one is run for")]
+fn run(seed: u64, acts: usize) {
+    let mut chaos = Chaos::new(seed);
+    for _ in 0..acts {
+        chaos.act();
+    }
+    let (kills, story) = (chaos.kills, chaos.story.len());
+    let (sent, failed) = chaos.end();
+    println!("| {seed} | {story} | {kills} | {sent} | {failed} |");
+}
+
+#[test]
+fn whatever_happens_intent_and_reality_agree() {
+    let seed = std::env::var("CHAOS_SEED").map_or(1, |seed| seed.parse().unwrap());
+    run(seed, 25);
+}
+
+#[test]
+#[ignore = "takes some minutes: scripts/deploys"]
+fn whatever_happens_for_long_intent_and_reality_agree() {
+    for seed in 1..=10 {
+        run(seed, 60);
+    }
+}

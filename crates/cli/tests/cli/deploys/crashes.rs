@@ -1,0 +1,86 @@
+//! A crash at every boundary of a deploy, and a disk that is full: what follows is the old release or
+//! the new one, with nothing left over.
+
+use super::house::House;
+
+/// Boundaries that are met at the start, before anything is served.
+const AT_START: u32 = 2;
+
+/// With one instance, so that there are not too many boundaries.
+fn house() -> House {
+    House::new("deploy = { bake = \"100ms\" }\n")
+}
+
+/// Deploys again and again, each time with a crash one boundary later, until a deploy meets none.
+/// How many there were.
+fn crash_at_every_boundary(strategy: &str) -> u32 {
+    let mut house = house();
+    let mut ends = [0, 0];
+    for boundary in 0..AT_START {
+        house.start_and_end(&["--crash-after", &boundary.to_string()]);
+        house.restart_with(&[]);
+        assert_eq!(house.is_in_order(1), "1");
+    }
+    for boundary in AT_START..1000 {
+        let before = house.settled();
+        house.restart_with(&["--crash-after", &boundary.to_string()]);
+        let version = format!("r{boundary}");
+        let asked = house.sandbox.plimsoll(&["deploy", "api", &version, "--strategy", strategy]);
+        if asked.code == Some(0) {
+            assert!(!house.running.has_ended(), "its end is written down before it is told");
+            tell(strategy, boundary, ends);
+            return boundary;
+        }
+        house.restart_with(&[]);
+        let release = house.is_in_order(1);
+        assert!(release == before || release == version, "{strategy}, {boundary}: {release}");
+        assert!(house.running.get("/").ends_with("hello"), "{strategy}, {boundary}");
+        ends[usize::from(release == version)] += 1;
+    }
+    panic!("a deploy has no end of boundaries");
+}
+
+#[expect(clippy::print_stdout, reason = "what was counted is what the long one is run for")]
+fn tell(strategy: &str, boundaries: u32, [old, new]: [u32; 2]) {
+    println!(
+        "{strategy}: {boundaries} boundaries, {old} ended in the old release, {new} in the new"
+    );
+}
+
+#[test]
+fn a_crash_at_every_boundary_of_a_rolling_deploy() {
+    assert!(crash_at_every_boundary("rolling") > 10);
+}
+
+#[test]
+#[ignore = "takes a minute or two: scripts/deploys"]
+fn a_crash_at_every_boundary_of_every_strategy() {
+    for strategy in ["rolling", "blue-green", "canary", "replace"] {
+        assert!(crash_at_every_boundary(strategy) > 10);
+    }
+}
+
+#[test]
+fn a_full_disk_stops_no_request_and_no_release_stays_that_is_not_written_down() {
+    let mut house = house();
+    // Room for a few writes.
+    house.restart_with_files_of(48);
+    let mut release = house.settled();
+    let refused = (0..30).find_map(|round| {
+        let version = format!("r{round}");
+        let ended = house.sandbox.plimsoll(&["deploy", "api", &version]);
+        if ended.code == Some(0) {
+            release = version;
+            return None;
+        }
+        Some(format!("{}{}", ended.stdout, ended.stderr))
+    });
+    let refused = refused.expect("the disk is full at some time");
+    assert!(refused.contains("the journal cannot be used"), "{refused}");
+    assert_eq!(house.settled(), release, "what ran runs on");
+    assert!(house.running.get("/").ends_with("hello"));
+    house.restart_with(&[]);
+    assert_eq!(house.is_in_order(1), release);
+    house.promoted(&["after"]);
+    assert_eq!(house.is_in_order(1), "after");
+}
