@@ -24,6 +24,10 @@ pub struct Deploy {
     /// How long the old release stays warm, in seconds, if not as the file says.
     #[serde(default)]
     pub bake_s: Option<f64>,
+    /// Names that the running release was given in its environment, and without which the new one is
+    /// meant to run.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// Who wants it.
     #[serde(default)]
     pub who: String,

@@ -43,9 +43,9 @@ impl Backend for Handle {
 
     async fn deploy(&self, service: &str, deploy: Deploy) -> Result<Deploying, Refusal> {
         let overrides = deploy.overrides();
-        let Deploy { version, who, .. } = deploy;
-        let request =
-            control::DeployRequest { service: service.to_owned(), version, overrides, who };
+        let Deploy { version, without, who, .. } = deploy;
+        let service = service.to_owned();
+        let request = control::DeployRequest { service, version, overrides, without, who };
         Ok(Deploying { id: Self::deploy(self, request).await?.id })
     }
 

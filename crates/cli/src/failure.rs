@@ -43,7 +43,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Question(#[from] control::ExplainError),
     /// An instance is still not drained.
-    #[error("{open} still open after {}, each older than that", rough(*waited))]
+    #[error("still open after {}: {open}", rough(*waited))]
     StillOpen {
         /// What is open.
         open: String,

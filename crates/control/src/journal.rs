@@ -4,6 +4,7 @@
 //! be there, and the deploys that have no end yet. `LIFECYCLE.md` of `driver` says why a process is
 //! never there without its row.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,7 @@ const FILE: &str = "journal.db";
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -29,6 +30,8 @@ const VERSIONS: [&str; 1] = ["
         who TEXT NOT NULL, began_at INTEGER NOT NULL, ended_at INTEGER, outcome TEXT, receipt TEXT
     );
     CREATE INDEX deploy_service ON deploy (service, id);
+", "
+    ALTER TABLE service ADD COLUMN given TEXT;
 "];
 
 /// Why the journal cannot be read or written.
@@ -88,6 +91,17 @@ impl Open {
             None => {}
         }
     }
+}
+
+/// What is known of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The release that is meant to run.
+    pub(crate) version: Option<String>,
+    /// The number of its next instance.
+    pub(crate) next_number: u64,
+    /// Names that this release was given in its environment.
+    pub(crate) given: BTreeSet<String>,
 }
 
 /// A deploy as it is remembered.
@@ -156,19 +170,25 @@ impl Journal {
         drop(self.open_one().connection.take());
     }
 
-    /// The release of `service` that is meant to run, and the number of its next instance.
-    pub(crate) fn service(
-        &self,
-        service: &ServiceName,
-    ) -> Result<(Option<String>, u64), JournalError> {
+    /// What is known of `service`.
+    pub(crate) fn service(&self, service: &ServiceName) -> Result<Known, JournalError> {
         self.with(|db| {
-            let found = db
-                .prepare_cached("SELECT version, next_number FROM service WHERE name = ?1")?
-                .query_row([service.as_str()], |row| {
-                    Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+            let mut query = db.prepare_cached(
+                "SELECT version, next_number, given FROM service WHERE name = ?1",
+            )?;
+            let found = query.query_row([service.as_str()], |row| {
+                let given: Option<String> = row.get(2)?;
+                Ok(Known {
+                    version: row.get(0)?,
+                    next_number: row.get::<_, i64>(1)? as u64,
+                    given: given.iter().flat_map(|it| it.lines()).map(str::to_owned).collect(),
                 })
-                .optional()?;
-            Ok(found.unwrap_or((None, 1)))
+            });
+            Ok(found.optional()?.unwrap_or(Known {
+                version: None,
+                next_number: 1,
+                given: BTreeSet::new(),
+            }))
         })
     }
 
@@ -183,13 +203,19 @@ impl Journal {
         })
     }
 
-    /// From now on `version` is meant to run.
-    pub(crate) fn commit(&self, service: &ServiceName, version: &str) -> Result<(), JournalError> {
+    /// From now on `version` is meant to run, which was given these names.
+    pub(crate) fn commit(
+        &self,
+        service: &ServiceName,
+        version: &str,
+        given: &BTreeSet<String>,
+    ) -> Result<(), JournalError> {
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
         self.write(|db| {
             db.execute(
-                "INSERT INTO service (name, version, next_number) VALUES (?1, ?2, 1)
-                 ON CONFLICT (name) DO UPDATE SET version = ?2",
-                params![service.as_str(), version],
+                "INSERT INTO service (name, version, next_number, given) VALUES (?1, ?2, 1, ?3)
+                 ON CONFLICT (name) DO UPDATE SET version = ?2, given = ?3",
+                params![service.as_str(), version, given.join("\n")],
             )
         })?;
         Ok(())
@@ -408,17 +434,23 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let api = ServiceName::from("api");
         let journal = Journal::open(room.path(), None).unwrap();
-        assert_eq!(journal.service(&api).unwrap(), (None, 1));
+        let known = |version: Option<&str>, next_number, given: &[&str]| Known {
+            version: version.map(str::to_owned),
+            next_number,
+            given: given.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(journal.service(&api).unwrap(), known(None, 1, &[]));
         journal.count_from(&api, 3).unwrap();
         journal.count_from(&api, 2).unwrap();
-        journal.commit(&api, "1.4.1").unwrap();
+        let given = ["DB_URL", "SMS_ACCESS"];
+        journal.commit(&api, "1.4.1", &given.map(str::to_owned).into()).unwrap();
         journal.remember(&record("api-1", "a")).unwrap();
         journal.remember(&record("api-2", "b")).unwrap();
         let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
         drop(journal);
 
         let journal = Journal::open(room.path(), None).unwrap();
-        assert_eq!(journal.service(&api).unwrap(), (Some("1.4.1".into()), 3));
+        assert_eq!(journal.service(&api).unwrap(), known(Some("1.4.1"), 3, &given));
         assert_eq!(journal.services().unwrap(), ["api".into()]);
         let records = [record("api-1", "a"), record("api-2", "b")];
         assert_eq!(journal.records(&api).unwrap(), records);
@@ -487,7 +519,7 @@ mod tests {
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 1"
+            "the journal is of version 7, and this Plimsoll knows only up to 2"
         );
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-pub use names::lost;
+pub use names::given;
 pub use room::Room;
 
 use crate::command::{self, CommandError, Facts};
@@ -42,6 +42,10 @@ pub struct Plan<'a> {
     pub env_file: Option<&'a Path>,
     /// Its `env`.
     pub env: BTreeMap<String, Value>,
+    /// What was given to the running release, as far as that is known.
+    pub running: &'a BTreeSet<String>,
+    /// Names of that without which it is meant to run.
+    pub without: &'a [String],
     /// What old and new need together, beyond what the old have already.
     pub room: Room,
 }
@@ -51,6 +55,8 @@ pub struct Plan<'a> {
 pub struct Passed {
     /// What the instances will find in their environment.
     pub environment: Environment,
+    /// The names of it that the service gives, beside what Plimsoll itself was given.
+    pub given: BTreeSet<String>,
     /// The program that will run.
     pub program: PathBuf,
 }
@@ -88,6 +94,18 @@ pub enum Fault {
     SecretBlank {
         /// Its name.
         name: String,
+    },
+    /// What the running release was given is not there any more.
+    #[error(
+        "the running release was given `{name}`, and the new one is not{} \
+         (--without {name} if that is meant)",
+        hint(near)
+    )]
+    NameLost {
+        /// The name.
+        name: String,
+        /// What may have taken its place.
+        near: Vec<String>,
     },
     /// Too little memory.
     #[error("{needed} bytes of memory are needed, {available} are available")]
@@ -151,6 +169,7 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
         Some(Ok(file)) => Some(Some(file)),
         None => Some(None),
     };
+    let given = given(plan.secrets, file.as_ref().and_then(Option::as_ref), plan.env.keys());
     let environment = Environment::compose(Sources {
         inherited: plan.inherited,
         withheld: plan.withheld,
@@ -161,6 +180,9 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
     // Without the file, secrets would be missed that may well be in it.
     if file.is_some() {
         faults.extend(names::secrets(&environment, plan.secrets));
+        // A secret that is missing has been told.
+        let is_told = |name: &String| plan.without.contains(name) || plan.secrets.contains(name);
+        faults.extend(names::lost(plan.running, &environment, is_told));
     }
     let facts =
         Facts { port: 0, version: plan.version, instance: plan.service, service: plan.service };
@@ -175,7 +197,7 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
         });
     faults.extend(plan.room.check(ports));
     match found {
-        Some(program) if faults.is_empty() => Ok(Passed { environment, program }),
+        Some(program) if faults.is_empty() => Ok(Passed { environment, given, program }),
         _ => Err(faults),
     }
 }
@@ -199,6 +221,8 @@ mod tests {
         faults.iter().map(ToString::to_string).collect()
     }
 
+    static NONE: &BTreeSet<String> = &BTreeSet::new();
+
     fn plan<'a>(command: &'a Command, directory: &'a Path, secrets: &'a [String]) -> Plan<'a> {
         Plan {
             service: "api",
@@ -212,6 +236,8 @@ mod tests {
             secrets,
             env_file: None,
             env: BTreeMap::new(),
+            running: NONE,
+            without: &[],
             room: Room::default(),
         }
     }

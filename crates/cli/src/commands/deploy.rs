@@ -46,6 +46,9 @@ pub(crate) struct Manner {
     /// How long the old release stays warm after the full shift
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     bake: Option<Duration>,
+    /// A variable that the running release was given, and the new one is meant to lack
+    #[arg(long, value_name = "NAME")]
+    without: Vec<String>,
     /// Do not wait for the end
     #[arg(long)]
     no_wait: bool,
@@ -84,6 +87,7 @@ impl Manner {
             strategy: way,
             steps: self.steps.as_ref().map(|steps| steps.0.clone()),
             bake_s: self.bake.map(|bake| bake.as_secs_f64()),
+            without: self.without.clone(),
             who: progress::who(),
         }
     }

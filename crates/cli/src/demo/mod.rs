@@ -139,6 +139,7 @@ impl Play {
             service: "shop".to_owned(),
             version: Some(release.to_owned()),
             overrides,
+            without: Vec::new(),
             who: crate::progress::who(),
         };
         let following = self.handle.deploy(request).await.map_err(of_deploy)?;

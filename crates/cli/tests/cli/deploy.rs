@@ -216,6 +216,25 @@ fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
 }
 
 #[test]
+fn what_the_running_release_was_given_is_not_lost_unseen() {
+    let sandbox = sandbox("env = { DB_URL = \"x\", OLD = \"x\" }\ndeploy = { bake = \"0s\" }\n");
+    let _running = begin(&sandbox);
+    let file = sandbox.path().join("plimsoll.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let changed = "env = { DB_URI = \"x\" }";
+    std::fs::write(&file, text.replace("env = { DB_URL = \"x\", OLD = \"x\" }", changed)).unwrap();
+    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
+    let refused = sandbox.plimsoll(&["deploy", "api", "2"]);
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
+    for part in ["was given `DB_URL`, and the new one is not; there is `DB_URI`", "`OLD`"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    let meant = ["2", "--without", "DB_URL", "--without", "OLD"];
+    assert_eq!(deploy(&sandbox, &meant).0, Some(0));
+    assert_eq!(deploy(&sandbox, &["3"]).0, Some(0), "the next is compared with that");
+}
+
+#[test]
 fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
     let sandbox = sandbox("deploy = { bake = \"1h\" }\n");
     let _running = begin(&sandbox);

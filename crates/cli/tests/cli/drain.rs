@@ -13,7 +13,7 @@ fn a_drained_instance_keeps_what_is_open_and_gets_nothing_new() {
     origin.asked.recv().unwrap();
 
     let ended = sandbox.plimsoll(&["drain", "api", &name]);
-    let expected = format!("api {name} gets nothing new; 1 request still open\n");
+    let expected = format!("api {name} gets nothing new; still open: 1 request\n");
     assert_eq!((ended.code, ended.stdout), (Some(0), expected));
     let ended = sandbox.plimsoll(&["drain", "api", &name, "--wait", "1ms"]);
     assert_eq!(ended.code, Some(1));

@@ -1,6 +1,6 @@
 //! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
@@ -38,6 +38,8 @@ pub(crate) struct Active {
     pub(crate) former: Option<String>,
     pub(crate) fresh: String,
     pub(crate) who: String,
+    /// Names that the new release is given in its environment.
+    pub(crate) given: BTreeSet<String>,
     pub(crate) strategy: &'static str,
     pub(crate) drain: Drain,
     pub(crate) began_at: SystemTime,
@@ -60,6 +62,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) former: Option<String>,
     pub(crate) fresh: String,
     pub(crate) who: String,
+    pub(crate) given: BTreeSet<String>,
     pub(crate) deploy: &'a model::Deploy,
     /// Instances of the old release.
     pub(crate) instances: Vec<InstanceName>,
@@ -68,13 +71,15 @@ pub(crate) struct Beginning<'a> {
 
 impl Active {
     pub(crate) fn new(beginning: Beginning<'_>) -> Self {
-        let Beginning { id, rollout, former, fresh, who, deploy, instances, seen } = beginning;
+        let Beginning { id, rollout, former, fresh, who, given, deploy, instances, seen } =
+            beginning;
         Self {
             id,
             rollout,
             former,
             fresh,
             who,
+            given,
             strategy: word(&deploy.strategy),
             drain: deploy.drain,
             began_at: SystemTime::now(),

@@ -12,7 +12,7 @@ mod launch;
 mod receipt;
 mod request;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,6 +85,8 @@ pub(crate) struct ServiceRun {
     /// The release that is meant to run.
     pub(crate) version: Option<String>,
     pub(crate) next_number: u64,
+    /// Names that this release was given in its environment.
+    pub(crate) given: BTreeSet<String>,
     pub(crate) instances: BTreeMap<InstanceName, Running>,
     pub(crate) active: Option<Active>,
     /// A deploy that is being looked at, before it begins.

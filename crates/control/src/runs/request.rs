@@ -16,6 +16,8 @@ pub struct DeployRequest {
     pub version: Option<String>,
     /// What is said for this deploy alone.
     pub overrides: Overrides,
+    /// Names that the running release was given, and without which the new one is meant to run.
+    pub without: Vec<String>,
     /// Who wants it.
     pub who: String,
 }

@@ -1,5 +1,6 @@
 //! What the writer finds when it begins, and what a new intent means for what it runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,8 +9,9 @@ use model::{Intent, ServiceName, Stop};
 use rollout::{Outcome, Reason};
 
 use super::Writer;
+use super::preflight;
 use super::rollouts::run_by_us;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Known};
 use crate::runs::{DeployRequest, Overrides, ServiceRun};
 use crate::status::chain;
 
@@ -100,9 +102,11 @@ impl Writer {
             service: service.to_string(),
             version: Some(version.clone()),
             overrides: Overrides::default(),
+            without: Vec::new(),
             who: "plimsoll.toml".to_owned(),
         };
-        if let Err(error) = self.begin(service, version, &request) {
+        let given = preflight::given(run.run());
+        if let Err(error) = self.begin(service, version, &request, given) {
             let why = chain(&error);
             tracing::error!(%service, why, "first release cannot be started");
         }
@@ -126,14 +130,15 @@ impl Writer {
 
     fn add_run(&mut self, service: &Arc<model::Service>) {
         let known = self.runs.journal.service(&service.name);
-        let (version, next_number) = known.unwrap_or_else(|error| {
+        let Known { version, next_number, given } = known.unwrap_or_else(|error| {
             tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");
-            (None, 1)
+            Known { version: None, next_number: 1, given: BTreeSet::new() }
         });
         let run = ServiceRun {
             service: service.clone(),
             version,
             next_number,
+            given,
             instances: Default::default(),
             active: None,
             asked: None,

@@ -5,6 +5,7 @@
 //! takes configurations up is in `publish`, what it tells of everything in `survey`.
 
 mod boot;
+mod preflight;
 mod publish;
 mod rollouts;
 mod runs;
@@ -33,7 +34,8 @@ use crate::status::{InstanceStatus, LastReload};
 use crate::watch::{Report, Reports, ServiceWatch};
 
 pub(crate) use boot::find_legacies;
-pub(crate) use rollouts::{Checked, WriteReceipt};
+pub(crate) use preflight::Checked;
+pub(crate) use rollouts::WriteReceipt;
 
 /// How often counters are read.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Fault;
+use crate::env_file::EnvFile;
 use crate::environment::Environment;
 use crate::near::near;
 
@@ -19,12 +20,27 @@ pub(super) fn secrets(environment: &Environment, secrets: &[String]) -> Vec<Faul
     secrets.iter().filter_map(check).collect()
 }
 
-/// The names that the running release has and the new one lacks, each with those that may have
-/// taken its place.
-pub fn lost(running: &BTreeSet<String>, new: &Environment) -> Vec<(String, Vec<String>)> {
-    let is_lost = |name: &&String| new.get(name).is_none();
+/// The names that were given to the running release and the new one lacks, each with those that may
+/// have taken its place; `but` those of which nothing is to be said.
+pub(super) fn lost(
+    running: &BTreeSet<String>,
+    new: &Environment,
+    but: impl Fn(&String) -> bool,
+) -> Vec<Fault> {
+    let is_lost = |name: &&String| new.get(name).is_none() && !but(name);
     let fresh = || new.names().filter(|name| !running.contains(*name));
-    running.iter().filter(is_lost).map(|name| (name.clone(), near(name, fresh()))).collect()
+    let fault = |name: &String| Fault::NameLost { name: name.clone(), near: near(name, fresh()) };
+    running.iter().filter(is_lost).map(fault).collect()
+}
+
+/// The names that a service gives to its instances, beside what Plimsoll itself was given.
+pub fn given<'a>(
+    secrets: &'a [String],
+    file: Option<&'a EnvFile>,
+    env: impl Iterator<Item = &'a String>,
+) -> BTreeSet<String> {
+    let of_file = file.into_iter().flat_map(EnvFile::entries).map(|(name, _)| name);
+    secrets.iter().chain(of_file).chain(env).cloned().collect()
 }
 
 #[cfg(test)]
@@ -33,9 +49,18 @@ mod tests {
 
     #[test]
     fn a_name_that_is_gone_is_told_with_what_may_have_replaced_it() {
-        let running = ["PATH", "DB_URL", "OLD"].map(str::to_owned).into();
+        let running = ["PATH", "DB_URL", "OLD", "MEANT"].map(str::to_owned).into();
         let new = [("PATH", "x"), ("DB_URI", "x")].into_iter().collect();
-        let expected = [("DB_URL", vec!["DB_URI".to_owned()]), ("OLD", vec![])];
-        assert_eq!(lost(&running, &new), expected.map(|(name, near)| (name.to_owned(), near)));
+        let told: Vec<_> =
+            lost(&running, &new, |name| name == "MEANT").iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "the running release was given `DB_URL`, and the new one is not; there is `DB_URI` \
+                 (--without DB_URL if that is meant)",
+                "the running release was given `OLD`, and the new one is not \
+                 (--without OLD if that is meant)",
+            ]
+        );
     }
 }

@@ -44,8 +44,8 @@ struct Chaos {
     tallies: Vec<Tally>,
     versions: usize,
     kills: u64,
-    /// Instances that stand still.
-    stopped: Vec<Pid>,
+    /// An instance that stands still: one at a time, for with all of them nobody could answer.
+    stopped: Option<Pid>,
     /// What was done, for who has to find out why.
     story: Vec<String>,
 }
@@ -65,7 +65,7 @@ impl Chaos {
             tallies: Vec::new(),
             versions: 1,
             kills: 0,
-            stopped: Vec::new(),
+            stopped: None,
             story: Vec::new(),
         };
         chaos.let_users_in();
@@ -142,6 +142,7 @@ impl Chaos {
     }
 
     fn kill_an_instance(&mut self) -> String {
+        self.wake();
         let Some(pid) = self.an_instance() else { return "nobody to kill".to_owned() };
         self.kills += 1;
         // It may have ended.
@@ -150,15 +151,17 @@ impl Chaos {
     }
 
     fn stop_an_instance(&mut self) -> String {
+        self.wake();
         let Some(pid) = self.an_instance() else { return "nobody to stop".to_owned() };
         let _ = kill_process(pid, Signal::STOP);
-        self.stopped.push(pid);
+        self.stopped = Some(pid);
         format!("stop {pid:?}")
     }
 
-    /// Those that stand still go on.
+    /// Who stands still goes on.
     fn wake(&mut self) {
-        for pid in self.stopped.drain(..) {
+        if let Some(pid) = self.stopped.take() {
+            // It may have ended.
             let _ = kill_process(pid, Signal::CONT);
         }
     }

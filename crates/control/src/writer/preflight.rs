@@ -1,0 +1,190 @@
+//! Before a deploy begins: whether it may, and whether anything stands in its way.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use driver::env_file::EnvFile;
+use driver::environment::{Environment, Value};
+use driver::preflight::{self, Fault, Room};
+use model::{Run, ServiceName};
+
+use super::Writer;
+use crate::handle::Reply;
+use crate::near::near;
+use crate::runs::{Asked, DeployError, DeployRequest, Progressing};
+use crate::status::chain;
+
+/// A deploy that was looked at, and may begin.
+pub(crate) struct Checked {
+    pub(crate) service: ServiceName,
+    request: DeployRequest,
+    version: String,
+    /// The names that the new release is given in its environment, or all that stands in the way.
+    result: Result<BTreeSet<String>, Vec<String>>,
+    reply: Reply<Result<Progressing, DeployError>>,
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checked").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Looks beside the loop whether a deploy may begin.
+    pub(super) fn ask_deploy(
+        &mut self,
+        request: DeployRequest,
+        reply: Reply<Result<Progressing, DeployError>>,
+    ) {
+        match self.look_at(&request) {
+            Ok((service, version)) => {
+                let asked = Asked {
+                    who: request.who.clone(),
+                    since: SystemTime::now(),
+                    version: version.clone(),
+                };
+                let withheld = self.withheld();
+                let run = self.runs.services.get_mut(&service).expect("it was looked at");
+                run.asked = Some(asked);
+                let running = (run.given.clone(), request.without.clone());
+                let (wanted, logs) = (run.service.clone(), self.runs.logs.clone());
+                let memory: Vec<_> = run
+                    .instances
+                    .values()
+                    .filter_map(|running| Some(running.process()?.memory()))
+                    .collect();
+                self.checking.spawn(async move {
+                    let mut most = 0;
+                    for memory in memory {
+                        most = most.max(memory.await);
+                    }
+                    let of = version.clone();
+                    let work = move || check(&wanted, &of, withheld, running, most, logs);
+                    let result = tokio::task::spawn_blocking(work).await;
+                    let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
+                    Checked { service, request, version, result, reply }
+                });
+            }
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    fn look_at(&self, request: &DeployRequest) -> Result<(ServiceName, String), DeployError> {
+        let service = self.run_named(&request.service)?;
+        let run = &self.runs.services[&service];
+        let locked = |who: &str, version: &str, since| DeployError::Locked {
+            service: request.service.clone(),
+            who: who.to_owned(),
+            version: version.to_owned(),
+            since,
+        };
+        if let Some(active) = &run.active {
+            return Err(locked(&active.who, &active.fresh, active.took()));
+        }
+        if let Some(asked) = &run.asked {
+            let since = asked.since.elapsed().unwrap_or_default();
+            return Err(locked(&asked.who, &asked.version, since));
+        }
+        let version = match &request.version {
+            Some(version) => version.clone(),
+            None => self.version_before(&service, run.version.as_deref())?,
+        };
+        Ok((service, version))
+    }
+
+    /// The release that ran before the one that runs.
+    fn version_before(
+        &self,
+        service: &ServiceName,
+        current: Option<&str>,
+    ) -> Result<String, DeployError> {
+        let former = match current {
+            Some(current) => self.runs.journal.before(service, current)?,
+            None => None,
+        };
+        former.ok_or_else(|| DeployError::NoFormer { service: service.to_string() })
+    }
+
+    /// The service of this name, if Plimsoll runs it.
+    pub(super) fn run_named(&self, name: &str) -> Result<ServiceName, DeployError> {
+        let service = ServiceName::from(name);
+        if self.runs.services.contains_key(&service) {
+            return Ok(service);
+        }
+        let intent = self.intent.borrow();
+        match intent.services.contains_key(&service) {
+            true => Err(DeployError::NotRun { service: name.to_owned() }),
+            false => {
+                let near = near(name, intent.services.keys().map(ServiceName::as_str));
+                Err(DeployError::UnknownService { service: name.to_owned(), near })
+            }
+        }
+    }
+
+    /// A deploy was looked at.
+    pub(super) fn begin_deploy(&mut self, checked: Checked) {
+        let Checked { service, request, version, result, reply } = checked;
+        // The service may have been taken out meanwhile.
+        let Some(run) = self.runs.services.get_mut(&service) else {
+            drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
+            return;
+        };
+        run.asked = None;
+        let begun = match result {
+            Ok(given) => match self.begin(&service, version, &request, given) {
+                // It could not even be written down that it begins.
+                Err(DeployError::Journal(error)) => {
+                    Err(DeployError::Preflight { faults: vec![chain(&error)] })
+                }
+                begun => begun,
+            },
+            Err(faults) => Err(DeployError::Preflight { faults }),
+        };
+        if begun.is_err() {
+            self.reconcile(&service);
+        }
+        drop(reply.send(begun));
+    }
+}
+
+fn check(
+    service: &model::Service,
+    version: &str,
+    withheld: BTreeSet<String>,
+    (running, without): (BTreeSet<String>, Vec<String>),
+    memory: u64,
+    logs: PathBuf,
+) -> Result<BTreeSet<String>, Vec<String>> {
+    let Some(run) = &service.run else { return Ok(BTreeSet::new()) };
+    let replicas = u64::from(run.replicas.get());
+    let plan = preflight::Plan {
+        service: service.name.as_str(),
+        version,
+        command: &run.command,
+        directory: &run.directory,
+        inherited: Environment::of_this_process(),
+        withheld,
+        secrets: &run.secrets,
+        env_file: run.env_file.as_deref(),
+        env: run.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
+        running: &running,
+        without: &without,
+        room: Room {
+            memory_bytes: memory * replicas,
+            descriptors: 16 * replicas,
+            disk: Some((logs, replicas << 20)),
+            ports: run.replicas.get() as usize,
+        },
+    };
+    let told = |fault: &Fault| chain(fault);
+    let checked = preflight::check(plan, &driver::port::Ports::default());
+    checked.map(|passed| passed.given).map_err(|faults| faults.iter().map(told).collect())
+}
+
+/// The names that an instance of `run` is given. Those of a file that cannot be read are not known.
+pub(super) fn given(run: &Run) -> BTreeSet<String> {
+    let file = run.env_file.as_deref().and_then(|path| EnvFile::read(path).ok());
+    preflight::given(&run.secrets, file.as_ref(), run.env.keys())
+}
