@@ -162,6 +162,7 @@ impl From<&control::RunStanding> for Run {
                 who: deploy.who.clone(),
                 took_s: deploy.took.as_secs_f64(),
                 stage: deploy.stage.clone(),
+                left_s: deploy.left.map(|left| left.as_secs_f64()),
                 is_paused: deploy.is_paused,
                 verdict: deploy.verdict.clone(),
             }),

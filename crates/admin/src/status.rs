@@ -142,6 +142,9 @@ pub struct RunningDeploy {
     pub took_s: f64,
     /// How far it has come, in words.
     pub stage: String,
+    /// How long what is watched now is watched still, at least, in seconds; absent when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_s: Option<f64>,
     /// Whether it is paused.
     pub is_paused: bool,
     /// What the judge says now.

@@ -4,6 +4,7 @@
 //! kind decides the exit code. Nothing is decided here that the crates below could decide.
 
 mod arguments;
+mod canvas;
 mod certificates;
 mod commands;
 mod demo;

@@ -1,8 +1,7 @@
 //! The terminal's other screen, for what is drawn again and again: what stood on it before comes
 //! back at the end.
 
-use std::io;
-
+use crate::canvas::height;
 use crate::output;
 
 /// The other screen, while it lives.
@@ -39,12 +38,6 @@ fn frame(text: &str, height: usize) -> String {
     let more = (more > 0).then(|| format!("... and {more} more lines\x1b[K"));
     let drawn: Vec<String> = shown.chain(more).collect();
     format!("\x1b[H{}\x1b[J", drawn.join("\r\n"))
-}
-
-/// The terminal's height in lines.
-fn height() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout());
-    size.map(|size| usize::from(size.ws_row)).ok().filter(|rows| *rows > 1).unwrap_or(24)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Where the demonstration is shown: on a terminal a picture that moves under the lines of what
 //! happened, otherwise the lines alone, or a line of JSON for each.
 
-use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use super::happening::Happening;
 use super::receipt::Receipt;
+use crate::canvas::{Canvas, bar};
 use crate::output;
 use crate::quantity::rate;
 
@@ -21,8 +21,7 @@ const BAR: usize = 24;
 /// Where it is shown.
 pub(crate) struct Stage {
     form: Form,
-    /// Lines of the picture that stand below the cursor's home.
-    drawn: Cell<usize>,
+    canvas: Canvas,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +46,14 @@ impl Stage {
             (false, true) => Form::Picture,
             (false, false) => Form::Lines,
         };
-        Self { form, drawn: Cell::new(0) }
+        Self { form, canvas: Canvas::default() }
     }
 
     pub(super) fn tell(&self, at: Duration, happening: &Happening) {
         match self.form {
             Form::Json => output::json_line(&Line { at_ms: at.as_millis(), happening }),
             Form::Picture | Form::Lines => {
-                self.wipe();
-                output::out(&format!("{:5.1} s  {}\n", at.as_secs_f64(), happening.text()));
+                self.canvas.tell(&format!("{:5.1} s  {}\n", at.as_secs_f64(), happening.text()));
             }
         }
     }
@@ -65,22 +63,11 @@ impl Stage {
         if self.form != Form::Picture {
             return;
         }
-        let text = picture(at, tally, instances);
-        self.wipe();
-        output::out(&text);
-        self.drawn.set(text.lines().count());
-    }
-
-    /// Takes the picture away.
-    fn wipe(&self) {
-        match self.drawn.replace(0) {
-            0 => {}
-            lines => output::raw(&format!("\x1b[{lines}A\x1b[J")),
-        }
+        self.canvas.draw(&picture(at, tally, instances));
     }
 
     pub(super) fn end(&self, took: Duration, receipt: &Receipt) {
-        self.wipe();
+        self.canvas.wipe();
         if self.form == Form::Json {
             let mut line = receipt.json();
             line["at_ms"] = (took.as_millis() as u64).into();
@@ -102,14 +89,13 @@ fn picture(at: Duration, tally: &Tally, instances: &[InstanceStatus]) -> String 
     let servers = instances.iter().map(|instance| {
         let (name, release) = (&instance.name, instance.release.as_deref().unwrap_or_default());
         let share = instance.recent.requests_per_second / whole.max(1.0);
-        let filled = ((share * BAR as f64).round() as usize).min(BAR);
         let colour = match instance.standing {
             balance::Standing::Healthy => AnsiColor::Green,
             balance::Standing::Starting => AnsiColor::Yellow,
             _ => AnsiColor::Red,
         };
         let style = Style::new().fg_color(Some(colour.into()));
-        let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled));
+        let bar = bar(share, BAR);
         let rate = rate(instance.recent.requests_per_second);
         format!(
             "  {name:<8} {release:<5} {style}{bar}{style:#}  {rate:>6}/s  {style}{}{style:#}\n",

@@ -31,6 +31,8 @@ pub struct DeployStanding {
     pub took: Duration,
     /// How far it has come, in words.
     pub stage: String,
+    /// How long what is watched now is watched still, at least; `None` when nothing is.
+    pub left: Option<Duration>,
     /// Whether it is paused.
     pub is_paused: bool,
     /// What the judge says now.
@@ -43,8 +45,8 @@ impl ServiceRun {
         Some(self.instances.get(instance)?.version.clone())
     }
 
-    /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    /// How it stands at `now`, in the edge's time.
+    pub(crate) fn standing(&self, now: Duration) -> Standing {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
             (name.to_string(), running.version.clone(), running.state.word())
@@ -60,6 +62,7 @@ impl ServiceRun {
                     who: active.who.clone(),
                     took: active.took(),
                     stage: stage(standing.stage, standing.share),
+                    left: standing.watched_until.map(|until| until.saturating_sub(now)),
                     is_paused: standing.paused.is_some(),
                     verdict: standing.judge.verdict().to_string(),
                 }

@@ -11,7 +11,6 @@ use telemetry::scrape::ConfigSample;
 
 use super::Writer;
 use crate::handle::{InstanceError, Reply};
-use crate::runs::ServiceRun;
 use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status, chain};
 use crate::{instances, scrape};
 
@@ -90,7 +89,7 @@ impl Writer {
                 balance: view.service.balance.clone(),
                 mode: watch.mode(),
                 queued: view.live.queued(),
-                run: run.map(ServiceRun::standing),
+                run: run.map(|run| run.standing(now)),
                 retries: view.live.shards().map(|shard| shard.retries.get()).sum(),
                 unresolved: unresolved.collect(),
                 drained_away: away.map(|(name, since)| (name.clone(), since)).collect(),

@@ -1,11 +1,21 @@
 //! A deploy as it goes, and its receipt.
 
+mod picture;
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
 use admin::{Client, Events, Line, Receipt, Release};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::arguments::Form;
+use crate::canvas::Canvas;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
+
+/// From one look at a running deploy to the next.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// Who gives an order: the user, as the system calls them, and where.
 pub(crate) fn who() -> String {
@@ -33,22 +43,49 @@ pub(crate) async fn follow(
         }
         return Ok(Exit::Done);
     }
+    let canvas = Canvas::default();
+    let receipt = match !form.json && io::stdout().is_terminal() {
+        true => {
+            tokio::select! {
+                receipt = listen(client, deploy, |line| canvas.tell(&tell(line))) => receipt?,
+                never = watch(client, deploy, &canvas) => match never {},
+            }
+        }
+        false if form.json => listen(client, deploy, |line| output::json_line(line)).await?,
+        false => listen(client, deploy, |line| output::out(&tell(line))).await?,
+    };
+    canvas.wipe();
+    match form.json {
+        true => output::json_line(&receipt),
+        false => output::out(&draw(&receipt)),
+    }
+    Ok(if receipt.outcome == "promoted" { Exit::Done } else { Exit::Failed })
+}
+
+/// Tells each line of a deploy until it is over. Its receipt.
+async fn listen(client: &Client, deploy: i64, tell: impl Fn(&Line)) -> Result<Receipt, Failure> {
     let mut told = 0;
     loop {
         let Events { lines, receipt } = client.events(deploy, told).await?;
         told += lines.len();
-        for line in &lines {
-            match form.json {
-                true => output::json_line(line),
-                false => output::out(&tell(line)),
-            }
+        lines.iter().for_each(&tell);
+        if let Some(receipt) = receipt {
+            return Ok(receipt);
         }
-        let Some(receipt) = receipt else { continue };
-        match form.json {
-            true => output::json_line(&receipt),
-            false => output::out(&draw(&receipt)),
+    }
+}
+
+/// Draws how a deploy stands, again and again.
+async fn watch(client: &Client, deploy: i64, canvas: &Canvas) -> std::convert::Infallible {
+    let mut glances = interval(GLANCE);
+    glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        glances.tick().await;
+        // Whoever listens is told what is wrong.
+        let Ok(status) = client.status().await else { continue };
+        if let Some(picture) = picture::of(&status, deploy) {
+            canvas.draw(&picture);
         }
-        return Ok(if receipt.outcome == "promoted" { Exit::Done } else { Exit::Failed });
     }
 }
 
