@@ -14,19 +14,23 @@ class Origin:
 
     def __init__(self, core: int) -> None:
         """Builds it where needed, and starts it on `core`."""
-        subprocess.run(
-            ["cargo", "build", "--release", "--quiet", "--locked", "--target-dir", str(BUILD)],
-            cwd=SOURCE,
-            check=True,
-        )
-        program = BUILD / "release" / "bench-origin"
-        self._process = Process([str(program)], core, subprocess.PIPE)
+        self._process = Process([str(build())], core, subprocess.PIPE)
         ports = self._process.first_line().split()
         self.addresses = tuple(f"127.0.0.1:{port}" for port in ports)
 
     def stop(self) -> None:
         """Ends it."""
         self._process.stop()
+
+
+def build() -> Path:
+    """Builds it where needed; the program. With PORT in its environment it serves there alone."""
+    subprocess.run(
+        ["cargo", "build", "--release", "--quiet", "--locked", "--target-dir", str(BUILD)],
+        cwd=SOURCE,
+        check=True,
+    )
+    return BUILD / "release" / "bench-origin"
 
 
 def body(length: int) -> bytes:

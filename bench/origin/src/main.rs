@@ -2,7 +2,8 @@
 //! since they share a core with the load generator. It must never be measured itself, and does
 //! nothing that a benchmark does not ask for. The harness (`bench/run.py`) starts and stops it.
 //!
-//! It prints its two ports on one line and then serves until it is stopped.
+//! It prints its two ports on one line and then serves until it is stopped. With `PORT` in its
+//! environment it serves there alone, so that it can be deployed.
 
 mod answer;
 mod connection;
@@ -41,8 +42,12 @@ impl Origin {
     fn bind() -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listeners = Vec::with_capacity(LISTENERS);
-        for index in 0..LISTENERS {
-            let mut listener = listen()?;
+        let ports = match std::env::var("PORT").ok().and_then(|port| port.parse().ok()) {
+            Some(port) => vec![port],
+            None => vec![0; LISTENERS],
+        };
+        for (index, port) in ports.into_iter().enumerate() {
+            let mut listener = listen(port)?;
             poll.registry().register(&mut listener, Token(index), Interest::READABLE)?;
             listeners.push(listener);
         }
@@ -112,9 +117,10 @@ impl Origin {
     }
 }
 
-fn listen() -> io::Result<TcpListener> {
+/// At a free port, where that is 0.
+fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
 }

@@ -12,6 +12,7 @@ pub mod launcher;
 mod leftovers;
 mod listener;
 mod pidfd;
+mod sockets;
 mod spawn;
 mod supervisor;
 

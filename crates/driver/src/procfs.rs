@@ -3,7 +3,6 @@
 //! A number read here may belong to another process a moment later. Whoever acts on it holds a
 //! pidfd that was opened *before* the reading, or knows that the process cannot have been reaped.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 
@@ -68,22 +67,6 @@ pub(crate) fn was_given(pid: u32, name: &str, value: &str) -> bool {
     environ.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes())
 }
 
-/// The sockets that listen on `port`, on whichever address, by their inodes.
-pub(crate) fn listening(port: u16) -> BTreeSet<u64> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
-    let lines = tables.iter().flatten().flat_map(|table| table.lines().skip(1));
-    lines.filter_map(|line| listener(line, port)).collect()
-}
-
-/// proc_pid_net(5): the second field is address and port, the fourth the state, the tenth the inode.
-fn listener(line: &str, port: u16) -> Option<u64> {
-    const LISTEN: &str = "0A";
-    let mut fields = line.split_whitespace();
-    let (_, local) = fields.nth(1)?.rsplit_once(':')?;
-    let is_meant = u16::from_str_radix(local, 16) == Ok(port) && fields.nth(1)? == LISTEN;
-    is_meant.then(|| fields.nth(5)?.parse().ok())?
-}
-
 /// The sockets that the process `pid` holds, by their inodes.
 pub(crate) fn sockets(pid: u32) -> io::Result<Vec<u64>> {
     let inode = |entry: fs::DirEntry| {
@@ -120,19 +103,6 @@ mod tests {
             parse(text),
             Some(Stat { is_zombie: true, session: 4709, start_ticks: 987_654 })
         );
-    }
-
-    #[test]
-    fn a_socket_that_listens_is_found_by_its_port() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let _connection = std::net::TcpStream::connect(address).unwrap();
-        let found = listening(address.port());
-        assert_eq!(found.len(), 1, "{found:?}");
-        let own: BTreeSet<_> = sockets(std::process::id()).unwrap().into_iter().collect();
-        assert!(found.is_subset(&own));
-        drop(listener);
-        assert!(listening(address.port()).is_empty());
     }
 
     #[test]

@@ -62,6 +62,11 @@ impl Family {
         }
     }
 
+    /// The number of the first process, which is another's once that was reaped.
+    pub(super) fn leader(&self) -> u32 {
+        self.leader
+    }
+
     /// Whether the first process is still there, run or unreaped.
     pub(super) fn has_leader(&self) -> bool {
         procfs::stat(self.leader).is_some_and(|stat| stat.start_ticks == self.start_ticks)

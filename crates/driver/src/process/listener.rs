@@ -7,27 +7,49 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::family::Family;
+use super::sockets;
 use crate::driver::Listener;
 use crate::procfs;
 
 /// Who listens on `port`, seen from `family`.
 pub(super) fn of(port: u16, family: &Family) -> Listener {
-    let sockets = procfs::listening(port);
-    if sockets.is_empty() {
+    let listening = match sockets::listening(port) {
+        Ok(listening) => listening,
+        Err(error) => {
+            tracing::debug!(%error, "cannot see who listens");
+            return Listener::Unknown;
+        }
+    };
+    if listening.is_empty() {
         return Listener::Nobody;
     }
-    let mut own = BTreeSet::new();
-    let mut all_seen = true;
-    for pid in family.pids() {
-        match procfs::sockets(pid) {
-            Ok(sockets) => own.extend(sockets),
-            // One that has just ended holds nothing.
-            Err(_) => all_seen &= !fs::exists(format!("/proc/{pid}")).unwrap_or(true),
-        }
+    // It is the first process nearly always, and to find the others all processes must be looked at.
+    if listening.is_subset(&held_by([family.leader()]).sockets) && family.has_leader() {
+        return Listener::Own;
     }
-    match sockets.is_subset(&own) {
+    let all = held_by(family.pids());
+    match listening.is_subset(&all.sockets) {
         true => Listener::Own,
-        false if all_seen => Listener::Other,
+        false if all.all_seen => Listener::Other,
         false => Listener::Unknown,
     }
+}
+
+/// What some processes hold.
+struct Held {
+    sockets: BTreeSet<u64>,
+    /// Each could be looked at.
+    all_seen: bool,
+}
+
+fn held_by(pids: impl IntoIterator<Item = u32>) -> Held {
+    let mut held = Held { sockets: BTreeSet::new(), all_seen: true };
+    for pid in pids {
+        match procfs::sockets(pid) {
+            Ok(sockets) => held.sockets.extend(sockets),
+            // One that has just ended holds nothing.
+            Err(_) => held.all_seen &= !fs::exists(format!("/proc/{pid}")).unwrap_or(true),
+        }
+    }
+    held
 }
