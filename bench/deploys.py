@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""What a deploy costs: `python3 bench/deploys.py [DEPLOYS]`.
+"""What a deploy costs: `python3 bench/deploys.py [ROUNDS]`.
 
-Requests come at a steady rate while a service of two instances is deployed again and again. Each
-request's time is known, so those that overlap a deploy are compared with the others of the same
-run. It also says what the deployer itself takes: the time of a deploy less what the instances took
-to start. Prints tables for docs/benchmarks.md; owns nothing but that. Needs h2load and a release
-build, two cores, no root.
+Requests come at a steady rate, and in each round the same run has three windows of the same length:
+one in which nothing happens, one in which as many instances as a deploy has are started and ended
+by hand while a command asks for the status, and one with a deploy. So what a deploy adds is told
+apart from what any process adds that starts beside the generator. It also says what the deployer
+itself takes: the time of a deploy less what its instances took to start.
+
+Prints tables for docs/benchmarks.md; owns nothing but that. Needs h2load and a release build, two
+cores, no root.
 """
 
 import json
@@ -27,44 +30,51 @@ from process import Process, wait_until
 PROXY_CORE, LOAD_CORE = 0, 1
 RATE = 2000
 CLIENTS = 20
-PAUSE_SECONDS = 1.5
+WINDOW_SECONDS = 10.0
+REPLICAS = 2
 STRATEGIES = ("rolling", "blue-green", "canary")
+KINDS = ("nothing", "by hand", "deploy")
 
 
 @dataclass(frozen=True)
-class Deploy:
-    """One deploy: when it ran, in microseconds since 1970, and its receipt."""
+class Window:
+    """What happened in it and when, in microseconds since 1970; a deploy's receipt."""
 
+    kind: str
     began: int
     ended: int
-    receipt: dict
+    receipt: dict | None
+
+
+Request = tuple[int, int, int]
+"""When it began, in microseconds since 1970, its status, and how long it took in microseconds."""
 
 
 def main(arguments: list[str]) -> int:
     """Measures each strategy and prints what came of it."""
-    deploys = int(arguments[0]) if arguments else 15
+    rounds = int(arguments[0]) if arguments else 10
     tool.widen_path()
     os.sched_setaffinity(0, {LOAD_CORE})
     server = origin.build()
-    print("| strategy | deploys | requests | failed | p99 outside | p99 within | ratio |")
+    print("| strategy | rounds | failed | p99, nothing | by hand | deploy | deploy / nothing |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    own = {}
+    receipts = {}
     for strategy in STRATEGIES:
         with tempfile.TemporaryDirectory(prefix="plimsoll-deploys-") as path:
-            times, done = measure(Path(path), server, strategy, deploys)
-        print(latency_row(strategy, times, done))
-        own[strategy] = done
+            requests, windows = measure(Path(path), server, strategy, rounds)
+        print(latency_row(strategy, requests, windows), flush=True)
+        receipts[strategy] = [it.receipt for it in windows if it.receipt is not None]
     print("\n| strategy | whole deploy | until its instances were ready | the rest |")
     print("| --- | ---: | ---: | ---: |")
-    for strategy, done in own.items():
+    for strategy, done in receipts.items():
         print(own_row(strategy, done))
     return 0
 
 
 def measure(
-    directory: Path, server: Path, strategy: str, deploys: int
-) -> tuple[list[tuple[int, int, int]], list[Deploy]]:
-    """Each request's start, status and time, and each deploy."""
+    directory: Path, server: Path, strategy: str, rounds: int
+) -> tuple[list[Request], list[Window]]:
+    """Each request and each window of one run."""
     address = port.free_address()
     (directory / "plimsoll.toml").write_text(configuration(address, server), encoding="utf-8")
     proxy = Process(
@@ -75,7 +85,7 @@ def measure(
     try:
         if not wait_until(lambda: serves(directory), 10):
             raise RuntimeError((directory / "plimsoll.log").read_text(encoding="utf-8"))
-        seconds = int(deploys * (PAUSE_SECONDS + 1)) + 5
+        seconds = int(rounds * len(KINDS) * (WINDOW_SECONDS + 0.1)) + 3
         log = directory / "requests.log"
         load = subprocess.Popen(
             ["h2load", "--h1", f"--rps={RATE // CLIENTS}", f"-c{CLIENTS}", f"-D{seconds}",
@@ -83,15 +93,45 @@ def measure(
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         time.sleep(2)
-        done = []
-        for number in range(deploys):
-            time.sleep(PAUSE_SECONDS)
-            done.append(deploy(directory, strategy, f"v{number}"))
+        windows = [
+            window(directory, server, strategy, kind, number)
+            for number in range(rounds)
+            for kind in KINDS
+        ]
         load.wait()
         lines = log.read_text(encoding="ascii").splitlines()
-        return [tuple(map(int, line.split()[:3])) for line in lines], done
+        return [tuple(map(int, line.split()[:3])) for line in lines], windows
     finally:
         proxy.stop()
+
+
+def window(directory: Path, server: Path, strategy: str, kind: str, number: int) -> Window:
+    """Lets happen what is of this kind, and waits for the window's end."""
+    began = time.time_ns() // 1000
+    receipt = None
+    if kind == "by hand":
+        by_hand(directory, server)
+    elif kind == "deploy":
+        receipt = deploy(directory, strategy, f"v{number}")
+    time.sleep(max(0.0, WINDOW_SECONDS - (time.time_ns() // 1000 - began) / 1e6))
+    return Window(kind, began, time.time_ns() // 1000, receipt)
+
+
+def by_hand(directory: Path, server: Path) -> None:
+    """Starts as many processes as a deploy does, one after the other, and ends them."""
+    asking = subprocess.Popen(
+        [str(PROGRAM), "status", "--json"], cwd=directory, stdout=subprocess.DEVNULL
+    )
+    started = []
+    for _ in range(REPLICAS):
+        number = port.free_address().rpartition(":")[2]
+        environment = {**os.environ, "PORT": number}
+        started.append(subprocess.Popen([str(server)], env=environment, stdout=subprocess.DEVNULL))
+        time.sleep(0.06)
+    for process in started:
+        process.terminate()
+        process.wait()
+    asking.wait()
 
 
 def configuration(address: str, server: Path) -> str:
@@ -108,7 +148,7 @@ bind = "{address}"
 [services.api]
 command = ["taskset", "-c", "{LOAD_CORE}", "{server}"]
 version = "v"
-replicas = 2
+replicas = {REPLICAS}
 deploy = {{ bake = "0s", steps = ["50% 200ms"] }}
 [[routes]]
 to = "api"
@@ -130,41 +170,33 @@ def serves(directory: Path) -> bool:
     return service["run"]["release"] == "v" and service["run"].get("deploy") is None
 
 
-def deploy(directory: Path, strategy: str, version: str) -> Deploy:
-    """Deploys, and waits for the end."""
-    began = time.time_ns() // 1000
+def deploy(directory: Path, strategy: str, version: str) -> dict:
+    """Deploys, and waits for the end; the receipt."""
     words = ["--steps", "50% 200ms"] if strategy == "canary" else []
     said = plimsoll(directory, "deploy", "api", version, "--strategy", strategy, *words)
     receipt = json.loads(said.splitlines()[-1])
     assert receipt["outcome"] == "promoted", receipt
-    return Deploy(began, time.time_ns() // 1000, receipt)
+    return receipt
 
 
-def latency_row(strategy: str, times: list[tuple[int, int, int]], done: list[Deploy]) -> str:
-    """The requests within a deploy, and the others."""
-    within, outside = [], []
-    for start, _, took in times:
-        is_within = any(start < it.ended and start + took > it.began for it in done)
-        (within if is_within else outside).append(took)
-    failed = sum(1 for _, status, _ in times if status != 200)
-    p99 = [percentile(group, 0.99) for group in (outside, within)]
-    ratio = p99[1] / p99[0]
-    return (
-        f"| {strategy} | {len(done)} | {len(times)} | {failed} "
-        f"| {p99[0]} µs | {p99[1]} µs | {ratio:.2f} |"
-    )
+def latency_row(strategy: str, requests: list[Request], windows: list[Window]) -> str:
+    """The median over the rounds of each kind's p99, and of the ratio within a round."""
+    p99 = {kind: [] for kind in KINDS}
+    for it in windows:
+        took = sorted(took for start, _, took in requests if it.began <= start < it.ended)
+        p99[it.kind].append(took[int(0.99 * (len(took) - 1))])
+    failed = sum(1 for _, status, _ in requests if status != 200)
+    ratios = [ours / theirs for ours, theirs in zip(p99["deploy"], p99["nothing"], strict=True)]
+    middle = " | ".join(f"{statistics.median(p99[kind]):.0f} µs" for kind in KINDS)
+    spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return f"| {strategy} | {len(ratios)} | {failed} of {len(requests)} | {middle} | {spread} |"
 
 
-def percentile(group: list[int], share: float) -> int:
-    """The value that so large a share of the group does not exceed."""
-    return sorted(group)[int(share * (len(group) - 1))]
-
-
-def own_row(strategy: str, done: list[Deploy]) -> str:
+def own_row(strategy: str, receipts: list[dict]) -> str:
     """What a deploy took, and how much of it was waiting for instances that start."""
-    whole = statistics.median(it.receipt["took_s"] for it in done)
-    starts = statistics.median(starting(it.receipt, strategy) for it in done)
-    rest = statistics.median(it.receipt["took_s"] - starting(it.receipt, strategy) for it in done)
+    whole = statistics.median(it["took_s"] for it in receipts)
+    starts = statistics.median(starting(it, strategy) for it in receipts)
+    rest = statistics.median(it["took_s"] - starting(it, strategy) for it in receipts)
     return f"| {strategy} | {whole * 1000:.0f} ms | {starts * 1000:.0f} ms | {rest * 1000:.0f} ms |"
 
 

@@ -51,7 +51,7 @@ pub(crate) async fn follow(
                 never = watch(client, deploy, &canvas) => match never {},
             }
         }
-        false if form.json => listen(client, deploy, |line| output::json_line(line)).await?,
+        false if form.json => listen(client, deploy, output::json_line).await?,
         false => listen(client, deploy, |line| output::out(&tell(line))).await?,
     };
     canvas.wipe();

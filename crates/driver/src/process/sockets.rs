@@ -60,10 +60,10 @@ fn read(mut bytes: &[u8], port: u16, inodes: &mut BTreeSet<u64>) -> io::Result<b
     while !bytes.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(bytes).map_err(nonsense)?;
         match message.payload {
-            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
-                if found.header.socket_id.source_port == port {
-                    inodes.insert(found.header.inode.into());
-                }
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found))
+                if found.header.socket_id.source_port == port =>
+            {
+                inodes.insert(found.header.inode.into());
             }
             NetlinkPayload::Error(error) => return Err(error.to_io()),
             NetlinkPayload::Done(_) => return Ok(true),

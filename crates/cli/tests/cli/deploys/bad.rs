@@ -54,9 +54,10 @@ fn house() -> House {
 }
 
 /// Deploys `release`, which fails `share` of its requests: it is taken back, for this reason.
-fn is_taken_back(release: &str, how: &[&str], share: f64, reason: &str) -> Value {
+fn is_taken_back(release: &str, how: &[&str], share: f64, reason: &str) {
     let house = house();
     let ((code, receipt), users) = with_users(&house, || house.deploy(&[&[release], how].concat()));
+    tell(release, &receipt, &users);
     assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
     let said = receipt["reason"].as_str().unwrap();
     assert!(said.contains(reason), "{said}");
@@ -67,8 +68,6 @@ fn is_taken_back(release: &str, how: &[&str], share: f64, reason: &str) -> Value
     assert_eq!(receipt["failed"], users.failed(), "users and receipt agree: {receipt:#}");
     assert_eq!(house.settled(), "1");
     assert_eq!(house.sandbox.instances().len(), 2, "nothing of it is left");
-    tell(release, &receipt, &users);
-    receipt
 }
 
 /// As it stands in docs/reliability.md.
@@ -140,9 +139,12 @@ fn one_that_breaks_off_its_answers() {
 #[test]
 fn one_that_closes_connections_at_random_is_felt_by_nobody() {
     let house = house();
-    let ((), users) = with_users(&house, || house.promoted(&["closes-10pct", "--bake", "2s"]));
+    let how = ["closes-10pct", "--bake", "2s"];
+    let ((_, receipt), users) = with_users(&house, || house.deploy(&how));
+    assert_eq!(receipt["outcome"], "promoted", "{receipt:#}");
     assert_eq!(users.failed(), 0, "{:?}", users.failures());
     assert!(users.answered_by("closes-10pct") > 100);
+    tell("closes-10pct", &receipt, &users);
 }
 
 #[test]
@@ -160,12 +162,24 @@ fn one_that_does_not_stop_when_it_is_asked_to_is_felt_by_nobody() {
     assert_eq!(house.sandbox.instances().len(), 2, "it is killed in the end");
 }
 
-#[test]
-fn one_that_starts_slowly_is_waited_for() {
+fn is_waited_for(release: &str) {
     let house =
         House::new("replicas = 1\ndeploy = { bake = \"500ms\", ready_timeout = \"60s\" }\n");
-    let ((), users) = with_users(&house, || house.promoted(&["slow-start-3"]));
+    let ((_, receipt), users) = with_users(&house, || house.deploy(&[release]));
+    assert_eq!(receipt["outcome"], "promoted", "{receipt:#}");
     assert_eq!(users.failed(), 0, "{:?}", users.failures());
+    tell(release, &receipt, &users);
+}
+
+#[test]
+fn one_that_starts_slowly_is_waited_for() {
+    is_waited_for("slow-start-3");
+}
+
+#[test]
+#[ignore = "takes twenty seconds: scripts/deploys"]
+fn one_that_starts_very_slowly_is_waited_for() {
+    is_waited_for("slow-start-20");
 }
 
 #[test]

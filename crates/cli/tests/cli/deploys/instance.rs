@@ -84,8 +84,7 @@ impl Server {
 
     async fn run(self: Arc<Self>) {
         if self.is("exits") {
-            eprintln!("no licence");
-            std::process::exit(3);
+            die(3);
         }
         if self.is("deaf") {
             std::future::pending::<()>().await;
@@ -97,8 +96,7 @@ impl Server {
             let after = Duration::from_secs(seconds.parse().unwrap());
             tokio::spawn(async move {
                 sleep(after).await;
-                eprintln!("out of luck");
-                std::process::exit(7);
+                die(7);
             });
         }
         let port: u16 = variable("PORT").parse().unwrap();
@@ -202,6 +200,12 @@ impl Server {
             journal.unwrap().write_all(format!("{id}\n").as_bytes()).unwrap();
         }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "an instance's last words")]
+fn die(code: i32) -> ! {
+    eprintln!("no licence");
+    std::process::exit(code);
 }
 
 /// The value of a parameter, or nothing.

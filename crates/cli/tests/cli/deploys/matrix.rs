@@ -10,8 +10,11 @@ use super::account::{Account, Kind, run_twice};
 use super::clients::{Clients, Doors};
 use super::house::House;
 
+/// Replaces what runs by the release of this name.
+type Way = fn(&mut House, &str);
+
 /// The ways, in this order.
-const WAYS: [(&str, fn(&mut House, &str)); 7] = [
+const WAYS: [(&str, Way); 7] = [
     ("rolling", |house, version| house.promoted(&[version, "--strategy", "rolling"])),
     ("blue-green", |house, version| house.promoted(&[version, "--strategy", "blue-green"])),
     ("canary", |house, version| {
