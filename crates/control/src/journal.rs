@@ -134,6 +134,9 @@ impl Journal {
     /// When it cannot be read, or is of a later version.
     pub(crate) fn open(state_dir: &Path, crash: Option<CrashPoint>) -> Result<Self, JournalError> {
         let connection = Connection::open(state_dir.join(FILE))?;
+        // Nobody else uses it, so SQLite needs no file to share its index in: one that could not be
+        // written on a full disk would keep us from starting.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         // What is written is on the disk when it is answered for.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -203,20 +206,25 @@ impl Journal {
         })
     }
 
-    /// From now on `version` is meant to run, which was given these names.
+    /// From now on the release `version` that was `deployed` is meant to run, which was given these
+    /// names.
     pub(crate) fn commit(
         &self,
         service: &ServiceName,
         version: &str,
+        deployed: i64,
         given: &BTreeSet<String>,
     ) -> Result<(), JournalError> {
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
         self.write(|db| {
-            db.execute(
+            let both = db.unchecked_transaction()?;
+            both.execute(
                 "INSERT INTO service (name, version, next_number, given) VALUES (?1, ?2, 1, ?3)
                  ON CONFLICT (name) DO UPDATE SET version = ?2, given = ?3",
                 params![service.as_str(), version, given.join("\n")],
-            )
+            )?;
+            both.execute("UPDATE deploy SET outcome = 'promoted' WHERE id = ?1", [deployed])?;
+            both.commit()
         })?;
         Ok(())
     }
@@ -317,12 +325,13 @@ impl Journal {
         Ok(())
     }
 
-    /// Every deploy that has no end was cut short. Their numbers.
+    /// Every deploy that has no end was cut short; one whose release had come to stay keeps that for
+    /// its outcome. Their numbers.
     pub(crate) fn interrupt(&self, now: SystemTime) -> Result<Vec<i64>, JournalError> {
         self.write(|db| {
             let mut update = db.prepare(
-                "UPDATE deploy SET ended_at = ?1, outcome = 'interrupted' WHERE ended_at IS NULL
-                 RETURNING id",
+                "UPDATE deploy SET ended_at = ?1, outcome = coalesce(outcome, 'interrupted')
+                 WHERE ended_at IS NULL RETURNING id",
             )?;
             update.query_map([millis(now)], |row| row.get(0))?.collect()
         })
@@ -443,7 +452,7 @@ mod tests {
         journal.count_from(&api, 3).unwrap();
         journal.count_from(&api, 2).unwrap();
         let given = ["DB_URL", "SMS_ACCESS"];
-        journal.commit(&api, "1.4.1", &given.map(str::to_owned).into()).unwrap();
+        journal.commit(&api, "1.4.1", 0, &given.map(str::to_owned).into()).unwrap();
         journal.remember(&record("api-1", "a")).unwrap();
         journal.remember(&record("api-2", "b")).unwrap();
         let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
@@ -477,6 +486,14 @@ mod tests {
         }
         let before = |version| journal.before(&api, version).unwrap();
         assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
+        let stays = journal.begin(&api, Some("2"), "3", "ops", UNIX_EPOCH).unwrap();
+        journal.commit(&api, "3", stays, &BTreeSet::new()).unwrap();
+        assert_eq!(
+            journal.before(&api, "3").unwrap(),
+            Some("2".into()),
+            "though it has no end yet"
+        );
+        journal.end(stays, "promoted", "{}", UNIX_EPOCH).unwrap();
         let cut = journal.begin(&api, Some("2"), "4", "ops", UNIX_EPOCH).unwrap();
         assert_eq!(journal.interrupt(UNIX_EPOCH).unwrap(), [cut]);
         assert_eq!(journal.interrupt(UNIX_EPOCH).unwrap(), [0; 0]);
@@ -516,6 +533,7 @@ mod tests {
         drop(Journal::open(room.path(), None).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
         db.pragma_update(None, "user_version", 7).unwrap();
+        drop(db);
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),

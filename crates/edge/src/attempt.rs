@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use model::{ExchangeKind, RetryCondition, ServiceTimeouts};
 use wire::body::Error;
 use wire::h1::Framing;
-use wire::head::ResponseHead;
+use wire::head::{Method, ResponseHead};
 
 use crate::answer;
 use crate::client::{Client, StatusLine};
@@ -101,9 +101,7 @@ impl Attempt<'_> {
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
         upstream.send_head(self.request, self.framing).map_err(|_| unprocessed())?;
         let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
-        let answered = self.final_head(client, &mut upstream, upload, story).await;
-        drop(uploading);
-        let head = match answered {
+        let head = match self.final_head(client, &mut upstream, upload, story).await {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
@@ -120,7 +118,7 @@ impl Attempt<'_> {
             let condition = RetryCondition::Status(head.status());
             return Err(Failed::by_instance(Fault::UpstreamReset, Reached::Sent, condition));
         }
-        self.pass_on(client, upstream, &head, upload, story).await
+        self.pass_on(client, upstream, &head, (upload, uploading), story).await
     }
 
     /// A connection: one that was kept, or a new one.
@@ -273,7 +271,7 @@ impl Attempt<'_> {
         client: &mut C,
         mut upstream: Upstream,
         head: &ResponseHead,
-        upload: &mut Upload,
+        (upload, uploading): (&mut Upload, Option<Lasting>),
         story: &mut Story<'_>,
     ) -> Result<(), Failed> {
         let method = self.request.head.method();
@@ -292,8 +290,11 @@ impl Attempt<'_> {
         .map_err(client_gone)?;
         story.answer_begins();
         let mut answered = Answered { upstream, keeps_alive };
-        let events = is_event_stream(head, framing).then(|| self.lasts(ExchangeKind::Stream));
-        let relayed = self.relay(client, &mut answered.upstream, upload, events.as_ref()).await;
+        let lasting = match is_event_stream(method, head, framing) {
+            true => Some(self.lasts(ExchangeKind::Stream)),
+            false => uploading,
+        };
+        let relayed = self.relay(client, &mut answered.upstream, upload, lasting).await;
         self.alarm.clear();
         self.count_bytes(&mut answered.upstream);
         match relayed {
@@ -315,29 +316,34 @@ impl Attempt<'_> {
         Lasting::begin(&self.claim.member, kind, self.worker.wheel.now())
     }
 
-    /// The answer's body, and what is left of the request's. A stream of `events` ends when it is
-    /// called to leave.
+    /// The answer's body, and what is left of the request's. A stream of events ends when it is
+    /// called to leave; an upload is one until it was sent.
     async fn relay<C: Client>(
         &self,
         client: &mut C,
         upstream: &mut Upstream,
         upload: &mut Upload,
-        events: Option<&Lasting>,
+        mut lasting: Option<Lasting>,
     ) -> Result<Relayed, Failed> {
-        let mut download = match events {
-            Some(_) => Download::of_events(),
-            None => Download::from(Side::Instance, Some(&self.worker.pool)),
+        let is_stream = |lasting: &Lasting| lasting.kind() == ExchangeKind::Stream;
+        let mut download = match lasting.as_ref().is_some_and(is_stream) {
+            true => Download::of_events(),
+            false => Download::from(Side::Instance, Some(&self.worker.pool)),
         };
         let mut outcome = Relayed::Whole;
         let mut seen = (u64::MAX, u64::MAX, Side::Client);
         let relayed = poll_fn(|cx| {
             // A client whose body is broken may still want its answer.
             let _ = upload.poll(cx, client, upstream);
-            if let Some(events) = events
-                && events.poll_called(cx).is_ready()
-            {
-                outcome = Relayed::Moved;
-                download.end_after_event();
+            match &lasting {
+                Some(stream) if is_stream(stream) => {
+                    if stream.poll_called(cx).is_ready() {
+                        outcome = Relayed::Moved;
+                        download.end_after_event();
+                    }
+                }
+                Some(_) if upload.is_sent() => lasting = None,
+                _ => {}
             }
             match download.poll(cx, upstream, client) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
@@ -404,13 +410,17 @@ fn is_long(framing: Framing) -> bool {
     }
 }
 
-/// Whether an answer is one of server-sent events, which has no end of its own.
-fn is_event_stream(head: &ResponseHead, framing: Framing) -> bool {
+/// Whether an answer is one of server-sent events that its client asks for again when it ends, as
+/// an `EventSource` does: by GET. In one that is compressed we cannot see where events end.
+fn is_event_stream(method: Method, head: &ResponseHead, framing: Framing) -> bool {
     const TYPE: &[u8] = b"text/event-stream";
+    let value = |name: &'static [u8]| head.fields.named(name).next();
     let is_type =
         |media: &[u8]| media.len() >= TYPE.len() && media[..TYPE.len()].eq_ignore_ascii_case(TYPE);
-    matches!(framing, Framing::Chunked | Framing::Close)
-        && head.fields.named(b"content-type").next().is_some_and(is_type)
+    method == Method::Get
+        && matches!(framing, Framing::Chunked | Framing::Close)
+        && value(b"content-type").is_some_and(is_type)
+        && value(b"content-encoding").is_none_or(|it| it.eq_ignore_ascii_case(b"identity"))
 }
 
 /// The instance did nothing with the request: as if it could not be reached.

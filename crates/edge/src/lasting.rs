@@ -128,6 +128,11 @@ impl Lasting {
         Self { key: member.lasting.enter(kind, now), member: member.clone() }
     }
 
+    /// What it is.
+    pub(crate) fn kind(&self) -> ExchangeKind {
+        self.member.lasting.places.borrow()[self.key].kind
+    }
+
     /// Ready once it is to leave.
     pub(crate) fn poll_called(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut places = self.member.lasting.places.borrow_mut();

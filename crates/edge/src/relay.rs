@@ -287,44 +287,76 @@ impl Upload {
     }
 }
 
-/// Where an event stream stands: the last bytes that were passed on.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tail([u8; 4]);
+/// Where a stream of server-sent events stands
+/// (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): a line ends with CR, LF or
+/// both, an event with an empty line, and a line that begins with a colon says nothing.
+#[derive(Clone, Copy, Debug)]
+struct Events {
+    /// No line of an event has come since the last one ended.
+    is_between: bool,
+    line: Line,
+    /// The last byte was a CR: an LF after it belongs to the same end.
+    was_cr: bool,
+}
 
-impl Tail {
-    fn push(&mut self, data: &[u8]) {
-        let last = &data[data.len().saturating_sub(4)..];
-        self.0.rotate_left(last.len());
-        self.0[4 - last.len()..].copy_from_slice(last);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Start,
+    Within,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { is_between: true, line: Line::Start, was_cr: false }
+    }
+}
+
+impl Events {
+    fn follow(&mut self, data: &[u8]) {
+        data.iter().for_each(|byte| self.take(*byte));
+    }
+
+    fn take(&mut self, byte: u8) {
+        let was_cr = std::mem::replace(&mut self.was_cr, byte == b'\r');
+        match (self.line, byte) {
+            (Line::Start, b'\n') if was_cr => {}
+            (Line::Start, b'\n' | b'\r') => self.is_between = true,
+            (Line::Within, b'\n' | b'\r') => self.line = Line::Start,
+            (Line::Start, _) => {
+                self.is_between &= byte == b':';
+                self.line = Line::Within;
+            }
+            (Line::Within, _) => {}
+        }
+    }
+
+    /// Whether an event has ended and none begun.
+    fn is_between(self) -> bool {
+        self.is_between && self.line == Line::Start
     }
 
     /// How many bytes of `data` there are until an event has ended; all, if none does within it.
     fn until_between(mut self, data: &[u8]) -> usize {
-        let mut taken = 0;
-        while taken < data.len() && !self.is_between_events() {
-            self.push(&data[taken..=taken]);
-            taken += 1;
+        let mut bytes = data.iter();
+        while !self.is_between()
+            && let Some(byte) = bytes.next()
+        {
+            self.take(*byte);
         }
-        taken
-    }
-
-    /// Whether an event has ended and none begun. An event ends with an empty line, and a line with
-    /// CR, LF or both (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
-    fn is_between_events(self) -> bool {
-        self.0 == [0; 4]
-            || self.0.ends_with(b"\n\n")
-            || self.0.ends_with(b"\r\r")
-            || self.0.ends_with(b"\r\n\r\n")
+        data.len() - bytes.len()
     }
 }
 
 /// An answer's body, or one direction of a tunnel.
 pub(crate) struct Download {
     is_ending: bool,
-    /// What was passed on last, where that is looked at.
-    tail: Option<Tail>,
+    /// Where a stream of events stands.
+    events: Option<Events>,
     /// Whether it ends with the event that is being passed on.
     is_last_event: bool,
+    /// So much of what was offered last was not taken. It is offered again first, and no less: a
+    /// sink may have announced it.
+    owed: usize,
     trailers: Option<Fields>,
     moved: u64,
     waits_for: Side,
@@ -339,8 +371,9 @@ impl Download {
         let splice = Splice::new(pool);
         Self {
             is_ending: false,
-            tail: None,
+            events: None,
             is_last_event: false,
+            owed: 0,
             trailers: None,
             moved: 0,
             waits_for: from,
@@ -351,7 +384,7 @@ impl Download {
 
     /// An event stream, which can be ended between two events.
     pub(crate) fn of_events() -> Self {
-        Self { tail: Some(Tail::default()), ..Self::from(Side::Instance, None) }
+        Self { events: Some(Events::default()), ..Self::from(Side::Instance, None) }
     }
 
     /// Passes on no event beyond the one that has begun: what follows is the end.
@@ -385,7 +418,8 @@ impl Download {
     ) -> Poll<Result<(), (Side, Error)>> {
         let (from, to) = (self.from, self.to());
         while !self.is_ending {
-            if self.is_last_event && self.tail.is_none_or(Tail::is_between_events) {
+            let is_between = self.events.is_none_or(Events::is_between);
+            if self.is_last_event && self.owed == 0 && is_between {
                 self.is_ending = true;
                 break;
             }
@@ -413,15 +447,18 @@ impl Download {
                 }
                 Poll::Ready(Ok(true)) => {
                     self.waits_for = to;
-                    let data = match self.tail {
-                        Some(tail) if self.is_last_event => {
-                            &source.data()[..tail.until_between(source.data())]
-                        }
-                        _ => source.data(),
+                    let data = source.data();
+                    let offered = match self.events {
+                        Some(_) if self.owed > 0 => self.owed,
+                        Some(events) if self.is_last_event => events.until_between(data),
+                        _ => data.len(),
                     };
-                    let taken = ready!(sink.poll_send(cx, data)).map_err(|error| (to, error))?;
-                    if let Some(tail) = &mut self.tail {
-                        tail.push(&source.data()[..taken]);
+                    self.owed = offered;
+                    let taken = ready!(sink.poll_send(cx, &data[..offered]))
+                        .map_err(|error| (to, error))?;
+                    self.owed -= taken;
+                    if let Some(events) = &mut self.events {
+                        events.follow(&data[..taken]);
                     }
                     source.consume(taken);
                     self.moved += taken as u64;
@@ -430,5 +467,45 @@ impl Download {
         }
         self.waits_for = to;
         sink.poll_finish(cx, self.trailers.as_ref()).map_err(|error| (to, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The places in `text` at which no event has begun that has not ended.
+    fn between(text: &str) -> Vec<usize> {
+        let mut events = Events::default();
+        let mut places = if events.is_between() { vec![0] } else { Vec::new() };
+        for (at, byte) in text.bytes().enumerate() {
+            events.take(byte);
+            if events.is_between() {
+                places.push(at + 1);
+            }
+        }
+        places
+    }
+
+    #[test]
+    fn an_event_ends_with_an_empty_line_however_lines_end() {
+        assert_eq!(between("data: 1\n\ndata: 2\n\nd"), [0, 9, 18]);
+        assert_eq!(between("data: 1\r\r"), [0, 9]);
+        assert_eq!(between("id: 7\r\ndata: 1\r\n\r\n"), [0, 17, 18]);
+        assert_eq!(between("data: a\ndata:\n\n\n"), [0, 15, 16]);
+    }
+
+    #[test]
+    fn a_comment_is_no_event() {
+        assert_eq!(between(": hello\n:\ndata: 1\n\n:\n"), [0, 8, 10, 19, 21]);
+        assert_eq!(between("data: 1\n:\n"), [0], "one within an event does not end it");
+    }
+
+    #[test]
+    fn what_is_left_of_an_event_is_found_within_what_comes() {
+        let mut events = Events::default();
+        events.follow(b"data: 1\nda");
+        assert_eq!(events.until_between(b"ta: 2\n\ndata: 3\n\n"), 7);
+        assert_eq!(events.until_between(b"ta: 2\n"), 6);
     }
 }

@@ -21,7 +21,8 @@ use crate::story::Story;
 use crate::upstream::Upstream;
 use crate::websocket::{Frames, GOING_AWAY};
 
-/// What a tunnel that was called gets to end its frame, and both sides to take leave.
+/// How long a tunnel that was called may stand still before its frame has ended, and what both
+/// sides get to take leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Switches the client over and carries bytes until both directions have ended, nothing came in
@@ -98,7 +99,7 @@ impl Tunnel {
     ) -> Poll<Result<(), Failed>> {
         if self.leave == Leave::No && self.lasting.poll_called(cx).is_ready() {
             self.leave = Leave::Called;
-            attempt.alarm.set(LEAVE_WITHIN);
+            self.seen = None;
         }
         let up = self.up.poll_up(cx, client, instance)?;
         let down = self.poll_down(cx, client, instance)?;
@@ -112,6 +113,11 @@ impl Tunnel {
             }
         } else {
             let before = self.leave;
+            let moved = (self.up.relay.moved(), self.down.relay.moved());
+            if self.leave == Leave::Called && self.seen.replace(moved) != Some(moved) {
+                // A long frame that moves is not torn.
+                attempt.alarm.set(LEAVE_WITHIN);
+            }
             let has_said = self.poll_leave(cx, client)?.is_ready();
             if has_said && (self.up.has_ended || self.down.has_ended) {
                 return Poll::Ready(Ok(()));

@@ -10,6 +10,8 @@ use testkit::{H2Client, Origin, RawClient, Step, TestEdge, eventually};
 
 const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 const SECOND: Duration = Duration::from_secs(1);
+/// Events that are far more than fits between an instance and a client that does not read.
+const FLOOD: usize = 2_000_000;
 
 fn ask_for(protocol: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n")
@@ -34,6 +36,28 @@ fn start() -> (Origin, TestEdge) {
             Step::send("4\r\n2\n\nd\r\n"),
             Step::Echo,
         ],
+        "/frame" => {
+            let agree = "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+            let piece = || [Step::send(vec![b'f'; 100]), Step::Wait(Duration::from_millis(600))];
+            let head = Step::send([0x82, 126, 0x01, 0xf4]);
+            [Step::send(agree), head].into_iter().chain((0..5).flat_map(|_| piece())).collect()
+        }
+        "/flood" => {
+            let events = "data: 1\n\n".repeat(FLOOD);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n";
+            vec![Step::send(format!("{head}{:x}\r\n{events}\r\n", events.len())), Step::Echo]
+        }
+        "/ends" | "/gzip" => {
+            let encoding =
+                if request.target == "/gzip" { "Content-Encoding: gzip\r\n" } else { "" };
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{encoding}\
+                 Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"
+            );
+            let pause = Step::Wait(Duration::from_millis(500));
+            vec![Step::send(head), pause, Step::send("9\r\ndata: 2\n\n\r\n0\r\n\r\n")]
+        }
         _ => vec![Step::answer(200, "fine")],
     });
     let edge = TestEdge::start(&[origin.address()]);
@@ -163,6 +187,47 @@ fn an_event_stream_of_http_2_ends_as_well() {
     let answer = client.answer(asked);
     assert_eq!((answer.text().as_str(), answer.reset()), ("data: 1\n\ndata: 2\n\n", None));
     eventually("it has ended", || live.in_flight() == 0);
+}
+
+#[test]
+fn an_event_stream_whose_client_reads_slowly_ends_as_its_framing_has_it() {
+    let (origin, edge) = start();
+    let mut client = RawClient::connect(edge.address());
+    client.send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+    let live = edge.live(origin.address());
+    eventually("it is open", || live.in_flight() == 1);
+    // Until what is between them is full, and then until it is called.
+    std::thread::sleep(Duration::from_millis(500));
+    depart(&origin, &edge, Drain::all(Duration::ZERO));
+    std::thread::sleep(Duration::from_millis(200));
+    let text = client.answer().text();
+    assert!(text.len() < 9 * FLOOD && text.ends_with("data: 1\n\n"), "{} bytes", text.len());
+    eventually("it has ended", || live.in_flight() == 0);
+}
+
+#[test]
+fn events_that_nobody_would_ask_for_again_are_waited_for() {
+    for ask in ["POST /ends", "GET /gzip"] {
+        let (origin, edge) = start();
+        let mut client = RawClient::connect(edge.address());
+        client.send(format!("{ask} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+        let live = edge.live(origin.address());
+        eventually("it is open", || live.in_flight() == 1);
+        depart(&origin, &edge, Drain::all(Duration::ZERO));
+        assert_eq!(client.answer().text(), "data: 1\n\ndata: 2\n\n", "{ask}");
+    }
+}
+
+#[test]
+fn a_long_frame_that_moves_is_not_torn() {
+    let (origin, edge) = start();
+    let mut client = RawClient::connect(edge.address());
+    client.send(ask_for("websocket").replace("GET /", "GET /frame"));
+    assert_eq!(client.head().status, 101);
+    assert_eq!(client.take(4).unwrap(), [0x82, 126, 0x01, 0xf4]);
+    depart(&origin, &edge, Drain::all(Duration::ZERO));
+    assert_eq!(client.take(500).unwrap(), [b'f'; 500]);
+    assert_eq!(client.take(4).unwrap(), GOING_AWAY);
 }
 
 #[test]

@@ -114,6 +114,9 @@ pub enum News {
     Resumed,
     /// A person wants it through.
     Hurried,
+    /// It cannot be written down that the new release stays, and there is no old one to go back to:
+    /// it is tried again.
+    NotRecorded(String),
     /// The new release stays.
     Promoted,
     /// The old release is brought back.

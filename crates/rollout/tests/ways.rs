@@ -36,6 +36,11 @@ impl Talk {
         Self { is_full: Some(why), ..self }
     }
 
+    /// From now on it can be again.
+    fn room(self) -> Self {
+        Self { is_full: None, ..self }
+    }
+
     /// What is done about it.
     fn does(mut self, expected: &[&str]) -> Self {
         let said = std::mem::take(&mut self.said);
@@ -342,6 +347,24 @@ fn what_cannot_be_written_down_does_not_stay() {
         .does(&["stop api-3"])
         .gone(3)
         .does(&["rolled back: it cannot be written down that it runs: disk full"]);
+}
+
+#[test]
+fn where_the_old_release_is_gone_what_runs_serves_on_until_it_is_written_down() {
+    Talk::new(deploy(Strategy::Replace), 1, 1)
+        .unreachable(1)
+        .gone(1)
+        .ready(3)
+        .sample((100, 0), (0, 0))
+        .full("disk full")
+        .does(&["traffic ", "stop api-1", "start api-3", "traffic api-3"])
+        .waits(30)
+        .does(&["commit"])
+        .waits(1)
+        .does(&["commit"])
+        .room()
+        .waits(1)
+        .does(&["commit", "promoted"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -189,6 +190,12 @@ impl Running {
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end; gives the signal that ended it.
+    pub(crate) fn wait_for_signal(&mut self) -> Option<i32> {
+        self.wait();
+        self.child.wait().unwrap().signal()
     }
 
     /// Waits for its end; gives its exit code.

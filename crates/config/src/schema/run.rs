@@ -275,8 +275,8 @@ pub(crate) static DRAIN: Table = Table {
         ),
         drain_of(
             "streams",
-            "Answers of type `text/event-stream`: they are ended between two events, one after another over \
-             this time.",
+            "Answers to GET of type `text/event-stream` that are not compressed: they are ended between two \
+             events, one after another over this time.",
         )
         .aka(&["sse", "event_streams", "eventsource"]),
         drain_of(

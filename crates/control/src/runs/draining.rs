@@ -16,13 +16,20 @@ pub(crate) async fn drained(drains: &Drains, live: &Live, generation: Generation
             return;
         }
         let opens = drains.open().await;
-        let open = opens.of(&live.service, &live.name, live.address).unwrap_or_default();
-        if is_over(&open, &drain, time) {
+        let open = opens.of(&live.service, &live.name, live.address);
+        // A worker that was too busy to tell may have what is missing.
+        let all = open.filter(|open| open.total() >= live.in_flight());
+        if all.is_some_and(|open| is_over(&open, &drain, time)) {
             break;
         }
     }
     let (instance, open) = (&live.name, live.in_flight());
-    tracing::warn!(%instance, open, "time to drain is over, what is open is cut");
+    match open {
+        0 => {
+            tracing::warn!(%instance, "time to drain is over, and a request still holds an old snapshot")
+        }
+        _ => tracing::warn!(%instance, open, "time to drain is over, what is open is cut"),
+    }
 }
 
 /// The times after which some kind of exchange has had its own, in order.

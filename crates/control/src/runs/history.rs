@@ -77,7 +77,7 @@ fn stage(stage: &Stage, share: Option<f64>) -> String {
         Stage::Starting => "starting".into(),
         Stage::Step { .. } => format!("at {} %", share.unwrap_or_default() * 100.0),
         Stage::Baking { .. } => "baking".into(),
-        Stage::Committing => "writing down".into(),
+        Stage::Committing { .. } => "writing down".into(),
         Stage::Finishing => "stopping the old release".into(),
         Stage::Returning(_) => "rolling back".into(),
         Stage::Ended(_) => "over".into(),

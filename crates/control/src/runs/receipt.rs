@@ -113,6 +113,13 @@ impl Line {
             News::Hurried => {
                 ("hurried", None, "promoted by hand: it is not watched any longer".into())
             }
+            News::NotRecorded(why) => (
+                "not-recorded",
+                None,
+                format!(
+                    "it cannot be written down that {fresh} stays, which is tried again: {why}"
+                ),
+            ),
             News::Promoted => ("promoted", None, format!("{fresh} stays")),
             News::Returning(reason) => {
                 ("returning", None, format!("{fresh} is taken back: {reason}"))

@@ -155,7 +155,7 @@ impl Writer {
     fn commit(&mut self, service: &ServiceName) -> Event {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let active = run.active.as_ref().expect("it is being deployed");
-        match self.runs.journal.commit(service, &active.fresh, &active.given) {
+        match self.runs.journal.commit(service, &active.fresh, active.id, &active.given) {
             Ok(()) => {
                 (run.version, run.given) = (Some(active.fresh.clone()), active.given.clone());
                 Event::Committed

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use driver::restart::{Cause, Pace, Restarts, Standing};
 use driver::{Exit, Instance};
+use edge::Bar;
 use model::{Drain, Generation, InstanceName, Restart, ServiceName};
 use rollout::Event;
 
@@ -306,6 +307,10 @@ impl Writer {
         let drain = self.run_of(service).run().deploy.drain;
         let running = self.running(service, instance);
         (running.serves, running.is_unwanted) = (false, true);
+        if let Some(live) = running.live() {
+            // The next snapshot may not have it at all.
+            live.put(Bar::Drained);
+        }
         self.readdress();
         self.bar(service, instance, drain);
     }

@@ -144,7 +144,7 @@ async fn stream_of(
                 peer: &shared.peer,
                 alarm: &alarm,
             };
-            if framing != Framing::Length(0) || client.ends_empty(&plan, &alarm).await {
+            if framing != Framing::Length(0) || client.is_empty_as_said(&plan, &alarm).await {
                 exchange::run(entrance, &mut client, &head, framing).await;
             }
         }
@@ -190,13 +190,13 @@ struct H2 {
 }
 
 impl H2 {
-    /// Whether a stream ends that has announced an empty body, and did not end with its head. Waited
-    /// for, so that data which contradicts the length (RFC 9113 §8.1.1) is seen before an instance
-    /// is asked.
-    async fn ends_empty(&mut self, plan: &ListenerPlan, alarm: &Alarm) -> bool {
+    /// Whether a stream that has announced an empty body, and did not end with its head, keeps its
+    /// word. Waited for, so that data which contradicts the length (RFC 9113 §8.1.1) is seen before
+    /// an instance is asked; one that never ends is taken for empty in the end.
+    async fn is_empty_as_said(&mut self, plan: &ListenerPlan, alarm: &Alarm) -> bool {
         let patience = plan.listener.timeouts.body_idle;
         let end = alarm.within(patience, |cx| self.stream.poll_fill(cx)).await;
-        matches!(end, Some(Ok(false)))
+        matches!(end, None | Some(Ok(false)))
     }
 }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 use model::{LittleData, Strategy};
 
 use super::{Rollout, Stage};
-use crate::event::{Effect, News, Outcome, Pause, Side};
+use crate::event::{Effect, News, Outcome, Pause, Reason, Side};
 use crate::fleet::Phase;
 use crate::judge::Verdict;
+
+/// From one attempt to write down that the new release stays to the next.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 
 impl Rollout {
     /// Lets the old instances go before the new ones come. Whether the stage is over.
@@ -112,17 +115,44 @@ impl Rollout {
         if !self.bake().is_zero() && !self.may_go_on() {
             return false;
         }
-        self.stage = Stage::Committing;
+        self.stage = Stage::Committing { again: None };
+        self.has_complained = false;
         self.effects.push(Effect::Commit);
         true
     }
 
     /// It is written down that the new release stays: the old one may go.
     pub(super) fn committed(&mut self) {
-        if self.stage == Stage::Committing {
+        if let Stage::Committing { .. } = self.stage {
             self.stage = Stage::Finishing;
             self.tell(News::Promoted);
         }
+    }
+
+    /// It cannot be written down that the new release stays. An old one that is there whole takes
+    /// over; where it is not, none could be started for it, so what runs serves on and it is tried
+    /// again.
+    pub(super) fn not_committed(&mut self, why: String) {
+        let Stage::Committing { .. } = self.stage else { return };
+        let could_return = |phase| matches!(phase, Phase::Serving | Phase::Retiring | Phase::Warm);
+        let is_whole = self.former.count(could_return) as usize == self.plan.former.len();
+        if is_whole && !self.former.is_empty() {
+            self.turn_back(Reason::NotRecorded(why));
+            return;
+        }
+        if !std::mem::replace(&mut self.has_complained, true) {
+            self.tell(News::NotRecorded(why));
+        }
+        self.stage = Stage::Committing { again: Some(self.now + COMMIT_AGAIN) };
+    }
+
+    /// Tries again to have it written down, if it is time. The stage is never over by that alone.
+    pub(super) fn commit_again(&mut self, again: Option<Duration>) -> bool {
+        if again.is_some_and(|at| at <= self.now) {
+            self.stage = Stage::Committing { again: None };
+            self.effects.push(Effect::Commit);
+        }
+        false
     }
 
     /// A first release has nothing to go back to, so it is not watched.

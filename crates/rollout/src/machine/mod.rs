@@ -45,7 +45,7 @@ pub struct Rollout {
     share: Option<f64>,
     paused: Option<Pause>,
     is_hurried: bool,
-    /// In this period of watching: that there is too little data was said.
+    /// In this period of watching, or of writing down: what holds it up was said.
     has_complained: bool,
     /// In this period of watching: a person wants to go on with too little data.
     is_excused: bool,
@@ -74,7 +74,10 @@ pub enum Stage {
         since: Duration,
     },
     /// That the new release stays is being written down.
-    Committing,
+    Committing {
+        /// When that is tried again, if it could not be.
+        again: Option<Duration>,
+    },
     /// The new release stays, and the old one is going.
     Finishing,
     /// The old release is coming back.
@@ -144,7 +147,11 @@ impl Rollout {
             _ => None,
         });
         let watched = self.watched_until().filter(|until| *until > self.now);
-        starts.chain(watched).min()
+        let again = match self.stage {
+            Stage::Committing { again } => again,
+            _ => None,
+        };
+        starts.chain(watched).chain(again).min()
     }
 
     /// Whether it is over.
@@ -160,7 +167,7 @@ impl Rollout {
     pub fn keeps(&self, name: &InstanceName) -> bool {
         match (self.fresh.phase(name), self.former.phase(name)) {
             (Some(_), _) => {
-                matches!(self.stage, Stage::Committing | Stage::Finishing | Stage::Ended(_))
+                matches!(self.stage, Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_))
             }
             (None, Some(phase)) => phase == Phase::Serving,
             (None, None) => true,
@@ -211,11 +218,7 @@ impl Rollout {
             }
             Event::Sample { .. } | Event::Tick => {}
             Event::Committed => self.committed(),
-            Event::NotCommitted(why) => {
-                if self.stage == Stage::Committing {
-                    self.turn_back(Reason::NotRecorded(why));
-                }
-            }
+            Event::NotCommitted(why) => self.not_committed(why),
             Event::Command(command) => self.obey(command),
         }
     }
@@ -245,7 +248,7 @@ impl Rollout {
     fn fresh_failed(&mut self, name: InstanceName, why: String) {
         match self.stage {
             // It is kept as what runs, and started again under the same name.
-            Stage::Committing | Stage::Finishing | Stage::Ended(_) => {}
+            Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_) => {}
             Stage::Returning(_) => self.fresh.remove(&name),
             _ => {
                 self.fresh.remove(&name);
@@ -290,7 +293,7 @@ impl Rollout {
                 Stage::Starting => self.bring_up(),
                 Stage::Step { .. } => self.watch_step(),
                 Stage::Baking { .. } => self.watch_bake(),
-                Stage::Committing => false,
+                Stage::Committing { again } => self.commit_again(again),
                 Stage::Finishing => self.finish(),
                 Stage::Returning(_) => self.bring_back(),
                 Stage::Ended(_) => false,
@@ -381,7 +384,7 @@ impl Rollout {
     fn is_decided(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Committing | Stage::Finishing | Stage::Returning(_) | Stage::Ended(_)
+            Stage::Committing { .. } | Stage::Finishing | Stage::Returning(_) | Stage::Ended(_)
         )
     }
 

@@ -19,6 +19,8 @@ use super::house::House;
 
 const REPLICAS: usize = 2;
 const RATE: u32 = 100;
+/// How long a request waits for one who stands still.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
 
 struct Asking;
 
@@ -163,6 +165,8 @@ impl Chaos {
         if let Some(pid) = self.stopped.take() {
             // It may have ended.
             let _ = kill_process(pid, Signal::CONT);
+            // A request gets two attempts: none may meet one who stands still twice.
+            std::thread::sleep(FIRST_BYTE + Duration::from_millis(200));
         }
     }
 

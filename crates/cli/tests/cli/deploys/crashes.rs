@@ -1,6 +1,8 @@
 //! A crash at every boundary of a deploy, and a disk that is full: what follows is the old release or
 //! the new one, with nothing left over.
 
+use rustix::process::Signal;
+
 use super::house::House;
 
 /// Boundaries that are met at the start, before anything is served.
@@ -31,6 +33,12 @@ fn crash_at_every_boundary(strategy: &str) -> u32 {
             tell(strategy, boundary, ends);
             return boundary;
         }
+        let signal = house.running.wait_for_signal();
+        assert_eq!(
+            signal,
+            Some(Signal::ABORT.as_raw()),
+            "it crashed, and did not fail: {asked:#?}"
+        );
         house.restart_with(&[]);
         let release = house.is_in_order(1);
         assert!(release == before || release == version, "{strategy}, {boundary}: {release}");
@@ -63,8 +71,13 @@ fn a_crash_at_every_boundary_of_every_strategy() {
 #[test]
 fn a_full_disk_stops_no_request_and_no_release_stays_that_is_not_written_down() {
     let mut house = house();
+    // Room for no write at all.
+    house.restart_with_files_of(3);
+    assert_eq!(house.settled(), "1", "it is taken over and serves");
+    assert!(house.running.get("/").ends_with("hello"));
+    assert_eq!(house.sandbox.plimsoll(&["deploy", "api", "none"]).code, Some(3));
     // Room for a few writes.
-    house.restart_with_files_of(48);
+    house.restart_with_files_of(32);
     let mut release = house.settled();
     let refused = (0..30).find_map(|round| {
         let version = format!("r{round}");

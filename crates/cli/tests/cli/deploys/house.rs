@@ -155,6 +155,13 @@ impl House {
         self.done(&["reload"]);
     }
 
+    /// Takes the service out of the file.
+    pub(super) fn take_out(&self) {
+        let before = self.text.split("[services.api]").next().unwrap();
+        self.sandbox.write(&before.replace("to = \"api\"", "respond = { status = 204 }"));
+        self.done(&["reload"]);
+    }
+
     /// Runs a command that has to succeed.
     pub(super) fn done(&self, arguments: &[&str]) -> Ended {
         let ended = self.sandbox.plimsoll(arguments);

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::account::{Account, Kind, run_twice};
 use super::clients::{Clients, Doors};
@@ -40,6 +43,21 @@ const WAYS: [(&str, Way); 7] = [
 #[test]
 fn every_kind_of_client_through_every_way() {
     through_all_ways(1, 1.0);
+}
+
+#[test]
+fn a_service_that_is_taken_out_takes_leave_of_websockets() {
+    let house = House::new("");
+    let runtime = Runtime::new().unwrap();
+    let connecting = async {
+        let stream = tokio::net::TcpStream::connect(house.running.address).await.unwrap();
+        tokio_tungstenite::client_async("ws://test/ws", stream).await.unwrap().0
+    };
+    let mut socket = runtime.block_on(connecting);
+    house.take_out();
+    let heard = runtime.block_on(socket.next());
+    let Some(Ok(Message::Close(Some(close)))) = heard else { panic!("{heard:?}") };
+    assert_eq!(close.code, CloseCode::Away);
 }
 
 #[test]
