@@ -336,13 +336,11 @@ impl Attempt<'_> {
             // A client whose body is broken may still want its answer.
             let _ = upload.poll(cx, client, upstream);
             match &lasting {
-                Some(stream) if is_stream(stream) => {
-                    if stream.poll_called(cx).is_ready() {
-                        outcome = Relayed::Moved;
-                        download.end_after_event();
-                    }
+                Some(it) if !is_stream(it) && upload.is_sent() => lasting = None,
+                Some(it) if is_stream(it) && it.poll_called(cx).is_ready() => {
+                    outcome = Relayed::Moved;
+                    download.end_after_event();
                 }
-                Some(_) if upload.is_sent() => lasting = None,
                 _ => {}
             }
             match download.poll(cx, upstream, client) {
