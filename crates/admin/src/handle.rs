@@ -289,6 +289,7 @@ impl From<DeployError> for Refusal {
             DeployError::Preflight { faults } => Self::Preflight(faults),
             DeployError::NoFormer { .. }
             | DeployError::NotRunning { .. }
+            | DeployError::Decided { .. }
             | DeployError::NoSuchDeploy { .. } => Self::NotThere(text),
             DeployError::Journal(_) => Self::Failed(text),
             DeployError::Ended(ended) => ended.into(),

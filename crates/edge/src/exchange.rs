@@ -263,10 +263,19 @@ async fn carry<C: Client>(
                 side.and_then(|side| side.drawn),
             ),
         };
-        let outcome = attempt.run(client, &mut upload, story).await;
+        let mut outcome = attempt.run(client, &mut upload, story).await;
+        let follows = match &mut outcome {
+            Ok(()) => false,
+            Err(failed) => {
+                let follows = retries.follow(failed, claim.place, &upload);
+                // That a kept connection was closed is nobody's fault, unless the client feels it.
+                failed.blames_instance |= failed.was_stale && !follows;
+                follows
+            }
+        };
         story.attempt_ended(worker, outcome.as_ref().err());
         let Err(failed) = outcome else { return Ok(()) };
-        if !retries.follow(&failed, claim.place, &upload) {
+        if !follows {
             return Err(failed.fault);
         }
         last = Some(failed.fault);

@@ -114,6 +114,21 @@ pub(crate) struct Choice<'a> {
     pub(crate) tried: &'a Tried,
 }
 
+/// The release that answers, of two. A client stays with its own, but what failed on the new one is
+/// asked of the old one, so that nobody feels it; neither is asked if none of its instances can
+/// serve.
+fn able_side<'a>(service: &LocalService, side: Side<'a>, tried: &Tried) -> Option<Side<'a>> {
+    let wanted = match tried.is_empty() || !side.is_fresh() {
+        true => side,
+        false => side.other(),
+    };
+    let mut members = service.members.iter().enumerate();
+    let can = members.any(|(place, member)| {
+        wanted.has(place) && member.live.is_eligible() && !tried.contains(&place)
+    });
+    can.then_some(wanted)
+}
+
 /// Chooses and claims at once, or says why not.
 pub(crate) fn claim_now(
     worker: &Rc<Worker>,
@@ -121,6 +136,7 @@ pub(crate) fn claim_now(
     choice: Choice<'_>,
 ) -> Result<Claim, Refusal> {
     let Choice { key, preferred, side, tried } = choice;
+    let side = side.and_then(|side| able_side(service, side, tried));
     let slots = service.service.max_connections;
     let mut view = View {
         members: &service.members,

@@ -57,6 +57,16 @@ impl SplitPlan {
 }
 
 impl Side<'_> {
+    /// Whether it is the new release.
+    pub(crate) fn is_fresh(self) -> bool {
+        self.is_fresh
+    }
+
+    /// The other release.
+    pub(crate) fn other(self) -> Self {
+        Self { is_fresh: !self.is_fresh, ..self }
+    }
+
     /// Whether the instance at `place` is of the release that is to answer.
     pub(crate) fn has(self, place: usize) -> bool {
         self.plan.is_fresh.get(place) == Some(&self.is_fresh)

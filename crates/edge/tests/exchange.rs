@@ -364,3 +364,17 @@ fn problems_are_json_for_who_asks_for_json() {
     assert_eq!(answer.field("content-type"), Some("application/problem+json"));
     assert!(answer.text().contains("\"status\":503") && answer.text().contains("\"mine-1\""));
 }
+
+#[test]
+fn a_failure_on_a_kept_connection_that_the_client_feels_is_the_instance_s() {
+    let origin = Origin::start(|request| match request.method.as_str() {
+        "POST" => vec![Step::Close],
+        _ => vec![Step::answer(200, "fine")],
+    });
+    let edge = TestEdge::start(&[origin.address()]);
+    let mut client = RawClient::connect(edge.address());
+    assert_eq!(client.get("/").text(), "fine");
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(client.answer().status, 502);
+    assert_eq!(edge.live(origin.address()).outcomes().failures, 1);
+}

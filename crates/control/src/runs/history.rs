@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::InstanceName;
 use rollout::Stage;
 
-use super::ServiceRun;
+use super::{Active, ServiceRun};
 
 /// How what Plimsoll runs of a service stands.
 #[derive(Clone, Debug)]
@@ -61,13 +61,21 @@ impl ServiceRun {
                     version: active.fresh.clone(),
                     who: active.who.clone(),
                     took: active.took(),
-                    stage: stage(standing.stage, standing.share),
+                    stage: active.stage(),
                     left: standing.watched_until.map(|until| until.saturating_sub(now)),
                     is_paused: standing.paused.is_some(),
                     verdict: standing.judge.verdict().to_string(),
                 }
             }),
         }
+    }
+}
+
+impl Active {
+    /// How far it has come, in words.
+    pub(crate) fn stage(&self) -> String {
+        let standing = self.rollout.standing();
+        stage(standing.stage, standing.share)
     }
 }
 

@@ -169,10 +169,12 @@ impl Runs {
         }
     }
 
-    /// The instance that `happening` is about, if that is still its last start.
+    /// The instance that `happening` is about, if that is still its last start. Whether it can be
+    /// reached is told by generations, over all of its starts.
     pub(crate) fn meant(&mut self, happening: &Happening) -> Option<&mut Running> {
         let service = self.services.get_mut(&happening.service)?;
         let running = service.instances.get_mut(&happening.instance)?;
-        (running.start == happening.start).then_some(running)
+        let is_of_any_start = matches!(happening.what, What::Unreachable(_));
+        (is_of_any_start || running.start == happening.start).then_some(running)
     }
 }

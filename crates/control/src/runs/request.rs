@@ -109,6 +109,14 @@ pub enum DeployError {
         /// The service.
         service: String,
     },
+    /// It is certain what becomes of the deploy of the service that is running.
+    #[error("it is decided what becomes of the deploy of `{service}`: {stage}")]
+    Decided {
+        /// The service.
+        service: String,
+        /// What is being done.
+        stage: String,
+    },
     /// There is no deploy of this number, or it is long over.
     #[error("there is no deploy {deploy}")]
     NoSuchDeploy {

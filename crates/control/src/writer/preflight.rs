@@ -1,13 +1,12 @@
 //! Before a deploy begins: whether it may, and whether anything stands in its way.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use driver::env_file::EnvFile;
 use driver::environment::{Environment, Value};
 use driver::preflight::{self, Fault, Room};
-use model::{Run, ServiceName};
+use model::{Deploy, Run, ServiceName, Strategy};
 
 use super::Writer;
 use crate::handle::Reply;
@@ -50,6 +49,7 @@ impl Writer {
                 run.asked = Some(asked);
                 let running = (run.given.clone(), request.without.clone());
                 let (wanted, logs) = (run.service.clone(), self.runs.logs.clone());
+                let more = more_at_once(&request.overrides.apply(&run.run().deploy), run.run());
                 let memory: Vec<_> = run
                     .instances
                     .values()
@@ -61,7 +61,13 @@ impl Writer {
                         most = most.max(memory.await);
                     }
                     let of = version.clone();
-                    let work = move || check(&wanted, &of, withheld, running, most, logs);
+                    let room = Room {
+                        memory_bytes: most * more,
+                        descriptors: 16 * more,
+                        disk: Some((logs, more << 20)),
+                        ports: more as usize,
+                    };
+                    let work = move || check(&wanted, &of, withheld, running, room);
                     let result = tokio::task::spawn_blocking(work).await;
                     let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
                     Checked { service, request, version, result, reply }
@@ -110,7 +116,8 @@ impl Writer {
     /// The service of this name, if Plimsoll runs it.
     pub(super) fn run_named(&self, name: &str) -> Result<ServiceName, DeployError> {
         let service = ServiceName::from(name);
-        if self.runs.services.contains_key(&service) {
+        // One that was taken out of the file may still be draining.
+        if self.runs.services.contains_key(&service) && !self.is_unwanted(&service) {
             return Ok(service);
         }
         let intent = self.intent.borrow();
@@ -126,12 +133,14 @@ impl Writer {
     /// A deploy was looked at.
     pub(super) fn begin_deploy(&mut self, checked: Checked) {
         let Checked { service, request, version, result, reply } = checked;
+        if let Some(run) = self.runs.services.get_mut(&service) {
+            run.asked = None;
+        }
         // The service may have been taken out meanwhile.
-        let Some(run) = self.runs.services.get_mut(&service) else {
+        if !self.runs.services.contains_key(&service) || self.is_unwanted(&service) {
             drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
             return;
-        };
-        run.asked = None;
+        }
         let begun = match result {
             Ok(given) => match self.begin(&service, version, &request, given) {
                 // It could not even be written down that it begins.
@@ -154,11 +163,9 @@ fn check(
     version: &str,
     withheld: BTreeSet<String>,
     (running, without): (BTreeSet<String>, Vec<String>),
-    memory: u64,
-    logs: PathBuf,
+    room: Room,
 ) -> Result<BTreeSet<String>, Vec<String>> {
     let Some(run) = &service.run else { return Ok(BTreeSet::new()) };
-    let replicas = u64::from(run.replicas.get());
     let plan = preflight::Plan {
         service: service.name.as_str(),
         version,
@@ -171,20 +178,57 @@ fn check(
         env: run.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
         running: &running,
         without: &without,
-        room: Room {
-            memory_bytes: memory * replicas,
-            descriptors: 16 * replicas,
-            disk: Some((logs, replicas << 20)),
-            ports: run.replicas.get() as usize,
-        },
+        room,
     };
     let told = |fault: &Fault| chain(fault);
     let checked = preflight::check(plan, &driver::port::Ports::default());
     checked.map(|passed| passed.given).map_err(|faults| faults.iter().map(told).collect())
 }
 
+/// How many instances there are at the same time at the most, beside those that run.
+fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
+    let replicas = run.replicas.get();
+    u64::from(match deploy.strategy {
+        Strategy::Replace => 0,
+        Strategy::Rolling { surge } if deploy.bake.is_zero() => surge.of(replicas).min(replicas),
+        _ => replicas,
+    })
+}
+
 /// The names that an instance of `run` is given. Those of a file that cannot be read are not known.
 pub(super) fn given(run: &Run) -> BTreeSet<String> {
     let file = run.env_file.as_deref().and_then(|path| EnvFile::read(path).ok());
     preflight::given(&run.secrets, file.as_ref(), run.env.keys())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{Command, Restart, Stop, Surge};
+
+    use super::*;
+
+    #[test]
+    fn only_what_runs_beside_the_old_release_needs_room() {
+        let run = Run {
+            command: Command::Line("x".into()),
+            version: None,
+            replicas: 4.try_into().unwrap(),
+            directory: "/".into(),
+            env: Default::default(),
+            env_file: None,
+            secrets: Vec::new(),
+            deploy: Deploy::default(),
+            stop: Stop::default(),
+            restart: Restart { backoff: Duration::ZERO, max_backoff: Duration::ZERO },
+        };
+        let more = |strategy, bake| {
+            let bake = Duration::from_secs(bake);
+            more_at_once(&Deploy { strategy, bake, ..Deploy::default() }, &run)
+        };
+        let rolling = Strategy::Rolling { surge: Surge::Share(0.25) };
+        assert_eq!([more(rolling.clone(), 0), more(rolling, 30)], [1, 4]);
+        assert_eq!([more(Strategy::BlueGreen, 0), more(Strategy::Replace, 30)], [4, 0]);
+    }
 }

@@ -42,8 +42,9 @@ impl Writer {
         self.names.follow(&instances::names(&intent), resolved);
         (self.revision, self.tls) = (revision, tls);
         self.intent.send_replace(intent.clone());
-        self.want_runs(&intent);
         self.watch(&blueprint);
+        // Bars whom nobody wants any more, and publishes anew where that is so.
+        self.want_runs(&intent);
         Ok(revision)
     }
 

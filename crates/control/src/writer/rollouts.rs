@@ -208,7 +208,12 @@ impl Writer {
         let name = self.run_named(service)?;
         let active = self.runs.services[&name].active.as_ref();
         let none = || DeployError::NotRunning { service: service.to_owned() };
-        let following = active.ok_or_else(none)?.follow();
+        let active = active.ok_or_else(none)?;
+        if active.rollout.is_decided() {
+            let service = service.to_owned();
+            return Err(DeployError::Decided { service, stage: active.stage() });
+        }
+        let following = active.follow();
         self.tell_rollout(&name, Event::Command(command));
         Ok(following)
     }

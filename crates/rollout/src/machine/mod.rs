@@ -380,8 +380,8 @@ impl Rollout {
         }
     }
 
-    /// Whether it is certain which release stays.
-    fn is_decided(&self) -> bool {
+    /// Whether it is certain which release stays, so that no word of a person changes it.
+    pub fn is_decided(&self) -> bool {
         matches!(
             self.stage,
             Stage::Committing { .. } | Stage::Finishing | Stage::Returning(_) | Stage::Ended(_)

@@ -129,8 +129,8 @@ fn one_that_is_twice_as_slow() {
 
 #[test]
 fn one_that_dies_after_a_while() {
-    // What one was working on is asked of the other, which dies in the same moment.
-    is_taken_back("dies-3", &CANARY, 2, "exited with code 7");
+    // What it was working on is asked of the old release: the other new one dies in the same moment.
+    is_taken_back("dies-3", &CANARY, 0, "exited with code 7");
 }
 
 #[test]
@@ -171,6 +171,18 @@ fn is_waited_for(release: &str) {
     assert_eq!(receipt["outcome"], "promoted", "{receipt:#}");
     assert_eq!(users.failed(), 0, "{:?}", users.failures());
     tell(release, &receipt, &users);
+}
+
+#[test]
+fn what_is_decided_is_not_said_to_be_aborted() {
+    let house = house();
+    house.promoted(&["stubborn", "--bake", "0s"]);
+    house.done(&["deploy", "api", "2", "--bake", "0s", "--no-wait"]);
+    house.until("the commit", |service| service["run"]["release"] == "2");
+    let abort = house.sandbox.plimsoll(&["abort", "api"]);
+    assert_eq!(abort.code, Some(1), "{abort:#?}");
+    assert!(abort.stderr.contains("it is decided what becomes of the deploy"), "{}", abort.stderr);
+    assert_eq!(house.settled(), "2");
 }
 
 #[test]

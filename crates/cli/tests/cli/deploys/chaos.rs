@@ -2,7 +2,7 @@
 //! kills of Plimsoll itself, reloads, a full disk. In the end intent and reality agree, nothing is
 //! left over, and no request failed but those whose instance was killed in the middle of an answer.
 //!
-//! While Plimsoll itself is dead nobody asks. `CHAOS_SEED=3` replays one run.
+//! While Plimsoll itself is dead nobody asks. `CHAOS_SEED=3 CHAOS_ACTS=60` replays one run.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -198,7 +198,8 @@ impl Chaos {
         let mut failed = 0;
         for (why, count) in self.tallies.iter().flat_map(Tally::failures) {
             let is_cut = why.starts_with("no whole answer");
-            assert!(is_cut, "{count} failed: {why}\n{:#?}", self.story);
+            let logged = self.house.failures();
+            assert!(is_cut, "{count} failed: {why}\n{:#?}\n{logged}", self.story);
             failed += count;
         }
         assert!(
@@ -224,8 +225,8 @@ fn run(seed: u64, acts: usize) {
 
 #[test]
 fn whatever_happens_intent_and_reality_agree() {
-    let seed = std::env::var("CHAOS_SEED").map_or(1, |seed| seed.parse().unwrap());
-    run(seed, 25);
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    run(number("CHAOS_SEED").unwrap_or(1), number("CHAOS_ACTS").unwrap_or(25) as usize);
 }
 
 #[test]

@@ -126,6 +126,14 @@ impl House {
         self.running.wait();
     }
 
+    /// What the access log says of requests that failed.
+    pub(super) fn failures(&self) -> String {
+        let log = std::fs::read_to_string(self.sandbox.path().join("access.log"));
+        let log = log.unwrap_or_default();
+        let is_failure = |line: &&str| line.contains(" status=5") || line.contains(" 50");
+        log.lines().filter(is_failure).collect::<Vec<_>>().join("\n")
+    }
+
     /// The deploys that were, the latest first.
     pub(super) fn history(&self) -> Vec<Value> {
         let history = self.done(&["history", "api", "--json"]).stdout;

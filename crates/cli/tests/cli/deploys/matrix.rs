@@ -58,6 +58,10 @@ fn a_service_that_is_taken_out_takes_leave_of_websockets() {
     let heard = runtime.block_on(socket.next());
     let Some(Ok(Message::Close(Some(close)))) = heard else { panic!("{heard:?}") };
     assert_eq!(close.code, CloseCode::Away);
+    // Its instance still waits for the client's farewell.
+    let gone = house.sandbox.plimsoll(&["deploy", "api", "2"]);
+    assert_eq!(gone.code, Some(1), "{gone:#?}");
+    assert!(gone.stderr.contains("there is no service `api`"), "{}", gone.stderr);
 }
 
 #[test]
