@@ -27,7 +27,11 @@ fn crash_at_every_boundary(strategy: &str) -> u32 {
         let before = house.settled();
         house.restart_with(&["--crash-after", &boundary.to_string()]);
         let version = format!("r{boundary}");
-        let asked = house.sandbox.plimsoll(&["deploy", "api", &version, "--strategy", strategy]);
+        let mut deploy = vec!["deploy", "api", &version, "--strategy", strategy];
+        if strategy == "canary" {
+            deploy.extend(["--steps", "50% 100ms"]);
+        }
+        let asked = house.sandbox.plimsoll(&deploy);
         if asked.code == Some(0) {
             assert!(!house.running.has_ended(), "its end is written down before it is told");
             tell(strategy, boundary, ends);

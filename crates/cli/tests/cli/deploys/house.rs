@@ -39,7 +39,7 @@ impl House {
              [[routes]]\nto = \"api\"\n\
              [services.api]\n{}version = \"1\"\n\
              health = {{ path = \"/health\", interval = \"100ms\" }}\n\
-             queue = {{ timeout = \"30s\" }}\nstop = {{ timeout = \"3s\" }}\n{more}",
+             queue = {{ length = 10000, timeout = \"30s\" }}\nstop = {{ timeout = \"3s\" }}\n{more}",
             instance::configuration(&sandbox.path().join("journal"))
         );
         sandbox.write(&text);
