@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 /// Prints `text` as the command's result.
@@ -13,6 +14,11 @@ pub(crate) fn out(text: &str) {
 pub(crate) fn json_line(document: &impl Serialize) {
     let text = serde_json::to_string(document).expect("our documents have text for keys");
     out(&format!("{text}\n"));
+}
+
+/// Text in this colour.
+pub(crate) fn colour(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into()))
 }
 
 /// Prints what only a terminal understands.

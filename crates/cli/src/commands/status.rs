@@ -7,7 +7,7 @@ use admin::{
     Client, ClientError, Instance, LastReload, Listener, Run, RunningDeploy, Service, ServiceMode,
     Standing, Status,
 };
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
@@ -15,7 +15,7 @@ use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::open;
-use crate::output;
+use crate::output::{self, colour};
 use crate::quantity::{counted, latency, percent, rate, rough};
 use crate::screen::Screen;
 use crate::signals::Signals;
@@ -269,10 +269,6 @@ fn colour_of(standing: Standing) -> AnsiColor {
         Standing::Ejected | Standing::Unhealthy => AnsiColor::Red,
         Standing::Starting | Standing::Drained => AnsiColor::Yellow,
     }
-}
-
-fn colour(colour: AnsiColor) -> Style {
-    Style::new().fg_color(Some(colour.into()))
 }
 
 #[cfg(test)]

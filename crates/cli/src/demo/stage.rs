@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use control::InstanceStatus;
 use load::Tally;
 use serde::Serialize;
@@ -94,7 +94,7 @@ fn picture(at: Duration, tally: &Tally, instances: &[InstanceStatus]) -> String 
             balance::Standing::Starting => AnsiColor::Yellow,
             _ => AnsiColor::Red,
         };
-        let style = Style::new().fg_color(Some(colour.into()));
+        let style = output::colour(colour);
         let bar = bar(share, BAR);
         let rate = rate(instance.recent.requests_per_second);
         format!(

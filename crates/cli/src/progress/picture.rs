@@ -7,6 +7,7 @@ use admin::{Instance, Run, RunningDeploy, Standing, Status};
 use anstyle::{AnsiColor, Style};
 
 use crate::canvas::bar;
+use crate::output::colour;
 use crate::quantity::{latency, rate, rough};
 use crate::table::{Cell, Column, Table};
 
@@ -81,10 +82,6 @@ fn step(run: &Run, deploy: &RunningDeploy) -> String {
         None => {}
     }
     format!("{text}; the judge says: {}\n", deploy.verdict)
-}
-
-fn colour(colour: AnsiColor) -> Style {
-    Style::new().fg_color(Some(colour.into()))
 }
 
 #[cfg(test)]

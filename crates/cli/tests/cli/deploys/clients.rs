@@ -173,13 +173,18 @@ impl Shared {
     }
 
     async fn keep_alive(self: Arc<Self>) -> Outcome {
-        let mut connection = match self.plain.take().await {
+        self.on_kept(&self.plain, "/", "hello").await
+    }
+
+    /// Asks on a connection of `pool`, or on a new one, which is kept there.
+    async fn on_kept(&self, pool: &Pool, path: &str, expected: &str) -> Outcome {
+        let mut connection = match pool.take().await {
             Some(kept) => kept,
             None => speak_http1(self.connect().await?).await?,
         };
-        let asked = self.request(Method::GET, "/", empty());
-        is_hello(connection.send_request(asked).await.map_err(told)?).await?;
-        self.plain.keep(connection);
+        let asked = self.request(Method::GET, path, empty());
+        is_answer(connection.send_request(asked).await.map_err(told)?, expected).await?;
+        pool.keep(connection);
         Ok(())
     }
 
@@ -227,16 +232,8 @@ impl Shared {
     }
 
     async fn poll(self: Arc<Self>) -> Outcome {
-        let mut connection = match self.polls.take().await {
-            Some(kept) => kept,
-            None => speak_http1(self.connect().await?).await?,
-        };
         let path = format!("/poll?seconds={}", self.doors.poll_seconds);
-        let asked = self.request(Method::GET, &path, empty());
-        let answer = connection.send_request(asked).await.map_err(told)?;
-        is_answer(answer, "nothing new").await?;
-        self.polls.keep(connection);
-        Ok(())
+        self.on_kept(&self.polls, &path, "nothing new").await
     }
 
     /// Sends slowly, so that it is under way for a while.

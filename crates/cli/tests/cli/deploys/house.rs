@@ -130,7 +130,7 @@ impl House {
     pub(super) fn failures(&self) -> String {
         let log = std::fs::read_to_string(self.sandbox.path().join("access.log"));
         let log = log.unwrap_or_default();
-        let is_failure = |line: &&str| line.contains(" status=5") || line.contains(" 50");
+        let is_failure = |line: &&str| line.contains(" status=5");
         log.lines().filter(is_failure).collect::<Vec<_>>().join("\n")
     }
 

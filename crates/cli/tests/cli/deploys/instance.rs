@@ -7,7 +7,6 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,8 +57,6 @@ type Body = BoxBody<Bytes, std::io::Error>;
 struct Server {
     version: String,
     journal: PathBuf,
-    /// Requests that it has begun.
-    begun: AtomicUsize,
 }
 
 fn variable(name: &str) -> String {
@@ -68,8 +65,7 @@ fn variable(name: &str) -> String {
 
 impl Server {
     fn of_environment() -> Arc<Self> {
-        let journal = variable(JOURNAL).into();
-        Arc::new(Self { version: variable("VERSION"), journal, begun: AtomicUsize::new(0) })
+        Arc::new(Self { version: variable("VERSION"), journal: variable(JOURNAL).into() })
     }
 
     fn is(&self, nature: &str) -> bool {
@@ -193,7 +189,6 @@ impl Server {
 
     /// One line in one write, which other instances' lines cannot tear.
     fn note(&self, request: &Request<Incoming>) {
-        self.begun.fetch_add(1, Ordering::Relaxed);
         let id = query(request, "id");
         if !id.is_empty() {
             let journal = std::fs::OpenOptions::new().create(true).append(true).open(&self.journal);
