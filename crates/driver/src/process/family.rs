@@ -107,7 +107,10 @@ impl Family {
     fn start_of(&self, number: u32, session_is_over: bool) -> Option<u64> {
         let stat = procfs::stat(number).filter(|stat| !stat.is_zombie)?;
         let is_younger = stat.start_ticks >= self.start_ticks;
-        let is_in_session = !session_is_over && stat.session == self.leader;
+        // Nobody leads session 0: the system's own threads are in it, and whoever came into our
+        // PID namespace from outside.
+        let has_session = self.leader != 0 && !session_is_over;
+        let is_in_session = has_session && stat.session == self.leader;
         let is_marked = || procfs::was_given(number, RUN, &self.mark);
         (is_younger && (is_in_session || is_marked())).then_some(stat.start_ticks)
     }
@@ -115,4 +118,15 @@ impl Family {
 
 fn pid(number: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(number).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_without_a_number_has_none_of_those_whose_session_has_none() {
+        let family = Family { leader: 0, start_ticks: 0, mark: "nobody's".into() };
+        assert_eq!(family.pids(), Vec::<u32>::new());
+    }
 }
