@@ -41,8 +41,8 @@ pub struct Instance {
     pub weight: u32,
     /// Gets traffic only when no other can.
     pub backup: bool,
-    /// Gets nothing from the first moment on: whoever publishes it has [`Bar::Drained`] put up, and
-    /// lifts it.
+    /// A new one gets nothing from the first moment on: [`Bar::Drained`] is up. Afterwards whoever
+    /// publishes it puts that up and lifts it.
     pub is_drained: bool,
 }
 
@@ -137,12 +137,14 @@ impl Known {
             .collect();
         let lives = instances.iter().map(|instance| {
             let key = (service.name.clone(), instance.name.clone(), instance.address);
-            let new = || Live::new(service.name.clone(), instance, workers);
-            let live = self.instances.entry(key).or_insert_with(|| Arc::new(new())).clone();
-            if instance.is_drained {
-                live.put(Bar::Drained);
-            }
-            live
+            let new = || {
+                let live = Live::new(service.name.clone(), instance, workers);
+                if instance.is_drained {
+                    live.put(Bar::Drained);
+                }
+                Arc::new(live)
+            };
+            self.instances.entry(key).or_insert_with(new).clone()
         });
         ServicePlan {
             service: service.clone(),

@@ -1,5 +1,6 @@
 //! One request's way through the edge.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,8 +21,7 @@ use crate::respond;
 use crate::retry::Retries;
 use crate::routing::{Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
-use crate::split;
-use crate::sticky::{self, Stay};
+use crate::sticky::Stay;
 use crate::story::Story;
 use crate::wheel::{Alarm, TICK};
 use crate::worker::Worker;
@@ -101,7 +101,6 @@ async fn serve<C: Client>(
         Action::Forward(_) => {
             let service = choose(entrance.worker, &local, index);
             story.service = Some(service.clone());
-            story.generation = Some(local);
             forward(entrance, client, &request, framing, route, &service, story).await
         }
         Action::Redirect(redirect) => {
@@ -161,8 +160,7 @@ async fn forward<C: Client>(
     }
 }
 
-/// Waits until the service has an instance that may serve. Holds no generation meanwhile, so that
-/// the old instances can go.
+/// Waits until the service has an instance that may serve.
 async fn wait_for_instance<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
@@ -171,7 +169,6 @@ async fn wait_for_instance<C: Client>(
     deadline: Duration,
 ) -> Result<Rc<LocalService>, Fault> {
     let Entrance { worker, .. } = entrance;
-    story.generation = None;
     let shard = service.live.shard(worker.index);
     let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
         shard.queue_full.add(1);
@@ -179,18 +176,20 @@ async fn wait_for_instance<C: Client>(
     };
     let alarm = worker.wheel.alarm();
     while worker.wheel.now() < deadline {
-        if alarm.within(TICK, |cx| client.poll_gone(cx)).await.is_some() {
+        // One comes with what is published next, or because its checks pass again.
+        let mut news = std::pin::pin!(worker.news.notified());
+        let left = alarm.within(TICK, |cx| match client.poll_gone(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => news.as_mut().poll(cx).map(|()| false),
+        });
+        if left.await == Some(true) {
             return Err(Fault::ClientGone);
         }
-        let local = worker.current();
-        let name = &service.service.name;
-        let found = local.services.iter().find(|other| other.service.name == *name);
-        let found = found.filter(|it| it.members.iter().any(|member| member.live.is_eligible()));
-        if let Some(found) = found.cloned() {
-            story.service = Some(found.clone());
-            story.generation = Some(local);
+        let newest = worker.newest(service);
+        if newest.members.iter().any(|member| member.live.is_eligible()) {
+            story.service = Some(newest.clone());
             story.waited();
-            return Ok(found);
+            return Ok(newest);
         }
     }
     shard.queue_timeouts.add(1);
@@ -209,7 +208,6 @@ async fn carry<C: Client>(
 ) -> Result<(), Fault> {
     let Entrance { worker, listener, peer, alarm } = entrance;
     let head = request.head;
-    let wanted = &*service.service;
     let allowed = route.policies.body.unwrap_or(listener.listener.limits.body);
     if matches!(framing, Framing::Length(length) if !allowed.allows(length)) {
         return Err(Fault::BodyTooLarge);
@@ -223,16 +221,16 @@ async fn carry<C: Client>(
         policies: &route.policies,
         upgrade: head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")),
     };
-    let key = pick::key_of(&wanted.balance, request);
-    let known = sticky::preferred(&worker.shared.sticky_key, service, head);
-    let side = split::side_of(worker, service, head, key);
+    let key = pick::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
     let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool);
-    let mut last = None;
+    let (mut last, drawn) = (None, Cell::new(None));
+    let mut newest;
+    let mut asked = service;
     service.budget.borrow_mut().deposit(worker.wheel.now());
     loop {
-        let choice = Choice { key, preferred: known, side, tried: &retries.tried() };
-        let claimed = pick::claim(worker, service, choice, |cx| match upload.moved() {
+        let choice = Choice { head, key, drawn: &drawn, tried: &retries.tried() };
+        let claimed = pick::claim(worker, asked, choice, |cx| match upload.moved() {
             0 => client.poll_gone(cx),
             _ => Poll::Pending,
         });
@@ -245,6 +243,7 @@ async fn carry<C: Client>(
             story.waited();
         }
         story.attempt(&claim.member);
+        let wanted = &*claim.service.service;
         let attempt = Attempt {
             worker,
             request: &outbound,
@@ -259,15 +258,15 @@ async fn carry<C: Client>(
                 &worker.shared.sticky_key,
                 wanted,
                 &claim.member.live.name,
-                known == Some(claim.place),
-                side.and_then(|side| side.drawn),
+                claim.is_known,
+                claim.drawn,
             ),
         };
         let mut outcome = attempt.run(client, &mut upload, story).await;
         let follows = match &mut outcome {
             Ok(()) => false,
             Err(failed) => {
-                let follows = retries.follow(failed, claim.place, &upload);
+                let follows = retries.follow(failed, &claim.member, &upload);
                 // That a kept connection was closed is nobody's fault, unless the client feels it.
                 failed.blames_instance |= failed.was_stale && !follows;
                 follows
@@ -279,5 +278,7 @@ async fn carry<C: Client>(
             return Err(failed.fault);
         }
         last = Some(failed.fault);
+        newest = worker.newest(service);
+        asked = &newest;
     }
 }

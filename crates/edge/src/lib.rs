@@ -50,8 +50,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::{Drain, Generation, ListenerName, Revision, Service};
@@ -327,19 +327,28 @@ impl Drains {
         Opens::gather(answers)
     }
 
-    /// Waits until nothing can reach `live`: no worker holds a generation before `generation`,
-    /// the first without it (or the one in which it was barred), and nothing is in flight on it.
-    pub async fn unreachable(&self, live: &Live, generation: Generation) {
+    /// Sends every worker the same order, and says its number.
+    fn pass(&self) -> u64 {
+        let mut last = self.shared.last_pass.lock().unwrap_or_else(PoisonError::into_inner);
+        *last += 1;
+        for orders in &self.orders {
+            // A worker that is gone reads nothing; then the drain has its whole time.
+            let _ = orders.send(Order::Pass(*last));
+        }
+        *last
+    }
+
+    /// Waits until nothing can reach `live`, which gets nothing new ([`Bar::Drained`]) and must not
+    /// while this waits: every worker has seen that, and nothing is in flight on it.
+    pub async fn unreachable(&self, live: &Live) {
+        debug_assert!(live.has(Bar::Drained), "what gets requests is never out of reach");
         live.await_idle();
         // A worker's count and its look at whether anyone waits could pass each other unseen. What
         // a worker did before it reads this order is seen when it answers, and from then on it looks.
-        for orders in &self.orders {
-            // A worker that is gone holds nothing.
-            let _ = orders.send(Order::TellDrained);
-        }
+        let number = self.pass();
         loop {
             let told = self.shared.drained.notified();
-            if claim::is_unreachable(&self.shared.ledger, &live.in_flight, generation.0) {
+            if claim::is_unreachable(&self.shared.ledger, &live.in_flight, number) {
                 return;
             }
             told.await;

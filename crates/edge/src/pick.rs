@@ -1,5 +1,6 @@
 //! Chooses an instance for a request and claims it, waiting in the queue where all are full.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -15,19 +16,27 @@ use crate::live::{Bar, Live};
 use crate::member::Member;
 use crate::routing::{Request, query_values};
 use crate::snapshot::LocalService;
-use crate::split::Side;
+use crate::split::{self, Side};
+use crate::sticky;
 use crate::worker::Worker;
 
-/// The places of the instances that a request has tried.
-pub(crate) type Tried = SmallVec<[usize; 4]>;
+/// The instances that a request has tried.
+pub(crate) type Tried = SmallVec<[Rc<Member>; 2]>;
+
+/// Their places in a service.
+type Places = SmallVec<[usize; 4]>;
 
 /// A request in flight on an instance. Ends with it.
 pub(crate) struct Claim {
-    pub(crate) place: usize,
     pub(crate) member: Rc<Member>,
-    service: Rc<LocalService>,
+    /// Its service, as it was when it was chosen.
+    pub(crate) service: Rc<LocalService>,
     worker: Rc<Worker>,
     key: u32,
+    /// It is the one that the client's cookie names.
+    pub(crate) is_known: bool,
+    /// The number that was drawn for the client, by which it stays with a release.
+    pub(crate) drawn: Option<u64>,
     /// It had to wait for it.
     pub(crate) has_waited: bool,
 }
@@ -104,20 +113,20 @@ pub(crate) fn standing(live: &Live) -> Standing {
 /// What of a request decides on the instance.
 #[derive(Clone, Copy)]
 pub(crate) struct Choice<'a> {
+    /// Its cookies say with whom the client is to stay.
+    pub(crate) head: &'a RequestHead,
     /// The hash by which the service balances, if it does.
     pub(crate) key: Option<Key>,
-    /// The place of the instance that the client is to stay with, if it may serve.
-    pub(crate) preferred: Option<usize>,
-    /// The release that is to answer, where there are two.
-    pub(crate) side: Option<Side<'a>>,
-    /// The places where the request failed.
+    /// The number that was drawn for the client, once one was.
+    pub(crate) drawn: &'a Cell<Option<u64>>,
+    /// Where the request failed.
     pub(crate) tried: &'a Tried,
 }
 
 /// The release that answers, of two. A client stays with its own, but what failed on the new one is
 /// asked of the old one, so that nobody feels it; neither is asked if none of its instances can
 /// serve.
-fn able_side<'a>(service: &LocalService, side: Side<'a>, tried: &Tried) -> Option<Side<'a>> {
+fn able_side<'a>(service: &LocalService, side: Side<'a>, tried: &Places) -> Option<Side<'a>> {
     let wanted = match tried.is_empty() || !side.is_fresh() {
         true => side,
         false => side.other(),
@@ -135,8 +144,12 @@ pub(crate) fn claim_now(
     service: &Rc<LocalService>,
     choice: Choice<'_>,
 ) -> Result<Claim, Refusal> {
-    let Choice { key, preferred, side, tried } = choice;
-    let side = side.and_then(|side| able_side(service, side, tried));
+    let Choice { head, key, drawn, tried } = choice;
+    let tried: Places = places(service, tried);
+    let preferred = sticky::preferred(&worker.shared.sticky_key, service, head);
+    let side = split::side_of(worker, service, head, key, drawn);
+    let drawn = side.and_then(|side| side.drawn);
+    let side = side.and_then(|side| able_side(service, side, &tried));
     let slots = service.service.max_connections;
     let mut view = View {
         members: &service.members,
@@ -154,7 +167,7 @@ pub(crate) fn claim_now(
             None => {
                 let mut rng = worker.rng.borrow_mut();
                 let mut entropy = || rng.u64(..);
-                match service.picker.borrow_mut().pick(&view, key, tried, &mut entropy) {
+                match service.picker.borrow_mut().pick(&view, key, &tried, &mut entropy) {
                     // Better by the other release than by none.
                     Err(Refusal::Down | Refusal::Tried) if view.side.is_some() => {
                         view.side = None;
@@ -169,15 +182,22 @@ pub(crate) fn claim_now(
         if slots.is_none_or(|max| member.live.take_slot(max.get())) {
             member.live.in_flight.enter(worker.index);
             return Ok(Claim {
-                place,
                 member: member.clone(),
                 service: service.clone(),
                 worker: worker.clone(),
                 key: member.entered(view.now),
+                is_known: preferred == Some(place),
+                drawn,
                 has_waited: false,
             });
         }
     }
+}
+
+/// Where in `service` those are that were `tried`.
+fn places(service: &LocalService, tried: &Tried) -> Places {
+    let place = |it: &Rc<Member>| service.members.iter().position(|other| Rc::ptr_eq(other, it));
+    tried.iter().filter_map(place).collect()
 }
 
 /// Claims an instance, or waits for one in the queue where all are full; `gone` is ready when the
@@ -216,7 +236,8 @@ async fn wait(
         if gone(cx).is_ready() {
             return Poll::Ready(Err(Fault::ClientGone));
         }
-        ticket.poll_turn(cx, || match claim_now(worker, service, choice) {
+        // Instances may have come since.
+        ticket.poll_turn(cx, || match claim_now(worker, &worker.newest(service), choice) {
             Ok(mut claim) => {
                 claim.has_waited = true;
                 Some(Ok(claim))

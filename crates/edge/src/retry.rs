@@ -4,11 +4,13 @@
 //! be sent again; only to another instance; only as often as configured, and within the budget.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use model::{RetryCondition, UpstreamProtocol};
 use wire::head::Method;
 
 use crate::attempt::{Failed, Reached};
+use crate::member::Member;
 use crate::pick::Tried;
 use crate::relay::Upload;
 use crate::snapshot::LocalService;
@@ -17,7 +19,7 @@ use crate::worker::Worker;
 /// The attempts at one request.
 pub(crate) struct Retries<'a> {
     worker: &'a Worker,
-    service: &'a LocalService,
+    service: &'a Rc<LocalService>,
     method: Method,
     tried: RefCell<Tried>,
     /// A kept connection turned out to be closed: the next one is to be new.
@@ -27,7 +29,7 @@ pub(crate) struct Retries<'a> {
 }
 
 impl<'a> Retries<'a> {
-    pub(crate) fn new(worker: &'a Worker, service: &'a LocalService, method: Method) -> Self {
+    pub(crate) fn new(worker: &'a Worker, service: &'a Rc<LocalService>, method: Method) -> Self {
         Self {
             worker,
             service,
@@ -44,7 +46,7 @@ impl<'a> Retries<'a> {
         self.method.is_idempotent() || self.service.service.protocol == UpstreamProtocol::H2
     }
 
-    /// The places where the request failed.
+    /// Where the request failed.
     pub(crate) fn tried(&self) -> Tried {
         self.tried.borrow().clone()
     }
@@ -54,22 +56,22 @@ impl<'a> Retries<'a> {
         self.wants_fresh.get()
     }
 
-    /// Whether an answer with `status` from the instance at `place` is not passed on, since
-    /// another instance will be asked.
-    pub(crate) fn withhold(&self, status: u16, place: usize, upload: &Upload) -> bool {
+    /// Whether an answer with `status` from `member` is not passed on, since another instance will be
+    /// asked.
+    pub(crate) fn withhold(&self, status: u16, member: &Rc<Member>, upload: &Upload) -> bool {
         let condition = RetryCondition::Status(status);
         let on = &self.service.service.retry.on;
         let granted = on.contains(&condition)
             && self.method.is_idempotent()
             && upload.is_repeatable()
-            && self.has_another(place)
+            && self.has_another(member)
             && self.withdraw();
         self.granted.set(granted);
         granted
     }
 
-    /// Whether another attempt follows the one that failed at `place`; notes that it does.
-    pub(crate) fn follow(&self, failed: &Failed, place: usize, upload: &Upload) -> bool {
+    /// Whether another attempt follows the one that failed on `member`; notes that it does.
+    pub(crate) fn follow(&self, failed: &Failed, member: &Rc<Member>, upload: &Upload) -> bool {
         if !self.is_safe(failed.reached, upload) {
             return false;
         }
@@ -79,9 +81,9 @@ impl<'a> Retries<'a> {
         let Some(condition) = failed.condition else { return false };
         let on = &self.service.service.retry.on;
         let follows = self.granted.take()
-            || on.contains(&condition) && self.has_another(place) && self.withdraw();
+            || on.contains(&condition) && self.has_another(member) && self.withdraw();
         if follows {
-            self.tried.borrow_mut().push(place);
+            self.tried.borrow_mut().push(member.clone());
             self.wants_fresh.set(false);
             self.service.live.shard(self.worker.index).retries.add(1);
         }
@@ -96,15 +98,21 @@ impl<'a> Retries<'a> {
         }
     }
 
-    /// Whether an attempt is left, and an instance that was not tried and is not at `place`.
-    fn has_another(&self, place: usize) -> bool {
+    /// Whether an attempt is left, and an instance other than `member` that was not tried. One that
+    /// came after the request did counts too: by now it may have taken the others' place.
+    fn has_another(&self, member: &Rc<Member>) -> bool {
         let tried = self.tried.borrow();
         let attempts = tried.len() as u32 + 1;
-        let mut members = self.service.members.iter().enumerate();
+        let is_new = |other: &Rc<Member>| {
+            !Rc::ptr_eq(other, member) && !tried.iter().any(|it| Rc::ptr_eq(other, it))
+        };
         attempts < self.service.service.retry.attempts
-            && members.any(|(other, member)| {
-                other != place && !tried.contains(&other) && member.live.is_eligible()
-            })
+            && self
+                .worker
+                .newest(self.service)
+                .members
+                .iter()
+                .any(|other| other.live.is_eligible() && is_new(other))
     }
 
     fn withdraw(&self) -> bool {

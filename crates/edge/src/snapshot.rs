@@ -1,18 +1,16 @@
 //! What is served: routing tables and instances compiled from an intent, immutable, swapped as one.
 //!
 //! A [`Snapshot`] is shared by all workers. Each of them makes a [`Local`] of it: its own rotation,
-//! budgets and connections, without a shared count on a request's way. Whoever holds a `Local`
-//! holds its generation, and the ledger is told when the worker's last holder lets go.
+//! budgets and connections, without a shared count on a request's way.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use balance::budget::RetryBudget;
 use balance::{Picker, SlowStart};
-use model::{Generation, Listener, ListenerName, Revision, Service};
+use model::{Generation, Listener, ListenerName, Revision, Service, ServiceName};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -20,7 +18,6 @@ use crate::live::{Live, ServiceLive};
 use crate::member::Member;
 use crate::routing::RouteTable;
 use crate::split::SplitPlan;
-use crate::worker::Core;
 
 /// What is served.
 pub(crate) struct Snapshot {
@@ -69,15 +66,13 @@ pub struct ListenerLive {
     pub handshakes_failed: std::sync::atomic::AtomicU64,
 }
 
-/// A snapshot that a worker's requests share without a count that other workers touch. Who holds
-/// one does not hold the generation.
+/// A snapshot that a worker's requests share without a count that other workers touch.
 pub(crate) struct Plan(Arc<Snapshot>);
 
 /// A snapshot as one worker uses it.
 pub(crate) struct Local {
     pub(crate) plan: Rc<Plan>,
     pub(crate) services: Vec<Rc<LocalService>>,
-    _lease: Lease,
 }
 
 /// A service as one worker uses it.
@@ -100,10 +95,9 @@ impl std::ops::Deref for Plan {
 }
 
 impl Local {
-    /// What `core`'s worker makes of `plan`, going on where it was `before`.
+    /// What a worker makes of `plan`, going on where it was `before`.
     pub(crate) fn new(
         plan: Arc<Snapshot>,
-        core: &Core,
         before: Option<&Self>,
         members: &mut dyn FnMut(&Arc<Live>) -> Rc<Member>,
     ) -> Self {
@@ -116,8 +110,12 @@ impl Local {
             let earlier = earlier.get(service.service.name.as_str()).copied();
             Rc::new(LocalService::new(service, earlier, members))
         });
-        let services = services.collect();
-        Self { services, _lease: core.leases.take(plan.generation), plan: Rc::new(Plan(plan)) }
+        Self { services: services.collect(), plan: Rc::new(Plan(plan)) }
+    }
+
+    /// The service of this name, as it is served now. Looks at one after the other.
+    pub(crate) fn service(&self, name: &ServiceName) -> Option<&Rc<LocalService>> {
+        self.services.iter().find(|service| service.service.name == *name)
     }
 }
 
@@ -146,75 +144,5 @@ impl LocalService {
             budget,
             slow_start: plan.service.slow_start.map(SlowStart::new),
         }
-    }
-}
-
-/// The generations that one worker holds, each as often as it has holders.
-#[derive(Clone)]
-pub(crate) struct Leases(Rc<LeaseBook>);
-
-struct LeaseBook {
-    held: RefCell<BTreeMap<Generation, usize>>,
-    on_release: Box<dyn Fn(Generation)>,
-}
-
-/// One holder of one generation.
-struct Lease {
-    book: Leases,
-    generation: Generation,
-}
-
-impl Leases {
-    /// Calls `on_release` with the oldest generation that is still held, whenever that changes.
-    pub(crate) fn new(on_release: impl Fn(Generation) + 'static) -> Self {
-        Self(Rc::new(LeaseBook { held: RefCell::default(), on_release: Box::new(on_release) }))
-    }
-
-    fn take(&self, generation: Generation) -> Lease {
-        *self.0.held.borrow_mut().entry(generation).or_default() += 1;
-        Lease { book: self.clone(), generation }
-    }
-
-    fn release(&self, generation: Generation) {
-        let oldest = {
-            let mut held = self.0.held.borrow_mut();
-            let before = held.keys().next().copied();
-            if let Some(count) = held.get_mut(&generation) {
-                *count -= 1;
-                if *count == 0 {
-                    held.remove(&generation);
-                }
-            }
-            let oldest = held.keys().next().copied();
-            oldest.filter(|_| oldest != before)
-        };
-        oldest.into_iter().for_each(|oldest| (self.0.on_release)(oldest));
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.book.release(self.generation);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[test]
-    fn swap_keeps_inflight_on_old_generation() {
-        let oldest = Rc::new(Cell::new(0));
-        let seen = oldest.clone();
-        let leases = Leases::new(move |generation| seen.set(generation.0));
-        let (current, request) = (leases.take(Generation(1)), leases.take(Generation(1)));
-        let next = leases.take(Generation(2));
-        drop(current);
-        assert_eq!(oldest.get(), 0, "a request still holds the first generation");
-        drop(request);
-        assert_eq!(oldest.get(), 2);
-        drop(next);
     }
 }

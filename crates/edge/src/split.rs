@@ -5,6 +5,7 @@
 //! and moves back once when the new one is taken away. Where requests are balanced by a hash, that
 //! is the number; otherwise the client keeps it in a signed cookie.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use balance::Key;
@@ -74,12 +75,13 @@ impl Side<'_> {
 }
 
 /// Which release answers a request, where there are two. `key` is the hash by which the service
-/// balances, if it does.
+/// balances, if it does; `drawn` keeps the number that is drawn for the client, where it needs one.
 pub(crate) fn side_of<'a>(
     worker: &Worker,
     service: &'a LocalService,
     head: &RequestHead,
     key: Option<Key>,
+    drawn: &Cell<Option<u64>>,
 ) -> Option<Side<'a>> {
     let plan = service.split.as_ref()?;
     if let Some(key) = key {
@@ -89,7 +91,8 @@ pub(crate) fn side_of<'a>(
     if let Some(number) = sticky::number(secret, &service.service, head, COOKIE) {
         return Some(plan.side(number, None));
     }
-    let number = worker.rng.borrow_mut().u64(..);
+    let number = drawn.get().unwrap_or_else(|| worker.rng.borrow_mut().u64(..));
+    drawn.set(Some(number));
     Some(plan.side(number, Some(number)))
 }
 

@@ -15,7 +15,7 @@ use crate::identity::Peer;
 use crate::member::Member;
 use crate::request_id::RequestId;
 use crate::routing::RouteIndex;
-use crate::snapshot::{ListenerPlan, Local, LocalService, Plan};
+use crate::snapshot::{ListenerPlan, LocalService, Plan};
 use crate::worker::Worker;
 
 /// One exchange, from its head to its record.
@@ -27,8 +27,6 @@ pub(crate) struct Story<'a> {
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
     pub(crate) route: Option<(Rc<Plan>, RouteIndex)>,
-    /// The generation that the exchange may still choose an instance of.
-    pub(crate) generation: Option<Rc<Local>>,
     pub(crate) service: Option<Rc<LocalService>>,
     pub(crate) member: Option<Rc<Member>>,
     pub(crate) attempts: u32,
@@ -57,7 +55,6 @@ impl<'a> Story<'a> {
             status: None,
             answered: false,
             route: None,
-            generation: None,
             service: None,
             member: None,
             attempts: 0,
@@ -174,11 +171,9 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// The client sees the beginning of an answer: from now on no other instance is asked, so that
-    /// a long answer, or a tunnel, does not hold its generation.
+    /// The client sees the beginning of an answer: from now on no other instance is asked.
     pub(crate) fn answer_begins(&mut self) {
         self.answered = true;
-        self.generation = None;
     }
 
     /// We answer by ourselves, as a route says.

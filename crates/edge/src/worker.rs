@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Drain, Generation, InstanceName, ServiceName};
+use model::{Drain, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
 use tokio::runtime::LocalOptions;
@@ -21,7 +21,7 @@ use crate::member::Member;
 use crate::open;
 use crate::parking::Lot;
 use crate::request_id::RequestIds;
-use crate::snapshot::{Leases, Local, Snapshot};
+use crate::snapshot::{Local, LocalService, Snapshot};
 use crate::sticky::StickyKey;
 use crate::turnstile::Turnstile;
 use crate::wheel::{TICK, Wheel};
@@ -32,8 +32,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// What all workers and the edge's owner share.
 pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
+    /// The number of the last [`Order::Pass`]. Held while one is sent, so that all workers read them
+    /// in their order.
+    pub(crate) last_pass: Mutex<u64>,
     pub(crate) sticky_key: StickyKey,
-    /// Told when a worker let go of a generation, or a drained instance lost a request.
+    /// Told when a worker has read a drain's order, or a drained instance lost a request.
     pub(crate) drained: Notify,
     suspects: mpsc::UnboundedSender<Arc<Live>>,
     pub(crate) is_draining: AtomicBool,
@@ -52,6 +55,7 @@ impl Shared {
     ) -> Self {
         Self {
             ledger: Ledger::new(workers),
+            last_pass: Mutex::new(0),
             sticky_key,
             drained: Notify::new(),
             suspects,
@@ -90,9 +94,9 @@ pub struct WorkerCounters {
 pub(crate) enum Order {
     /// Serve this from now on, and accept at these addresses.
     Publish(Arc<Snapshot>, Vec<accept::Socket>),
-    /// Say that a drain may have come to its end. A worker that has read this says so by itself
-    /// whenever a claim ends that somebody waits for.
-    TellDrained,
+    /// Say that this was read, under its number in the ledger. A worker that has read it says by
+    /// itself whenever a claim ends that somebody waits for.
+    Pass(u64),
     /// Tell what is open on each instance.
     TellOpen(mpsc::UnboundedSender<open::Answer>),
     /// Let what need not ever end leave this instance, which gets nothing new.
@@ -101,11 +105,6 @@ pub(crate) enum Order {
     Drain(Duration),
     /// End at once.
     Stop,
-}
-
-/// What is handed over when a generation is taken up.
-pub(crate) struct Core {
-    pub(crate) leases: Leases,
 }
 
 /// One worker's own.
@@ -121,8 +120,9 @@ pub(crate) struct Worker {
     pub(crate) rng: RefCell<fastrand::Rng>,
     pub(crate) ids: RequestIds,
     pub(crate) counters: Arc<WorkerCounters>,
-    core: Core,
     current: RefCell<Option<Rc<Local>>>,
+    /// Told of what is published.
+    pub(crate) news: Notify,
     members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
     /// Instances that are to go.
     departing: RefCell<Vec<Weak<Member>>>,
@@ -139,11 +139,6 @@ impl Worker {
         log: Option<LogWriter>,
         seed: u64,
     ) -> std::io::Result<Rc<Self>> {
-        let for_leases = shared.clone();
-        let leases = Leases::new(move |oldest: Generation| {
-            for_leases.ledger.hold_from(index, oldest.0);
-            for_leases.tell_drained();
-        });
         Ok(Rc::new(Self {
             index,
             shared,
@@ -154,8 +149,8 @@ impl Worker {
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
             counters,
-            core: Core { leases },
             current: RefCell::new(None),
+            news: Notify::new(),
             members: RefCell::default(),
             departing: RefCell::default(),
             log: RefCell::new(log),
@@ -163,9 +158,15 @@ impl Worker {
         }))
     }
 
-    /// What is served now. Held by a request as long as it may choose an instance.
+    /// What is served now.
     pub(crate) fn current(&self) -> Rc<Local> {
         self.current.borrow().clone().expect("listeners open after the first snapshot")
+    }
+
+    /// What is served now of what was `service` when the request came; that itself, if it is gone.
+    pub(crate) fn newest(&self, service: &Rc<LocalService>) -> Rc<LocalService> {
+        let current = self.current();
+        current.service(&service.service.name).unwrap_or(service).clone()
     }
 
     /// Whether the edge is stopping.
@@ -197,11 +198,12 @@ impl Worker {
     fn publish(&self, plan: Arc<Snapshot>) {
         let before = self.current.take();
         let mut member = |live: &Arc<Live>| self.member(live);
-        let local = Local::new(plan, &self.core, before.as_deref(), &mut member);
+        let local = Local::new(plan, before.as_deref(), &mut member);
         self.current.replace(Some(Rc::new(local)));
         // Those of instances that are gone close their connections when their last request ends.
         drop(before);
         self.members.borrow_mut().retain(|_, member| member.strong_count() > 0);
+        self.news.notify_waiters();
     }
 
     /// What this worker has of an instance, kept from one generation to the next.
@@ -313,7 +315,10 @@ pub(crate) fn run(
                     worker.publish(plan);
                     doors.open(&worker, sockets);
                 }
-                Order::TellDrained => worker.shared.tell_drained(),
+                Order::Pass(number) => {
+                    worker.shared.ledger.pass(worker.index, number);
+                    worker.shared.tell_drained();
+                }
                 // Whoever asked may have lost patience.
                 Order::TellOpen(tell) => drop(tell.send(worker.open())),
                 Order::Depart(live, drain) => worker.depart(&live, drain),

@@ -11,12 +11,13 @@ use atomic::{AtomicU32, AtomicU64, Ordering};
 use claim::{InFlight, Ledger, is_unreachable};
 use loom::sync::Arc;
 
-/// What is published first knows the instance, what is published second does not.
-const WITH: u64 = 1;
-const WITHOUT: u64 = 2;
+/// The order's number.
+const NUMBER: u64 = 1;
 
 struct World {
-    published: AtomicU64,
+    is_barred: AtomicU32,
+    /// The order that a worker finds, as its channel would carry it.
+    order: AtomicU64,
     ledger: Ledger,
     in_flight: InFlight,
     is_stopped: AtomicU32,
@@ -24,43 +25,57 @@ struct World {
 
 impl World {
     fn new(workers: usize) -> Arc<Self> {
-        let ledger = Ledger::new(workers);
-        (0..workers).for_each(|worker| ledger.hold_from(worker, WITH));
         Arc::new(Self {
-            published: AtomicU64::new(WITH),
-            ledger,
+            is_barred: AtomicU32::new(0),
+            order: AtomicU64::new(0),
+            ledger: Ledger::new(workers),
             in_flight: InFlight::new(workers),
             is_stopped: AtomicU32::new(0),
         })
     }
 
-    /// One request on `worker`, whose task reads the snapshot, claims, works and ends; the worker
-    /// takes the next snapshot up when it comes to it.
-    fn serve(&self, worker: usize) {
-        let held = self.published.load(Ordering::Acquire);
-        if held == WITH {
+    /// Chooses the instance, if it is not barred.
+    fn claim(&self, worker: usize) -> bool {
+        let is_free = self.is_barred.load(Ordering::Relaxed) == 0;
+        if is_free {
             self.in_flight.enter(worker);
-            assert_eq!(self.is_stopped.load(Ordering::Acquire), 0, "stopped under a claim");
-            self.in_flight.leave(worker);
         }
-        if self.published.load(Ordering::Acquire) == WITHOUT {
-            self.ledger.hold_from(worker, WITHOUT);
-        }
+        is_free
     }
 
-    /// A request that outlives the worker's step to the next snapshot, which it made in between.
-    fn serve_long(&self, worker: usize) {
-        self.in_flight.enter(worker);
-        if self.published.load(Ordering::Acquire) == WITHOUT {
-            self.ledger.hold_from(worker, WITHOUT);
-        }
+    fn leave(&self, worker: usize) {
         assert_eq!(self.is_stopped.load(Ordering::Acquire), 0, "stopped under a claim");
         self.in_flight.leave(worker);
     }
 
+    fn read_orders(&self, worker: usize) {
+        let order = self.order.load(Ordering::Acquire);
+        if order > 0 {
+            self.ledger.pass(worker, order);
+        }
+    }
+
+    /// One request on `worker`, which reads its orders when the request has ended.
+    fn serve(&self, worker: usize) {
+        if self.claim(worker) {
+            self.leave(worker);
+        }
+        self.read_orders(worker);
+    }
+
+    /// A request that is still open when the worker reads its orders.
+    fn serve_long(&self, worker: usize) {
+        let is_claimed = self.claim(worker);
+        self.read_orders(worker);
+        if is_claimed {
+            self.leave(worker);
+        }
+    }
+
     fn retire(&self) {
-        self.published.store(WITHOUT, Ordering::Release);
-        if is_unreachable(&self.ledger, &self.in_flight, WITHOUT) {
+        self.is_barred.store(1, Ordering::Relaxed);
+        self.order.store(NUMBER, Ordering::Release);
+        if is_unreachable(&self.ledger, &self.in_flight, NUMBER) {
             self.is_stopped.store(1, Ordering::Release);
         }
     }
@@ -82,12 +97,24 @@ fn an_instance_is_never_stopped_under_a_claim() {
 }
 
 #[test]
-fn once_all_have_gone_it_can_be_stopped() {
+fn a_request_after_the_order_sees_the_bar() {
     loom::model(|| {
         let world = World::new(1);
         let worker = world.clone();
-        world.published.store(WITHOUT, Ordering::Release);
+        let serving = loom::thread::spawn(move || (0..2).for_each(|_| worker.serve(0)));
+        world.retire();
+        serving.join().unwrap();
+    });
+}
+
+#[test]
+fn once_all_have_read_their_orders_and_gone_it_can_be_stopped() {
+    loom::model(|| {
+        let world = World::new(1);
+        let worker = world.clone();
+        world.is_barred.store(1, Ordering::Relaxed);
+        world.order.store(NUMBER, Ordering::Release);
         loom::thread::spawn(move || worker.serve(0)).join().unwrap();
-        assert!(is_unreachable(&world.ledger, &world.in_flight, WITHOUT));
+        assert!(is_unreachable(&world.ledger, &world.in_flight, NUMBER));
     });
 }

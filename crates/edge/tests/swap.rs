@@ -34,9 +34,10 @@ fn an_instance_is_unreachable_only_when_its_last_exchange_has_ended() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let live = edge.live(slow.address());
     eventually("the request is in flight", || live.in_flight() == 1);
-    let generation = edge.retarget(&[other.address()]);
+    edge.retarget(&[other.address()]);
+    live.put(Bar::Drained);
     let drains = edge.edge.drains();
-    let mut waiting = Box::pin(drains.unreachable(&live, generation));
+    let mut waiting = Box::pin(drains.unreachable(&live));
     runtime().block_on(async {
         let early = tokio::time::timeout(Duration::from_millis(20), &mut waiting).await;
         assert!(early.is_err(), "it is still in flight");
@@ -47,23 +48,43 @@ fn an_instance_is_unreachable_only_when_its_last_exchange_has_ended() {
 }
 
 #[test]
-fn a_tunnel_does_not_hold_the_generation_it_began_in() {
-    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
-    let tunnel = Origin::start(move |_| vec![Step::send(upgrade), Step::Wait(testkit::DEADLINE)]);
+fn a_request_that_is_busy_elsewhere_keeps_no_instance_in_reach() {
+    let busy = Origin::start(|_| vec![Step::Wait(testkit::DEADLINE)]);
     let other = Origin::polite("other");
-    let mut edge = TestEdge::start(&[tunnel.address()]);
+    let mut edge = TestEdge::start(&[busy.address(), other.address()]);
     let mut client = RawClient::connect(edge.address());
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
-    assert_eq!(client.head().status, 101);
-    edge.retarget(&[tunnel.address(), other.address()]);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let one = edge.live(busy.address());
+    eventually("the request waits for its answer", || one.in_flight() == 1);
     let live = edge.live(other.address());
-    let generation = edge.retarget(&[tunnel.address()]);
+    edge.retarget(&[busy.address()]);
+    live.put(Bar::Drained);
     let drains = edge.edge.drains();
     runtime().block_on(async {
-        let gone = drains.unreachable(&live, generation);
-        tokio::time::timeout(testkit::DEADLINE, gone).await.expect("nothing can reach it");
+        let gone = drains.unreachable(&live);
+        tokio::time::timeout(testkit::DEADLINE / 2, gone).await.expect("nothing can reach it");
     });
-    assert_eq!(edge.live(tunnel.address()).in_flight(), 1, "the tunnel is still open");
+    assert_eq!(one.in_flight(), 1, "it still waits");
+    busy.close_connections();
+    assert_eq!(client.answer().status, 502);
+    assert_eq!(other.journal().len(), 0, "it was not asked after all");
+}
+
+#[test]
+fn a_request_whose_instances_were_all_replaced_is_asked_of_the_new_one() {
+    let old = Origin::start(|_| vec![Step::Wait(testkit::DEADLINE)]);
+    let new = Origin::polite("new");
+    let mut edge = TestEdge::start(&[old.address()]);
+    let mut client = RawClient::connect(edge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let live = edge.live(old.address());
+    eventually("the request waits for its answer", || live.in_flight() == 1);
+    edge.retarget(&[new.address()]);
+    eventually("the new one is served", || {
+        RawClient::connect(edge.address()).get("/").text() == "new"
+    });
+    old.close_connections();
+    assert_eq!(client.answer().text(), "new");
 }
 
 #[test]

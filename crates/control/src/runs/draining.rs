@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use edge::{Drains, Live, Open};
-use model::{Drain, ExchangeKind, Generation};
+use model::{Drain, ExchangeKind};
 use tokio::time::{Instant, timeout_at};
 
-/// Waits until nothing can reach `live` that was barred in `generation`, which is proved, or until
-/// all that is open on it has had the time that `drain` gives it.
-pub(crate) async fn drained(drains: &Drains, live: &Live, generation: Generation, drain: Drain) {
+/// Waits until nothing can reach `live`, which gets nothing new, and that is proved, or until all that
+/// is open on it has had the time that `drain` gives it.
+pub(crate) async fn drained(drains: &Drains, live: &Live, drain: Drain) {
     let began = Instant::now();
     for time in deadlines(&drain) {
-        let proved = drains.unreachable(live, generation);
+        let proved = drains.unreachable(live);
         if timeout_at(began + time, proved).await.is_ok() {
             return;
         }
@@ -25,9 +25,7 @@ pub(crate) async fn drained(drains: &Drains, live: &Live, generation: Generation
     }
     let (instance, open) = (&live.name, live.in_flight());
     match open {
-        0 => {
-            tracing::warn!(%instance, "time to drain is over, and a request still holds an old snapshot")
-        }
+        0 => tracing::warn!(%instance, "time to drain is over, and a worker is too busy to answer"),
         _ => tracing::warn!(%instance, open, "time to drain is over, what is open is cut"),
     }
 }

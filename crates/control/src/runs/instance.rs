@@ -7,7 +7,7 @@ use driver::Instance;
 use driver::restart::Restarts;
 use edge::Live;
 use edge::live::Shard;
-use model::{Generation, InstanceName};
+use model::InstanceName;
 use rollout::Tally;
 
 use crate::task::Task;
@@ -57,8 +57,8 @@ pub(crate) struct Running {
     pub(crate) restarts: Restarts,
     /// It is to get requests, once it is up.
     pub(crate) serves: bool,
-    /// Once it no longer serves: the generation from which on it is barred.
-    pub(crate) barred_from: Option<Generation>,
+    /// Once it no longer serves: the number of the wait until nothing reaches it.
+    pub(crate) leaving: Option<u64>,
     /// It is to stop as soon as it can be.
     pub(crate) is_unwanted: bool,
     lives: Vec<Arc<Live>>,
@@ -73,7 +73,7 @@ impl Running {
             state: State::Launching,
             restarts,
             serves: false,
-            barred_from: None,
+            leaving: None,
             is_unwanted: false,
             lives: Vec::new(),
             told: Tally::default(),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use driver::{Adoption, Driver, Exit, Instance, Record, Upkeep};
 use edge::Live;
-use model::{Generation, InstanceName, Run, Service, ServiceName, Stop};
+use model::{InstanceName, Run, Service, ServiceName, Stop};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
@@ -56,8 +56,8 @@ pub(crate) enum What {
     Exited(Exit, Vec<String>),
     /// Nothing of it is left.
     Gone(Record),
-    /// Nothing reaches it that was barred in this generation, or its time to drain is over.
-    Unreachable(Generation),
+    /// Nothing reaches it any more, or its time to drain is over; the number of this wait.
+    Unreachable(u64),
     /// It is time to start it again.
     PauseOver,
     /// The last lines that it wrote before it was given up.
@@ -77,6 +77,7 @@ pub(crate) struct Runs {
     /// Writes a receipt down.
     pub(crate) write_receipt: WriteReceipt,
     starts: u64,
+    waits: u64,
 }
 
 /// One service that Plimsoll runs.
@@ -123,13 +124,19 @@ impl Runs {
     ) -> Self {
         let services = BTreeMap::new();
         let recent = BTreeMap::new();
-        Self { driver, journal, tell, logs, services, recent, write_receipt, starts: 0 }
+        Self { driver, journal, tell, logs, services, recent, write_receipt, starts: 0, waits: 0 }
     }
 
     /// A number that no start had.
     pub(crate) fn next_start(&mut self) -> u64 {
         self.starts += 1;
         self.starts
+    }
+
+    /// A number that no wait for an instance to be out of reach had.
+    pub(crate) fn next_wait(&mut self) -> u64 {
+        self.waits += 1;
+        self.waits
     }
 
     /// Stops everything that runs, all at once, and waits until nothing of it is left. Nothing is

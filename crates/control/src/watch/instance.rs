@@ -166,13 +166,13 @@ impl InstanceWatch {
 
     /// Takes up whether it is drained, and since when; says whether that is new.
     pub(super) fn set_drained(&mut self, now: Duration, drained: Option<SystemTime>) -> bool {
-        let was_drained = std::mem::replace(&mut self.drained, drained).is_some();
-        if was_drained == drained.is_some() {
-            return false;
-        }
         match drained {
             Some(_) => self.live.put(Bar::Drained),
             None => self.live.lift(Bar::Drained),
+        }
+        let was_drained = std::mem::replace(&mut self.drained, drained).is_some();
+        if was_drained == drained.is_some() {
+            return false;
         }
         self.restand(now);
         true

@@ -75,9 +75,13 @@ impl ServiceWatch {
         debug_assert_eq!(instances.len(), lives.len(), "the edge serves what was published");
         self.service = service.clone();
         let mut before = std::mem::take(&mut self.instances);
-        for (instance, live) in instances.iter().zip(lives) {
+        let by_hand = |live: &Live| drains.since(service.name.as_str(), live.name.as_str());
+        let mut present: Vec<_> = instances.iter().zip(lives).collect();
+        // Those that get requests again do so before others get none: there is always one that may.
+        present.sort_by_key(|(instance, live)| instance.is_drained || by_hand(live).is_some());
+        for (instance, live) in present {
             let known = before.remove(&live.name).filter(|watch| Arc::ptr_eq(&watch.live, live));
-            let by_hand = drains.since(service.name.as_str(), live.name.as_str());
+            let by_hand = by_hand(live);
             let before = known.as_ref().and_then(InstanceWatch::drained);
             let retired = || before.unwrap_or_else(SystemTime::now);
             let drained = by_hand.or_else(|| instance.is_drained.then(retired));

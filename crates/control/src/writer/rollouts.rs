@@ -141,7 +141,7 @@ impl Writer {
                 retired.push(name.clone());
             }
             if serves {
-                running.barred_from = None;
+                running.leaving = None;
             }
             running.serves = serves;
         }

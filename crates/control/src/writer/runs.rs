@@ -7,7 +7,7 @@ use std::time::Duration;
 use driver::restart::{Cause, Pace, Restarts, Standing};
 use driver::{Exit, Instance};
 use edge::Bar;
-use model::{Drain, Generation, InstanceName, Restart, ServiceName};
+use model::{Drain, InstanceName, Restart, ServiceName};
 use rollout::Event;
 
 use super::Writer;
@@ -34,7 +34,7 @@ impl Writer {
                 self.forget(&record);
                 self.gone(&service, &instance);
             }
-            What::Unreachable(generation) => self.unreachable(&service, &instance, generation),
+            What::Unreachable(wait) => self.unreachable(&service, &instance, wait),
             What::PauseOver => self.relaunch(&service, &instance),
             What::LastWords(words) => {
                 if let Some(active) = self.run_of(&service).active.as_ref() {
@@ -284,15 +284,10 @@ impl Writer {
         self.reconcile(service);
     }
 
-    fn unreachable(
-        &mut self,
-        service: &ServiceName,
-        instance: &InstanceName,
-        generation: Generation,
-    ) {
+    fn unreachable(&mut self, service: &ServiceName, instance: &InstanceName, wait: u64) {
         let running = self.running(service, instance);
         // It may have been given requests again since.
-        if running.barred_from != Some(generation) {
+        if running.leaving != Some(wait) {
             return;
         }
         if running.is_unwanted {
@@ -307,34 +302,32 @@ impl Writer {
         let drain = self.run_of(service).run().deploy.drain;
         let running = self.running(service, instance);
         (running.serves, running.is_unwanted) = (false, true);
-        if let Some(live) = running.live() {
-            // The next snapshot may not have it at all.
-            live.put(Bar::Drained);
-        }
         self.readdress();
         self.bar(service, instance, drain);
     }
 
-    /// Waits beside the loop until nothing reaches an instance that gets nothing new from the current
-    /// generation on, or nothing whose time to `drain` is not over.
+    /// Gives an instance nothing new, and waits beside the loop until nothing reaches it, or nothing
+    /// whose time to `drain` is not over.
     pub(super) fn bar(&mut self, service: &ServiceName, instance: &InstanceName, drain: Drain) {
-        let (generation, drains) = (self.edge.generation(), self.edge.drains());
+        let (drains, wait) = (self.edge.drains(), self.runs.next_wait());
         let tell = self.runs.tell.clone();
         let running = self.running(service, instance);
-        running.barred_from = Some(generation);
+        running.leaving = Some(wait);
         let live = running.live().cloned();
         let happening = Happening {
             service: service.clone(),
             instance: instance.clone(),
             start: running.start,
-            what: What::Unreachable(generation),
+            what: What::Unreachable(wait),
         };
         if let Some(live) = &live {
+            // What is served now may not have it at all; requests that began before may.
+            live.put(Bar::Drained);
             self.edge.depart(live, drain);
         }
         tokio::spawn(async move {
             if let Some(live) = live {
-                drained(&drains, &live, generation, drain).await;
+                drained(&drains, &live, drain).await;
             }
             let _ = tell.send(happening);
         });
