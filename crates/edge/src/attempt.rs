@@ -105,11 +105,15 @@ impl Attempt<'_> {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
+                if failed.fault == Fault::ClientGone && upload.is_sent() {
+                    // It took at least so long: were that not counted, an instance that hangs would
+                    // look the better, the sooner clients lose patience with it.
+                    self.observe_latency(story.waited_for());
+                }
                 return Err(failed);
             }
         };
-        story.heard(Instant::now());
-        self.observe_latency(story);
+        self.observe_latency(story.heard());
         if head.status() == 101 {
             return Box::pin(tunnel::run(self, client, upstream, &head, story)).await;
         }
@@ -256,8 +260,7 @@ impl Attempt<'_> {
         failed
     }
 
-    fn observe_latency(&self, story: &Story<'_>) {
-        let Some(latency) = story.first_byte() else { return };
+    fn observe_latency(&self, latency: Duration) {
         let member = &self.claim.member;
         let mut smoothed = member.smoothed.get();
         smoothed.observe(self.worker.wheel.now(), latency);

@@ -68,7 +68,7 @@ pub struct Shard {
     pub bytes_to: Counter,
     /// Body and head bytes received from it.
     pub bytes_from: Counter,
-    /// From an attempt's start to the answer's head.
+    /// From an attempt's start to the answer's head, or to where the client lost patience.
     pub latency: Histogram,
 }
 

@@ -89,14 +89,16 @@ impl<'a> Story<'a> {
         self.connect = Some(after);
     }
 
-    /// The answer's head is here.
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.first_byte = Some(now - self.attempt_began);
+    /// The answer's head is here. Says how long the instance took to it.
+    pub(crate) fn heard(&mut self) -> Duration {
+        let took = self.waited_for();
+        self.first_byte = Some(took);
+        took
     }
 
-    /// How long the instance took to the answer's head.
-    pub(crate) fn first_byte(&self) -> Option<Duration> {
-        self.first_byte
+    /// How long ago the attempt began.
+    pub(crate) fn waited_for(&self) -> Duration {
+        self.attempt_began.elapsed()
     }
 
     /// The attempt is over: tells the instance's record.

@@ -28,6 +28,8 @@ pub enum Event {
     Unreachable(InstanceName),
     /// An instance ended that was not asked to, or could not be started; with the reason.
     Failed(InstanceName, String),
+    /// An instance that runs fails its checks, so often that it counts as unhealthy; with the reason.
+    Unhealthy(InstanceName, String),
     /// An instance that was asked to stop is gone.
     Gone(InstanceName),
     /// What became of the requests since the last sample, of both releases over the same time.
@@ -143,6 +145,8 @@ pub enum Reason {
     Worse(Fault),
     /// An instance of it ended, or could not be started.
     Failed(InstanceName, String),
+    /// An instance of it came to fail its checks while it served.
+    Unhealthy(InstanceName, String),
     /// An instance of it did not pass a check in time.
     NotReady(InstanceName, Duration),
     /// A person wanted it back.
@@ -167,6 +171,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Worse(fault) => write!(f, "worse: {fault}"),
             Self::Failed(instance, why) => write!(f, "{instance} {why}"),
+            Self::Unhealthy(instance, why) => write!(f, "{instance} is unhealthy: {why}"),
             Self::NotReady(instance, after) => {
                 write!(f, "{instance} passed no check within {after:?}")
             }

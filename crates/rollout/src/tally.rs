@@ -10,7 +10,7 @@ pub struct Tally {
     pub requests: u64,
     /// Those of them that failed: 5xx, connection reset, time-out, answer cut short.
     pub errors: u64,
-    /// From a request to the head of its answer, of those that had one.
+    /// From a request to the head of its answer, or to where its client lost patience.
     pub latencies: Latencies,
 }
 

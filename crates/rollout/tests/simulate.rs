@@ -228,12 +228,18 @@ impl World {
         Event::Sample { fresh, former: tally(Side::Former, 0.0) }
     }
 
-    /// An instance dies, or a person says something.
+    /// An instance dies, or fails its checks, or a person says something.
     fn meddle(&mut self) {
         if self.outcome.is_none() && self.chance.f64() < self.temper.dies {
             let names: Vec<_> = self.running.keys().cloned().collect();
             if let Some(name) = self.chance.choice(names) {
                 self.step(Event::Failed(name, "ended by SIGKILL".into()));
+            }
+        }
+        if self.outcome.is_none() && self.chance.f64() < self.temper.dies {
+            let names: Vec<_> = self.running.keys().cloned().collect();
+            if let Some(name) = self.chance.choice(names) {
+                self.step(Event::Unhealthy(name, "status 503".into()));
             }
         }
         if self.outcome.is_none() && self.chance.f64() < self.temper.word {

@@ -64,6 +64,10 @@ impl Talk {
         self.hears(Event::Failed(name("api", number), "exited with code 1".into()))
     }
 
+    fn unhealthy(self, number: u32) -> Self {
+        self.hears(Event::Unhealthy(name("api", number), "2 checks failed: status 503".into()))
+    }
+
     fn command(self, command: Command) -> Self {
         self.hears(Event::Command(command))
     }
@@ -204,6 +208,32 @@ fn blue_green_switches_at_once_and_back_at_once() {
         .does(&[
             "stop api-4",
             "rolled back: worse: it failed 30 of 80 requests (37.5 %), and 1 % may fail",
+        ]);
+}
+
+#[test]
+fn one_that_fails_its_checks_while_it_serves_is_taken_back() {
+    Talk::new(deploy(Strategy::BlueGreen), 2, 2)
+        .does(&["start api-3", "start api-4"])
+        .ready(4)
+        .unhealthy(4)
+        .does(&[])
+        .ready(3)
+        .does(&["traffic api-3 api-4"])
+        .unhealthy(1)
+        .does(&[])
+        .unhealthy(4)
+        .does(&["traffic api-1 api-2"])
+        .unhealthy(3)
+        .does(&[])
+        .unreachable(3)
+        .unreachable(4)
+        .gone(3)
+        .gone(4)
+        .does(&[
+            "stop api-3",
+            "stop api-4",
+            "rolled back: api-4 is unhealthy: 2 checks failed: status 503",
         ]);
 }
 

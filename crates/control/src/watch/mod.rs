@@ -122,15 +122,16 @@ impl ServiceWatch {
         self.apply(now, transitions);
     }
 
-    /// Takes up the result of a check.
-    pub(crate) fn checked(&mut self, now: Duration, report: Report) {
-        let Some(watch) = self.instances.get_mut(&report.live.name) else { return };
+    /// Takes up the result of a check. Says why the instance is unhealthy, if it has become so.
+    pub(crate) fn checked(&mut self, now: Duration, report: Report) -> Option<String> {
+        let watch = self.instances.get_mut(&report.live.name)?;
         if !Arc::ptr_eq(&watch.live, &report.live) {
-            return;
+            return None;
         }
-        let Some(transition) = watch.checked(now, report.result) else { return };
+        let transition = watch.checked(now, report.result)?;
         let (service, instance) = (&self.service.name, &report.live.name);
-        match watch.failure() {
+        let why = watch.failure();
+        match &why {
             None => {
                 tracing::info!(%service, %instance, from = %transition.from, "instance is healthy");
             }
@@ -139,6 +140,7 @@ impl ServiceWatch {
             }
         }
         self.refit(now, &report.live.name);
+        why
     }
 
     /// Takes up that the data plane suspects an instance.

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use edge::{Edge, Live};
 use model::{Intent, Revision, ServiceName};
+use rollout::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -235,8 +236,10 @@ impl Writer {
 
     fn checked(&mut self, report: Report) {
         let now = self.edge.now();
-        if let Some(watch) = self.watches.get_mut(&report.live.service) {
-            watch.checked(now, report);
+        let live = report.live.clone();
+        let watch = self.watches.get_mut(&live.service);
+        if let Some(why) = watch.and_then(|watch| watch.checked(now, report)) {
+            self.tell_rollout(&live.service, Event::Unhealthy(live.name.clone(), why));
         }
     }
 

@@ -205,6 +205,7 @@ impl Rollout {
                 }
             }
             Event::Failed(name, why) => self.failed(name, why),
+            Event::Unhealthy(name, why) => self.unhealthy(name, why),
             Event::Gone(name) => {
                 if let Some(fleet) = self.fleet_of(&name) {
                     fleet.remove(&name);
@@ -254,6 +255,13 @@ impl Rollout {
                 self.fresh.remove(&name);
                 self.turn_back(Reason::Failed(name, why));
             }
+        }
+    }
+
+    /// What becomes of an old one, or of one that does not serve, is for others to say.
+    fn unhealthy(&mut self, name: InstanceName, why: String) {
+        if !self.is_decided() && self.fresh.phase(&name) == Some(Phase::Serving) {
+            self.turn_back(Reason::Unhealthy(name, why));
         }
     }
 

@@ -40,9 +40,14 @@ impl Workload for Asking {
 
 /// Steady users of a house, while `act` is done to it.
 fn with_users<T>(house: &House, act: impl FnOnce() -> T) -> (T, Tally) {
+    with_users_of(Duration::from_secs(40), house, act)
+}
+
+/// The same, who leave when they have waited so long.
+fn with_users_of<T>(patience: Duration, house: &House, act: impl FnOnce() -> T) -> (T, Tally) {
     let runtime = Runtime::new().unwrap();
     let rate = Rate(NonZeroU32::new(RATE).unwrap());
-    let plan = Plan { address: house.running.address, rate, timeout: Duration::from_secs(40) };
+    let plan = Plan { address: house.running.address, rate, timeout: patience };
     let users = runtime.block_on(async { OpenLoop::start(plan, Asking) });
     let done = act();
     (done, runtime.block_on(users.stop()))
@@ -131,6 +136,25 @@ fn one_that_is_twice_as_slow() {
 fn one_that_dies_after_a_while() {
     // What it was working on is asked of the old release: the other new one dies in the same moment.
     is_taken_back("dies-3", &CANARY, 0, "exited with code 7");
+}
+
+#[test]
+fn one_that_falls_ill_after_a_while() {
+    is_taken_back("sick-2", &CANARY, 0, "is unhealthy: ");
+}
+
+#[test]
+fn one_that_hangs_when_it_is_used_and_whose_clients_lose_patience() {
+    let (house, patience) = (house(), Duration::from_secs(1));
+    let deploy = || house.deploy(&[&["hangs-when-used"][..], &CANARY].concat());
+    let ((code, receipt), users) = with_users_of(patience, &house, deploy);
+    tell("hangs-when-used", &receipt, &users);
+    assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
+    assert!(receipt["reason"].as_str().unwrap().contains("worse: its 95th percentile"));
+    // The fifty that the judge looks at, and those that were waiting by then or came in between.
+    let waiting = f64::from(RATE) * 0.2 * (patience.as_secs_f64() + 1.0);
+    assert!(users.failed() <= 50 + waiting as u64, "{:?}\n{receipt:#}", users.failures());
+    assert_eq!(house.settled(), "1");
 }
 
 #[test]

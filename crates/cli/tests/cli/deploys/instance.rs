@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, stream};
@@ -55,6 +55,7 @@ fn serve() {
 type Body = BoxBody<Bytes, std::io::Error>;
 
 struct Server {
+    began: Instant,
     version: String,
     journal: PathBuf,
 }
@@ -65,7 +66,8 @@ fn variable(name: &str) -> String {
 
 impl Server {
     fn of_environment() -> Arc<Self> {
-        Arc::new(Self { version: variable("VERSION"), journal: variable(JOURNAL).into() })
+        let (version, journal) = (variable("VERSION"), variable(JOURNAL).into());
+        Arc::new(Self { began: Instant::now(), version, journal })
     }
 
     fn is(&self, nature: &str) -> bool {
@@ -141,9 +143,12 @@ impl Server {
             std::future::pending::<()>().await;
         }
         if request.uri().path() == "/health" {
-            return text("ok");
+            return self.health();
         }
         self.note(&request);
+        if self.is("hangs-when-used") {
+            std::future::pending::<()>().await;
+        }
         self.work().await;
         if self.fails(request.uri().path()) {
             let mut answer = text("it did not work");
@@ -173,6 +178,16 @@ impl Server {
             _ => text("hello"),
         };
         answer.headers_mut().insert("x-release", self.version.parse().unwrap());
+        answer
+    }
+
+    /// Well, or ill after so many seconds, as of `sick-2`.
+    fn health(&self) -> Response<Body> {
+        let mut answer = text("ok");
+        let well = self.version.strip_prefix("sick-").map(|seconds| seconds.parse().unwrap());
+        if well.is_some_and(|seconds| self.began.elapsed() > Duration::from_secs(seconds)) {
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
         answer
     }
 
