@@ -15,6 +15,10 @@ pub struct Deploy {
     /// The release; absent for the one before the one that runs.
     #[serde(default)]
     pub version: Option<String>,
+    /// By the command and environment that the release had when it last came to stay, where those are
+    /// known, and not as the file has them now. So it is in any case where `version` is absent.
+    #[serde(default)]
+    pub as_before: bool,
     /// In which way, if not as the file says: `rolling`, `blue-green`, `canary` or `replace`.
     #[serde(default)]
     pub strategy: Option<Way>,

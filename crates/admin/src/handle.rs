@@ -25,7 +25,7 @@ impl Backend for Handle {
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
         let reloaded = Self::reload(self).await?;
-        Ok(Reloaded::new(reloaded.revision, &reloaded.diff))
+        Ok(Reloaded::new(&reloaded))
     }
 
     async fn drain(&self, service: &str, instance: &str) -> Result<Instance, Refusal> {
@@ -43,9 +43,10 @@ impl Backend for Handle {
 
     async fn deploy(&self, service: &str, deploy: Deploy) -> Result<Deploying, Refusal> {
         let overrides = deploy.overrides();
-        let Deploy { version, without, who, .. } = deploy;
+        let Deploy { version, as_before, without, who, .. } = deploy;
         let service = service.to_owned();
-        let request = control::DeployRequest { service, version, overrides, without, who };
+        let request =
+            control::DeployRequest { service, version, as_before, overrides, without, who };
         Ok(Deploying { id: Self::deploy(self, request).await?.id })
     }
 

@@ -18,6 +18,10 @@ pub struct Reloaded {
     pub routes_changed: bool,
     /// Settings that differ from before, but are taken up only by the next start.
     pub needs_restart: Vec<String>,
+    /// Services whose command or environment differs from that of the release which runs: it is
+    /// taken up only by their next deploy.
+    #[serde(default)]
+    pub needs_deploy: Vec<String>,
 }
 
 /// What changed from one configuration to the next.
@@ -32,14 +36,16 @@ pub struct Changes {
 }
 
 impl Reloaded {
-    /// What `diff` says, of the configuration `revision`.
-    pub fn new(revision: model::Revision, diff: &model::Diff) -> Self {
+    /// What is said of a configuration that was taken up.
+    pub fn new(reloaded: &control::Reloaded) -> Self {
+        let control::Reloaded { revision, diff, needs_deploy } = reloaded;
         Self {
             revision: revision.0,
             listeners: Changes::from(&diff.listeners),
             services: Changes::from(&diff.services),
             routes_changed: diff.routes_changed,
             needs_restart: diff.needs_restart.iter().map(|key| (*key).to_owned()).collect(),
+            needs_deploy: needs_deploy.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -49,6 +55,7 @@ impl Reloaded {
             && self.services == Changes::default()
             && !self.routes_changed
             && self.needs_restart.is_empty()
+            && self.needs_deploy.is_empty()
     }
 }
 

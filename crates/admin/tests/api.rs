@@ -57,6 +57,7 @@ impl Backend for Scripted {
             services: Changes { added, ..Changes::default() },
             routes_changed: true,
             needs_restart: Vec::new(),
+            needs_deploy: Vec::new(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use config::{Diagnostic, LoadError, Severity};
 use driver::Instance;
-use model::{Diff, Intent, Revision};
+use model::{Diff, Intent, Revision, ServiceName};
 use telemetry::{Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -47,6 +47,8 @@ pub struct Reloaded {
     pub revision: Revision,
     /// What changed.
     pub diff: Diff,
+    /// Services whose new command or environment is for their next deploy.
+    pub needs_deploy: Vec<ServiceName>,
 }
 
 /// Why a configuration was not taken up. Nothing has changed then.

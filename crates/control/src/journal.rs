@@ -4,13 +4,15 @@
 //! be there, and the deploys that have no end yet. `LIFECYCLE.md` of `driver` says why a process is
 //! never there without its row.
 
+mod recipe;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use driver::{ProcessIdentity, Record};
-use model::{InstanceName, ServiceName};
+use model::{InstanceName, Recipe, ServiceName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The file's name in the state directory.
@@ -18,7 +20,7 @@ const FILE: &str = "journal.db";
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 2] = ["
+const VERSIONS: [&str; 3] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -32,6 +34,9 @@ const VERSIONS: [&str; 2] = ["
     CREATE INDEX deploy_service ON deploy (service, id);
 ", "
     ALTER TABLE service ADD COLUMN given TEXT;
+", "
+    ALTER TABLE service ADD COLUMN recipe TEXT;
+    ALTER TABLE deploy ADD COLUMN recipe TEXT;
 "];
 
 /// Why the journal cannot be read or written.
@@ -93,15 +98,33 @@ impl Open {
     }
 }
 
+/// A release that is meant to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    pub(crate) version: String,
+    /// What it is made of.
+    pub(crate) recipe: Arc<Recipe>,
+    /// Names that it was given in its environment.
+    pub(crate) given: BTreeSet<String>,
+}
+
 /// What is known of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     /// The release that is meant to run.
     pub(crate) version: Option<String>,
+    /// What it is made of.
+    pub(crate) recipe: Option<Arc<Recipe>>,
     /// The number of its next instance.
     pub(crate) next_number: u64,
     /// Names that this release was given in its environment.
     pub(crate) given: BTreeSet<String>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { version: None, recipe: None, next_number: 1, given: BTreeSet::new() }
+    }
 }
 
 /// A deploy as it is remembered.
@@ -177,7 +200,7 @@ impl Journal {
     pub(crate) fn service(&self, service: &ServiceName) -> Result<Known, JournalError> {
         self.with(|db| {
             let mut query = db.prepare_cached(
-                "SELECT version, next_number, given FROM service WHERE name = ?1",
+                "SELECT version, next_number, given, recipe FROM service WHERE name = ?1",
             )?;
             let found = query.query_row([service.as_str()], |row| {
                 let given: Option<String> = row.get(2)?;
@@ -185,13 +208,10 @@ impl Journal {
                     version: row.get(0)?,
                     next_number: row.get::<_, i64>(1)? as u64,
                     given: given.iter().flat_map(|it| it.lines()).map(str::to_owned).collect(),
+                    recipe: recipe::read(row, 3)?,
                 })
             });
-            Ok(found.optional()?.unwrap_or(Known {
-                version: None,
-                next_number: 1,
-                given: BTreeSet::new(),
-            }))
+            Ok(found.optional()?.unwrap_or_default())
         })
     }
 
@@ -206,24 +226,28 @@ impl Journal {
         })
     }
 
-    /// From now on the release `version` that was `deployed` is meant to run, which was given these
-    /// names.
+    /// From now on the `release` that was `deployed` is meant to run.
     pub(crate) fn commit(
         &self,
         service: &ServiceName,
-        version: &str,
         deployed: i64,
-        given: &BTreeSet<String>,
+        release: &Release,
     ) -> Result<(), JournalError> {
+        let Release { version, recipe, given } = release;
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        let recipe = recipe::text(recipe);
         self.write(|db| {
             let both = db.unchecked_transaction()?;
             both.execute(
-                "INSERT INTO service (name, version, next_number, given) VALUES (?1, ?2, 1, ?3)
-                 ON CONFLICT (name) DO UPDATE SET version = ?2, given = ?3",
-                params![service.as_str(), version, given.join("\n")],
+                "INSERT INTO service (name, version, next_number, given, recipe)
+                 VALUES (?1, ?2, 1, ?3, ?4)
+                 ON CONFLICT (name) DO UPDATE SET version = ?2, given = ?3, recipe = ?4",
+                params![service.as_str(), version, given.join("\n"), recipe],
             )?;
-            both.execute("UPDATE deploy SET outcome = 'promoted' WHERE id = ?1", [deployed])?;
+            both.execute(
+                "UPDATE deploy SET outcome = 'promoted', recipe = ?2 WHERE id = ?1",
+                params![deployed, recipe],
+            )?;
             both.commit()
         })?;
         Ok(())
@@ -354,6 +378,23 @@ impl Journal {
         })
     }
 
+    /// What the release `version` was made of when it last came to stay, if that is known.
+    pub(crate) fn recipe(
+        &self,
+        service: &ServiceName,
+        version: &str,
+    ) -> Result<Option<Arc<Recipe>>, JournalError> {
+        self.with(|db| {
+            let found = db.query_row(
+                "SELECT recipe FROM deploy WHERE service = ?1 AND fresh = ?2
+                 AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
+                params![service.as_str(), version],
+                |row| recipe::read(row, 0),
+            );
+            Ok(found.optional()?.flatten())
+        })
+    }
+
     /// The deploys of `service`, the latest first, at most `limit`.
     pub(crate) fn deploys(
         &self,
@@ -438,28 +479,41 @@ mod tests {
         }
     }
 
+    fn release(version: &str) -> Release {
+        let recipe = Recipe {
+            command: model::Command::Line(format!("server {version}")),
+            directory: "/srv".into(),
+            env: [("LEVEL".to_owned(), "a\nb".to_owned())].into(),
+            env_file: Some("/srv/.env".into()),
+            secrets: vec!["DB_URL".into()],
+        };
+        let given = ["DB_URL", "LEVEL"].map(str::to_owned);
+        Release { version: version.into(), recipe: recipe.into(), given: given.into() }
+    }
+
     #[test]
     fn what_is_written_is_there_after_a_restart() {
         let room = tempfile::tempdir().unwrap();
         let api = ServiceName::from("api");
         let journal = Journal::open(room.path(), None).unwrap();
-        let known = |version: Option<&str>, next_number, given: &[&str]| Known {
-            version: version.map(str::to_owned),
-            next_number,
-            given: given.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        assert_eq!(journal.service(&api).unwrap(), known(None, 1, &[]));
+        assert_eq!(journal.service(&api).unwrap(), Known::default());
         journal.count_from(&api, 3).unwrap();
         journal.count_from(&api, 2).unwrap();
-        let given = ["DB_URL", "SMS_ACCESS"];
-        journal.commit(&api, "1.4.1", 0, &given.map(str::to_owned).into()).unwrap();
+        let release = release("1.4.1");
+        journal.commit(&api, 0, &release).unwrap();
         journal.remember(&record("api-1", "a")).unwrap();
         journal.remember(&record("api-2", "b")).unwrap();
         let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
         drop(journal);
 
         let journal = Journal::open(room.path(), None).unwrap();
-        assert_eq!(journal.service(&api).unwrap(), known(Some("1.4.1"), 3, &given));
+        let known = Known {
+            version: Some(release.version),
+            recipe: Some(release.recipe),
+            next_number: 3,
+            given: release.given,
+        };
+        assert_eq!(journal.service(&api).unwrap(), known);
         assert_eq!(journal.services().unwrap(), ["api".into()]);
         let records = [record("api-1", "a"), record("api-2", "b")];
         assert_eq!(journal.records(&api).unwrap(), records);
@@ -487,7 +541,9 @@ mod tests {
         let before = |version| journal.before(&api, version).unwrap();
         assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
         let stays = journal.begin(&api, Some("2"), "3", "ops", UNIX_EPOCH).unwrap();
-        journal.commit(&api, "3", stays, &BTreeSet::new()).unwrap();
+        journal.commit(&api, stays, &release("3")).unwrap();
+        assert_eq!(journal.recipe(&api, "3").unwrap(), Some(release("3").recipe));
+        assert_eq!(journal.recipe(&api, "2").unwrap(), None, "it was not written down");
         assert_eq!(
             journal.before(&api, "3").unwrap(),
             Some("2".into()),
@@ -537,7 +593,7 @@ mod tests {
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 2"
+            "the journal is of version 7, and this Plimsoll knows only up to 3"
         );
     }
 }

@@ -10,22 +10,14 @@ use std::time::Duration;
 use crate::deploy::Deploy;
 
 /// How the instances of a service are run.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// What an instance runs.
-    pub command: Command,
+    /// What they are made of.
+    pub recipe: Recipe,
     /// The release that runs first, where the journal knows of none.
     pub version: Option<String>,
     /// How many instances.
     pub replicas: NonZeroU32,
-    /// Where they run; absolute.
-    pub directory: PathBuf,
-    /// What they find in their environment.
-    pub env: BTreeMap<String, String>,
-    /// A file with more of it; absolute.
-    pub env_file: Option<PathBuf>,
-    /// Variables that must be set, and say something, before a release is started.
-    pub secrets: Vec<String>,
     /// How a release is replaced.
     pub deploy: Deploy,
     /// How an instance is ended.
@@ -34,20 +26,31 @@ pub struct Run {
     pub restart: Restart,
 }
 
+/// What makes a release, beside its version. Each instance of a release is made by the same recipe,
+/// whatever the file has come to say since.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// What an instance runs.
+    pub command: Command,
+    /// Where; absolute.
+    pub directory: PathBuf,
+    /// What it finds in its environment.
+    pub env: BTreeMap<String, String>,
+    /// A file with more of it; absolute.
+    pub env_file: Option<PathBuf>,
+    /// Variables that must be set, and say something, before a release is started.
+    pub secrets: Vec<String>,
+}
+
 /// Values in the environment may be secrets, so only their names are shown.
-impl fmt::Debug for Run {
+impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run")
+        f.debug_struct("Recipe")
             .field("command", &self.command)
-            .field("version", &self.version)
-            .field("replicas", &self.replicas)
             .field("directory", &self.directory)
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("env_file", &self.env_file)
             .field("secrets", &self.secrets)
-            .field("deploy", &self.deploy)
-            .field("stop", &self.stop)
-            .field("restart", &self.restart)
             .finish()
     }
 }

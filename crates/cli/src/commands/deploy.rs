@@ -84,6 +84,7 @@ impl Manner {
         });
         Deploy {
             version,
+            as_before: false,
             strategy: way,
             steps: self.steps.as_ref().map(|steps| steps.0.clone()),
             bake_s: self.bake.map(|bake| bake.as_secs_f64()),

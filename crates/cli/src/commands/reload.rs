@@ -48,6 +48,10 @@ fn describe(reloaded: &Reloaded) -> String {
     for key in &reloaded.needs_restart {
         text.push_str(&format!("  ! {key} is taken up only by the next start\n"));
     }
+    for service in &reloaded.needs_deploy {
+        let what = "its new command or environment is taken up only by the next deploy";
+        text.push_str(&format!("  ! service {service}: {what}\n"));
+    }
     text
 }
 
@@ -77,6 +81,7 @@ mod tests {
             },
             routes_changed: true,
             needs_restart: names(&["server.workers"]),
+            needs_deploy: names(&["api"]),
         };
         insta::assert_snapshot!(describe(&reloaded), @r"
         revision 3 is served
@@ -86,6 +91,7 @@ mod tests {
           ~ service chat
           ~ routes
           ! server.workers is taken up only by the next start
+          ! service api: its new command or environment is taken up only by the next deploy
         ");
     }
 }

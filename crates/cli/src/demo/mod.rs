@@ -138,6 +138,7 @@ impl Play {
         let request = DeployRequest {
             service: "shop".to_owned(),
             version: Some(release.to_owned()),
+            as_before: false,
             overrides,
             without: Vec::new(),
             who: crate::progress::who(),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use model::{Command, Deploy, Drain, Judge, LittleData, Restart, Run, Step, Stop, Strategy, Surge};
+use model::{
+    Command, Deploy, Drain, Judge, LittleData, Recipe, Restart, Run, Step, Stop, Strategy, Surge,
+};
 
 use super::named::named;
 use super::{distinct, file, narrow};
@@ -50,18 +52,8 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         max_backoff: restart.duration("max_backoff"),
     });
     let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
-    Some(Run {
-        command,
-        version,
-        replicas,
-        directory,
-        env,
-        env_file,
-        secrets,
-        deploy,
-        stop,
-        restart,
-    })
+    let recipe = Recipe { command, directory, env, env_file, secrets };
+    Some(Run { recipe, version, replicas, deploy, stop, restart })
 }
 
 fn refuse_without_command(section: &Section<'_>) {

@@ -1,11 +1,12 @@
 //! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
 use edge::{ServiceLive, Split};
-use model::{Drain, InstanceName, Strategy};
+use model::{Drain, InstanceName, Recipe, Strategy};
 use rollout::{News, Outcome, Rollout, Side, Tally};
 use telemetry::Counter;
 use tokio::sync::watch;
@@ -38,7 +39,9 @@ pub(crate) struct Active {
     pub(crate) former: Option<String>,
     pub(crate) fresh: String,
     pub(crate) who: String,
-    /// Names that the new release is given in its environment.
+    /// What the new release is made of.
+    pub(crate) recipe: Arc<Recipe>,
+    /// Names that it is given in its environment.
     pub(crate) given: BTreeSet<String>,
     pub(crate) strategy: &'static str,
     pub(crate) drain: Drain,
@@ -62,6 +65,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) former: Option<String>,
     pub(crate) fresh: String,
     pub(crate) who: String,
+    pub(crate) recipe: Arc<Recipe>,
     pub(crate) given: BTreeSet<String>,
     pub(crate) deploy: &'a model::Deploy,
     /// Instances of the old release.
@@ -71,7 +75,7 @@ pub(crate) struct Beginning<'a> {
 
 impl Active {
     pub(crate) fn new(beginning: Beginning<'_>) -> Self {
-        let Beginning { id, rollout, former, fresh, who, given, deploy, instances, seen } =
+        let Beginning { id, rollout, former, fresh, who, recipe, given, deploy, instances, seen } =
             beginning;
         Self {
             id,
@@ -79,6 +83,7 @@ impl Active {
             former,
             fresh,
             who,
+            recipe,
             given,
             strategy: word(&deploy.strategy),
             drain: deploy.drain,

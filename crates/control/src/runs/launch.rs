@@ -8,7 +8,7 @@ use std::time::Duration;
 use driver::env_file::EnvFile;
 use driver::environment::{Environment, Sources, Value};
 use driver::{Driver, Instance, Launch, Listener, Rotation, StartError, Upkeep};
-use model::{HealthCheck, HealthProbe, InstanceName, Run, Service};
+use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
 use tokio::sync::mpsc;
 
 use super::instance::address;
@@ -27,6 +27,8 @@ pub(crate) const LAST_LINES: usize = 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Launching {
     pub(crate) service: Arc<Service>,
+    /// What it is made of.
+    pub(crate) recipe: Arc<Recipe>,
     pub(crate) instance: InstanceName,
     pub(crate) version: String,
     /// The number of the start.
@@ -66,9 +68,9 @@ impl Launching {
     }
 
     async fn launch(&self, driver: &dyn Driver) -> Result<Arc<dyn Instance>, String> {
-        let run = self.run().clone();
+        let recipe = self.recipe.clone();
         let withheld = self.withheld.clone();
-        let composed = tokio::task::spawn_blocking(move || environment(&run, withheld));
+        let composed = tokio::task::spawn_blocking(move || environment(&recipe, withheld));
         let environment = match composed.await {
             Ok(Ok(environment)) => environment,
             Ok(Err(error)) => return Err(chain(&error)),
@@ -78,9 +80,9 @@ impl Launching {
             service: self.service.name.clone(),
             instance: self.instance.clone(),
             version: self.version.clone(),
-            command: self.run().command.clone(),
+            command: self.recipe.command.clone(),
             environment,
-            directory: self.run().directory.clone(),
+            directory: self.recipe.directory.clone(),
             log: self.log.clone(),
             upkeep: self.upkeep(),
         };
@@ -152,20 +154,20 @@ async fn is_its_own(process: &dyn Instance) -> bool {
     matches!(process.listener().await, Listener::Own | Listener::Unknown)
 }
 
-/// What an instance of `run` finds in its environment.
+/// What an instance that is made by `recipe` finds in its environment.
 ///
 /// # Errors
 /// When its `env_file` cannot be read.
 fn environment(
-    run: &Run,
+    recipe: &Recipe,
     withheld: BTreeSet<String>,
 ) -> Result<Environment, driver::env_file::EnvFileError> {
-    let file = run.env_file.as_deref().map(EnvFile::read).transpose()?;
+    let file = recipe.env_file.as_deref().map(EnvFile::read).transpose()?;
     Ok(Environment::compose(Sources {
         inherited: Environment::of_this_process(),
         withheld,
-        secrets: &run.secrets,
+        secrets: &recipe.secrets,
         file: file.as_ref(),
-        env: run.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
+        env: recipe.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
     }))
 }

@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use driver::{Adoption, Driver, Exit, Instance, Record, Upkeep};
 use edge::Live;
-use model::{InstanceName, Run, Service, ServiceName, Stop};
+use model::{InstanceName, Recipe, Run, Service, ServiceName, Stop};
+use rollout::Side;
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
@@ -85,6 +86,8 @@ pub(crate) struct ServiceRun {
     pub(crate) service: Arc<Service>,
     /// The release that is meant to run.
     pub(crate) version: Option<String>,
+    /// What it is made of.
+    pub(crate) recipe: Arc<Recipe>,
     pub(crate) next_number: u64,
     /// Names that this release was given in its environment.
     pub(crate) given: BTreeSet<String>,
@@ -98,6 +101,24 @@ impl ServiceRun {
     /// How its instances are run.
     pub(crate) fn run(&self) -> &Run {
         self.service.run.as_ref().expect("a service is here only if Plimsoll runs it")
+    }
+
+    /// What the instance is made of, by its release.
+    pub(crate) fn recipe_of(&self, instance: &InstanceName) -> &Arc<Recipe> {
+        match &self.active {
+            Some(active) if active.sides.get(instance) == Some(&Side::Fresh) => &active.recipe,
+            _ => &self.recipe,
+        }
+    }
+
+    /// Whether the file has another recipe now than what runs, or is to run, is made by.
+    pub(crate) fn waits_for_deploy(&self) -> bool {
+        let recipe = match &self.active {
+            Some(active) => &active.recipe,
+            None if self.version.is_none() => return false,
+            None => &self.recipe,
+        };
+        **recipe != self.run().recipe
     }
 
     /// What is to be published of it: whoever is up, with who of them gets nothing.

@@ -14,6 +14,9 @@ pub struct DeployRequest {
     pub service: String,
     /// To this release; `None` for the one before the one that runs.
     pub version: Option<String>,
+    /// By the recipe that it had when it last came to stay, if that is known, and not by the one that
+    /// the file has now. So it is in any case where no release is named.
+    pub as_before: bool,
     /// What is said for this deploy alone.
     pub overrides: Overrides,
     /// Names that the running release was given, and without which the new one is meant to run.

@@ -1,6 +1,5 @@
 //! What the writer finds when it begins, and what a new intent means for what it runs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -89,6 +88,13 @@ impl Writer {
             self.begin_first(&service);
             self.reconcile(&service);
         }
+        tell_waiting(&self.waiting_for_deploy());
+    }
+
+    /// Services whose recipe in the file is for their next deploy.
+    pub(super) fn waiting_for_deploy(&self) -> Vec<ServiceName> {
+        let waiting = self.runs.services.iter().filter(|(_, run)| run.waits_for_deploy());
+        waiting.map(|(name, _)| name.clone()).filter(|name| !self.is_unwanted(name)).collect()
     }
 
     /// Deploys the release that the file names, where none ever ran.
@@ -101,19 +107,21 @@ impl Writer {
         let request = DeployRequest {
             service: service.to_string(),
             version: Some(version.clone()),
+            as_before: false,
             overrides: Overrides::default(),
             without: Vec::new(),
             who: "plimsoll.toml".to_owned(),
         };
-        let given = preflight::given(run.run());
-        if let Err(error) = self.begin(service, version, &request, given) {
+        let recipe = Arc::new(run.run().recipe.clone());
+        let given = preflight::given(&recipe);
+        if let Err(error) = self.begin(service, version, &request, (recipe, given)) {
             let why = chain(&error);
             tracing::error!(%service, why, "first release cannot be started");
         }
     }
 
-    /// Takes up what `intent` says of what Plimsoll runs. What runs goes on; a new command or
-    /// environment is for the next start.
+    /// Takes up what `intent` says of what Plimsoll runs. What runs goes on; a new recipe is for the
+    /// next deploy.
     pub(super) fn want_runs(&mut self, intent: &Intent) {
         for service in run_by_us(intent) {
             match self.runs.services.get_mut(&service.name) {
@@ -129,14 +137,16 @@ impl Writer {
     }
 
     fn add_run(&mut self, service: &Arc<model::Service>) {
+        let Some(wanted) = &service.run else { return };
         let known = self.runs.journal.service(&service.name);
-        let Known { version, next_number, given } = known.unwrap_or_else(|error| {
+        let Known { version, recipe, next_number, given } = known.unwrap_or_else(|error| {
             tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");
-            Known { version: None, next_number: 1, given: BTreeSet::new() }
+            Known::default()
         });
         let run = ServiceRun {
             service: service.clone(),
             version,
+            recipe: recipe.unwrap_or_else(|| Arc::new(wanted.recipe.clone())),
             next_number,
             given,
             instances: Default::default(),
@@ -167,5 +177,12 @@ impl Writer {
             self.begin_first(&service);
             self.reconcile(&service);
         }
+    }
+}
+
+/// Says which services run by another recipe than the file has.
+pub(super) fn tell_waiting(services: &[ServiceName]) {
+    for service in services {
+        tracing::warn!(%service, "new command or environment is taken up by the next deploy only");
     }
 }

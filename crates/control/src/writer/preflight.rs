@@ -1,12 +1,13 @@
 //! Before a deploy begins: whether it may, and whether anything stands in its way.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use driver::env_file::EnvFile;
 use driver::environment::{Environment, Value};
 use driver::preflight::{self, Fault, Room};
-use model::{Deploy, Run, ServiceName, Strategy};
+use model::{Deploy, Recipe, Run, ServiceName, Strategy};
 
 use super::Writer;
 use crate::handle::Reply;
@@ -19,6 +20,7 @@ pub(crate) struct Checked {
     pub(crate) service: ServiceName,
     request: DeployRequest,
     version: String,
+    recipe: Arc<Recipe>,
     /// The names that the new release is given in its environment, or all that stands in the way.
     result: Result<BTreeSet<String>, Vec<String>>,
     reply: Reply<Result<Progressing, DeployError>>,
@@ -37,8 +39,12 @@ impl Writer {
         request: DeployRequest,
         reply: Reply<Result<Progressing, DeployError>>,
     ) {
-        match self.look_at(&request) {
-            Ok((service, version)) => {
+        let looked = self.look_at(&request).and_then(|(service, version)| {
+            let recipe = self.recipe_for(&service, &version, &request)?;
+            Ok((service, version, recipe))
+        });
+        match looked {
+            Ok((service, version, recipe)) => {
                 let asked = Asked {
                     who: request.who.clone(),
                     since: SystemTime::now(),
@@ -48,13 +54,14 @@ impl Writer {
                 let run = self.runs.services.get_mut(&service).expect("it was looked at");
                 run.asked = Some(asked);
                 let running = (run.given.clone(), request.without.clone());
-                let (wanted, logs) = (run.service.clone(), self.runs.logs.clone());
+                let (wanted, logs) = (recipe.clone(), self.runs.logs.clone());
                 let more = more_at_once(&request.overrides.apply(&run.run().deploy), run.run());
                 let memory: Vec<_> = run
                     .instances
                     .values()
                     .filter_map(|running| Some(running.process()?.memory()))
                     .collect();
+                let name = service.clone();
                 self.checking.spawn(async move {
                     let mut most = 0;
                     for memory in memory {
@@ -67,10 +74,10 @@ impl Writer {
                         disk: Some((logs, more << 20)),
                         ports: more as usize,
                     };
-                    let work = move || check(&wanted, &of, withheld, running, room);
+                    let work = move || check(&wanted, (&name, &of), withheld, running, room);
                     let result = tokio::task::spawn_blocking(work).await;
                     let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
-                    Checked { service, request, version, result, reply }
+                    Checked { service, request, version, recipe, result, reply }
                 });
             }
             Err(error) => drop(reply.send(Err(error))),
@@ -98,6 +105,21 @@ impl Writer {
             None => self.version_before(&service, run.version.as_deref())?,
         };
         Ok((service, version))
+    }
+
+    /// What the release is to be made of.
+    fn recipe_for(
+        &self,
+        service: &ServiceName,
+        version: &str,
+        request: &DeployRequest,
+    ) -> Result<Arc<Recipe>, DeployError> {
+        let before = match request.as_before || request.version.is_none() {
+            true => self.runs.journal.recipe(service, version)?,
+            false => None,
+        };
+        let of_file = || Arc::new(self.runs.services[service].run().recipe.clone());
+        Ok(before.unwrap_or_else(of_file))
     }
 
     /// The release that ran before the one that runs.
@@ -132,7 +154,7 @@ impl Writer {
 
     /// A deploy was looked at.
     pub(super) fn begin_deploy(&mut self, checked: Checked) {
-        let Checked { service, request, version, result, reply } = checked;
+        let Checked { service, request, version, recipe, result, reply } = checked;
         if let Some(run) = self.runs.services.get_mut(&service) {
             run.asked = None;
         }
@@ -142,7 +164,7 @@ impl Writer {
             return;
         }
         let begun = match result {
-            Ok(given) => match self.begin(&service, version, &request, given) {
+            Ok(given) => match self.begin(&service, version, &request, (recipe, given)) {
                 // It could not even be written down that it begins.
                 Err(DeployError::Journal(error)) => {
                     Err(DeployError::Preflight { faults: vec![chain(&error)] })
@@ -159,23 +181,22 @@ impl Writer {
 }
 
 fn check(
-    service: &model::Service,
-    version: &str,
+    recipe: &Recipe,
+    (service, version): (&ServiceName, &str),
     withheld: BTreeSet<String>,
     (running, without): (BTreeSet<String>, Vec<String>),
     room: Room,
 ) -> Result<BTreeSet<String>, Vec<String>> {
-    let Some(run) = &service.run else { return Ok(BTreeSet::new()) };
     let plan = preflight::Plan {
-        service: service.name.as_str(),
+        service: service.as_str(),
         version,
-        command: &run.command,
-        directory: &run.directory,
+        command: &recipe.command,
+        directory: &recipe.directory,
         inherited: Environment::of_this_process(),
         withheld,
-        secrets: &run.secrets,
-        env_file: run.env_file.as_deref(),
-        env: run.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
+        secrets: &recipe.secrets,
+        env_file: recipe.env_file.as_deref(),
+        env: recipe.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
         running: &running,
         without: &without,
         room,
@@ -195,10 +216,10 @@ fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
     })
 }
 
-/// The names that an instance of `run` is given. Those of a file that cannot be read are not known.
-pub(super) fn given(run: &Run) -> BTreeSet<String> {
-    let file = run.env_file.as_deref().and_then(|path| EnvFile::read(path).ok());
-    preflight::given(&run.secrets, file.as_ref(), run.env.keys())
+/// The names that an instance which is made by `recipe` is given. Those of a file that cannot be read are not known.
+pub(super) fn given(recipe: &Recipe) -> BTreeSet<String> {
+    let file = recipe.env_file.as_deref().and_then(|path| EnvFile::read(path).ok());
+    preflight::given(&recipe.secrets, file.as_ref(), recipe.env.keys())
 }
 
 #[cfg(test)]
@@ -212,13 +233,15 @@ mod tests {
     #[test]
     fn only_what_runs_beside_the_old_release_needs_room() {
         let run = Run {
-            command: Command::Line("x".into()),
+            recipe: Recipe {
+                command: Command::Line("x".into()),
+                directory: "/".into(),
+                env: Default::default(),
+                env_file: None,
+                secrets: Vec::new(),
+            },
             version: None,
             replicas: 4.try_into().unwrap(),
-            directory: "/".into(),
-            env: Default::default(),
-            env_file: None,
-            secrets: Vec::new(),
             deploy: Deploy::default(),
             stop: Stop::default(),
             restart: Restart { backoff: Duration::ZERO, max_backoff: Duration::ZERO },

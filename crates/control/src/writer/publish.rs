@@ -8,6 +8,7 @@ use model::{Diff, Intent, Revision, ServiceName};
 use tokio::task::JoinError;
 
 use super::Writer;
+use super::boot::tell_waiting;
 use crate::handle::{Ended, ReloadError, Reloaded};
 use crate::instances::{self, Addresses};
 use crate::names::Resolved;
@@ -135,7 +136,8 @@ impl Writer {
         }
         let result = taken_up.map(|revision| {
             let after = self.intent.borrow().clone();
-            Reloaded { revision, diff: Diff::between(&before, &after) }
+            let diff = Diff::between(&before, &after);
+            Reloaded { revision, diff, needs_deploy: self.waiting_for_deploy() }
         });
         tell(&result);
         self.last_reload = Some(LastReload {
@@ -163,11 +165,12 @@ impl Writer {
 
 fn tell(result: &Result<Reloaded, ReloadError>) {
     match result {
-        Ok(Reloaded { revision, diff }) => {
+        Ok(Reloaded { revision, diff, needs_deploy }) => {
             tracing::info!(%revision, unchanged = diff.is_empty(), "configuration is taken up");
             for key in &diff.needs_restart {
                 tracing::warn!(key, "setting is taken up by the next start only");
             }
+            tell_waiting(needs_deploy);
         }
         Err(ReloadError::Ended(Ended)) => {}
         Err(error) => {

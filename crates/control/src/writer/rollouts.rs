@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use driver::Instance;
 use edge::Split;
-use model::{InstanceName, Intent, ServiceName};
+use model::{InstanceName, Intent, Recipe, ServiceName};
 use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Tally, Traffic};
 
 use super::Writer;
-use crate::journal::Deploy;
+use crate::journal::{Deploy, Release};
 use crate::runs::{
     Active, Beginning, DeployError, DeployRequest, Happening, LAST_LINES, Progressing, Receipt,
     What, seen,
@@ -24,7 +24,7 @@ impl Writer {
         service: &ServiceName,
         version: String,
         request: &DeployRequest,
-        given: BTreeSet<String>,
+        (recipe, given): (Arc<Recipe>, BTreeSet<String>),
     ) -> Result<Progressing, DeployError> {
         let seen = self.seen(service);
         let run = &self.runs.services[service];
@@ -56,6 +56,7 @@ impl Writer {
             former,
             fresh: version,
             who: request.who.clone(),
+            recipe,
             given,
             deploy: &deploy,
             instances,
@@ -155,9 +156,15 @@ impl Writer {
     fn commit(&mut self, service: &ServiceName) -> Event {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let active = run.active.as_ref().expect("it is being deployed");
-        match self.runs.journal.commit(service, &active.fresh, active.id, &active.given) {
+        let stays = Release {
+            version: active.fresh.clone(),
+            recipe: active.recipe.clone(),
+            given: active.given.clone(),
+        };
+        match self.runs.journal.commit(service, active.id, &stays) {
             Ok(()) => {
-                (run.version, run.given) = (Some(active.fresh.clone()), active.given.clone());
+                run.version = Some(stays.version);
+                (run.recipe, run.given) = (stays.recipe, stays.given);
                 Event::Committed
             }
             Err(error) => Event::NotCommitted(chain(&error)),

@@ -91,6 +91,7 @@ impl Writer {
         let running = &run.instances[instance];
         Launching {
             service: run.service.clone(),
+            recipe: run.recipe_of(instance).clone(),
             instance: instance.clone(),
             version: running.version.clone(),
             start: running.start,
@@ -105,7 +106,7 @@ impl Writer {
     pub(super) fn withheld(&self) -> BTreeSet<String> {
         let intent = self.intent.borrow();
         let runs = intent.services.values().filter_map(|service| service.run.as_ref());
-        let secrets = runs.flat_map(|run| run.secrets.iter().cloned());
+        let secrets = runs.flat_map(|run| run.recipe.secrets.iter().cloned());
         secrets.chain(intent.admin.token_env.clone()).collect()
     }
 

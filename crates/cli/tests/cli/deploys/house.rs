@@ -163,6 +163,14 @@ impl House {
         self.done(&["reload"]);
     }
 
+    /// Takes the file up with another word in place of one. What is said to that.
+    pub(super) fn change(&mut self, before: &str, after: &str) -> String {
+        assert!(self.text.contains(before), "{}", self.text);
+        self.text = self.text.replace(before, after);
+        self.sandbox.write(&self.text);
+        self.done(&["reload"]).stdout
+    }
+
     /// Takes the service out of the file.
     pub(super) fn take_out(&self) {
         let before = self.text.split("[services.api]").next().unwrap();

@@ -27,6 +27,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+/// What an instance says in each answer, so that it can be seen what it was given.
+pub(super) const MARK: &str = "MARK";
 /// Where an instance writes the id of each request that it begins to work on.
 const JOURNAL: &str = "JOURNAL";
 /// How long a good release works on a request.
@@ -40,7 +42,7 @@ pub(super) fn configuration(journal: &Path) -> String {
     let test = format!("{}::serve", module_path!().split_once("::").unwrap().1);
     format!(
         "command = [{program:?}, \"--exact\", {test:?}, \"--nocapture\", \"--quiet\"]\n\
-         env = {{ {JOURNAL} = {journal:?} }}\n"
+         env = {{ {JOURNAL} = {journal:?}, {MARK} = \"first\" }}\n"
     )
 }
 
@@ -178,6 +180,7 @@ impl Server {
             _ => text("hello"),
         };
         answer.headers_mut().insert("x-release", self.version.parse().unwrap());
+        answer.headers_mut().insert("x-mark", variable(MARK).parse().unwrap());
         answer
     }
 

@@ -9,3 +9,4 @@ mod crashes;
 mod house;
 mod instance;
 mod matrix;
+mod recipe;

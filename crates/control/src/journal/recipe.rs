@@ -1,0 +1,53 @@
+//! A recipe as a text in the journal: JSON, whose form is the journal's own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::{Command, Recipe};
+use rusqlite::Row;
+use rusqlite::types::Type;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    command: Words,
+    directory: PathBuf,
+    env: BTreeMap<String, String>,
+    env_file: Option<PathBuf>,
+    secrets: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Words {
+    Arguments(Vec<String>),
+    Line(String),
+    Shell(String),
+}
+
+/// `recipe` as a text; `None` where a path cannot be said in one.
+pub(super) fn text(recipe: &Recipe) -> Option<String> {
+    let Recipe { command, directory, env, env_file, secrets } = recipe.clone();
+    let command = match command {
+        Command::Arguments(words) => Words::Arguments(words),
+        Command::Line(line) => Words::Line(line),
+        Command::Shell(script) => Words::Shell(script),
+    };
+    serde_json::to_string(&Written { command, directory, env, env_file, secrets }).ok()
+}
+
+/// The recipe in a column of `row`, if there is one.
+pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arc<Recipe>>> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    let wrong =
+        |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error));
+    let Written { command, directory, env, env_file, secrets } =
+        serde_json::from_str(&text).map_err(wrong)?;
+    let command = match command {
+        Words::Arguments(words) => Command::Arguments(words),
+        Words::Line(line) => Command::Line(line),
+        Words::Shell(script) => Command::Shell(script),
+    };
+    Ok(Some(Arc::new(Recipe { command, directory, env, env_file, secrets })))
+}
