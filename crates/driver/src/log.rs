@@ -19,6 +19,7 @@ mod archive;
 mod follow;
 mod rotate;
 mod stream;
+mod sweep;
 mod tail;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -28,6 +29,7 @@ use std::path::Path;
 
 pub use follow::Follow;
 pub use rotate::{RotateError, rotate};
+pub use sweep::sweep;
 pub use tail::tail;
 
 /// Opens `log` to append, makes it and its directory if they are missing, for its owner only.

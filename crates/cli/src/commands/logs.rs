@@ -3,7 +3,7 @@
 //! The files are read where they are: that works while Plimsoll is down, too, and only their owner
 //! can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,12 +32,16 @@ const COLOURS: [AnsiColor; 6] = [
 Examples:
   plimsoll logs api                  the last lines of each instance
   plimsoll logs api -f               and whatever is still to come
-  plimsoll logs api api-3 -n 100     of one instance")]
+  plimsoll logs api api-3 -n 100     of one instance, also when it is gone
+  plimsoll logs api --all            and of those that are gone: the last ten are kept")]
 pub(crate) struct Options {
     /// The service
     service: String,
     /// One instance
     instance: Option<String>,
+    /// Of instances that are gone, too
+    #[arg(short, long, conflicts_with = "instance")]
+    all: bool,
     /// Go on with what is still to come
     #[arg(short = 'f', long)]
     follow: bool,
@@ -50,11 +54,15 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let directory = options.which.state_dir()?.join("logs").join(&options.service);
-    let mut logs = Logs { options, directory, open: BTreeMap::new() };
-    if logs.look()? == 0 && !logs.options.follow {
+    let living = living(&options)?;
+    let mut logs = Logs { options, directory, living, open: BTreeMap::new() };
+    logs.look()?;
+    if logs.open.values().all(Option::is_none) && !logs.options.follow {
         return Err(Failure::NoLogs { directory: logs.directory });
     }
     logs.print()?;
+    // Whoever comes from now on is new, and told of from its first line on.
+    (logs.living, logs.options.lines) = (None, usize::MAX);
     while logs.options.follow {
         std::thread::sleep(LOOK_EVERY);
         logs.look()?;
@@ -63,51 +71,84 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The names of those who are there; `None` where all are meant that have a log: one is named, or
+/// Plimsoll does not say, because it is down.
+fn living(options: &Options) -> Result<Option<BTreeSet<String>>, Failure> {
+    if options.all || options.instance.is_some() {
+        return Ok(None);
+    }
+    let client = options.which.client()?;
+    let Ok(status) = super::block_on(async { Ok(client.status().await) })? else { return Ok(None) };
+    let service = status.services.into_iter().find(|service| service.name == options.service);
+    Ok(service.map(|service| {
+        let waiting = service.run.into_iter().flat_map(|run| run.waiting).map(|it| it.name);
+        service.instances.into_iter().map(|it| it.name).chain(waiting).collect()
+    }))
+}
+
 /// The logs that are read.
 struct Logs {
     options: Options,
     directory: PathBuf,
-    open: BTreeMap<String, Follow>,
+    /// Whose logs alone are meant, if not everybody's.
+    living: Option<BTreeSet<String>>,
+    /// Each that was seen; `None` where it is not meant.
+    open: BTreeMap<String, Option<Follow>>,
 }
 
 impl Logs {
-    /// Opens what is new. How many are open.
-    fn look(&mut self) -> Result<usize, Failure> {
+    /// Opens what is new.
+    fn look(&mut self) -> Result<(), Failure> {
         let read = |source| Failure::System { what: "read the logs", source };
         let entries = match std::fs::read_dir(&self.directory) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(read(error)),
         };
         for entry in entries {
             let path = entry.map_err(read)?.path();
             let Some(instance) = instance(&path) else { continue };
-            let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance);
-            if is_meant && !self.open.contains_key(&instance) {
-                let follow = Follow::last(&path, 0, self.options.lines).map_err(read)?;
-                self.open.insert(instance, follow);
+            if self.open.contains_key(&instance) {
+                continue;
             }
+            let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance)
+                && self.living.as_ref().is_none_or(|living| living.contains(&instance));
+            let follow = is_meant.then(|| Follow::last(&path, 0, self.options.lines));
+            self.open.insert(instance, follow.transpose().map_err(read)?);
         }
-        Ok(self.open.len())
+        Ok(())
     }
 
     /// Prints what has come.
     fn print(&mut self) -> Result<(), Failure> {
-        let width = self.open.keys().map(String::len).max().unwrap_or_default();
-        for (instance, follow) in &mut self.open {
-            let style = Style::new().fg_color(Some(colour(instance).into()));
-            let read = |source| Failure::System { what: "read a log", source };
-            while let Some(line) = follow.ready().map_err(read)? {
-                output::out(&format!("{style}{instance:<width$} |{style:#} {line}\n"));
-            }
-            if !self.options.follow
-                && let Some(rest) = follow.rest()
-            {
-                output::out(&format!("{style}{instance:<width$} |{style:#} {rest}\n"));
+        let is_open =
+            |(name, follow): (&String, &Option<Follow>)| follow.as_ref().map(|_| name.len());
+        let width = self.open.iter().filter_map(is_open).max().unwrap_or_default();
+        let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        for (instance, open) in &mut self.open {
+            let Some(follow) = open else { continue };
+            match print(instance, width, follow, self.options.follow) {
+                // Too old, it was removed.
+                Err(error) if is_gone(&error) => *open = None,
+                Err(source) => return Err(Failure::System { what: "read a log", source }),
+                Ok(()) => {}
             }
         }
         Ok(())
     }
+}
+
+/// Prints what has come of one log; a line that is not over yet only if nothing more `follows`.
+fn print(instance: &str, width: usize, log: &mut Follow, follows: bool) -> std::io::Result<()> {
+    let style = Style::new().fg_color(Some(colour(instance).into()));
+    let put = |line: &str| output::out(&format!("{style}{instance:<width$} |{style:#} {line}\n"));
+    while let Some(line) = log.ready()? {
+        put(&line);
+    }
+    if !follows && let Some(rest) = log.rest() {
+        put(&rest);
+    }
+    Ok(())
 }
 
 /// Whose log a file is; archives and what is being made of them are nobody's.

@@ -347,6 +347,23 @@ fn logs_are_told_with_who_wrote_them() {
     }
     let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
     assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
+
+    // Those that are gone are told of when they are asked for, and the last ten of them are kept.
+    let deploy = |version: &str| {
+        let ended = sandbox.plimsoll(&["deploy", "api", version, "--bake", "0s"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    };
+    deploy("2");
+    let of = |arguments: &[&str]| sandbox.plimsoll(&[&["logs", "api"], arguments].concat()).stdout;
+    let says = |text: &str, parts: [&str; 2]| parts.map(|part| text.contains(part));
+    assert_eq!(says(&of(&[]), ["api-1 of 1", "api-3 of 2"]), [false, true]);
+    assert_eq!(says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]), [true, true]);
+    assert_eq!(says(&of(&["api-1"]), ["api-1 of 1", "api-3 of 2"]), [true, false]);
+    for version in ["3", "4", "5", "6", "7"] {
+        deploy(version);
+    }
+    let swept = || says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]) == [false, true];
+    testkit::eventually("the oldest are removed", swept);
 }
 
 #[test]

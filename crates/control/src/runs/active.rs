@@ -12,7 +12,7 @@ use telemetry::Counter;
 use tokio::sync::watch;
 
 use super::receipt::{Line, Receipt, ReleaseTally};
-use crate::runs::ServiceRun;
+use crate::runs::{Running, ServiceRun};
 
 /// What was told of a deploy so far, and its receipt once it is over.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,9 @@ pub(crate) struct Active {
     /// Who gets the share of the requests that is set, if one is.
     pub(crate) split: Option<Split>,
     progress: watch::Sender<Progress>,
+    /// What became of the requests of instances that are gone, of the new release and of the old one,
+    /// since the last sample.
+    owed: (Tally, Tally),
     fresh_tally: Tally,
     former_tally: Tally,
     /// Requests and failures of the service before it began.
@@ -92,6 +95,7 @@ impl Active {
             sides: instances.into_iter().map(|name| (name, Side::Former)).collect(),
             split: None,
             progress: watch::Sender::default(),
+            owed: Default::default(),
             fresh_tally: Tally::default(),
             former_tally: Tally::default(),
             before: seen,
@@ -129,10 +133,27 @@ impl Active {
         self.progress.send_modify(|progress| progress.lines.extend(lines));
     }
 
-    /// Takes up what became of the requests of a sample.
-    pub(crate) fn count(&mut self, fresh: &Tally, former: &Tally) {
-        self.fresh_tally.add(fresh);
-        self.former_tally.add(former);
+    /// Takes up what became of the last requests of an instance that is gone.
+    pub(crate) fn owe(&mut self, instance: &InstanceName, tally: &Tally) {
+        match self.sides.get(instance) {
+            Some(Side::Fresh) => self.owed.0.add(tally),
+            Some(Side::Former) | None => self.owed.1.add(tally),
+        }
+    }
+
+    /// What became of the requests of `instances`, and of those that are gone, since the last time:
+    /// of the new release and of the old one.
+    pub(crate) fn sample(
+        &mut self,
+        instances: &mut BTreeMap<InstanceName, Running>,
+    ) -> (Tally, Tally) {
+        for (name, running) in instances {
+            self.owe(name, &running.take_tally());
+        }
+        let (fresh, former) = std::mem::take(&mut self.owed);
+        self.fresh_tally.add(&fresh);
+        self.former_tally.add(&former);
+        (fresh, former)
     }
 
     /// Its receipt, now that it ends.

@@ -87,6 +87,7 @@ impl Writer {
         for service in self.runs.services.keys().cloned().collect::<Vec<_>>() {
             self.begin_first(&service);
             self.reconcile(&service);
+            self.sweep_logs(&service);
         }
         tell_waiting(&self.waiting_for_deploy());
     }
@@ -100,7 +101,8 @@ impl Writer {
     /// Deploys the release that the file names, where none ever ran.
     fn begin_first(&mut self, service: &ServiceName) {
         let run = &self.runs.services[service];
-        if run.version.is_some() || run.active.is_some() || self.is_unwanted(service) {
+        let is_busy = run.active.is_some() || run.asked.is_some();
+        if run.version.is_some() || is_busy || self.is_unwanted(service) {
             return;
         }
         let Some(version) = run.run().version.clone() else { return };

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use driver::Instance;
 use edge::Split;
 use model::{InstanceName, Intent, Recipe, ServiceName};
-use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Tally, Traffic};
+use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
 
 use super::Writer;
 use crate::journal::{Deploy, Release};
@@ -191,7 +191,8 @@ impl Writer {
     pub(super) fn end_deploy(&mut self, service: &ServiceName, outcome: Outcome) {
         let seen = self.seen(service);
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
-        let Some(active) = run.active.take() else { return };
+        let Some(mut active) = run.active.take() else { return };
+        active.sample(&mut run.instances);
         let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
         tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy is over");
@@ -248,15 +249,7 @@ impl Writer {
         for service in self.deploying() {
             let run = self.runs.services.get_mut(&service).expect("it is being deployed");
             let Some(active) = &mut run.active else { continue };
-            let (mut fresh, mut former) = (Tally::default(), Tally::default());
-            for (name, running) in &mut run.instances {
-                let tally = running.take_tally();
-                match active.sides.get(name) {
-                    Some(Side::Fresh) => fresh.add(&tally),
-                    Some(Side::Former) | None => former.add(&tally),
-                }
-            }
-            active.count(&fresh, &former);
+            let (fresh, former) = active.sample(&mut run.instances);
             self.tell_rollout(&service, Event::Sample { fresh, former });
         }
     }

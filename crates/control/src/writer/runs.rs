@@ -210,7 +210,7 @@ impl Writer {
         if is_kept {
             self.pause(service, instance, next.pause);
         } else {
-            self.run_of(service).instances.remove(instance);
+            self.remove_instance(service, instance);
         }
         if was_published {
             self.readdress();
@@ -218,6 +218,28 @@ impl Writer {
         if !is_kept {
             self.tell_rollout(service, Event::Failed(instance.clone(), why));
         }
+    }
+
+    /// Nothing is left of an instance. What became of its last requests is counted all the same.
+    fn remove_instance(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let run = self.run_of(service);
+        let Some(mut running) = run.instances.remove(instance) else { return };
+        if let Some(active) = &mut run.active {
+            active.owe(instance, &running.take_tally());
+        }
+        self.sweep_logs(service);
+    }
+
+    /// Removes old logs of instances that are gone, beside the loop.
+    pub(super) fn sweep_logs(&mut self, service: &ServiceName) {
+        let directory = self.runs.logs.join(service.as_str());
+        let living = self.run_of(service).instances.keys().map(InstanceName::to_string).collect();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = driver::log::sweep(&directory, &living, GONE_LOGS_MAX) {
+                let directory = directory.display();
+                tracing::warn!(%error, %directory, "old logs cannot be removed");
+            }
+        });
     }
 
     fn pause(&mut self, service: &ServiceName, instance: &InstanceName, pause: Duration) {
@@ -273,7 +295,7 @@ impl Writer {
             // It ended by itself, and was told of.
             return;
         }
-        self.run_of(service).instances.remove(instance);
+        self.remove_instance(service, instance);
         tracing::info!(%service, %instance, "instance is stopped");
         if self.is_unwanted(service) {
             if self.run_of(service).instances.is_empty() {
@@ -377,6 +399,9 @@ impl Writer {
         name
     }
 }
+
+/// Of so many instances that are gone the logs are kept, for each service.
+const GONE_LOGS_MAX: usize = 10;
 
 fn pace(restart: Restart) -> Pace {
     Pace { backoff: restart.backoff, backoff_max: restart.max_backoff, ..Pace::default() }

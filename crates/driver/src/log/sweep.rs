@@ -1,0 +1,78 @@
+//! Logs of instances that are gone, of which only the last are kept.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fs, io};
+
+use super::archive::Archive;
+
+/// What a log's name ends with.
+const SUFFIX: &str = ".log";
+
+/// Removes the logs in `directory`, with their archives, of instances that are not among `living`, but
+/// for the `keep` that were written to last. A directory that is not there has none.
+///
+/// # Errors
+/// The first fault; the others are removed all the same.
+pub fn sweep(directory: &Path, living: &BTreeSet<String>, keep: usize) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut gone: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX));
+        if name.is_some_and(|name| !living.contains(name)) {
+            // It may have been swept by somebody else.
+            let Ok(metadata) = path.metadata() else { continue };
+            gone.push((metadata.modified()?, path));
+        }
+    }
+    gone.sort_by(|one, other| other.cmp(one));
+    let faults = gone.iter().skip(keep).filter_map(|(_, log)| remove(log).err());
+    let faults: Vec<_> = faults.collect();
+    faults.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// The log goes last: as long as something of it is there, it is found again.
+fn remove(log: &Path) -> io::Result<()> {
+    for archive in Archive::all(log)? {
+        fs::remove_file(archive.path)?;
+    }
+    fs::remove_file(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_last_of_those_that_are_gone_are_kept_and_all_that_live() {
+        let room = tempfile::tempdir().unwrap();
+        let write = |name: &str, age: u64| {
+            let file = fs::File::create(room.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        };
+        for (name, age) in
+            [("api-1.log", 90), ("api-2.log", 60), ("api-3.log", 30), ("api-10.log", 10)]
+        {
+            write(name, age);
+        }
+        write("api-2.log.000001-0", 70);
+        write("api-2.log.partial-10", 60);
+        write("api-3.log.000001-0", 70);
+        write("notes.txt", 500);
+        let living = ["api-1".to_owned()].into();
+        sweep(room.path(), &living, 2).unwrap();
+        let entries = fs::read_dir(room.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let expected = ["api-1.log", "api-10.log", "api-3.log", "api-3.log.000001-0", "notes.txt"];
+        assert_eq!(names.collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
+        sweep(&room.path().join("none"), &living, 2).unwrap();
+    }
+}
