@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     tool.widen_path()
     os.sched_setaffinity(0, {LOAD_CORE})
     server = origin.build()
-    print("| strategy | rounds | failed | p99, nothing | by hand | deploy | deploy / nothing |")
+    print("| strategy | rounds | failed | p99, nothing | by hand | deploy | deploy / nothing | deploy / by hand |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     receipts = {}
     for strategy in STRATEGIES:
@@ -186,10 +186,16 @@ def latency_row(strategy: str, requests: list[Request], windows: list[Window]) -
         took = sorted(took for start, _, took in requests if it.began <= start < it.ended)
         p99[it.kind].append(took[int(0.99 * (len(took) - 1))])
     failed = sum(1 for _, status, _ in requests if status != 200)
-    ratios = [ours / theirs for ours, theirs in zip(p99["deploy"], p99["nothing"], strict=True)]
     middle = " | ".join(f"{statistics.median(p99[kind]):.0f} µs" for kind in KINDS)
-    spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    return f"| {strategy} | {len(ratios)} | {failed} of {len(requests)} | {middle} | {spread} |"
+    rounds = len(p99["deploy"])
+    ratios = " | ".join(spread(p99["deploy"], p99[kind]) for kind in ("nothing", "by hand"))
+    return f"| {strategy} | {rounds} | {failed} of {len(requests)} | {middle} | {ratios} |"
+
+
+def spread(ours: list[float], theirs: list[float]) -> str:
+    """The median ratio within a round, the lowest and the highest."""
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def own_row(strategy: str, receipts: list[dict]) -> str:

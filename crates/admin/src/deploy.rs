@@ -1,7 +1,7 @@
 //! What is asked of deploys, and said of them.
 
 use control::{Progress, Receipt as Control};
-use model::{Strategy, Surge};
+use model::Strategy;
 use rollout::Tally;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -224,12 +224,11 @@ impl Deploy {
 }
 
 impl From<Way> for Strategy {
-    /// With what the file's strategy does not say as it is by default.
     fn from(way: Way) -> Self {
         match way {
-            Way::Rolling => Self::Rolling { surge: Surge::Count(std::num::NonZeroU32::MIN) },
+            Way::Rolling => Self::Rolling,
             Way::BlueGreen => Self::BlueGreen,
-            Way::Canary => Self::Canary { steps: config::default_steps() },
+            Way::Canary => Self::Canary,
             Way::Replace => Self::Replace,
         }
     }

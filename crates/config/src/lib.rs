@@ -38,7 +38,7 @@ mod value;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
 pub use environment::{Environment, Origin};
 pub use place::Place;
-pub use read::{default_steps, parse_step};
+pub use read::parse_step;
 pub use render::Paint;
 pub use schema::{reference, schema};
 

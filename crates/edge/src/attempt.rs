@@ -117,7 +117,7 @@ impl Attempt<'_> {
         if head.status() == 101 {
             return Box::pin(tunnel::run(self, client, upstream, &head, story)).await;
         }
-        if self.retries.withhold(head.status(), &self.claim.member, upload) {
+        if self.retries.withhold(head.status(), self.claim, upload) {
             upstream.cancel();
             let condition = RetryCondition::Status(head.status());
             return Err(Failed::by_instance(Fault::UpstreamReset, Reached::Sent, condition));

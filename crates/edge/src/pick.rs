@@ -33,6 +33,8 @@ pub(crate) struct Claim {
     pub(crate) service: Rc<LocalService>,
     worker: Rc<Worker>,
     key: u32,
+    /// It is of a new release that is being tried on a share of the requests.
+    pub(crate) is_canary: bool,
     /// It is the one that the client's cookie names.
     pub(crate) is_known: bool,
     /// The number that was drawn for the client, by which it stays with a release.
@@ -158,8 +160,11 @@ pub(crate) fn claim_now(
         now: worker.wheel.now(),
         side,
     };
-    let stays = preferred
-        .filter(|place| !tried.contains(place) && service.members[*place].live.is_eligible());
+    // Who stays with an instance still follows the share: else no such client would try a canary.
+    let stays = preferred.filter(|place| {
+        let may_be = side.is_none_or(|side| side.has(*place)) && !tried.contains(place);
+        may_be && service.members[*place].live.is_eligible()
+    });
     loop {
         let place = match stays {
             Some(place) if view.is_full(place) => return Err(Refusal::Full),
@@ -186,6 +191,7 @@ pub(crate) fn claim_now(
                 service: service.clone(),
                 worker: worker.clone(),
                 key: member.entered(view.now),
+                is_canary: service.split.as_ref().is_some_and(|split| split.is_fresh(place)),
                 is_known: preferred == Some(place),
                 drawn,
                 has_waited: false,

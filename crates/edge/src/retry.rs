@@ -11,7 +11,7 @@ use wire::head::Method;
 
 use crate::attempt::{Failed, Reached};
 use crate::member::Member;
-use crate::pick::Tried;
+use crate::pick::{Claim, Tried};
 use crate::relay::Upload;
 use crate::snapshot::LocalService;
 use crate::worker::Worker;
@@ -56,15 +56,16 @@ impl<'a> Retries<'a> {
         self.wants_fresh.get()
     }
 
-    /// Whether an answer with `status` from `member` is not passed on, since another instance will be
-    /// asked.
-    pub(crate) fn withhold(&self, status: u16, member: &Rc<Member>, upload: &Upload) -> bool {
+    /// Whether an answer with `status` is not passed on, since another instance will be asked: where
+    /// that is wanted, and where a new release fails that is only being tried.
+    pub(crate) fn withhold(&self, status: u16, claim: &Claim, upload: &Upload) -> bool {
         let condition = RetryCondition::Status(status);
         let on = &self.service.service.retry.on;
-        let granted = on.contains(&condition)
+        let is_meant = on.contains(&condition) || claim.is_canary && is_failure(status);
+        let granted = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()
-            && self.has_another(member)
+            && self.has_another(&claim.member)
             && self.withdraw();
         self.granted.set(granted);
         granted
@@ -122,4 +123,9 @@ impl<'a> Retries<'a> {
         }
         allowed
     }
+}
+
+/// Whether an answer with this status is what a client would call a failure of the server.
+pub(crate) fn is_failure(status: u16) -> bool {
+    matches!(status, 500 | 502 | 503 | 504)
 }

@@ -50,6 +50,11 @@ impl SplitPlan {
         Self { share: split.share, is_fresh }
     }
 
+    /// Whether the instance at `place` is of the new release.
+    pub(crate) fn is_fresh(&self, place: usize) -> bool {
+        self.is_fresh.get(place) == Some(&true)
+    }
+
     /// Which release answers the client whose number this is.
     fn side(&self, number: u64, drawn: Option<u64>) -> Side<'_> {
         let part = (number >> 11) as f64 / (1u64 << 53) as f64;

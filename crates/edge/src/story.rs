@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::identity::Peer;
 use crate::member::Member;
 use crate::request_id::RequestId;
+use crate::retry;
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, LocalService, Plan};
 use crate::worker::Worker;
@@ -113,7 +114,7 @@ impl<'a> Story<'a> {
             Some(_) => return,
         }
         // Passive ejection counts what a client would call a failure.
-        let is_failure = failed.is_some() || matches!(self.status, Some(500 | 502 | 503 | 504));
+        let is_failure = failed.is_some() || self.status.is_some_and(retry::is_failure);
         if !is_failure {
             live.succeeded();
         } else if let Some(passive) = &service.service.passive

@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct Deploy {
     /// In which way traffic goes from the old release to the new one.
     pub strategy: Strategy,
+    /// With a rolling strategy: how many more instances than wanted may start at a time.
+    pub surge: Surge,
+    /// With a canary: its steps, at least one, with rising shares.
+    pub steps: Vec<Step>,
     /// From an instance's start to its first passed check.
     pub ready_timeout: Duration,
     /// What open exchanges get before an old instance is told to stop.
@@ -69,20 +73,15 @@ impl Drain {
 }
 
 /// In which way traffic goes from the old release to the new one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// Instance by instance.
-    Rolling {
-        /// How many more instances than wanted may start at a time.
-        surge: Surge,
-    },
+    /// Instance by instance, as many at a time as the surge says.
+    #[default]
+    Rolling,
     /// All new ones beside all old ones, switched at once.
     BlueGreen,
-    /// All new ones beside all old ones, and traffic shifted in steps.
-    Canary {
-        /// The shares that come before the whole, never empty, in rising order.
-        steps: Vec<Step>,
-    },
+    /// The same, with the traffic shifted in steps.
+    Canary,
     /// The old ones stop first; requests wait in the queue meanwhile.
     Replace,
 }
@@ -146,8 +145,11 @@ pub enum LittleData {
 
 impl Default for Deploy {
     fn default() -> Self {
+        let step = |(share, seconds)| Step { share, watch: Duration::from_secs(seconds) };
         Self {
-            strategy: Strategy::Rolling { surge: Surge::Count(NonZeroU32::MIN) },
+            strategy: Strategy::default(),
+            surge: Surge::Count(NonZeroU32::MIN),
+            steps: [(0.05, 30), (0.25, 60), (0.5, 60)].map(step).to_vec(),
             ready_timeout: Duration::from_secs(60),
             drain: Drain::all(Duration::from_secs(30)),
             bake: Duration::from_secs(30),

@@ -291,18 +291,14 @@ impl World {
 
 fn plan(chance: &mut Rng) -> Plan {
     let seconds = |chance: &mut Rng, most| Duration::from_secs(chance.u64(0..most));
-    let strategy = match chance.u8(0..4) {
-        0 if chance.bool() => {
-            Strategy::Rolling { surge: Surge::Count(1.try_into().expect("not 0")) }
-        }
-        0 => Strategy::Rolling { surge: Surge::Share(chance.f64().max(0.01)) },
-        1 => Strategy::BlueGreen,
-        2 => {
-            let step = |share| Step { share, watch: seconds(chance, 30) };
-            Strategy::Canary { steps: [0.05, 0.25, 0.5].map(step).to_vec() }
-        }
-        _ => Strategy::Replace,
+    let strategies = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Canary, Strategy::Replace];
+    let strategy = chance.choice(strategies).expect("there are some");
+    let surge = match chance.bool() {
+        true => Surge::Count(1.try_into().expect("not 0")),
+        false => Surge::Share(chance.f64().max(0.01)),
     };
+    let step = |share| Step { share, watch: seconds(chance, 30) };
+    let steps = [0.05, 0.25, 0.5].map(step).to_vec();
     let little = [LittleData::GoOn, LittleData::Wait, LittleData::Hold];
     let judge = model::Judge {
         little_data: chance.choice(little).expect("there are some"),
@@ -310,6 +306,8 @@ fn plan(chance: &mut Rng) -> Plan {
     };
     let deploy = Deploy {
         strategy,
+        surge,
+        steps,
         bake: seconds(chance, 30),
         ready_timeout: Duration::from_secs(chance.u64(1..5)),
         judge,

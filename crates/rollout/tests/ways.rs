@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
+use model::{Deploy, InstanceName, LittleData, Step, Strategy};
 use rollout::{Command, Effect, Event, Outcome, Plan, Rollout, Side, Tally};
 
 /// Tells a rollout what happens, and writes down what it does.
@@ -126,12 +126,12 @@ fn deploy(strategy: Strategy) -> Deploy {
 }
 
 fn rolling() -> Deploy {
-    deploy(Strategy::Rolling { surge: Surge::Count(1.try_into().expect("not 0")) })
+    deploy(Strategy::Rolling)
 }
 
 fn canary() -> Deploy {
     let step = |share, seconds| Step { share, watch: Duration::from_secs(seconds) };
-    deploy(Strategy::Canary { steps: vec![step(0.1, 20), step(0.5, 30)] })
+    Deploy { steps: vec![step(0.1, 20), step(0.5, 30)], ..deploy(Strategy::Canary) }
 }
 
 #[test]

@@ -29,7 +29,7 @@ mod seen;
 mod server;
 mod service;
 
-pub use run::{default_steps, parse_step};
+pub use run::parse_step;
 use seen::Seen;
 
 /// What one part of the file leaves for the others to know.

@@ -13,7 +13,7 @@ use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
-use crate::schema::run::{KEYS, STEPS};
+use crate::schema::run::KEYS;
 use crate::section::Section;
 use crate::value::{name, release, share, shown};
 
@@ -111,22 +111,19 @@ fn secrets(section: &Section<'_>) -> Vec<String> {
 }
 
 fn deploy(section: &Section<'_>) -> Option<Deploy> {
-    let word = section.word("strategy", |word| Some(Some(word.to_owned()))).unwrap_or_default();
+    let strategy = section.word("strategy", |word| {
+        Some(match word {
+            "blue-green" => Strategy::BlueGreen,
+            "canary" => Strategy::Canary,
+            "replace" => Strategy::Replace,
+            _ => Strategy::Rolling,
+        })
+    });
+    // What another strategy needs is for deploys in which it is asked for on the command line.
     let (surge, steps) = (surge(section), steps(section));
-    for (key, strategy) in [("surge", "rolling"), ("steps", "canary")] {
-        if section.has(key) && word != strategy {
-            warn_of_other_strategy(section, key, strategy);
-        }
-    }
-    let strategy = match word.as_str() {
-        "blue-green" => Some(Strategy::BlueGreen),
-        "canary" => steps.map(|steps| Strategy::Canary { steps }),
-        "replace" => Some(Strategy::Replace),
-        _ => surge.map(|surge| Strategy::Rolling { surge }),
-    };
     let (ready_timeout, drain) = (section.duration("ready_timeout"), drain(section));
     let (bake, judge) = (section.duration("bake"), section.section("judge", judge));
-    Some(Deploy { strategy: strategy?, ready_timeout, drain, bake, judge })
+    Some(Deploy { strategy, surge: surge?, steps: steps?, ready_timeout, drain, bake, judge })
 }
 
 fn drain(section: &Section<'_>) -> Drain {
@@ -141,16 +138,6 @@ fn drain(section: &Section<'_>) -> Drain {
         None => None,
     }
     .unwrap_or_else(|| Deploy::default().drain)
-}
-
-fn warn_of_other_strategy(section: &Section<'_>, key: &'static str, strategy: &str) {
-    let flaw = Flaw::new(
-        Code::NoEffect,
-        format!("`{key}` is for the strategy \"{strategy}\""),
-        "this one has no use for it",
-        format!("write `strategy = \"{strategy}\"`, or take it out"),
-    );
-    section.report_at(key, flaw, &[]);
 }
 
 fn surge(section: &Section<'_>) -> Option<Surge> {
@@ -182,15 +169,8 @@ pub fn parse_step(text: &str) -> Result<Step, String> {
     release::parse_step(text).map_err(|flaw| format!("{}: {}; {}", flaw.what, flaw.why, flaw.hint))
 }
 
-/// A canary's steps where the file says nothing of them.
-pub fn default_steps() -> Vec<Step> {
-    STEPS.iter().filter_map(|text| release::parse_step(text).ok()).collect()
-}
-
 fn steps(section: &Section<'_>) -> Option<Vec<Step>> {
-    let Some(node) = section.node("steps") else {
-        return Some(default_steps());
-    };
+    let Some(node) = section.node("steps") else { return Some(Deploy::default().steps) };
     let mut steps: Vec<Step> = Vec::new();
     for item in node.items() {
         let Some(step) = item.parse(release::parse_step) else { continue };
@@ -239,5 +219,18 @@ fn little_data(word: &str) -> Option<LittleData> {
         "wait" => Some(LittleData::Wait),
         "hold" => Some(LittleData::Hold),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::run::STEPS;
+
+    use super::*;
+
+    #[test]
+    fn the_steps_that_the_reference_tells_are_those_that_are_taken() {
+        let told: Vec<_> = STEPS.iter().map(|text| parse_step(text).unwrap()).collect();
+        assert_eq!(told, Deploy::default().steps);
     }
 }

@@ -193,7 +193,7 @@ pub(crate) static RESTART: Table = Table {
 pub(crate) static DEPLOY: Table = Table {
     header: "[services.NAME.deploy]",
     noun: "a deploy",
-    doc: "How a release is replaced by the next. All of it can be said for one deploy on the command line.",
+    doc: "How a release is replaced by the next. `strategy`, `steps` and `bake` can be said for one deploy on the command line.",
     keys: &[
         Key::new(
             "strategy",
@@ -201,7 +201,7 @@ pub(crate) static DEPLOY: Table = Table {
             Absent::Text("rolling"),
             "\"canary\"",
             "Instance by instance; all new ones beside all old ones, switched at once; the same, with the \
-             traffic shifted in steps; the old ones first, while requests wait in the queue.",
+             traffic shifted in steps; the old ones first, while requests wait in the queue (see `queue.timeout`).",
         )
         .aka(&["type", "kind", "mode"]),
         Key::new(
@@ -209,7 +209,7 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::Either(&[Shape::Count(1..=1000), Shape::Text(&COUNT_OR_SHARE)]),
             Absent::Count(1),
             "\"25%\"",
-            "Rolling: how many instances start at a time, as a number or as a share of `replicas`.",
+            "Of a rolling deploy: how many instances start at a time, as a number or as a share of `replicas`.",
         )
         .aka(&["max_surge", "batch", "parallel"]),
         Key::new(
@@ -217,7 +217,7 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::List { of: &Shape::Text(&STEP), empty: Empty::Refused },
             Absent::Texts(STEPS),
             "[\"5% 30s\", \"25% 1m\", \"50% 1m\"]",
-            "Canary: the share of the traffic that the new release gets, and how long it is watched.",
+            "Of a canary: the share of the traffic that the new release gets, and how long it is watched.",
         )
         .aka(&["weights", "stages"]),
         Key::new(

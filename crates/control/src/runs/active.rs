@@ -88,7 +88,7 @@ impl Active {
             who,
             recipe,
             given,
-            strategy: word(&deploy.strategy),
+            strategy: word(deploy.strategy),
             drain: deploy.drain,
             began_at: SystemTime::now(),
             began: Instant::now(),
@@ -197,11 +197,11 @@ pub(crate) fn seen(live: &ServiceLive) -> (u64, u64) {
     live.shards().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
-fn word(strategy: &Strategy) -> &'static str {
+fn word(strategy: Strategy) -> &'static str {
     match strategy {
-        Strategy::Rolling { .. } => "rolling",
+        Strategy::Rolling => "rolling",
         Strategy::BlueGreen => "blue-green",
-        Strategy::Canary { .. } => "canary",
+        Strategy::Canary => "canary",
         Strategy::Replace => "replace",
     }
 }

@@ -25,12 +25,19 @@ pub struct DeployRequest {
     pub who: String,
 }
 
+impl DeployRequest {
+    /// Whether a release is to be again what it was.
+    pub(crate) fn brings_back(&self) -> bool {
+        self.as_before || self.version.is_none()
+    }
+}
+
 /// What is said for one deploy alone; what is not said is as the file says.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// In which way. Steps and surge of the file go with it where they can.
+    /// In which way, with the file's surge and steps.
     pub strategy: Option<Strategy>,
-    /// A canary's steps.
+    /// Steps, which make it a canary.
     pub steps: Option<Vec<Step>>,
     /// How long the old release stays warm.
     pub bake: Option<Duration>,
@@ -40,15 +47,9 @@ impl Overrides {
     /// The deploy that is meant.
     pub(crate) fn apply(&self, deploy: &Deploy) -> Deploy {
         let mut deploy = deploy.clone();
-        if let Some(strategy) = &self.strategy {
-            let is_same =
-                std::mem::discriminant(strategy) == std::mem::discriminant(&deploy.strategy);
-            if !is_same {
-                deploy.strategy = strategy.clone();
-            }
-        }
+        deploy.strategy = self.strategy.unwrap_or(deploy.strategy);
         if let Some(steps) = &self.steps {
-            deploy.strategy = Strategy::Canary { steps: steps.clone() };
+            (deploy.strategy, deploy.steps) = (Strategy::Canary, steps.clone());
         }
         if let Some(bake) = self.bake {
             deploy.bake = bake;
@@ -132,4 +133,21 @@ pub enum DeployError {
     /// The control loop has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_says_of_another_strategy_is_for_when_that_is_asked_for() {
+        let step = |share| Step { share, watch: Duration::from_secs(300) };
+        let file = Deploy { steps: vec![step(0.1)], ..Deploy::default() };
+        let canary = Overrides { strategy: Some(Strategy::Canary), ..Overrides::default() };
+        assert_eq!(canary.apply(&file), Deploy { strategy: Strategy::Canary, ..file.clone() });
+        let steps = Overrides { steps: Some(vec![step(0.2)]), ..Overrides::default() };
+        let asked = steps.apply(&file);
+        assert_eq!((asked.strategy, asked.steps), (Strategy::Canary, vec![step(0.2)]));
+        assert_eq!(Overrides::default().apply(&file), file);
+    }
 }

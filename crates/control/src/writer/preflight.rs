@@ -53,7 +53,12 @@ impl Writer {
                 let withheld = self.withheld();
                 let run = self.runs.services.get_mut(&service).expect("it was looked at");
                 run.asked = Some(asked);
-                let running = (run.given.clone(), request.without.clone());
+                // What a release had before is what it is to have again.
+                let running = match request.brings_back() {
+                    true => BTreeSet::new(),
+                    false => run.given.clone(),
+                };
+                let running = (running, request.without.clone());
                 let (wanted, logs) = (recipe.clone(), self.runs.logs.clone());
                 let more = more_at_once(&request.overrides.apply(&run.run().deploy), run.run());
                 let memory: Vec<_> = run
@@ -114,7 +119,7 @@ impl Writer {
         version: &str,
         request: &DeployRequest,
     ) -> Result<Arc<Recipe>, DeployError> {
-        let before = match request.as_before || request.version.is_none() {
+        let before = match request.brings_back() {
             true => self.runs.journal.recipe(service, version)?,
             false => None,
         };
@@ -211,7 +216,7 @@ fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
     let replicas = run.replicas.get();
     u64::from(match deploy.strategy {
         Strategy::Replace => 0,
-        Strategy::Rolling { surge } if deploy.bake.is_zero() => surge.of(replicas).min(replicas),
+        Strategy::Rolling if deploy.bake.is_zero() => deploy.surge.of(replicas).min(replicas),
         _ => replicas,
     })
 }
@@ -248,10 +253,10 @@ mod tests {
         };
         let more = |strategy, bake| {
             let bake = Duration::from_secs(bake);
-            more_at_once(&Deploy { strategy, bake, ..Deploy::default() }, &run)
+            let surge = Surge::Share(0.25);
+            more_at_once(&Deploy { strategy, surge, bake, ..Deploy::default() }, &run)
         };
-        let rolling = Strategy::Rolling { surge: Surge::Share(0.25) };
-        assert_eq!([more(rolling.clone(), 0), more(rolling, 30)], [1, 4]);
+        assert_eq!([more(Strategy::Rolling, 0), more(Strategy::Rolling, 30)], [1, 4]);
         assert_eq!([more(Strategy::BlueGreen, 0), more(Strategy::Replace, 30)], [4, 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{LittleData, Strategy};
+use model::{LittleData, Step, Strategy};
 
 use super::{Rollout, Stage};
 use crate::event::{Effect, News, Outcome, Pause, Reason, Side};
@@ -33,11 +33,9 @@ impl Rollout {
             return false;
         }
         let replicas = self.plan.replicas;
-        let at_once = match self.plan.deploy.strategy {
-            Strategy::Rolling { surge } => surge.of(replicas),
-            _ => replicas,
-        };
-        if let Strategy::Rolling { .. } = self.plan.deploy.strategy {
+        let is_rolling = self.plan.deploy.strategy == Strategy::Rolling;
+        let at_once = if is_rolling { self.plan.deploy.surge.of(replicas) } else { replicas };
+        if is_rolling {
             self.take_over_one_by_one();
         }
         while self.fresh.staying() < replicas && self.fresh.count(Phase::is_starting) < at_once {
@@ -47,9 +45,10 @@ impl Rollout {
         if come < replicas {
             return false;
         }
-        match first_step(&self.plan.deploy.strategy) {
-            Some(_) if !self.former.is_empty() && !self.is_hurried => self.begin_step(0),
-            _ => self.shift_all(),
+        let has_steps = !self.steps().is_empty() && !self.former.is_empty() && !self.is_hurried;
+        match has_steps {
+            true => self.begin_step(0),
+            false => self.shift_all(),
         }
         true
     }
@@ -69,9 +68,16 @@ impl Rollout {
         }
     }
 
+    /// The steps in which traffic is shifted, if it is.
+    fn steps(&self) -> &[Step] {
+        match self.plan.deploy.strategy {
+            Strategy::Canary => &self.plan.deploy.steps,
+            _ => &[],
+        }
+    }
+
     fn begin_step(&mut self, index: usize) {
-        let Strategy::Canary { steps } = &self.plan.deploy.strategy else { return };
-        let step = steps[index];
+        let step = self.steps()[index];
         self.admit();
         self.share = Some(step.share);
         self.stage = Stage::Step { index, since: self.now };
@@ -86,11 +92,7 @@ impl Rollout {
         if !self.may_go_on() {
             return false;
         }
-        let is_last = match &self.plan.deploy.strategy {
-            Strategy::Canary { steps } => index + 1 == steps.len(),
-            _ => true,
-        };
-        match is_last || self.is_hurried {
+        match index + 1 == self.steps().len() || self.is_hurried {
             true => self.shift_all(),
             false => self.begin_step(index + 1),
         }
@@ -175,11 +177,9 @@ impl Rollout {
 
     /// Until when it is watched at least, if it is.
     pub(super) fn watched_until(&self) -> Option<Duration> {
-        match (&self.stage, &self.plan.deploy.strategy) {
-            (Stage::Step { index, since }, Strategy::Canary { steps }) => {
-                Some(*since + steps[*index].watch)
-            }
-            (Stage::Baking { since }, _) => Some(*since + self.bake()),
+        match self.stage {
+            Stage::Step { index, since } => Some(since + self.steps()[index].watch),
+            Stage::Baking { since } => Some(since + self.bake()),
             _ => None,
         }
     }
@@ -227,12 +227,5 @@ impl Rollout {
         for name in serving.into_iter().take(count as usize) {
             self.former.set(&name, Phase::Retiring);
         }
-    }
-}
-
-fn first_step(strategy: &Strategy) -> Option<model::Step> {
-    match strategy {
-        Strategy::Canary { steps } => steps.first().copied(),
-        _ => None,
     }
 }
