@@ -15,6 +15,8 @@ use driver::{ProcessIdentity, Record};
 use model::{InstanceName, Recipe, ServiceName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::runs::Release;
+
 /// The file's name in the state directory.
 const FILE: &str = "journal.db";
 
@@ -36,6 +38,8 @@ const VERSIONS: [&str; 3] = ["
     ALTER TABLE service ADD COLUMN given TEXT;
 ", "
     ALTER TABLE service ADD COLUMN recipe TEXT;
+    ALTER TABLE service ADD COLUMN made_by INTEGER;
+    ALTER TABLE instance ADD COLUMN made_by INTEGER;
     ALTER TABLE deploy ADD COLUMN recipe TEXT;
 "];
 
@@ -98,23 +102,15 @@ impl Open {
     }
 }
 
-/// A release that is meant to run.
-#[derive(Clone, Debug)]
-pub(crate) struct Release {
-    pub(crate) version: String,
-    /// What it is made of.
-    pub(crate) recipe: Arc<Recipe>,
-    /// Names that it was given in its environment.
-    pub(crate) given: BTreeSet<String>,
-}
-
 /// What is known of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     /// The release that is meant to run.
     pub(crate) version: Option<String>,
+    /// Which deploy made it; not kept by earlier versions, as little as its recipe.
+    pub(crate) made_by: Option<i64>,
     /// What it is made of.
-    pub(crate) recipe: Option<Arc<Recipe>>,
+    pub(crate) recipe: Option<Recipe>,
     /// The number of its next instance.
     pub(crate) next_number: u64,
     /// Names that this release was given in its environment.
@@ -123,7 +119,7 @@ pub(crate) struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { version: None, recipe: None, next_number: 1, given: BTreeSet::new() }
+        Self { version: None, made_by: None, recipe: None, next_number: 1, given: BTreeSet::new() }
     }
 }
 
@@ -200,7 +196,7 @@ impl Journal {
     pub(crate) fn service(&self, service: &ServiceName) -> Result<Known, JournalError> {
         self.with(|db| {
             let mut query = db.prepare_cached(
-                "SELECT version, next_number, given, recipe FROM service WHERE name = ?1",
+                "SELECT version, next_number, given, recipe, made_by FROM service WHERE name = ?1",
             )?;
             let found = query.query_row([service.as_str()], |row| {
                 let given: Option<String> = row.get(2)?;
@@ -209,6 +205,7 @@ impl Journal {
                     next_number: row.get::<_, i64>(1)? as u64,
                     given: given.iter().flat_map(|it| it.lines()).map(str::to_owned).collect(),
                     recipe: recipe::read(row, 3)?,
+                    made_by: row.get(4)?,
                 })
             });
             Ok(found.optional()?.unwrap_or_default())
@@ -226,27 +223,27 @@ impl Journal {
         })
     }
 
-    /// From now on the `release` that was `deployed` is meant to run.
+    /// From now on this release is meant to run.
     pub(crate) fn commit(
         &self,
         service: &ServiceName,
-        deployed: i64,
         release: &Release,
     ) -> Result<(), JournalError> {
-        let Release { version, recipe, given } = release;
+        let Release { id, version, recipe, given } = release;
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
         let recipe = recipe::text(recipe);
         self.write(|db| {
             let both = db.unchecked_transaction()?;
             both.execute(
-                "INSERT INTO service (name, version, next_number, given, recipe)
-                 VALUES (?1, ?2, 1, ?3, ?4)
-                 ON CONFLICT (name) DO UPDATE SET version = ?2, given = ?3, recipe = ?4",
-                params![service.as_str(), version, given.join("\n"), recipe],
+                "INSERT INTO service (name, version, next_number, given, recipe, made_by)
+                 VALUES (?1, ?2, 1, ?3, ?4, ?5)
+                 ON CONFLICT (name) DO UPDATE
+                 SET version = ?2, given = ?3, recipe = ?4, made_by = ?5",
+                params![service.as_str(), version, given.join("\n"), recipe, id],
             )?;
             both.execute(
                 "UPDATE deploy SET outcome = 'promoted', recipe = ?2 WHERE id = ?1",
-                params![deployed, recipe],
+                params![id, recipe],
             )?;
             both.commit()
         })?;
@@ -265,8 +262,8 @@ impl Journal {
         Ok(())
     }
 
-    /// This process may run from now on.
-    pub(crate) fn remember(&self, record: &Record) -> Result<(), JournalError> {
+    /// This process may run from now on, of the release that the deploy `made_by` made.
+    pub(crate) fn remember(&self, record: &Record, made_by: i64) -> Result<(), JournalError> {
         // Sealing waits for this to end, or comes first.
         let mut open = self.open_one();
         if open.is_sealed {
@@ -274,7 +271,7 @@ impl Journal {
         }
         open.write(|db| {
             db.prepare_cached(
-                "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 record.service.as_str(),
@@ -287,6 +284,7 @@ impl Journal {
                 record.process.pid,
                 record.process.start_ticks as i64,
                 record.process.boot_id,
+                made_by,
             ])
         })?;
         Ok(())
@@ -304,12 +302,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Every process of `service` that may run.
-    pub(crate) fn records(&self, service: &ServiceName) -> Result<Vec<Record>, JournalError> {
+    /// Every process of `service` that may run, with the deploy that made its release.
+    pub(crate) fn records(
+        &self,
+        service: &ServiceName,
+    ) -> Result<Vec<(Record, Option<i64>)>, JournalError> {
         self.with(|db| {
             let mut query =
                 db.prepare("SELECT * FROM instance WHERE service = ?1 ORDER BY name")?;
-            query.query_map([service.as_str()], record)?.collect()
+            let row = |row: &Row<'_>| Ok((record(row)?, row.get(10)?));
+            query.query_map([service.as_str()], row)?.collect()
         })
     }
 
@@ -383,7 +385,7 @@ impl Journal {
         &self,
         service: &ServiceName,
         version: &str,
-    ) -> Result<Option<Arc<Recipe>>, JournalError> {
+    ) -> Result<Option<Recipe>, JournalError> {
         self.with(|db| {
             let found = db.query_row(
                 "SELECT recipe FROM deploy WHERE service = ?1 AND fresh = ?2
@@ -488,7 +490,7 @@ mod tests {
             secrets: vec!["DB_URL".into()],
         };
         let given = ["DB_URL", "LEVEL"].map(str::to_owned);
-        Release { version: version.into(), recipe: recipe.into(), given: given.into() }
+        Release { id: 7, version: version.into(), recipe, given: given.into() }
     }
 
     #[test]
@@ -500,22 +502,23 @@ mod tests {
         journal.count_from(&api, 3).unwrap();
         journal.count_from(&api, 2).unwrap();
         let release = release("1.4.1");
-        journal.commit(&api, 0, &release).unwrap();
-        journal.remember(&record("api-1", "a")).unwrap();
-        journal.remember(&record("api-2", "b")).unwrap();
+        journal.commit(&api, &release).unwrap();
+        journal.remember(&record("api-1", "a"), 6).unwrap();
+        journal.remember(&record("api-2", "b"), 7).unwrap();
         let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
         drop(journal);
 
         let journal = Journal::open(room.path(), None).unwrap();
         let known = Known {
             version: Some(release.version),
+            made_by: Some(7),
             recipe: Some(release.recipe),
             next_number: 3,
             given: release.given,
         };
         assert_eq!(journal.service(&api).unwrap(), known);
         assert_eq!(journal.services().unwrap(), ["api".into()]);
-        let records = [record("api-1", "a"), record("api-2", "b")];
+        let records = [(record("api-1", "a"), Some(6)), (record("api-2", "b"), Some(7))];
         assert_eq!(journal.records(&api).unwrap(), records);
         let open = journal.deploys(&api, 10).unwrap().remove(0);
         assert_eq!((open.id, open.fresh.as_str(), open.ended_at), (id, "1.4.2", None));
@@ -541,7 +544,7 @@ mod tests {
         let before = |version| journal.before(&api, version).unwrap();
         assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
         let stays = journal.begin(&api, Some("2"), "3", "ops", UNIX_EPOCH).unwrap();
-        journal.commit(&api, stays, &release("3")).unwrap();
+        journal.commit(&api, &Release { id: stays, ..release("3") }).unwrap();
         assert_eq!(journal.recipe(&api, "3").unwrap(), Some(release("3").recipe));
         assert_eq!(journal.recipe(&api, "2").unwrap(), None, "it was not written down");
         assert_eq!(
@@ -561,10 +564,10 @@ mod tests {
     fn a_later_run_under_the_same_name_is_not_forgotten() {
         let room = tempfile::tempdir().unwrap();
         let journal = Journal::open(room.path(), None).unwrap();
-        journal.remember(&record("api-1", "first")).unwrap();
-        journal.remember(&record("api-1", "second")).unwrap();
+        journal.remember(&record("api-1", "first"), 1).unwrap();
+        journal.remember(&record("api-1", "second"), 1).unwrap();
         journal.forget(&record("api-1", "first")).unwrap();
-        assert_eq!(journal.records(&"api".into()).unwrap(), [record("api-1", "second")]);
+        assert_eq!(journal.records(&"api".into()).unwrap(), [(record("api-1", "second"), Some(1))]);
         journal.forget(&record("api-1", "second")).unwrap();
         assert_eq!(journal.records(&"api".into()).unwrap(), []);
     }
@@ -573,9 +576,9 @@ mod tests {
     fn a_sealed_journal_takes_no_process_and_still_forgets_one() {
         let room = tempfile::tempdir().unwrap();
         let journal = Journal::open(room.path(), None).unwrap();
-        journal.remember(&record("api-1", "a")).unwrap();
+        journal.remember(&record("api-1", "a"), 1).unwrap();
         journal.seal();
-        let refused = journal.remember(&record("api-2", "b"));
+        let refused = journal.remember(&record("api-2", "b"), 1);
         assert!(matches!(refused, Err(JournalError::Closed)), "{refused:?}");
         journal.forget(&record("api-1", "a")).unwrap();
         assert_eq!(journal.records(&"api".into()).unwrap(), []);

@@ -228,7 +228,7 @@ pub struct ServiceLive {
     pub name: ServiceName,
     /// Where requests wait while all instances are full.
     pub(crate) queue: Queue,
-    /// Where they wait while there is no instance. Apart, for who waits there holds no generation.
+    /// Where they wait while there is no instance. Apart, for room is not what they wait for.
     pub(crate) absence: Queue,
     shards: Box<[CachePadded<ServiceShard>]>,
 }

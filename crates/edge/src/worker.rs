@@ -198,12 +198,14 @@ impl Worker {
     fn publish(&self, plan: Arc<Snapshot>) {
         let before = self.current.take();
         let mut member = |live: &Arc<Live>| self.member(live);
-        let local = Local::new(plan, before.as_deref(), &mut member);
-        self.current.replace(Some(Rc::new(local)));
+        let local = Rc::new(Local::new(plan, before.as_deref(), &mut member));
+        self.current.replace(Some(local.clone()));
         // Those of instances that are gone close their connections when their last request ends.
         drop(before);
         self.members.borrow_mut().retain(|_, member| member.strong_count() > 0);
         self.news.notify_waiters();
+        // Whoever waits for room may find some on an instance that is new.
+        local.services.iter().for_each(|service| service.live.queue.wake_first());
     }
 
     /// What this worker has of an instance, kept from one generation to the next.

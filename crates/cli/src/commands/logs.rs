@@ -54,15 +54,15 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let directory = options.which.state_dir()?.join("logs").join(&options.service);
-    let living = living(&options)?;
-    let mut logs = Logs { options, directory, living, open: BTreeMap::new() };
+    let mut logs = Logs { options, directory, open: BTreeMap::new() };
     logs.look()?;
-    if logs.open.values().all(Option::is_none) && !logs.options.follow {
+    if logs.open.is_empty() && !logs.options.follow {
         return Err(Failure::NoLogs { directory: logs.directory });
     }
+    logs.leave_out_gone()?;
     logs.print()?;
-    // Whoever comes from now on is new, and told of from its first line on.
-    (logs.living, logs.options.lines) = (None, usize::MAX);
+    // Whoever comes from now on is told of from its first line on.
+    logs.options.lines = usize::MAX;
     while logs.options.follow {
         std::thread::sleep(LOOK_EVERY);
         logs.look()?;
@@ -71,12 +71,9 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The names of those who are there; `None` where all are meant that have a log: one is named, or
-/// Plimsoll does not say, because it is down.
+/// The names of those who are there; `None` where Plimsoll does not say, because it is down, or does
+/// not know the service.
 fn living(options: &Options) -> Result<Option<BTreeSet<String>>, Failure> {
-    if options.all || options.instance.is_some() {
-        return Ok(None);
-    }
     let client = options.which.client()?;
     let Ok(status) = super::block_on(async { Ok(client.status().await) })? else { return Ok(None) };
     let service = status.services.into_iter().find(|service| service.name == options.service);
@@ -90,8 +87,6 @@ fn living(options: &Options) -> Result<Option<BTreeSet<String>>, Failure> {
 struct Logs {
     options: Options,
     directory: PathBuf,
-    /// Whose logs alone are meant, if not everybody's.
-    living: Option<BTreeSet<String>>,
     /// Each that was seen; `None` where it is not meant.
     open: BTreeMap<String, Option<Follow>>,
 }
@@ -111,10 +106,22 @@ impl Logs {
             if self.open.contains_key(&instance) {
                 continue;
             }
-            let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance)
-                && self.living.as_ref().is_none_or(|living| living.contains(&instance));
+            let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance);
             let follow = is_meant.then(|| Follow::last(&path, 0, self.options.lines));
             self.open.insert(instance, follow.transpose().map_err(read)?);
+        }
+        Ok(())
+    }
+
+    /// Of those that were seen, only who is there is meant, unless it was said otherwise, or nobody is.
+    fn leave_out_gone(&mut self) -> Result<(), Failure> {
+        if self.options.all || self.options.instance.is_some() {
+            return Ok(());
+        }
+        let Some(living) = living(&self.options)? else { return Ok(()) };
+        if self.open.keys().any(|instance| living.contains(instance)) {
+            let gone = self.open.iter_mut().filter(|(instance, _)| !living.contains(*instance));
+            gone.for_each(|(_, log)| *log = None);
         }
         Ok(())
     }

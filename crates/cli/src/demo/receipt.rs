@@ -55,13 +55,25 @@ impl Receipt {
     }
 
     fn verdict(&self) -> String {
-        let (sent, failed) = (self.tally.sent(), self.tally.failed());
-        match self.is_good() {
-            true => format!(
-                "The bad release failed {failed} of {sent} requests before it was taken back; nothing else failed."
-            ),
-            false => "It did not go as it should.".to_owned(),
+        if !self.is_good() {
+            return "It did not go as it should.".to_owned();
         }
+        let (sent, felt) = (self.tally.sent(), self.tally.failed());
+        let (failed, asked) = self.of_the_bad_one();
+        let saved = match failed.saturating_sub(felt) {
+            0 => String::new(),
+            saved => format!(", for {saved} were asked of {GOOD} again"),
+        };
+        format!(
+            "{BAD} failed {failed} of its {asked} requests before it was taken back. Users felt {felt} failures in \
+             {sent} requests{saved}."
+        )
+    }
+
+    /// How many requests the bad release failed, and of how many.
+    fn of_the_bad_one(&self) -> (u64, u64) {
+        let bad = self.bad.releases.iter().find(|release| release.version == BAD);
+        bad.map_or((0, 0), |bad| (bad.failed, bad.requests))
     }
 
     /// For programs.

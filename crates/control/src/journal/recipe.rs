@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use model::{Command, Recipe};
 use rusqlite::Row;
@@ -38,7 +37,7 @@ pub(super) fn text(recipe: &Recipe) -> Option<String> {
 }
 
 /// The recipe in a column of `row`, if there is one.
-pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arc<Recipe>>> {
+pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Recipe>> {
     let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
     let wrong =
         |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error));
@@ -49,5 +48,5 @@ pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Arc<
         Words::Line(line) => Command::Line(line),
         Words::Shell(script) => Command::Shell(script),
     };
-    Ok(Some(Arc::new(Recipe { command, directory, env, env_file, secrets })))
+    Ok(Some(Recipe { command, directory, env, env_file, secrets }))
 }

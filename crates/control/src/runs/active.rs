@@ -1,18 +1,18 @@
 //! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
 use edge::{ServiceLive, Split};
-use model::{Drain, InstanceName, Recipe, Strategy};
+use model::{Drain, InstanceName, Strategy};
 use rollout::{News, Outcome, Rollout, Side, Tally};
 use telemetry::Counter;
 use tokio::sync::watch;
 
 use super::receipt::{Line, Receipt, ReleaseTally};
-use crate::runs::{Running, ServiceRun};
+use crate::runs::{Release, Running, ServiceRun};
 
 /// What was told of a deploy so far, and its receipt once it is over.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +36,9 @@ pub struct Progressing {
 pub(crate) struct Active {
     pub(crate) id: i64,
     pub(crate) rollout: Rollout,
-    pub(crate) former: Option<String>,
-    pub(crate) fresh: String,
+    pub(crate) former: Option<Arc<Release>>,
+    pub(crate) fresh: Arc<Release>,
     pub(crate) who: String,
-    /// What the new release is made of.
-    pub(crate) recipe: Arc<Recipe>,
-    /// Names that it is given in its environment.
-    pub(crate) given: BTreeSet<String>,
     pub(crate) strategy: &'static str,
     pub(crate) drain: Drain,
     pub(crate) began_at: SystemTime,
@@ -65,11 +61,9 @@ pub(crate) struct Active {
 pub(crate) struct Beginning<'a> {
     pub(crate) id: i64,
     pub(crate) rollout: Rollout,
-    pub(crate) former: Option<String>,
-    pub(crate) fresh: String,
+    pub(crate) former: Option<Arc<Release>>,
+    pub(crate) fresh: Arc<Release>,
     pub(crate) who: String,
-    pub(crate) recipe: Arc<Recipe>,
-    pub(crate) given: BTreeSet<String>,
     pub(crate) deploy: &'a model::Deploy,
     /// Instances of the old release.
     pub(crate) instances: Vec<InstanceName>,
@@ -78,16 +72,13 @@ pub(crate) struct Beginning<'a> {
 
 impl Active {
     pub(crate) fn new(beginning: Beginning<'_>) -> Self {
-        let Beginning { id, rollout, former, fresh, who, recipe, given, deploy, instances, seen } =
-            beginning;
+        let Beginning { id, rollout, former, fresh, who, deploy, instances, seen } = beginning;
         Self {
             id,
             rollout,
             former,
             fresh,
             who,
-            recipe,
-            given,
             strategy: word(deploy.strategy),
             drain: deploy.drain,
             began_at: SystemTime::now(),
@@ -108,11 +99,16 @@ impl Active {
     }
 
     /// The release of a side.
-    pub(crate) fn version(&self, side: Side) -> String {
-        match side {
-            Side::Fresh => self.fresh.clone(),
-            Side::Former => self.former.clone().unwrap_or_default(),
+    pub(crate) fn release(&self, side: Side) -> Arc<Release> {
+        match (side, &self.former) {
+            (Side::Former, Some(former)) => former.clone(),
+            _ => self.fresh.clone(),
         }
+    }
+
+    /// The version of the old release, if there is one.
+    fn former_version(&self) -> Option<&str> {
+        self.former.as_ref().map(|former| former.version.as_str())
     }
 
     /// Lets somebody follow it.
@@ -121,7 +117,7 @@ impl Active {
     }
 
     pub(crate) fn tell(&self, news: &News) {
-        let line = Line::of(news, self.took(), self.former.as_deref(), &self.fresh);
+        let line = Line::of(news, self.took(), self.former_version(), &self.fresh.version);
         tracing::info!(deploy = self.id, event = line.event, what = line.text, "deploy goes on");
         self.progress.send_modify(|progress| progress.lines.push(line));
     }
@@ -163,21 +159,25 @@ impl Active {
         outcome: Outcome,
         seen: (u64, u64),
     ) -> Receipt {
-        let former = self.former.clone().map(|version| (version, self.former_tally.clone()));
-        let fresh = (self.fresh.clone(), self.fresh_tally.clone());
+        let former = self.former_version().map(|version| (version, &self.former_tally));
+        let fresh = (self.fresh.version.as_str(), &self.fresh_tally);
         let releases = former.into_iter().chain([fresh]);
+        let tally = |(version, tally): (&str, &Tally)| ReleaseTally {
+            version: version.to_owned(),
+            tally: tally.clone(),
+        };
         Receipt {
             id: self.id,
             service: service.service.name.clone(),
-            former: self.former.clone(),
-            fresh: self.fresh.clone(),
+            former: self.former_version().map(str::to_owned),
+            fresh: self.fresh.version.clone(),
             who: self.who.clone(),
             strategy: self.strategy,
             began_at: self.began_at,
             took: self.took(),
             outcome,
             lines: self.progress.borrow().lines.clone(),
-            releases: releases.map(|(version, tally)| ReleaseTally { version, tally }).collect(),
+            releases: releases.map(tally).collect(),
             requests: seen.0.saturating_sub(self.before.0),
             failed: seen.1.saturating_sub(self.before.1),
         }

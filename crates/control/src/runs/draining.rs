@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::{Drains, Live, Open};
+use edge::{Bar, Drains, Live, Open};
 use model::{Drain, ExchangeKind};
 use tokio::time::{Instant, timeout_at};
 
@@ -11,6 +11,10 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) async fn drained(drains: &Drains, live: &Live, drain: Drain) {
     let began = Instant::now();
     for time in deadlines(&drain) {
+        if !live.has(Bar::Drained) {
+            // It gets requests again, and nobody listens to this any more.
+            return;
+        }
         let proved = drains.unreachable(live);
         if timeout_at(began + time, proved).await.is_ok() {
             return;

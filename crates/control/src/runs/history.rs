@@ -42,23 +42,23 @@ pub struct DeployStanding {
 impl ServiceRun {
     /// The release that an instance is of.
     pub(crate) fn release_of(&self, instance: &InstanceName) -> Option<String> {
-        Some(self.instances.get(instance)?.version.clone())
+        Some(self.instances.get(instance)?.release.version.clone())
     }
 
     /// How it stands at `now`, in the edge's time.
     pub(crate) fn standing(&self, now: Duration) -> Standing {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
-            (name.to_string(), running.version.clone(), running.state.word())
+            (name.to_string(), running.release.version.clone(), running.state.word())
         });
         Standing {
-            version: self.version.clone(),
+            version: self.release.as_ref().map(|release| release.version.clone()),
             waiting: waiting.collect(),
             deploy: self.active.as_ref().map(|active| {
                 let standing = active.rollout.standing();
                 DeployStanding {
                     id: active.id,
-                    version: active.fresh.clone(),
+                    version: active.fresh.version.clone(),
                     who: active.who.clone(),
                     took: active.took(),
                     stage: active.stage(),

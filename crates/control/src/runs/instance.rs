@@ -10,6 +10,7 @@ use edge::live::Shard;
 use model::InstanceName;
 use rollout::Tally;
 
+use super::Release;
 use crate::task::Task;
 
 /// How far an instance has come, as far as its process goes.
@@ -50,7 +51,7 @@ impl State {
 /// One instance.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) version: String,
+    pub(crate) release: Arc<Release>,
     /// Of which start.
     pub(crate) start: u64,
     pub(crate) state: State,
@@ -66,9 +67,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(version: String, start: u64, restarts: Restarts) -> Self {
+    pub(crate) fn new(release: Arc<Release>, start: u64, restarts: Restarts) -> Self {
         Self {
-            version,
+            release,
             start,
             state: State::Launching,
             restarts,
@@ -95,7 +96,7 @@ impl Running {
         (self.serves || was_seen).then(|| edge::Instance {
             name: name.clone(),
             address: address(process.record().port),
-            release: Some(self.version.clone()),
+            release: Some(self.release.version.clone()),
             weight: 1,
             backup: false,
             is_drained: !self.serves,

@@ -12,7 +12,7 @@ use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
 use tokio::sync::mpsc;
 
 use super::instance::address;
-use super::{Happening, What};
+use super::{Happening, Release, What};
 use crate::journal::Journal;
 use crate::probe;
 use crate::status::chain;
@@ -27,10 +27,8 @@ pub(crate) const LAST_LINES: usize = 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Launching {
     pub(crate) service: Arc<Service>,
-    /// What it is made of.
-    pub(crate) recipe: Arc<Recipe>,
+    pub(crate) release: Arc<Release>,
     pub(crate) instance: InstanceName,
-    pub(crate) version: String,
     /// The number of the start.
     pub(crate) start: u64,
     pub(crate) log: PathBuf,
@@ -68,9 +66,9 @@ impl Launching {
     }
 
     async fn launch(&self, driver: &dyn Driver) -> Result<Arc<dyn Instance>, String> {
-        let recipe = self.recipe.clone();
+        let release = self.release.clone();
         let withheld = self.withheld.clone();
-        let composed = tokio::task::spawn_blocking(move || environment(&recipe, withheld));
+        let composed = tokio::task::spawn_blocking(move || environment(&release.recipe, withheld));
         let environment = match composed.await {
             Ok(Ok(environment)) => environment,
             Ok(Err(error)) => return Err(chain(&error)),
@@ -79,17 +77,18 @@ impl Launching {
         let launch = Launch {
             service: self.service.name.clone(),
             instance: self.instance.clone(),
-            version: self.version.clone(),
-            command: self.recipe.command.clone(),
+            version: self.release.version.clone(),
+            command: self.release.recipe.command.clone(),
             environment,
-            directory: self.recipe.directory.clone(),
+            directory: self.release.recipe.directory.clone(),
             log: self.log.clone(),
             upkeep: self.upkeep(),
         };
         let told = |error: StartError| chain(&error);
         let held = driver.prepare(launch).await.map_err(told)?;
         let (journal, record) = (self.journal.clone(), held.record().clone());
-        let written = tokio::task::spawn_blocking(move || journal.remember(&record)).await;
+        let of = self.release.id;
+        let written = tokio::task::spawn_blocking(move || journal.remember(&record, of)).await;
         match written {
             // What is not written down does not run: held, it ends by itself.
             Ok(Err(error)) => return Err(chain(&error)),

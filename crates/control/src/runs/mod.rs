@@ -10,16 +10,16 @@ mod history;
 mod instance;
 mod launch;
 mod receipt;
+mod release;
 mod request;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use driver::{Adoption, Driver, Exit, Instance, Record, Upkeep};
 use edge::Live;
-use model::{InstanceName, Recipe, Run, Service, ServiceName, Stop};
-use rollout::Side;
+use model::{InstanceName, Run, Service, ServiceName, Stop};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
@@ -31,6 +31,7 @@ pub(crate) use active::{Active, Beginning, seen};
 pub(crate) use draining::drained;
 pub(crate) use instance::{Running, State};
 pub(crate) use launch::{LAST_LINES, Launching};
+pub(crate) use release::Release;
 pub(crate) use request::Asked;
 
 use crate::journal::Journal;
@@ -84,13 +85,9 @@ pub(crate) struct Runs {
 /// One service that Plimsoll runs.
 pub(crate) struct ServiceRun {
     pub(crate) service: Arc<Service>,
-    /// The release that is meant to run.
-    pub(crate) version: Option<String>,
-    /// What it is made of.
-    pub(crate) recipe: Arc<Recipe>,
+    /// What is meant to run.
+    pub(crate) release: Option<Arc<Release>>,
     pub(crate) next_number: u64,
-    /// Names that this release was given in its environment.
-    pub(crate) given: BTreeSet<String>,
     pub(crate) instances: BTreeMap<InstanceName, Running>,
     pub(crate) active: Option<Active>,
     /// A deploy that is being looked at, before it begins.
@@ -103,22 +100,14 @@ impl ServiceRun {
         self.service.run.as_ref().expect("a service is here only if Plimsoll runs it")
     }
 
-    /// What the instance is made of, by its release.
-    pub(crate) fn recipe_of(&self, instance: &InstanceName) -> &Arc<Recipe> {
-        match &self.active {
-            Some(active) if active.sides.get(instance) == Some(&Side::Fresh) => &active.recipe,
-            _ => &self.recipe,
-        }
+    /// The releases whose instances may be started: what is meant to run, and what is to come.
+    pub(crate) fn releases(&self) -> impl Iterator<Item = &Arc<Release>> {
+        self.release.iter().chain(self.active.as_ref().map(|active| &active.fresh))
     }
 
     /// Whether the file has another recipe now than what runs, or is to run, is made by.
     pub(crate) fn waits_for_deploy(&self) -> bool {
-        let recipe = match &self.active {
-            Some(active) => &active.recipe,
-            None if self.version.is_none() => return false,
-            None => &self.recipe,
-        };
-        **recipe != self.run().recipe
+        self.releases().last().is_some_and(|release| release.recipe != self.run().recipe)
     }
 
     /// What is to be published of it: whoever is up, with who of them gets nothing.
@@ -187,7 +176,7 @@ impl Runs {
         for service in self.journal.services().unwrap_or_default() {
             records.extend(self.journal.records(&service).unwrap_or_default());
         }
-        for record in records {
+        for (record, _) in records {
             let adopted = self.driver.adopt(record.clone(), Upkeep::default()).await;
             if let Ok(Adoption::Running(process)) = adopted {
                 process.stop(Stop::default()).await;
@@ -198,7 +187,7 @@ impl Runs {
     }
 
     /// The instance that `happening` is about, if that is still its last start. Whether it can be
-    /// reached is told by generations, over all of its starts.
+    /// reached is told by the number of the wait, over all of its starts.
     pub(crate) fn meant(&mut self, happening: &Happening) -> Option<&mut Running> {
         let service = self.services.get_mut(&happening.service)?;
         let running = service.instances.get_mut(&happening.instance)?;

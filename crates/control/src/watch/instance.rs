@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use balance::ejection::{Cause, Fitness};
-use balance::health::{Check, Health, State, Thresholds, Transition};
+use balance::health::{Check, Health, Origin, State, Thresholds, Transition};
 use balance::{Access, Mode, Role, Standing};
 use edge::{Bar, Instance, Live};
 use model::{HealthCheck, Service};
@@ -97,10 +97,7 @@ impl InstanceWatch {
                 let thresholds = Thresholds::from(check);
                 match &mut self.health {
                     Some(health) => health.set_thresholds(thresholds),
-                    None => {
-                        let origin = balance::health::Origin::Target;
-                        self.health = Some(Health::new(now, thresholds, origin));
-                    }
+                    None => self.health = Some(first_health(now, thresholds, instance)),
                 }
                 self.check_with(service, check, reports);
             }
@@ -288,6 +285,19 @@ impl InstanceWatch {
                 let (passed, needed) = health.against();
                 format!("checks pass again, {passed} of {needed} in a row")
             }
+        }
+    }
+}
+
+/// What is thought of an instance before its checks begin. One that Plimsoll runs has passed a first
+/// check before it was published.
+fn first_health(now: Duration, thresholds: Thresholds, instance: &Instance) -> Health {
+    match instance.release.is_some() {
+        false => Health::new(now, thresholds, Origin::Target),
+        true => {
+            let mut health = Health::new(now, thresholds, Origin::Started);
+            health.observe(now, Check::Passed);
+            health
         }
     }
 }

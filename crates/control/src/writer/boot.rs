@@ -1,5 +1,6 @@
 //! What the writer finds when it begins, and what a new intent means for what it runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,14 +12,14 @@ use super::Writer;
 use super::preflight;
 use super::rollouts::run_by_us;
 use crate::journal::{Journal, JournalError, Known};
-use crate::runs::{DeployRequest, Overrides, ServiceRun};
+use crate::runs::{DeployRequest, Overrides, Release, ServiceRun};
 use crate::status::chain;
 
 /// What an earlier Plimsoll left of one service.
 pub(crate) struct Legacy {
     pub(crate) service: ServiceName,
-    /// Its instances that run.
-    pub(crate) instances: Vec<Arc<dyn Instance>>,
+    /// Its instances that run, and which deploy made their release, if that is known.
+    pub(crate) instances: Vec<(Arc<dyn Instance>, Option<i64>)>,
 }
 
 /// Finds every process again that the journal knows. Those that are gone are forgotten, and deploys
@@ -44,13 +45,13 @@ pub(crate) async fn find_legacies(
     for service in journal.services()? {
         let stop = intent.services.get(&service).and_then(|it| it.run.as_ref()).map(|it| it.stop);
         let mut instances = Vec::new();
-        for record in journal.records(&service)? {
+        for (record, made_by) in journal.records(&service)? {
             let stop = stop.unwrap_or_default();
             let upkeep = Upkeep { stop, rotation: Rotation::default() };
             match driver.adopt(record.clone(), upkeep).await {
                 Ok(Adoption::Running(process)) => {
                     tracing::info!(%service, instance = %record.instance, "instance is adopted");
-                    instances.push(process);
+                    instances.push((process, made_by));
                 }
                 Ok(Adoption::Gone(_)) => drop(journal.forget(&record)),
                 Err(error) => {
@@ -68,12 +69,10 @@ impl Writer {
     /// Takes over what was found, and starts what is missing.
     pub(crate) fn begin_runs(&mut self, legacies: Vec<Legacy>) {
         for Legacy { service, instances } in legacies {
-            let current = self.runs.services.get(&service).and_then(|run| run.version.clone());
-            for process in instances {
-                // Of a deploy that was cut short the old release is kept.
-                let is_wanted = Some(&process.record().version) == current.as_ref();
-                if self.runs.services.contains_key(&service) {
-                    self.adopt_instance(&service, process, is_wanted);
+            for (process, made_by) in instances {
+                if let Some(run) = self.runs.services.get(&service) {
+                    let (release, is_wanted) = release_of(run, &process.record().version, made_by);
+                    self.adopt_instance(&service, process, release, is_wanted);
                 } else {
                     let stopped = process.stop(Stop::default());
                     let (journal, record) = (self.runs.journal.clone(), process.record().clone());
@@ -102,7 +101,7 @@ impl Writer {
     fn begin_first(&mut self, service: &ServiceName) {
         let run = &self.runs.services[service];
         let is_busy = run.active.is_some() || run.asked.is_some();
-        if run.version.is_some() || is_busy || self.is_unwanted(service) {
+        if run.release.is_some() || is_busy || self.is_unwanted(service) {
             return;
         }
         let Some(version) = run.run().version.clone() else { return };
@@ -114,7 +113,7 @@ impl Writer {
             without: Vec::new(),
             who: "plimsoll.toml".to_owned(),
         };
-        let recipe = Arc::new(run.run().recipe.clone());
+        let recipe = run.run().recipe.clone();
         let given = preflight::given(&recipe);
         if let Err(error) = self.begin(service, version, &request, (recipe, given)) {
             let why = chain(&error);
@@ -141,16 +140,20 @@ impl Writer {
     fn add_run(&mut self, service: &Arc<model::Service>) {
         let Some(wanted) = &service.run else { return };
         let known = self.runs.journal.service(&service.name);
-        let Known { version, recipe, next_number, given } = known.unwrap_or_else(|error| {
+        let Known { version, made_by, recipe, next_number, given } = known.unwrap_or_else(|error| {
             tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");
             Known::default()
         });
+        let release = version.map(|version| Release {
+            id: made_by.unwrap_or_default(),
+            version,
+            recipe: recipe.unwrap_or_else(|| wanted.recipe.clone()),
+            given,
+        });
         let run = ServiceRun {
             service: service.clone(),
-            version,
-            recipe: recipe.unwrap_or_else(|| Arc::new(wanted.recipe.clone())),
+            release: release.map(Arc::new),
             next_number,
-            given,
             instances: Default::default(),
             active: None,
             asked: None,
@@ -178,6 +181,23 @@ impl Writer {
         for service in self.runs.services.keys().cloned().collect::<Vec<_>>() {
             self.begin_first(&service);
             self.reconcile(&service);
+        }
+    }
+}
+
+/// The release of an instance of `version` that was found, and whether it is the one that is meant to
+/// run: of a deploy that was cut short the old one is kept.
+fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Release>, bool) {
+    let is_meant = |release: &&Arc<Release>| match (made_by, release.id) {
+        (None, _) | (_, 0) => release.version == version,
+        (Some(made_by), id) => made_by == id,
+    };
+    match run.release.as_ref().filter(is_meant) {
+        Some(release) => (release.clone(), true),
+        None => {
+            let recipe = run.run().recipe.clone();
+            let (id, version) = (made_by.unwrap_or_default(), version.to_owned());
+            (Arc::new(Release { id, version, recipe, given: BTreeSet::new() }), false)
         }
     }
 }

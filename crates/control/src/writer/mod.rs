@@ -30,7 +30,7 @@ use crate::handle::{After, Command, InstanceError, ReloadError, Reloaded, Reply,
 use crate::names::{Names, Resolved};
 use crate::near::near;
 use crate::prepare::{Preparation, PrepareError, Prepared};
-use crate::runs::{Happening, Runs};
+use crate::runs::{Happening, Runs, ServiceRun};
 use crate::status::{InstanceStatus, LastReload};
 use crate::watch::{Report, Reports, ServiceWatch};
 
@@ -222,8 +222,15 @@ impl Writer {
             Wish::Drain => self.drains.put(&service.into(), &instance.into(), SystemTime::now()),
             Wish::Enable => self.drains.remove(service, instance),
         }
-        watch.look_for_drain(now, instance, &self.drains);
-        Ok(watch.status(now, instance).expect("the instance was there"))
+        let is_retired =
+            |run: &ServiceRun| run.instances.get(instance).is_some_and(|running| !running.serves);
+        match self.runs.services.get(service).is_some_and(is_retired) {
+            // A deploy, too, gives it nothing, and may be about to stop it.
+            true => self.readdress(),
+            false => watch.look_for_drain(now, instance, &self.drains),
+        }
+        let status = self.watches.get(service).and_then(|watch| watch.status(now, instance));
+        Ok(status.expect("the instance was there"))
     }
 
     fn suspected(&mut self, live: &Live) {

@@ -1,7 +1,6 @@
 //! Before a deploy begins: whether it may, and whether anything stands in its way.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use driver::env_file::EnvFile;
@@ -20,7 +19,7 @@ pub(crate) struct Checked {
     pub(crate) service: ServiceName,
     request: DeployRequest,
     version: String,
-    recipe: Arc<Recipe>,
+    recipe: Recipe,
     /// The names that the new release is given in its environment, or all that stands in the way.
     result: Result<BTreeSet<String>, Vec<String>>,
     reply: Reply<Result<Progressing, DeployError>>,
@@ -40,25 +39,29 @@ impl Writer {
         reply: Reply<Result<Progressing, DeployError>>,
     ) {
         let looked = self.look_at(&request).and_then(|(service, version)| {
-            let recipe = self.recipe_for(&service, &version, &request)?;
-            Ok((service, version, recipe))
+            let before = match request.brings_back() {
+                true => self.runs.journal.recipe(&service, &version)?,
+                false => None,
+            };
+            Ok((service, version, before))
         });
         match looked {
-            Ok((service, version, recipe)) => {
+            Ok((service, version, before)) => {
                 let asked = Asked {
                     who: request.who.clone(),
                     since: SystemTime::now(),
                     version: version.clone(),
                 };
-                let withheld = self.withheld();
+                let withheld = self.withheld(&service);
                 let run = self.runs.services.get_mut(&service).expect("it was looked at");
                 run.asked = Some(asked);
-                // What a release had before is what it is to have again.
-                let running = match request.brings_back() {
-                    true => BTreeSet::new(),
-                    false => run.given.clone(),
+                // A release that is to be again what it was lacks nothing.
+                let running = match (&before, &run.release) {
+                    (None, Some(running)) => running.given.clone(),
+                    _ => BTreeSet::new(),
                 };
                 let running = (running, request.without.clone());
+                let recipe = before.unwrap_or_else(|| run.run().recipe.clone());
                 let (wanted, logs) = (recipe.clone(), self.runs.logs.clone());
                 let more = more_at_once(&request.overrides.apply(&run.run().deploy), run.run());
                 let memory: Vec<_> = run
@@ -99,7 +102,7 @@ impl Writer {
             since,
         };
         if let Some(active) = &run.active {
-            return Err(locked(&active.who, &active.fresh, active.took()));
+            return Err(locked(&active.who, &active.fresh.version, active.took()));
         }
         if let Some(asked) = &run.asked {
             let since = asked.since.elapsed().unwrap_or_default();
@@ -107,24 +110,12 @@ impl Writer {
         }
         let version = match &request.version {
             Some(version) => version.clone(),
-            None => self.version_before(&service, run.version.as_deref())?,
+            None => {
+                let running = run.release.as_ref().map(|release| release.version.as_str());
+                self.version_before(&service, running)?
+            }
         };
         Ok((service, version))
-    }
-
-    /// What the release is to be made of.
-    fn recipe_for(
-        &self,
-        service: &ServiceName,
-        version: &str,
-        request: &DeployRequest,
-    ) -> Result<Arc<Recipe>, DeployError> {
-        let before = match request.brings_back() {
-            true => self.runs.journal.recipe(service, version)?,
-            false => None,
-        };
-        let of_file = || Arc::new(self.runs.services[service].run().recipe.clone());
-        Ok(before.unwrap_or_else(of_file))
     }
 
     /// The release that ran before the one that runs.

@@ -10,10 +10,10 @@ use model::{InstanceName, Intent, Recipe, ServiceName};
 use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
 
 use super::Writer;
-use crate::journal::{Deploy, Release};
+use crate::journal::Deploy;
 use crate::runs::{
     Active, Beginning, DeployError, DeployRequest, Happening, LAST_LINES, Progressing, Receipt,
-    What, seen,
+    Release, What, seen,
 };
 use crate::status::chain;
 
@@ -24,11 +24,11 @@ impl Writer {
         service: &ServiceName,
         version: String,
         request: &DeployRequest,
-        (recipe, given): (Arc<Recipe>, BTreeSet<String>),
+        (recipe, given): (Recipe, BTreeSet<String>),
     ) -> Result<Progressing, DeployError> {
         let seen = self.seen(service);
         let run = &self.runs.services[service];
-        let former = run.version.clone();
+        let former = run.release.clone();
         let instances: Vec<InstanceName> = run
             .instances
             .iter()
@@ -38,7 +38,13 @@ impl Writer {
         let deploy = request.overrides.apply(&run.run().deploy);
         let journal = &self.runs.journal;
         let (who, at) = (&request.who, SystemTime::now());
-        let id = journal.begin(service, former.as_deref(), &version, who, at)?;
+        let id = journal.begin(
+            service,
+            former.as_ref().map(|it| it.version.as_str()),
+            &version,
+            who,
+            at,
+        )?;
         let plan = Plan {
             service: service.clone(),
             deploy: deploy.clone(),
@@ -54,10 +60,8 @@ impl Writer {
             id,
             rollout,
             former,
-            fresh: version,
+            fresh: Arc::new(Release { id, version, recipe, given }),
             who: request.who.clone(),
-            recipe,
-            given,
             deploy: &deploy,
             instances,
             seen,
@@ -68,7 +72,7 @@ impl Writer {
         while self.runs.recent.len() > RECENT {
             self.runs.recent.pop_first();
         }
-        tracing::info!(%service, deploy = id, who, version = active.fresh, "deploy begins");
+        tracing::info!(%service, deploy = id, who, version = active.fresh.version, "deploy begins");
         self.runs.services.get_mut(service).expect("it is there").active = Some(active);
         self.carry_out(service, effects);
         Ok(following)
@@ -100,9 +104,9 @@ impl Writer {
             match effect {
                 Effect::Start(instance, side) => {
                     active.sides.insert(instance.clone(), side);
-                    let version = active.version(side);
+                    let release = active.release(side);
                     self.count_names(service);
-                    self.start_instance(service, &instance, version, false);
+                    self.start_instance(service, &instance, release, false);
                 }
                 Effect::Traffic(traffic) => self.direct(service, &traffic),
                 Effect::Stop(instance) => self.stop_instance(service, &instance),
@@ -156,15 +160,9 @@ impl Writer {
     fn commit(&mut self, service: &ServiceName) -> Event {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let active = run.active.as_ref().expect("it is being deployed");
-        let stays = Release {
-            version: active.fresh.clone(),
-            recipe: active.recipe.clone(),
-            given: active.given.clone(),
-        };
-        match self.runs.journal.commit(service, active.id, &stays) {
+        match self.runs.journal.commit(service, &active.fresh) {
             Ok(()) => {
-                run.version = Some(stays.version);
-                (run.recipe, run.given) = (stays.recipe, stays.given);
+                run.release = Some(active.fresh.clone());
                 Event::Committed
             }
             Err(error) => Event::NotCommitted(chain(&error)),

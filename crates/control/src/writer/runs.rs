@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use driver::restart::{Cause, Pace, Restarts, Standing};
 use driver::{Exit, Instance};
@@ -11,7 +11,7 @@ use model::{Drain, InstanceName, Restart, ServiceName};
 use rollout::Event;
 
 use super::Writer;
-use crate::runs::{Happening, Launching, Running, ServiceRun, State, What, drained};
+use crate::runs::{Happening, Launching, Release, Running, ServiceRun, State, What, drained};
 use crate::task::Task;
 
 impl Writer {
@@ -60,18 +60,18 @@ impl Writer {
         }
     }
 
-    /// Starts an instance of `version` that was not there.
+    /// Starts an instance of `release` that was not there.
     pub(super) fn start_instance(
         &mut self,
         service: &ServiceName,
         instance: &InstanceName,
-        version: String,
+        release: Arc<Release>,
         serves: bool,
     ) {
         let (now, start) = (self.edge.now(), self.runs.next_start());
         let run = self.run_of(service);
         let restarts = Restarts::new(pace(run.run().restart), now);
-        let mut running = Running::new(version, start, restarts);
+        let mut running = Running::new(release, start, restarts);
         running.serves = serves;
         run.instances.insert(instance.clone(), running);
         self.launch(service, instance);
@@ -84,16 +84,15 @@ impl Writer {
     }
 
     fn launching(&mut self, service: &ServiceName, instance: &InstanceName) -> Launching {
-        let withheld = self.withheld();
+        let withheld = self.withheld(service);
         let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
         let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
         let run = self.run_of(service);
         let running = &run.instances[instance];
         Launching {
             service: run.service.clone(),
-            recipe: run.recipe_of(instance).clone(),
+            release: running.release.clone(),
             instance: instance.clone(),
-            version: running.version.clone(),
             start: running.start,
             log,
             withheld,
@@ -102,11 +101,15 @@ impl Writer {
         }
     }
 
-    /// Variables that an instance inherits only if they are its own service's secrets.
-    pub(super) fn withheld(&self) -> BTreeSet<String> {
+    /// Variables that an instance of `service` does not inherit, unless they are its own release's
+    /// secrets: those of all other services, by the file and by what runs.
+    pub(super) fn withheld(&self, service: &ServiceName) -> BTreeSet<String> {
         let intent = self.intent.borrow();
-        let runs = intent.services.values().filter_map(|service| service.run.as_ref());
-        let secrets = runs.flat_map(|run| run.recipe.secrets.iter().cloned());
+        let others = self.runs.services.iter().filter(|(name, _)| *name != service);
+        let running = others.flat_map(|(_, run)| run.releases()).map(|release| &release.recipe);
+        let others = intent.services.values().filter(|other| other.name != *service);
+        let wanted = others.filter_map(|other| Some(&other.run.as_ref()?.recipe));
+        let secrets = running.chain(wanted).flat_map(|recipe| recipe.secrets.iter().cloned());
         secrets.chain(intent.admin.token_env.clone()).collect()
     }
 
@@ -115,13 +118,14 @@ impl Writer {
         &mut self,
         service: &ServiceName,
         process: Arc<dyn Instance>,
+        release: Arc<Release>,
         is_wanted: bool,
     ) {
         let (now, start) = (self.edge.now(), self.runs.next_start());
         let record = process.record().clone();
         let run = self.run_of(service);
         let restarts = Restarts::new(pace(run.run().restart), now);
-        let mut running = Running::new(record.version, start, restarts);
+        let mut running = Running::new(release, start, restarts);
         (running.serves, running.is_unwanted) = (is_wanted, !is_wanted);
         run.instances.insert(record.instance.clone(), running);
         let launching = self.launching(service, &record.instance);
@@ -234,8 +238,9 @@ impl Writer {
     pub(super) fn sweep_logs(&mut self, service: &ServiceName) {
         let directory = self.runs.logs.join(service.as_str());
         let living = self.run_of(service).instances.keys().map(InstanceName::to_string).collect();
+        let then = SystemTime::now();
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = driver::log::sweep(&directory, &living, GONE_LOGS_MAX) {
+            if let Err(error) = driver::log::sweep(&directory, (&living, then), GONE_LOGS_MAX) {
                 let directory = directory.display();
                 tracing::warn!(%error, %directory, "old logs cannot be removed");
             }
@@ -369,7 +374,7 @@ impl Writer {
         if is_unwanted || run.active.is_some() || run.asked.is_some() {
             return;
         }
-        let Some(version) = run.version.clone() else { return };
+        let Some(release) = run.release.clone() else { return };
         let wanted = run.run().replicas.get() as usize;
         let staying: Vec<InstanceName> = run
             .instances
@@ -382,7 +387,7 @@ impl Writer {
         }
         for _ in staying.len()..wanted {
             let instance = self.next_name(service);
-            self.start_instance(service, &instance, version.clone(), true);
+            self.start_instance(service, &instance, release.clone(), true);
         }
     }
 

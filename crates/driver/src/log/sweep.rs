@@ -10,25 +10,32 @@ use super::archive::Archive;
 /// What a log's name ends with.
 const SUFFIX: &str = ".log";
 
-/// Removes the logs in `directory`, with their archives, of instances that are not among `living`, but
-/// for the `keep` that were written to last. A directory that is not there has none.
+/// Removes the logs in `directory`, with their archives, of instances that are not among `living`, who
+/// were all that there were at the time `then`, but for the `keep` that were made last, by the numbers
+/// that their names end with. A directory that is not there has none.
 ///
 /// # Errors
 /// The first fault; the others are removed all the same.
-pub fn sweep(directory: &Path, living: &BTreeSet<String>, keep: usize) -> io::Result<()> {
+pub fn sweep(
+    directory: &Path,
+    (living, then): (&BTreeSet<String>, SystemTime),
+    keep: usize,
+) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let mut gone: Vec<(SystemTime, PathBuf)> = Vec::new();
+    let mut gone: Vec<(u64, PathBuf)> = Vec::new();
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX));
-        if name.is_some_and(|name| !living.contains(name)) {
-            // It may have been swept by somebody else.
-            let Ok(metadata) = path.metadata() else { continue };
-            gone.push((metadata.modified()?, path));
+        let Some(name) = name.filter(|name| !living.contains(*name)) else { continue };
+        let number = name.rsplit('-').next().and_then(|number| number.parse().ok());
+        // It may have been swept by somebody else; or it is of one that was started since.
+        let Ok(written) = path.metadata().and_then(|it| it.modified()) else { continue };
+        if written <= then {
+            gone.push((number.unwrap_or_default(), path));
         }
     }
     gone.sort_by(|one, other| other.cmp(one));
@@ -39,10 +46,12 @@ pub fn sweep(directory: &Path, living: &BTreeSet<String>, keep: usize) -> io::Re
 
 /// The log goes last: as long as something of it is there, it is found again.
 fn remove(log: &Path) -> io::Result<()> {
-    for archive in Archive::all(log)? {
-        fs::remove_file(archive.path)?;
-    }
-    fs::remove_file(log)
+    let archives = Archive::all(log)?.into_iter().map(|archive| archive.path);
+    archives.chain([log.to_owned()]).try_for_each(|path| match fs::remove_file(path) {
+        // Two may sweep at once.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    })
 }
 
 #[cfg(test)]
@@ -59,7 +68,7 @@ mod tests {
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         };
         for (name, age) in
-            [("api-1.log", 90), ("api-2.log", 60), ("api-3.log", 30), ("api-10.log", 10)]
+            [("api-1.log", 90), ("api-2.log", 10), ("api-3.log", 30), ("api-10.log", 60)]
         {
             write(name, age);
         }
@@ -68,11 +77,21 @@ mod tests {
         write("api-3.log.000001-0", 70);
         write("notes.txt", 500);
         let living = ["api-1".to_owned()].into();
-        sweep(room.path(), &living, 2).unwrap();
+        let new = fs::File::create(room.path().join("api-0.log")).unwrap();
+        let then = SystemTime::now();
+        new.set_modified(then + Duration::from_secs(1)).unwrap();
+        sweep(room.path(), (&living, then), 2).unwrap();
         let entries = fs::read_dir(room.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let expected = ["api-1.log", "api-10.log", "api-3.log", "api-3.log.000001-0", "notes.txt"];
+        let expected = [
+            "api-0.log",
+            "api-1.log",
+            "api-10.log",
+            "api-3.log",
+            "api-3.log.000001-0",
+            "notes.txt",
+        ];
         assert_eq!(names.collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
-        sweep(&room.path().join("none"), &living, 2).unwrap();
+        sweep(&room.path().join("none"), (&living, then), 2).unwrap();
     }
 }

@@ -173,11 +173,22 @@ impl fmt::Display for Fault {
             Self::Slower { fresh, former, max } => write!(
                 f,
                 "its 95th percentile is {} ms, the old release's {} ms, and {max} times that is allowed",
-                fresh.as_secs_f64() * 1000.0,
-                former.as_secs_f64() * 1000.0,
+                millis(*fresh),
+                millis(*former),
             ),
         }
     }
+}
+
+/// Milliseconds, to three figures.
+fn millis(duration: Duration) -> String {
+    let millis = duration.as_secs_f64() * 1000.0;
+    let decimals = match millis {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{millis:.decimals$}")
 }
 
 fn percent(errors: u64, requests: u64) -> f64 {

@@ -102,7 +102,8 @@ fn one_that_listens_and_hangs() {
 
 #[test]
 fn one_that_is_healthy_and_fails_everything() {
-    is_taken_back("500-on-all", &CANARY, bound(1.0, 0.2), "worse: it failed");
+    // What is asked of the old release again is within the budget for that, if only just.
+    is_taken_back("500-on-all", &CANARY, CERTAIN, "worse: it failed");
 }
 
 #[test]
@@ -117,14 +118,14 @@ fn one_that_fails_everything_and_is_rolled_out_at_once() {
 
 #[test]
 fn one_that_fails_on_one_route() {
-    is_taken_back("500-on-route", &CANARY, bound(0.5, 0.2), "worse: it failed");
+    is_taken_back("500-on-route", &CANARY, 0, "worse: it failed");
 }
 
 #[test]
 fn one_that_fails_a_few() {
     // No more than the limit allows: it is worse than the old one, which fails none beside it.
     let beside = ["--strategy", "canary", "--steps", "50% 2m"];
-    is_taken_back("500-on-1pct", &beside, bound(0.01, 0.5), "the old release 0 of");
+    is_taken_back("500-on-1pct", &beside, 0, "the old release 0 of");
 }
 
 #[test]
