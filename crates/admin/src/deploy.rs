@@ -123,7 +123,7 @@ pub struct Receipt {
     pub began_at: String,
     /// How long it took, in seconds.
     pub took_s: f64,
-    /// `promoted`, `rolled-back` or `broken`.
+    /// `promoted`, `rolled-back`, `broken`, or `interrupted` where Plimsoll ended in the middle of it.
     pub outcome: String,
     /// Why it did not stay; absent if it did.
     pub reason: Option<String>,
@@ -172,7 +172,8 @@ pub struct Past {
     pub ended_at: Option<String>,
     /// `promoted`, `rolled-back`, `broken` or `interrupted`; absent while it runs.
     pub outcome: Option<String>,
-    /// Its receipt; absent while it runs, and where Plimsoll was killed in the middle of it.
+    /// Its receipt; absent while it runs. Where Plimsoll ended in the middle of it, it has what happened
+    /// until then, and no counts.
     pub receipt: Option<Receipt>,
 }
 
@@ -257,7 +258,7 @@ impl From<&control::Line> for Line {
     fn from(line: &control::Line) -> Self {
         Self {
             at_s: line.at.as_secs_f64(),
-            event: line.event.to_owned(),
+            event: line.event.to_string(),
             instance: line.instance.as_ref().map(ToString::to_string),
             text: line.text.clone(),
         }
@@ -273,7 +274,7 @@ impl From<&Control> for Receipt {
             former: receipt.former.clone(),
             fresh: receipt.fresh.clone(),
             who: receipt.who.clone(),
-            strategy: receipt.strategy.to_owned(),
+            strategy: receipt.strategy.to_string(),
             began_at: rfc3339(receipt.began_at),
             took_s: receipt.took.as_secs_f64(),
             outcome: receipt.word().to_owned(),

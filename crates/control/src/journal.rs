@@ -15,7 +15,7 @@ use driver::{ProcessIdentity, Record};
 use model::{InstanceName, Recipe, ServiceName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::runs::Release;
+use crate::runs::{Line, Release};
 
 /// The file's name in the state directory.
 const FILE: &str = "journal.db";
@@ -41,6 +41,11 @@ const VERSIONS: [&str; 3] = ["
     ALTER TABLE service ADD COLUMN made_by INTEGER;
     ALTER TABLE instance ADD COLUMN made_by INTEGER;
     ALTER TABLE deploy ADD COLUMN recipe TEXT;
+    ALTER TABLE deploy ADD COLUMN strategy TEXT;
+    CREATE TABLE event (
+        deploy INTEGER NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL, instance TEXT,
+        text TEXT NOT NULL
+    );
 "];
 
 /// Why the journal cannot be read or written.
@@ -144,6 +149,8 @@ pub struct Deploy {
     pub outcome: Option<String>,
     /// All that was kept of it, as JSON.
     pub receipt: Option<String>,
+    /// In which way; not kept by earlier versions.
+    pub strategy: Option<String>,
 }
 
 impl Journal {
@@ -319,22 +326,53 @@ impl Journal {
     pub(crate) fn begin(
         &self,
         service: &ServiceName,
-        former: Option<&str>,
-        fresh: &str,
+        (former, fresh): (Option<&str>, &str),
+        strategy: &str,
         who: &str,
         now: SystemTime,
     ) -> Result<i64, JournalError> {
         self.write(|db| {
             db.execute(
-                "INSERT INTO deploy (service, former, fresh, who, began_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![service.as_str(), former, fresh, who, millis(now)],
+                "INSERT INTO deploy (service, former, fresh, who, began_at, strategy)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![service.as_str(), former, fresh, who, millis(now), strategy],
             )?;
             Ok(db.last_insert_rowid())
         })
     }
 
-    /// A deploy has ended.
+    /// This is about to happen in a deploy.
+    pub(crate) fn note(&self, deploy: i64, lines: &[Line]) -> Result<(), JournalError> {
+        self.write(|db| {
+            let all = db.unchecked_transaction()?;
+            for Line { at, event, instance, text } in lines {
+                let instance = instance.as_ref().map(InstanceName::as_str);
+                all.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![deploy, at.as_millis() as i64, event, instance, text])?;
+            }
+            all.commit()
+        })
+    }
+
+    /// What was noted of a deploy that has not ended.
+    pub(crate) fn noted(&self, deploy: i64) -> Result<Vec<Line>, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare(
+                "SELECT at_ms, event, instance, text FROM event WHERE deploy = ?1 ORDER BY rowid",
+            )?;
+            let line = |row: &Row<'_>| {
+                Ok(Line {
+                    at: Duration::from_millis(row.get::<_, i64>(0)? as u64),
+                    event: row.get::<_, String>(1)?.into(),
+                    instance: row.get::<_, Option<String>>(2)?.map(InstanceName::from),
+                    text: row.get(3)?,
+                })
+            };
+            query.query_map([deploy], line)?.collect()
+        })
+    }
+
+    /// A deploy has ended. Its receipt has what was noted.
     pub(crate) fn end(
         &self,
         id: i64,
@@ -343,23 +381,22 @@ impl Journal {
         now: SystemTime,
     ) -> Result<(), JournalError> {
         self.write(|db| {
-            db.execute(
+            let both = db.unchecked_transaction()?;
+            both.execute(
                 "UPDATE deploy SET ended_at = ?2, outcome = ?3, receipt = ?4 WHERE id = ?1",
                 params![id, millis(now), outcome, receipt],
-            )
-        })?;
-        Ok(())
+            )?;
+            both.execute("DELETE FROM event WHERE deploy = ?1", [id])?;
+            both.commit()
+        })
     }
 
-    /// Every deploy that has no end was cut short; one whose release had come to stay keeps that for
-    /// its outcome. Their numbers.
-    pub(crate) fn interrupt(&self, now: SystemTime) -> Result<Vec<i64>, JournalError> {
-        self.write(|db| {
-            let mut update = db.prepare(
-                "UPDATE deploy SET ended_at = ?1, outcome = coalesce(outcome, 'interrupted')
-                 WHERE ended_at IS NULL RETURNING id",
-            )?;
-            update.query_map([millis(now)], |row| row.get(0))?.collect()
+    /// Every deploy that has no end. One whose release has come to stay has its outcome already.
+    pub(crate) fn open_deploys(&self) -> Result<Vec<Deploy>, JournalError> {
+        self.with(|db| {
+            let mut query =
+                db.prepare("SELECT * FROM deploy WHERE ended_at IS NULL ORDER BY id")?;
+            query.query_map([], deploy)?.collect()
         })
     }
 
@@ -453,6 +490,7 @@ fn deploy(row: &Row<'_>) -> rusqlite::Result<Deploy> {
         ended_at: row.get::<_, Option<i64>>(6)?.map(time),
         outcome: row.get(7)?,
         receipt: row.get(8)?,
+        strategy: row.get(10)?,
     })
 }
 
@@ -505,7 +543,8 @@ mod tests {
         journal.commit(&api, &release).unwrap();
         journal.remember(&record("api-1", "a"), 6).unwrap();
         journal.remember(&record("api-2", "b"), 7).unwrap();
-        let id = journal.begin(&api, Some("1.4.1"), "1.4.2", "ops", UNIX_EPOCH).unwrap();
+        let id =
+            journal.begin(&api, (Some("1.4.1"), "1.4.2"), "canary", "ops", UNIX_EPOCH).unwrap();
         drop(journal);
 
         let journal = Journal::open(room.path(), None).unwrap();
@@ -538,12 +577,12 @@ mod tests {
             (Some("2"), "3", "rolled-back"),
             (Some("2"), "2", "promoted"),
         ] {
-            let id = journal.begin(&api, former, fresh, "ops", UNIX_EPOCH).unwrap();
+            let id = journal.begin(&api, (former, fresh), "rolling", "ops", UNIX_EPOCH).unwrap();
             journal.end(id, outcome, "{}", UNIX_EPOCH).unwrap();
         }
         let before = |version| journal.before(&api, version).unwrap();
         assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
-        let stays = journal.begin(&api, Some("2"), "3", "ops", UNIX_EPOCH).unwrap();
+        let stays = journal.begin(&api, (Some("2"), "3"), "rolling", "ops", UNIX_EPOCH).unwrap();
         journal.commit(&api, &Release { id: stays, ..release("3") }).unwrap();
         assert_eq!(journal.recipe(&api, "3").unwrap(), Some(release("3").recipe));
         assert_eq!(journal.recipe(&api, "2").unwrap(), None, "it was not written down");
@@ -552,12 +591,30 @@ mod tests {
             Some("2".into()),
             "though it has no end yet"
         );
-        journal.end(stays, "promoted", "{}", UNIX_EPOCH).unwrap();
-        let cut = journal.begin(&api, Some("2"), "4", "ops", UNIX_EPOCH).unwrap();
-        assert_eq!(journal.interrupt(UNIX_EPOCH).unwrap(), [cut]);
-        assert_eq!(journal.interrupt(UNIX_EPOCH).unwrap(), [0; 0]);
-        let last = journal.deploys(&api, 1).unwrap().remove(0);
-        assert_eq!(last.outcome.as_deref(), Some("interrupted"));
+    }
+
+    #[test]
+    fn what_was_noted_of_a_deploy_is_there_until_it_has_a_receipt() {
+        let room = tempfile::tempdir().unwrap();
+        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
+        let id = journal.begin(&api, (Some("2"), "3"), "canary", "ops", UNIX_EPOCH).unwrap();
+        let line = |millis, event: &'static str, instance: Option<&str>| Line {
+            at: Duration::from_millis(millis),
+            event: event.into(),
+            instance: instance.map(InstanceName::from),
+            text: format!("it is {event}"),
+        };
+        let lines = [line(0, "starting", Some("api-3")), line(70, "step", None)];
+        journal.note(id, &lines[..1]).unwrap();
+        journal.note(id, &lines[1..]).unwrap();
+        drop(journal);
+        let journal = Journal::open(room.path(), None).unwrap();
+        let open = journal.open_deploys().unwrap();
+        assert_eq!((open.len(), open[0].id, open[0].strategy.as_deref()), (1, id, Some("canary")));
+        assert_eq!(journal.noted(id).unwrap(), lines);
+        journal.end(id, "interrupted", "{}", UNIX_EPOCH).unwrap();
+        assert_eq!(journal.open_deploys().unwrap(), []);
+        assert_eq!(journal.noted(id).unwrap(), []);
     }
 
     #[test]

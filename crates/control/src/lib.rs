@@ -47,8 +47,8 @@ pub use journal::{CrashPoint, Deploy, JournalError};
 pub use prepare::PrepareError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    DeployError, DeployRequest, DeployStanding, Line, Overrides, Progress, Progressing, Receipt,
-    ReleaseTally, Standing as RunStanding,
+    DeployError, DeployRequest, DeployStanding, Ending, Line, Overrides, Progress, Progressing,
+    Receipt, ReleaseTally, Standing as RunStanding,
 };
 pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
 pub use sticky_key::StickyKeyError;
@@ -181,7 +181,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let drains = Drains::load(&prepared.intent.server.state_dir);
     let state_dir = &prepared.intent.server.state_dir;
     let journal = Journal::open(state_dir, crash)?;
-    let legacies = find_legacies(&prepared.intent, &*driver, &journal).await?;
+    let legacies = find_legacies(&prepared.intent, &*driver, &journal, &write_receipt).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
     let runs = Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt);
     let mut writer = Writer::new(Parts {

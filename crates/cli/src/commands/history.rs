@@ -47,7 +47,9 @@ fn describe(past: &Past) -> String {
             text.push_str(&format!("      {reason}\n"));
         }
         let (failed, requests, took) = (receipt.failed, receipt.requests, receipt.took_s);
-        text.push_str(&format!("      {failed} of {requests} requests failed, {took:.1} s\n"));
+        if !receipt.releases.is_empty() {
+            text.push_str(&format!("      {failed} of {requests} requests failed, {took:.1} s\n"));
+        }
     }
     text
 }

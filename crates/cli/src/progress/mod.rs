@@ -104,6 +104,7 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
     let said = match (receipt.outcome.as_str(), &receipt.reason) {
         ("promoted", _) => "runs".to_owned(),
         ("rolled-back", Some(reason)) => format!("was taken back: {reason}"),
+        ("interrupted", Some(reason)) => format!("did not come to stay: {reason}"),
         (_, Some(reason)) => format!("failed, and the old release is not whole: {reason}"),
         (word, None) => word.to_owned(),
     };
@@ -115,7 +116,10 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
     for release in &receipt.releases {
         text.push_str(&describe(release));
     }
-    text.push_str(&format!("  users saw {failed} of {requests} requests fail\n"));
+    match receipt.releases.is_empty() {
+        true => text.push_str("  what users saw of it was lost with Plimsoll\n"),
+        false => text.push_str(&format!("  users saw {failed} of {requests} requests fail\n")),
+    }
     text
 }
 

@@ -17,7 +17,7 @@ use crate::sandbox::{Ended, Running, Sandbox};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
 
 /// Releases: `bad` fails half of its requests, `dead` ends at once, `deaf` never listens.
-const COMMAND: &str = "case {version} in dead) echo no licence; exit 3;; deaf) exec sleep 1000;; \
+const COMMAND: &str = "case {version} in dead) echo no licence; exit 3;; deaf) echo waits for a database; exec sleep 1000;; \
                        *) exec PROGRAM sample --faulty bad --fails 0.5;; esac";
 
 /// A service `api` that Plimsoll runs, with `more` of it.
@@ -194,6 +194,7 @@ fn a_release_that_does_not_come_up_is_never_asked_and_its_last_words_are_told() 
     let deaf = sandbox.plimsoll(&["deploy", "api", "deaf"]);
     assert_eq!(deaf.code, Some(1), "{deaf:#?}");
     assert!(deaf.stdout.contains("api-4 passed no check within 1s"), "{}", deaf.stdout);
+    assert!(deaf.stdout.contains("api-4 | waits for a database"), "{}", deaf.stdout);
     assert_eq!(visitors.leave().failed(), 0);
 }
 

@@ -11,7 +11,7 @@ use rollout::{News, Outcome, Rollout, Side, Tally};
 use telemetry::Counter;
 use tokio::sync::watch;
 
-use super::receipt::{Line, Receipt, ReleaseTally};
+use super::receipt::{Ending, Line, Receipt, ReleaseTally};
 use crate::runs::{Release, Running, ServiceRun};
 
 /// What was told of a deploy so far, and its receipt once it is over.
@@ -79,7 +79,7 @@ impl Active {
             former,
             fresh,
             who,
-            strategy: word(deploy.strategy),
+            strategy: strategy_word(deploy.strategy),
             drain: deploy.drain,
             began_at: SystemTime::now(),
             began: Instant::now(),
@@ -116,9 +116,14 @@ impl Active {
         Progressing { id: self.id, progress: self.progress.subscribe() }
     }
 
-    pub(crate) fn tell(&self, news: &News) {
-        let line = Line::of(news, self.took(), self.former_version(), &self.fresh.version);
-        tracing::info!(deploy = self.id, event = line.event, what = line.text, "deploy goes on");
+    /// What `news` says, in words.
+    pub(crate) fn line(&self, news: &News) -> Line {
+        Line::of(news, self.took(), self.former_version(), &self.fresh.version)
+    }
+
+    /// Tells whoever follows.
+    pub(crate) fn tell(&self, line: Line) {
+        tracing::info!(deploy = self.id, event = &*line.event, what = line.text, "deploy goes on");
         self.progress.send_modify(|progress| progress.lines.push(line));
     }
 
@@ -172,10 +177,10 @@ impl Active {
             former: self.former_version().map(str::to_owned),
             fresh: self.fresh.version.clone(),
             who: self.who.clone(),
-            strategy: self.strategy,
+            strategy: self.strategy.into(),
             began_at: self.began_at,
             took: self.took(),
-            outcome,
+            ending: Ending::Over(outcome),
             lines: self.progress.borrow().lines.clone(),
             releases: releases.map(tally).collect(),
             requests: seen.0.saturating_sub(self.before.0),
@@ -197,7 +202,8 @@ pub(crate) fn seen(live: &ServiceLive) -> (u64, u64) {
     live.shards().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
-fn word(strategy: Strategy) -> &'static str {
+/// The strategy's name, as the file has it.
+pub(crate) fn strategy_word(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Rolling => "rolling",
         Strategy::BlueGreen => "blue-green",

@@ -24,10 +24,10 @@ use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
 pub use history::{DeployStanding, Standing};
-pub use receipt::{Line, Receipt, ReleaseTally};
+pub use receipt::{Ending, Line, Receipt, ReleaseTally};
 pub use request::{DeployError, DeployRequest, Overrides};
 
-pub(crate) use active::{Active, Beginning, seen};
+pub(crate) use active::{Active, Beginning, seen, strategy_word};
 pub(crate) use draining::drained;
 pub(crate) use instance::{Running, State};
 pub(crate) use launch::{LAST_LINES, Launching};

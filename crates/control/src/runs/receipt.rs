@@ -1,9 +1,12 @@
 //! What is told of a deploy while it runs, and kept of it when it is over.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use model::{InstanceName, ServiceName};
 use rollout::{News, Outcome, Pause, Side, Tally};
+
+use crate::journal::Deploy;
 
 /// One thing that happened in a deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +14,7 @@ pub struct Line {
     /// Since the deploy began.
     pub at: Duration,
     /// One word for its kind.
-    pub event: &'static str,
+    pub event: Cow<'static, str>,
     /// The instance that it is about, if it is about one.
     pub instance: Option<InstanceName>,
     /// What happened, in words.
@@ -32,13 +35,13 @@ pub struct Receipt {
     /// Who wanted it.
     pub who: String,
     /// In which way.
-    pub strategy: &'static str,
+    pub strategy: Cow<'static, str>,
     /// When it began.
     pub began_at: SystemTime,
     /// How long it took.
     pub took: Duration,
     /// How it ended.
-    pub outcome: Outcome,
+    pub ending: Ending,
     /// What happened, in order.
     pub lines: Vec<Line>,
     /// What each release did meanwhile, the old one first: attempts, whether or not a client saw
@@ -48,6 +51,18 @@ pub struct Receipt {
     pub requests: u64,
     /// Those of them that failed: with 5xx, or without a whole answer.
     pub failed: u64,
+}
+
+/// How a deploy ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// By itself, in one way or another.
+    Over(Outcome),
+    /// Plimsoll ended in the middle of it; what it had counted until then is lost.
+    CutShort {
+        /// The new release had come to stay already.
+        has_stayed: bool,
+    },
 }
 
 /// What a release did while it was being replaced, or came.
@@ -62,18 +77,52 @@ pub struct ReleaseTally {
 impl Receipt {
     /// How it ended, in a word.
     pub fn word(&self) -> &'static str {
-        match self.outcome {
-            Outcome::Promoted => "promoted",
-            Outcome::RolledBack(_) => "rolled-back",
-            Outcome::Broken(_) => "broken",
+        match self.ending {
+            Ending::Over(Outcome::Promoted) | Ending::CutShort { has_stayed: true } => "promoted",
+            Ending::Over(Outcome::RolledBack(_)) => "rolled-back",
+            Ending::Over(Outcome::Broken(_)) => "broken",
+            Ending::CutShort { has_stayed: false } => "interrupted",
         }
     }
 
     /// Why it did not stay, in words.
     pub fn reason(&self) -> Option<String> {
-        match &self.outcome {
-            Outcome::Promoted => None,
-            Outcome::RolledBack(reason) | Outcome::Broken(reason) => Some(reason.to_string()),
+        match &self.ending {
+            Ending::Over(Outcome::Promoted) | Ending::CutShort { has_stayed: true } => None,
+            Ending::Over(Outcome::RolledBack(reason) | Outcome::Broken(reason)) => {
+                Some(reason.to_string())
+            }
+            Ending::CutShort { has_stayed: false } => {
+                Some("Plimsoll ended in the middle of it".to_owned())
+            }
+        }
+    }
+
+    /// The receipt of a deploy that has none, since Plimsoll ended in the middle of it.
+    pub(crate) fn of_cut_short(deploy: Deploy, mut lines: Vec<Line>) -> Self {
+        let has_stayed = deploy.outcome.is_some();
+        let kept = match has_stayed {
+            true => deploy.fresh.as_str(),
+            false => deploy.former.as_deref().unwrap_or("nothing"),
+        };
+        let took = lines.last().map_or(Duration::ZERO, |line| line.at);
+        let text =
+            format!("Plimsoll ended in the middle of it, and with its next start {kept} runs");
+        lines.push(Line { at: took, event: "cut-short".into(), instance: None, text });
+        Self {
+            id: deploy.id,
+            service: deploy.service,
+            former: deploy.former,
+            fresh: deploy.fresh,
+            who: deploy.who,
+            strategy: deploy.strategy.unwrap_or_default().into(),
+            began_at: deploy.began_at,
+            took,
+            ending: Ending::CutShort { has_stayed },
+            lines,
+            releases: Vec::new(),
+            requests: 0,
+            failed: 0,
         }
     }
 }
@@ -129,11 +178,11 @@ impl Line {
                 ("lost", Some(name), format!("{name} did not come back ({why}), trying again"))
             }
         };
-        Self { at, event, instance: instance.cloned(), text }
+        Self { at, event: event.into(), instance: instance.cloned(), text }
     }
 
     /// A line of an instance's own output.
     pub(crate) fn output(at: Duration, instance: &InstanceName, text: String) -> Self {
-        Self { at, event: "output", instance: Some(instance.clone()), text }
+        Self { at, event: "output".into(), instance: Some(instance.clone()), text }
     }
 }

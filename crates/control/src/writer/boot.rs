@@ -10,9 +10,9 @@ use rollout::{Outcome, Reason};
 
 use super::Writer;
 use super::preflight;
-use super::rollouts::run_by_us;
+use super::rollouts::{WriteReceipt, run_by_us};
 use crate::journal::{Journal, JournalError, Known};
-use crate::runs::{DeployRequest, Overrides, Release, ServiceRun};
+use crate::runs::{DeployRequest, Overrides, Receipt, Release, ServiceRun};
 use crate::status::chain;
 
 /// What an earlier Plimsoll left of one service.
@@ -32,12 +32,14 @@ pub(crate) async fn find_legacies(
     intent: &Intent,
     driver: &dyn Driver,
     journal: &Journal,
+    write_receipt: &WriteReceipt,
 ) -> Result<Vec<Legacy>, JournalError> {
-    match journal.interrupt(SystemTime::now()) {
-        Ok(deploys) => deploys.into_iter().for_each(|deploy| {
-            tracing::warn!(deploy, "deploy was cut short by a crash");
-        }),
-        Err(error) => {
+    for deploy in journal.open_deploys()? {
+        tracing::warn!(deploy = deploy.id, "deploy was cut short");
+        let (id, lines) = (deploy.id, journal.noted(deploy.id)?);
+        let receipt = Receipt::of_cut_short(deploy, lines);
+        let (word, text) = (receipt.word(), write_receipt(&receipt));
+        if let Err(error) = journal.end(id, word, &text, SystemTime::now()) {
             tracing::error!(why = chain(&error), "journal cannot be written, only read");
         }
     }

@@ -12,8 +12,8 @@ use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side
 use super::Writer;
 use crate::journal::Deploy;
 use crate::runs::{
-    Active, Beginning, DeployError, DeployRequest, Happening, LAST_LINES, Progressing, Receipt,
-    Release, What, seen,
+    Active, Beginning, DeployError, DeployRequest, Happening, LAST_LINES, Line, Progressing,
+    Receipt, Release, What, seen, strategy_word,
 };
 use crate::status::chain;
 
@@ -38,13 +38,9 @@ impl Writer {
         let deploy = request.overrides.apply(&run.run().deploy);
         let journal = &self.runs.journal;
         let (who, at) = (&request.who, SystemTime::now());
-        let id = journal.begin(
-            service,
-            former.as_ref().map(|it| it.version.as_str()),
-            &version,
-            who,
-            at,
-        )?;
+        let before = former.as_ref().map(|release| release.version.as_str());
+        let strategy = strategy_word(deploy.strategy);
+        let id = journal.begin(service, (before, &version), strategy, who, at)?;
         let plan = Plan {
             service: service.clone(),
             deploy: deploy.clone(),
@@ -93,6 +89,7 @@ impl Writer {
     }
 
     fn carry_out(&mut self, service: &ServiceName, effects: Vec<Effect>) {
+        let mut lines = self.write_down(service, &effects).into_iter();
         for effect in effects {
             // A start that fails at once tells of it later, so none of these ends the rollout but
             // the last.
@@ -114,7 +111,10 @@ impl Writer {
                     let written = self.commit(service);
                     self.tell_rollout(service, written);
                 }
-                Effect::Tell(news) => self.tell_news(service, &news),
+                Effect::Tell(news) => {
+                    lines.next().into_iter().for_each(|line| active.tell(line));
+                    self.fetch_last_words(service, &news);
+                }
                 Effect::End(outcome) => self.end_deploy(service, outcome),
             }
         }
@@ -169,10 +169,27 @@ impl Writer {
         }
     }
 
-    fn tell_news(&mut self, service: &ServiceName, news: &News) {
+    /// Writes down what is about to be done, so that the receipt has it though a crash comes. Says it
+    /// in words.
+    fn write_down(&self, service: &ServiceName, effects: &[Effect]) -> Vec<Line> {
+        let Some(active) = &self.runs.services[service].active else { return Vec::new() };
+        let news = effects.iter().filter_map(|effect| match effect {
+            Effect::Tell(news) => Some(active.line(news)),
+            _ => None,
+        });
+        let lines: Vec<Line> = news.collect();
+        if !lines.is_empty()
+            && let Err(error) = self.runs.journal.note(active.id, &lines)
+        {
+            // What must not be done without it asks by itself whether it is written.
+            tracing::warn!(%service, why = chain(&error), "journal cannot be written");
+        }
+        lines
+    }
+
+    /// An instance that did not come up in time says why in its log, perhaps.
+    fn fetch_last_words(&mut self, service: &ServiceName, news: &News) {
         let run = &self.runs.services[service];
-        let Some(active) = &run.active else { return };
-        active.tell(news);
         if let News::Returning(Reason::NotReady(instance, _)) = news
             && let Some(running) = run.instances.get(instance)
             && let Some(process) = running.process()

@@ -17,6 +17,14 @@ use crate::task::Task;
 impl Writer {
     /// Takes up what happened to an instance.
     pub(super) fn happened(&mut self, happening: Happening) {
+        if let What::LastWords(words) = happening.what {
+            // It may be gone by now.
+            let run = self.runs.services.get(&happening.service);
+            if let Some(active) = run.and_then(|run| run.active.as_ref()) {
+                active.tell_output(&happening.instance, words);
+            }
+            return;
+        }
         if self.runs.meant(&happening).is_none() {
             // Word of an earlier run. What it left in the journal goes all the same.
             if let What::Gone(record) = &happening.what {
@@ -36,11 +44,7 @@ impl Writer {
             }
             What::Unreachable(wait) => self.unreachable(&service, &instance, wait),
             What::PauseOver => self.relaunch(&service, &instance),
-            What::LastWords(words) => {
-                if let Some(active) = self.run_of(&service).active.as_ref() {
-                    active.tell_output(&instance, words);
-                }
-            }
+            What::LastWords(_) => {}
         }
     }
 

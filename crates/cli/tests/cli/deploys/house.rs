@@ -106,7 +106,7 @@ impl House {
         self.running = self.sandbox.run_with(arguments);
     }
 
-    /// Kills it as it stands, and starts it again to see it end at once.
+    /// Kills it as it stands, and starts it again to see it crash at once.
     pub(super) fn start_and_end(&mut self, arguments: &[&str]) {
         self.kill();
         let ended = self.sandbox.plimsoll(&[&["run"], arguments].concat());
@@ -149,7 +149,12 @@ impl House {
         assert_eq!(service["instances"].as_array().unwrap().len(), instances, "{service:#}");
         assert_eq!(self.sandbox.instances().len(), instances, "an orphan: {service:#}");
         for deploy in self.history() {
-            assert!(deploy["outcome"].is_string(), "it has no end: {deploy:#}");
+            let lines = deploy["receipt"]["lines"].as_array();
+            let last = lines.and_then(|lines| lines.last());
+            assert!(last.is_some(), "it has no receipt: {deploy:#}");
+            if deploy["outcome"] == "interrupted" {
+                assert_eq!(last.unwrap()["event"], "cut-short", "{deploy:#}");
+            }
         }
         release
     }
