@@ -83,9 +83,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Self::Claim(ClaimError::Running { .. }) | Self::NoToken(_) => Exit::Refused,
-            Self::Client(ClientError::Problem(problem))
-                if matches!(problem.kind, Kind::Preflight | Kind::Locked) =>
-            {
+            Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
             }
             _ => Exit::Failed,
@@ -175,6 +173,19 @@ fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
         io::ErrorKind::AddrNotAvailable => Some("this machine has no such address".to_owned()),
         _ => None,
     }
+}
+
+/// Whether nothing was begun, and nothing could be, as things are.
+fn is_refusal(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Preflight
+            | Kind::Locked
+            | Kind::UnknownService
+            | Kind::UnknownInstance
+            | Kind::NoSuchDeploy
+            | Kind::BadRequest
+    )
 }
 
 /// An error with everything that caused it, in one line.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-pub use names::given;
+use names::given;
 pub use room::Room;
 
 use crate::command::{self, CommandError, Facts};

@@ -99,6 +99,19 @@ fn a_drained_instance_gets_nothing_new_even_when_no_other_is_left() {
 }
 
 #[test]
+fn a_newcomer_gets_its_share_little_by_little() {
+    let (one, two) = (Origin::polite("one"), Origin::polite("two"));
+    let edge = TestEdge::with(&[one.address(), two.address()], |wanted| {
+        wanted.service.slow_start = Some(Duration::from_secs(3600));
+    });
+    edge.live(two.address()).ramp_from(edge.edge.now());
+    let mut client = RawClient::connect(edge.address());
+    (0..200).for_each(|_| assert_eq!(client.get("/").status, 200));
+    let asked = two.journal().len();
+    assert!((1..=40).contains(&asked), "{asked} of 200");
+}
+
+#[test]
 fn when_all_checks_fail_traffic_still_goes_to_all() {
     let origin = Origin::polite("one");
     let edge = TestEdge::start(&[origin.address()]);

@@ -113,6 +113,10 @@ fn equal_releases_are_seldom_taken_back() {
         (0.01, 200.0, 0.25),
         (0.2, 20.0, 0.5),
         (0.2, 100.0, 0.9),
+        // After the full shift, beside what the old release had answered before.
+        (0.0, 100.0, 1.0),
+        (0.01, 100.0, 1.0),
+        (0.2, 20.0, 1.0),
     ] {
         let both = Behaviour { error_rate, ..SOUND };
         let minute = Duration::from_secs(60);

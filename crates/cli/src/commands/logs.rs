@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use driver::log::Follow;
+use serde::Serialize;
 
-use crate::arguments::Which;
+use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -50,6 +51,15 @@ pub(crate) struct Options {
     lines: usize,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// A line, for programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    instance: &'a str,
+    text: &'a str,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
@@ -134,6 +144,7 @@ impl Logs {
         let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         for (instance, open) in &mut self.open {
             let Some(follow) = open else { continue };
+            let width = (!self.options.form.json).then_some(width);
             match print(instance, width, follow, self.options.follow) {
                 // Too old, it was removed.
                 Err(error) if is_gone(&error) => *open = None,
@@ -145,10 +156,19 @@ impl Logs {
     }
 }
 
-/// Prints what has come of one log; a line that is not over yet only if nothing more `follows`.
-fn print(instance: &str, width: usize, log: &mut Follow, follows: bool) -> std::io::Result<()> {
+/// Prints what has come of one log; a line that is not over yet only if nothing more `follows`. For
+/// people the name is `width` wide; for programs it has none.
+fn print(
+    instance: &str,
+    width: Option<usize>,
+    log: &mut Follow,
+    follows: bool,
+) -> std::io::Result<()> {
     let style = Style::new().fg_color(Some(colour(instance).into()));
-    let put = |line: &str| output::out(&format!("{style}{instance:<width$} |{style:#} {line}\n"));
+    let put = |text: &str| match width {
+        Some(width) => output::out(&format!("{style}{instance:<width$} |{style:#} {text}\n")),
+        None => output::json_line(&Line { instance, text }),
+    };
     while let Some(line) = log.ready()? {
         put(&line);
     }

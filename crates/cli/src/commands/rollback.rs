@@ -11,9 +11,9 @@ use crate::progress;
 /// Bring a release back that ran before
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A rollback is a deploy like any other: health checks, drains and the judge apply. The release comes back
-with the command and environment that it had. To end a deploy that is running, `plimsoll abort` is
-quicker.
+A rollback is a deploy like any other: health checks, drains and the judge apply. The release
+comes back with the command and environment that it had. To end a deploy that is running,
+`plimsoll abort` is quicker.
 
 Examples:
   plimsoll rollback api              to the release before the one that runs

@@ -1,7 +1,10 @@
 //! `plimsoll deploy` and the words on a running deploy: releases under load, by the count of a
 //! client that never tries again by itself.
 
+use std::io::{BufRead, BufReader};
 use std::num::NonZeroU32;
+use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,9 +19,12 @@ use crate::sandbox::{Ended, Running, Sandbox};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
 
-/// Releases: `bad` fails half of its requests, `dead` ends at once, `deaf` never listens.
-const COMMAND: &str = "case {version} in dead) echo no licence; exit 3;; deaf) echo waits for a database; exec sleep 1000;; \
-                       *) exec PROGRAM sample --faulty bad --fails 0.5;; esac";
+/// Releases: `bad` fails half of its requests, `dead` ends at once, `deaf` never listens, `many` has
+/// much to say.
+const COMMAND: &str = "case {version} in dead) echo no licence; exit 3;; \
+                       deaf) echo waits for a database; exec sleep 1000;; \
+                       many) for n in $(seq 100); do echo line $n of 100; done;; esac; \
+                       exec PROGRAM sample --faulty bad --fails 0.5";
 
 /// A service `api` that Plimsoll runs, with `more` of it.
 fn sandbox(more: &str) -> Sandbox {
@@ -200,9 +206,9 @@ fn a_release_that_does_not_come_up_is_never_asked_and_its_last_words_are_told() 
 
 #[test]
 fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
-    let sandbox =
-        sandbox("env = { sms_access = \"x\" }\nsecrets = [\"SMS_ACCESS\", \"SMS_KEY\"]\n");
+    let sandbox = sandbox("");
     let _running = begin(&sandbox);
+    say_more(&sandbox, SECRETS);
     let refused = sandbox.plimsoll(&["deploy", "api", "2"]);
     assert_eq!(refused.code, Some(3), "{refused:#?}");
     for part in
@@ -212,12 +218,56 @@ fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
     }
     assert_eq!(run(&sandbox)["run"]["release"], "1");
     let unknown = sandbox.plimsoll(&["deploy", "apy", "2"]);
-    assert_eq!(unknown.code, Some(1));
+    assert_eq!(unknown.code, Some(3));
     assert!(unknown.stderr.contains("did you mean `api`?"), "{}", unknown.stderr);
     let none = sandbox.plimsoll(&["rollback", "api"]);
+    assert_eq!(none.code, Some(3));
     assert!(none.stderr.contains("no release before"), "{}", none.stderr);
     let idle = sandbox.plimsoll(&["abort", "api"]);
+    assert_eq!(idle.code, Some(3));
     assert!(idle.stderr.contains("no deploy of `api` is running"), "{}", idle.stderr);
+}
+
+/// What stands in the way of a deploy where nobody sets these variables.
+const SECRETS: &str = "env = { sms_access = \"x\" }\nsecrets = [\"SMS_ACCESS\", \"SMS_KEY\"]\n";
+
+/// Says more of the service, and takes that up.
+fn say_more(sandbox: &Sandbox, more: &str) {
+    let file = sandbox.path().join("plimsoll.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}{more}")).unwrap();
+    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
+}
+
+#[test]
+fn a_first_release_is_looked_at_as_every_other() {
+    let sandbox = sandbox(SECRETS);
+    let _running = sandbox.run();
+    let refused = sandbox.plimsoll(&["deploy", "api", "1"]);
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
+    let history = sandbox.plimsoll(&["history", "api"]);
+    assert_eq!(history.stdout, "api was never deployed\n", "nothing was begun");
+    assert_eq!(sandbox.instances(), [0; 0]);
+    let file = sandbox.path().join("plimsoll.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(SECRETS, "");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
+    is_begun(&sandbox);
+}
+
+#[test]
+fn an_instance_that_a_deploy_has_retired_is_not_enabled_by_hand() {
+    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"1h\" }\n");
+    let _running = begin(&sandbox);
+    assert_eq!(sandbox.plimsoll(&["drain", "api", "api-1"]).code, Some(0));
+    let deploy = ["deploy", "api", "2", "--no-wait", "--strategy", "blue-green"];
+    assert_eq!(sandbox.plimsoll(&deploy).code, Some(0));
+    until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
+    assert_eq!(sandbox.plimsoll(&["enable", "api", "api-1"]).code, Some(0));
+    let service = run(&sandbox);
+    let instances = service["instances"].as_array().unwrap();
+    let retired = instances.iter().find(|it| it["name"] == "api-1").unwrap();
+    assert_eq!(retired["standing"], "drained", "{service:#}");
 }
 
 #[test]
@@ -247,7 +297,8 @@ fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
     until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
     let second = sandbox.plimsoll(&["deploy", "api", "3"]);
     assert_eq!(second.code, Some(3), "{second:#?}");
-    assert!(second.stderr.contains("is deploying 2 to `api`"), "{}", second.stderr);
+    let (who, since) = second.stderr.split_once(" is deploying 2 to `api`").expect("who does");
+    assert!(who.contains('@') && since.contains(" s"), "{}", second.stderr);
     assert_eq!(sandbox.plimsoll(&["pause", "api"]).code, Some(0));
     assert_eq!(run(&sandbox)["run"]["deploy"]["is_paused"], true);
     assert_eq!(sandbox.plimsoll(&["resume", "api"]).code, Some(0));
@@ -350,6 +401,10 @@ fn logs_are_told_with_who_wrote_them() {
     for part in ["api-1 | api-1 of 1 serves on port", "api-2 | api-2 of 1 serves on port"] {
         assert!(logs.stdout.contains(part), "{}", logs.stdout);
     }
+    let json = sandbox.plimsoll(&["logs", "api", "api-1", "--json"]).stdout;
+    let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(line["instance"], "api-1");
+    assert!(line["text"].as_str().unwrap().starts_with("api-1 of 1 serves on port"), "{line}");
     let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
     assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
 
@@ -369,6 +424,29 @@ fn logs_are_told_with_who_wrote_them() {
     }
     let swept = || says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]) == [false, true];
     testkit::eventually("the oldest are removed", swept);
+}
+
+#[test]
+fn logs_that_are_followed_have_all_that_a_new_instance_says() {
+    let sandbox = sandbox("replicas = 1\n");
+    let _running = begin(&sandbox);
+    let mut following =
+        sandbox.command(&["logs", "api", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(following.stdout.take().unwrap()).lines();
+    let (tell, lines) = mpsc::channel();
+    std::thread::spawn(move || said.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let says = |part: &str| {
+        let next = || lines.recv_timeout(testkit::DEADLINE).ok();
+        std::iter::from_fn(next).any(|line| line.contains(part))
+    };
+    assert!(says("api-1 | api-1 of 1 serves on port"));
+    let ended = sandbox.plimsoll(&["deploy", "api", "many", "--bake", "0s"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for part in ["line 1 of 100", "line 100 of 100", "api-2 of many serves on port"] {
+        assert!(says(part), "{part}");
+    }
+    following.kill().unwrap();
+    following.wait().unwrap();
 }
 
 #[test]

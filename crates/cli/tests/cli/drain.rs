@@ -38,6 +38,6 @@ fn a_name_that_is_nearly_right_is_guessed() {
     for command in ["drain", "enable"] {
         let ended = sandbox.plimsoll(&[command, "apo", "x"]);
         let expected = "error: there is no service `apo`\nhint: did you mean `api`?\n";
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), expected));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), expected));
     }
 }

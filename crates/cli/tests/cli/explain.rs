@@ -81,7 +81,7 @@ fn what_is_served_is_explained_with_its_instance() {
 fn a_question_that_makes_no_sense_is_refused() {
     let sandbox = Sandbox::new(ROUTES);
     let ended = sandbox.plimsoll(&["explain", "GET", "http://[::1"]);
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(1), "nobody was asked");
     assert!(ended.stderr.starts_with("error: `http://[::1` is not a URL"), "{}", ended.stderr);
     let ended = sandbox.plimsoll(&["explain", "GET", "/", "-H", "cookie"]);
     assert_eq!(ended.code, Some(2));

@@ -133,7 +133,7 @@ impl Sandbox {
         running
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
         command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
         // What instances are run with.

@@ -13,7 +13,7 @@ pub struct Standing {
     /// The release that is meant to run.
     pub version: Option<String>,
     /// Each instance that is not in the snapshot: its name, its release, how far it has come.
-    pub waiting: Vec<(String, String, &'static str)>,
+    pub waiting: Vec<(String, String, String)>,
     /// The deploy that is running, if one is.
     pub deploy: Option<DeployStanding>,
 }
@@ -49,7 +49,7 @@ impl ServiceRun {
     pub(crate) fn standing(&self, now: Duration) -> Standing {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
-            (name.to_string(), running.release.version.clone(), running.state.word())
+            (name.to_string(), running.release.version.clone(), running.state.words())
         });
         Standing {
             version: self.release.as_ref().map(|release| release.version.clone()),

@@ -30,20 +30,22 @@ pub(crate) enum State {
     Pausing {
         /// Ends with the state.
         _waiting: Task,
+        /// Why it ended, and when it is started again.
+        why: String,
     },
     /// It was asked to stop.
     Stopping,
 }
 
 impl State {
-    /// How far it has come, in a word.
-    pub(crate) fn word(&self) -> &'static str {
+    /// How far it has come, in words.
+    pub(crate) fn words(&self) -> String {
         match self {
-            Self::Launching => "launching",
-            Self::Probing { .. } => "starting",
-            Self::Up(_) => "up",
-            Self::Pausing { .. } => "waiting to restart",
-            Self::Stopping => "stopping",
+            Self::Launching => "launching".to_owned(),
+            Self::Probing { .. } => "starting".to_owned(),
+            Self::Up(_) => "up".to_owned(),
+            Self::Pausing { why, .. } => why.clone(),
+            Self::Stopping => "stopping".to_owned(),
         }
     }
 }

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use driver::{Adoption, Driver, Instance, Rotation, Upkeep};
 use model::{Intent, ServiceName, Stop};
 use rollout::{Outcome, Reason};
+use tokio::sync::oneshot;
 
 use super::Writer;
-use super::preflight;
 use super::rollouts::{WriteReceipt, run_by_us};
 use crate::journal::{Journal, JournalError, Known};
 use crate::runs::{DeployRequest, Overrides, Receipt, Release, ServiceRun};
@@ -109,18 +109,21 @@ impl Writer {
         let Some(version) = run.run().version.clone() else { return };
         let request = DeployRequest {
             service: service.to_string(),
-            version: Some(version.clone()),
+            version: Some(version),
             as_before: false,
             overrides: Overrides::default(),
             without: Vec::new(),
             who: "plimsoll.toml".to_owned(),
         };
-        let recipe = run.run().recipe.clone();
-        let given = preflight::given(&recipe);
-        if let Err(error) = self.begin(service, version, &request, (recipe, given)) {
-            let why = chain(&error);
-            tracing::error!(%service, why, "first release cannot be started");
-        }
+        let (reply, begun) = oneshot::channel();
+        self.ask_deploy(request, reply);
+        let service = service.clone();
+        tokio::spawn(async move {
+            if let Ok(Err(error)) = begun.await {
+                let why = chain(&error);
+                tracing::error!(%service, why, "first release is not started; mend that, and reload or deploy it");
+            }
+        });
     }
 
     /// Takes up what `intent` says of what Plimsoll runs. What runs goes on; a new recipe is for the

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use driver::env_file::EnvFile;
 use driver::environment::{Environment, Value};
 use driver::preflight::{self, Fault, Room};
 use model::{Deploy, Recipe, Run, ServiceName, Strategy};
@@ -210,12 +209,6 @@ fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
         Strategy::Rolling if deploy.bake.is_zero() => deploy.surge.of(replicas).min(replicas),
         _ => replicas,
     })
-}
-
-/// The names that an instance which is made by `recipe` is given. Those of a file that cannot be read are not known.
-pub(super) fn given(recipe: &Recipe) -> BTreeSet<String> {
-    let file = recipe.env_file.as_deref().and_then(|path| EnvFile::read(path).ok());
-    preflight::given(&recipe.secrets, file.as_ref(), recipe.env.keys())
 }
 
 #[cfg(test)]

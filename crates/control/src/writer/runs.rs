@@ -216,7 +216,12 @@ impl Writer {
             }
         }
         if is_kept {
-            self.pause(service, instance, next.pause);
+            let again = format!("{why}; starts again {seconds:.1} s after that");
+            let told = match next.standing {
+                Standing::Restarting => again,
+                Standing::CrashLoop { runs } => format!("in a crash loop ({runs} runs): {again}"),
+            };
+            self.pause(service, instance, (next.pause, told));
         } else {
             self.remove_instance(service, instance);
         }
@@ -251,7 +256,12 @@ impl Writer {
         });
     }
 
-    fn pause(&mut self, service: &ServiceName, instance: &InstanceName, pause: Duration) {
+    fn pause(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        (pause, why): (Duration, String),
+    ) {
         let tell = self.runs.tell.clone();
         let running = self.running(service, instance);
         let happening = Happening {
@@ -264,7 +274,7 @@ impl Writer {
             tokio::time::sleep(pause).await;
             let _ = tell.send(happening);
         });
-        self.running(service, instance).state = State::Pausing { _waiting: waiting };
+        self.running(service, instance).state = State::Pausing { _waiting: waiting, why };
     }
 
     fn relaunch(&mut self, service: &ServiceName, instance: &InstanceName) {

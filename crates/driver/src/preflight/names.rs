@@ -34,7 +34,7 @@ pub(super) fn lost(
 }
 
 /// The names that a service gives to its instances, beside what Plimsoll itself was given.
-pub fn given<'a>(
+pub(super) fn given<'a>(
     secrets: &'a [String],
     file: Option<&'a EnvFile>,
     env: impl Iterator<Item = &'a String>,

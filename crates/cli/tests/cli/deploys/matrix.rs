@@ -60,7 +60,7 @@ fn a_service_that_is_taken_out_takes_leave_of_websockets() {
     assert_eq!(close.code, CloseCode::Away);
     // Its instance still waits for the client's farewell.
     let gone = house.sandbox.plimsoll(&["deploy", "api", "2"]);
-    assert_eq!(gone.code, Some(1), "{gone:#?}");
+    assert_eq!(gone.code, Some(3), "{gone:#?}");
     assert!(gone.stderr.contains("there is no service `api`"), "{}", gone.stderr);
 }
 
