@@ -44,7 +44,7 @@ impl Writer {
             }
             What::Unreachable(wait) => self.unreachable(&service, &instance, wait),
             What::PauseOver => self.relaunch(&service, &instance),
-            What::LastWords(_) => {}
+            What::LastWords(_) => unreachable!("they were told before"),
         }
     }
 
