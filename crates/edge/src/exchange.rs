@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use model::{Action, Route};
@@ -15,7 +15,8 @@ use crate::client::Client;
 use crate::fault::Fault;
 use crate::forward::Outbound;
 use crate::identity::Peer;
-use crate::pick::{self, Choice};
+use crate::member::Member;
+use crate::pick::{self, Choice, Tried};
 use crate::relay::Upload;
 use crate::respond;
 use crate::retry::Retries;
@@ -132,43 +133,14 @@ fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService>
     local.services[*place].clone()
 }
 
-/// Sends the request to one instance after another until one has answered, or none may be asked.
-/// Where Plimsoll runs the instances and none is up, as between two releases that may not run beside
-/// each other, the request waits for one.
-async fn forward<C: Client>(
-    entrance: Entrance<'_>,
-    client: &mut C,
-    request: &Request<'_>,
-    framing: Framing,
-    route: &Route,
+/// Waits until the service has an instance that may serve and was not `tried`.
+async fn wait_for_instance(
+    worker: &Rc<Worker>,
     service: &Rc<LocalService>,
-    story: &mut Story<'_>,
-) -> Result<(), Fault> {
-    let outcome = carry(entrance, client, request, framing, route, service, story).await;
-    if outcome != Err(Fault::NoInstance) || service.service.run.is_none() || story.attempts > 0 {
-        return outcome;
-    }
-    let timeout = service.service.queue.timeout;
-    let deadline = entrance.worker.wheel.now() + timeout;
-    loop {
-        let wait = wait_for_instance(entrance, client, service, story, deadline);
-        let service = Box::pin(wait).await?;
-        let outcome = carry(entrance, client, request, framing, route, &service, story).await;
-        if outcome != Err(Fault::NoInstance) || story.attempts > 0 {
-            return outcome;
-        }
-    }
-}
-
-/// Waits until the service has an instance that may serve.
-async fn wait_for_instance<C: Client>(
-    entrance: Entrance<'_>,
-    client: &mut C,
-    service: &Rc<LocalService>,
-    story: &mut Story<'_>,
+    tried: &Tried,
     deadline: Duration,
+    mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Result<Rc<LocalService>, Fault> {
-    let Entrance { worker, .. } = entrance;
     let shard = service.live.shard(worker.index);
     let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
         shard.queue_full.add(1);
@@ -178,7 +150,7 @@ async fn wait_for_instance<C: Client>(
     while worker.wheel.now() < deadline {
         // One comes with what is published next, or because its checks pass again.
         let mut news = std::pin::pin!(worker.news.notified());
-        let left = alarm.within(TICK, |cx| match client.poll_gone(cx) {
+        let left = alarm.within(TICK, |cx| match gone(cx) {
             Poll::Ready(()) => Poll::Ready(true),
             Poll::Pending => news.as_mut().poll(cx).map(|()| false),
         });
@@ -186,9 +158,8 @@ async fn wait_for_instance<C: Client>(
             return Err(Fault::ClientGone);
         }
         let newest = worker.newest(service);
-        if newest.members.iter().any(|member| member.live.is_eligible()) {
-            story.service = Some(newest.clone());
-            story.waited();
+        let is_new = |member: &Rc<Member>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
+        if newest.members.iter().any(|member| member.live.is_eligible() && is_new(member)) {
             return Ok(newest);
         }
     }
@@ -196,8 +167,10 @@ async fn wait_for_instance<C: Client>(
     Err(Fault::QueueTimeout)
 }
 
-/// Forwards the request to an instance, or to another where that fails and it may be.
-async fn carry<C: Client>(
+/// Sends the request to one instance after another until one has answered, or none may be asked.
+/// Where Plimsoll runs the instances and none is up, as between two releases that may not run beside
+/// each other, the request waits for one.
+async fn forward<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
     request: &Request<'_>,
@@ -224,18 +197,34 @@ async fn carry<C: Client>(
     let key = pick::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
     let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool);
-    let (mut last, drawn) = (None, Cell::new(None));
+    let (mut last, mut deadline, drawn) = (None, None, Cell::new(None));
     let mut newest;
     let mut asked = service;
     service.budget.borrow_mut().deposit(worker.wheel.now());
     loop {
-        let choice = Choice { head, key, drawn: &drawn, tried: &retries.tried() };
-        let claimed = pick::claim(worker, asked, choice, |cx| match upload.moved() {
+        let tried = retries.tried();
+        let mut gone = |cx: &mut Context<'_>| match upload.moved() {
             0 => client.poll_gone(cx),
             _ => Poll::Pending,
-        });
-        let claim = match claimed.await {
+        };
+        let choice = Choice { head, key, drawn: &drawn, tried: &tried };
+        let claim = match pick::claim(worker, asked, choice, &mut gone).await {
             Ok(claim) => claim,
+            Err(Fault::NoInstance) if service.service.run.is_some() => {
+                let now = worker.wheel.now();
+                let until = *deadline.get_or_insert(now + service.service.queue.timeout);
+                // What is rare is on the heap.
+                let wait = Box::pin(wait_for_instance(worker, service, &tried, until, gone));
+                newest = match wait.await {
+                    Ok(newest) => newest,
+                    Err(Fault::ClientGone) => return Err(Fault::ClientGone),
+                    Err(fault) => return Err(last.unwrap_or(fault)),
+                };
+                asked = &newest;
+                story.service = Some(newest.clone());
+                story.waited();
+                continue;
+            }
             Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
             Err(fault) => return Err(fault),
         };

@@ -100,20 +100,23 @@ impl<'a> Retries<'a> {
     }
 
     /// Whether an attempt is left, and an instance other than `member` that was not tried. One that
-    /// came after the request did counts too: by now it may have taken the others' place.
+    /// came after the request did counts too: by now it may have taken the others' place. So does one
+    /// that is to come, where Plimsoll runs the instances and nobody is up.
     fn has_another(&self, member: &Rc<Member>) -> bool {
         let tried = self.tried.borrow();
         let attempts = tried.len() as u32 + 1;
         let is_new = |other: &Rc<Member>| {
             !Rc::ptr_eq(other, member) && !tried.iter().any(|it| Rc::ptr_eq(other, it))
         };
-        attempts < self.service.service.retry.attempts
-            && self
-                .worker
-                .newest(self.service)
-                .members
-                .iter()
-                .any(|other| other.live.is_eligible() && is_new(other))
+        if attempts >= self.service.service.retry.attempts {
+            return false;
+        }
+        let newest = self.worker.newest(self.service);
+        let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
+        match eligible.peek() {
+            None => newest.service.run.is_some(),
+            Some(_) => eligible.any(is_new),
+        }
     }
 
     fn withdraw(&self) -> bool {

@@ -163,6 +163,44 @@ fn a_client_that_leaves_the_queue_gives_its_place_up() {
     assert_eq!(origin.journal().len(), 1);
 }
 
+/// How a service is run, as far as the edge asks: that it is.
+fn run_by_us() -> model::Run {
+    model::Run {
+        recipe: model::Recipe {
+            command: model::Command::Line("server".into()),
+            directory: "/".into(),
+            env: Default::default(),
+            env_file: None,
+            secrets: Vec::new(),
+        },
+        version: None,
+        replicas: NonZeroU32::MIN,
+        deploy: model::Deploy::default(),
+        stop: model::Stop::default(),
+        restart: model::Restart { backoff: Duration::ZERO, max_backoff: Duration::ZERO },
+    }
+}
+
+#[test]
+fn a_request_that_failed_waits_for_the_release_that_is_to_come() {
+    let old = Origin::start(|_| vec![Step::Wait(testkit::DEADLINE)]);
+    let new = Origin::polite("new");
+    let mut edge = TestEdge::with(&[old.address()], |wanted| {
+        wanted.service.run = Some(run_by_us());
+        wanted.service.queue.timeout = testkit::DEADLINE;
+    });
+    let mut client = RawClient::connect(edge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let live = edge.live(old.address());
+    eventually("the request waits for its answer", || live.in_flight() == 1);
+    live.put(Bar::Drained);
+    old.close_connections();
+    let queued = || edge.edge.services().next().unwrap().live.queued();
+    eventually("it waits for another instance", || queued() == 1);
+    edge.retarget(&[new.address()]);
+    assert_eq!(client.answer().text(), "new");
+}
+
 #[test]
 fn a_sticky_client_stays_and_moves_once_when_its_instance_goes() {
     let (one, two) = (Origin::polite("one"), Origin::polite("two"));

@@ -66,7 +66,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let directory = options.which.state_dir()?.join("logs").join(&options.service);
     let mut logs = Logs { options, directory, open: BTreeMap::new() };
     logs.look()?;
-    if logs.open.is_empty() && !logs.options.follow {
+    if logs.open.values().all(Option::is_none) && !logs.options.follow {
         return Err(Failure::NoLogs { directory: logs.directory });
     }
     logs.leave_out_gone()?;
@@ -117,8 +117,13 @@ impl Logs {
                 continue;
             }
             let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance);
-            let follow = is_meant.then(|| Follow::last(&path, 0, self.options.lines));
-            self.open.insert(instance, follow.transpose().map_err(read)?);
+            let log = match is_meant.then(|| Follow::last(&path, 0, self.options.lines)).transpose()
+            {
+                // Too old, it was removed in this moment.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                log => log.map_err(read)?,
+            };
+            self.open.insert(instance, log);
         }
         Ok(())
     }

@@ -407,6 +407,8 @@ fn logs_are_told_with_who_wrote_them() {
     assert!(line["text"].as_str().unwrap().starts_with("api-1 of 1 serves on port"), "{line}");
     let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
     assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
+    let none = sandbox.plimsoll(&["logs", "api", "api-9"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
 
     // Those that are gone are told of when they are asked for, and the last ten of them are kept.
     let deploy = |version: &str| {

@@ -179,6 +179,11 @@ impl Running {
         }
     }
 
+    /// What its log has said since one asked last.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use model::{Command, Recipe};
 use rusqlite::Row;
-use rusqlite::types::Type;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -36,17 +35,24 @@ pub(super) fn text(recipe: &Recipe) -> Option<String> {
     serde_json::to_string(&Written { command, directory, env, env_file, secrets }).ok()
 }
 
-/// The recipe in a column of `row`, if there is one.
+/// The recipe in a column of `row`, if there is one that can be read.
 pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Recipe>> {
-    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
-    let wrong =
-        |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error));
-    let Written { command, directory, env, env_file, secrets } =
-        serde_json::from_str(&text).map_err(wrong)?;
+    let text: Option<String> = row.get(column)?;
+    Ok(text.and_then(|text| match parse(&text) {
+        Ok(recipe) => Some(recipe),
+        Err(error) => {
+            tracing::error!(%error, "journal has a recipe that cannot be read: the file's is taken");
+            None
+        }
+    }))
+}
+
+fn parse(text: &str) -> serde_json::Result<Recipe> {
+    let Written { command, directory, env, env_file, secrets } = serde_json::from_str(text)?;
     let command = match command {
         Words::Arguments(words) => Command::Arguments(words),
         Words::Line(line) => Command::Line(line),
         Words::Shell(script) => Command::Shell(script),
     };
-    Ok(Some(Recipe { command, directory, env, env_file, secrets }))
+    Ok(Recipe { command, directory, env, env_file, secrets })
 }

@@ -101,13 +101,10 @@ impl Receipt {
     /// The receipt of a deploy that has none, since Plimsoll ended in the middle of it.
     pub(crate) fn of_cut_short(deploy: Deploy, mut lines: Vec<Line>) -> Self {
         let has_stayed = deploy.outcome.is_some();
-        let kept = match has_stayed {
-            true => deploy.fresh.as_str(),
-            false => deploy.former.as_deref().unwrap_or("nothing"),
-        };
+        let kept = if has_stayed { Some(&deploy.fresh) } else { deploy.former.as_ref() };
+        let kept = kept.map(|kept| format!("; {kept} is what runs with its next start"));
         let took = lines.last().map_or(Duration::ZERO, |line| line.at);
-        let text =
-            format!("Plimsoll ended in the middle of it, and with its next start {kept} runs");
+        let text = format!("Plimsoll ended in the middle of it{}", kept.unwrap_or_default());
         lines.push(Line { at: took, event: "cut-short".into(), instance: None, text });
         Self {
             id: deploy.id,

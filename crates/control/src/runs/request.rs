@@ -61,6 +61,8 @@ impl Overrides {
 /// A deploy that is being looked at, before it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    /// No other has this number.
+    pub(crate) number: u64,
     pub(crate) who: String,
     pub(crate) since: SystemTime,
     pub(crate) version: String,

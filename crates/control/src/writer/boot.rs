@@ -168,8 +168,16 @@ impl Writer {
 
     /// Lets all instances of a service go that is not wanted any more.
     fn remove_run(&mut self, service: &ServiceName) {
-        if self.runs.services[service].active.is_some() {
-            self.end_deploy(service, Outcome::Broken(Reason::Aborted));
+        let run = &self.runs.services[service];
+        if let Some(active) = &run.active {
+            let has_stayed = run.release.as_ref().is_some_and(|it| it.id == active.fresh.id);
+            self.end_deploy(
+                service,
+                match has_stayed {
+                    true => Outcome::Promoted,
+                    false => Outcome::Broken(Reason::Aborted),
+                },
+            );
         }
         let run = &self.runs.services[service];
         let names: Vec<_> = run.instances.keys().cloned().collect();
@@ -193,15 +201,13 @@ impl Writer {
 /// The release of an instance of `version` that was found, and whether it is the one that is meant to
 /// run: of a deploy that was cut short the old one is kept.
 fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Release>, bool) {
-    let is_meant = |release: &&Arc<Release>| match (made_by, release.id) {
-        (None, _) | (_, 0) => release.version == version,
-        (Some(made_by), id) => made_by == id,
-    };
+    let made_by = made_by.unwrap_or_default();
+    let is_meant = |it: &&Arc<Release>| it.id == made_by && it.version == version;
     match run.release.as_ref().filter(is_meant) {
         Some(release) => (release.clone(), true),
         None => {
             let recipe = run.run().recipe.clone();
-            let (id, version) = (made_by.unwrap_or_default(), version.to_owned());
+            let (id, version) = (made_by, version.to_owned());
             (Arc::new(Release { id, version, recipe, given: BTreeSet::new() }), false)
         }
     }

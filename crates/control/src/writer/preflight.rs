@@ -8,6 +8,7 @@ use driver::preflight::{self, Fault, Room};
 use model::{Deploy, Recipe, Run, ServiceName, Strategy};
 
 use super::Writer;
+use super::boot::tell_waiting;
 use crate::handle::Reply;
 use crate::near::near;
 use crate::runs::{Asked, DeployError, DeployRequest, Progressing};
@@ -16,6 +17,8 @@ use crate::status::chain;
 /// A deploy that was looked at, and may begin.
 pub(crate) struct Checked {
     pub(crate) service: ServiceName,
+    /// Who asked.
+    number: u64,
     request: DeployRequest,
     version: String,
     recipe: Recipe,
@@ -46,7 +49,9 @@ impl Writer {
         });
         match looked {
             Ok((service, version, before)) => {
+                let number = self.runs.next_start();
                 let asked = Asked {
+                    number,
                     who: request.who.clone(),
                     since: SystemTime::now(),
                     version: version.clone(),
@@ -84,7 +89,7 @@ impl Writer {
                     let work = move || check(&wanted, (&name, &of), withheld, running, room);
                     let result = tokio::task::spawn_blocking(work).await;
                     let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
-                    Checked { service, request, version, recipe, result, reply }
+                    Checked { service, number, request, version, recipe, result, reply }
                 });
             }
             Err(error) => drop(reply.send(Err(error))),
@@ -149,12 +154,12 @@ impl Writer {
 
     /// A deploy was looked at.
     pub(super) fn begin_deploy(&mut self, checked: Checked) {
-        let Checked { service, request, version, recipe, result, reply } = checked;
-        if let Some(run) = self.runs.services.get_mut(&service) {
-            run.asked = None;
-        }
-        // The service may have been taken out meanwhile.
-        if !self.runs.services.contains_key(&service) || self.is_unwanted(&service) {
+        let Checked { service, number, request, version, recipe, result, reply } = checked;
+        // The service may have been taken out meanwhile, and even be back.
+        let is_its = |asked: &mut Asked| asked.number == number;
+        let run = self.runs.services.get_mut(&service);
+        let asked = run.and_then(|run| run.asked.take_if(is_its));
+        if asked.is_none() || self.is_unwanted(&service) {
             drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
             return;
         }
@@ -168,8 +173,10 @@ impl Writer {
             },
             Err(faults) => Err(DeployError::Preflight { faults }),
         };
-        if begun.is_err() {
-            self.reconcile(&service);
+        match &begun {
+            Err(_) => self.reconcile(&service),
+            // A reload may have come since it was asked for.
+            Ok(_) => tell_waiting(&self.waiting_for_deploy()),
         }
         drop(reply.send(begun));
     }

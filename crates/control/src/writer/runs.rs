@@ -202,6 +202,9 @@ impl Writer {
         if running.is_unwanted {
             running.state = State::Stopping;
             self.gone(service, instance);
+            if was_published {
+                self.readdress();
+            }
             return;
         }
         let next = running.restarts.ended(now, cause, fastrand::f64());
@@ -278,8 +281,10 @@ impl Writer {
     }
 
     fn relaunch(&mut self, service: &ServiceName, instance: &InstanceName) {
-        let start = self.runs.next_start();
+        let (now, start) = (self.edge.now(), self.runs.next_start());
         let running = self.running(service, instance);
+        // A start that fails is a short run.
+        running.restarts.started(now);
         (running.start, running.state) = (start, State::Launching);
         self.launch(service, instance);
     }

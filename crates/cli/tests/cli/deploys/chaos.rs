@@ -5,7 +5,7 @@
 //! While Plimsoll itself is dead nobody asks. `CHAOS_SEED=3 CHAOS_ACTS=60` replays one run.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::house::House;
@@ -46,9 +47,11 @@ struct Chaos {
     tallies: Vec<Tally>,
     versions: usize,
     kills: u64,
+    /// Nothing can be written, so nobody who ends is started again.
+    is_full: bool,
     /// An instance that stands still: one at a time, for with all of them nobody could answer.
     stopped: Option<Pid>,
-    /// What was done, for who has to find out why.
+    /// What was done, and what Plimsoll said to it, for who has to find out why.
     story: Vec<String>,
 }
 
@@ -67,6 +70,7 @@ impl Chaos {
             tallies: Vec::new(),
             versions: 1,
             kills: 0,
+            is_full: false,
             stopped: None,
             story: Vec::new(),
         };
@@ -103,11 +107,19 @@ impl Chaos {
             18 => self.restart(false),
             _ => self.restart(true),
         };
-        self.story.push(act);
+        self.tell(act);
         std::thread::sleep(Duration::from_millis(self.chance.u64(0..800)));
         if self.chance.bool() {
             self.wake();
         }
+    }
+
+    fn tell(&mut self, act: String) {
+        self.story.extend(self.house.running.said());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+        let (hours, minutes) = (now / 3_600_000 % 24, now / 60_000 % 60);
+        let (seconds, millis) = (now / 1000 % 60, now % 1000);
+        self.story.push(format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03} {act}"));
     }
 
     fn deploy(&mut self) -> String {
@@ -145,6 +157,9 @@ impl Chaos {
 
     fn kill_an_instance(&mut self) -> String {
         self.wake();
+        if self.is_full {
+            return "nobody is killed on a full disk".to_owned();
+        }
         let Some(pid) = self.an_instance() else { return "nobody to kill".to_owned() };
         self.kills += 1;
         // It may have ended.
@@ -174,15 +189,28 @@ impl Chaos {
         // Who still waits for an answer gets it.
         self.wake();
         self.send_users_away();
+        self.story.extend(self.house.running.said());
+        self.is_full = is_full;
         match is_full {
             true => self.house.restart_with_files_of(48),
             false => self.house.restart_with(&[]),
         }
-        // It may be in the middle of a change-over: from the first answer on all are asked for.
-        self.house.until("somebody who serves", |service| {
+        // It may be in the middle of a change-over: from the first answer on all are asked for. Without
+        // room for a line in the journal nobody is started, and if nobody is there nobody serves.
+        let serves = |service: &Value| {
             let mut instances = service["instances"].as_array().unwrap().iter();
             instances.any(|it| it["standing"] == "healthy")
-        });
+        };
+        let is_stuck = |service: &Value| {
+            let mut waiting = service["run"]["waiting"].as_array().unwrap().iter();
+            waiting.any(|it| it["state"].as_str().unwrap().contains("journal cannot be used"))
+        };
+        let service = self.house.until("somebody who serves", |it| serves(it) || is_stuck(it));
+        if !serves(&service) {
+            self.is_full = false;
+            self.house.restart_with(&[]);
+            self.house.until("somebody who serves", serves);
+        }
         self.let_users_in();
         format!("restart, the disk full: {is_full}")
     }
@@ -190,6 +218,7 @@ impl Chaos {
     fn end(mut self) -> (u64, u64) {
         self.wake();
         self.send_users_away();
+        self.tell("in the end".to_owned());
         self.house.restart_with(&[]);
         self.house.is_in_order(REPLICAS);
         self.house.promoted(&["last"]);
@@ -218,9 +247,9 @@ fn run(seed: u64, acts: usize) {
     for _ in 0..acts {
         chaos.act();
     }
-    let (kills, story) = (chaos.kills, chaos.story.len());
+    let kills = chaos.kills;
     let (sent, failed) = chaos.end();
-    println!("| {seed} | {story} | {kills} | {sent} | {failed} |");
+    println!("| {seed} | {acts} | {kills} | {sent} | {failed} |");
 }
 
 #[test]
