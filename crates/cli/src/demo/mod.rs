@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use admin::{Events, Receipt as Deployed};
-use control::{DeployRequest, Handle, InstanceStatus, Overrides, Progressing};
+use control::{DeployError, DeployRequest, Handle, InstanceStatus, Overrides, Progressing};
 use load::{OpenLoop, Plan, Rate};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -97,8 +97,7 @@ impl Play {
         std::fs::write(&file, text).map_err(system("write a configuration"))?;
         let controller = control::start(crate::commands::run::settings(&file)).await?;
         let handle = controller.handle();
-        let first = handle.following(1).await.map_err(of_deploy)?;
-        wait(first, |_| ()).await;
+        wait(first_deploy(&handle).await?, |_| ()).await;
         let status = status(&handle).await?;
         let listening = status.listeners.iter().flat_map(|listener| &listener.addresses).next();
         let address = *listening.expect("the configuration has a listener");
@@ -206,7 +205,20 @@ async fn status(handle: &Handle) -> Result<control::Status, Failure> {
     })
 }
 
-fn of_deploy(error: control::DeployError) -> Failure {
+/// Follows the deploy of the first release, which begins as soon as it was looked at.
+async fn first_deploy(handle: &Handle) -> Result<Progressing, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match handle.following(1).await {
+            Err(DeployError::NoSuchDeploy { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            following => return following.map_err(of_deploy),
+        }
+    }
+}
+
+fn of_deploy(error: DeployError) -> Failure {
     Failure::System { what: "deploy", source: std::io::Error::other(error) }
 }
 
