@@ -56,8 +56,11 @@ def main(arguments: list[str]) -> int:
     tool.widen_path()
     os.sched_setaffinity(0, {LOAD_CORE})
     server = origin.build()
-    print("| strategy | rounds | failed | p99, nothing | by hand | deploy | deploy / nothing | deploy / by hand |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "| strategy | rounds | failed | p99, nothing | by hand | deploy "
+        "| deploy / nothing | deploy / by hand |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     receipts = {}
     for strategy in STRATEGIES:
         with tempfile.TemporaryDirectory(prefix="plimsoll-deploys-") as path:
