@@ -55,7 +55,7 @@ fn a_request_that_is_busy_elsewhere_keeps_no_instance_in_reach() {
     let mut client = RawClient::connect(edge.address());
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let one = edge.live(busy.address());
-    eventually("the request waits for its answer", || one.in_flight() == 1);
+    eventually("the request waits for its answer", || busy.journal().len() == 1);
     let live = edge.live(other.address());
     edge.retarget(&[busy.address()]);
     live.put(Bar::Drained);
@@ -77,8 +77,7 @@ fn a_request_whose_instances_were_all_replaced_is_asked_of_the_new_one() {
     let mut edge = TestEdge::start(&[old.address()]);
     let mut client = RawClient::connect(edge.address());
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let live = edge.live(old.address());
-    eventually("the request waits for its answer", || live.in_flight() == 1);
+    eventually("the request waits for its answer", || old.journal().len() == 1);
     edge.retarget(&[new.address()]);
     eventually("the new one is served", || {
         RawClient::connect(edge.address()).get("/").text() == "new"
@@ -192,7 +191,7 @@ fn a_request_that_failed_waits_for_the_release_that_is_to_come() {
     let mut client = RawClient::connect(edge.address());
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let live = edge.live(old.address());
-    eventually("the request waits for its answer", || live.in_flight() == 1);
+    eventually("the request waits for its answer", || old.journal().len() == 1);
     live.put(Bar::Drained);
     old.close_connections();
     let queued = || edge.edge.services().next().unwrap().live.queued();
