@@ -339,7 +339,8 @@ impl Drains {
     }
 
     /// Waits until nothing can reach `live`, which gets nothing new ([`Bar::Drained`]), and must not
-    /// while this waits, or the answer means nothing: every worker has seen that, and nothing is in flight on it.
+    /// while this waits, or the answer means nothing: every worker has seen that, and nothing is in
+    /// flight on it.
     pub async fn unreachable(&self, live: &Live) {
         live.await_idle();
         // A worker's count and its look at whether anyone waits could pass each other unseen. What

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use driver::log::Follow;
 use serde::Serialize;
 
@@ -169,7 +169,7 @@ fn print(
     log: &mut Follow,
     follows: bool,
 ) -> std::io::Result<()> {
-    let style = Style::new().fg_color(Some(colour(instance).into()));
+    let style = output::colour(colour(instance));
     let put = |text: &str| match width {
         Some(width) => output::out(&format!("{style}{instance:<width$} |{style:#} {text}\n")),
         None => output::json_line(&Line { instance, text }),

@@ -17,22 +17,17 @@ use crate::task::Task;
 impl Writer {
     /// Takes up what happened to an instance.
     pub(super) fn happened(&mut self, happening: Happening) {
-        if let What::LastWords(words) = happening.what {
-            // It may be gone by now.
-            let run = self.runs.services.get(&happening.service);
-            if let Some(active) = run.and_then(|run| run.active.as_ref()) {
-                active.tell_output(&happening.instance, words);
-            }
-            return;
-        }
-        if self.runs.meant(&happening).is_none() {
-            // Word of an earlier run. What it left in the journal goes all the same.
-            if let What::Gone(record) = &happening.what {
-                self.forget(record);
-            }
-            return;
-        }
+        let is_meant = self.runs.meant(&happening).is_some();
         let Happening { service, instance, what, .. } = happening;
+        if !is_meant {
+            // Word of an earlier run, or of one that is gone by now.
+            match what {
+                What::Gone(record) => self.forget(&record),
+                What::LastWords(words) => self.tell_last_words(&service, &instance, words),
+                _ => {}
+            }
+            return;
+        }
         match what {
             What::Launched(Ok(process)) => self.launched(&service, &instance, process),
             What::Launched(Err(why)) => self.ended(&service, &instance, why, Cause::Exit),
@@ -44,7 +39,14 @@ impl Writer {
             }
             What::Unreachable(wait) => self.unreachable(&service, &instance, wait),
             What::PauseOver => self.relaunch(&service, &instance),
-            What::LastWords(_) => unreachable!("they were told before"),
+            What::LastWords(words) => self.tell_last_words(&service, &instance, words),
+        }
+    }
+
+    fn tell_last_words(&self, service: &ServiceName, instance: &InstanceName, words: Vec<String>) {
+        let run = self.runs.services.get(service);
+        if let Some(active) = run.and_then(|run| run.active.as_ref()) {
+            active.tell_output(instance, words);
         }
     }
 
