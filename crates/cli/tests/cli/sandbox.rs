@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 /// Long enough for anything that happens at all.
@@ -101,11 +101,11 @@ impl Sandbox {
         self.start(command)
     }
 
-    /// The same, where no file can grow over so many KiB, as if the disk were full then.
+    /// The same, where no file can be written beyond so many KiB.
     pub(crate) fn run_with_files_of(&self, kib: usize) -> Running {
         let program = env!("CARGO_BIN_EXE_plimsoll");
         // In units of 512 bytes, as POSIX has it. What is over is refused instead of punished.
-        let script = format!("trap '' XFSZ && ulimit -f {} && exec {program} run", 2 * kib);
+        let script = format!("trap '' XFSZ && ulimit -S -f {} && exec {program} run", 2 * kib);
         let mut command = self.command(&[]);
         let environment: Vec<_> = command
             .get_envs()
@@ -115,6 +115,11 @@ impl Sandbox {
         command.args(["-c", &script]).env_clear().envs(environment);
         command.current_dir(self.path()).stdin(Stdio::null());
         self.start(command)
+    }
+
+    /// What Plimsoll keeps in SQLite.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path().join("state/journal.db")
     }
 
     fn start(&self, mut command: Command) -> Running {
@@ -190,6 +195,12 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Lets it write files up to so many bytes, or all.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
     }
 
     /// Whether it has ended.

@@ -13,7 +13,6 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::house::House;
@@ -47,8 +46,6 @@ struct Chaos {
     tallies: Vec<Tally>,
     versions: usize,
     kills: u64,
-    /// Nothing can be written, so nobody who ends is started again.
-    is_full: bool,
     /// An instance that stands still: one at a time, for with all of them nobody could answer.
     stopped: Option<Pid>,
     /// What was done, and what Plimsoll said to it, for who has to find out why.
@@ -70,7 +67,6 @@ impl Chaos {
             tallies: Vec::new(),
             versions: 1,
             kills: 0,
-            is_full: false,
             stopped: None,
             story: Vec::new(),
         };
@@ -157,9 +153,6 @@ impl Chaos {
 
     fn kill_an_instance(&mut self) -> String {
         self.wake();
-        if self.is_full {
-            return "nobody is killed on a full disk".to_owned();
-        }
         let Some(pid) = self.an_instance() else { return "nobody to kill".to_owned() };
         self.kills += 1;
         // It may have ended.
@@ -190,27 +183,15 @@ impl Chaos {
         self.wake();
         self.send_users_away();
         self.story.extend(self.house.running.said());
-        self.is_full = is_full;
         match is_full {
-            true => self.house.restart_with_files_of(48),
+            true => self.house.restart_on_a_full_disk(),
             false => self.house.restart_with(&[]),
         }
-        // It may be in the middle of a change-over: from the first answer on all are asked for. Without
-        // room for a line in the journal nobody is started, and if nobody is there nobody serves.
-        let serves = |service: &Value| {
+        // It may be in the middle of a change-over: from the first answer on all are asked for.
+        self.house.until("somebody who serves", |service| {
             let mut instances = service["instances"].as_array().unwrap().iter();
             instances.any(|it| it["standing"] == "healthy")
-        };
-        let is_stuck = |service: &Value| {
-            let mut waiting = service["run"]["waiting"].as_array().unwrap().iter();
-            waiting.any(|it| it["state"].as_str().unwrap().contains("journal cannot be used"))
-        };
-        let service = self.house.until("somebody who serves", |it| serves(it) || is_stuck(it));
-        if !serves(&service) {
-            self.is_full = false;
-            self.house.restart_with(&[]);
-            self.house.until("somebody who serves", serves);
-        }
+        });
         self.let_users_in();
         format!("restart, the disk full: {is_full}")
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use rustls::ClientConfig;
 use serde_json::Value;
 use testkit::tls::Authority;
@@ -113,10 +113,18 @@ impl House {
         assert_eq!(ended.code, None, "{ended:#?}");
     }
 
-    /// The same, where no file can grow over so many KiB.
-    pub(super) fn restart_with_files_of(&mut self, kib: usize) {
+    /// The same, where no more than the first KiB of a file can be written: the journal not at all.
+    pub(super) fn restart_without_writing(&mut self) {
         self.kill();
-        self.running = self.sandbox.run_with_files_of(kib);
+        self.running = self.sandbox.run_with_files_of(1);
+    }
+
+    /// The same, where no file grows over the size that the journal has: as on a full disk it can
+    /// be written only where it is the disk's no more.
+    pub(super) fn restart_on_a_full_disk(&mut self) {
+        self.kill();
+        let size = std::fs::metadata(self.sandbox.journal()).unwrap().len();
+        self.running = self.sandbox.run_with_files_of(size as usize / 1024);
     }
 
     fn kill(&mut self) {
@@ -157,6 +165,17 @@ impl House {
             }
         }
         release
+    }
+
+    /// Its only instance is killed, and another serves.
+    pub(super) fn loses_its_instance(&self) {
+        self.settled();
+        let [pid] = self.sandbox.instances()[..] else { panic!("there is one") };
+        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+        self.until("another one", |_| !self.sandbox.instances().contains(&pid));
+        self.settled();
+        assert_eq!(self.sandbox.instances().len(), 1);
+        assert!(self.running.get("/").ends_with("hello"));
     }
 
     /// Takes a changed file up.

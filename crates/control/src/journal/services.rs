@@ -1,0 +1,233 @@
+//! Which release of each service is meant to run, and each process that may be there.
+
+use std::collections::BTreeSet;
+
+use driver::{ProcessIdentity, Record};
+use model::{InstanceName, Recipe, ServiceName};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Journal, JournalError, recipe};
+use crate::runs::Release;
+
+/// What is known of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The release that is meant to run.
+    pub(crate) version: Option<String>,
+    /// Which deploy made it; not kept by earlier versions, as little as its recipe.
+    pub(crate) made_by: Option<i64>,
+    /// What it is made of.
+    pub(crate) recipe: Option<Recipe>,
+    /// The number of its next instance.
+    pub(crate) next_number: u64,
+    /// Names that this release was given in its environment.
+    pub(crate) given: BTreeSet<String>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { version: None, made_by: None, recipe: None, next_number: 1, given: BTreeSet::new() }
+    }
+}
+
+impl Journal {
+    /// What is known of `service`.
+    pub(crate) fn service(&self, service: &ServiceName) -> Result<Known, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare_cached(
+                "SELECT version, next_number, given, recipe, made_by FROM service WHERE name = ?1",
+            )?;
+            let found = query.query_row([service.as_str()], |row| {
+                let given: Option<String> = row.get(2)?;
+                Ok(Known {
+                    version: row.get(0)?,
+                    next_number: row.get::<_, i64>(1)? as u64,
+                    given: given.iter().flat_map(|it| it.lines()).map(str::to_owned).collect(),
+                    recipe: recipe::read(row, 3)?,
+                    made_by: row.get(4)?,
+                })
+            });
+            Ok(found.optional()?.unwrap_or_default())
+        })
+    }
+
+    /// All services of which anything is known.
+    pub(crate) fn services(&self) -> Result<Vec<ServiceName>, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare(
+                "SELECT name FROM service UNION SELECT service FROM instance ORDER BY 1",
+            )?;
+            let names = query.query_map([], |row| row.get::<_, String>(0))?;
+            names.map(|name| Ok(name?.into())).collect()
+        })
+    }
+
+    /// From now on this release is meant to run.
+    pub(crate) fn commit(
+        &self,
+        service: &ServiceName,
+        release: &Release,
+    ) -> Result<(), JournalError> {
+        let Release { id, version, recipe, given } = release;
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        let recipe = recipe::text(recipe);
+        self.write(|db| {
+            let both = db.unchecked_transaction()?;
+            both.execute(
+                "INSERT INTO service (name, version, next_number, given, recipe, made_by)
+                 VALUES (?1, ?2, 1, ?3, ?4, ?5)
+                 ON CONFLICT (name) DO UPDATE
+                 SET version = ?2, given = ?3, recipe = ?4, made_by = ?5",
+                params![service.as_str(), version, given.join("\n"), recipe, id],
+            )?;
+            both.execute(
+                "UPDATE deploy SET outcome = 'promoted', recipe = ?2 WHERE id = ?1",
+                params![id, recipe],
+            )?;
+            both.commit()
+        })?;
+        Ok(())
+    }
+
+    /// No instance of `service` gets a number below this any more.
+    pub(crate) fn count_from(&self, service: &ServiceName, next: u64) -> Result<(), JournalError> {
+        self.write(|db| {
+            db.execute(
+                "INSERT INTO service (name, version, next_number) VALUES (?1, NULL, ?2)
+                 ON CONFLICT (name) DO UPDATE SET next_number = max(next_number, ?2)",
+                params![service.as_str(), next as i64],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// This process may run from now on, of the release that the deploy `made_by` made.
+    pub(crate) fn remember(&self, record: &Record, made_by: i64) -> Result<(), JournalError> {
+        // Sealing waits for this to end, or comes first.
+        let mut open = self.open_one();
+        if open.is_sealed {
+            return Err(JournalError::Closed);
+        }
+        open.write(|db| {
+            db.prepare_cached(
+                "INSERT INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT (service, name) DO UPDATE
+                 SET version = ?3, port = ?4, log = ?5, log_start = ?6, run = ?7, pid = ?8,
+                     start_ticks = ?9, boot_id = ?10, made_by = ?11",
+            )?
+            .execute(params![
+                record.service.as_str(),
+                record.instance.as_str(),
+                record.version,
+                record.port,
+                record.log.to_string_lossy(),
+                record.log_start as i64,
+                record.run,
+                record.process.pid,
+                record.process.start_ticks as i64,
+                record.process.boot_id,
+                made_by,
+            ])
+        })?;
+        Ok(())
+    }
+
+    /// The process of this instance is gone. One that was started since under the same name has
+    /// another mark, and stays.
+    pub(crate) fn forget(&self, record: &Record) -> Result<(), JournalError> {
+        self.write(|db| {
+            db.execute(
+                "DELETE FROM instance WHERE service = ?1 AND name = ?2 AND run = ?3",
+                params![record.service.as_str(), record.instance.as_str(), record.run],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Every process of `service` that may run, with the deploy that made its release.
+    pub(crate) fn records(
+        &self,
+        service: &ServiceName,
+    ) -> Result<Vec<(Record, Option<i64>)>, JournalError> {
+        self.with(|db| {
+            let mut query =
+                db.prepare("SELECT * FROM instance WHERE service = ?1 ORDER BY name")?;
+            let row = |row: &Row<'_>| Ok((record(row)?, row.get(10)?));
+            query.query_map([service.as_str()], row)?.collect()
+        })
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let name: String = row.get(1)?;
+    Ok(Record {
+        service: row.get::<_, String>(0)?.into(),
+        instance: InstanceName::from(name),
+        version: row.get(2)?,
+        port: row.get(3)?,
+        log: row.get::<_, String>(4)?.into(),
+        log_start: row.get::<_, i64>(5)? as u64,
+        run: row.get(6)?,
+        process: ProcessIdentity {
+            pid: row.get(7)?,
+            start_ticks: row.get::<_, i64>(8)? as u64,
+            boot_id: row.get(9)?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::tests::{record, release};
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_there_after_a_restart() {
+        let room = tempfile::tempdir().unwrap();
+        let api = ServiceName::from("api");
+        let journal = Journal::open(room.path(), None).unwrap();
+        assert_eq!(journal.service(&api).unwrap(), Known::default());
+        journal.count_from(&api, 3).unwrap();
+        journal.count_from(&api, 2).unwrap();
+        let release = release("1.4.1");
+        journal.commit(&api, &release).unwrap();
+        journal.remember(&record("api-1", "a"), 6).unwrap();
+        journal.remember(&record("api-2", "b"), 7).unwrap();
+        let id =
+            journal.begin(&api, (Some("1.4.1"), "1.4.2"), "canary", "ops", UNIX_EPOCH).unwrap();
+        drop(journal);
+
+        let journal = Journal::open(room.path(), None).unwrap();
+        let known = Known {
+            version: Some(release.version),
+            made_by: Some(7),
+            recipe: Some(release.recipe),
+            next_number: 3,
+            given: release.given,
+        };
+        assert_eq!(journal.service(&api).unwrap(), known);
+        assert_eq!(journal.services().unwrap(), ["api".into()]);
+        let records = [(record("api-1", "a"), Some(6)), (record("api-2", "b"), Some(7))];
+        assert_eq!(journal.records(&api).unwrap(), records);
+        let open = journal.deploys(&api, 10).unwrap().remove(0);
+        assert_eq!((open.id, open.fresh.as_str(), open.ended_at), (id, "1.4.2", None));
+        journal.end(id, "promoted", "{}", UNIX_EPOCH + Duration::from_secs(9)).unwrap();
+        let ended = journal.deploys(&api, 10).unwrap().remove(0);
+        assert_eq!(ended.outcome.as_deref(), Some("promoted"));
+        assert_eq!(ended.ended_at, Some(UNIX_EPOCH + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_later_run_under_the_same_name_is_not_forgotten() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = Journal::open(room.path(), None).unwrap();
+        journal.remember(&record("api-1", "first"), 1).unwrap();
+        journal.remember(&record("api-1", "second"), 1).unwrap();
+        journal.forget(&record("api-1", "first")).unwrap();
+        assert_eq!(journal.records(&"api".into()).unwrap(), [(record("api-1", "second"), Some(1))]);
+        journal.forget(&record("api-1", "second")).unwrap();
+        assert_eq!(journal.records(&"api".into()).unwrap(), []);
+    }
+}
