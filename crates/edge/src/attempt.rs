@@ -316,7 +316,7 @@ impl Attempt<'_> {
 
     /// The exchange may last, from now on.
     pub(crate) fn lasts(&self, kind: ExchangeKind) -> Lasting {
-        Lasting::begin(&self.claim.member, kind, self.worker.wheel.now())
+        Lasting::begin(&self.claim.member.lasting, kind, self.worker.wheel.now())
     }
 
     /// The answer's body, and what is left of the request's. A stream of events ends when it is

@@ -1,9 +1,11 @@
-//! Exchanges that last, as one worker knows them: uploads, event streams and tunnels.
+//! What lasts, as one worker knows it: uploads, event streams and tunnels on an instance, and
+//! clients' connections over HTTP/2.
 //!
 //! An instance that is to go waits for its requests and uploads, but a stream or a tunnel need not
-//! ever end. So these are called to leave, one after another over the time that they have, for
-//! their clients all come back. A call is heard by the exchange itself, which knows where it can
-//! stop: an event stream between two events, a WebSocket between two frames.
+//! ever end; nor does a connection when the edge itself is to go. So these are called to leave, one
+//! after another over the time that they have, for their clients all come back. Who is called knows
+//! where it can stop: an event stream between two events, a WebSocket between two frames, a
+//! connection with a GOAWAY, after which its streams end as they will.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,7 +23,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// The last is called when so much of the time is over, so that it can leave in peace.
 const LAST_CALL: f64 = 0.8;
 
-/// The exchanges of one instance that last.
+/// What lasts on one instance, or in one worker.
 #[derive(Default)]
 pub(crate) struct Register {
     places: RefCell<slab::Slab<Place>>,
@@ -116,26 +118,31 @@ impl Register {
     }
 }
 
-/// An exchange that lasts, as long as it does.
+/// What lasts, as long as it does.
 pub(crate) struct Lasting {
-    member: Rc<Member>,
+    register: Rc<Register>,
     key: usize,
 }
 
 impl Lasting {
     /// An exchange of this kind begins at `now`.
-    pub(crate) fn begin(member: &Rc<Member>, kind: ExchangeKind, now: Duration) -> Self {
-        Self { key: member.lasting.enter(kind, now), member: member.clone() }
+    pub(crate) fn begin(register: &Rc<Register>, kind: ExchangeKind, now: Duration) -> Self {
+        Self { key: register.enter(kind, now), register: register.clone() }
+    }
+
+    /// A client's connection begins at `now`, which leaves as a tunnel does.
+    pub(crate) fn connection(register: &Rc<Register>, now: Duration) -> Self {
+        Self::begin(register, ExchangeKind::Tunnel, now)
     }
 
     /// What it is.
     pub(crate) fn kind(&self) -> ExchangeKind {
-        self.member.lasting.places.borrow()[self.key].kind
+        self.register.places.borrow()[self.key].kind
     }
 
     /// Ready once it is to leave.
     pub(crate) fn poll_called(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut places = self.member.lasting.places.borrow_mut();
+        let mut places = self.register.places.borrow_mut();
         let place = &mut places[self.key];
         if place.is_called {
             return Poll::Ready(());
@@ -149,7 +156,7 @@ impl Lasting {
 
 impl Drop for Lasting {
     fn drop(&mut self) {
-        self.member.lasting.places.borrow_mut().remove(self.key);
+        self.register.places.borrow_mut().remove(self.key);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) struct Member {
     /// When each claim that is open began, in the time of the worker's wheel.
     open: RefCell<slab::Slab<Duration>>,
     /// Those of them that may last.
-    pub(crate) lasting: Register,
+    pub(crate) lasting: Rc<Register>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Option<SendRequest<Bytes>>>,
     pool: Pool,
@@ -55,7 +56,7 @@ impl Member {
             live,
             smoothed: Cell::default(),
             open: RefCell::default(),
-            lasting: Register::default(),
+            lasting: Rc::default(),
             idle: RefCell::default(),
             shared: RefCell::default(),
             pool,

@@ -16,6 +16,7 @@ use wire::buffer::Pool;
 
 use crate::accept;
 use crate::claim::Ledger;
+use crate::lasting::Register;
 use crate::live::Live;
 use crate::member::Member;
 use crate::open;
@@ -124,6 +125,8 @@ pub(crate) struct Worker {
     /// Told of what is published.
     pub(crate) news: Notify,
     members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
+    /// Clients' connections that end only when they are told to.
+    pub(crate) connections: Rc<Register>,
     /// Instances that are to go.
     departing: RefCell<Vec<Weak<Member>>>,
     log: RefCell<Option<LogWriter>>,
@@ -152,6 +155,7 @@ impl Worker {
             current: RefCell::new(None),
             news: Notify::new(),
             members: RefCell::default(),
+            connections: Rc::default(),
             departing: RefCell::default(),
             log: RefCell::new(log),
             is_draining: Cell::new(false),
@@ -240,8 +244,10 @@ impl Worker {
     fn drain(&self, limit: Duration) {
         self.is_draining.set(true);
         self.lot.clear();
+        let (now, drain) = (self.wheel.now(), Drain::all(limit));
+        self.connections.depart(now, drain, true);
         for member in self.members.borrow().values().filter_map(Weak::upgrade) {
-            member.lasting.depart(self.wheel.now(), Drain::all(limit), true);
+            member.lasting.depart(now, drain, true);
             self.departing.borrow_mut().push(Rc::downgrade(&member));
         }
         self.wheel.wake_all();
@@ -249,10 +255,8 @@ impl Worker {
 
     /// Lets those leave whose turn it is.
     fn call(&self) {
-        if self.departing.borrow().is_empty() {
-            return;
-        }
         let now = self.wheel.now();
+        self.connections.call(now, true);
         let is_going = |member: &Weak<Member>| member.upgrade().is_some_and(|it| it.call(now));
         self.departing.borrow_mut().retain(is_going);
     }

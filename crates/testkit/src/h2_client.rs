@@ -171,6 +171,11 @@ impl H2Client {
         self.runtime.block_on(what).expect("it comes in time")
     }
 
+    /// Whether the connection has ended.
+    pub fn has_ended(&self) -> bool {
+        self.connection.is_finished()
+    }
+
     /// Why the connection ends; `None` where that is in peace. Waits for it.
     ///
     /// # Panics

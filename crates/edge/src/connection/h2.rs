@@ -22,6 +22,7 @@ use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
 use crate::identity::Peer;
+use crate::lasting::Lasting;
 use crate::refusal::Refusal;
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
@@ -65,10 +66,14 @@ async fn accept_streams(
     shared: &Rc<Shared>,
     alarm: &Alarm,
 ) {
+    // One that comes while the edge stops goes at once, and others in their turn.
+    let is_late = door.worker.is_draining();
+    let lasting = Lasting::connection(&door.worker.connections, door.worker.wheel.now());
     let mut is_closing = false;
     alarm.set(door.plan.listener.timeouts.idle);
     poll_fn(|cx| {
-        if !is_closing && door.is_closing() {
+        let is_called = is_late || lasting.poll_called(cx).is_ready();
+        if !is_closing && (door.is_closed || is_called) {
             is_closing = true;
             connection.graceful_shutdown();
         }
