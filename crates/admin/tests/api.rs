@@ -254,6 +254,27 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
     }
 }
 
+/// Notes the answer's status, and sees to it that its body is what `operation` is described to say
+/// then.
+fn note(operation: Operation, answer: &str, seen: &mut BTreeSet<u16>) {
+    let (status, body) = (status_of(answer), answer.split_once("\r\n\r\n").unwrap().1);
+    let mut description = admin::describe();
+    let method = operation.method().as_str().to_ascii_lowercase();
+    let response = &description["paths"][operation.path()][method]["responses"][status.to_string()];
+    for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+        assert!(answer.contains(&format!("content-type: {media_type}")), "{answer}");
+        if media_type.ends_with("json") {
+            let mut schema = content["schema"].clone();
+            schema["components"] = description["components"].take();
+            let said = serde_json::from_str(body).unwrap();
+            let wrong = jsonschema::validate(&schema, &said);
+            assert!(wrong.is_ok(), "{}: {wrong:?}: {body}", operation.id());
+            break;
+        }
+    }
+    seen.insert(status);
+}
+
 /// What `operation` answers in each of its cases.
 async fn statuses(operation: Operation) -> BTreeSet<u16> {
     let line = format!("{} {} HTTP/1.1\r\n", operation.method(), concrete(operation));
@@ -268,20 +289,21 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     for backend in backends {
         let (_server, address) = serve_tcp(Guard::SameOrigin, backend).await;
         let answer = send(address, &format!("{line}host: localhost{json}"), &body).await;
-        seen.insert(status_of(&answer));
+        note(operation, &answer, &mut seen);
     }
     let (_server, address) = serve_tcp(Guard::SameOrigin, Scripted::default()).await;
-    seen.insert(status_of(&send(address, &format!("{line}host: evil.test{json}"), &body).await));
+    let answer = send(address, &format!("{line}host: evil.test{json}"), &body).await;
+    note(operation, &answer, &mut seen);
     let large = format!("\"{}\"", "x".repeat(300 << 10));
     for body in ["", "{", "{\"method\": 1}", large.as_str()] {
         let answer = send(address, &format!("{line}host: localhost{json}"), body).await;
-        seen.insert(status_of(&answer));
+        note(operation, &answer, &mut seen);
     }
     let token = Token::new("s3cret".to_owned()).unwrap();
     let (_server, address) = serve_tcp(Guard::Token(token), Scripted::default()).await;
     let answer = send(address, &format!("{line}host: evil.test{json}"), &body).await;
     assert!(answer.to_ascii_lowercase().contains("www-authenticate: bearer"));
-    seen.insert(status_of(&answer));
+    note(operation, &answer, &mut seen);
     let shown = format!("{line}host: evil.test{json}\r\nauthorization: Bearer s3cret");
     assert_eq!(status_of(&send(address, &shown, &body).await), 200);
     seen

@@ -133,7 +133,11 @@ fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService>
     local.services[*place].clone()
 }
 
-/// Waits until the service has an instance that may serve and was not `tried`.
+/// How long it may take on a busy machine until an instance that ended is served no more.
+const LOSS_SEEN_WITHIN: Duration = Duration::from_millis(500);
+
+/// Waits until the service has an instance that may serve and was not `tried`: until `deadline` while
+/// it has none at all, and otherwise until it would be known that those who were tried are gone.
 async fn wait_for_instance(
     worker: &Rc<Worker>,
     service: &Rc<LocalService>,
@@ -147,6 +151,7 @@ async fn wait_for_instance(
         return Err(Fault::QueueFull);
     };
     let alarm = worker.wheel.alarm();
+    let seen_by = worker.wheel.now() + LOSS_SEEN_WITHIN;
     while worker.wheel.now() < deadline {
         // One comes with what is published next, or because its checks pass again.
         let mut news = std::pin::pin!(worker.news.notified());
@@ -159,8 +164,13 @@ async fn wait_for_instance(
         }
         let newest = worker.newest(service);
         let is_new = |member: &Rc<Member>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
-        if newest.members.iter().any(|member| member.live.is_eligible() && is_new(member)) {
+        let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
+        let is_absent = eligible.peek().is_none();
+        if eligible.any(is_new) {
             return Ok(newest);
+        }
+        if !is_absent && worker.wheel.now() > seen_by {
+            return Err(Fault::NoInstance);
         }
     }
     shard.queue_timeouts.add(1);

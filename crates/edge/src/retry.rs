@@ -65,7 +65,7 @@ impl<'a> Retries<'a> {
         let granted = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()
-            && self.has_another(&claim.member)
+            && self.has_another(&claim.member, false)
             && self.withdraw();
         self.granted.set(granted);
         granted
@@ -81,8 +81,10 @@ impl<'a> Retries<'a> {
         }
         let Some(condition) = failed.condition else { return false };
         let on = &self.service.service.retry.on;
+        // An instance that ended breaks its connections before anybody can say that it did.
+        let may_be_lost = matches!(condition, RetryCondition::Connect | RetryCondition::Reset);
         let follows = self.granted.take()
-            || on.contains(&condition) && self.has_another(member) && self.withdraw();
+            || on.contains(&condition) && self.has_another(member, may_be_lost) && self.withdraw();
         if follows {
             self.tried.borrow_mut().push(member.clone());
             self.wants_fresh.set(false);
@@ -101,8 +103,8 @@ impl<'a> Retries<'a> {
 
     /// Whether an attempt is left, and an instance other than `member` that was not tried. One that
     /// came after the request did counts too: by now it may have taken the others' place. So does one
-    /// that is to come, where Plimsoll runs the instances and nobody is up.
-    fn has_another(&self, member: &Rc<Member>) -> bool {
+    /// that is to come, where Plimsoll runs the instances and nobody is up, or soon may not be.
+    fn has_another(&self, member: &Rc<Member>, may_be_lost: bool) -> bool {
         let tried = self.tried.borrow();
         let attempts = tried.len() as u32 + 1;
         let is_new = |other: &Rc<Member>| {
@@ -113,9 +115,10 @@ impl<'a> Retries<'a> {
         }
         let newest = self.worker.newest(self.service);
         let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
+        let is_run = newest.service.run.is_some();
         match eligible.peek() {
-            None => newest.service.run.is_some(),
-            Some(_) => eligible.any(is_new),
+            None => is_run,
+            Some(_) => eligible.any(is_new) || is_run && may_be_lost,
         }
     }
 

@@ -201,6 +201,32 @@ fn a_request_that_failed_waits_for_the_release_that_is_to_come() {
 }
 
 #[test]
+fn a_request_whose_only_instance_ends_waits_for_the_next() {
+    let old = Origin::start(|_| vec![Step::Wait(testkit::DEADLINE)]);
+    let new = Origin::polite("new");
+    let mut edge =
+        TestEdge::with(&[old.address()], |wanted| wanted.service.run = Some(run_by_us()));
+    let mut client = RawClient::connect(edge.address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request waits for its answer", || old.journal().len() == 1);
+    old.close_connections();
+    // A moment later it is known that it ended.
+    edge.retarget(&[new.address()]);
+    assert_eq!(client.answer().text(), "new");
+}
+
+#[test]
+fn a_request_whose_only_instance_breaks_connections_and_stays_is_not_kept_waiting_for_long() {
+    let origin = Origin::start(|_| vec![Step::Close]);
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.service.run = Some(run_by_us());
+        wanted.service.queue.timeout = 10 * testkit::DEADLINE;
+    });
+    assert_eq!(RawClient::connect(edge.address()).get("/").status, 502);
+    assert_eq!(origin.journal().len(), 1, "it is not asked twice");
+}
+
+#[test]
 fn a_sticky_client_stays_and_moves_once_when_its_instance_goes() {
     let (one, two) = (Origin::polite("one"), Origin::polite("two"));
     let mut edge = TestEdge::with(&[one.address(), two.address()], |wanted| {

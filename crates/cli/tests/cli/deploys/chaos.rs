@@ -2,7 +2,10 @@
 //! kills of Plimsoll itself, reloads, a full disk. In the end intent and reality agree, nothing is
 //! left over, and no request failed but those whose instance was killed in the middle of an answer.
 //!
-//! While Plimsoll itself is dead nobody asks. `CHAOS_SEED=3 CHAOS_ACTS=60` replays one run.
+//! While Plimsoll itself is dead nobody asks. A request gets three attempts: two kills may both meet it,
+//! when the one that it waited for after the first is killed at once.
+//!
+//! `CHAOS_SEED=3 CHAOS_ACTS=60` replays one run.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -56,6 +59,7 @@ impl Chaos {
     fn new(seed: u64) -> Self {
         let house = House::new(&format!(
             "replicas = {REPLICAS}\ntimeouts = {{ first_byte = \"1s\" }}\n\
+             retry = {{ attempts = 3 }}\n\
              deploy = {{ bake = \"300ms\", ready_timeout = \"2s\" }}\n"
         ));
         let runtime = Runtime::new().unwrap();
@@ -173,7 +177,7 @@ impl Chaos {
         if let Some(pid) = self.stopped.take() {
             // It may have ended.
             let _ = kill_process(pid, Signal::CONT);
-            // A request gets two attempts: none may meet one who stands still twice.
+            // So that no request meets one who stands still twice: its attempts are few.
             std::thread::sleep(FIRST_BYTE + Duration::from_millis(200));
         }
     }

@@ -1,6 +1,8 @@
 //! A running `plimsoll` with a service of instances that are this test program, and what can be
 //! done to it.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,10 +11,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::ClientConfig;
 use serde_json::Value;
+use testkit::RawClient;
 use testkit::tls::Authority;
 
 use super::instance;
 use crate::sandbox::{Ended, Running, Sandbox};
+
+const ACCESS_LOG: &str = "access.log";
 
 /// Longer than anything takes that is waited for.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -124,6 +129,12 @@ impl House {
     pub(super) fn restart_on_a_full_disk(&mut self) {
         self.kill();
         let size = std::fs::metadata(self.sandbox.journal()).unwrap().len();
+        // What is lost of the access log cannot say why a request failed: it begins anew.
+        let log = self.sandbox.path().join(ACCESS_LOG);
+        let mut before = File::options();
+        let before = before.create(true).append(true).open(log.with_extension("before"));
+        before.unwrap().write_all(&std::fs::read(&log).unwrap()).unwrap();
+        std::fs::remove_file(log).unwrap();
         self.running = self.sandbox.run_with_files_of(size as usize / 1024);
     }
 
@@ -136,8 +147,9 @@ impl House {
 
     /// What the access log says of requests that failed.
     pub(super) fn failures(&self) -> String {
-        let log = std::fs::read_to_string(self.sandbox.path().join("access.log"));
-        let log = log.unwrap_or_default();
+        let log = self.sandbox.path().join(ACCESS_LOG);
+        let logs = [log.with_extension("before"), log];
+        let log: String = logs.iter().filter_map(|log| std::fs::read_to_string(log).ok()).collect();
         let is_failure = |line: &&str| line.contains(" status=5");
         log.lines().filter(is_failure).collect::<Vec<_>>().join("\n")
     }
@@ -176,6 +188,13 @@ impl House {
         self.settled();
         assert_eq!(self.sandbox.instances().len(), 1);
         assert!(self.running.get("/").ends_with("hello"));
+    }
+
+    /// What the instance that answers was given.
+    pub(super) fn mark(&self) -> String {
+        let answer = RawClient::connect(self.running.address).get("/");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.field("x-mark").unwrap().to_owned()
     }
 
     /// Takes a changed file up.

@@ -31,6 +31,9 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 pub(super) const MARK: &str = "MARK";
 /// Where an instance writes the id of each request that it begins to work on.
 const JOURNAL: &str = "JOURNAL";
+/// Where the release `robbed` writes the port that it would take, and what is there once it is gone.
+pub(super) const WANTED: &str = "wanted";
+pub(super) const ROBBED: &str = "robbed";
 /// How long a good release works on a request.
 const WORK: Duration = Duration::from_millis(5);
 /// How far apart events are.
@@ -100,6 +103,12 @@ impl Server {
             });
         }
         let port: u16 = variable("PORT").parse().unwrap();
+        if self.is("robbed") && !Path::new(ROBBED).exists() {
+            std::fs::write(WANTED, port.to_string()).unwrap();
+            while !Path::new(ROBBED).exists() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         let mut asked_to_stop = signal(SignalKind::terminate()).unwrap();
         let (mut connections, stopping) = (JoinSet::new(), Arc::new(Notify::new()));

@@ -2,11 +2,13 @@
 //! and everything at once in any order.
 
 mod account;
+mod api;
 mod bad;
 mod chaos;
 mod clients;
 mod crashes;
 mod house;
 mod instance;
+mod launch;
 mod matrix;
 mod recipe;

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
 use testkit::RawClient;
 
 use super::house::House;
@@ -12,30 +11,13 @@ const SECOND: &str = "MARK = \"second\"";
 const WAITS: &str =
     "! service api: its new command or environment is taken up only by the next deploy";
 
-/// What the instance that answers was given.
-fn mark(house: &House) -> String {
-    let answer = RawClient::connect(house.running.address).get("/");
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.field("x-mark").unwrap().to_owned()
-}
-
-/// Kills the only instance, and waits until it is there again.
-fn kill_instance(house: &House) {
-    let [pid] = house.sandbox.instances()[..] else { panic!("there is one") };
-    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
-    house.until("it is started again", |service| {
-        let again = house.sandbox.instances();
-        again.len() == 1 && again[0] != pid && service["instances"][0]["standing"] == "healthy"
-    });
-}
-
 #[test]
 fn a_release_is_started_again_as_it_was_deployed_and_comes_back_so() {
     let mut house = House::new("restart = { backoff = \"50ms\" }\n");
-    assert_eq!(mark(&house), "first");
+    assert_eq!(house.mark(), "first");
     assert!(house.change(FIRST, SECOND).contains(WAITS));
-    kill_instance(&house);
-    assert_eq!(mark(&house), "first", "it is the same release");
+    house.loses_its_instance();
+    assert_eq!(house.mark(), "first", "it is the same release");
 
     let (address, is_over) = (house.running.address, AtomicBool::new(false));
     let deploy = std::thread::scope(|scope| {
@@ -50,21 +32,21 @@ fn a_release_is_started_again_as_it_was_deployed_and_comes_back_so() {
         deploy
     });
     assert_eq!(deploy.1["outcome"], "rolled-back", "{:#}", deploy.1);
-    assert_eq!(mark(&house), "first", "it came back as it was");
+    assert_eq!(house.mark(), "first", "it came back as it was");
 
     house.restart_with(&[]);
-    kill_instance(&house);
-    assert_eq!(mark(&house), "first", "the journal knows");
+    house.loses_its_instance();
+    assert_eq!(house.mark(), "first", "the journal knows");
 
     house.promoted(&["2", "--bake", "0s"]);
-    assert_eq!(mark(&house), "second", "the deploy took the file up");
+    assert_eq!(house.mark(), "second", "the deploy took the file up");
     assert!(!house.change(SECOND, SECOND).contains(WAITS));
     let rollback = ["rollback", "api", "--bake", "0s"];
     house.done(&rollback);
-    assert_eq!((house.settled().as_str(), mark(&house).as_str()), ("1", "first"));
+    assert_eq!((house.settled().as_str(), house.mark().as_str()), ("1", "first"));
     // The same version by what the file has now.
     house.promoted(&["1", "--bake", "0s"]);
-    assert_eq!(mark(&house), "second");
+    assert_eq!(house.mark(), "second");
 
     // Cut short, a deploy of the same version is told from the release that runs.
     house.change(SECOND, FIRST);
@@ -72,7 +54,7 @@ fn a_release_is_started_again_as_it_was_deployed_and_comes_back_so() {
     house.until("both serve", |service| service["instances"].as_array().unwrap().len() == 2);
     house.restart_with(&[]);
     house.until("one is left", |_| house.sandbox.instances().len() == 1);
-    assert_eq!((house.settled().as_str(), mark(&house).as_str()), ("1", "second"));
+    assert_eq!((house.settled().as_str(), house.mark().as_str()), ("1", "second"));
 }
 
 #[test]
@@ -81,7 +63,7 @@ fn a_secret_that_is_new_in_the_file_is_not_taken_from_a_release_that_inherits_it
     let mut house = House::new("restart = { backoff = \"50ms\" }\n");
     let before = given(&house, "PATH");
     house.change("restart =", "secrets = [\"PATH\"]\nrestart =");
-    kill_instance(&house);
+    house.loses_its_instance();
     assert_eq!(given(&house, "PATH"), before);
 }
 

@@ -1,10 +1,12 @@
 //! `plimsoll deploy` and the words on a running deploy: releases under load, by the count of a
 //! client that never tries again by itself.
 
-use std::io::{BufRead, BufReader};
+mod logs;
+mod outliving;
+mod preflight;
+mod terminal;
+
 use std::num::NonZeroU32;
-use std::process::Stdio;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -205,57 +207,6 @@ fn a_release_that_does_not_come_up_is_never_asked_and_its_last_words_are_told() 
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
-    let sandbox = sandbox("");
-    let _running = begin(&sandbox);
-    say_more(&sandbox, SECRETS);
-    let refused = sandbox.plimsoll(&["deploy", "api", "2"]);
-    assert_eq!(refused.code, Some(3), "{refused:#?}");
-    for part in
-        ["`SMS_ACCESS` is not set", "sms_access", "`SMS_KEY` is not set", "nothing was touched"]
-    {
-        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
-    }
-    assert_eq!(run(&sandbox)["run"]["release"], "1");
-    let unknown = sandbox.plimsoll(&["deploy", "apy", "2"]);
-    assert_eq!(unknown.code, Some(3));
-    assert!(unknown.stderr.contains("did you mean `api`?"), "{}", unknown.stderr);
-    let none = sandbox.plimsoll(&["rollback", "api"]);
-    assert_eq!(none.code, Some(3));
-    assert!(none.stderr.contains("no release before"), "{}", none.stderr);
-    let idle = sandbox.plimsoll(&["abort", "api"]);
-    assert_eq!(idle.code, Some(3));
-    assert!(idle.stderr.contains("no deploy of `api` is running"), "{}", idle.stderr);
-}
-
-/// What stands in the way of a deploy where nobody sets these variables.
-const SECRETS: &str = "env = { sms_access = \"x\" }\nsecrets = [\"SMS_ACCESS\", \"SMS_KEY\"]\n";
-
-/// Says more of the service, and takes that up.
-fn say_more(sandbox: &Sandbox, more: &str) {
-    let file = sandbox.path().join("plimsoll.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}{more}")).unwrap();
-    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
-}
-
-#[test]
-fn a_first_release_is_looked_at_as_every_other() {
-    let sandbox = sandbox(SECRETS);
-    let _running = sandbox.run();
-    let refused = sandbox.plimsoll(&["deploy", "api", "1"]);
-    assert_eq!(refused.code, Some(3), "{refused:#?}");
-    let history = sandbox.plimsoll(&["history", "api"]);
-    assert_eq!(history.stdout, "api was never deployed\n", "nothing was begun");
-    assert_eq!(sandbox.instances(), [0; 0]);
-    let file = sandbox.path().join("plimsoll.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace(SECRETS, "");
-    std::fs::write(&file, text).unwrap();
-    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
-    is_begun(&sandbox);
-}
-
-#[test]
 fn an_instance_that_a_deploy_has_retired_is_not_enabled_by_hand() {
     let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"1h\" }\n");
     let _running = begin(&sandbox);
@@ -268,25 +219,6 @@ fn an_instance_that_a_deploy_has_retired_is_not_enabled_by_hand() {
     let instances = service["instances"].as_array().unwrap();
     let retired = instances.iter().find(|it| it["name"] == "api-1").unwrap();
     assert_eq!(retired["standing"], "drained", "{service:#}");
-}
-
-#[test]
-fn what_the_running_release_was_given_is_not_lost_unseen() {
-    let sandbox = sandbox("env = { DB_URL = \"x\", OLD = \"x\" }\ndeploy = { bake = \"0s\" }\n");
-    let _running = begin(&sandbox);
-    let file = sandbox.path().join("plimsoll.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let changed = "env = { DB_URI = \"x\" }";
-    std::fs::write(&file, text.replace("env = { DB_URL = \"x\", OLD = \"x\" }", changed)).unwrap();
-    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
-    let refused = sandbox.plimsoll(&["deploy", "api", "2"]);
-    assert_eq!(refused.code, Some(3), "{refused:#?}");
-    for part in ["was given `DB_URL`, and the new one is not; there is `DB_URI`", "`OLD`"] {
-        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
-    }
-    let meant = ["2", "--without", "DB_URL", "--without", "OLD"];
-    assert_eq!(deploy(&sandbox, &meant).0, Some(0));
-    assert_eq!(deploy(&sandbox, &["3"]).0, Some(0), "the next is compared with that");
 }
 
 #[test]
@@ -318,137 +250,6 @@ fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
         history["deploys"].as_array().unwrap().iter().map(|it| it["outcome"].clone()).collect();
     assert_eq!(outcomes, ["promoted", "rolled-back", "promoted"]);
     assert_eq!(history["deploys"][1]["receipt"]["reason"], "aborted by hand");
-}
-
-#[test]
-fn instances_outlive_a_kill_and_are_taken_over() {
-    let sandbox = sandbox("replicas = 2\n");
-    let mut running = begin(&sandbox);
-    let before = sandbox.instances();
-    assert_eq!(before.len(), 2);
-    running.signal(Signal::KILL);
-    running.wait();
-    assert_eq!(sandbox.instances(), before, "they serve on");
-    let mut running = sandbox.run();
-    until(&sandbox, "both", |service| service["instances"].as_array().unwrap().len() == 2);
-    assert_eq!(sandbox.instances(), before);
-    assert!(running.get("/").contains("hello from api-"));
-    running.signal(Signal::TERM);
-    assert_eq!(running.wait(), Some(0));
-    assert_eq!(sandbox.instances(), [0; 0]);
-}
-
-#[test]
-fn a_deploy_that_is_cut_short_by_a_kill_ends_in_the_old_release() {
-    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"1h\" }\n");
-    let mut running = begin(&sandbox);
-    assert_eq!(sandbox.plimsoll(&["deploy", "api", "2", "--no-wait"]).code, Some(0));
-    until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
-    assert_eq!(sandbox.instances().len(), 4);
-    running.signal(Signal::KILL);
-    running.wait();
-    let mut running = sandbox.run();
-    let service = until(&sandbox, "the old release alone", |service| {
-        let is_quiet = service["run"]["waiting"].as_array().unwrap().is_empty();
-        service["instances"].as_array().unwrap().len() == 2 && is_quiet
-    });
-    assert!(service["instances"].as_array().unwrap().iter().all(|it| it["release"] == "1"));
-    assert_eq!(sandbox.instances().len(), 2);
-    let history = sandbox.plimsoll(&["history", "api"]);
-    assert!(history.stdout.contains("1 -> 2  interrupted"), "{}", history.stdout);
-    running.signal(Signal::TERM);
-    assert_eq!(running.wait(), Some(0));
-    assert_eq!(sandbox.instances(), [0; 0]);
-}
-
-#[test]
-fn an_instance_that_dies_is_started_again() {
-    let sandbox = sandbox("replicas = 2\n");
-    let _running = begin(&sandbox);
-    let before = sandbox.instances();
-    let pid = rustix::process::Pid::from_raw(before[0] as i32).unwrap();
-    rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    let is_whole = |service: &Value| {
-        let now = sandbox.instances();
-        now.len() == 2 && now != before && service["instances"].as_array().unwrap().len() == 2
-    };
-    until(&sandbox, "its successor", is_whole);
-}
-
-#[test]
-fn instances_can_be_left_running() {
-    let sandbox = sandbox("replicas = 1\n");
-    let mut running = sandbox.run_with(&["--leave"]);
-    is_begun(&sandbox);
-    let before = sandbox.instances();
-    running.signal(Signal::TERM);
-    assert_eq!(running.wait(), Some(0));
-    assert_eq!(sandbox.instances(), before);
-    let mut running = sandbox.run();
-    until(&sandbox, "the instance", |service| service["instances"].as_array().unwrap().len() == 1);
-    assert_eq!(sandbox.instances(), before);
-    running.signal(Signal::TERM);
-    running.wait();
-    assert_eq!(sandbox.instances(), [0; 0]);
-}
-
-#[test]
-fn logs_are_told_with_who_wrote_them() {
-    let sandbox = sandbox("replicas = 2\n");
-    let _running = begin(&sandbox);
-    let logs = sandbox.plimsoll(&["logs", "api"]);
-    assert_eq!(logs.code, Some(0), "{logs:#?}");
-    for part in ["api-1 | api-1 of 1 serves on port", "api-2 | api-2 of 1 serves on port"] {
-        assert!(logs.stdout.contains(part), "{}", logs.stdout);
-    }
-    let json = sandbox.plimsoll(&["logs", "api", "api-1", "--json"]).stdout;
-    let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
-    assert_eq!(line["instance"], "api-1");
-    assert!(line["text"].as_str().unwrap().starts_with("api-1 of 1 serves on port"), "{line}");
-    let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
-    assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
-    let none = sandbox.plimsoll(&["logs", "api", "api-9"]);
-    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
-
-    // Those that are gone are told of when they are asked for, and the last ten of them are kept.
-    let deploy = |version: &str| {
-        let ended = sandbox.plimsoll(&["deploy", "api", version, "--bake", "0s"]);
-        assert_eq!(ended.code, Some(0), "{ended:#?}");
-    };
-    deploy("2");
-    let of = |arguments: &[&str]| sandbox.plimsoll(&[&["logs", "api"], arguments].concat()).stdout;
-    let says = |text: &str, parts: [&str; 2]| parts.map(|part| text.contains(part));
-    assert_eq!(says(&of(&[]), ["api-1 of 1", "api-3 of 2"]), [false, true]);
-    assert_eq!(says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]), [true, true]);
-    assert_eq!(says(&of(&["api-1"]), ["api-1 of 1", "api-3 of 2"]), [true, false]);
-    for version in ["3", "4", "5", "6", "7"] {
-        deploy(version);
-    }
-    let swept = || says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]) == [false, true];
-    testkit::eventually("the oldest are removed", swept);
-}
-
-#[test]
-fn logs_that_are_followed_have_all_that_a_new_instance_says() {
-    let sandbox = sandbox("replicas = 1\n");
-    let _running = begin(&sandbox);
-    let mut following =
-        sandbox.command(&["logs", "api", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
-    let said = BufReader::new(following.stdout.take().unwrap()).lines();
-    let (tell, lines) = mpsc::channel();
-    std::thread::spawn(move || said.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-    let says = |part: &str| {
-        let next = || lines.recv_timeout(testkit::DEADLINE).ok();
-        std::iter::from_fn(next).any(|line| line.contains(part))
-    };
-    assert!(says("api-1 | api-1 of 1 serves on port"));
-    let ended = sandbox.plimsoll(&["deploy", "api", "many", "--bake", "0s"]);
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    for part in ["line 1 of 100", "line 100 of 100", "api-2 of many serves on port"] {
-        assert!(says(part), "{part}");
-    }
-    following.kill().unwrap();
-    following.wait().unwrap();
 }
 
 #[test]
@@ -538,48 +339,6 @@ fn a_reload_changes_how_many_run_and_takes_a_service_out() {
     }
 }
 
-/// `KILLS=30 cargo test -p plimsoll --test cli a_kill_at_any_moment` is the long form, whose results
-/// stand in docs/reliability.md.
-#[test]
-fn a_kill_at_any_moment_ends_in_the_old_release_or_the_new_one() {
-    let kills = std::env::var("KILLS").map_or(4, |kills| kills.parse().unwrap());
-    let mut chance = fastrand::Rng::with_seed(11);
-    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"300ms\" }\n");
-    let mut running = begin(&sandbox);
-    let mut ends = [0, 0];
-    for round in 0..kills {
-        let before = run(&sandbox)["run"]["release"].as_str().unwrap().to_owned();
-        let version = format!("r{round}");
-        let strategy = ["rolling", "blue-green", "canary", "replace"][chance.usize(0..4)];
-        let mut deploy = vec!["deploy", "api", &version, "--no-wait", "--strategy", strategy];
-        if strategy == "canary" {
-            deploy.extend(["--steps", "50% 200ms"]);
-        }
-        assert_eq!(sandbox.plimsoll(&deploy).code, Some(0));
-        std::thread::sleep(Duration::from_millis(chance.u64(0..900)));
-        running.signal(Signal::KILL);
-        running.wait();
-        running = sandbox.run();
-        let service = until(&sandbox, "one release alone", |service| {
-            let release = &service["run"]["release"];
-            let instances = service["instances"].as_array().unwrap();
-            instances.len() == 2
-                && instances.iter().all(|instance| instance["release"] == *release)
-                && service["run"]["waiting"].as_array().unwrap().is_empty()
-        });
-        let release = service["run"]["release"].as_str().unwrap();
-        assert!(release == before || release == version, "{strategy}: {release}");
-        ends[usize::from(release == version)] += 1;
-        assert_eq!(sandbox.instances().len(), 2, "{strategy}: no orphan");
-        assert!(running.get("/").contains(&format!(" of {release}\n")), "{strategy}");
-    }
-    println!("ended in the old release, in the new one: {ends:?}");
-    running.signal(Signal::TERM);
-    assert_eq!(running.wait(), Some(0));
-    assert_eq!(sandbox.instances(), [0; 0]);
-}
-
-/// `DEPLOYS=40 cargo test -p plimsoll --test cli many_deploys` is the long form, whose results stand in
 /// docs/reliability.md.
 #[test]
 fn many_deploys_in_a_row_lose_nothing() {

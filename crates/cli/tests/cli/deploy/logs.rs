@@ -1,0 +1,66 @@
+//! `plimsoll logs`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::mpsc;
+
+use super::{begin, sandbox};
+
+#[test]
+fn logs_are_told_with_who_wrote_them() {
+    let sandbox = sandbox("replicas = 2\n");
+    let _running = begin(&sandbox);
+    let logs = sandbox.plimsoll(&["logs", "api"]);
+    assert_eq!(logs.code, Some(0), "{logs:#?}");
+    for part in ["api-1 | api-1 of 1 serves on port", "api-2 | api-2 of 1 serves on port"] {
+        assert!(logs.stdout.contains(part), "{}", logs.stdout);
+    }
+    let json = sandbox.plimsoll(&["logs", "api", "api-1", "--json"]).stdout;
+    let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(line["instance"], "api-1");
+    assert!(line["text"].as_str().unwrap().starts_with("api-1 of 1 serves on port"), "{line}");
+    let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
+    assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
+    let none = sandbox.plimsoll(&["logs", "api", "api-9"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
+
+    // Those that are gone are told of when they are asked for, and the last ten of them are kept.
+    let deploy = |version: &str| {
+        let ended = sandbox.plimsoll(&["deploy", "api", version, "--bake", "0s"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    };
+    deploy("2");
+    let of = |arguments: &[&str]| sandbox.plimsoll(&[&["logs", "api"], arguments].concat()).stdout;
+    let says = |text: &str, parts: [&str; 2]| parts.map(|part| text.contains(part));
+    assert_eq!(says(&of(&[]), ["api-1 of 1", "api-3 of 2"]), [false, true]);
+    assert_eq!(says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]), [true, true]);
+    assert_eq!(says(&of(&["api-1"]), ["api-1 of 1", "api-3 of 2"]), [true, false]);
+    for version in ["3", "4", "5", "6", "7"] {
+        deploy(version);
+    }
+    let swept = || says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]) == [false, true];
+    testkit::eventually("the oldest are removed", swept);
+}
+
+#[test]
+fn logs_that_are_followed_have_all_that_a_new_instance_says() {
+    let sandbox = sandbox("replicas = 1\n");
+    let _running = begin(&sandbox);
+    let mut following =
+        sandbox.command(&["logs", "api", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(following.stdout.take().unwrap()).lines();
+    let (tell, lines) = mpsc::channel();
+    std::thread::spawn(move || said.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let says = |part: &str| {
+        let next = || lines.recv_timeout(testkit::DEADLINE).ok();
+        std::iter::from_fn(next).any(|line| line.contains(part))
+    };
+    assert!(says("api-1 | api-1 of 1 serves on port"));
+    let ended = sandbox.plimsoll(&["deploy", "api", "many", "--bake", "0s"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for part in ["line 1 of 100", "line 100 of 100", "api-2 of many serves on port"] {
+        assert!(says(part), "{part}");
+    }
+    following.kill().unwrap();
+    following.wait().unwrap();
+}
