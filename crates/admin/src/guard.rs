@@ -1,8 +1,9 @@
 //! Who may ask. The socket is guarded by its file's mode; what comes over TCP is guarded here.
 //!
-//! Where there is no token, only this machine can ask, but so can each web page that a person on
-//! it looks at: by a form that posts here, or by a name that is rebound to 127.0.0.1. Both are
-//! told by the `Origin` and `Host` that browsers send, and refused.
+//! Where there is no token, only this machine can ask. That may be another user of it, who is to
+//! look and not to deploy; and each web page that a person on it looks at, by a form that posts here,
+//! or by a name that is rebound to 127.0.0.1. Those are told by the `Origin` and `Host` that browsers
+//! send, and refused.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,17 +12,17 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 
-use crate::{Kind, Problem};
+use crate::{Kind, Operation, Problem};
 
 /// Who may ask.
 #[derive(Clone, Debug)]
 pub enum Guard {
     /// Whoever shows the token.
     Token(Token),
-    /// Whoever is not a web page of another origin.
-    SameOrigin,
+    /// Whoever is not a web page of another origin, and only to look.
+    ReadOnly,
 }
 
 /// What a client must show. Never printed.
@@ -39,7 +40,7 @@ impl Guard {
     /// Puts the guard before `router`.
     pub(crate) fn before(self, router: Router) -> Router {
         router.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let verdict = self.admit(request.headers());
+            let verdict = self.admit(request.method(), request.uri().path(), request.headers());
             async move {
                 match verdict {
                     Ok(()) => next.run(request).await,
@@ -49,12 +50,22 @@ impl Guard {
         }))
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<(), KeptOut> {
+    fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), KeptOut> {
         match self {
             Self::Token(token) => token.admit(headers),
-            Self::SameOrigin => same_origin(headers),
+            Self::ReadOnly => same_origin(headers).and_then(|()| only_looks(method, path)),
         }
     }
+}
+
+/// A question may have a body, and changes nothing all the same.
+fn only_looks(method: &Method, path: &str) -> Result<(), KeptOut> {
+    if method.is_safe() || path == Operation::Explain.path() {
+        return Ok(());
+    }
+    let why =
+        "what changes something needs a token over TCP: use the socket, or set `admin.token_env`";
+    Err(KeptOut { kind: Kind::Unauthorized, why })
 }
 
 impl Token {
@@ -132,9 +143,16 @@ mod tests {
             ("s3cret", false),
         ] {
             let headers = headers(&[(header::AUTHORIZATION, shown)]);
-            assert_eq!(guard.admit(&headers).is_ok(), is_let_in, "{shown}");
+            assert_eq!(
+                guard.admit(&Method::POST, "/v1/reload", &headers).is_ok(),
+                is_let_in,
+                "{shown}"
+            );
         }
-        assert_eq!(guard.admit(&HeaderMap::new()).unwrap_err().kind, Kind::Unauthorized);
+        assert_eq!(
+            guard.admit(&Method::GET, "/v1/status", &HeaderMap::new()).unwrap_err().kind,
+            Kind::Unauthorized
+        );
     }
 
     #[test]
@@ -160,7 +178,22 @@ mod tests {
             ("", false),
         ] {
             let headers = headers(&[(header::HOST, host)]);
-            assert_eq!(Guard::SameOrigin.admit(&headers).is_ok(), is_let_in, "{host}");
+            assert_eq!(
+                Guard::ReadOnly.admit(&Method::GET, "/v1/status", &headers).is_ok(),
+                is_let_in,
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_token_one_only_looks() {
+        let headers = headers(&[(header::HOST, "localhost")]);
+        for operation in Operation::ALL {
+            let (method, path) = (operation.method(), operation.path());
+            let looks = method == Method::GET || operation == Operation::Explain;
+            let admitted = Guard::ReadOnly.admit(&method, path, &headers);
+            assert_eq!(admitted.is_ok(), looks, "{path}");
         }
     }
 
@@ -173,7 +206,11 @@ mod tests {
             ("null", false),
         ] {
             let of = [(header::HOST, "127.0.0.1:7070"), (header::ORIGIN, origin)];
-            assert_eq!(Guard::SameOrigin.admit(&headers(&of)).is_ok(), is_let_in, "{origin}");
+            assert_eq!(
+                Guard::ReadOnly.admit(&Method::GET, "/v1/status", &headers(&of)).is_ok(),
+                is_let_in,
+                "{origin}"
+            );
         }
     }
 }

@@ -28,7 +28,7 @@ pub fn describe() -> Value {
             "title": "Plimsoll's admin API",
             "description": "Served on the socket `state_dir/admin.sock` for its owner, and on TCP \
                 where `admin.bind` is set: there with a bearer token if `admin.token_env` names one, \
-                which anything but a loopback address needs.",
+                which whatever changes something needs, and anything but a loopback address.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },

@@ -286,25 +286,24 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     let mut seen = BTreeSet::new();
     let refusals = operation.problems().iter().map(|kind| refusal_of(*kind));
     let backends = refusals.flatten().map(Scripted::refusing).chain([Scripted::default()]);
+    let token = Guard::Token(Token::new("s3cret".to_owned()).unwrap());
+    let shown = format!("{line}host: evil.test{json}\r\nauthorization: Bearer s3cret");
     for backend in backends {
-        let (_server, address) = serve_tcp(Guard::SameOrigin, backend).await;
-        let answer = send(address, &format!("{line}host: localhost{json}"), &body).await;
+        let (_server, address) = serve_tcp(token.clone(), backend).await;
+        let answer = send(address, &shown, &body).await;
         note(operation, &answer, &mut seen);
     }
-    let (_server, address) = serve_tcp(Guard::SameOrigin, Scripted::default()).await;
+    let (_server, address) = serve_tcp(Guard::ReadOnly, Scripted::default()).await;
     let answer = send(address, &format!("{line}host: evil.test{json}"), &body).await;
     note(operation, &answer, &mut seen);
+    let (_server, address) = serve_tcp(token, Scripted::default()).await;
     let large = format!("\"{}\"", "x".repeat(300 << 10));
     for body in ["", "{", "{\"method\": 1}", large.as_str()] {
-        let answer = send(address, &format!("{line}host: localhost{json}"), body).await;
-        note(operation, &answer, &mut seen);
+        note(operation, &send(address, &shown, body).await, &mut seen);
     }
-    let token = Token::new("s3cret".to_owned()).unwrap();
-    let (_server, address) = serve_tcp(Guard::Token(token), Scripted::default()).await;
     let answer = send(address, &format!("{line}host: evil.test{json}"), &body).await;
     assert!(answer.to_ascii_lowercase().contains("www-authenticate: bearer"));
     note(operation, &answer, &mut seen);
-    let shown = format!("{line}host: evil.test{json}\r\nauthorization: Bearer s3cret");
     assert_eq!(status_of(&send(address, &shown, &body).await), 200);
     seen
 }
@@ -323,12 +322,14 @@ async fn the_description_names_each_status_that_is_answered_and_no_other() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_a_problem_too() {
-    let (_server, address) = serve_tcp(Guard::SameOrigin, Scripted::default()).await;
+    let token = Guard::Token(Token::new("s3cret".to_owned()).unwrap());
+    let (_server, address) = serve_tcp(token, Scripted::default()).await;
     for (line, status, kind) in [
         ("GET /v1/nothing HTTP/1.1", 404, "urn:plimsoll:no-such-resource"),
         ("DELETE /v1/status HTTP/1.1", 405, "urn:plimsoll:method-not-allowed"),
     ] {
-        let answer = send(address, &format!("{line}\r\nhost: localhost"), "").await;
+        let head = format!("{line}\r\nhost: a\r\nauthorization: Bearer s3cret");
+        let answer = send(address, &head, "").await;
         assert_eq!(status_of(&answer), status);
         assert!(answer.contains("application/problem+json"));
         assert!(answer.contains(kind), "{answer}");

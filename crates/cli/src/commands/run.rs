@@ -114,7 +114,7 @@ pub(crate) fn settings(file: &Path) -> Settings {
 fn admin_on_tcp(wanted: &Admin) -> Result<Option<(SocketAddr, Guard)>, Failure> {
     let Some(address) = wanted.bind else { return Ok(None) };
     let guard = match &wanted.token_env {
-        None => Guard::SameOrigin,
+        None => Guard::ReadOnly,
         Some(name) => {
             let token = std::env::var(name).ok().and_then(Token::new);
             Guard::Token(token.ok_or_else(|| Failure::NoToken(name.clone()))?)

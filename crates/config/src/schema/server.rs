@@ -119,7 +119,7 @@ pub(crate) static ADMIN: Table = Table {
         Key::new(
             "token_env",
             Shape::Text(&VARIABLE),
-            Absent::Means("no token; allowed only where `bind` is a loopback address"),
+            Absent::Means("no token: only where `bind` is a loopback address, and only to look"),
             "\"PLIMSOLL_TOKEN\"",
             "The environment variable with the token that clients on TCP must show. The token \
              itself never stands in the file.",
