@@ -21,16 +21,17 @@ fn ask(house: &House, operation: (&str, &str), names: &[&str], body: &Value) -> 
     let mut segments: Vec<_> = template.split('/').collect();
     let places = segments.iter_mut().filter(|segment| segment.starts_with('{'));
     places.zip(names).for_each(|(place, name)| *place = name);
-    let (path, body) = (segments.join("/"), body.to_string());
+    let path = segments.join("/");
+    let body = if body.is_null() { String::new() } else { body.to_string() };
     let socket = house.sandbox.path().join("state/admin.sock");
     let mut stream = UnixStream::connect(socket).unwrap();
     let length = body.len();
-    write!(
-        stream,
+    // In one piece: who has read enough of it may answer and close.
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: plimsoll\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
+    );
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
