@@ -12,6 +12,7 @@ cores, no root.
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -96,10 +97,11 @@ def measure(
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         time.sleep(2)
+        # None is always first or always after the same: what one leaves behind meets each of them.
         windows = [
-            window(directory, server, strategy, kind, number)
+            window(directory, server, strategy, KINDS[(number + place) % len(KINDS)], number)
             for number in range(rounds)
-            for kind in KINDS
+            for place in range(len(KINDS))
         ]
         load.wait()
         lines = log.read_text(encoding="ascii").splitlines()
@@ -196,9 +198,20 @@ def latency_row(strategy: str, requests: list[Request], windows: list[Window]) -
 
 
 def spread(ours: list[float], theirs: list[float]) -> str:
-    """The median ratio within a round, the lowest and the highest."""
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    """The median ratio within a round, and between which of the ratios the true one lies."""
+    ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
+    low = certain(len(ratios))
+    return f"{statistics.median(ratios):.2f} ({ratios[low]:.2f} to {ratios[-1 - low]:.2f})"
+
+
+def certain(count: int) -> int:
+    """How many values may be left out at either end of `count`, so that what is left has the true
+    median in it with 95 % certainty (the sign test's interval)."""
+    out, tail = 0, 0.5**count
+    while tail <= 0.025:
+        out += 1
+        tail += math.comb(count, out) * 0.5**count
+    return max(out - 1, 0)
 
 
 def own_row(strategy: str, receipts: list[dict]) -> str:

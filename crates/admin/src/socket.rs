@@ -124,13 +124,19 @@ fn lock(state_dir: &Path) -> Result<File, ClaimError> {
         }
         Err(TryLockError::Error(source)) => return Err(fault(source)),
     }
-    let note = |file: &mut File| {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    note(&mut file).map_err(fault)?;
+    // It is for whoever is refused: where it cannot be written, as on a full disk, they are told less.
+    if note(&mut file).is_err() {
+        let _ = file.set_len(0);
+    }
     Ok(file)
+}
+
+/// Notes our process over the one before, in the room that it took.
+fn note(file: &mut File) -> io::Result<()> {
+    let text = format!("{}\n", std::process::id());
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
 }
 
 fn pid_in(file: &mut File) -> Option<u32> {

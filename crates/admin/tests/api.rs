@@ -13,6 +13,7 @@ use admin::{
     Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome, Question, Refusal,
     Reloaded, Scrape, Server, Standing, Status, Token, Totals, Word,
 };
+use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -333,6 +334,19 @@ async fn what_does_not_exist_is_a_problem_too() {
         assert_eq!(status_of(&answer), status);
         assert!(answer.contains("application/problem+json"));
         assert!(answer.contains(kind), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn over_tcp_without_a_token_one_only_looks() {
+    let (_server, address) = serve_tcp(Guard::ReadOnly, Scripted::default()).await;
+    for operation in Operation::ALL {
+        let line = format!("{} {} HTTP/1.1\r\n", operation.method(), concrete(operation));
+        let head = format!("{line}host: localhost\r\ncontent-type: application/json");
+        let body = serde_json::to_string(&question()).unwrap();
+        let looks = operation.method() == Method::GET || operation == Operation::Explain;
+        let answer = send(address, &head, &body).await;
+        assert_eq!(status_of(&answer), if looks { 200 } else { 401 }, "{answer}");
     }
 }
 

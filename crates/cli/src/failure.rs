@@ -56,6 +56,14 @@ pub(crate) enum Failure {
         /// Where they would be.
         directory: PathBuf,
     },
+    /// There is no such deploy.
+    #[error("`{service}` has no deploy {deploy}")]
+    NoSuchDeploy {
+        /// The service.
+        service: String,
+        /// The deploy's number.
+        deploy: i64,
+    },
     /// The system did not give us what every program gets.
     #[error("cannot {what}")]
     System {
@@ -122,6 +130,9 @@ impl Failure {
                 Some("set `server.state_dir` to a directory that you may write".to_owned())
             }
             Self::Start(StartError::Publish(error)) => of_publish(error),
+            Self::NoSuchDeploy { service, .. } => {
+                Some(format!("`plimsoll history {service}` lists the last hundred"))
+            }
             Self::NoToken(_) => Some("without a token everybody could command this".to_owned()),
             _ => None,
         }

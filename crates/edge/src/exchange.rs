@@ -169,7 +169,8 @@ async fn wait_for_instance(
         if eligible.any(is_new) {
             return Ok(newest);
         }
-        if !is_absent && worker.wheel.now() > seen_by {
+        let is_seen = !is_absent && worker.wheel.now() > seen_by;
+        if is_seen || !worker.may_come(&newest) {
             return Err(Fault::NoInstance);
         }
     }
@@ -220,7 +221,7 @@ async fn forward<C: Client>(
         let choice = Choice { head, key, drawn: &drawn, tried: &tried };
         let claim = match pick::claim(worker, asked, choice, &mut gone).await {
             Ok(claim) => claim,
-            Err(Fault::NoInstance) if service.service.run.is_some() => {
+            Err(Fault::NoInstance) if worker.may_come(service) => {
                 let now = worker.wheel.now();
                 let until = *deadline.get_or_insert(now + service.service.queue.timeout);
                 // What is rare is on the heap.
@@ -238,6 +239,9 @@ async fn forward<C: Client>(
             Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
             Err(fault) => return Err(fault),
         };
+        if !retries.redeem() {
+            return Err(last.unwrap_or(Fault::NoInstance));
+        }
         if claim.has_waited {
             story.waited();
         }

@@ -269,7 +269,8 @@ impl Edge {
     }
 
     /// Takes no new connection but those that have come already, closes idle ones, and gives open
-    /// exchanges until `limit`; event streams and tunnels are closed one after another meanwhile.
+    /// exchanges until `limit`; event streams and tunnels are closed one after another meanwhile, and
+    /// connections over HTTP/2 told to go, which are served until their turn.
     /// Says how many connections were cut off.
     pub async fn stop(mut self, limit: Duration) -> usize {
         self.shared.is_draining.store(true, Ordering::SeqCst);

@@ -26,6 +26,18 @@ pub(crate) struct Retries<'a> {
     wants_fresh: Cell<bool>,
     /// The budget has already granted the retry that comes next.
     granted: Cell<bool>,
+    /// The budget is still to be asked for it: nobody is there yet who could be asked.
+    owed: Cell<bool>,
+}
+
+/// Who could be asked next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Nobody,
+    /// An instance that is there.
+    Somebody,
+    /// One that is to come.
+    Newcomer,
 }
 
 impl<'a> Retries<'a> {
@@ -37,6 +49,7 @@ impl<'a> Retries<'a> {
             tried: RefCell::default(),
             wants_fresh: Cell::new(false),
             granted: Cell::new(false),
+            owed: Cell::new(false),
         }
     }
 
@@ -65,7 +78,7 @@ impl<'a> Retries<'a> {
         let granted = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()
-            && self.has_another(&claim.member, false)
+            && self.next(&claim.member, false) != Next::Nobody
             && self.withdraw();
         self.granted.set(granted);
         granted
@@ -84,13 +97,40 @@ impl<'a> Retries<'a> {
         // An instance that ended breaks its connections before anybody can say that it did.
         let may_be_lost = matches!(condition, RetryCondition::Connect | RetryCondition::Reset);
         let follows = self.granted.take()
-            || on.contains(&condition) && self.has_another(member, may_be_lost) && self.withdraw();
+            || on.contains(&condition)
+                && match self.next(member, may_be_lost) {
+                    Next::Nobody => false,
+                    Next::Somebody => self.withdraw(),
+                    Next::Newcomer => {
+                        self.owed.set(true);
+                        true
+                    }
+                };
         if follows {
             self.tried.borrow_mut().push(member.clone());
             self.wants_fresh.set(false);
-            self.service.live.shard(self.worker.index).retries.add(1);
+            if !self.owed.get() {
+                self.count();
+            }
         }
         follows
+    }
+
+    /// Whether the attempt that now can be made is granted: where the request had to wait for
+    /// somebody who could be asked, that is decided now.
+    pub(crate) fn redeem(&self) -> bool {
+        if !self.owed.take() {
+            return true;
+        }
+        let granted = self.withdraw();
+        if granted {
+            self.count();
+        }
+        granted
+    }
+
+    fn count(&self) {
+        self.service.live.shard(self.worker.index).retries.add(1);
     }
 
     fn is_safe(&self, reached: Reached, upload: &Upload) -> bool {
@@ -101,24 +141,28 @@ impl<'a> Retries<'a> {
         }
     }
 
-    /// Whether an attempt is left, and an instance other than `member` that was not tried. One that
-    /// came after the request did counts too: by now it may have taken the others' place. So does one
-    /// that is to come, where Plimsoll runs the instances and nobody is up, or soon may not be.
-    fn has_another(&self, member: &Rc<Member>, may_be_lost: bool) -> bool {
+    /// Who could be asked, if an attempt is left: an instance other than `member` that was not tried.
+    /// One that came after the request did counts too: by now it may have taken the others' place. So
+    /// does one that is to come, where Plimsoll runs the instances and nobody is up, or soon may not
+    /// be.
+    fn next(&self, member: &Rc<Member>, may_be_lost: bool) -> Next {
         let tried = self.tried.borrow();
         let attempts = tried.len() as u32 + 1;
         let is_new = |other: &Rc<Member>| {
             !Rc::ptr_eq(other, member) && !tried.iter().any(|it| Rc::ptr_eq(other, it))
         };
         if attempts >= self.service.service.retry.attempts {
-            return false;
+            return Next::Nobody;
         }
         let newest = self.worker.newest(self.service);
         let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
-        let is_run = newest.service.run.is_some();
-        match eligible.peek() {
-            None => is_run,
-            Some(_) => eligible.any(is_new) || is_run && may_be_lost,
+        let is_absent = eligible.peek().is_none();
+        if eligible.any(is_new) {
+            return Next::Somebody;
+        }
+        match self.worker.may_come(&newest) && (is_absent || may_be_lost) {
+            true => Next::Newcomer,
+            false => Next::Nobody,
         }
     }
 

@@ -30,6 +30,10 @@ use crate::wheel::{TICK, Wheel};
 /// How often idle connections to instances are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
+/// Over how long clients' connections are told to go at the most when the edge stops: nobody new is
+/// let in meanwhile.
+const GOODBYES: Duration = Duration::from_secs(5);
+
 /// What all workers and the edge's owner share.
 pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
@@ -173,6 +177,12 @@ impl Worker {
         current.service(&service.service.name).unwrap_or(service).clone()
     }
 
+    /// Whether an instance of `service` may come that is not there: where Plimsoll runs them, as long
+    /// as it does.
+    pub(crate) fn may_come(&self, service: &LocalService) -> bool {
+        service.service.run.is_some() && !self.is_draining()
+    }
+
     /// Whether the edge is stopping.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.get()
@@ -245,7 +255,7 @@ impl Worker {
         self.is_draining.set(true);
         self.lot.clear();
         let (now, drain) = (self.wheel.now(), Drain::all(limit));
-        self.connections.depart(now, drain, true);
+        self.connections.depart(now, Drain::all(limit.min(GOODBYES)), true);
         for member in self.members.borrow().values().filter_map(Weak::upgrade) {
             member.lasting.depart(now, drain, true);
             self.departing.borrow_mut().push(Rc::downgrade(&member));

@@ -190,12 +190,12 @@ fn stopping_lets_open_streams_end_and_refuses_no_one_silently() {
 fn stopping_tells_connections_to_go_one_after_another_and_serves_who_was_not_told() {
     let origin = Origin::start(|_| vec![Step::answer(200, "done")]);
     let edge = TestEdge::start(&[origin.address()]);
-    let clients: Vec<_> = (0..20).map(|_| H2Client::connect(edge.address())).collect();
+    let clients: Vec<_> = (0..40).map(|_| H2Client::connect(edge.address())).collect();
     clients.iter().for_each(|client| assert_eq!(client.get("/").text(), "done"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
     let stopping = std::thread::spawn(move || runtime.block_on(edge.edge.stop(DEADLINE)));
     eventually("the first has gone", || clients.iter().any(H2Client::has_ended));
-    assert_eq!(clients[19].get("/").text(), "done", "it was not its turn");
+    assert_eq!(clients[39].get("/").text(), "done", "it was not its turn");
     for client in clients {
         assert!(client.ending().is_none(), "the connection ends in peace");
     }

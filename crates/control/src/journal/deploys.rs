@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Journal, JournalError, recipe, reserve};
 use crate::runs::Line;
+use crate::status::chain;
 
 /// A deploy as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,11 @@ impl Journal {
             )?;
             both.execute("DELETE FROM event WHERE deploy = ?1", [id])?;
             both.commit()
-        })
+        })?;
+        if let Err(error) = self.with(reserve::keep) {
+            tracing::warn!(why = chain(&error), "journal has no room in reserve");
+        }
+        Ok(())
     }
 
     /// Every deploy that has no end. One whose release has come to stay has its outcome already.

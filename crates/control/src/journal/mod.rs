@@ -24,7 +24,7 @@ const FILE: &str = "journal.db";
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 4] = ["
+const VERSIONS: [&str; 3] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -48,8 +48,6 @@ const VERSIONS: [&str; 4] = ["
         deploy INTEGER NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL, instance TEXT,
         text TEXT NOT NULL
     );
-", "
-    CREATE TABLE reserve (room BLOB NOT NULL);
 "];
 
 /// Why the journal cannot be read or written.
@@ -118,8 +116,9 @@ impl Journal {
     /// When it cannot be read, or is of a later version.
     pub(crate) fn open(state_dir: &Path, crash: Option<CrashPoint>) -> Result<Self, JournalError> {
         let connection = Connection::open(state_dir.join(FILE))?;
-        // Nobody else uses it.
+        // Nobody else uses it, from now on.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
         // The file that SQLite keeps for the way back stays as large as it was: part of the reserve.
         connection.pragma_update(None, "journal_mode", "PERSIST")?;
         // What is written is on the disk when it is answered for.
@@ -235,7 +234,7 @@ mod tests {
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 4"
+            "the journal is of version 7, and this Plimsoll knows only up to 3"
         );
     }
 }

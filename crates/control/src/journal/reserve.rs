@@ -6,7 +6,8 @@
 //! stays as large as it was: both are made large beforehand, and are the disk's no more. (A file
 //! system that writes every change to a new place, as Btrfs and ZFS do, may refuse it all the same.)
 //!
-//! Only a deploy that begins has to leave the reserve whole: one that runs may finish out of it.
+//! Only a deploy that begins has to find the reserve whole: one that runs may finish out of it, and
+//! what it took is made good when it ends, if there is room by then.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -26,6 +27,10 @@ const WAY_BACK: u64 = 256 << 10;
 /// # Errors
 /// When there is none on the disk either.
 pub(super) fn keep(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("CREATE TABLE IF NOT EXISTS reserve (room BLOB NOT NULL)")?;
+    // A crash may have left it full: what follows are two transactions, for in one nothing would be
+    // written.
+    db.execute("DELETE FROM reserve", [])?;
     let free: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
     if free < PAGES {
         let page: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0))?;

@@ -110,9 +110,8 @@ impl Launching {
         let exit = process.exited().await;
         let words = process.tail(LAST_LINES).await.unwrap_or_default();
         self.tell(What::Exited(exit, words));
-        process.gone().await;
-        let record = process.record().clone();
-        self.tell(What::Gone(record));
+        let stopped = process.gone().await;
+        self.tell(What::Gone(process.record().clone(), stopped));
     }
 
     /// Asks it until it answers as a healthy one does.

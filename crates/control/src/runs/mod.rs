@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use driver::{Adoption, Driver, Exit, Instance, Record, Upkeep};
+use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
 use edge::Live;
 use model::{InstanceName, Run, Service, ServiceName, Stop};
 use tokio::sync::mpsc;
@@ -56,8 +56,8 @@ pub(crate) enum What {
     Ready,
     /// Its first process ended; the last lines that it wrote.
     Exited(Exit, Vec<String>),
-    /// Nothing of it is left.
-    Gone(Record),
+    /// Nothing of it is left, and what that took.
+    Gone(Record, Stopped),
     /// Nothing reaches it any more, or its time to drain is over; the number of this wait.
     Unreachable(u64),
     /// It is time to start it again.

@@ -122,7 +122,19 @@ impl Receipt {
             failed: 0,
         }
     }
+
+    /// The same, without what instances wrote.
+    pub(crate) fn without_output(&self) -> Self {
+        let mut receipt = self.clone();
+        receipt.lines.retain(|line| line.event != OUTPUT);
+        receipt
+    }
 }
+
+/// An event of which a line is an instance's own.
+const OUTPUT: &str = "output";
+/// Of an instance's own line so many characters are told.
+const OUTPUT_MAX: usize = 400;
 
 impl Line {
     /// What `news` says, `at` this time of a deploy from `former` to `fresh`.
@@ -178,8 +190,18 @@ impl Line {
         Self { at, event: event.into(), instance: instance.cloned(), text }
     }
 
+    /// An instance needed more than to be asked to stop.
+    pub(crate) fn killed(at: Duration, instance: &InstanceName, text: &str) -> Self {
+        let text = format!("{instance} {text}");
+        Self { at, event: "killed".into(), instance: Some(instance.clone()), text }
+    }
+
     /// A line of an instance's own output.
-    pub(crate) fn output(at: Duration, instance: &InstanceName, text: String) -> Self {
-        Self { at, event: "output".into(), instance: Some(instance.clone()), text }
+    pub(crate) fn output(at: Duration, instance: &InstanceName, mut text: String) -> Self {
+        if let Some((end, _)) = text.char_indices().nth(OUTPUT_MAX) {
+            text.truncate(end);
+            text.push_str(" ...");
+        }
+        Self { at, event: OUTPUT.into(), instance: Some(instance.clone()), text }
     }
 }

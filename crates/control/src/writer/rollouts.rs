@@ -211,8 +211,12 @@ impl Writer {
         let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
         tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy is over");
-        let text = (self.runs.write_receipt)(&receipt);
-        if let Err(error) = self.runs.journal.end(id, word, &text, SystemTime::now()) {
+        let keep = |receipt: &Receipt| {
+            let text = (self.runs.write_receipt)(receipt);
+            self.runs.journal.end(id, word, &text, SystemTime::now())
+        };
+        // Where there is no room for what instances wrote, there may be for the rest.
+        if let Err(error) = keep(&receipt).or_else(|_| keep(&receipt.without_output())) {
             let why = chain(&error);
             tracing::error!(%service, why, "journal cannot be written: the receipt is lost");
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use driver::restart::{Cause, Pace, Restarts, Standing};
-use driver::{Exit, Instance};
+use driver::{Exit, Instance, Stopped};
 use edge::Bar;
 use model::{Drain, InstanceName, Restart, ServiceName};
 use rollout::Event;
 
 use super::Writer;
-use crate::runs::{Happening, Launching, Release, Running, ServiceRun, State, What, drained};
+use crate::runs::{Happening, Launching, Line, Release, Running, ServiceRun, State, What, drained};
 use crate::task::Task;
 
 impl Writer {
@@ -22,7 +22,7 @@ impl Writer {
         if !is_meant {
             // Word of an earlier run, or of one that is gone by now.
             match what {
-                What::Gone(record) => self.forget(&record),
+                What::Gone(record, _) => self.forget(&record),
                 What::LastWords(words) => self.tell_last_words(&service, &instance, words),
                 _ => {}
             }
@@ -33,8 +33,9 @@ impl Writer {
             What::Launched(Err(why)) => self.ended(&service, &instance, why, Cause::Exit),
             What::Ready => self.ready(&service, &instance),
             What::Exited(exit, words) => self.exited(&service, &instance, exit, words),
-            What::Gone(record) => {
+            What::Gone(record, stopped) => {
                 self.forget(&record);
+                self.tell_stubborn(&service, &instance, stopped);
                 self.gone(&service, &instance);
             }
             What::Unreachable(wait) => self.unreachable(&service, &instance, wait),
@@ -47,6 +48,21 @@ impl Writer {
         let run = self.runs.services.get(service);
         if let Some(active) = run.and_then(|run| run.active.as_ref()) {
             active.tell_output(instance, words);
+        }
+    }
+
+    /// Says so if more was needed than to ask.
+    fn tell_stubborn(&self, service: &ServiceName, instance: &InstanceName, stopped: Stopped) {
+        let text = match stopped {
+            Stopped { stuck: 1.., .. } => {
+                "could not be killed whole: some of it hangs in the system"
+            }
+            Stopped { killed: true, .. } => "did not end in its time, and was killed",
+            _ => return,
+        };
+        tracing::warn!(%service, %instance, "instance {text}");
+        if let Some(active) = &self.runs.services[service].active {
+            active.tell(Line::killed(active.took(), instance, text));
         }
     }
 

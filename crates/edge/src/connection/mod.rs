@@ -55,7 +55,7 @@ impl Door {
         }
     }
 
-    /// Whether no further request is to be read.
+    /// Whether no further request is to be read over HTTP/1.
     fn is_closing(&self) -> bool {
         self.is_closed || self.worker.is_draining()
     }

@@ -250,6 +250,15 @@ fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
         history["deploys"].as_array().unwrap().iter().map(|it| it["outcome"].clone()).collect();
     assert_eq!(outcomes, ["promoted", "rolled-back", "promoted"]);
     assert_eq!(history["deploys"][1]["receipt"]["reason"], "aborted by hand");
+    let one = sandbox.plimsoll(&["history", "api", "2"]);
+    for part in
+        ["s  api-2 of 2 is starting\n", "\napi 2 (before: 1) was taken back: aborted by hand"]
+    {
+        assert!(one.stdout.contains(part), "{part}: {one:#?}");
+    }
+    let none = sandbox.plimsoll(&["history", "api", "4"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
+    assert!(none.stderr.contains("`api` has no deploy 4"), "{}", none.stderr);
 }
 
 #[test]
@@ -339,6 +348,7 @@ fn a_reload_changes_how_many_run_and_takes_a_service_out() {
     }
 }
 
+/// `DEPLOYS=40 cargo test -p plimsoll --test cli many_deploys` is the long form, whose results stand in
 /// docs/reliability.md.
 #[test]
 fn many_deploys_in_a_row_lose_nothing() {

@@ -79,6 +79,7 @@ fn instances_can_be_left_running() {
     assert_eq!(sandbox.instances(), [0; 0]);
 }
 
+/// `KILLS=30 cargo test -p plimsoll --test cli a_kill_at_any_moment` is the long form, whose results
 /// stand in docs/reliability.md.
 #[test]
 fn a_kill_at_any_moment_ends_in_the_old_release_or_the_new_one() {

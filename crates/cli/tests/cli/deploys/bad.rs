@@ -183,6 +183,10 @@ fn one_that_does_not_stop_when_it_is_asked_to_is_felt_by_nobody() {
         house.promoted(&["2", "--bake", "0s"]);
         began.elapsed()
     });
+    let history = house.history();
+    let lines = history[0]["receipt"]["lines"].as_array().unwrap();
+    let killed = lines.iter().filter(|line| line["event"] == "killed");
+    assert_eq!(killed.count(), 2, "the receipt says so: {lines:#?}");
     assert!(took >= Duration::from_secs(3), "it gets its time: {took:?}");
     assert_eq!(users.failed(), 0, "{:?}", users.failures());
     assert_eq!(house.settled(), "2");

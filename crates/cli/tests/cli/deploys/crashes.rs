@@ -1,6 +1,11 @@
 //! A crash at every boundary of a deploy, and a disk that is full: what follows is the old release or
 //! the new one, with nothing left over.
 
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::Command;
+
 use rustix::process::Signal;
 
 use super::house::House;
@@ -93,6 +98,9 @@ fn a_release_does_not_stay_that_is_not_written_down() {
 #[test]
 fn a_full_disk_stops_no_request_no_restart_and_no_deploy_that_has_begun() {
     let mut house = house();
+    let way_back = house.sandbox.journal().with_extension("db-journal");
+    let long = || fs::metadata(&way_back).unwrap().len();
+    let before = long();
     house.restart_without_writing();
     assert_eq!(house.settled(), "1", "it is taken over and serves");
     assert!(house.running.get("/").ends_with("hello"));
@@ -120,8 +128,71 @@ fn a_full_disk_stops_no_request_no_restart_and_no_deploy_that_has_begun() {
     // And after a crash.
     house.restart_on_a_full_disk();
     house.loses_its_instance();
+    assert_eq!(long(), before, "the file for the way back does not grow");
     house.restart_with(&[]);
     assert_eq!(house.is_in_order(1), release);
     house.promoted(&["after"]);
     assert_eq!(house.is_in_order(1), "after");
+}
+
+/// A small disk of its own for the state directory, while it lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Puts one below `house`, with what was there.
+    fn below(house: &mut House) -> Self {
+        house.kill();
+        let state = house.sandbox.journal().parent().unwrap().to_owned();
+        let before = state.with_extension("before");
+        fs::rename(&state, &before).unwrap();
+        fs::create_dir(&state).unwrap();
+        let disk = Self(state.clone());
+        system(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&state));
+        system(Command::new("cp").arg("-r").arg(before.join(".")).arg(&state));
+        house.restart_with(&[]);
+        disk
+    }
+
+    /// Leaves no byte of it.
+    fn fill(&self) {
+        let mut filler = File::create(self.filler()).unwrap();
+        for size in [4096, 1] {
+            while filler.write_all(&vec![0; size]).is_ok() {}
+        }
+        let full = filler.write_all(&[0]).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: who still has a file open there may keep it.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn system(command: &mut Command) {
+    let status = command.status().unwrap();
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+#[test]
+#[ignore = "needs root, for it mounts a disk: scripts/deploys"]
+fn on_a_disk_without_a_byte_left_what_ends_is_started_again() {
+    let mut house = house();
+    let disk = Disk::below(&mut house);
+    house.settled();
+    disk.fill();
+    (0..3).for_each(|_| house.loses_its_instance());
+    house.restart_with(&[]);
+    (0..3).for_each(|_| house.loses_its_instance());
+    assert_eq!(house.sandbox.plimsoll(&["deploy", "api", "2"]).code, Some(3));
+    fs::remove_file(disk.filler()).unwrap();
+    house.promoted(&["2"]);
+    assert_eq!(house.is_in_order(1), "2");
+    house.kill();
 }

@@ -124,8 +124,8 @@ impl House {
         self.running = self.sandbox.run_with_files_of(1);
     }
 
-    /// The same, where no file grows over the size that the journal has: as on a full disk it can
-    /// be written only where it is the disk's no more.
+    /// The same, where no file grows over the size that the journal has. As on a full disk it can be
+    /// written only where it is the disk's no more; other files have some room left.
     pub(super) fn restart_on_a_full_disk(&mut self) {
         self.kill();
         let size = std::fs::metadata(self.sandbox.journal()).unwrap().len();
@@ -138,7 +138,8 @@ impl House {
         self.running = self.sandbox.run_with_files_of(size as usize / 1024);
     }
 
-    fn kill(&mut self) {
+    /// Kills it as it stands.
+    pub(super) fn kill(&mut self) {
         if !self.running.has_ended() {
             self.running.signal(Signal::KILL);
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::house::House;
 use super::instance::{ROBBED, WANTED};
@@ -12,8 +12,10 @@ fn an_instance_whose_port_is_taken_by_somebody_gets_another() {
     let house = House::new("deploy = { bake = \"100ms\" }\n");
     let path = house.sandbox.path();
     let (robbed, _thief) = std::thread::scope(|scope| {
-        let thief = scope.spawn(|| {
+        let deadline = Instant::now() + testkit::DEADLINE;
+        let thief = scope.spawn(move || {
             let port: u16 = loop {
+                assert!(Instant::now() < deadline, "it wants no port");
                 match fs::read_to_string(path.join(WANTED)).unwrap_or_default().parse() {
                     Ok(port) => break port,
                     Err(_) => std::thread::sleep(Duration::from_millis(5)),
