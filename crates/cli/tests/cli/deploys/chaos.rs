@@ -2,8 +2,9 @@
 //! kills of Plimsoll itself, reloads, a full disk. In the end intent and reality agree, nothing is
 //! left over, and no request failed but those whose instance was killed in the middle of an answer.
 //!
-//! While Plimsoll itself is dead nobody asks. A request gets three attempts: two kills may both meet it,
-//! when the one that it waited for after the first is killed at once.
+//! While Plimsoll itself is dead nobody asks. A request gets three attempts, for two kills may both meet
+//! it, when the one that it waited for after the first is killed at once; and as many may be tried again
+//! as came, for half of a whole queue may just have been given to who is killed.
 //!
 //! `CHAOS_SEED=3 CHAOS_ACTS=60` replays one run.
 
@@ -59,7 +60,7 @@ impl Chaos {
     fn new(seed: u64) -> Self {
         let house = House::new(&format!(
             "replicas = {REPLICAS}\ntimeouts = {{ first_byte = \"1s\" }}\n\
-             retry = {{ attempts = 3 }}\n\
+             retry = {{ attempts = 3, budget = \"100%\" }}\n\
              deploy = {{ bake = \"300ms\", ready_timeout = \"2s\" }}\n"
         ));
         let runtime = Runtime::new().unwrap();
