@@ -289,6 +289,7 @@ impl From<DeployError> for Refusal {
             DeployError::Locked { .. } => Self::Locked(text),
             DeployError::Preflight { faults } => Self::Preflight(faults),
             DeployError::NoFormer { .. }
+            | DeployError::NeverRan { .. }
             | DeployError::NotRunning { .. }
             | DeployError::Decided { .. }
             | DeployError::NoSuchDeploy { .. } => Self::NotThere(text),

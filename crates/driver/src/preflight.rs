@@ -108,7 +108,7 @@ pub enum Fault {
         near: Vec<String>,
     },
     /// Too little memory.
-    #[error("{needed} bytes of memory are needed, {available} are available")]
+    #[error("{} of memory are needed, {} are available", at_least(*needed), at_most(*available))]
     Memory {
         /// For the new instances, beside the old.
         needed: u64,
@@ -126,7 +126,10 @@ pub enum Fault {
         available: u64,
     },
     /// Too little room on a disk.
-    #[error("{needed} bytes are needed on the disk of {}, {available} are available", path.display())]
+    #[error(
+        "{} are needed on the disk of {}, {} are available",
+        at_least(*needed), path.display(), at_most(*available)
+    )]
     Disk {
         /// Where.
         path: PathBuf,
@@ -210,6 +213,14 @@ fn check_directory(path: &Path) -> Result<(), Fault> {
     fs::metadata(path)
         .and_then(is_directory)
         .map_err(|source| Fault::Directory { path: path.to_owned(), source })
+}
+
+fn at_least(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
+fn at_most(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
 }
 
 #[cfg(test)]

@@ -239,9 +239,7 @@ async fn forward<C: Client>(
             Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
             Err(fault) => return Err(fault),
         };
-        if !retries.redeem() {
-            return Err(last.unwrap_or(Fault::NoInstance));
-        }
+        retries.attempted();
         if claim.has_waited {
             story.waited();
         }

@@ -26,8 +26,8 @@ pub(crate) struct Retries<'a> {
     wants_fresh: Cell<bool>,
     /// The budget has already granted the retry that comes next.
     granted: Cell<bool>,
-    /// The budget is still to be asked for it: nobody is there yet who could be asked.
-    owed: Cell<bool>,
+    /// The next attempt is still to be counted: nobody is there yet who could be asked.
+    waits: Cell<bool>,
 }
 
 /// Who could be asked next.
@@ -49,7 +49,7 @@ impl<'a> Retries<'a> {
             tried: RefCell::default(),
             wants_fresh: Cell::new(false),
             granted: Cell::new(false),
-            owed: Cell::new(false),
+            waits: Cell::new(false),
         }
     }
 
@@ -101,32 +101,28 @@ impl<'a> Retries<'a> {
                 && match self.next(member, may_be_lost) {
                     Next::Nobody => false,
                     Next::Somebody => self.withdraw(),
+                    // The budget keeps retries off instances in trouble. This one is gone, and the
+                    // next gets all that wait for it, be it their first attempt or not.
                     Next::Newcomer => {
-                        self.owed.set(true);
+                        self.waits.set(true);
                         true
                     }
                 };
         if follows {
             self.tried.borrow_mut().push(member.clone());
             self.wants_fresh.set(false);
-            if !self.owed.get() {
+            if !self.waits.get() {
                 self.count();
             }
         }
         follows
     }
 
-    /// Whether the attempt that now can be made is granted: where the request had to wait for
-    /// somebody who could be asked, that is decided now.
-    pub(crate) fn redeem(&self) -> bool {
-        if !self.owed.take() {
-            return true;
-        }
-        let granted = self.withdraw();
-        if granted {
+    /// An attempt is made, which may be the one that somebody had to come for.
+    pub(crate) fn attempted(&self) {
+        if self.waits.take() {
             self.count();
         }
-        granted
     }
 
     fn count(&self) {

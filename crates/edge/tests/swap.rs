@@ -220,6 +220,30 @@ fn a_request_whose_only_instance_ends_waits_for_the_next() {
 }
 
 #[test]
+fn all_requests_whose_only_instance_ends_wait_for_the_next() {
+    const REQUESTS: usize = 60;
+    let old = Origin::start(|_| vec![Step::Wait(testkit::DEADLINE)]);
+    let new = Origin::polite("new");
+    let mut edge = TestEdge::with(&[old.address()], |wanted| {
+        wanted.service.run = Some(run_by_us());
+        wanted.service.queue.timeout = testkit::DEADLINE;
+    });
+    let mut clients: Vec<_> = (0..REQUESTS).map(|_| RawClient::connect(edge.address())).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    eventually("all wait for their answers", || old.journal().len() == REQUESTS);
+    edge.live(old.address()).put(Bar::Drained);
+    old.close_connections();
+    let queued = || edge.edge.services().next().unwrap().live.queued();
+    eventually("they wait for another instance", || queued() == REQUESTS);
+    edge.retarget(&[new.address()]);
+    for mut client in clients {
+        assert_eq!(client.answer().text(), "new", "however many there are");
+    }
+}
+
+#[test]
 fn a_request_whose_only_instance_breaks_connections_and_stays_is_not_kept_waiting_for_long() {
     let origin = Origin::start(|_| vec![Step::Close]);
     let edge = TestEdge::with(&[origin.address()], |wanted| {

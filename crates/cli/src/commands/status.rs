@@ -231,7 +231,8 @@ fn notes(service: &Service) -> Vec<String> {
             notes.push(format!("{name}: no instance is healthy: traffic goes to all{but}\n"));
         }
         ServiceMode::Nobody => {
-            notes.push(format!("{name}: no instance may get traffic: requests get 503\n"));
+            let then = if service.run.is_some() { "wait for one" } else { "get 503" };
+            notes.push(format!("{name}: no instance may get traffic: requests {then}\n"));
         }
     }
     if service.queued > 0 {

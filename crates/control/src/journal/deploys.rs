@@ -138,6 +138,17 @@ impl Journal {
         })
     }
 
+    /// The releases that came to stay, the latest first, at most a hundred.
+    pub(crate) fn stayed(&self, service: &ServiceName) -> Result<Vec<String>, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare(
+                "SELECT fresh FROM deploy WHERE service = ?1 AND outcome = 'promoted'
+                 GROUP BY fresh ORDER BY max(id) DESC LIMIT 100",
+            )?;
+            query.query_map([service.as_str()], |row| row.get(0))?.collect()
+        })
+    }
+
     /// What the release `version` was made of when it last came to stay, if that is known.
     pub(crate) fn recipe(
         &self,
@@ -213,6 +224,7 @@ mod tests {
         }
         let before = |version| journal.before(&api, version).unwrap();
         assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
+        assert_eq!(journal.stayed(&api).unwrap(), ["2", "1"]);
         let stays = journal.begin(&api, (Some("2"), "3"), "rolling", "ops", UNIX_EPOCH).unwrap();
         journal.commit(&api, &Release { id: stays, ..release("3") }).unwrap();
         assert_eq!(journal.recipe(&api, "3").unwrap(), Some(release("3").recipe));

@@ -109,6 +109,16 @@ pub enum DeployError {
         /// The service.
         service: String,
     },
+    /// The release that is to come back never was there.
+    #[error("`{service}` never ran `{version}`{}", hint(near))]
+    NeverRan {
+        /// The service.
+        service: String,
+        /// The release.
+        version: String,
+        /// Those that did whose names are like it.
+        near: Vec<String>,
+    },
     /// No deploy of the service is running.
     #[error("no deploy of `{service}` is running")]
     NotRunning {
@@ -135,6 +145,13 @@ pub enum DeployError {
     /// The control loop has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
+}
+
+fn hint(near: &[String]) -> String {
+    match near {
+        [] => String::new(),
+        near => format!(": did you mean {}?", near.join(" or ")),
+    }
 }
 
 #[cfg(test)]

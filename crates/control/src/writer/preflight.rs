@@ -113,6 +113,7 @@ impl Writer {
             return Err(locked(&asked.who, &asked.version, since));
         }
         let version = match &request.version {
+            Some(version) if request.as_before => self.version_that_ran(&service, version)?,
             Some(version) => version.clone(),
             None => {
                 let running = run.release.as_ref().map(|release| release.version.as_str());
@@ -120,6 +121,21 @@ impl Writer {
             }
         };
         Ok((service, version))
+    }
+
+    /// The release of this name, if it ever came to stay.
+    fn version_that_ran(
+        &self,
+        service: &ServiceName,
+        version: &str,
+    ) -> Result<String, DeployError> {
+        let ran = self.runs.journal.stayed(service)?;
+        if ran.iter().any(|it| it == version) {
+            return Ok(version.to_owned());
+        }
+        let near = near(version, ran.iter().map(String::as_str));
+        let (service, version) = (service.to_string(), version.to_owned());
+        Err(DeployError::NeverRan { service, version, near })
     }
 
     /// The release that ran before the one that runs.

@@ -22,6 +22,9 @@ fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
     let none = sandbox.plimsoll(&["rollback", "api"]);
     assert_eq!(none.code, Some(3));
     assert!(none.stderr.contains("no release before"), "{}", none.stderr);
+    let never = sandbox.plimsoll(&["rollback", "api", "11"]);
+    assert_eq!(never.code, Some(3), "{never:#?}");
+    assert!(never.stderr.contains("`api` never ran `11`: did you mean 1?"), "{}", never.stderr);
     let idle = sandbox.plimsoll(&["abort", "api"]);
     assert_eq!(idle.code, Some(3));
     assert!(idle.stderr.contains("no deploy of `api` is running"), "{}", idle.stderr);
