@@ -69,9 +69,9 @@ fn only_looks(method: &Method, path: &str) -> Result<(), KeptOut> {
 }
 
 impl Token {
-    /// The token `text`; none if it is empty.
+    /// The token `text`; none if it is blank.
     pub fn new(text: String) -> Option<Self> {
-        (!text.is_empty()).then_some(Self(text))
+        (!text.trim().is_empty()).then_some(Self(text))
     }
 
     fn admit(&self, headers: &HeaderMap) -> Result<(), KeptOut> {
@@ -156,8 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_token_is_none() {
+    fn a_blank_token_is_none() {
         assert!(Token::new(String::new()).is_none());
+        assert!(Token::new("  ".to_owned()).is_none());
     }
 
     #[test]

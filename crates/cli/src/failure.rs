@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The admin API needs a token, and there is none.
-    #[error("the environment variable {0} is not set, or empty (`admin.token_env`)")]
+    #[error("the environment variable {0} is not set, or blank (`admin.token_env`)")]
     NoToken(String),
     /// A question that `explain` was asked makes no sense.
     #[error(transparent)]
@@ -133,7 +133,9 @@ impl Failure {
             Self::NoSuchDeploy { service, .. } => {
                 Some(format!("`plimsoll history {service}` lists the last hundred"))
             }
-            Self::NoToken(_) => Some("without a token everybody could command this".to_owned()),
+            Self::NoToken(name) => Some(format!(
+                "put a token into {name}, or take `token_env` out: on loopback one may look without"
+            )),
             _ => None,
         }
     }
