@@ -138,12 +138,12 @@ impl Journal {
         })
     }
 
-    /// The releases that came to stay, the latest first, at most a hundred.
+    /// Every release that ever came to stay, the latest first.
     pub(crate) fn stayed(&self, service: &ServiceName) -> Result<Vec<String>, JournalError> {
         self.with(|db| {
             let mut query = db.prepare(
                 "SELECT fresh FROM deploy WHERE service = ?1 AND outcome = 'promoted'
-                 GROUP BY fresh ORDER BY max(id) DESC LIMIT 100",
+                 GROUP BY fresh ORDER BY max(id) DESC",
             )?;
             query.query_map([service.as_str()], |row| row.get(0))?.collect()
         })

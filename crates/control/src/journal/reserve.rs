@@ -10,7 +10,7 @@
 //! what it took is made good when it ends, if there is room by then.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
@@ -54,7 +54,6 @@ fn extend(path: &Path) -> io::Result<()> {
     let missing = WAY_BACK.saturating_sub(file.metadata()?.len());
     if missing > 0 {
         io::copy(&mut io::Read::take(io::repeat(0), missing), &mut file)?;
-        file.flush()?;
         file.sync_all()?;
     }
     Ok(())

@@ -205,3 +205,35 @@ impl Line {
         Self { at, event: OUTPUT.into(), instance: Some(instance.clone()), text }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn what_an_instance_wrote_is_bounded_and_can_be_left_out() {
+        let (at, api) = (Duration::ZERO, InstanceName::from("api-1"));
+        let short = Line::output(at, &api, "no licence".to_owned());
+        assert_eq!(short.text, "no licence");
+        let long = Line::output(at, &api, "\u{fc}".repeat(1000));
+        assert_eq!(long.text, format!("{} ...", "\u{fc}".repeat(400)));
+        let killed = Line::killed(at, &api, "was killed");
+        let deploy = Deploy {
+            id: 7,
+            service: "api".into(),
+            former: None,
+            fresh: "1".to_owned(),
+            who: "ops".to_owned(),
+            began_at: UNIX_EPOCH,
+            ended_at: None,
+            outcome: None,
+            receipt: None,
+            strategy: None,
+        };
+        let receipt = Receipt::of_cut_short(deploy, vec![short, killed, long]);
+        let left: Vec<_> = receipt.without_output().lines.into_iter().map(|it| it.event).collect();
+        assert_eq!(left, ["killed", "cut-short"]);
+    }
+}
