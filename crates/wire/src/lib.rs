@@ -14,4 +14,5 @@ pub mod name;
 pub mod proxy_protocol;
 pub mod socket;
 pub mod stream;
+pub mod system;
 pub mod tls;
