@@ -23,9 +23,9 @@ impl Canvas {
     pub(crate) fn draw(&self, picture: &str) {
         let lines: Vec<&str> = picture.lines().take(height().saturating_sub(2)).collect();
         self.wipe();
-        output::raw("\x1b[?7l");
+        output::control("\x1b[?7l");
         output::out(&format!("{}\n", lines.join("\n")));
-        output::raw("\x1b[?7h");
+        output::control("\x1b[?7h");
         self.drawn.set(lines.len());
     }
 
@@ -33,7 +33,7 @@ impl Canvas {
     pub(crate) fn wipe(&self) {
         match self.drawn.replace(0) {
             0 => {}
-            lines => output::raw(&format!("\x1b[{lines}A\x1b[J")),
+            lines => output::control(&format!("\x1b[{lines}A\x1b[J")),
         }
     }
 }

@@ -12,6 +12,7 @@ use config::LoadError;
 use control::{PrepareError, StartError};
 
 use crate::exit::Exit;
+use crate::foreign::shown;
 use crate::output;
 use crate::quantity::rough;
 
@@ -80,7 +81,7 @@ impl Failure {
         if let Some(drawing) = self.drawing() {
             output::err(&drawing);
         }
-        let mut text = format!("{}: {}\n", styled("error", AnsiColor::Red), chain(&self));
+        let mut text = format!("{}: {}\n", styled("error", AnsiColor::Red), shown(&chain(&self)));
         if let Some(hint) = self.hint() {
             text.push_str(&format!("{}: {hint}\n", styled("hint", AnsiColor::Cyan)));
         }
@@ -103,7 +104,7 @@ impl Failure {
         match self {
             Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
             Self::Client(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
-                Some(problem.faults.iter().map(|fault| format!("  - {fault}\n")).collect())
+                Some(problem.faults.iter().map(|fault| format!("  - {}\n", shown(fault))).collect())
             }
             Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
             _ => None,
@@ -157,7 +158,7 @@ impl From<StartError> for Failure {
 }
 
 fn of_problem(problem: &Problem) -> Option<String> {
-    let quoted = problem.near.iter().map(|name| format!("`{name}`"));
+    let quoted = problem.near.iter().map(|name| format!("`{}`", shown(name)));
     let near = quoted.collect::<Vec<_>>().join(" or ");
     match problem.kind {
         Kind::UnknownService | Kind::UnknownInstance if near.is_empty() => {

@@ -10,6 +10,7 @@ mod commands;
 mod demo;
 mod exit;
 mod failure;
+mod foreign;
 mod limits;
 mod location;
 mod logging;

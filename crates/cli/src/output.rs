@@ -1,12 +1,20 @@
-//! Printing. Colours go only to terminals that want them; whoever reads may stop reading.
+//! Printing. Colours go only to terminals that want them; a reader may stop reading.
+//!
+//! All that a command prints passes here, and on its way to a terminal it loses what that would obey
+//! but our own colours (`foreign`). Only [`control`] sends more, and takes nothing but constants and
+//! numbers of ours.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::foreign;
+
 /// Prints `text` as the command's result.
 pub(crate) fn out(text: &str) {
+    let text = for_reader(text, io::stdout().is_terminal());
     finish(anstream::stdout().lock().write_all(text.as_bytes()));
 }
 
@@ -21,14 +29,15 @@ pub(crate) fn colour(colour: AnsiColor) -> Style {
     Style::new().fg_color(Some(colour.into()))
 }
 
-/// Prints what only a terminal understands.
-pub(crate) fn raw(text: &str) {
+/// Sends a terminal on standard output what it is to obey. Never text of others.
+pub(crate) fn control(codes: &str) {
     let mut stdout = io::stdout().lock();
-    finish(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    finish(stdout.write_all(codes.as_bytes()).and_then(|()| stdout.flush()));
 }
 
 /// Prints `text` beside the command's result.
 pub(crate) fn err(text: &str) {
+    let text = for_reader(text, io::stderr().is_terminal());
     finish(anstream::stderr().lock().write_all(text.as_bytes()));
 }
 
@@ -36,6 +45,11 @@ pub(crate) fn err(text: &str) {
 pub(crate) fn json(document: &impl Serialize) {
     let text = serde_json::to_string_pretty(document).expect("our documents have text for keys");
     out(&format!("{text}\n"));
+}
+
+/// `text` as it is safe on a terminal; as it is, where it goes elsewhere.
+fn for_reader(text: &str, is_terminal: bool) -> Cow<'_, str> {
+    if is_terminal { foreign::guarded(text) } else { Cow::Borrowed(text) }
 }
 
 /// Ends the program where nobody reads any more, as `plimsoll status | head -1` has it, or where

@@ -2,6 +2,7 @@
 //! back at the end.
 
 use crate::canvas::height;
+use crate::foreign::guarded;
 use crate::output;
 
 /// The other screen, while it lives.
@@ -11,19 +12,19 @@ pub(crate) struct Screen;
 impl Screen {
     /// Changes to it; hides the cursor, and has lines that are too long cut.
     pub(crate) fn open() -> Self {
-        output::raw("\x1b[?1049h\x1b[?25l\x1b[?7l");
+        output::control("\x1b[?1049h\x1b[?25l\x1b[?7l");
         Self
     }
 
     /// Draws `text` over what is there, without a moment of emptiness between.
     pub(crate) fn draw(&self, text: &str) {
-        output::raw(&frame(text, height()));
+        output::control(&frame(&guarded(text), height()));
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        output::raw("\x1b[?7h\x1b[?25h\x1b[?1049l");
+        output::control("\x1b[?7h\x1b[?25h\x1b[?1049l");
     }
 }
 

@@ -3,6 +3,8 @@
 
 use anstyle::Style;
 
+use crate::foreign::shown;
+
 /// Between two columns.
 const GAP: &str = "  ";
 
@@ -22,7 +24,7 @@ pub(crate) enum Column {
     Right(&'static str),
 }
 
-/// A piece of text in one style.
+/// A piece of text in one style, whoever wrote it: it stays in its line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
     text: String,
@@ -79,11 +81,11 @@ impl Column {
 
 impl Cell {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), style: Style::new() }
+        Self::styled(text, Style::new())
     }
 
     pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        Self { text: shown(&text.into()).into_owned(), style }
     }
 
     fn dim(mut self) -> Self {

@@ -19,7 +19,7 @@ use line::{Line, Notation};
 use stamp::Stamp;
 
 pub use field::{Field, Kind};
-pub use line::VALUE_BYTES_MAX;
+pub use line::{VALUE_BYTES_MAX, is_invisible};
 
 /// Everything that the log tells of one exchange.
 #[derive(Clone, Copy)]

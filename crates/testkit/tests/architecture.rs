@@ -19,7 +19,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("edge", &["model", "balance", "wire", "telemetry"]),
     ("control", &["model", "balance", "config", "wire", "telemetry", "edge", "rollout", "driver"]),
     ("admin", &["model", "balance", "config", "edge", "control", "rollout"]),
-    ("plimsoll", &["model", "balance", "config", "wire", "control", "admin", "load", "driver"]),
+    (
+        "plimsoll",
+        &["model", "balance", "config", "wire", "telemetry", "control", "admin", "load", "driver"],
+    ),
     ("testkit", &["model", "wire", "edge"]),
 ];
 

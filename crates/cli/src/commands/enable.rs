@@ -5,6 +5,7 @@ use admin::{Access, Instance};
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::output;
 
 /// Give traffic to an instance that was drained
@@ -41,5 +42,5 @@ fn describe(service: &str, stands: &Instance) -> String {
         Access::Barred => "gets no traffic yet",
     };
     let (name, standing, reason) = (&stands.name, stands.standing.as_str(), &stands.reason);
-    format!("{service} {name} {gets}: {standing}, {reason}\n")
+    format!("{}\n", shown(&format!("{service} {name} {gets}: {standing}, {reason}")))
 }

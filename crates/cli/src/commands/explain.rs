@@ -10,6 +10,7 @@ use config::Environment;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::output;
 use crate::table::{Cell, Column, Table};
 
@@ -119,13 +120,14 @@ fn draw(explanation: &Explanation, basis: &str) -> String {
         Some(listener) => format!(" at listener {listener}"),
         None => String::new(),
     };
-    let mut text = format!("{method} {host}{path} from {from}{at}, {basis}\n\n");
+    let asked = format!("{method} {host}{path} from {from}{at}, {basis}");
+    let mut text = format!("{}\n\n", shown(&asked));
     if !routes.is_empty() {
         text.push_str(&table(routes).render());
         text.push('\n');
     }
     for policy in policies {
-        text.push_str(&format!("  it {policy}\n"));
+        text.push_str(&format!("  it {}\n", shown(policy)));
     }
     text.push_str(&draw_outcome(outcome));
     text
@@ -155,12 +157,13 @@ fn table(routes: &[Candidate]) -> Table {
 }
 
 fn draw_outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Forward { shares } => draw_shares(shares),
-        Outcome::Redirect { to, status } => format!("it is redirected to {to} with {status}\n"),
-        Outcome::Respond { status } => format!("it is answered with {status}\n"),
-        Outcome::Refused { status, why } => format!("it is answered with {status}: {why}\n"),
-    }
+    let line = match outcome {
+        Outcome::Forward { shares } => return draw_shares(shares),
+        Outcome::Redirect { to, status } => format!("it is redirected to {to} with {status}"),
+        Outcome::Respond { status } => format!("it is answered with {status}"),
+        Outcome::Refused { status, why } => format!("it is answered with {status}: {why}"),
+    };
+    format!("{}\n", shown(&line))
 }
 
 fn draw_shares(shares: &[Share]) -> String {
@@ -168,21 +171,22 @@ fn draw_shares(shares: &[Share]) -> String {
     let mut text = String::new();
     for share in shares.iter().filter(|share| share.weight > 0) {
         let service = &share.service;
+        let mut line = String::new();
         match shares.len() {
-            1 => text.push_str(&format!("it goes to service {service}")),
-            _ => text.push_str(&format!("{} of {sum} go to service {service}", share.weight)),
+            1 => line.push_str(&format!("it goes to service {service}")),
+            _ => line.push_str(&format!("{} of {sum} go to service {service}", share.weight)),
         }
         if let Some(instance) = &share.instance {
-            text.push_str(&format!(", instance {}", instance.name));
+            line.push_str(&format!(", instance {}", instance.name));
             if instance.name != instance.address {
-                text.push_str(&format!(" ({})", instance.address));
+                line.push_str(&format!(" ({})", instance.address));
             }
-            text.push_str(&format!(", by {}", instance.why));
+            line.push_str(&format!(", by {}", instance.why));
         }
         if let Some(why) = &share.refused {
-            text.push_str(&format!(", which answers with 503: {why}"));
+            line.push_str(&format!(", which answers with 503: {why}"));
         }
-        text.push('\n');
+        text.push_str(&format!("{}\n", shown(&line)));
     }
     text
 }

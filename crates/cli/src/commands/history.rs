@@ -5,6 +5,7 @@ use admin::{History, Past};
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::{output, progress};
 
 /// Every deploy of a service: who, when, what became of it
@@ -60,13 +61,14 @@ fn tell_one(history: &History, deploy: i64, options: &Options) -> Result<Exit, F
 fn describe(past: &Past) -> String {
     let from = past.former.as_deref().unwrap_or("nothing");
     let outcome = past.outcome.as_deref().unwrap_or("running");
-    let mut text = format!(
-        "{:>4}  {}  {from} -> {}  {outcome}  by {}\n",
+    let line = format!(
+        "{:>4}  {}  {from} -> {}  {outcome}  by {}",
         past.id, past.began_at, past.fresh, past.who
     );
+    let mut text = format!("{}\n", shown(&line));
     if let Some(receipt) = &past.receipt {
         if let Some(reason) = &receipt.reason {
-            text.push_str(&format!("      {reason}\n"));
+            text.push_str(&format!("      {}\n", shown(reason)));
         }
         let (failed, requests, took) = (receipt.failed, receipt.requests, receipt.took_s);
         if !receipt.releases.is_empty() {

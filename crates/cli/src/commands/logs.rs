@@ -4,6 +4,7 @@
 //! can.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::output;
 
 /// How often it is looked for instances that are new.
@@ -171,7 +173,14 @@ fn print(
 ) -> std::io::Result<()> {
     let style = output::colour(colour(instance));
     let put = |text: &str| match width {
-        Some(width) => output::out(&format!("{style}{instance:<width$} |{style:#} {text}\n")),
+        // In a file or a pipe the line is as it was written.
+        Some(width) if !std::io::stdout().is_terminal() => {
+            output::out(&format!("{instance:<width$} | {text}\n"));
+        }
+        Some(width) => {
+            let text = shown(text);
+            output::out(&format!("{style}{instance:<width$} |{style:#} {text}\n"));
+        }
         None => output::json_line(&Line { instance, text }),
     };
     while let Some(line) = log.ready()? {

@@ -5,6 +5,7 @@ use admin::{Changes, Reloaded};
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::output;
 
 /// Have the running Plimsoll take up a change of the file, closing no connection
@@ -59,7 +60,7 @@ fn list(text: &mut String, noun: &str, changes: &Changes) {
     let all = [('+', &changes.added), ('-', &changes.removed), ('~', &changes.changed)];
     for (sign, names) in all {
         for name in names {
-            text.push_str(&format!("  {sign} {noun} {name}\n"));
+            text.push_str(&format!("  {sign} {noun} {}\n", shown(name)));
         }
     }
 }

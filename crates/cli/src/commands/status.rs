@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::open;
 use crate::output::{self, colour};
 use crate::quantity::{counted, latency, percent, rate, rough};
@@ -85,7 +86,8 @@ fn draw(status: &Status, now: Timestamp) -> String {
     if !status.services.is_empty() {
         text.push_str(&format!("\n{}", instances(&status.services).render()));
     }
-    let notes: String = status.services.iter().flat_map(notes).collect();
+    let notes = status.services.iter().flat_map(notes);
+    let notes: String = notes.map(|note| format!("{}\n", shown(note.trim_end()))).collect();
     if !notes.is_empty() {
         text.push_str(&format!("\n{notes}"));
     }
@@ -113,7 +115,7 @@ fn last_reload(reload: &LastReload, now: Timestamp) -> String {
         None => format!("last reload {age} ago\n"),
         Some(why) => {
             let bad = colour(AnsiColor::Red);
-            format!("{bad}last reload {age} ago changed nothing:{bad:#} {why}\n")
+            format!("{bad}last reload {age} ago changed nothing:{bad:#} {}\n", shown(why))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::arguments::Form;
 use crate::canvas::Canvas;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::foreign::shown;
 use crate::output;
 
 /// From one look at a running deploy to the next.
@@ -92,8 +93,10 @@ async fn watch(client: &Client, deploy: i64, canvas: &Canvas) -> std::convert::I
 /// One line of a deploy.
 pub(crate) fn tell(line: &Line) -> String {
     match (line.event.as_str(), &line.instance) {
-        ("output", Some(instance)) => format!("            {instance} | {}\n", line.text),
-        _ => format!("{:>8.1} s  {}\n", line.at_s, line.text),
+        ("output", Some(instance)) => {
+            format!("            {} | {}\n", shown(instance), shown(&line.text))
+        }
+        _ => format!("{:>8.1} s  {}\n", line.at_s, shown(&line.text)),
     }
 }
 
@@ -108,10 +111,12 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
         (_, Some(reason)) => format!("failed, and the old release is not whole: {reason}"),
         (word, None) => word.to_owned(),
     };
-    let mut text = format!("\n{service} {fresh}{was} {said}\n");
+    let mut text = format!("\n{}\n", shown(&format!("{service} {fresh}{was} {said}")));
     text.push_str(&format!(
         "  deploy {}, {}, {took_s:.1} s, by {}\n",
-        receipt.id, receipt.strategy, receipt.who
+        receipt.id,
+        shown(&receipt.strategy),
+        shown(&receipt.who)
     ));
     for release in &receipt.releases {
         text.push_str(&describe(release));
@@ -126,6 +131,7 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
 fn describe(release: &Release) -> String {
     let Release { version, requests, failed, p50_ms, p95_ms, p99_ms } = release;
     let ms = |value: &Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
+    let version = shown(version);
     format!(
         "  {version:<12} {failed} of {requests} failed, p50 {}, p95 {}, p99 {}\n",
         ms(p50_ms),

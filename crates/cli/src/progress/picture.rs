@@ -7,6 +7,7 @@ use admin::{Instance, Run, RunningDeploy, Standing, Status};
 use anstyle::{AnsiColor, Style};
 
 use crate::canvas::bar;
+use crate::foreign::shown;
 use crate::output::colour;
 use crate::quantity::{latency, rate, rough};
 use crate::table::{Cell, Column, Table};
@@ -81,7 +82,7 @@ fn step(run: &Run, deploy: &RunningDeploy) -> String {
         }
         None => {}
     }
-    format!("{text}; the judge says: {}\n", deploy.verdict)
+    format!("{}\n", shown(&format!("{text}; the judge says: {}", deploy.verdict)))
 }
 
 #[cfg(test)]

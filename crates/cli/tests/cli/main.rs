@@ -18,3 +18,4 @@ mod run;
 mod sandbox;
 mod soak;
 mod status;
+mod terminal;

@@ -219,7 +219,7 @@ impl<'a, N: Notation> Line<'a, N> {
 /// Whether a character is better escaped, since a terminal or a viewer would take it for an end of
 /// line or a command, hide it, or turn round what follows. All of them have four hexadecimal
 /// digits.
-fn is_invisible(char: char) -> bool {
+pub fn is_invisible(char: char) -> bool {
     char.is_control()
         || matches!(char,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

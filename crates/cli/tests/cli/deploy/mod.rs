@@ -22,9 +22,10 @@ use crate::sandbox::{Ended, Running, Sandbox};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
 
 /// Releases: `bad` fails half of its requests, `dead` ends at once, `deaf` never listens, `many` has
-/// much to say.
+/// much to say, `evil` writes what a terminal would obey, and ends.
 const COMMAND: &str = "case {version} in dead) echo no licence; exit 3;; \
                        deaf) echo waits for a database; exec sleep 1000;; \
+                       evil) printf '\\033]0;pwned\\007\\033[2J\\033[A\\302\\23331mforged\\342\\200\\256\\n'; exit 3;; \
                        many) for n in $(seq 100); do echo line $n of 100; done;; esac; \
                        exec PROGRAM sample --faulty bad --fails 0.5";
 

@@ -1,52 +1,8 @@
 //! What a person sees of a deploy on a terminal: lines that grow, a picture below the last of them
-//! that moves, and in the end the receipt alone.
-
-use std::fs::File;
-use std::io::Read;
-use std::num::NonZeroU16;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::process::Stdio;
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+//! that moves, and in the end the receipt alone; and that nobody else draws on it.
 
 use super::{Visitors, begin, sandbox};
-use crate::sandbox::Sandbox;
-
-const ROWS: NonZeroU16 = NonZeroU16::new(50).unwrap();
-const COLUMNS: NonZeroU16 = NonZeroU16::new(120).unwrap();
-
-/// Runs `plimsoll` on a terminal, and looks at it after each change. How it ended, and what stands
-/// there then.
-fn on_a_terminal(
-    sandbox: &Sandbox,
-    arguments: &[&str],
-    mut look: impl FnMut(String),
-) -> (Option<i32>, String) {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    let theirs = File::options().read(true).write(true).open(path).unwrap();
-    let (ws_row, ws_col) = (ROWS.get(), COLUMNS.get());
-    let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&theirs, size).unwrap();
-    let mut command = sandbox.command(arguments);
-    command.env("TERM", "xterm-256color").stdin(Stdio::null()).stdout(theirs);
-    let mut child = command.spawn().unwrap();
-    // So that nobody holds the other end but the child.
-    drop(command);
-    let (mut terminal, mut ours) = (vt100::Parser::new(ROWS, COLUMNS, 0), File::from(ours));
-    let mut bytes = [0; 4096];
-    // It ends with an error when nobody is left at the other end.
-    while let Ok(count) = ours.read(&mut bytes) {
-        terminal.process(&bytes[..count]);
-        look(terminal.screen().contents());
-    }
-    (child.wait().unwrap().code(), terminal.screen().contents())
-}
+use crate::terminal::{WIDE, on_a_terminal, run};
 
 #[test]
 fn a_deploy_is_a_picture_that_moves_and_leaves_its_receipt() {
@@ -55,12 +11,13 @@ fn a_deploy_is_a_picture_that_moves_and_leaves_its_receipt() {
     let visitors = Visitors::of(&running, 200);
     let mut pictures = Vec::new();
     let arguments = ["deploy", "api", "2", "--strategy", "canary", "--steps", "50% 2s"];
-    let (code, end) = on_a_terminal(&sandbox, &arguments, |screen| {
+    let left = on_a_terminal(&sandbox, WIDE, &arguments, |screen| {
         assert!(screen.matches("INSTANCE").count() < 2, "one picture at a time:\n{screen}");
         pictures.push(screen);
     });
+    let end = left.screen;
     assert_eq!(visitors.leave().failed(), 0);
-    assert_eq!(code, Some(0), "{end}");
+    assert_eq!(left.code, Some(0), "{end}");
     let at_half = pictures.iter().rfind(|screen| screen.contains("1 -> 2, for")).unwrap_or(&end);
     let at_half = pictures
         .iter()
@@ -76,3 +33,42 @@ fn a_deploy_is_a_picture_that_moves_and_leaves_its_receipt() {
     assert!(end.contains("\n\napi 2 (before: 1) runs\n"), "{end}");
     assert!(lines.last().unwrap().starts_with("  users saw 0 of "), "{end}");
 }
+
+/// Clears the screen, renames the window, moves up and forges a line; `faint` in C1 and turned round.
+const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{1b}[A\u{9b}31mforged\u{202e}";
+
+#[test]
+fn what_others_write_never_reaches_the_terminal_as_a_command() {
+    let sandbox = sandbox("replicas = 1\n");
+    let _running = begin(&sandbox);
+    let on = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.env("SUDO_USER", format!("eve\n   9  forged{EVIL}"));
+        run(command, WIDE, drop)
+    };
+    let commands: [&[&str]; 8] = [
+        &["deploy", "api", "evil"],
+        &["logs", "api", "--all"],
+        &["logs", "api", "--all", "--json"],
+        &["history", "api"],
+        &["history", "api", "2"],
+        &["history", "api", "--json"],
+        &["status"],
+        &["explain", "GET", "http://a/", "-H", EVIL_HEADER],
+    ];
+    for command in commands {
+        let left = on(command);
+        let sent = String::from_utf8(left.sent).unwrap();
+        for part in ["\u{1b}]", "\u{1b}[2J", "\u{7}", "\u{9b}", "\u{202e}", "\n   9  forged"] {
+            assert!(!sent.contains(part), "{command:?} sends {part:?}:\n{sent:?}");
+        }
+        if command[0] != "status" && command[0] != "explain" {
+            assert!(sent.contains("u001b]0;pwned"), "{command:?} does not tell it:\n{sent:?}");
+        }
+    }
+    // In a file or a pipe the logs are what was written, and the others' lines are whole there, too.
+    let piped = sandbox.plimsoll(&["history", "api"]).stdout;
+    assert!(!piped.contains("\n   9  forged"), "{piped}");
+}
+
+const EVIL_HEADER: &str = "x: \u{1b}]0;pwned\u{7}";
