@@ -10,7 +10,7 @@ from deployment import IDLE_SECONDS, Deployment, Front, RouteKey, Routes
 from proxy import Command
 from tool import output_of, revision
 
-PROGRAM = Path(__file__).resolve().parent.parent / "target" / "release" / "plimsoll"
+PROGRAM = Path(__file__).resolve().parent.parent / "target" / "dist" / "plimsoll"
 
 
 @dataclass(frozen=True)

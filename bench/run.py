@@ -18,7 +18,7 @@ import report
 import rounds
 import tool
 from options import Options, parse
-from testbed import Testbed
+from testbed import Cores, Testbed
 
 
 def main(arguments: list[str]) -> int:
@@ -33,9 +33,10 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     facts = machine.facts(options)
     memory = tool.memory_directory()
+    cores = Cores(options.proxy_core, options.load_core)
     with (
         tempfile.TemporaryDirectory(prefix="plimsoll-bench-", dir=memory) as path,
-        Testbed(Path(path), options, descriptor.raise_limit()) as testbed,
+        Testbed(Path(path), cores, descriptor.raise_limit()) as testbed,
     ):
         records = rounds.run(testbed, options)
     publish(options, report.write(options, facts, records))
@@ -49,7 +50,7 @@ def publish(options: Options, text: str) -> None:
     if options.out is None:
         print(text)
         return
-    page.update(options.out, text)
+    page.update(options.out, page.BENCH, text)
     print(f"wrote {options.out}")
 
 

@@ -1,25 +1,50 @@
 """What all cases of a run share: a directory in memory, a certificate, the origins, the cores."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import certificate
 import port
-from case import Case
-from deployment import Deployment
-from options import Options
+from deployment import Deployment, Front, Routes
 from origin import Origin
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Who runs where."""
+
+    proxy: int
+    load: int
+    """For the generator and the origins."""
+
+
+class Wanted(Protocol):
+    """What a case asks of a proxy."""
+
+    @property
+    def front(self) -> Front:
+        """What the clients speak."""
+
+    @property
+    def routes(self) -> Routes | None:
+        """The routes, where there are many."""
+
+    @property
+    def access_log(self) -> bool:
+        """Whether it writes one."""
 
 
 class Testbed:
     """Everything that a proxy needs around it. Entered once for a whole run."""
 
-    def __init__(self, directory: Path, options: Options, descriptors: int) -> None:
+    def __init__(self, directory: Path, cores: Cores, descriptors: int) -> None:
         """Takes what was decided; starts nothing yet."""
         self.directory = directory
-        self.proxy_core = options.proxy_core
-        self.load_core = options.load_core
+        self.proxy_core = cores.proxy
+        self.load_core = cores.load
         self.descriptors = descriptors
         self._count = 0
 
@@ -39,7 +64,7 @@ class Testbed:
         """Ends the origins."""
         self._origin.stop()
 
-    def deployment(self, case: Case) -> Deployment:
+    def deployment(self, case: Wanted) -> Deployment:
         """What a proxy is asked to do in `case`, at a free port, with an empty directory."""
         self._count += 1
         directory = self.directory / str(self._count)

@@ -36,7 +36,7 @@ def missing(proxies: Iterable[Proxy]) -> list[str]:
     if packages:
         cures.append(f"install with: apt-get install {' '.join(packages)}")
     if any(program not in PACKAGES for program in absent):
-        cures.append("build Plimsoll with: cargo build --release, or leave it out with --only")
+        cures.append("build Plimsoll with: cargo build --profile dist, or leave it out with --only")
     if shutil.which("cargo") is None:
         cures.append("not found: cargo, which builds the origin; see https://rustup.rs")
     return cures
