@@ -1,6 +1,7 @@
-//! What ARCHITECTURE.md says of the rooms, held against what cargo knows of them.
+//! What ARCHITECTURE.md says of the rooms, held against what cargo knows of them. Licences, sources and
+//! duplicates of what others wrote are `deny.toml`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -31,26 +32,6 @@ const PURE: &[&str] = &["model", "balance", "rollout"];
 const OUTSIDE: &[&str] =
     &["tokio", "mio", "socket2", "rustix", "hyper", "h2", "rustls", "fastrand", "rand", "jiff"];
 
-const LICENCES: &[&str] = &[
-    "Apache-2.0",
-    "MIT",
-    "MIT-0",
-    "ISC",
-    "BSD-3-Clause",
-    "Zlib",
-    "Unicode-3.0",
-    "Unlicense",
-    "CC0-1.0",
-];
-
-/// Crates that the program has in two versions, and why.
-const TWICE: &[(&str, &str)] = &[
-    ("getrandom", "the older one is ring's, below rustls-webpki"),
-    ("untrusted", "one is aws-lc-rs's, the other rustls-webpki's"),
-    ("syn", "derive macros move at their own pace; nothing of it is in the program"),
-    ("synstructure", "the same"),
-];
-
 struct Workspace(Value);
 
 impl Workspace {
@@ -72,30 +53,6 @@ impl Workspace {
         let members: BTreeSet<&str> = list(&self.0["workspace_members"]).map(text).collect();
         self.packages().filter(move |package| members.contains(text(&package["id"])))
     }
-
-    /// All packages that are in the program, by their ids.
-    fn of_the_program(&self) -> BTreeSet<&str> {
-        let nodes = list(&self.0["resolve"]["nodes"]).map(|node| (text(&node["id"]), node));
-        let nodes: BTreeMap<&str, &Value> = nodes.collect();
-        let program = self.members().find(|package| text(&package["name"]) == "plimsoll");
-        let mut waiting = vec![text(&program.expect("it is a member")["id"])];
-        let mut seen = BTreeSet::new();
-        while let Some(id) = waiting.pop() {
-            if seen.insert(id) {
-                let normal = list(&nodes[id]["deps"]).filter(|dependency| is_normal(dependency));
-                waiting.extend(normal.map(|dependency| text(&dependency["pkg"])));
-            }
-        }
-        seen
-    }
-}
-
-/// Whether it is no development or build dependency, and there on Linux.
-fn is_normal(dependency: &Value) -> bool {
-    list(&dependency["dep_kinds"]).any(|kind| {
-        let target = kind["target"].as_str().unwrap_or_default();
-        kind["kind"].is_null() && !target.contains("windows") && !target.contains("wasm")
-    })
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -149,98 +106,5 @@ fn every_room_follows_the_rules_of_the_house() {
         {
             assert!(manifest.contains(rule), "{name}: its Cargo.toml lacks `{rule}`");
         }
-    }
-}
-
-#[test]
-fn the_program_has_no_crate_twice_without_a_reason() {
-    let workspace = Workspace::read();
-    let program = workspace.of_the_program();
-    let mut versions = BTreeMap::<&str, BTreeSet<&str>>::new();
-    for package in workspace.packages().filter(|package| program.contains(text(&package["id"]))) {
-        versions.entry(text(&package["name"])).or_default().insert(text(&package["version"]));
-    }
-    for (name, versions) in &versions {
-        let is_known = TWICE.iter().any(|(known, _)| known == name);
-        let times = versions.len();
-        assert!(times == 1 || is_known, "{name} is there as {versions:?}: take one, or say why");
-        assert!(times > 1 || !is_known, "{name} is there once now: take it off the list");
-    }
-}
-
-#[test]
-fn every_licence_goes_with_ours() {
-    for package in Workspace::read().packages() {
-        let name = text(&package["name"]);
-        let licence = package["license"].as_str();
-        let licence = licence.unwrap_or_else(|| panic!("{name} states no licence"));
-        assert!(Expression::holds(licence), "{name}: {licence} does not go with Apache-2.0");
-    }
-}
-
-/// A licence expression (SPDX), and where it has been read to.
-struct Expression<'a> {
-    words: Vec<&'a str>,
-    at: usize,
-}
-
-impl<'a> Expression<'a> {
-    /// Whether it can be fulfilled with the licences of the list.
-    fn holds(text: &str) -> bool {
-        // Older manifests write a slash for OR.
-        let spaced = text.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
-        let words = spaced.split_whitespace().collect();
-        Expression { words, at: 0 }.any()
-    }
-
-    fn any(&mut self) -> bool {
-        let mut holds = self.all();
-        while self.takes("OR") {
-            holds |= self.all();
-        }
-        holds
-    }
-
-    fn all(&mut self) -> bool {
-        let mut holds = self.one();
-        while self.takes("AND") {
-            holds &= self.one();
-        }
-        holds
-    }
-
-    fn one(&mut self) -> bool {
-        if self.takes("(") {
-            let holds = self.any();
-            assert!(self.takes(")"), "a licence's brackets do not match: {:?}", self.words);
-            return holds;
-        }
-        let licence = self.words[self.at];
-        self.at += 1;
-        // An exception only allows more.
-        if self.takes("WITH") {
-            self.at += 1;
-        }
-        LICENCES.contains(&licence)
-    }
-
-    fn takes(&mut self, word: &str) -> bool {
-        let is_there = self.words.get(self.at) == Some(&word);
-        self.at += usize::from(is_there);
-        is_there
-    }
-}
-
-#[test]
-fn licence_expressions_are_read_right() {
-    for (expression, holds) in [
-        ("MIT", true),
-        ("GPL-3.0-only", false),
-        ("MIT/GPL-3.0-only", true),
-        ("MIT AND GPL-3.0-only", false),
-        ("ISC AND (GPL-3.0-only OR MIT)", true),
-        ("Apache-2.0 WITH LLVM-exception OR GPL-3.0-only", true),
-    ] {
-        assert_eq!(Expression::holds(expression), holds, "{expression}");
     }
 }
