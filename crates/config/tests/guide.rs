@@ -10,6 +10,7 @@ use config::{Code, Environment, LoadError, load};
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let guide = fs::read_dir(root.join("docs/guide")).unwrap().map(|entry| entry.unwrap().path());
+    let guide = guide.filter(|path| path.extension().is_some_and(|it| it == "md"));
     guide.chain([root.join("README.md")]).collect()
 }
 
@@ -45,4 +46,22 @@ fn every_file_in_the_guide_loads() {
         }
     }
     assert!(loaded >= 9, "only {loaded} files were found");
+}
+
+/// White space apart, as a rule may stand on several lines.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_query_in_the_guide_is_one_of_the_alerts_that_are_tested() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
+    let alerts = words(&fs::read_to_string(guide.join("prometheus/alerts.yml")).unwrap());
+    let page = fs::read_to_string(guide.join("telling.md")).unwrap();
+    let is_query = |line: &&str| line.starts_with("    ") && line.contains("plimsoll_");
+    let queries: Vec<&str> = page.lines().filter(is_query).collect();
+    assert_eq!(queries.len(), 4, "{queries:#?}");
+    for query in queries {
+        assert!(alerts.contains(&words(query)), "alerts.yml lacks {query}");
+    }
 }
