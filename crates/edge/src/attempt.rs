@@ -9,6 +9,7 @@ use model::{ExchangeKind, RetryCondition, ServiceTimeouts};
 use wire::body::Error;
 use wire::h1::Framing;
 use wire::head::{Method, ResponseHead};
+use wire::system::is_shortage;
 
 use crate::answer;
 use crate::client::{Client, StatusLine};
@@ -21,7 +22,7 @@ use crate::retry::Retries;
 use crate::sticky::Stay;
 use crate::story::Story;
 use crate::tunnel;
-use crate::upstream::Upstream;
+use crate::upstream::{Unsent, Upstream};
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
@@ -63,6 +64,13 @@ impl Failed {
         Self { fault, reached, condition: None, blames_instance: false, was_stale: false }
     }
 
+    /// A failure of this machine's own. The instance bears no blame; another may be reached over a
+    /// connection that is open already.
+    fn by_us(fault: Fault, reached: Reached) -> Self {
+        let condition = Some(RetryCondition::Connect);
+        Self { fault, reached, condition, blames_instance: false, was_stale: false }
+    }
+
     fn by_instance(fault: Fault, reached: Reached, condition: RetryCondition) -> Self {
         let condition = Some(condition);
         Self { fault, reached, condition, blames_instance: true, was_stale: false }
@@ -99,7 +107,8 @@ impl Attempt<'_> {
     ) -> Result<(), Failed> {
         let mut upstream = self.reach(client, story).await?;
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
-        upstream.send_head(self.request, self.framing).map_err(|_| unprocessed())?;
+        let instance = self.claim.member.live.address;
+        upstream.send_head(self.request, self.framing, instance).map_err(not_sent)?;
         let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
         let head = match self.final_head(client, &mut upstream, upload, story).await {
             Ok(head) => head,
@@ -165,7 +174,10 @@ impl Attempt<'_> {
             }
             Some(Some(Err(error))) => {
                 tracing::debug!(instance = %member.live.name, %error, "cannot connect");
-                Err(failed(Fault::ConnectFailed))
+                Err(match is_shortage(&error) {
+                    true => Failed::by_us(Fault::Shortage, Reached::Nothing),
+                    false => failed(Fault::ConnectFailed),
+                })
             }
             Some(None) => Err(Failed::by_client(Fault::ClientGone, Reached::Nothing)),
             None => Err(failed(Fault::ConnectTimeout)),
@@ -427,6 +439,15 @@ fn is_event_stream(method: Method, head: &ResponseHead, framing: Framing) -> boo
 /// The instance did nothing with the request: as if it could not be reached.
 fn unprocessed() -> Failed {
     Failed::by_instance(Fault::ConnectFailed, Reached::Nothing, RetryCondition::Connect)
+}
+
+/// The head did not leave. What cannot be said is the client's, which is to be refused before; a
+/// connection that was gone is nobody's.
+fn not_sent(unsent: Unsent) -> Failed {
+    match unsent {
+        Unsent::Unsayable => Failed::by_client(Fault::BadRequest, Reached::Nothing),
+        Unsent::Gone => Failed { blames_instance: false, was_stale: true, ..unprocessed() },
+    }
 }
 
 fn client_gone(_: Error) -> Failed {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use model::{Action, Route};
+use model::{Action, Route, UpstreamProtocol};
 use telemetry::Ending;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
@@ -205,6 +205,9 @@ async fn forward<C: Client>(
         policies: &route.policies,
         upgrade: head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")),
     };
+    if service.service.protocol == UpstreamProtocol::H2 && !outbound.fits_h2() {
+        return Err(Fault::TargetTooLong);
+    }
     let key = pick::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
     let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool);

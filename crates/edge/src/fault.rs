@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     QueueFull,
     /// It waited too long for an instance.
     QueueTimeout,
+    /// This machine could not open a connection: it has run out of descriptors, ports or memory.
+    Shortage,
     /// No connection to the instance could be opened.
     ConnectFailed,
     /// The instance took too long to accept a connection.
@@ -62,7 +64,7 @@ impl Fault {
             | Self::UpstreamReset
             | Self::UpstreamNonsense
             | Self::UpstreamTruncated => 502,
-            Self::NoInstance | Self::QueueFull | Self::QueueTimeout => 503,
+            Self::NoInstance | Self::QueueFull | Self::QueueTimeout | Self::Shortage => 503,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
             Self::ClientGone | Self::WriteTimeout => return None,
         })
@@ -84,6 +86,7 @@ impl Fault {
             Self::NoInstance => Ending::NoInstance,
             Self::QueueFull => Ending::QueueFull,
             Self::QueueTimeout => Ending::QueueTimeout,
+            Self::Shortage => Ending::Shortage,
             Self::ConnectFailed => Ending::ConnectFailed,
             Self::ConnectTimeout => Ending::ConnectTimeout,
             Self::UpstreamReset => Ending::UpstreamReset,
@@ -105,6 +108,7 @@ impl Fault {
             Self::MethodNotAllowed => "This method is not served here.",
             Self::NoRoute => "Nothing is served at this address.",
             Self::NoInstance => "No server is available at the moment.",
+            Self::Shortage => "No server can be reached at the moment.",
             Self::QueueFull | Self::QueueTimeout => "All servers are busy at the moment.",
             Self::ConnectFailed | Self::UpstreamReset => "The server could not be reached.",
             Self::UpstreamNonsense | Self::UpstreamTruncated => "The server's answer was broken.",

@@ -1,12 +1,14 @@
 //! What an instance sees of a request: the head that is sent to it.
 
+use std::borrow::Cow;
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::{HeaderEdits, Policies};
 use smallvec::SmallVec;
 use wire::head::{Fields, RequestHead, list};
 use wire::name::Name;
+use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
 use crate::fields::FieldSink;
 use crate::identity::Peer;
@@ -27,11 +29,13 @@ pub(crate) struct Outbound<'a> {
 pub(crate) type Named<'a> = SmallVec<[&'a [u8]; 4]>;
 
 impl Outbound<'_> {
-    /// The host that the instance sees.
-    pub(crate) fn host(&self) -> &[u8] {
-        match &self.policies.rewrite.host {
-            Some(host) => host.as_bytes(),
-            None => self.head.authority(),
+    /// The host that the instance at `instance` sees: its own address where the client named none,
+    /// for an `http` URI has a host (RFC 9110 §4.2.1).
+    pub(crate) fn host(&self, instance: SocketAddr) -> Cow<'_, [u8]> {
+        match (&self.policies.rewrite.host, self.head.authority()) {
+            (Some(host), _) => host.as_bytes().into(),
+            (None, []) => instance.to_string().into_bytes().into(),
+            (None, authority) => authority.into(),
         }
     }
 
@@ -51,6 +55,19 @@ impl Outbound<'_> {
             out.push(b'?');
             out.extend_from_slice(query);
         }
+    }
+
+    /// Whether HTTP/2 can carry the target; asks so only of long ones, which each byte may make three
+    /// times as long.
+    pub(crate) fn fits_h2(&self) -> bool {
+        let added = self.policies.rewrite.add_prefix.as_ref().map_or(0, String::len);
+        if self.head.target().len() + added <= TARGET_BYTES_MAX / 3 {
+            return true;
+        }
+        let (mut plain, mut target) = (Vec::new(), Vec::new());
+        self.write_target(&mut plain);
+        escape_for_h2(&plain, &mut target);
+        target.len() <= TARGET_BYTES_MAX
     }
 
     /// Writes the fields other than `Host` and those that frame the body.

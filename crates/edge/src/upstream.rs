@@ -1,5 +1,6 @@
 //! The instance's side of one attempt, over a connection of HTTP/1 or a stream of HTTP/2.
 
+use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -7,10 +8,12 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Uri};
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
+use wire::h1::framing::is_bodiless;
 use wire::h1::{Conn, Framing};
 use wire::h2::Stream;
 use wire::h2::head::{append_to, content_length, response};
 use wire::head::{Fields, Method, ResponseHead};
+use wire::target::escape_for_h2;
 
 use crate::fields::FieldSink;
 use crate::forward::Outbound;
@@ -27,6 +30,15 @@ pub(crate) struct H1 {
     pub(crate) conn: Conn,
     /// Whether an exchange ended on it before.
     pub(crate) reused: bool,
+}
+
+/// Why a head did not leave.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// The protocol has no way to say it: never the instance's fault.
+    Unsayable,
+    /// The connection was gone before anything was sent.
+    Gone,
 }
 
 pub(crate) struct H2 {
@@ -51,18 +63,19 @@ impl Upstream {
         }
     }
 
-    /// Writes the request's head; its body follows by [`Sink`].
+    /// Writes the request's head for the instance at `instance`; its body follows by [`Sink`].
     pub(crate) fn send_head(
         &mut self,
         request: &Outbound<'_>,
         framing: Framing,
-    ) -> Result<(), Error> {
+        instance: SocketAddr,
+    ) -> Result<(), Unsent> {
         match self {
             Self::H1(upstream) => {
-                write_h1_head(upstream.conn.begin(framing), request, framing);
+                write_h1_head(upstream.conn.begin(framing), request, framing, instance);
                 Ok(())
             }
-            Self::H2(upstream) => upstream.send_head(request, framing),
+            Self::H2(upstream) => upstream.send_head(request, framing, instance),
         }
     }
 
@@ -90,7 +103,13 @@ impl Upstream {
                 upstream.conn.expect_body(framing);
                 Ok(framing)
             }
-            Self::H2(upstream) if upstream.stream.is_received() => Ok(Framing::None),
+            // An HTTP/1 client has to be told that nothing follows.
+            Self::H2(upstream) if upstream.stream.is_received() => {
+                match method == Method::Head || is_bodiless(head.status()) {
+                    true => Ok(Framing::None),
+                    false => Ok(Framing::Length(0)),
+                }
+            }
             // Trailers may follow even where a length was announced.
             Self::H2(_) => Ok(Framing::Chunked),
         }
@@ -113,12 +132,17 @@ impl Upstream {
     }
 }
 
-fn write_h1_head(out: &mut Vec<u8>, request: &Outbound<'_>, framing: Framing) {
+fn write_h1_head(
+    out: &mut Vec<u8>,
+    request: &Outbound<'_>,
+    framing: Framing,
+    instance: SocketAddr,
+) {
     out.extend_from_slice(request.head.method_text());
     out.push(b' ');
     request.write_target(out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    out.put(b"Host", request.host());
+    out.put(b"Host", &request.host(instance));
     request.write_fields(out);
     match framing {
         Framing::None | Framing::Close => {}
@@ -138,10 +162,12 @@ fn write_h1_head(out: &mut Vec<u8>, request: &Outbound<'_>, framing: Framing) {
 }
 
 impl H2 {
-    fn send_head(&mut self, request: &Outbound<'_>, framing: Framing) -> Result<(), Error> {
-        let malformed = || Error::Io(std::io::ErrorKind::InvalidInput.into());
-        let mut target = Vec::with_capacity(64);
-        request.write_target(&mut target);
+    fn send_head(
+        &mut self,
+        request: &Outbound<'_>,
+        framing: Framing,
+        instance: SocketAddr,
+    ) -> Result<(), Unsent> {
         let mut fields = HeaderMap::new();
         request.write_fields(&mut fields);
         if let Framing::Length(length) = framing {
@@ -155,14 +181,17 @@ impl H2 {
         {
             append_to(&mut fields, b"te", b"trailers");
         }
-        let uri = Uri::builder().scheme("http").authority(request.host()).path_and_query(target);
+        let method = http::Method::from_bytes(request.head.method_text());
         let mut head = Request::new(());
-        *head.uri_mut() = uri.build().map_err(|_| malformed())?;
-        *head.method_mut() =
-            http::Method::from_bytes(request.head.method_text()).map_err(|_| malformed())?;
+        *head.uri_mut() = uri_of(request, instance)?;
+        *head.method_mut() = method.map_err(|_| Unsent::Unsayable)?;
         *head.version_mut() = http::Version::HTTP_2;
         *head.headers_mut() = fields;
-        let (answer, outgoing) = self.sender.send_request(head, framing.is_empty())?;
+        let sent = self.sender.send_request(head, framing.is_empty());
+        let (answer, outgoing) = sent.map_err(|error| match error {
+            it if it.is_io() || it.is_go_away() || it.is_reset() => Unsent::Gone,
+            _ => Unsent::Unsayable,
+        })?;
         let left = match framing {
             Framing::Length(length) => Some(length),
             _ => None,
@@ -185,6 +214,16 @@ impl H2 {
         self.stream.receive(incoming, content_length(&head.fields));
         Poll::Ready(Ok(Some(head)))
     }
+}
+
+/// What the request is for, as HTTP/2 says it. Nothing that `wire::target` reads is too much for it.
+fn uri_of(request: &Outbound<'_>, instance: SocketAddr) -> Result<Uri, Unsent> {
+    let (mut plain, mut target) = (Vec::with_capacity(64), Vec::with_capacity(64));
+    request.write_target(&mut plain);
+    escape_for_h2(&plain, &mut target);
+    let authority = &*request.host(instance);
+    let uri = Uri::builder().scheme("http").authority(authority).path_and_query(target);
+    uri.build().map_err(|_| Unsent::Unsayable)
 }
 
 impl Source for Upstream {

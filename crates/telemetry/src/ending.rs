@@ -79,6 +79,8 @@ endings! {
     QueueFull = "queue_full" by Edge,
     /// It waited too long in the queue.
     QueueTimeout = "queue_timeout" by Edge,
+    /// Plimsoll had no descriptor, port or memory left for a connection to an instance.
+    Shortage = "shortage" by Edge,
     /// No connection to an instance could be opened.
     ConnectFailed = "connect_failed" by Instance,
     /// An instance took too long to accept a connection.

@@ -20,6 +20,8 @@ const SIZES: [usize; 3] = [HEAD_BYTES, FIRST_BYTES, BULK_BYTES];
 const KEPT: [usize; 3] = [512, 256, 32];
 const KEPT_SMALL: usize = 256;
 const KEPT_PIPES: usize = 32;
+/// Lists with room for more fields than this are given back to the heap.
+const FIELDS_KEPT: usize = 256;
 
 /// One worker's unused buffers.
 #[derive(Clone, Default)]
@@ -62,7 +64,7 @@ impl Pool {
 
     pub(crate) fn give_fields(&self, mut fields: Vec<crate::head::Field>) {
         let mut shelves = self.0.borrow_mut();
-        if shelves.fields.len() < KEPT_SMALL {
+        if fields.capacity() <= FIELDS_KEPT && shelves.fields.len() < KEPT_SMALL {
             fields.clear();
             shelves.fields.push(fields);
         }
@@ -114,6 +116,11 @@ impl Buffer {
     /// What was received and not yet used.
     pub fn data(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
+    }
+
+    /// The same, to be mended where it stands.
+    pub(crate) fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.end]
     }
 
     /// Whether nothing is left to be used.

@@ -27,6 +27,10 @@ impl Span {
         Self { at: at as u32, len: len as u32 }
     }
 
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+
     pub(crate) fn end(self) -> usize {
         (self.at + self.len) as usize
     }

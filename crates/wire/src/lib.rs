@@ -15,4 +15,5 @@ pub mod proxy_protocol;
 pub mod socket;
 pub mod stream;
 pub mod system;
+pub mod target;
 pub mod tls;

@@ -3,9 +3,13 @@
 use std::mem::MaybeUninit;
 
 use super::fault::{Fault, Part};
-use super::request::{FIELDS_MAX, collect, fault_of};
+use super::request::{USUAL_FIELDS, collect, fault_of, room_for_all};
 use crate::buffer::{Buffer, Pool};
 use crate::head::{Field, Fields, ResponseHead, Span, Version};
+
+/// The most fields that a response may have; a server that sends more speaks nonsense. It is beyond
+/// what other proxies and clients take.
+pub const RESPONSE_FIELDS_MAX: usize = 1000;
 
 /// Reads the head that `raw` holds, all of it and nothing else.
 ///
@@ -24,12 +28,25 @@ pub fn parse(raw: Buffer, pool: &Pool) -> Result<ResponseHead, Fault> {
 }
 
 fn read(data: &[u8], fields: &mut Vec<Field>) -> Result<(Version, u16, Span), Fault> {
-    let mut headers = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    match read_with(&mut usual, data, fields) {
+        Err(Fault::TooManyFields) => {
+            read_with(&mut room_for_all(data, RESPONSE_FIELDS_MAX), data, fields)
+        }
+        line => line,
+    }
+}
+
+fn read_with<'a>(
+    room: &mut [MaybeUninit<httparse::Header<'a>>],
+    data: &'a [u8],
+    fields: &mut Vec<Field>,
+) -> Result<(Version, u16, Span), Fault> {
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,
         data,
-        &mut headers,
+        room,
     );
     match parsed {
         Ok(httparse::Status::Complete(end)) if end == data.len() => {}
@@ -61,6 +78,18 @@ mod tests {
         let head = head("HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\n").unwrap();
         assert_eq!((head.status(), head.reason()), (404, &b"Not Found"[..]));
         assert!(head.keeps_alive());
+    }
+
+    #[test]
+    fn as_many_fields_are_read_as_may_be() {
+        let with = |count: usize| {
+            let fields: String = (0..count).map(|n| format!("x{n}: y\r\n")).collect();
+            head(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n")).map(|head| head.fields.len())
+        };
+        for count in [0, 256, 257, RESPONSE_FIELDS_MAX] {
+            assert_eq!(with(count), Ok(count));
+        }
+        assert_eq!(with(RESPONSE_FIELDS_MAX + 1), Err(Fault::TooManyFields));
     }
 
     #[test]

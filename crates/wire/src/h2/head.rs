@@ -10,9 +10,9 @@ use crate::buffer::Pool;
 use crate::h1::Fault;
 use crate::h1::fault::Part;
 use crate::h1::framing::parse_length;
-use crate::h1::request::{is_authority, is_target};
 use crate::head::{Fields, HeadBuilder, RequestHead, ResponseHead};
 use crate::name::Name;
+use crate::target::{is_authority, is_target};
 
 /// Reads a request's head.
 ///
@@ -41,7 +41,7 @@ pub fn request(parts: &request::Parts, pool: &Pool) -> Result<RequestHead, Fault
         Some(target) if target.as_str().starts_with('/') => target.as_str(),
         _ => return Err(Fault::Malformed(Part::Target)),
     };
-    if !is_target(target.as_bytes()) {
+    if !is_target(target) {
         return Err(Fault::Malformed(Part::Target));
     }
     single_length(&parts.headers)?;
