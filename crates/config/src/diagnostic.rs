@@ -79,6 +79,8 @@ pub enum Code {
     Unused,
     /// A setting that opens more than it seems to.
     Risky,
+    /// A directory in which something is to be made is not there.
+    MissingDirectory,
 }
 
 impl Code {
@@ -101,13 +103,16 @@ impl Code {
             Self::NoEffect => "no-effect",
             Self::Unused => "unused",
             Self::Risky => "risky",
+            Self::MissingDirectory => "missing-directory",
         }
     }
 
     /// How bad this kind is.
     pub fn severity(self) -> Severity {
         match self {
-            Self::NoEffect | Self::Unused | Self::Risky => Severity::Warning,
+            Self::NoEffect | Self::Unused | Self::Risky | Self::MissingDirectory => {
+                Severity::Warning
+            }
             _ => Severity::Error,
         }
     }

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 
 use model::Intent;
 
+mod bare;
 mod diagnostic;
+mod dialect;
 mod environment;
 mod faults;
 mod mistype;

@@ -102,7 +102,8 @@ impl<'a> Node<'a> {
 
     /// The text, read by `read`.
     pub(crate) fn parse<T>(&self, read: impl FnOnce(&str) -> Result<T, Flaw>) -> Option<T> {
-        read(self.text()?).map_err(|flaw| self.report(flaw)).ok()
+        let text = self.text()?;
+        read(text).map_err(|flaw| self.report(without_variables(text, flaw))).ok()
     }
 
     /// The word that the text is, as `meaning` takes it.
@@ -325,6 +326,16 @@ impl<'a> Node<'a> {
             _ => self.span(),
         }
     }
+}
+
+/// A text that cannot be read because something was meant to be put into it first.
+fn without_variables(text: &str, flaw: Flaw) -> Flaw {
+    let is_meant = text.contains("${") || text.starts_with('$');
+    if !is_meant || flaw.code != Code::Invalid {
+        return flaw;
+    }
+    let (why, hint) = ("nothing is put in for a `$` here", "write the value itself");
+    Flaw { why: why.to_owned(), hint: hint.to_owned(), part: None, ..flaw }
 }
 
 fn quoted(words: &[&str]) -> String {

@@ -8,7 +8,9 @@ use std::string::FromUtf8Error;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::bare::Bare;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::dialect::Dialect;
 use crate::environment::Origin;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::place::Lines;
@@ -42,7 +44,11 @@ impl<'a> Document<'a> {
     /// Reads `text`.
     pub(crate) fn parse(text: &'a str) -> Self {
         let (tree, errors) = DeTable::parse_recoverable(text);
-        let mistakes = errors.iter().map(|error| Mistake::of(error, text)).collect();
+        let other = if errors.is_empty() { None } else { Dialect::of(text) };
+        let mistakes = match other {
+            Some((dialect, span)) => vec![Mistake::language(dialect, span)],
+            None => errors.iter().map(|error| Mistake::of(error, text)).collect(),
+        };
         Self { tree, errors: telling(mistakes, &Lines::new(text)) }
     }
 
@@ -91,6 +97,38 @@ fn telling(mut mistakes: Vec<Mistake>, lines: &Lines<'_>) -> Vec<Mistake> {
 }
 
 impl Mistake {
+    /// The file is another program's.
+    fn language(dialect: Dialect, span: Range<usize>) -> Self {
+        let what = format!("this looks like {}", dialect.called());
+        let flaw = Flaw::new(Code::Syntax, what, "plimsoll.toml is TOML", dialect.hint());
+        Self { span, reach: Reach::Rest, flaw }
+    }
+
+    /// A text without quotes, where the parser saw a broken number, or stopped within it.
+    fn bare(problem: &str, text: &str, span: &Range<usize>) -> Option<Self> {
+        let is_broken = ["invalid float", "invalid integer", "invalid date", "invalid number"];
+        let is_meant = is_broken.iter().any(|word| problem.starts_with(word))
+            || matches!(
+                problem,
+                "string values must be quoted"
+                    | "unexpected key or value"
+                    | "unexpected leading zero"
+                    | "invalid boolean"
+            );
+        if !is_meant {
+            return None;
+        }
+        let bare = Bare::around(text, span.start).filter(Bare::is_text)?;
+        let is_flag = matches!(bare.text.to_ascii_lowercase().as_str(), "true" | "false");
+        if is_flag || bare.text.contains('=') {
+            return None;
+        }
+        let what = "a text stands without quotes";
+        let why = "only numbers, `true` and `false` go without";
+        let flaw = Flaw::new(Code::Syntax, what, why, bare.hint());
+        Some(Self { span: bare.span, reach: Reach::Line, flaw })
+    }
+
     /// Translates what the parser of TOML says.
     fn of(error: &toml::de::Error, text: &str) -> Self {
         let span = error.span().unwrap_or(text.len()..text.len());
@@ -99,6 +137,9 @@ impl Mistake {
             None => (error.message(), None),
         };
         let shown = text.get(span.clone()).unwrap_or_default();
+        if let Some(mistake) = Self::bare(problem, text, &span) {
+            return mistake;
+        }
         let (reach, what, why, hint) = match problem {
             "string values must be quoted" => unquoted(shown),
             "invalid boolean" => (

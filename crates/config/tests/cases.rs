@@ -17,11 +17,13 @@ use config::{Code, Diagnostics, Environment, Loaded, Origin, Paint};
 /// How many kinds of faults the cases hold at the least.
 const FAULTS_MIN: usize = 80;
 
-/// The only files that these cases find.
+/// The only files and directories that these cases find.
 fn probe(path: &Path) -> io::Result<()> {
     match path.to_str() {
         Some("/etc/plimsoll/fullchain.pem" | "/etc/plimsoll/privkey.pem") => Ok(()),
-        Some("/etc/plimsoll/certs") => Err(io::ErrorKind::IsADirectory.into()),
+        Some("/etc/plimsoll/certs" | "/etc/plimsoll" | "/var/lib" | "/var/log/plimsoll") => {
+            Err(io::ErrorKind::IsADirectory.into())
+        }
         Some("/root/secret.pem") => Err(io::ErrorKind::PermissionDenied.into()),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
@@ -111,6 +113,7 @@ fn every_kind_of_fault_has_a_case() {
         Code::NoEffect,
         Code::Unused,
         Code::Risky,
+        Code::MissingDirectory,
     ];
     for code in all {
         assert!(kinds.contains(code.as_str()), "no case for {code}");

@@ -32,6 +32,19 @@ fn faults(error: Option<LoadError>) -> Vec<String> {
 }
 
 #[test]
+fn a_page_whose_file_needs_certificates_says_where_to_get_some() {
+    let mut seen = 0;
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        if blocks(&page).any(|block| block.contains("cert = ")) {
+            seen += 1;
+            assert!(page.contains("openssl req"), "{}", path.display());
+        }
+    }
+    assert!(seen >= 2, "only {seen} pages have certificates");
+}
+
+#[test]
 fn every_file_in_the_guide_loads() {
     let room = tempfile::tempdir().unwrap();
     let mut loaded = 0;

@@ -38,7 +38,8 @@ fn missing_certificates_are_faults_of_the_file() {
         panic!("the certificates are not there");
     };
     let codes: Vec<Code> = found.iter().map(|fault| fault.code).collect();
-    assert_eq!(codes, [Code::UnreadableFile, Code::UnreadableFile]);
+    let file = Code::UnreadableFile;
+    assert_eq!(codes, [Code::MissingDirectory, file, file]);
     assert_eq!(found.count(Severity::Error), 2);
 }
 

@@ -1,7 +1,7 @@
 //! Paths of files: where they lead, and whether something is there.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -26,6 +26,18 @@ pub(super) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<P
         node.report(Flaw::new(Code::UnreadableFile, what, reason(&error), hint));
     }
     Some(path)
+}
+
+/// Warns where the directory in which `path` is to be made is not there: `then` is what comes of it.
+pub(super) fn warn_of_parent(node: &Node<'_>, path: &Path, origin: &Origin, then: &str) {
+    let Some(parent) = path.parent() else { return };
+    let probed = (origin.environment.probe)(parent);
+    if probed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        let what = format!("there is no directory {}", parent.display());
+        let hint = "make it, or mend the path; relative paths start at the directory of the \
+                    configuration";
+        node.report(Flaw::new(Code::MissingDirectory, what, then, hint));
+    }
 }
 
 fn check(text: &str) -> Result<(), Flaw> {

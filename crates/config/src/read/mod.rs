@@ -2,9 +2,10 @@
 //! table; what is wrong goes to the collected faults, and reading goes on with a default or
 //! without the piece, so that one run finds everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use model::{Intent, ServiceName};
 
@@ -28,6 +29,7 @@ mod run;
 mod seen;
 mod server;
 mod service;
+mod shell;
 
 pub use run::parse_step;
 use seen::Seen;
@@ -38,6 +40,8 @@ struct Context<'a> {
     faults: &'a Faults<'a>,
     /// Where each address is listened on.
     bound: Seen<SocketAddr>,
+    /// Where every address of a family is listened on, or a first one of it, by port.
+    ports: BTreeMap<(u16, Family), Port>,
     /// The services that are defined, well or not.
     services: BTreeSet<ServiceName>,
     /// Those of them that a route leads to.
@@ -68,7 +72,8 @@ pub(crate) fn intent(
 impl<'a> Context<'a> {
     fn new(origin: &'a Origin, faults: &'a Faults<'a>) -> Self {
         let (services, used) = (BTreeSet::new(), BTreeSet::new());
-        Self { origin, faults, bound: Seen::default(), services, used }
+        let (bound, ports) = (Seen::default(), BTreeMap::new());
+        Self { origin, faults, bound, ports, services, used }
     }
 
     /// Notes that `node` listens on `address`, which must be free. Port 0 is any free one.
@@ -84,8 +89,47 @@ impl<'a> Context<'a> {
                 "give one of them another address or port, or make them one listener",
             );
             node.report_with(flaw, &[(first, "and here")]);
+            return;
         }
+        self.overlap(node, address);
     }
+
+    /// Refuses `address` where every address of its family is listened on, and the other way round. The
+    /// two families are apart: a socket for `[::]` takes no IPv4.
+    fn overlap(&mut self, node: &Node<'_>, address: SocketAddr) {
+        let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+        let port = self.ports.entry((address.port(), family)).or_default();
+        let (own, other) = match address.ip().is_unspecified() {
+            true => (&mut port.every, &port.one),
+            false => (&mut port.one, &port.every),
+        };
+        if let Some((first, span)) = other {
+            let (every, one) =
+                if address.ip().is_unspecified() { (address, *first) } else { (*first, address) };
+            let flaw = Flaw::new(
+                Code::Conflict,
+                format!("{one} is listened on twice: {every} takes it, too"),
+                "here",
+                "give one of them another port, or take the narrower one out",
+            );
+            node.report_with(flaw, &[(span.clone(), "and here")]);
+        }
+        own.get_or_insert((address, node.span()));
+    }
+}
+
+/// The two families of addresses, which share no port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    V4,
+    V6,
+}
+
+/// Who listens on a port: on every address, and on the first that stands alone.
+#[derive(Default)]
+struct Port {
+    every: Option<(SocketAddr, Range<usize>)>,
+    one: Option<(SocketAddr, Range<usize>)>,
 }
 
 /// Reads each of `nodes` and refuses what was there before: `identity` tells when two are the

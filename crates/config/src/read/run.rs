@@ -8,7 +8,7 @@ use model::{
 };
 
 use super::named::named;
-use super::{distinct, file, narrow};
+use super::{distinct, file, narrow, shell};
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
@@ -28,12 +28,15 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         let flaw = Flaw::new(
             Code::Conflict,
             "a service has both `command` and `targets`",
-            "either Plimsoll runs the instances",
+            "Plimsoll runs the instances by this",
             "keep one of them; two services can share a route's requests",
         );
-        section.report_at("command", flaw, &[(span, "or somebody else does")]);
+        section.report_at("command", flaw, &[(span, "somebody else runs these")]);
     }
     let command = section.node("command").and_then(|node| command(&node));
+    if let (Some(node), Some(command)) = (section.node("command"), &command) {
+        shell::warn_of_command(&node, command);
+    }
     let directory = match section.node("directory") {
         Some(node) => file::path(&node, origin),
         None => Some(origin.dir.clone()),
@@ -96,6 +99,7 @@ fn env(section: &Section<'_>) -> BTreeMap<String, String> {
     // Any value may be a secret, whatever its name.
     let is_secret = |_: &str| true;
     let value = |text: &str| Ok(text.to_owned());
+    shell::warn_of_env(section);
     let set = named(section, "env", is_secret, variable, value);
     set.into_iter().map(|set| (set.name, set.value)).collect()
 }

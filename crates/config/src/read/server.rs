@@ -31,7 +31,9 @@ pub(super) fn server(root: &Section<'_>, origin: &Origin) -> Option<Server> {
 
 fn state_dir(server: &Section<'_>, origin: &Origin) -> Option<PathBuf> {
     if let Some(node) = server.node("state_dir") {
-        return file::path(&node, origin);
+        let path = file::path(&node, origin)?;
+        file::warn_of_parent(&node, &path, origin, "it would be made, and the state be kept there");
+        return Some(path);
     }
     let default = origin.environment.state_dir();
     if default.is_none() {
@@ -111,7 +113,11 @@ fn access(node: &Node<'_>, origin: &Origin) -> Option<AccessLog> {
                 node.report(flaw);
                 None
             }
-            None => file::path(node, origin).map(AccessLog::File),
+            None => {
+                let path = file::path(node, origin)?;
+                file::warn_of_parent(node, &path, origin, "the log could not be opened");
+                Some(AccessLog::File(path))
+            }
         },
     }
 }

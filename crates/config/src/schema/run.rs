@@ -293,7 +293,7 @@ pub(crate) static JUDGE: Table = Table {
     header: "[services.NAME.deploy.judge]",
     noun: "a judge",
     doc: "What decides whether the new release stays: it is compared with the old one on the same time's \
-          requests, and taken back as soon as it is certain that it is worse.",
+          requests, and rolled back as soon as it is certain that it is worse.",
     keys: &[
         Key::new(
             "max_error_rate",
@@ -309,7 +309,7 @@ pub(crate) static JUDGE: Table = Table {
             Shape::Number(0.5..=0.999_999),
             Absent::Means("0.99"),
             "0.99",
-            "How sure it must be that the new release is worse. One that is no worse is taken back with a \
+            "How sure it must be that the new release is worse. One that is no worse is rolled back with a \
              chance of at most 1 less this.",
         ),
         Key::new(

@@ -84,17 +84,18 @@ fn without_port(text: &str) -> Flaw {
 
 fn misread_url(text: &str, scheme: &str, rest: &str) -> Flaw {
     let authority = rest.split('/').next().unwrap_or(rest);
-    let with_port = match (authority.contains(':'), scheme) {
-        (true, _) => authority.to_owned(),
-        (false, "https") => format!("{authority}:443"),
-        (false, _) => format!("{authority}:80"),
+    let with_port = match authority.contains(':') {
+        true => authority.to_owned(),
+        false => format!("{authority}:80"),
     };
+    // The port of TLS is the one that cannot be meant.
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     match scheme {
         "http" | "h2c" => flaw(text, "a target is no URL", format!("write \"{with_port}\"")),
         "https" => flaw(
             text,
             "TLS towards targets is not supported",
-            format!("use clear text: \"{with_port}\" with the port that speaks it"),
+            format!("write the address at which it speaks plain HTTP, such as \"{host}:8080\""),
         ),
         _ => flaw(text, "targets are spoken to over TCP only", "write an address with a port"),
     }
@@ -147,7 +148,10 @@ fn misread_bind(text: &str) -> Flaw {
 }
 
 fn every_address(port: u16) -> String {
-    format!("write \"0.0.0.0:{port}\" for every IPv4 address, \"[::]:{port}\" for every address")
+    format!(
+        "write \"0.0.0.0:{port}\" for every IPv4 address, [\"0.0.0.0:{port}\", \"[::]:{port}\"] for \
+         every address"
+    )
 }
 
 #[cfg(test)]
@@ -174,6 +178,10 @@ mod tests {
         for (text, hint) in [
             ("http://10.0.0.1:80/", "write \"10.0.0.1:80\""),
             ("http://api", "write \"api:80\""),
+            (
+                "https://api.example.com:8443/v1",
+                "write the address at which it speaks plain HTTP, such as \"api.example.com:8080\"",
+            ),
             ("::1", "write \"[::1]:8080\""),
             ("8080", "write \"127.0.0.1:8080\""),
             ("api", "write it as \"api:8080\""),
@@ -199,11 +207,13 @@ mod tests {
         for (text, hint) in [
             (
                 "8080",
-                "write \"0.0.0.0:8080\" for every IPv4 address, \"[::]:8080\" for every address",
+                "write \"0.0.0.0:8080\" for every IPv4 address, [\"0.0.0.0:8080\", \"[::]:8080\"] \
+                 for every address",
             ),
             (
-                ":8080",
-                "write \"0.0.0.0:8080\" for every IPv4 address, \"[::]:8080\" for every address",
+                "*:80",
+                "write \"0.0.0.0:80\" for every IPv4 address, [\"0.0.0.0:80\", \"[::]:80\"] for \
+                 every address",
             ),
             ("localhost:80", "write \"127.0.0.1:80\", or a list with \"[::1]:80\" too"),
             ("10.0.0.1", "write \"10.0.0.1:8080\""),

@@ -11,6 +11,10 @@ use crate::faults::Flaw;
 
 /// Reads what a route matches: `/cart`, `/chat/*`, `/*`, `~^/v[0-9]+/`.
 pub(crate) fn parse_match(text: &str) -> Result<PathMatch, Flaw> {
+    if let Some(meant) = meant_expression(text) {
+        let hint = format!("write \"{}\"", shown(&meant));
+        return Err(flaw(text, "an expression stands behind `~`, and nothing else", hint));
+    }
     if let Some(expression) = text.strip_prefix('~') {
         return expression::parse(expression, 1).map(PathMatch::Expression);
     }
@@ -24,6 +28,29 @@ pub(crate) fn parse_match(text: &str) -> Result<PathMatch, Flaw> {
     check_star(text, path)?;
     check(text, path)?;
     Ok(make(path.to_owned()))
+}
+
+/// The expression, as it is written here, that `text` was meant to be: without its tilde, or as nginx
+/// and Apache write it. What could be the path of a request is never taken for one.
+fn meant_expression(text: &str) -> Option<String> {
+    // nginx: `~ ^/v1` heeds case, `~* \.php$` does not.
+    if let Some(rest) = text.strip_prefix("~*") {
+        return Some(format!("~(?i){}", rest.trim_start()));
+    }
+    if let Some(rest) = text.strip_prefix('~') {
+        return rest.starts_with(' ').then(|| format!("~{}", rest.trim_start()));
+    }
+    // nginx: the longest prefix, whatever the expressions say.
+    if let Some(rest) = text.strip_prefix("^~").map(str::trim_start) {
+        return Some(format!("{}/*", rest.trim_end_matches(['*', '/'])));
+    }
+    let marks = [".*", ".+", "[0-9", "[a-z", "[A-Z", "[^", "\\d", "\\w", "\\.", "(?"];
+    let is_marked = marks.iter().any(|mark| text.contains(mark));
+    let is_anchored = text.starts_with('^') || (text.starts_with('/') && text.ends_with(")$"));
+    (is_marked || is_anchored).then(|| match text.starts_with('^') {
+        true => format!("~{text}"),
+        false => format!("~^{text}"),
+    })
 }
 
 /// Reads a prefix that a rewrite takes away or adds: `/chat`.
@@ -209,6 +236,24 @@ mod tests {
         );
         assert_eq!(hint("/a.b/*/c"), "write an expression, such as \"~^/a\\.b/[^/]+/c$\"");
         assert!(parse_match("/a/**").is_err());
+    }
+
+    #[test]
+    fn an_expression_without_its_tilde_is_answered_with_it() {
+        for (text, meant) in [
+            ("^/v1", "write \"~^/v1\""),
+            ("^/v[0-9]+/", "write \"~^/v[0-9]+/\""),
+            ("/api/(.*)", "write \"~^/api/(.*)\""),
+            ("/v[0-9]+", "write \"~^/v[0-9]+\""),
+            ("~ ^/v1", "write \"~^/v1\""),
+            ("~* [.]php$", "write \"~(?i)[.]php$\""),
+            ("^~ /static/", "write \"/static/*\""),
+        ] {
+            assert_eq!(hint(text), meant, "{text}");
+        }
+        for path in ["/Products(1)", "/odata/$metadata", "/a+b", "/a.b", "/-/", "/a[]"] {
+            assert!(parse_match(path).is_ok(), "{path}");
+        }
     }
 
     #[test]
