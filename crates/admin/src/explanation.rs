@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use edge::explain::{ChosenBy, Forward};
+use edge::explain::{Ambiguity, ChosenBy, Forward};
 use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub struct Asked {
     pub listener: Option<String>,
     /// Its host, in lower case, without the port.
     pub host: String,
-    /// Its path, in its normal form.
+    /// Its path, in the form in which paths are compared.
     pub path: String,
     /// The client's address.
     pub from: IpAddr,
@@ -164,6 +164,12 @@ fn redirects(found: &edge::explain::Explanation) -> bool {
 fn outcome(found: &edge::explain::Explanation) -> Outcome {
     if redirects(found) {
         return Outcome::Redirect { to: format!("https://{}", found.host), status: 308 };
+    }
+    if let Some(Ambiguity { path, route }) = &found.ambiguity {
+        let other =
+            route.as_ref().map_or("no route".to_owned(), |route| format!("the route {route}"));
+        let why = format!("some servers read this path as {path}, which leads to {other}");
+        return Outcome::Refused { status: 400, why };
     }
     let Some(route) = &found.route else {
         return Outcome::Refused { status: 404, why: "no route matches".to_owned() };

@@ -20,7 +20,7 @@ use crate::pick::{self, Choice, Tried};
 use crate::relay::Upload;
 use crate::respond;
 use crate::retry::Retries;
-use crate::routing::{Request, RouteIndex};
+use crate::routing::{self, Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
 use crate::sticky::Stay;
 use crate::story::Story;
@@ -93,7 +93,8 @@ async fn serve<C: Client>(
         return Box::pin(respond::redirect_https(client, head, id.as_bytes())).await.map_err(gone);
     }
     let plan = local.plan.clone();
-    let index = plan.routes.find(&request).ok_or(Fault::NoRoute)?;
+    let found = plan.routes.find(&request).map_err(|_| Fault::BadRequest)?;
+    let index = found.ok_or(Fault::NoRoute)?;
     let route = plan.routes.route(index);
     story.route = Some((plan.clone(), index));
     let edits = &route.policies.response_headers;
@@ -131,6 +132,14 @@ fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService>
     });
     let (place, _) = chosen.unwrap_or(&shares.of[0]);
     local.services[*place].clone()
+}
+
+/// How much of the path the route's rewrite takes away.
+fn cut_of(route: &Route, head: &RequestHead) -> Result<usize, Fault> {
+    match &route.policies.rewrite.strip_prefix {
+        Some(prefix) => routing::cut(head.path(), prefix).map_err(|_| Fault::BadRequest),
+        None => Ok(0),
+    }
 }
 
 /// How long it may take on a busy machine until an instance that ended is served no more.
@@ -199,6 +208,7 @@ async fn forward<C: Client>(
     let request_id = story.request_id;
     let outbound = Outbound {
         head,
+        cut: cut_of(route, head)?,
         peer,
         client: story.client,
         request_id: request_id.as_bytes(),

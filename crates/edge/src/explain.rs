@@ -9,11 +9,12 @@ use balance::{Field, Refusal, Share, SlowStart, Standing};
 use model::{Action, Intent, Listener, Route, Service};
 use wire::buffer::Pool;
 use wire::head::{HeadBuilder, RequestHead};
+use wire::target::{is_authority, is_target};
 
 use crate::Edge;
 use crate::live::Live;
 use crate::pick;
-use crate::routing::{Candidate, Request, RouteTable};
+use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteTable};
 use crate::snapshot::ServicePlan;
 use crate::sticky::{self, StickyKey};
 
@@ -52,14 +53,25 @@ pub struct Explanation {
     pub listener: Option<Arc<Listener>>,
     /// The host as routes see it: in lower case, without port.
     pub host: String,
-    /// The path as routes see it: in its normal form.
+    /// The path as routes see it: in the form in which paths are compared.
     pub path: String,
+    /// Another way to read the path that leads to another route, so that the request is refused.
+    pub ambiguity: Option<Ambiguity>,
     /// Every route in the order of the file, with why it lost.
     pub candidates: Vec<Candidate>,
     /// The route that it takes; `None` for 404.
     pub route: Option<Arc<Route>>,
     /// The services that share the route's requests, if it forwards them.
     pub forwards: Vec<Forward>,
+}
+
+/// Another way to read a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguity {
+    /// The path as some servers read it.
+    pub path: String,
+    /// The route that it would take then, as people know it; `None` for 404.
+    pub route: Option<String>,
 }
 
 /// A service that may get a request.
@@ -96,9 +108,12 @@ pub enum ChosenBy {
 /// Why a question makes no sense.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// The path has no normal form, and such a request is refused.
-    #[error("the path leads above its root, or has a malformed escape")]
-    Path,
+    /// The path cannot be compared with routes, and such a request is refused with 400.
+    #[error("such a request is refused with 400: {0}")]
+    Path(#[from] BadPath),
+    /// No request can ask for this.
+    #[error("such a request is refused with 400: its target or its host is malformed")]
+    Target,
     /// No request can have such a header field.
     #[error("no request can have such a header field: `{0}`")]
     Field(String),
@@ -114,7 +129,7 @@ pub enum ExplainError {
 pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, ExplainError> {
     let table = RouteTable::compile(&intent.routes)?;
     let head = head_of(question)?;
-    let request = Request::new(&head, question.client).map_err(|_| ExplainError::Path)?;
+    let request = Request::new(&head, question.client)?;
     let mut explanation = routed(&table, &request);
     let listeners = intent.listeners.values().map(|listener| {
         let ports = listener.bind.iter().map(|address| address.port());
@@ -141,14 +156,14 @@ impl Edge {
     pub fn explain(&self, question: Question<'_>) -> Result<Option<Explanation>, ExplainError> {
         let Some(snapshot) = &self.current else { return Ok(None) };
         let head = head_of(question)?;
-        let request = Request::new(&head, question.client).map_err(|_| ExplainError::Path)?;
+        let request = Request::new(&head, question.client)?;
         let mut explanation = routed(&snapshot.routes, &request);
         let listeners = snapshot.listeners.values().map(|plan| {
             let ports = self.addresses(plan.listener.name.as_str()).map(|address| address.port());
             (plan.listener.clone(), ports.collect())
         });
         explanation.listener = listener_of(question.entrance, listeners.collect());
-        if let Some(index) = snapshot.routes.find(&request) {
+        if let Ok(Some(index)) = snapshot.routes.find(&request) {
             let forward = |(place, weight): &(usize, u32)| {
                 let plan = &snapshot.services[*place];
                 let choice = choose(plan, &self.shared.sticky_key, &request, self.now());
@@ -172,6 +187,10 @@ fn head_of(question: Question<'_>) -> Result<RequestHead, ExplainError> {
         builder.field(name.as_bytes(), value.as_bytes());
     }
     let Question { method, authority, target, .. } = question;
+    let is_path = is_target(target) && (target.starts_with('/') || target == "*");
+    if !is_path || !authority.is_empty() && !is_authority(authority.as_bytes()) {
+        return Err(ExplainError::Target);
+    }
     Ok(builder.request(method.as_bytes(), authority.as_bytes(), target.as_bytes()))
 }
 
@@ -190,12 +209,18 @@ fn listener_of(
 }
 
 fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
+    let found = table.find(request);
+    let ambiguity = found.err().map(|Ambiguous { reading, route }| Ambiguity {
+        path: String::from_utf8_lossy(&request.readings[reading]).into_owned(),
+        route: route.map(|index| table.route(index).to_string()),
+    });
     Explanation {
         listener: None,
         host: String::from_utf8_lossy(&request.host).into_owned(),
         path: String::from_utf8_lossy(&request.path).into_owned(),
         candidates: table.explain(request),
-        route: table.find(request).map(|index| table.route(index).clone()),
+        ambiguity,
+        route: found.ok().flatten().map(|index| table.route(index).clone()),
         forwards: Vec::new(),
     }
 }

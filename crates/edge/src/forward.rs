@@ -12,11 +12,12 @@ use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
 use crate::fields::FieldSink;
 use crate::identity::Peer;
-use crate::routing::path_below;
 
 /// A request on its way to an instance.
 pub(crate) struct Outbound<'a> {
     pub(crate) head: &'a RequestHead,
+    /// How much of the path the route's rewrite takes away.
+    pub(crate) cut: usize,
     pub(crate) peer: &'a Peer,
     pub(crate) client: IpAddr,
     pub(crate) request_id: &'a [u8],
@@ -39,18 +40,20 @@ impl Outbound<'_> {
         }
     }
 
-    /// Writes the target that the instance sees.
+    /// Writes the target that the instance sees: as the client sent it, but for what stands for the
+    /// prefix that is taken away or replaced.
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
-        let rewrite = &self.policies.rewrite;
-        if rewrite.strip_prefix.is_none() && rewrite.add_prefix.is_none() {
+        let added = self.policies.rewrite.add_prefix.as_deref().unwrap_or_default();
+        if self.cut == 0 && added.is_empty() || self.head.path() == b"*" {
             out.extend_from_slice(self.head.target());
             return;
         }
-        if let Some(prefix) = &rewrite.add_prefix {
-            out.extend_from_slice(prefix.trim_end_matches('/').as_bytes());
+        let start = out.len();
+        out.extend_from_slice(added.trim_end_matches('/').as_bytes());
+        out.extend_from_slice(&self.head.path()[self.cut..]);
+        if out.len() == start {
+            out.push(b'/');
         }
-        let stripped = rewrite.strip_prefix.as_deref().unwrap_or_default();
-        out.extend_from_slice(&path_below(self.head.path(), stripped.as_bytes()));
         if let Some(query) = self.head.query() {
             out.push(b'?');
             out.extend_from_slice(query);

@@ -70,7 +70,7 @@ impl fmt::Display for HostMatch {
     }
 }
 
-/// A path, matched in its normal form (dot segments resolved, needless escapes undone).
+/// A path, as it is compared: escapes undone, dot segments resolved, empty segments dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum PathMatch {
     /// Any path.

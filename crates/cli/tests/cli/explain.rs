@@ -66,6 +66,24 @@ fn no_value_of_a_header_is_told() {
 }
 
 #[test]
+fn a_path_that_servers_read_in_two_ways_is_told_to_be_refused() {
+    let sandbox = Sandbox::new(ROUTES);
+    let ask =
+        |url: &str| sandbox.plimsoll(&["explain", "GET", url, "-H", "cookie: beta=1", "--json"]);
+    let ended = ask("http://shop.example.com/cart;x/1");
+    let explanation: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(explanation["outcome"]["status"], 400, "{}", ended.stdout);
+    let why = "some servers read this path as /cart/1";
+    assert!(explanation["outcome"]["why"].as_str().unwrap().starts_with(why), "{}", ended.stdout);
+    let ended = ask("http://shop.example.com/%00");
+    assert!(
+        ended.code != Some(0) && ended.stderr.contains("control character"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn what_is_served_is_explained_with_its_instance() {
     let origin = Origin::start();
     let sandbox = Sandbox::serving(&[origin.address]);

@@ -1,8 +1,8 @@
 //! Paths: what a route matches, what a rewrite takes away or adds, what a health check asks for.
 //!
-//! Routes are matched against a path's normal form (dot segments resolved, needless escapes undone,
-//! empty segments dropped), so a pattern that is not in that form could never match; it is refused
-//! with the form that would.
+//! Routes are matched after escapes are undone, dot segments resolved and empty segments dropped, so a
+//! pattern with segments that are gone by then could never match, nor could one that servers read in two
+//! ways; it is refused with what would.
 
 use model::PathMatch;
 
@@ -27,6 +27,7 @@ pub(crate) fn parse_match(text: &str) -> Result<PathMatch, Flaw> {
     };
     check_star(text, path)?;
     check(text, path)?;
+    check_readings(text, path)?;
     Ok(make(path.to_owned()))
 }
 
@@ -95,6 +96,24 @@ pub(crate) fn implies(pattern: &PathMatch, prefix: &str) -> bool {
 
 fn flaw(text: &str, why: &str, hint: impl Into<String>) -> Flaw {
     Flaw::invalid(format!("\"{}\" is not a path", shown(text)), why, hint)
+}
+
+/// Checks that all servers read `path` in one way: requests for others are answered with 400 wherever it
+/// would matter, so that no such route is ever taken.
+fn check_readings(text: &str, path: &str) -> Result<(), Flaw> {
+    let escape = |at: usize| path.get(at + 1..at + 3).map(str::to_ascii_uppercase);
+    let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    let found = path.char_indices().find_map(|(at, char)| match (char, escape(at).as_deref()) {
+        ('\\' | ';', _) => Some(at..at + 1),
+        ('%', Some("2F" | "5C" | "3B")) => Some(at..at + 3),
+        ('%', Some("25")) if is_digit(at + 3) && is_digit(at + 4) => Some(at..at + 3),
+        _ => None,
+    });
+    let Some(part) = found else { return Ok(()) };
+    let why = "servers read this in two ways, so that requests for it are answered with 400";
+    let before = path[..part.start].rfind('/').unwrap_or(0);
+    let hint = format!("write the path without it, such as \"{}/*\"", &path[..before]);
+    Err(flaw(text, why, hint).at(part))
 }
 
 /// A star stands for everything below a path, and only behind its last slash.
@@ -219,7 +238,8 @@ mod tests {
             ("/cart", PathMatch::Exact("/cart".to_owned())),
             ("/cart/", PathMatch::Exact("/cart/".to_owned())),
             ("/chat/*", PathMatch::Prefix("/chat".to_owned())),
-            ("/a/b.c/%2F/*", PathMatch::Prefix("/a/b.c/%2F".to_owned())),
+            ("/a/b.c/%20/*", PathMatch::Prefix("/a/b.c/%20".to_owned())),
+            ("/100%25/*", PathMatch::Prefix("/100%25".to_owned())),
             ("/*", PathMatch::Any),
         ] {
             assert_eq!(parse_match(text).unwrap(), path, "{text}");
@@ -278,6 +298,15 @@ mod tests {
             "/%zz",
             "http://a/b",
         ] {
+            assert!(parse_match(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_servers_read_in_two_ways_is_refused() {
+        assert_eq!(hint("/a/b%2Fc"), "write the path without it, such as \"/a/*\"");
+        assert_eq!(hint("/a;b/*"), "write the path without it, such as \"/*\"");
+        for text in ["/a\\b", "/a%5Cb", "/a;", "/a%3Bb/*", "/%2541", "/%2F/*"] {
             assert!(parse_match(text).is_err(), "{text}");
         }
     }

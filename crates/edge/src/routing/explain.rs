@@ -4,7 +4,9 @@ use std::fmt;
 
 use model::{HostMatch, Matcher, PathMatch};
 
-use super::{Request, RouteIndex, RouteTable, has_cookie, has_header, has_method, is_from};
+use super::{
+    Request, RouteIndex, RouteTable, has_cookie, has_header, has_method, host_of, is_from, key,
+};
 
 /// A route that was looked at.
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ impl fmt::Display for Lost {
 impl RouteTable {
     /// Every route with why it lost, and the one that won.
     pub(crate) fn explain(&self, request: &Request<'_>) -> Vec<Candidate> {
-        let winner = self.find(request);
+        let winner = self.find_at(&request.path, request);
         let candidates = (0u32..).map(RouteIndex).zip(&self.routes);
         candidates
             .map(|(index, route)| Candidate {
@@ -101,7 +103,7 @@ fn mismatch(matcher: &Matcher, request: &Request<'_>) -> Option<Lost> {
 
 fn is_host(wanted: &HostMatch, host: &[u8]) -> bool {
     match wanted {
-        HostMatch::Exact(name) => name.as_bytes() == host,
+        HostMatch::Exact(name) => *host_of(name.as_bytes()) == *host,
         HostMatch::Wildcard(name) => host
             .strip_suffix(name.as_bytes())
             .is_some_and(|rest| rest.len() > 1 && rest.ends_with(b".")),
@@ -111,9 +113,9 @@ fn is_host(wanted: &HostMatch, host: &[u8]) -> bool {
 fn is_path(wanted: &PathMatch, path: &[u8]) -> bool {
     match wanted {
         PathMatch::Any => true,
-        PathMatch::Exact(exact) => exact.as_bytes() == path,
+        PathMatch::Exact(exact) => *key(exact) == *path,
         PathMatch::Prefix(prefix) => {
-            path.strip_prefix(prefix.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+            path.strip_prefix(&*key(prefix)).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
         }
         PathMatch::Expression(expression) => {
             std::str::from_utf8(path).is_ok_and(|path| expression.regex().is_match(path))

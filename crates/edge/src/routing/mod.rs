@@ -9,7 +9,9 @@
 
 mod explain;
 mod path;
+mod readings;
 mod request;
+mod rewrite;
 
 use std::cmp::Reverse;
 
@@ -19,12 +21,24 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 pub use explain::{Candidate, Lost};
-pub(crate) use path::path_below;
+pub use path::BadPath;
 pub(crate) use request::{Request, host_of, query_values};
+pub(crate) use rewrite::cut;
+
+use path::key;
 
 /// A route's place in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteIndex(pub u32);
+
+/// Servers may read the request's path in ways that lead to different routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ambiguous {
+    /// Which of the request's other readings leads elsewhere.
+    pub(crate) reading: usize,
+    /// Where it leads.
+    pub(crate) route: Option<RouteIndex>,
+}
 
 /// All routes, compiled.
 #[derive(Default)]
@@ -71,7 +85,7 @@ impl RouteTable {
                     HostMatch::Exact(name) => (&mut table.exact_hosts, name),
                     HostMatch::Wildcard(name) => (&mut table.wildcard_hosts, name),
                 };
-                hosts.entry(name.as_bytes().into()).or_default().insert(path, index);
+                hosts.entry((&*host_of(name.as_bytes())).into()).or_default().insert(path, index);
             }
         }
         for paths in table.tables_mut() {
@@ -86,8 +100,23 @@ impl RouteTable {
     }
 
     /// The route that `request` takes.
-    pub(crate) fn find(&self, request: &Request<'_>) -> Option<RouteIndex> {
-        self.tables(&request.host).find_map(|paths| paths.find(request, &self.routes))
+    ///
+    /// # Errors
+    /// When not every reading of its path leads there.
+    pub(crate) fn find(&self, request: &Request<'_>) -> Result<Option<RouteIndex>, Ambiguous> {
+        let found = self.find_at(&request.path, request);
+        for (reading, path) in request.readings.iter().enumerate() {
+            let route = self.find_at(path, request);
+            if route != found {
+                return Err(Ambiguous { reading, route });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The route that `request` takes if its path is read as `path`.
+    fn find_at(&self, path: &[u8], request: &Request<'_>) -> Option<RouteIndex> {
+        self.tables(&request.host).find_map(|paths| paths.find(path, request, &self.routes))
     }
 
     /// The route at `index`.
@@ -108,10 +137,11 @@ impl RouteTable {
 impl PathTable {
     fn insert(&mut self, path: &PathMatch, index: RouteIndex) {
         match path {
-            PathMatch::Exact(path) => self.exact.entry(path.as_bytes().into()).or_default(),
+            PathMatch::Exact(path) => self.exact.entry((&*key(path)).into()).or_default(),
             PathMatch::Prefix(path) => {
+                let path = key(path);
                 self.longest_prefix = self.longest_prefix.max(path.len());
-                self.prefixes.entry(path.as_bytes().into()).or_default()
+                self.prefixes.entry((&*path).into()).or_default()
             }
             PathMatch::Expression(_) => &mut self.expressions.routes,
             PathMatch::Any => &mut self.any,
@@ -130,16 +160,20 @@ impl PathTable {
         self.expressions.compile(routes)
     }
 
-    fn find(&self, request: &Request<'_>, routes: &[Arc<Route>]) -> Option<RouteIndex> {
+    fn find(
+        &self,
+        path: &[u8],
+        request: &Request<'_>,
+        routes: &[Arc<Route>],
+    ) -> Option<RouteIndex> {
         let first = |list: &Vec<RouteIndex>| {
             list.iter().copied().find(|index| satisfies(&routes[index.0 as usize].matcher, request))
         };
-        let path = &*request.path;
         let exact = (!self.exact.is_empty()).then(|| self.exact.get(path)).flatten();
         exact
             .and_then(first)
             .or_else(|| self.prefixes_of(path).find_map(first))
-            .or_else(|| self.expressions.find(request, routes))
+            .or_else(|| self.expressions.find(path, request, routes))
             .or_else(|| first(&self.any))
     }
 
@@ -165,8 +199,13 @@ impl Expressions {
         Ok(())
     }
 
-    fn find(&self, request: &Request<'_>, routes: &[Arc<Route>]) -> Option<RouteIndex> {
-        let matched = self.set.as_ref()?.matches(&request.path);
+    fn find(
+        &self,
+        path: &[u8],
+        request: &Request<'_>,
+        routes: &[Arc<Route>],
+    ) -> Option<RouteIndex> {
+        let matched = self.set.as_ref()?.matches(path);
         matched
             .iter()
             .map(|at| self.routes[at])

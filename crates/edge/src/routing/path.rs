@@ -1,72 +1,63 @@
-//! The normal form of a path, by which routes are matched.
+//! The form in which paths are compared: decoded, dot segments resolved, empty segments dropped.
 //!
-//! A target that is asked for `/public/../admin` may well serve `/admin`: matching anything but
-//! what the target will make of the path would let a client walk around a route. So dot segments
-//! are resolved (RFC 3986 §5.2.4), escapes of characters that need none are undone (§6.2.2.2) and
-//! empty segments are dropped, for matching only; what is forwarded is what was sent.
+//! Two paths that a server takes for one have one form, so that no spelling leads around a route. Only
+//! `%2F` and `%25` stay as they are: decoded they could not be told from a separator and from an escape.
+//! Where servers differ in what they read, [`super::readings`] asks for the form of each reading.
 
 use std::borrow::Cow;
 
-/// The path leads above its root, or an escape in it is malformed.
+/// Why a path has no form, and its request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPath {
+    /// It leads above its root, as some server may read it.
+    #[error("the path leads above its root")]
+    AboveRoot,
+    /// A percent sign is not followed by two hexadecimal digits, a character is encoded in more bytes
+    /// than it has, or escapes are escaped more than twice.
+    #[error("the path has an escape that servers read in different ways, or not at all")]
+    Escape,
+    /// A control character, also as an escape.
+    #[error("the path has a control character")]
+    Control,
+    /// It could be read in several ways, and is too long for all of them to be looked at.
+    #[error("the path is too long for what it leaves open")]
+    TooLong,
+}
+
+/// A slash that separates nothing, in a text that was decoded: no other control character is let in.
+pub(super) const KEPT_SLASH: u8 = 1;
+
+/// What an escaped slash becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadPath;
-
-/// Brings `path` into its normal form; without a copy where it is in it already.
-pub(crate) fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, BadPath> {
-    if is_normal(path) {
-        return Ok(Cow::Borrowed(path));
-    }
-    let unescaped = unescape(path)?;
-    let mut normal: Vec<u8> = Vec::with_capacity(unescaped.len());
-    let mut segments = unescaped.split(|byte| *byte == b'/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        match segment {
-            b"." if last => normal.push(b'/'),
-            b"" if last => normal.push(b'/'),
-            b"." | b"" => {}
-            b".." => {
-                let parent = normal.iter().rposition(|byte| *byte == b'/').ok_or(BadPath)?;
-                normal.truncate(parent);
-                if last {
-                    normal.push(b'/');
-                }
-            }
-            _ => {
-                normal.push(b'/');
-                normal.extend_from_slice(segment);
-            }
-        }
-    }
-    if normal.is_empty() {
-        normal.push(b'/');
-    }
-    Ok(Cow::Owned(normal))
+pub(super) enum Slash {
+    /// A part of its segment.
+    Kept,
+    /// A separator.
+    Separator,
 }
 
-/// The normal form of `path` without `prefix`. What is rewritten is rewritten in its normal form,
-/// so that dot segments cannot climb over the cut.
-pub(crate) fn path_below<'a>(path: &'a [u8], prefix: &[u8]) -> Cow<'a, [u8]> {
-    let cut = |rest: &[u8]| rest.strip_prefix(prefix).map_or(0, |_| prefix.len());
-    match normalise(path) {
-        Ok(Cow::Owned(mut normal)) => {
-            normal.drain(..cut(&normal));
-            if normal.is_empty() {
-                normal.push(b'/');
-            }
-            Cow::Owned(normal)
-        }
-        _ if path.len() == cut(path) => Cow::Borrowed(b"/"),
-        _ => Cow::Borrowed(&path[cut(path)..]),
-    }
+/// What a percent sign is that begins no escape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stray {
+    Refused,
+    Kept,
 }
 
-/// Whether nothing in `path` could need to be changed: no escape, no `/.` and no `//`.
-fn is_normal(path: &[u8]) -> bool {
+/// When empty segments are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// Before dot segments are resolved, as nginx does.
+    First,
+    /// After them, so that `..` can take one back, as in RFC 3986 §5.2.4.
+    Last,
+}
+
+/// Whether `path` is its own form, and can be read in one way only.
+pub(super) fn is_plain(path: &[u8]) -> bool {
     let mut after_slash = false;
     for byte in path {
         match byte {
-            b'%' => return false,
+            b'%' | b'\\' | b';' | 0..=0x1f | 0x7f => return false,
             b'/' | b'.' if after_slash => return false,
             _ => after_slash = *byte == b'/',
         }
@@ -74,38 +65,157 @@ fn is_normal(path: &[u8]) -> bool {
     path.first() == Some(&b'/') || path == b"*"
 }
 
-/// Undoes the escapes of letters, digits, `-`, `.`, `_`, `~`; writes the others in upper case.
-fn unescape(path: &[u8]) -> Result<Vec<u8>, BadPath> {
-    let mut out = Vec::with_capacity(path.len());
-    let mut rest = path;
+/// The form of `path`, which begins with a slash, as the reader has it that takes nothing for more than
+/// it is.
+pub(super) fn plain_form(path: &[u8]) -> Result<Form, BadPath> {
+    form(&decode(path, Slash::Kept, Stray::Refused)?, Empty::First)
+}
+
+/// The form of a path that stands in the configuration, which is well formed.
+pub(super) fn key(path: &str) -> Cow<'_, [u8]> {
+    let path = path.as_bytes();
+    match is_plain(path) {
+        true => path.into(),
+        false => plain_form(path).map_or(path.into(), |form| form.path.into()),
+    }
+}
+
+/// `text` with its escapes undone.
+pub(super) fn decode(text: &[u8], slash: Slash, stray: Stray) -> Result<Vec<u8>, BadPath> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
         if *byte != b'%' {
-            out.push(*byte);
+            push(&mut out, *byte)?;
             continue;
         }
-        let (digits, tail) = rest.split_at_checked(2).ok_or(BadPath)?;
-        rest = tail;
-        let value = hex(digits[0])? << 4 | hex(digits[1])?;
-        if value.is_ascii_alphanumeric() || matches!(value, b'-' | b'.' | b'_' | b'~') {
-            out.push(value);
-        } else {
-            out.extend([b'%', digits[0].to_ascii_uppercase(), digits[1].to_ascii_uppercase()]);
+        match (tail.get(..2).and_then(value_of), stray) {
+            (Some(value), _) => {
+                rest = &tail[2..];
+                match (value, slash) {
+                    (b'/', Slash::Kept) => out.push(KEPT_SLASH),
+                    (value, _) => push(&mut out, value)?,
+                }
+            }
+            (None, Stray::Kept) => out.push(b'%'),
+            (None, Stray::Refused) => return Err(BadPath::Escape),
         }
     }
     Ok(out)
 }
 
-fn hex(digit: u8) -> Result<u8, BadPath> {
-    char::from(digit).to_digit(16).map(|value| value as u8).ok_or(BadPath)
+fn push(out: &mut Vec<u8>, byte: u8) -> Result<(), BadPath> {
+    if matches!(byte, 0..=0x1f | 0x7f) {
+        return Err(BadPath::Control);
+    }
+    // A character in more bytes than it has: strict servers refuse it, others take `%C0%AF` for a slash.
+    let is_overlong = match out.last() {
+        Some(0xc0 | 0xc1) => matches!(byte, 0x80..=0xbf),
+        Some(0xe0) => matches!(byte, 0x80..=0x9f),
+        Some(0xf0) => matches!(byte, 0x80..=0x8f),
+        _ => false,
+    };
+    if is_overlong {
+        return Err(BadPath::Escape);
+    }
+    out.push(byte);
+    Ok(())
+}
+
+/// Whether `text` has the escape of `byte`.
+pub(super) fn has_escape_of(text: &[u8], byte: u8) -> bool {
+    let mut escapes = text.iter().enumerate().filter(|(_, byte)| **byte == b'%').map(|(at, _)| at);
+    escapes.any(|at| text.get(at + 1..at + 3).and_then(value_of) == Some(byte))
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn value_of(digits: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
+    Some((digit(0)? << 4 | digit(1)?) as u8)
+}
+
+/// A path in its form.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) path: Vec<u8>,
+    /// Whether it had both empty and parent segments, so that it matters which go first.
+    pub(super) is_open: bool,
+}
+
+/// The form of a text that was decoded and begins with a slash.
+pub(super) fn form(text: &[u8], empty: Empty) -> Result<Form, BadPath> {
+    let mut stack = Stack::new(empty, text.len());
+    let mut segments = text.get(1..).unwrap_or_default().split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        stack.push(segment)?;
+        if segments.peek().is_none() && matches!(segment, b"" | b"." | b"..") {
+            stack.path.push(b'/');
+        }
+    }
+    Ok(stack.finish())
+}
+
+/// A form that is being put together.
+pub(super) struct Stack {
+    pub(super) path: Vec<u8>,
+    empty: Empty,
+    has_empty: bool,
+    has_parent: bool,
+}
+
+impl Stack {
+    pub(super) fn new(empty: Empty, size: usize) -> Self {
+        let path = Vec::with_capacity(size + 8);
+        Self { path, empty, has_empty: false, has_parent: false }
+    }
+
+    /// Puts one segment, decoded, on what there is.
+    pub(super) fn push(&mut self, segment: &[u8]) -> Result<(), BadPath> {
+        match segment {
+            b"" => {
+                self.has_empty = true;
+                if self.empty == Empty::Last {
+                    self.path.push(b'/');
+                }
+            }
+            b"." => {}
+            b".." => {
+                self.has_parent = true;
+                let parent = self.path.iter().rposition(|byte| *byte == b'/');
+                self.path.truncate(parent.ok_or(BadPath::AboveRoot)?);
+            }
+            segment => {
+                self.path.push(b'/');
+                for byte in segment {
+                    match *byte {
+                        KEPT_SLASH => self.path.extend_from_slice(b"%2F"),
+                        b'%' => self.path.extend_from_slice(b"%25"),
+                        byte => self.path.push(byte),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Form {
+        if self.empty == Empty::Last {
+            self.path.dedup_by(|one, other| *one == b'/' && *other == b'/');
+        }
+        if self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        Form { path: self.path, is_open: self.has_empty && self.has_parent }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn normal(path: &str) -> Result<String, BadPath> {
-        normalise(path.as_bytes()).map(|path| String::from_utf8_lossy(&path).into_owned())
+    fn plain(path: &str) -> Result<String, BadPath> {
+        plain_form(path.as_bytes()).map(|form| String::from_utf8_lossy(&form.path).into_owned())
     }
 
     #[test]
@@ -120,32 +230,71 @@ mod tests {
             ("/a/b/.", "/a/b/"),
             ("//a///b//", "/a/b/"),
             ("/%61%2Fb%2fc", "/a%2Fb%2Fc"),
+            ("/a%20b%21+%2B", "/a b!++"),
+            ("/%c3%a4", "/ä"),
+            ("/ä", "/ä"),
             ("/public/%2e%2E/admin", "/admin"),
             ("/a/.hidden/..b", "/a/.hidden/..b"),
             ("/..a", "/..a"),
             ("/a/..", "/"),
+            ("/a//..", "/"),
+            ("/a;x/b\\c", "/a;x/b\\c"),
+            ("/%2525/%25", "/%2525/%25"),
         ] {
-            assert_eq!(normal(path).as_deref(), Ok(form), "{path}");
+            assert_eq!(plain(path).as_deref(), Ok(form), "{path}");
         }
     }
 
     #[test]
-    fn paths_above_the_root_and_broken_escapes_are_refused() {
-        for path in ["/..", "/../a", "/a/../../b", "/%2e%2e", "/%", "/%4", "/%zz"] {
-            assert_eq!(normal(path), Err(BadPath), "{path}");
+    fn what_has_no_form_is_refused() {
+        for (path, fault) in [
+            ("/..", BadPath::AboveRoot),
+            ("/../a", BadPath::AboveRoot),
+            ("/a/../../b", BadPath::AboveRoot),
+            ("/%2e%2e", BadPath::AboveRoot),
+            ("/%", BadPath::Escape),
+            ("/%4", BadPath::Escape),
+            ("/%zz", BadPath::Escape),
+            ("/%+1", BadPath::Escape),
+            ("/%C0%AF", BadPath::Escape),
+            ("/%c0%ae%c0%ae/", BadPath::Escape),
+            ("/%e0%80%af", BadPath::Escape),
+            ("/%00", BadPath::Control),
+            ("/%01", BadPath::Control),
+            ("/a%0d%0ab", BadPath::Control),
+            ("/a%7Fb", BadPath::Control),
+        ] {
+            assert_eq!(plain(path), Err(fault), "{path}");
         }
     }
 
     #[test]
-    fn a_plain_path_is_not_copied() {
-        assert!(matches!(normalise(b"/a/b.c/d?"), Ok(Cow::Borrowed(_))));
+    fn empty_segments_are_dropped_first_or_last() {
+        let read = |path: &str, empty| {
+            form(path.as_bytes(), empty).map(|form| String::from_utf8(form.path).unwrap())
+        };
+        assert_eq!(read("/a//../b//", Empty::First).as_deref(), Ok("/b/"));
+        assert_eq!(read("/a//../b//", Empty::Last).as_deref(), Ok("/a/b/"));
+        assert_eq!(read("//..", Empty::Last).as_deref(), Ok("/"));
+        assert_eq!(read("//..", Empty::First), Err(BadPath::AboveRoot));
     }
 
     #[test]
     fn the_form_of_a_form_is_itself() {
-        for path in ["/a//b/../c", "/%7Ea/%2F/x/.", "/a%25/b"] {
-            let once = normal(path).unwrap();
-            assert_eq!(normal(&once).as_ref(), Ok(&once));
+        for path in ["/a//b/../c", "/%7Ea/%2F/x/.", "/a%25/b", "/%61%20b"] {
+            let once = plain(path).unwrap();
+            assert_eq!(plain(&once).as_ref(), Ok(&once));
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_read_in_one_way_is_plain() {
+        for path in ["/", "/a/b.c/d", "*", "/ä/~!$&'()*+,=:@", "/a./b"] {
+            assert!(is_plain(path.as_bytes()), "{path}");
+            assert!(path == "*" || plain(path).as_deref() == Ok(path), "{path}");
+        }
+        for path in ["", "a", "//", "/.", "/a/../b", "/a/.b", "/%41", "/a;b", "/a\\b", "/\x01"] {
+            assert!(!is_plain(path.as_bytes()), "{path}");
         }
     }
 }

@@ -1,18 +1,21 @@
 //! What of a request is matched.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use wire::head::RequestHead;
 
-use super::path::{BadPath, normalise};
+use super::path::BadPath;
+use super::readings::Readings;
 
 /// A request as the routes see it.
 pub(crate) struct Request<'a> {
     /// The host in lower case, without port; empty if the client named none.
     pub(crate) host: Cow<'a, [u8]>,
-    /// The path in its normal form.
+    /// The path in the form in which paths are compared.
     pub(crate) path: Cow<'a, [u8]>,
+    /// The other forms that the path has for servers that read it otherwise.
+    pub(crate) readings: Vec<Vec<u8>>,
     /// The head, for all the rest.
     pub(crate) head: &'a RequestHead,
     /// Who asks.
@@ -22,8 +25,8 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Prepares `head` for matching.
     pub(crate) fn new(head: &'a RequestHead, client: IpAddr) -> Result<Self, BadPath> {
-        let path = normalise(head.path())?;
-        Ok(Self { host: host_of(head.authority()), path, head, client })
+        let Readings { plain: path, others: readings } = Readings::of(head.path())?;
+        Ok(Self { host: host_of(head.authority()), path, readings, head, client })
     }
 
     /// Whether a query parameter `name` has a value that `wanted` accepts.
@@ -33,12 +36,17 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The host of an authority: no port, no trailing dot, lower case.
+/// The host of an authority: no port, no trailing dot, lower case; an IPv6 address in its one spelling
+/// (RFC 5952).
 pub(crate) fn host_of(authority: &[u8]) -> Cow<'_, [u8]> {
     let host = match authority.iter().rposition(|byte| *byte == b':') {
         Some(colon) if !authority[colon..].contains(&b']') => &authority[..colon],
         _ => authority,
     };
+    if let [b'[', inner @ .., b']'] = host {
+        let address = std::str::from_utf8(inner).ok().and_then(|it| it.parse::<Ipv6Addr>().ok());
+        return address.map_or(host.into(), |it| format!("[{it}]").into_bytes().into());
+    }
     let host = host.strip_suffix(b".").unwrap_or(host);
     match host.iter().any(u8::is_ascii_uppercase) {
         true => host.to_ascii_lowercase().into(),
@@ -92,6 +100,8 @@ mod tests {
             ("a.b.", "a.b"),
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
+            ("[0:0:0:0:0:0:0:1]:80", "[::1]"),
+            ("[2001:DB8::A]", "[2001:db8::a]"),
             ("", ""),
         ] {
             assert_eq!(&*host_of(authority.as_bytes()), host.as_bytes());

@@ -10,6 +10,9 @@ use wire::buffer::Pool;
 use wire::head::{HeadBuilder, RequestHead};
 
 use super::{Lost, Request, RouteTable};
+use server::{Server, route_of};
+
+mod server;
 
 fn route(matcher: Matcher) -> Arc<Route> {
     let own = Respond { status: 200, body: String::new(), content_type: String::new() };
@@ -51,7 +54,7 @@ fn find(matchers: &[Matcher], head: &RequestHead) -> Option<usize> {
     let routes: Vec<_> = matchers.iter().cloned().map(route).collect();
     let table = RouteTable::compile(&routes).unwrap();
     let request = Request::new(head, "192.0.2.1".parse().unwrap()).unwrap();
-    let found = table.find(&request).map(|index| index.0 as usize);
+    let found = table.find(&request).unwrap().map(|index| index.0 as usize);
     let explained = table.explain(&request);
     let won: Vec<_> = explained.iter().filter(|candidate| candidate.lost.is_none()).collect();
     assert_eq!(won.first().map(|candidate| candidate.route.0 as usize), found);
@@ -124,6 +127,66 @@ fn a_route_around_which_dots_lead_is_not_walked_around() {
 }
 
 #[test]
+fn a_path_that_servers_read_in_two_ways_takes_no_route_unless_all_lead_to_one() {
+    let matchers = [at(&[], "/*"), at(&[], "/admin/*"), at(&[], "/shop/*"), at(&[], "/login")];
+    let refused = |target: &str| {
+        let routes: Vec<_> = matchers.iter().cloned().map(route).collect();
+        let table = RouteTable::compile(&routes).unwrap();
+        let head = head("GET", "a", target, &[]);
+        let request = Request::new(&head, "192.0.2.1".parse().unwrap());
+        request.is_err() || table.find(&request.unwrap()).is_err()
+    };
+    for target in [
+        "/x%2f..%2fadmin/secret.txt",
+        "/%2fadmin/secret.txt",
+        "/admin%2fsecret.txt",
+        "/admin;x/secret.txt",
+        "/x\\..\\admin\\secret.txt",
+        "/x%5c..%5cadmin",
+        "/shop/..;/admin",
+        "/shop/%252e%252e/admin",
+        "/%2561dmin/x",
+        "/admin//../shop/x",
+        "/login;jsessionid=1",
+        "/shop/%00",
+        "/shop/%0d%0a",
+        "/shop/%c0%ae%c0%ae/admin",
+        "/shop%2f",
+    ] {
+        assert!(refused(target), "{target}");
+    }
+    for (target, wanted) in [
+        ("/shop/a%2Fb", 2),
+        ("/shop/group%2Fproject/raw;v=1/a\\b", 2),
+        ("/shop/;jsessionid=1", 2),
+        ("/shop/100%25", 2),
+        ("/shop/%2561", 2),
+        ("/shop/https://e.example/", 2),
+        ("/x%2Fy", 0),
+        ("/admin/a%2F..%2Fb", 1),
+        ("/admin%21", 0),
+    ] {
+        assert_eq!(get(&matchers, "a", target), Some(wanted), "{target}");
+    }
+}
+
+#[test]
+fn routes_hold_however_their_path_is_spelt() {
+    let matchers = [at(&[], "/*"), at(&[], "/caf%C3%A9/*"), at(&[], "/a%20b"), at(&[], "/x!/*")];
+    for (target, wanted) in [
+        ("/caf%c3%a9/x", 1),
+        ("/café/x", 1),
+        ("/a%20b", 2),
+        ("/x!/y", 3),
+        ("/x%21/y", 3),
+        ("/%78%21", 3),
+        ("/cafe/x", 0),
+    ] {
+        assert_eq!(get(&matchers, "a", target), Some(wanted), "{target}");
+    }
+}
+
+#[test]
 fn losers_are_told_why() {
     let matchers = [
         at(&["b"], "/*"),
@@ -188,5 +251,42 @@ proptest! {
             rank(matcher, place, authority, target).map(|rank| (rank, place))
         });
         prop_assert_eq!(get(&matchers, authority, target), ranked.min().map(|(_, place)| place));
+    }
+}
+
+fn servers() -> impl Strategy<Value = Server> {
+    (1..3usize, 0..4usize, 0..4usize, any::<bool>(), any::<bool>()).prop_map(
+        |(decodings, parameters, backslashes, merges, keeps_slashes)| Server {
+            decodings,
+            parameters,
+            backslashes,
+            merges,
+            keeps_slashes,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #[test]
+    fn whatever_a_server_reads_takes_the_route_that_was_taken(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "/", "/", "/", "admin", "a", "b", "/a/b", "/admin/", "..", ".", "/../", "//", "%2f", "%2F",
+            "%5c", "\\", ";", ";x", "%3b", "%2e", "%2E%2e", "%25", "%252f", "%252e", "%255c", "%253b",
+            "%61", "%2561", "x", "%20", "=", "%62",
+        ]), 0..9),
+        server in servers(),
+    ) {
+        let path = format!("/{}", pieces.concat());
+        let routes: Vec<_> =
+            ["/*", "/admin/*", "/a/b/*"].map(|path| route(at(&[], path))).into();
+        let table = RouteTable::compile(&routes).unwrap();
+        let head = head("GET", "a", &path, &[]);
+        let Ok(request) = Request::new(&head, "192.0.2.1".parse().unwrap()) else { return Ok(()) };
+        let Ok(found) = table.find(&request) else { return Ok(()) };
+        let Some(segments) = server.read(&path) else {
+            return Err(TestCaseError::fail(format!("{path}: {server:?} finds it above the root")));
+        };
+        prop_assert_eq!(found.map(|it| it.0 as usize), Some(route_of(&segments)), "{} {:?}", path, segments);
     }
 }

@@ -1,0 +1,91 @@
+//! What of a path a rewrite takes away: the bytes that stand for the prefix, and no other.
+
+use super::path::{BadPath, Empty, Slash, Stack, Stray, decode, is_plain, key};
+use super::readings::Readings;
+
+/// Where the part of `path` ends that stands for `prefix`; what follows is empty or begins with a slash.
+/// 0 where the path does not begin with it.
+///
+/// # Errors
+/// When a server could read the rest as leading above the place where it is cut.
+pub(crate) fn cut(path: &[u8], prefix: &str) -> Result<usize, BadPath> {
+    if is_plain(path) && !prefix.contains('%') {
+        let rest = path.strip_prefix(prefix.as_bytes());
+        let rest = rest.filter(|rest| matches!(rest, [] | [b'/', ..]));
+        return Ok(rest.map_or(0, |rest| path.len() - rest.len()));
+    }
+    let at = walk(path, &key(prefix))?;
+    if at < path.len() {
+        Readings::of(&path[at..])?;
+    }
+    Ok(at)
+}
+
+/// The first place after which the path never leaves `prefix` again.
+fn walk(path: &[u8], prefix: &[u8]) -> Result<usize, BadPath> {
+    let mut stack = Stack::new(Empty::First, path.len());
+    let (mut found, mut end) = (None, 0);
+    for segment in path.get(1..).unwrap_or_default().split(|byte| *byte == b'/') {
+        end += 1 + segment.len();
+        stack.push(&decode(segment, Slash::Kept, Stray::Refused)?)?;
+        match stack.path.strip_prefix(prefix) {
+            Some([]) => found = found.or(Some(end)),
+            Some([b'/', ..]) => {}
+            _ => found = None,
+        }
+    }
+    Ok(found.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest<'a>(path: &'a str, prefix: &str) -> Result<&'a str, BadPath> {
+        cut(path.as_bytes(), prefix).map(|at| &path[at..])
+    }
+
+    #[test]
+    fn only_what_stands_for_the_prefix_is_taken() {
+        for (path, left) in [
+            ("/api/v1", "/v1"),
+            ("/api", ""),
+            ("/api/", "/"),
+            ("/apiary", "/apiary"),
+            ("/other/api/x", "/other/api/x"),
+            ("/api/fetch/https://e.example/a", "/fetch/https://e.example/a"),
+            ("/api/%61%2Fb/./c/../d//", "/%61%2Fb/./c/../d//"),
+            ("/%61pi/x", "/x"),
+            ("/./api/x", "/x"),
+            ("//api//x", "//x"),
+            ("/y/../api/x", "/x"),
+            ("/api/a/../x", "/a/../x"),
+            ("/api/../api/x", "/x"),
+            ("/api/a/../../api/x", "/x"),
+            ("/api/..", "/api/.."),
+            ("/api/a;b/ä", "/a;b/ä"),
+        ] {
+            assert_eq!(rest(path, "/api"), Ok(left), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_found_however_it_is_spelt() {
+        assert_eq!(rest("/%C3%A4/x", "/%C3%A4"), Ok("/x"));
+        assert_eq!(rest("/ä/x", "/%C3%A4"), Ok("/x"));
+        assert_eq!(rest("/a%20b", "/a%20b"), Ok(""));
+        assert_eq!(rest("/a/b/c", "/a/b"), Ok("/c"));
+    }
+
+    #[test]
+    fn what_could_climb_over_the_cut_is_refused() {
+        for path in [
+            "/api/x%2f..%2f..%2fapi%2fy",
+            "/api/x\\..\\..\\api/y",
+            "/api/..;/api/y",
+            "/api/%252e%252e/api/y",
+        ] {
+            assert_eq!(rest(path, "/api"), Err(BadPath::AboveRoot), "{path}");
+        }
+    }
+}
