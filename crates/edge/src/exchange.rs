@@ -157,7 +157,7 @@ async fn wait_for_instance(
     let shard = service.live.shard(worker.index);
     let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
         shard.queue_full.add(1);
-        return Err(Fault::QueueFull);
+        return Err(Fault::NoInstance);
     };
     let alarm = worker.wheel.alarm();
     let seen_by = worker.wheel.now() + LOSS_SEEN_WITHIN;
@@ -184,7 +184,8 @@ async fn wait_for_instance(
         }
     }
     shard.queue_timeouts.add(1);
-    Err(Fault::QueueTimeout)
+    // Nobody was busy: there was nobody.
+    Err(Fault::NoInstance)
 }
 
 /// Sends the request to one instance after another until one has answered, or none may be asked.

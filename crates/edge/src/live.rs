@@ -191,6 +191,11 @@ impl Live {
         self.failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// How many requests it has failed since the last that it did not.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row.load(Ordering::Relaxed)
+    }
+
     /// Whether word of its failures is to be sent now.
     pub(crate) fn becomes_suspect(&self) -> bool {
         !self.is_suspected.swap(true, Ordering::Relaxed)

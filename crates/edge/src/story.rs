@@ -117,9 +117,10 @@ impl<'a> Story<'a> {
         let is_failure = failed.is_some() || self.status.is_some_and(retry::is_failure);
         if !is_failure {
             live.succeeded();
-        } else if let Some(passive) = &service.service.passive
-            && live.failed() >= passive.max_fails.get()
-        {
+            return;
+        }
+        let in_a_row = live.failed();
+        if service.service.passive.as_ref().is_some_and(|it| in_a_row >= it.max_fails.get()) {
             worker.shared.suspect(live);
         }
     }
