@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -58,6 +59,9 @@ pub trait Instance: fmt::Debug + Send + Sync {
 
     /// Who listens on its port now.
     fn listener(&self) -> BoxFuture<'static, Listener>;
+
+    /// Every address that it or its children listen on, on whichever port; none where that cannot be seen.
+    fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>>;
 
     /// The memory that it and its children take, in bytes; 0 when it is gone.
     fn memory(&self) -> BoxFuture<'static, u64>;

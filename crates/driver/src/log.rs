@@ -14,6 +14,7 @@
 //! | `api-3.log` | what the instance appends to |
 //! | `api-3.log.000007-1048576` | the seventh archive; its first byte is the stream's 1,048,576th |
 //! | `api-3.log.partial-2097152` | one that is being made |
+//! | `api-3.log.times` | when what stands in it was written |
 
 mod archive;
 mod follow;
@@ -21,16 +22,19 @@ mod rotate;
 mod stream;
 mod sweep;
 mod tail;
+mod times;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-pub use follow::Follow;
+pub use follow::{Follow, Line};
 pub use rotate::{RotateError, rotate};
 pub use sweep::sweep;
 pub use tail::tail;
+pub use times::Times;
+pub(crate) use times::note;
 
 /// Opens `log` to append, makes it and its directory if they are missing, for its owner only.
 /// Says also where the stream's next byte goes.

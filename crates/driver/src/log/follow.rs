@@ -20,8 +20,19 @@ const STEP: usize = 16 << 10;
 pub struct Follow {
     stream: Stream,
     offset: u64,
-    lines: VecDeque<String>,
+    lines: VecDeque<Line>,
     begun: Vec<u8>,
+    /// Where in the stream what has begun does.
+    begun_at: u64,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where in the stream it begins.
+    pub offset: u64,
+    /// What is not UTF-8 is replaced.
+    pub text: String,
 }
 
 impl Follow {
@@ -32,8 +43,31 @@ impl Follow {
     /// The log cannot be read.
     pub fn last(log: &Path, from: u64, lines: usize) -> io::Result<Self> {
         let offset = tail_start(log, from, lines)?;
+        Ok(Self::at(log, offset))
+    }
+
+    /// The lines of `log` that begin at the offset `from` of its stream or later, and those to come.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn since(log: &Path, from: u64) -> io::Result<Self> {
+        let mut follow = Self::at(log, from.saturating_sub(1));
+        // What stands before the first line's end began before.
+        if from > 0 {
+            let mut byte = [0; 1];
+            let is_end = follow.stream.read_at(follow.offset, &mut byte)? == Piece::Bytes(1);
+            follow.offset = from;
+            if is_end && byte != *b"\n" {
+                follow.ready_line()?;
+            }
+        }
+        Ok(follow)
+    }
+
+    fn at(log: &Path, offset: u64) -> Self {
         let (lines, begun) = (VecDeque::new(), Vec::new());
-        Ok(Self { stream: Stream::of(log), offset, lines, begun })
+        Self { stream: Stream::of(log), offset, lines, begun, begun_at: offset }
     }
 
     /// The next line. Cancelled, it loses none.
@@ -56,6 +90,15 @@ impl Follow {
     ///
     /// The log cannot be read.
     pub fn ready(&mut self) -> io::Result<Option<String>> {
+        Ok(self.ready_line()?.map(|line| line.text))
+    }
+
+    /// The same, with where it stands.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn ready_line(&mut self) -> io::Result<Option<Line>> {
         let mut buffer = [0; STEP];
         while self.lines.is_empty() {
             match self.stream.read_at(self.offset, &mut buffer)? {
@@ -71,19 +114,26 @@ impl Follow {
     }
 
     /// What stands behind the last line's end: of an instance that is gone, its last words.
-    pub fn rest(&mut self) -> Option<String> {
+    pub fn rest(&mut self) -> Option<Line> {
         let begun = std::mem::take(&mut self.begun);
-        (!begun.is_empty()).then(|| String::from_utf8_lossy(&begun).into_owned())
+        let text = || String::from_utf8_lossy(&begun).into_owned();
+        (!begun.is_empty()).then(|| Line { offset: self.begun_at, text: text() })
     }
 
     fn take(&mut self, bytes: &[u8]) {
+        let mut at = self.offset;
         self.offset += bytes.len() as u64;
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.begun.is_empty() {
+                self.begun_at = at;
+            }
+            at += part.len() as u64;
             self.begun.extend_from_slice(part);
             if self.begun.ends_with(b"\n") || self.begun.len() >= LINE_MAX {
                 let line = std::mem::take(&mut self.begun);
                 let line = line.strip_suffix(b"\n").unwrap_or(&line);
-                self.lines.push_back(String::from_utf8_lossy(line).into_owned());
+                let text = String::from_utf8_lossy(line).into_owned();
+                self.lines.push_back(Line { offset: self.begun_at, text });
             }
         }
     }
@@ -142,6 +192,22 @@ mod tests {
         let mut follow = Follow::last(&log, 0, 2).unwrap();
         assert_eq!(follow.ready().unwrap().as_deref(), Some("two"));
         assert_eq!(follow.ready().unwrap(), None);
-        assert_eq!(follow.rest().as_deref(), Some("half"));
+        assert_eq!(follow.rest(), Some(Line { offset: 8, text: "half".to_owned() }));
+    }
+
+    #[test]
+    fn lines_that_began_before_an_offset_are_left_out() {
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("api.log");
+        let (mut writer, _) = open(&log).unwrap();
+        writer.write_all(b"one\ntwo\nthree\n").unwrap();
+        let first = |from| {
+            let line = Follow::since(&log, from).unwrap().ready_line().unwrap();
+            line.map(|line| (line.offset, line.text))
+        };
+        let line = |offset, text: &str| Some((offset, text.to_owned()));
+        assert_eq!([first(0), first(4)], [line(0, "one"), line(4, "two")]);
+        assert_eq!([first(5), first(8)], [line(8, "three"), line(8, "three")]);
+        assert_eq!(first(14), None);
     }
 }

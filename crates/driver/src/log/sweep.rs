@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use super::archive::Archive;
+use super::times;
 
 /// What a log's name ends with.
 const SUFFIX: &str = ".log";
@@ -47,7 +48,9 @@ pub fn sweep(
 /// The log goes last: as long as something of it is there, it is found again.
 fn remove(log: &Path) -> io::Result<()> {
     let archives = Archive::all(log)?.into_iter().map(|archive| archive.path);
-    archives.chain([log.to_owned()]).try_for_each(|path| match fs::remove_file(path) {
+    archives.chain([times::beside(log), log.to_owned()]).try_for_each(|path| match fs::remove_file(
+        path,
+    ) {
         // Two may sweep at once.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

@@ -2,6 +2,7 @@
 
 use std::future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -78,6 +79,12 @@ impl Instance for ProcessInstance {
         let (port, family) = (self.record.port, Family::of(&self.record));
         let look = apart(move || listener::of(port, &family));
         async move { look.await.unwrap_or(Listener::Unknown) }.boxed()
+    }
+
+    fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>> {
+        let family = Family::of(&self.record);
+        let look = apart(move || listener::addresses(&family));
+        async move { look.await.unwrap_or_default() }.boxed()
     }
 
     fn memory(&self) -> BoxFuture<'static, u64> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 
 use super::family::Family;
 use super::sockets;
@@ -13,8 +14,8 @@ use crate::procfs;
 
 /// Who listens on `port`, seen from `family`.
 pub(super) fn of(port: u16, family: &Family) -> Listener {
-    let listening = match sockets::listening(port) {
-        Ok(listening) => listening,
+    let listening: BTreeSet<u64> = match sockets::listening() {
+        Ok(all) => all.iter().filter(|it| it.address.port() == port).map(|it| it.inode).collect(),
         Err(error) => {
             tracing::debug!(%error, "cannot see who listens");
             return Listener::Unknown;
@@ -33,6 +34,20 @@ pub(super) fn of(port: u16, family: &Family) -> Listener {
         false if all.all_seen => Listener::Other,
         false => Listener::Unknown,
     }
+}
+
+/// Every address that one of `family` listens on.
+pub(super) fn addresses(family: &Family) -> Vec<SocketAddr> {
+    let listening = match sockets::listening() {
+        Ok(listening) => listening,
+        Err(error) => {
+            tracing::debug!(%error, "cannot see who listens");
+            return Vec::new();
+        }
+    };
+    let held = held_by(family.pids()).sockets;
+    let own = listening.iter().filter(|it| held.contains(&it.inode)).map(|it| it.address);
+    own.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// What some processes hold.

@@ -188,7 +188,12 @@ impl LogKeeper {
 
     fn start(&mut self) {
         let (record, rotation) = (Arc::clone(&self.record), self.rotation);
-        self.running = Some(spawn_blocking(move || log::rotate(&record.log, rotation)));
+        self.running = Some(spawn_blocking(move || {
+            if let Err(error) = log::note(&record.log) {
+                tracing::debug!(instance = %record.instance, %error, "times of the log not noted");
+            }
+            log::rotate(&record.log, rotation)
+        }));
     }
 
     /// Rotates a last time.
