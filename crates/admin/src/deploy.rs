@@ -12,13 +12,17 @@ use crate::handle::rfc3339;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deploy {
-    /// The release; absent for the one before the one that runs.
+    /// The release; absent for the one that the file names, with `as_before` for the one that ran before the
+    /// one that runs.
     #[serde(default)]
     pub version: Option<String>,
-    /// By the command and environment that the release had when it last came to stay, where those are
-    /// known, and not as the file has them now. So it is in any case where `version` is absent.
+    /// A rollback: by the command and environment that the release had when it last came to stay, and not as
+    /// the file has them now.
     #[serde(default)]
     pub as_before: bool,
+    /// A rollback to the release of the deploy of this number, instead of `version`.
+    #[serde(default)]
+    pub deploy: Option<i64>,
     /// In which way, if not as the file says: `rolling`, `blue-green`, `canary` or `replace`.
     #[serde(default)]
     pub strategy: Option<Way>,
@@ -119,6 +123,9 @@ pub struct Receipt {
     pub who: String,
     /// In which way.
     pub strategy: String,
+    /// The deploy whose release it brought back; absent if it was no rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<i64>,
     /// When it began, as RFC 3339 has it.
     pub began_at: String,
     /// How long it took, in seconds.
@@ -166,6 +173,9 @@ pub struct Past {
     pub fresh: String,
     /// Who wanted it.
     pub who: String,
+    /// The deploy whose release it was to bring back; absent if it was no rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<i64>,
     /// When it began, as RFC 3339 has it.
     pub began_at: String,
     /// When it ended; absent while it runs.
@@ -205,8 +215,22 @@ impl Deploy {
         }
     }
 
+    /// The release that is wanted.
+    pub(crate) fn wanted(&self) -> control::Wanted {
+        match (&self.version, self.as_before, self.deploy) {
+            (_, _, Some(deploy)) => control::Wanted::Deploy(deploy),
+            (Some(version), true, None) => control::Wanted::Again(version.clone()),
+            (Some(version), false, None) => control::Wanted::Version(version.clone()),
+            (None, true, None) => control::Wanted::Before,
+            (None, false, None) => control::Wanted::OfFile,
+        }
+    }
+
     /// Why it makes no sense, if it does not.
     pub(crate) fn fault(&self) -> Option<String> {
+        if self.deploy.is_some() && self.version.is_some() {
+            return Some("`deploy` and `version` both say which release is meant".to_owned());
+        }
         let is_share = |step: &Step| step.share > 0.0 && step.share < 1.0 && step.watch_s >= 0.0;
         let steps = self.steps.as_deref().unwrap_or_default();
         let rises = steps.windows(2).all(|pair| pair[0].share < pair[1].share);
@@ -275,6 +299,7 @@ impl From<&Control> for Receipt {
             fresh: receipt.fresh.clone(),
             who: receipt.who.clone(),
             strategy: receipt.strategy.to_string(),
+            restores: receipt.restores,
             began_at: rfc3339(receipt.began_at),
             took_s: receipt.took.as_secs_f64(),
             outcome: receipt.word().to_owned(),
@@ -311,6 +336,7 @@ impl From<control::Deploy> for Past {
             former: deploy.former,
             fresh: deploy.fresh,
             who: deploy.who,
+            restores: deploy.restores,
             began_at: rfc3339(deploy.began_at),
             ended_at: deploy.ended_at.map(rfc3339),
             outcome: deploy.outcome,

@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime};
 use balance::{Mode, Role};
 use control::{
     DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
-    ListenerStatus, PrepareError, ReloadError, ServiceStatus,
+    ListenerStatus, PrepareError, ReloadError, ServiceStatus, State,
 };
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, Deploy, Deploying, DrainedAway, Events, Explanation, History, Instance,
-    Listener, Past, Question, Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode,
-    Standing, Status, Totals, Unresolved, Version, Waiting, Word,
+    Access, Backend, Basis, Deploy, Deploying, DrainedAway, Events, Explanation, FirstRelease,
+    History, Instance, LastDeploy, Listener, Past, Question, Receipt, Refusal, Reloaded, Run,
+    RunningDeploy, Scrape, Service, ServiceMode, Standing, Status, Totals, Unresolved, Version,
+    Waiting, Word,
 };
 
 /// How long whoever asks for events waits for one.
@@ -43,10 +44,9 @@ impl Backend for Handle {
 
     async fn deploy(&self, service: &str, deploy: Deploy) -> Result<Deploying, Refusal> {
         let overrides = deploy.overrides();
-        let Deploy { version, as_before, without, who, .. } = deploy;
-        let service = service.to_owned();
-        let request =
-            control::DeployRequest { service, version, as_before, overrides, without, who };
+        let (service, release) = (service.to_owned(), deploy.wanted());
+        let Deploy { without, who, .. } = deploy;
+        let request = control::DeployRequest { service, release, overrides, without, who };
         Ok(Deploying { id: Self::deploy(self, request).await?.id })
     }
 
@@ -149,13 +149,23 @@ impl From<&ServiceStatus> for Service {
 
 impl From<&control::RunStanding> for Run {
     fn from(run: &control::RunStanding) -> Self {
-        let waiting = run.waiting.iter().map(|(name, release, state)| Waiting {
-            name: name.clone(),
-            release: release.clone(),
-            state: (*state).to_owned(),
+        let waiting = run.waiting.iter().map(|waiting| Waiting {
+            name: waiting.name.clone(),
+            release: waiting.release.clone(),
+            state: waiting.state.clone(),
+            why: waiting.why.clone(),
         });
         Self {
             release: run.version.clone(),
+            made_by: run.made_by,
+            file_version: run.file_version.clone(),
+            difference: run.difference.as_ref().map(ToString::to_string),
+            first: run.first.as_ref().map(|first| FirstRelease {
+                tries: first.tries,
+                why: first.why.clone(),
+                again_in_s: first.again_in.map(|wait| wait.as_secs_f64()),
+            }),
+            last: run.last.as_ref().map(LastDeploy::from),
             waiting: waiting.collect(),
             deploy: run.deploy.as_ref().map(|deploy| RunningDeploy {
                 id: deploy.id,
@@ -171,6 +181,19 @@ impl From<&control::RunStanding> for Run {
     }
 }
 
+impl From<&control::LastDeploy> for LastDeploy {
+    fn from(last: &control::LastDeploy) -> Self {
+        let kept = last.kept.as_deref().and_then(|text| serde_json::from_str::<Receipt>(text).ok());
+        Self {
+            id: last.id,
+            release: last.version.clone(),
+            outcome: last.outcome.clone(),
+            reason: last.reason.clone().or_else(|| kept?.reason),
+            ended_at: rfc3339(last.ended_at),
+        }
+    }
+}
+
 impl From<&InstanceStatus> for Instance {
     fn from(instance: &InstanceStatus) -> Self {
         let InstanceStatus { totals, recent, .. } = instance;
@@ -179,7 +202,7 @@ impl From<&InstanceStatus> for Instance {
             name: instance.name.to_string(),
             address: instance.address.to_string(),
             release: instance.release.clone(),
-            standing: instance.standing.into(),
+            standing: instance.state.into(),
             access: instance.access.into(),
             reason: instance.reason.clone(),
             since_s: instance.stands_for.as_secs_f64(),
@@ -208,14 +231,16 @@ impl From<&InstanceStatus> for Instance {
     }
 }
 
-impl From<balance::Standing> for Standing {
-    fn from(standing: balance::Standing) -> Self {
-        match standing {
-            balance::Standing::Healthy => Self::Healthy,
-            balance::Standing::Ejected => Self::Ejected,
-            balance::Standing::Unhealthy => Self::Unhealthy,
-            balance::Standing::Starting => Self::Starting,
-            balance::Standing::Drained => Self::Drained,
+impl From<State> for Standing {
+    fn from(state: State) -> Self {
+        match state {
+            State::Healthy => Self::Healthy,
+            State::Unchecked => Self::Unchecked,
+            State::Failing => Self::Failing,
+            State::Ejected => Self::Ejected,
+            State::Unhealthy => Self::Unhealthy,
+            State::Starting => Self::Starting,
+            State::Drained => Self::Drained,
         }
     }
 }
@@ -288,7 +313,10 @@ impl From<DeployError> for Refusal {
             DeployError::NotRun { .. } => Self::Senseless(text),
             DeployError::Locked { .. } => Self::Locked(text),
             DeployError::Preflight { faults } => Self::Preflight(faults),
+            DeployError::NoVersion { .. } => Self::Senseless(text),
+            DeployError::File(error) => Self::Preflight(faults(&error)),
             DeployError::NoFormer { .. }
+            | DeployError::NotToHave { .. }
             | DeployError::NeverRan { .. }
             | DeployError::NotRunning { .. }
             | DeployError::Decided { .. }
@@ -297,6 +325,20 @@ impl From<DeployError> for Refusal {
             DeployError::Ended(ended) => ended.into(),
         }
     }
+}
+
+/// Everything that is wrong with the file, each in a line.
+fn faults(error: &ReloadError) -> Vec<String> {
+    let ReloadError::Prepare(PrepareError::Config(config::LoadError::Invalid(faults))) = error
+    else {
+        return vec![error.why()];
+    };
+    let is_error = |fault: &&config::Diagnostic| fault.code.severity() == config::Severity::Error;
+    let line = |fault: &config::Diagnostic| {
+        let (place, what, hint) = (&fault.place, &fault.what, &fault.hint);
+        format!("{}:{}:{}: {what}; {hint}", faults.origin(), place.line, place.column)
+    };
+    faults.iter().filter(is_error).map(line).collect()
 }
 
 impl From<ReloadError> for Refusal {

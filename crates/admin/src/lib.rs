@@ -41,12 +41,12 @@ pub use guard::{Guard, Token};
 pub use openapi::describe;
 pub use operation::Operation;
 pub use problem::{Kind, Problem};
-pub use reloaded::{Changes, Reloaded};
+pub use reloaded::{Changes, NeedsDeploy, Reloaded};
 pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{Claim, ClaimError, socket_in};
 pub use status::{
-    Access, DrainedAway, Instance, LastReload, Listener, Open, Run, RunningDeploy, Service,
-    ServiceMode, Standing, Status, Totals, Unresolved, Waiting,
+    Access, DrainedAway, FirstRelease, Instance, LastDeploy, LastReload, Listener, Open, Run,
+    RunningDeploy, Service, ServiceMode, Standing, Status, Totals, Unresolved, Waiting,
 };
 pub use version::Version;

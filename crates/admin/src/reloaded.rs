@@ -18,10 +18,22 @@ pub struct Reloaded {
     pub routes_changed: bool,
     /// Settings that differ from before, but are taken up only by the next start.
     pub needs_restart: Vec<String>,
-    /// Services whose command or environment differs from that of the release which runs: it is
-    /// taken up only by their next deploy.
+    /// Services of which the file says otherwise than what runs: that is taken up only by their next deploy.
     #[serde(default)]
-    pub needs_deploy: Vec<String>,
+    pub needs_deploy: Vec<NeedsDeploy>,
+}
+
+/// A service of which the file says otherwise than what runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NeedsDeploy {
+    /// The service.
+    pub service: String,
+    /// The release that runs.
+    pub runs: String,
+    /// The version that the file names; absent where it is the command or the environment that differs.
+    pub file: Option<String>,
+    /// All of that, and what to do, in words.
+    pub text: String,
 }
 
 /// What changed from one configuration to the next.
@@ -38,14 +50,14 @@ pub struct Changes {
 impl Reloaded {
     /// What is said of a configuration that was taken up.
     pub fn new(reloaded: &control::Reloaded) -> Self {
-        let control::Reloaded { revision, diff, needs_deploy } = reloaded;
+        let control::Reloaded { revision, diff, differences } = reloaded;
         Self {
             revision: revision.0,
             listeners: Changes::from(&diff.listeners),
             services: Changes::from(&diff.services),
             routes_changed: diff.routes_changed,
             needs_restart: diff.needs_restart.iter().map(|key| (*key).to_owned()).collect(),
-            needs_deploy: needs_deploy.iter().map(ToString::to_string).collect(),
+            needs_deploy: differences.iter().map(NeedsDeploy::from).collect(),
         }
     }
 
@@ -56,6 +68,17 @@ impl Reloaded {
             && !self.routes_changed
             && self.needs_restart.is_empty()
             && self.needs_deploy.is_empty()
+    }
+}
+
+impl From<&control::Difference> for NeedsDeploy {
+    fn from(difference: &control::Difference) -> Self {
+        Self {
+            service: difference.service.to_string(),
+            runs: difference.runs.clone(),
+            file: difference.file.clone(),
+            text: difference.to_string(),
+        }
     }
 }
 

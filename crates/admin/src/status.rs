@@ -108,7 +108,7 @@ pub enum ServiceMode {
 }
 
 /// What Plimsoll runs of a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// The release that is meant to run; absent before the first.
     pub release: Option<String>,
@@ -116,6 +116,47 @@ pub struct Run {
     pub waiting: Vec<Waiting>,
     /// The deploy that is running.
     pub deploy: Option<RunningDeploy>,
+    /// The number of the deploy that made the release; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<i64>,
+    /// The version that the file named when the release was deployed; absent where it named none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_version: Option<String>,
+    /// What the file has come to say since that only a deploy takes up, in words; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
+    /// A first release that has failed, and is tried until it stays; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstRelease>,
+    /// What became of the last deploy that has ended; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastDeploy>,
+}
+
+/// A first release that is tried until it stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FirstRelease {
+    /// Tries that have failed.
+    pub tries: u32,
+    /// Why the last one did.
+    pub why: String,
+    /// When the next begins, in seconds; absent while one is on.
+    pub again_in_s: Option<f64>,
+}
+
+/// What became of a deploy that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastDeploy {
+    /// Its number, over all services.
+    pub id: i64,
+    /// The release that was to come.
+    pub release: String,
+    /// `promoted`, `rolled-back`, `broken` or `interrupted`.
+    pub outcome: String,
+    /// Why it did not stay; absent if it did.
+    pub reason: Option<String>,
+    /// When it ended, as RFC 3339 has it.
+    pub ended_at: String,
 }
 
 /// An instance that may get nothing yet, or nothing any more.
@@ -127,6 +168,9 @@ pub struct Waiting {
     pub release: String,
     /// How far it has come, in words.
     pub state: String,
+    /// Why it has come no further, as far as its checks tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// A deploy that is running.
@@ -225,8 +269,13 @@ pub struct Totals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Nothing speaks against it.
+    /// Its checks pass, and nothing speaks against it.
     Healthy,
+    /// Nothing speaks against it, and nothing for it: no check has passed, or none is configured.
+    Unchecked,
+    /// Its last requests all failed. It gets more all the same: its checks pass or there are none, and it may not be
+    /// ejected.
+    Failing,
     /// It failed too many requests, and is out for a while.
     Ejected,
     /// Its active checks fail.
@@ -264,6 +313,8 @@ impl Standing {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
+            Self::Unchecked => "unchecked",
+            Self::Failing => "failing",
             Self::Ejected => "ejected",
             Self::Unhealthy => "unhealthy",
             Self::Starting => "starting",

@@ -57,6 +57,30 @@ pub(crate) enum Failure {
         /// Where they would be.
         directory: PathBuf,
     },
+    /// Somebody else runs the instances.
+    #[error("Plimsoll does not run the instances of {service}")]
+    NotRun {
+        /// The service.
+        service: String,
+    },
+    /// The service has no such instance, and had none whose log is kept.
+    #[error("service {service} has no instance {instance}: {}", known.join(", "))]
+    NoInstance {
+        /// The service.
+        service: String,
+        /// The name that was given.
+        instance: String,
+        /// Those that it has, or had.
+        known: Vec<String>,
+    },
+    /// The configuration has no such service.
+    #[error("there is no service {service}: {}", known.join(", "))]
+    NoService {
+        /// The name that was given.
+        service: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// There is no such deploy.
     #[error("`{service}` has no deploy {deploy}")]
     NoSuchDeploy {
@@ -82,6 +106,7 @@ impl Failure {
             output::err(&drawing);
         }
         let mut text = format!("{}: {}\n", styled("error", AnsiColor::Red), shown(&chain(&self)));
+        self.parts().iter().for_each(|part| text.push_str(&format!("  - {}\n", shown(part))));
         if let Some(hint) = self.hint() {
             text.push_str(&format!("{}: {hint}\n", styled("hint", AnsiColor::Cyan)));
         }
@@ -103,11 +128,16 @@ impl Failure {
     fn drawing(&self) -> Option<String> {
         match self {
             Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
-            Self::Client(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
-                Some(problem.faults.iter().map(|fault| format!("  - {}\n", shown(fault))).collect())
-            }
             Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
             _ => None,
+        }
+    }
+
+    /// Each thing that stands in the way, below the headline.
+    fn parts(&self) -> &[String] {
+        match self {
+            Self::Client(ClientError::Problem(problem)) => &problem.faults,
+            _ => &[],
         }
     }
 

@@ -132,6 +132,19 @@ impl<'a> Section<'a> {
         self.faults.add(Spot { key: self.trail.key(key).to_string(), span }, flaw, related);
     }
 
+    /// Adds a fault at every text in it that `flaw` has one for, whatever it stands in; not in the keys `but`.
+    pub(crate) fn report_texts(&self, but: &[&str], flaw: impl Fn(&str) -> Option<Flaw>) {
+        let see = |text: &str, trail: Trail<'_>, span: Range<usize>| {
+            if let Some(flaw) = flaw(text) {
+                self.faults.add(Spot { key: trail.to_string(), span }, flaw, &[]);
+            }
+        };
+        let entries = self.entries.into_iter().flat_map(|entries| entries.iter());
+        for (name, value) in entries.filter(|(name, _)| !but.contains(&&**name.get_ref())) {
+            each_text(value, self.trail.key(name.get_ref()), &see);
+        }
+    }
+
     /// The table at `key`; an empty one where it is absent or no table.
     pub(crate) fn section<T>(&self, key: &'static str, read: impl FnOnce(&Section<'_>) -> T) -> T {
         let node = self.node(key);
@@ -301,6 +314,28 @@ impl<'a> Section<'a> {
     fn all_keys(&self) -> String {
         let keys = suggest::listed(self.table.keys.iter().map(|key| key.name));
         format!("the keys of {} are {keys}", self.table.noun)
+    }
+}
+
+/// Shows `see` every text in `value`, with where it stands.
+fn each_text(
+    value: &Spanned<DeValue<'_>>,
+    trail: Trail<'_>,
+    see: &impl Fn(&str, Trail<'_>, Range<usize>),
+) {
+    match value.get_ref() {
+        DeValue::String(text) => see(text, trail, value.span()),
+        DeValue::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each_text(item, trail.index(index), see);
+            }
+        }
+        DeValue::Table(entries) => {
+            for (name, value) in entries.iter() {
+                each_text(value, trail.key(name.get_ref()), see);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -45,7 +45,7 @@ impl Drains {
                 ),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::info!(path = %shown, "no list of drained instances yet");
+                tracing::debug!(path = %shown, "no list of drained instances yet");
             }
             Err(error) => tracing::error!(
                 path = %shown,

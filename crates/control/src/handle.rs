@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use config::{Diagnostic, LoadError, Severity};
 use driver::Instance;
-use model::{Diff, Intent, Revision, ServiceName};
+use model::{Diff, Intent, Revision};
 use telemetry::{Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::explanation::{ExplainError, Explanation};
 use crate::journal::Deploy;
 use crate::prepare::PrepareError;
-use crate::runs::{DeployError, DeployRequest, Progressing};
+use crate::runs::{DeployError, DeployRequest, Difference, Progressing};
 use crate::status::{InstanceStatus, Status, chain};
 
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
@@ -47,8 +47,8 @@ pub struct Reloaded {
     pub revision: Revision,
     /// What changed.
     pub diff: Diff,
-    /// Services whose new command or environment is for their next deploy.
-    pub needs_deploy: Vec<ServiceName>,
+    /// Services of which the file says otherwise than what runs, which their next deploy mends.
+    pub differences: Vec<Difference>,
 }
 
 /// Why a configuration was not taken up. Nothing has changed then.

@@ -47,10 +47,11 @@ pub use journal::{CrashPoint, Deploy, JournalError};
 pub use prepare::PrepareError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    DeployError, DeployRequest, DeployStanding, Ending, Line, Overrides, Progress, Progressing,
-    Receipt, ReleaseTally, Standing as RunStanding,
+    DeployError, DeployRequest, DeployStanding, Difference, Ending, FirstStanding, LastDeploy,
+    Line, Overrides, Progress, Progressing, Receipt, ReleaseTally, Standing as RunStanding,
+    Waiting, Wanted,
 };
-pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
+pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, State, Status};
 pub use sticky_key::StickyKeyError;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 

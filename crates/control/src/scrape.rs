@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use balance::Standing;
 use edge::live::{Live, ServiceShard, Shard};
 use edge::{Edge, ListenerLive, ServiceView};
 use model::ListenerName;
@@ -12,6 +11,7 @@ use telemetry::scrape::{
 };
 use telemetry::{Counter, EndingTotals, HistogramSnapshot, Scrape};
 
+use crate::status::State;
 use crate::watch::{Brief, ServiceWatch};
 
 /// The media type of what [`Handle::scrape`](crate::Handle::scrape) gives.
@@ -77,8 +77,8 @@ fn instance(live: &Live, brief: Brief) -> InstanceSample {
     let outcomes = live.outcomes();
     InstanceSample {
         name: live.name.clone(),
-        is_up: live.is_eligible(),
-        standing: label(brief.standing),
+        is_up: live.is_eligible() && brief.state != State::Failing,
+        standing: label(brief.state),
         weight: brief.weight,
         in_flight: live.in_flight().into(),
         ok: outcomes.ok,
@@ -92,13 +92,15 @@ fn instance(live: &Live, brief: Brief) -> InstanceSample {
     }
 }
 
-fn label(standing: Standing) -> StandingLabel {
-    match standing {
-        Standing::Healthy => StandingLabel::Healthy,
-        Standing::Ejected => StandingLabel::Ejected,
-        Standing::Unhealthy => StandingLabel::Unhealthy,
-        Standing::Starting => StandingLabel::Starting,
-        Standing::Drained => StandingLabel::Drained,
+fn label(state: State) -> StandingLabel {
+    match state {
+        State::Healthy => StandingLabel::Healthy,
+        State::Unchecked => StandingLabel::Unchecked,
+        State::Failing => StandingLabel::Failing,
+        State::Ejected => StandingLabel::Ejected,
+        State::Unhealthy => StandingLabel::Unhealthy,
+        State::Starting => StandingLabel::Starting,
+        State::Drained => StandingLabel::Drained,
     }
 }
 

@@ -87,8 +87,10 @@ pub struct InstanceStatus {
     pub address: SocketAddr,
     /// Its release, if Plimsoll runs it.
     pub release: Option<String>,
-    /// How it stands.
+    /// How it stands, by which it gets traffic or not.
     pub standing: Standing,
+    /// The same for people, which says also whether there is anything that speaks for it.
+    pub state: State,
     /// What follows from that, seen together with the others.
     pub access: Access,
     /// Why it stands so, in words.
@@ -111,6 +113,26 @@ pub struct InstanceStatus {
     pub ejections: u64,
     /// What it did lately.
     pub recent: Recent,
+}
+
+/// How an instance stands, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its checks pass, and nothing speaks against it.
+    Healthy,
+    /// Nothing speaks against it, and nothing for it: no check has passed, or none is configured.
+    Unchecked,
+    /// Its last requests all failed. It gets more all the same: its checks pass or there are none, and it may not
+    /// be ejected.
+    Failing,
+    /// It failed too many requests, and is out for a while.
+    Ejected,
+    /// Its active checks fail.
+    Unhealthy,
+    /// It was started and has not passed its first check.
+    Starting,
+    /// A person, or a rollout, took it out.
+    Drained,
 }
 
 impl Status {

@@ -14,6 +14,9 @@ pub struct Deploy {
     pub steps: Vec<Step>,
     /// From an instance's start to its first passed check.
     pub ready_timeout: Duration,
+    /// How long every check of a new instance has to pass before it counts as ready; for none it does with the
+    /// first that passes.
+    pub min_healthy: Duration,
     /// What open exchanges get before an old instance is told to stop.
     pub drain: Drain,
     /// After the full shift the old release stays warm for so long, and the new one is watched.
@@ -59,6 +62,11 @@ impl Drain {
     /// The same time for every kind.
     pub const fn all(time: Duration) -> Self {
         Self { requests: time, uploads: time, streams: time, tunnels: time }
+    }
+
+    /// The longest time of any kind.
+    pub fn longest(&self) -> Duration {
+        ExchangeKind::ALL.into_iter().map(|kind| self.of(kind)).max().unwrap_or_default()
     }
 
     /// The time that `kind` gets.
@@ -151,6 +159,7 @@ impl Default for Deploy {
             surge: Surge::Count(NonZeroU32::MIN),
             steps: [(0.05, 30), (0.25, 60), (0.5, 60)].map(step).to_vec(),
             ready_timeout: Duration::from_secs(60),
+            min_healthy: Duration::ZERO,
             drain: Drain::all(Duration::from_secs(30)),
             bake: Duration::from_secs(30),
             judge: Judge::default(),

@@ -25,7 +25,7 @@ pub use route::{
     Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,
     Redirect, Respond, Rewrite, Route, Share, ValueMatch,
 };
-pub use run::{Command, Recipe, Restart, Run, Stop, StopSignal, is_version};
+pub use run::{Command, Recipe, Restart, Run, Stop, StopSignal, VERSION_MARK, is_version};
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
 pub use service::{
     Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, Passive, Queue, Retry,

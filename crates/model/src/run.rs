@@ -42,6 +42,28 @@ pub struct Recipe {
     pub secrets: Vec<String>,
 }
 
+/// What stands for the version in a recipe.
+pub const VERSION_MARK: &str = "{version}";
+
+impl Recipe {
+    /// The recipe with `version` put in for [`VERSION_MARK`] in the directory, the `env_file` and the values of
+    /// `env`. In the command it is put in when an instance starts, with what else is.
+    #[must_use]
+    pub fn of_version(&self, version: &str) -> Self {
+        let text = |text: &str| text.replace(VERSION_MARK, version);
+        // A path that is no text has no mark.
+        let path =
+            |path: &PathBuf| path.to_str().map_or_else(|| path.clone(), |it| text(it).into());
+        Self {
+            command: self.command.clone(),
+            directory: path(&self.directory),
+            env: self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            env_file: self.env_file.as_ref().map(path),
+            secrets: self.secrets.clone(),
+        }
+    }
+}
+
 /// Values in the environment may be secrets, so only their names are shown.
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,6 +181,18 @@ mod tests {
         for wrong in ["", "-x", "../1", "a b", "1;2", "$(x)", ".1"] {
             assert!(!is_version(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_version_stands_wherever_it_is_named() {
+        let recipe = |version: &str| Recipe {
+            command: Command::Line("x {version}".into()),
+            directory: format!("/srv/{version}").into(),
+            env: [("TAG".to_owned(), format!("v{version}, {version}"))].into(),
+            env_file: Some(format!("/etc/{version}.env").into()),
+            secrets: vec!["KEY".to_owned()],
+        };
+        assert_eq!(recipe(VERSION_MARK).of_version("1.4"), recipe("1.4"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Side {
 pub enum Event {
     /// An instance passed its first check.
     Ready(InstanceName),
+    /// A first check of an instance failed; with the reason.
+    CheckFailed(InstanceName, String),
     /// Nothing can reach an instance any more that was retired: it is proved, or its time to drain
     /// is over and what was open on it is cut.
     Unreachable(InstanceName),
@@ -148,7 +150,14 @@ pub enum Reason {
     /// An instance of it came to fail its checks while it served.
     Unhealthy(InstanceName, String),
     /// An instance of it did not pass a check in time.
-    NotReady(InstanceName, Duration),
+    NotReady {
+        /// Which.
+        instance: InstanceName,
+        /// What it did not do in which time, and what came of its last check, if one failed.
+        why: String,
+    },
+    /// A first release that had not come to stay gave way to a deploy of this release.
+    Superseded(String),
     /// A person wanted it back.
     Aborted,
     /// It could not be written down that it stays: a restart would have brought the old one.
@@ -172,9 +181,8 @@ impl fmt::Display for Reason {
             Self::Worse(fault) => write!(f, "worse: {fault}"),
             Self::Failed(instance, why) => write!(f, "{instance} {why}"),
             Self::Unhealthy(instance, why) => write!(f, "{instance} is unhealthy: {why}"),
-            Self::NotReady(instance, after) => {
-                write!(f, "{instance} passed no check within {after:?}")
-            }
+            Self::NotReady { instance, why } => write!(f, "{instance} {why}"),
+            Self::Superseded(version) => write!(f, "{version} is deployed instead of it"),
             Self::Aborted => f.write_str("aborted by hand"),
             Self::NotRecorded(why) => write!(f, "it cannot be written down that it runs: {why}"),
         }

@@ -310,6 +310,7 @@ fn plan(chance: &mut Rng) -> Plan {
         steps,
         bake: seconds(chance, 30),
         ready_timeout: Duration::from_secs(chance.u64(1..5)),
+        min_healthy: Duration::from_secs(chance.u64(0..2)),
         judge,
         ..Deploy::default()
     };

@@ -301,6 +301,37 @@ fn an_instance_that_is_never_ready_ends_the_deploy() {
 }
 
 #[test]
+fn an_instance_that_is_never_ready_takes_the_last_checks_word_with_it() {
+    let status = |status| Event::CheckFailed(name("api", 3), format!("status {status}"));
+    Talk::new(rolling(), 2, 2).hears(status(503)).hears(status(404)).waits(60).gone(3).does(&[
+        "start api-3",
+        "stop api-3",
+        "rolled back: api-3 passed no check within 60s: status 404",
+    ]);
+    // What a check said before one passed is no reason for what comes later.
+    Talk::new(rolling(), 1, 1).hears(status(503)).ready(3).failed(3).does(&[
+        "start api-3",
+        "traffic api-3",
+        "traffic api-1",
+        "rolled back: api-3 exited with code 1",
+    ]);
+}
+
+#[test]
+fn the_smallest_healthy_time_comes_on_top_of_the_time_to_get_ready() {
+    let patient = Deploy { min_healthy: Duration::from_secs(10), ..rolling() };
+    Talk::new(patient, 1, 1)
+        .hears(Event::CheckFailed(name("api", 3), "status 503 after 4 s".into()))
+        .waits(70)
+        .gone(3)
+        .does(&[
+            "start api-3",
+            "stop api-3",
+            "rolled back: api-3 was not healthy for 10s on end within 70s: status 503 after 4 s",
+        ]);
+}
+
+#[test]
 fn a_first_release_is_there_as_soon_as_it_is_ready_or_nothing_is() {
     Talk::new(canary(), 2, 0).does(&["start api-3", "start api-4"]).ready(3).ready(4).does(&[
         "traffic api-3 api-4",

@@ -141,7 +141,7 @@ metrics! {
     /// Requests that waited too long in the queue.
     QueueTimeouts = Counter "plimsoll_queue_timeouts" {Service};
 
-    /// Whether nothing bars the instance from traffic: 1 or 0.
+    /// Whether nothing bars the instance from traffic, and its last requests did not all fail: 1 or 0.
     InstanceUp = Gauge "plimsoll_instance_up" {Service, Instance};
     /// How the instance stands: 1 for that, 0 for all else.
     InstanceStanding = Gauge "plimsoll_instance_standing" {Service, Instance, Standing};

@@ -77,7 +77,7 @@ pub struct ServiceSample {
 pub struct InstanceSample {
     /// Its name.
     pub name: InstanceName,
-    /// Whether nothing bars it from traffic.
+    /// Whether nothing bars it from traffic, and its last requests did not all fail.
     pub is_up: bool,
     /// How it stands.
     pub standing: Standing,
@@ -106,8 +106,12 @@ pub struct InstanceSample {
 /// How an instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing speaks against it.
+    /// Its checks pass, and nothing speaks against it.
     Healthy,
+    /// Nothing speaks against it, and nothing for it.
+    Unchecked,
+    /// Its last requests all failed, and it gets more all the same.
+    Failing,
     /// It failed too many requests, and is out for a while.
     Ejected,
     /// Its active checks fail.
@@ -120,13 +124,22 @@ pub enum Standing {
 
 impl Standing {
     /// Every standing.
-    pub const ALL: &[Self] =
-        &[Self::Healthy, Self::Ejected, Self::Unhealthy, Self::Starting, Self::Drained];
+    pub const ALL: &[Self] = &[
+        Self::Healthy,
+        Self::Unchecked,
+        Self::Failing,
+        Self::Ejected,
+        Self::Unhealthy,
+        Self::Starting,
+        Self::Drained,
+    ];
 
     /// The value of the label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
+            Self::Unchecked => "unchecked",
+            Self::Failing => "failing",
             Self::Ejected => "ejected",
             Self::Unhealthy => "unhealthy",
             Self::Starting => "starting",

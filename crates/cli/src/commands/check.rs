@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use config::{Diagnostics, Environment, LoadError, Loaded, Paint, Severity};
+use control::Difference;
 use model::Intent;
 use serde::Serialize;
 
@@ -17,7 +18,8 @@ use crate::quantity::counted;
 /// Check the configuration, and say everything that is wrong with it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Changes nothing, and asks nobody. Ends with 0 if the file can be served, with 1 if not.
+Changes nothing. Ends with 0 if the file can be served, with 1 if not. Where a Plimsoll runs with
+it, it is said which services run another version than the file names.
 
 Examples:
   plimsoll check
@@ -37,6 +39,8 @@ struct Found {
     intent: Option<Intent>,
     diagnostics: Diagnostics,
     certificates: Vec<Finding>,
+    /// Services of which another version runs.
+    differences: Vec<Difference>,
 }
 
 /// What was found, for programs.
@@ -55,15 +59,23 @@ struct Report<'a> {
     routes: Option<usize>,
     diagnostics: Vec<admin::Diagnostic>,
     certificates: &'a [Finding],
+    /// Where another version runs than the file names, in words.
+    differences: Vec<String>,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let found = Found::in_file(options.which.file()?)?;
+    let mut found = Found::in_file(options.which.file()?)?;
+    if let Some(intent) = &found.intent {
+        found.differences = differences(&options.which, intent)?;
+    }
     if options.form.json {
         output::json(&found.report());
     } else {
         output::out(&found.diagnostics.render(Paint::Coloured));
         found.certificates.iter().for_each(|finding| output::out(&finding.draw()));
+        for difference in &found.differences {
+            output::out(&format!("! service {}: {difference}\n", difference.service));
+        }
         output::out(&format!("{}\n", found.summary()));
     }
     Ok(if found.count(Severity::Error) == 0 { Exit::Done } else { Exit::Failed })
@@ -74,10 +86,12 @@ impl Found {
         match config::load(&file, &Environment::of_process()) {
             Ok(Loaded { intent, warnings: diagnostics }) => {
                 let certificates = certificates::check(&intent, SystemTime::now());
-                Ok(Self { file, intent: Some(intent), diagnostics, certificates })
+                let differences = Vec::new();
+                Ok(Self { file, intent: Some(intent), diagnostics, certificates, differences })
             }
             Err(LoadError::Invalid(diagnostics)) => {
-                Ok(Self { file, intent: None, diagnostics, certificates: Vec::new() })
+                let (certificates, differences) = (Vec::new(), Vec::new());
+                Ok(Self { file, intent: None, diagnostics, certificates, differences })
             }
             Err(error) => Err(error.into()),
         }
@@ -116,8 +130,26 @@ impl Found {
             routes: intent.map(|intent| intent.routes.len()),
             diagnostics: admin::diagnostics(&self.diagnostics),
             certificates: &self.certificates,
+            differences: self.differences.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// Where the Plimsoll that runs with this configuration, if one does, runs another version than it names.
+fn differences(which: &Which, intent: &Intent) -> Result<Vec<Difference>, Failure> {
+    let client = which.client()?;
+    let Ok(status) = super::block_on(async { Ok(client.status().await) })? else {
+        return Ok(Vec::new());
+    };
+    let of_service = |service: admin::Service| {
+        let wanted = intent.services.get(service.name.as_str())?;
+        let (file, run) = (wanted.run.as_ref()?.version.clone()?, service.run?);
+        let runs = run.release.filter(|runs| *runs != file)?;
+        // Who deployed by hand since the file named this knows.
+        let is_news = run.file_version.as_ref() != Some(&file);
+        is_news.then(|| Difference { service: wanted.name.clone(), runs, file: Some(file) })
+    };
+    Ok(status.services.into_iter().filter_map(of_service).collect())
 }
 
 /// What is in a configuration: "1 listener, 2 services, 5 routes".

@@ -13,19 +13,21 @@ use crate::{progress, quantity};
 /// Replace the running release of a service by another
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+A change of the file is taken up first, as by `plimsoll reload`; one with a mistake begins nothing.
 Each step is told as it happens, and a receipt at the end: what each release did, and what users saw
 of it. The deploy goes on if this command is ended; `plimsoll abort` brings the old release back.
 
-Exit codes: 0 the new release stays, 1 it was taken back, 3 refused before anything was touched.
+Exit codes: 0 the new release stays, 1 it was rolled back, 3 refused before anything was touched.
 
 Examples:
+  plimsoll deploy api                the version that the file names
   plimsoll deploy api 1.4.2
   plimsoll deploy api 1.4.2 --strategy canary --steps \"10% 10s, 50% 10s\" --bake 10s")]
 pub(crate) struct Options {
     /// The service
     service: String,
-    /// The release
-    version: String,
+    /// The release, if not the one that the file names
+    version: Option<String>,
     #[command(flatten)]
     manner: Manner,
     #[command(flatten)]
@@ -74,7 +76,7 @@ fn steps(text: &str) -> Result<Steps, String> {
 }
 
 impl Manner {
-    /// The deploy of `version` that is meant; of the release before where that is `None`.
+    /// The deploy of `version` that is meant; of the one that the file names where that is `None`.
     pub(crate) fn deploy(&self, version: Option<String>) -> Deploy {
         let way = self.strategy.map(|strategy| match strategy {
             Strategy::Rolling => Way::Rolling,
@@ -85,6 +87,7 @@ impl Manner {
         Deploy {
             version,
             as_before: false,
+            deploy: None,
             strategy: way,
             steps: self.steps.as_ref().map(|steps| steps.0.clone()),
             bake_s: self.bake.map(|bake| bake.as_secs_f64()),
@@ -101,7 +104,7 @@ impl Manner {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
-    let deploy = options.manner.deploy(Some(options.version.clone()));
+    let deploy = options.manner.deploy(options.version.clone());
     super::block_on(async {
         let begun = client.deploy(&options.service, &deploy).await?;
         progress::follow(&client, begun.id, options.manner.no_wait(), &options.form).await

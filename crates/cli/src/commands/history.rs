@@ -66,6 +66,9 @@ fn describe(past: &Past) -> String {
         past.id, past.began_at, past.fresh, past.who
     );
     let mut text = format!("{}\n", shown(&line));
+    if let Some(deploy) = past.restores {
+        text.push_str(&format!("      a rollback to what deploy {deploy} made\n"));
+    }
     if let Some(receipt) = &past.receipt {
         if let Some(reason) = &receipt.reason {
             text.push_str(&format!("      {}\n", shown(reason)));

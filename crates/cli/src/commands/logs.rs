@@ -6,20 +6,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anstyle::AnsiColor;
-use driver::log::Follow;
+use config::{Environment, Loaded};
+use driver::log::{Follow, Times};
 use serde::Serialize;
 
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::output;
+use crate::{output, quantity};
 
 /// How often it is looked for instances that are new.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How many of the last lines are told of each, unless it is said.
+const LINES: usize = 20;
+/// How wide a time is.
+const TIME_WIDTH: usize = "2026-01-02T03:04:05Z".len();
 const COLOURS: [AnsiColor; 6] = [
     AnsiColor::Cyan,
     AnsiColor::Yellow,
@@ -35,6 +40,7 @@ const COLOURS: [AnsiColor; 6] = [
 Examples:
   plimsoll logs api                  the last lines of each instance
   plimsoll logs api -f               and whatever is still to come
+  plimsoll logs api --since 10m -t   all of the last ten minutes, each line with its time
   plimsoll logs api api-3 -n 100     of one instance, also when it is gone
   plimsoll logs api --all            and of those that are gone: the last ten are kept")]
 pub(crate) struct Options {
@@ -48,9 +54,15 @@ pub(crate) struct Options {
     /// Go on with what is still to come
     #[arg(short = 'f', long)]
     follow: bool,
-    /// How many of the last lines of each
-    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 20)]
-    lines: usize,
+    /// How many of the last lines of each [default: 20, with --since all]
+    #[arg(short = 'n', long, value_name = "LINES")]
+    lines: Option<usize>,
+    /// Only what was written within this time
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    since: Option<Duration>,
+    /// With the time of each line, to the second; JSON has it always
+    #[arg(short, long)]
+    timestamps: bool,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -61,20 +73,25 @@ pub(crate) struct Options {
 #[derive(Serialize)]
 struct Line<'a> {
     instance: &'a str,
+    /// When it was written, to the second, as RFC 3339 has it; absent where that is not known any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     text: &'a str,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let directory = options.which.state_dir()?.join("logs").join(&options.service);
-    let mut logs = Logs { options, directory, open: BTreeMap::new() };
+    let since = options.since.and_then(|since| SystemTime::now().checked_sub(since));
+    let lines = options.lines.unwrap_or(if since.is_some() { usize::MAX } else { LINES });
+    let mut logs = Logs { options, directory, since, lines, open: BTreeMap::new() };
     logs.look()?;
-    if logs.open.values().all(Option::is_none) && !logs.options.follow {
-        return Err(Failure::NoLogs { directory: logs.directory });
+    if logs.open.values().all(Option::is_none) {
+        logs.find_fault()?;
     }
     logs.leave_out_gone()?;
     logs.print()?;
     // Whoever comes from now on is told of from its first line on.
-    logs.options.lines = usize::MAX;
+    (logs.lines, logs.since) = (usize::MAX, None);
     while logs.options.follow {
         std::thread::sleep(LOOK_EVERY);
         logs.look()?;
@@ -99,8 +116,46 @@ fn living(options: &Options) -> Result<Option<BTreeSet<String>>, Failure> {
 struct Logs {
     options: Options,
     directory: PathBuf,
+    /// Of those that are opened now: not what was written before.
+    since: Option<SystemTime>,
+    /// Likewise: so many of the last lines.
+    lines: usize,
     /// Each that was seen; `None` where it is not meant.
-    open: BTreeMap<String, Option<Follow>>,
+    open: BTreeMap<String, Option<Log>>,
+}
+
+/// A log that is read.
+struct Log {
+    path: PathBuf,
+    follow: Follow,
+    times: Times,
+}
+
+impl Log {
+    fn open(path: PathBuf, lines: usize, since: Option<SystemTime>) -> std::io::Result<Self> {
+        let times = Times::of(&path)?;
+        let follow = match since {
+            None => Follow::last(&path, 0, lines)?,
+            // What nothing is noted of yet is of the last second.
+            Some(since) if lines == usize::MAX => Follow::since(&path, times.since(since))?,
+            Some(since) => Follow::last(&path, times.since(since), lines)?,
+        };
+        Ok(Self { path, follow, times })
+    }
+
+    /// When the line at `offset` was written, as RFC 3339 has it.
+    fn at(&mut self, offset: u64) -> Option<String> {
+        if offset >= self.times.end() {
+            self.times = Times::of(&self.path).unwrap_or_default();
+        }
+        let written = match offset < self.times.end() {
+            true => self.times.at(offset),
+            // It is noted every second; until then the file knows.
+            false => self.path.metadata().and_then(|it| it.modified()).ok(),
+        };
+        let at = jiff::Timestamp::try_from(written?).ok()?;
+        Some(jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string())
+    }
 }
 
 impl Logs {
@@ -119,8 +174,8 @@ impl Logs {
                 continue;
             }
             let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance);
-            let log = match is_meant.then(|| Follow::last(&path, 0, self.options.lines)).transpose()
-            {
+            let open = || Log::open(path, self.lines, self.since);
+            let log = match is_meant.then(open).transpose() {
                 // Too old, it was removed in this moment.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
                 log => log.map_err(read)?,
@@ -128,6 +183,32 @@ impl Logs {
             self.open.insert(instance, log);
         }
         Ok(())
+    }
+
+    /// Nothing is there that is meant: why, if that is not because it is still to come.
+    fn find_fault(&self) -> Result<(), Failure> {
+        let Options { service, instance, which, follow, .. } = &self.options;
+        let (service, directory) = (service.clone(), self.directory.clone());
+        if let Ok(Loaded { intent, .. }) = config::load(&which.file()?, &Environment::of_process())
+        {
+            match intent.services.get(service.as_str()) {
+                Some(known) if known.run.is_none() => return Err(Failure::NotRun { service }),
+                Some(_) => {}
+                None if self.open.is_empty() => {
+                    let known = intent.services.keys().map(ToString::to_string).collect();
+                    return Err(Failure::NoService { service, known });
+                }
+                None => {}
+            }
+        }
+        match instance {
+            _ if *follow => Ok(()),
+            Some(instance) if !self.open.is_empty() => {
+                let (instance, known) = (instance.clone(), self.open.keys().cloned().collect());
+                Err(Failure::NoInstance { service, instance, known })
+            }
+            _ => Err(Failure::NoLogs { directory }),
+        }
     }
 
     /// Of those that were seen, only who is there is meant, unless it was said otherwise, or nobody is.
@@ -145,14 +226,12 @@ impl Logs {
 
     /// Prints what has come.
     fn print(&mut self) -> Result<(), Failure> {
-        let is_open =
-            |(name, follow): (&String, &Option<Follow>)| follow.as_ref().map(|_| name.len());
+        let is_open = |(name, log): (&String, &Option<Log>)| log.as_ref().map(|_| name.len());
         let width = self.open.iter().filter_map(is_open).max().unwrap_or_default();
         let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         for (instance, open) in &mut self.open {
-            let Some(follow) = open else { continue };
-            let width = (!self.options.form.json).then_some(width);
-            match print(instance, width, follow, self.options.follow) {
+            let Some(log) = open else { continue };
+            match print(instance, width, log, &self.options) {
                 // Too old, it was removed.
                 Err(error) if is_gone(&error) => *open = None,
                 Err(source) => return Err(Failure::System { what: "read a log", source }),
@@ -163,33 +242,38 @@ impl Logs {
     }
 }
 
-/// Prints what has come of one log; a line that is not over yet only if nothing more `follows`. For
-/// people the name is `width` wide; for programs it has none.
-fn print(
-    instance: &str,
-    width: Option<usize>,
-    log: &mut Follow,
-    follows: bool,
-) -> std::io::Result<()> {
+/// Prints what has come of one log; a line that is not over yet only if nothing more is followed. For people the
+/// name is `width` wide.
+fn print(instance: &str, width: usize, log: &mut Log, options: &Options) -> std::io::Result<()> {
     let style = output::colour(colour(instance));
-    let put = |text: &str| match width {
+    loop {
+        let line = match log.follow.ready_line()? {
+            Some(line) => line,
+            None if options.follow => return Ok(()),
+            None => match log.follow.rest() {
+                Some(line) => line,
+                None => return Ok(()),
+            },
+        };
+        let (json, text) = (options.form.json, line.text.as_str());
+        let at = (json || options.timestamps).then(|| log.at(line.offset)).flatten();
+        if json {
+            output::json_line(&Line { instance, at, text });
+            continue;
+        }
+        let at = match options.timestamps {
+            true => format!("{:<TIME_WIDTH$} ", at.as_deref().unwrap_or("-")),
+            false => String::new(),
+        };
         // In a file or a pipe the line is as it was written.
-        Some(width) if !std::io::stdout().is_terminal() => {
-            output::out(&format!("{instance:<width$} | {text}\n"));
+        match std::io::stdout().is_terminal() {
+            true => {
+                let text = shown(text);
+                output::out(&format!("{at}{style}{instance:<width$} |{style:#} {text}\n"));
+            }
+            false => output::out(&format!("{at}{instance:<width$} | {text}\n")),
         }
-        Some(width) => {
-            let text = shown(text);
-            output::out(&format!("{style}{instance:<width$} |{style:#} {text}\n"));
-        }
-        None => output::json_line(&Line { instance, text }),
-    };
-    while let Some(line) = log.ready()? {
-        put(&line);
     }
-    if !follows && let Some(rest) = log.rest() {
-        put(&rest);
-    }
-    Ok(())
 }
 
 /// Whose log a file is; archives and what is being made of them are nobody's.

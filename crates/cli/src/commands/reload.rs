@@ -50,8 +50,7 @@ fn describe(reloaded: &Reloaded) -> String {
         text.push_str(&format!("  ! {key} is taken up only by the next start\n"));
     }
     for service in &reloaded.needs_deploy {
-        let what = "its new command or environment is taken up only by the next deploy";
-        text.push_str(&format!("  ! service {service}: {what}\n"));
+        text.push_str(&format!("  ! service {}: {}\n", service.service, service.text));
     }
     text
 }
@@ -67,6 +66,8 @@ fn list(text: &mut String, noun: &str, changes: &Changes) {
 
 #[cfg(test)]
 mod tests {
+    use admin::NeedsDeploy;
+
     use super::*;
 
     #[test]
@@ -82,7 +83,12 @@ mod tests {
             },
             routes_changed: true,
             needs_restart: names(&["server.workers"]),
-            needs_deploy: names(&["api"]),
+            needs_deploy: vec![NeedsDeploy {
+                service: "api".to_owned(),
+                runs: "1".to_owned(),
+                file: Some("2".to_owned()),
+                text: "the file says version 2, 1 runs".to_owned(),
+            }],
         };
         insta::assert_snapshot!(describe(&reloaded), @r"
         revision 3 is served
@@ -92,7 +98,7 @@ mod tests {
           ~ service chat
           ~ routes
           ! server.workers is taken up only by the next start
-          ! service api: its new command or environment is taken up only by the next deploy
+          ! service api: the file says version 2, 1 runs
         ");
     }
 }

@@ -12,17 +12,22 @@ use crate::progress;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A rollback is a deploy like any other: health checks, drains and the judge apply. The release
-comes back with the command and environment that it had. To end a deploy that is running,
-`plimsoll abort` is quicker.
+comes back with the command and environment that it had: two deploys of one version are two
+releases, which `plimsoll history` tells by their numbers. The file is not read. To end a deploy
+that is running, `plimsoll abort` is quicker.
 
 Examples:
-  plimsoll rollback api              to the release before the one that runs
-  plimsoll rollback api 1.3.9")]
+  plimsoll rollback api              to the release that ran before the one that runs
+  plimsoll rollback api 1.3.9        as it was when it last came to stay
+  plimsoll rollback api --deploy 7   to what deploy 7 made")]
 pub(crate) struct Options {
     /// The service
     service: String,
     /// The release, if not the one before
     version: Option<String>,
+    /// What the deploy of this number made
+    #[arg(long, value_name = "NUMBER", conflicts_with = "version")]
+    deploy: Option<i64>,
     #[command(flatten)]
     manner: Manner,
     #[command(flatten)]
@@ -33,7 +38,11 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
-    let deploy = Deploy { as_before: true, ..options.manner.deploy(options.version.clone()) };
+    let deploy = Deploy {
+        as_before: true,
+        deploy: options.deploy,
+        ..options.manner.deploy(options.version.clone())
+    };
     super::block_on(async {
         let begun = client.deploy(&options.service, &deploy).await?;
         progress::follow(&client, begun.id, options.manner.no_wait(), &options.form).await

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use admin::{
-    Client, ClientError, Instance, LastReload, Listener, Run, RunningDeploy, Service, ServiceMode,
-    Standing, Status,
+    Client, ClientError, Instance, LastDeploy, LastReload, Listener, Run, RunningDeploy, Service,
+    ServiceMode, Standing, Status,
 };
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -253,8 +253,15 @@ fn notes(service: &Service) -> Vec<String> {
 fn run_notes(name: &str, run: &Run) -> Vec<String> {
     let waiting = run.waiting.iter();
     let mut notes: Vec<String> = waiting
-        .map(|it| format!("{name}: {} of {} is {}\n", it.name, it.release, it.state))
+        .map(|it| {
+            let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{name}: {} of {} is {}{why}\n", it.name, it.release, it.state)
+        })
         .collect();
+    notes.extend(last_deploy(run).map(|what| format!("{name}: {what}\n")));
+    if let Some(difference) = &run.difference {
+        notes.push(format!("{name}: {difference}\n"));
+    }
     if let Some(deploy) = &run.deploy {
         let RunningDeploy { id, release, who, stage, verdict, .. } = deploy;
         let took = rough(Duration::from_secs(deploy.took_s as u64));
@@ -266,11 +273,37 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
     notes
 }
 
+/// The last deploy, if it did not bring its release, and whether that is tried again.
+fn last_deploy(run: &Run) -> Option<String> {
+    let failed = run.last.as_ref().filter(|last| last.outcome != "promoted");
+    let failed = failed.filter(|last| run.first.is_none() || last.reason.is_some());
+    let mut text = match (failed, &run.first) {
+        (Some(last), _) => {
+            let LastDeploy { id, release, outcome, reason, .. } = last;
+            let outcome = if outcome == "rolled-back" { "rolled back" } else { outcome };
+            let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("deploy {id} of {release} was {outcome}{why}")
+        }
+        (None, Some(first)) => format!("its first release cannot begin: {}", first.why),
+        (None, None) => return None,
+    };
+    if let Some(first) = &run.first {
+        let tries =
+            if first.tries == 1 { "1 try".to_owned() } else { format!("{} tries", first.tries) };
+        let when = match first.again_in_s {
+            Some(left) => format!("in {}", rough(Duration::from_secs_f64(left.max(0.0)))),
+            None => "now".to_owned(),
+        };
+        text.push_str(&format!("; after {tries} it is tried again {when}"));
+    }
+    Some(text)
+}
+
 fn colour_of(standing: Standing) -> AnsiColor {
     match standing {
         Standing::Healthy => AnsiColor::Green,
-        Standing::Ejected | Standing::Unhealthy => AnsiColor::Red,
-        Standing::Starting | Standing::Drained => AnsiColor::Yellow,
+        Standing::Ejected | Standing::Unhealthy | Standing::Failing => AnsiColor::Red,
+        Standing::Starting | Standing::Drained | Standing::Unchecked => AnsiColor::Yellow,
     }
 }
 

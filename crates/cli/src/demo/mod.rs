@@ -136,8 +136,7 @@ impl Play {
     async fn deploy(&self, release: &str, overrides: Overrides) -> Result<Deployed, Failure> {
         let request = DeployRequest {
             service: "shop".to_owned(),
-            version: Some(release.to_owned()),
-            as_before: false,
+            release: control::Wanted::Version(release.to_owned()),
             overrides,
             without: Vec::new(),
             who: crate::progress::who(),

@@ -46,9 +46,9 @@ fn row(instance: &Instance, whole: f64) -> [Cell; 9] {
     let (state, hue) = match (instance.standing, instance.in_flight) {
         (Standing::Drained, 0) => ("warm", AnsiColor::Yellow),
         (Standing::Drained, _) => ("draining", AnsiColor::Yellow),
-        (Standing::Healthy, _) => ("live", AnsiColor::Green),
+        (Standing::Healthy | Standing::Unchecked, _) => ("live", AnsiColor::Green),
         (Standing::Starting, _) => ("starting", AnsiColor::Yellow),
-        (Standing::Ejected | Standing::Unhealthy, _) => {
+        (Standing::Ejected | Standing::Unhealthy | Standing::Failing, _) => {
             (instance.standing.as_str(), AnsiColor::Red)
         }
     };
@@ -128,6 +128,7 @@ mod tests {
                     name: "api-4".to_owned(),
                     release: "1.4.2".to_owned(),
                     state: "starting".to_owned(),
+                    why: None,
                 }],
                 deploy: Some(RunningDeploy {
                     id: 7,
@@ -139,6 +140,7 @@ mod tests {
                     is_paused: false,
                     verdict: "no worse".to_owned(),
                 }),
+                ..Run::default()
             }),
             unresolved: Vec::new(),
             drained_away: Vec::new(),

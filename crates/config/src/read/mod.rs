@@ -24,6 +24,7 @@ mod health;
 mod listener;
 mod matcher;
 mod named;
+mod port;
 mod route;
 mod run;
 mod seen;

@@ -5,10 +5,11 @@ use std::num::NonZeroU32;
 
 use model::{
     Command, Deploy, Drain, Judge, LittleData, Recipe, Restart, Run, Step, Stop, Strategy, Surge,
+    VERSION_MARK,
 };
 
 use super::named::named;
-use super::{distinct, file, narrow, shell};
+use super::{distinct, file, narrow, port, shell};
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
@@ -33,9 +34,11 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         );
         section.report_at("command", flaw, &[(span, "somebody else runs these")]);
     }
+    refuse_marks(section);
     let command = section.node("command").and_then(|node| command(&node));
     if let (Some(node), Some(command)) = (section.node("command"), &command) {
         shell::warn_of_command(&node, command);
+        port::warn_of_own(&node, command);
     }
     let directory = match section.node("directory") {
         Some(node) => file::path(&node, origin),
@@ -57,6 +60,20 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
     let recipe = Recipe { command, directory, env, env_file, secrets };
     Some(Run { recipe, version, replicas, deploy, stop, restart })
+}
+
+/// Refuses `{version}` where nothing is put in for it.
+fn refuse_marks(section: &Section<'_>) {
+    let holds_in = ["command", "directory", "env", "env_file"];
+    section.report_texts(&holds_in, |text| {
+        text.contains(VERSION_MARK).then(|| {
+            Flaw::invalid(
+                "nothing is put in for `{version}` here",
+                "it would be taken as it is written",
+                "it holds in `command`, `directory`, `env` and `env_file`",
+            )
+        })
+    });
 }
 
 fn refuse_without_command(section: &Section<'_>) {
@@ -127,7 +144,8 @@ fn deploy(section: &Section<'_>) -> Option<Deploy> {
     let (surge, steps) = (surge(section), steps(section));
     let (ready_timeout, drain) = (section.duration("ready_timeout"), drain(section));
     let (bake, judge) = (section.duration("bake"), section.section("judge", judge));
-    Some(Deploy { strategy, surge: surge?, steps: steps?, ready_timeout, drain, bake, judge })
+    let (min_healthy, surge, steps) = (section.duration("min_healthy"), surge?, steps?);
+    Some(Deploy { strategy, surge, steps, ready_timeout, min_healthy, drain, bake, judge })
 }
 
 fn drain(section: &Section<'_>) -> Drain {

@@ -71,7 +71,7 @@ pub(super) const DIRECTORY_KEY: Key = Key::new(
     Shape::Text(&PATH),
     Absent::Means("the directory of the file"),
     "\"/srv/api\"",
-    "Where the instances run. A relative one starts at the directory of the file.",
+    "Where the instances run. A relative one starts at the directory of the file. `{version}` is put in.",
 )
 .aka(&["dir", "cwd", "working_dir", "workdir", "working_directory"]);
 
@@ -80,7 +80,8 @@ pub(super) const ENV_KEY: Key = Key::new(
     Shape::Names { names: "VARIABLE", of: &Shape::Text(&TEXT) },
     Absent::Means("nothing besides what Plimsoll itself was given"),
     "{ SPRING_PROFILES_ACTIVE = \"prod\" }",
-    "What the instances find in their environment, besides what Plimsoll itself was given.",
+    "What the instances find in their environment, besides what Plimsoll itself was given. `{version}` is put into \
+     the values.",
 )
 .aka(&["environment", "variables", "vars"]);
 
@@ -90,7 +91,7 @@ pub(super) const ENV_FILE_KEY: Key = Key::new(
     Absent::Means("none"),
     "\".env\"",
     "A file of `NAME=value` lines for their environment; `env` wins over it. It is read when an instance \
-     is started.",
+     is started. `{version}` is put in.",
 )
 .aka(&["dotenv", "environment_file"]);
 
@@ -236,6 +237,15 @@ pub(crate) static DEPLOY: Table = Table {
             "From an instance's start to its first passed health check.",
         )
         .aka(&["start_timeout", "startup_timeout", "deploy_timeout"]),
+        Key::new(
+            "min_healthy",
+            SPAN,
+            Absent::Text("0s"),
+            "\"10s\"",
+            "How long the checks of a new instance have to pass on end before it counts as ready and may get \
+             requests. It comes on top of `ready_timeout`; with 0 the first check that passes is enough.",
+        )
+        .aka(&["min_healthy_time", "min_ready_seconds", "minReadySeconds", "settle"]),
         Key::new(
             "drain",
             Shape::Either(&[SPAN, Shape::Table(&DRAIN)]),

@@ -6,7 +6,7 @@ use model::{InstanceName, Recipe, ServiceName};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Journal, JournalError, recipe, reserve};
-use crate::runs::Line;
+use crate::runs::{Line, Release};
 use crate::status::chain;
 
 /// A deploy as it is remembered.
@@ -32,6 +32,28 @@ pub struct Deploy {
     pub receipt: Option<String>,
     /// In which way; not kept by earlier versions.
     pub strategy: Option<String>,
+    /// The deploy whose release it is to bring back, if it is a rollback.
+    pub restores: Option<i64>,
+}
+
+/// A deploy that begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewDeploy<'a> {
+    pub(crate) former: Option<&'a str>,
+    pub(crate) fresh: &'a str,
+    pub(crate) strategy: &'a str,
+    pub(crate) who: &'a str,
+    pub(crate) restores: Option<i64>,
+}
+
+/// A release that came to stay once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// The deploy that made it.
+    pub(crate) deploy: i64,
+    pub(crate) version: String,
+    /// What it was made of; not kept by earlier versions.
+    pub(crate) recipe: Option<Recipe>,
 }
 
 impl Journal {
@@ -42,19 +64,34 @@ impl Journal {
     pub(crate) fn begin(
         &self,
         service: &ServiceName,
-        (former, fresh): (Option<&str>, &str),
-        strategy: &str,
-        who: &str,
+        new: &NewDeploy<'_>,
         now: SystemTime,
     ) -> Result<i64, JournalError> {
+        let NewDeploy { former, fresh, strategy, who, restores } = *new;
         self.write(|db| {
             reserve::keep(db)?;
             db.execute(
-                "INSERT INTO deploy (service, former, fresh, who, began_at, strategy)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![service.as_str(), former, fresh, who, millis(now), strategy],
+                "INSERT INTO deploy (service, former, fresh, who, began_at, strategy, restores)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![service.as_str(), former, fresh, who, millis(now), strategy, restores],
             )?;
             Ok(db.last_insert_rowid())
+        })
+    }
+
+    /// A deploy that failed is tried once more, under its number: what became of it before is forgotten.
+    ///
+    /// # Errors
+    /// As of [`begin`](Self::begin).
+    pub(crate) fn begin_again(&self, id: i64, now: SystemTime) -> Result<i64, JournalError> {
+        self.write(|db| {
+            reserve::keep(db)?;
+            db.execute(
+                "UPDATE deploy SET began_at = ?2, ended_at = NULL, outcome = NULL, receipt = NULL
+                 WHERE id = ?1",
+                params![id, millis(now)],
+            )?;
+            Ok(id)
         })
     }
 
@@ -121,20 +158,60 @@ impl Journal {
         })
     }
 
-    /// The release that `version` replaced when it last came to stay.
+    /// The release that ran before `current`: the last that came to stay before it and was made of
+    /// something else. One that was deployed again as it was is the same.
     pub(crate) fn before(
         &self,
         service: &ServiceName,
-        version: &str,
-    ) -> Result<Option<String>, JournalError> {
+        current: &Release,
+    ) -> Result<Option<Past>, JournalError> {
+        // An earlier version did not write down which deploy it was.
+        let before = if current.id == 0 { i64::MAX } else { current.id };
+        let (version, recipe) = (&current.version, recipe::text(&current.recipe));
         self.with(|db| {
             db.query_row(
-                "SELECT former FROM deploy WHERE service = ?1 AND fresh = ?2 AND former <> fresh
-                 AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
-                params![service.as_str(), version],
-                |row| row.get(0),
+                "SELECT id, fresh, recipe FROM deploy
+                 WHERE service = ?1 AND outcome = 'promoted' AND id < ?2
+                 AND (fresh <> ?3 OR recipe IS NOT NULL AND recipe <> ?4)
+                 ORDER BY id DESC LIMIT 1",
+                params![service.as_str(), before, version, recipe],
+                past,
             )
             .optional()
+        })
+    }
+
+    /// The release `version`, as it was when it last came to stay, if it ever did.
+    pub(crate) fn last_of(
+        &self,
+        service: &ServiceName,
+        version: &str,
+    ) -> Result<Option<Past>, JournalError> {
+        self.with(|db| {
+            db.query_row(
+                "SELECT id, fresh, recipe FROM deploy WHERE service = ?1 AND fresh = ?2
+                 AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
+                params![service.as_str(), version],
+                past,
+            )
+            .optional()
+        })
+    }
+
+    /// The deploy `id` of `service`.
+    pub(crate) fn deploy(
+        &self,
+        service: &ServiceName,
+        id: i64,
+    ) -> Result<Option<(Deploy, Past)>, JournalError> {
+        self.with(|db| {
+            let sql = "SELECT * FROM deploy WHERE service = ?1 AND id = ?2";
+            let both = |row: &Row<'_>| {
+                let (deploy, recipe) = (deploy(row)?, recipe::read(row, 9)?);
+                let past = Past { deploy: deploy.id, version: deploy.fresh.clone(), recipe };
+                Ok((deploy, past))
+            };
+            db.query_row(sql, params![service.as_str(), id], both).optional()
         })
     }
 
@@ -146,23 +223,6 @@ impl Journal {
                  GROUP BY fresh ORDER BY max(id) DESC",
             )?;
             query.query_map([service.as_str()], |row| row.get(0))?.collect()
-        })
-    }
-
-    /// What the release `version` was made of when it last came to stay, if that is known.
-    pub(crate) fn recipe(
-        &self,
-        service: &ServiceName,
-        version: &str,
-    ) -> Result<Option<Recipe>, JournalError> {
-        self.with(|db| {
-            let found = db.query_row(
-                "SELECT recipe FROM deploy WHERE service = ?1 AND fresh = ?2
-                 AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
-                params![service.as_str(), version],
-                |row| recipe::read(row, 0),
-            );
-            Ok(found.optional()?.flatten())
         })
     }
 
@@ -192,7 +252,12 @@ fn deploy(row: &Row<'_>) -> rusqlite::Result<Deploy> {
         outcome: row.get(7)?,
         receipt: row.get(8)?,
         strategy: row.get(10)?,
+        restores: row.get(11)?,
     })
+}
+
+fn past(row: &Row<'_>) -> rusqlite::Result<Past> {
+    Ok(Past { deploy: row.get(0)?, version: row.get(1)?, recipe: recipe::read(row, 2)? })
 }
 
 fn millis(time: SystemTime) -> i64 {
@@ -205,42 +270,75 @@ fn time(millis: i64) -> SystemTime {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::release;
+    use super::super::tests::{new_deploy, release};
     use super::*;
-    use crate::runs::Release;
+
+    /// Deploys that came to stay: each is the next one's former.
+    fn history(journal: &Journal, releases: &[Release]) -> Vec<Release> {
+        let (api, mut former) = (ServiceName::from("api"), None);
+        let deploy = |release: &Release| {
+            let before = former.replace(release.version.clone());
+            let new = new_deploy(before.as_deref(), &release.version);
+            let id = journal.begin(&api, &new, UNIX_EPOCH).unwrap();
+            let release = Release { id, ..release.clone() };
+            journal.commit(&api, &release).unwrap();
+            journal.end(id, "promoted", "{}", UNIX_EPOCH).unwrap();
+            release
+        };
+        releases.iter().map(deploy).collect()
+    }
 
     #[test]
-    fn the_release_before_is_what_was_replaced_by_the_one_that_runs() {
+    fn the_release_before_is_the_last_that_stayed_and_was_another() {
         let room = tempfile::tempdir().unwrap();
         let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
-        for (former, fresh, outcome) in [
-            (None, "1", "promoted"),
-            (Some("1"), "2", "promoted"),
-            (Some("2"), "3", "rolled-back"),
-            (Some("2"), "2", "promoted"),
-        ] {
-            let id = journal.begin(&api, (former, fresh), "rolling", "ops", UNIX_EPOCH).unwrap();
-            journal.end(id, outcome, "{}", UNIX_EPOCH).unwrap();
-        }
-        let before = |version| journal.before(&api, version).unwrap();
-        assert_eq!([before("1"), before("2"), before("3")], [None, Some("1".into()), None]);
+        let mut other = release("2");
+        other.recipe.env.insert("X".to_owned(), "new".to_owned());
+        let ran = history(&journal, &[release("1"), release("2"), other.clone(), other]);
+        let before = |current: &Release| {
+            journal.before(&api, current).unwrap().map(|past| (past.deploy, past.version))
+        };
+        assert_eq!(before(&ran[0]), None);
+        assert_eq!(before(&ran[1]), Some((1, "1".to_owned())));
+        let same_version = Some((2, "2".to_owned()));
+        assert_eq!(before(&ran[2]), same_version, "another recipe is another release");
+        assert_eq!(before(&ran[3]), same_version, "deployed again as it was, it is the same");
+        assert_eq!(journal.last_of(&api, "2").unwrap().map(|past| past.deploy), Some(4));
+        assert_eq!(journal.last_of(&api, "3").unwrap(), None);
         assert_eq!(journal.stayed(&api).unwrap(), ["2", "1"]);
-        let stays = journal.begin(&api, (Some("2"), "3"), "rolling", "ops", UNIX_EPOCH).unwrap();
-        journal.commit(&api, &Release { id: stays, ..release("3") }).unwrap();
-        assert_eq!(journal.recipe(&api, "3").unwrap(), Some(release("3").recipe));
-        assert_eq!(journal.recipe(&api, "2").unwrap(), None, "it was not written down");
+
+        let bad = journal.begin(&api, &new_deploy(Some("2"), "3"), UNIX_EPOCH).unwrap();
+        journal.end(bad, "rolled-back", "{}", UNIX_EPOCH).unwrap();
+        let stays = journal.begin(&api, &new_deploy(Some("2"), "4"), UNIX_EPOCH).unwrap();
+        let stays = Release { id: stays, ..release("4") };
+        journal.commit(&api, &stays).unwrap();
+        assert_eq!(before(&stays), Some((4, "2".to_owned())), "though it has no end yet");
+        let (deploy, past) = journal.deploy(&api, 3).unwrap().unwrap();
         assert_eq!(
-            journal.before(&api, "3").unwrap(),
-            Some("2".into()),
-            "though it has no end yet"
+            (deploy.outcome.as_deref(), past.recipe),
+            (Some("promoted"), Some(ran[2].recipe.clone()))
         );
+        assert_eq!(journal.deploy(&"web".into(), 3).unwrap(), None, "it is another service's");
+    }
+
+    #[test]
+    fn a_deploy_that_is_tried_again_keeps_its_number() {
+        let room = tempfile::tempdir().unwrap();
+        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
+        let id = journal.begin(&api, &new_deploy(None, "1"), UNIX_EPOCH).unwrap();
+        journal.end(id, "rolled-back", "{}", UNIX_EPOCH).unwrap();
+        let later = UNIX_EPOCH + Duration::from_secs(9);
+        assert_eq!(journal.begin_again(id, later).unwrap(), id);
+        let open = journal.open_deploys().unwrap();
+        assert_eq!((open.len(), open[0].began_at, &open[0].outcome), (1, later, &None));
+        assert_eq!(journal.deploys(&api, 9).unwrap().len(), 1);
     }
 
     #[test]
     fn what_was_noted_of_a_deploy_is_there_until_it_has_a_receipt() {
         let room = tempfile::tempdir().unwrap();
         let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
-        let id = journal.begin(&api, (Some("2"), "3"), "canary", "ops", UNIX_EPOCH).unwrap();
+        let id = journal.begin(&api, &new_deploy(Some("2"), "3"), UNIX_EPOCH).unwrap();
         let line = |millis, event: &'static str, instance: Option<&str>| Line {
             at: Duration::from_millis(millis),
             event: event.into(),

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 
 pub use deploys::Deploy;
+pub(crate) use deploys::{NewDeploy, Past};
 pub(crate) use services::Known;
 
 use crate::status::chain;
@@ -24,7 +25,7 @@ const FILE: &str = "journal.db";
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 3] = ["
+const VERSIONS: [&str; 4] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -48,6 +49,9 @@ const VERSIONS: [&str; 3] = ["
         deploy INTEGER NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL, instance TEXT,
         text TEXT NOT NULL
     );
+", "
+    ALTER TABLE service ADD COLUMN file_version TEXT;
+    ALTER TABLE deploy ADD COLUMN restores INTEGER;
 "];
 
 /// Why the journal cannot be read or written.
@@ -198,6 +202,10 @@ mod tests {
         }
     }
 
+    pub(super) fn new_deploy<'a>(former: Option<&'a str>, fresh: &'a str) -> NewDeploy<'a> {
+        NewDeploy { former, fresh, strategy: "canary", who: "ops", restores: None }
+    }
+
     pub(super) fn release(version: &str) -> Release {
         let recipe = Recipe {
             command: model::Command::Line(format!("server {version}")),
@@ -207,7 +215,8 @@ mod tests {
             secrets: vec!["DB_URL".into()],
         };
         let given = ["DB_URL", "LEVEL"].map(str::to_owned);
-        Release { id: 7, version: version.into(), recipe, given: given.into() }
+        let file_version = Some("1.4.0".to_owned());
+        Release { id: 7, version: version.into(), recipe, given: given.into(), file_version }
     }
 
     #[test]
@@ -234,7 +243,7 @@ mod tests {
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 3"
+            "the journal is of version 7, and this Plimsoll knows only up to 4"
         );
     }
 }

@@ -68,7 +68,7 @@ fn full(error: io::Error) -> Error {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use super::super::tests::{record, release};
+    use super::super::tests::{new_deploy, record, release};
     use super::super::{FILE, Journal};
     use crate::runs::Release;
     use crate::status::chain;
@@ -88,8 +88,7 @@ mod tests {
         let (api, journal) = ("api".into(), Journal::open(room.path(), None).unwrap());
         let way_back = super::way_back(&room.path().join(FILE));
         let long = || std::fs::metadata(&way_back).unwrap().len();
-        let (began, others) =
-            (journal.begin(&api, (None, "1"), "canary", "ops", UNIX_EPOCH), long());
+        let (began, others) = (journal.begin(&api, &new_deploy(None, "1"), UNIX_EPOCH), long());
         assert!(others >= super::WAY_BACK);
         fill(&journal);
         let instances: Vec<_> = (0..20).map(|number| format!("api-{number}")).collect();
@@ -104,7 +103,7 @@ mod tests {
         journal.end(1, "promoted", &"x".repeat(20_000), UNIX_EPOCH).unwrap();
         let receipt = "x".repeat(30_000);
         let begins = || {
-            let id = journal.begin(&api, (None, "2"), "canary", "ops", UNIX_EPOCH)?;
+            let id = journal.begin(&api, &new_deploy(None, "2"), UNIX_EPOCH)?;
             journal.end(id, "rolled-back", &receipt, UNIX_EPOCH)
         };
         let refused = (0..100).find_map(|_| begins().err()).expect("the reserve is kept");
@@ -115,6 +114,6 @@ mod tests {
         drop(journal);
         let journal = Journal::open(room.path(), None).unwrap();
         assert_eq!(journal.records(&api).unwrap().len(), 20);
-        journal.begin(&api, (None, "3"), "canary", "ops", UNIX_EPOCH).unwrap();
+        journal.begin(&api, &new_deploy(None, "3"), UNIX_EPOCH).unwrap();
     }
 }

@@ -22,11 +22,20 @@ pub(crate) struct Known {
     pub(crate) next_number: u64,
     /// Names that this release was given in its environment.
     pub(crate) given: BTreeSet<String>,
+    /// The version that the file named when it was deployed.
+    pub(crate) file_version: Option<String>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { version: None, made_by: None, recipe: None, next_number: 1, given: BTreeSet::new() }
+        Self {
+            version: None,
+            made_by: None,
+            recipe: None,
+            next_number: 1,
+            given: BTreeSet::new(),
+            file_version: None,
+        }
     }
 }
 
@@ -35,7 +44,8 @@ impl Journal {
     pub(crate) fn service(&self, service: &ServiceName) -> Result<Known, JournalError> {
         self.with(|db| {
             let mut query = db.prepare_cached(
-                "SELECT version, next_number, given, recipe, made_by FROM service WHERE name = ?1",
+                "SELECT version, next_number, given, recipe, made_by, file_version FROM service
+                 WHERE name = ?1",
             )?;
             let found = query.query_row([service.as_str()], |row| {
                 let given: Option<String> = row.get(2)?;
@@ -45,6 +55,7 @@ impl Journal {
                     given: given.iter().flat_map(|it| it.lines()).map(str::to_owned).collect(),
                     recipe: recipe::read(row, 3)?,
                     made_by: row.get(4)?,
+                    file_version: row.get(5)?,
                 })
             });
             Ok(found.optional()?.unwrap_or_default())
@@ -68,17 +79,17 @@ impl Journal {
         service: &ServiceName,
         release: &Release,
     ) -> Result<(), JournalError> {
-        let Release { id, version, recipe, given } = release;
+        let Release { id, version, recipe, given, file_version } = release;
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
         let recipe = recipe::text(recipe);
         self.write(|db| {
             let both = db.unchecked_transaction()?;
             both.execute(
-                "INSERT INTO service (name, version, next_number, given, recipe, made_by)
-                 VALUES (?1, ?2, 1, ?3, ?4, ?5)
+                "INSERT INTO service (name, version, next_number, given, recipe, made_by, file_version)
+                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)
                  ON CONFLICT (name) DO UPDATE
-                 SET version = ?2, given = ?3, recipe = ?4, made_by = ?5",
-                params![service.as_str(), version, given.join("\n"), recipe, id],
+                 SET version = ?2, given = ?3, recipe = ?4, made_by = ?5, file_version = ?6",
+                params![service.as_str(), version, given.join("\n"), recipe, id, file_version],
             )?;
             both.execute(
                 "UPDATE deploy SET outcome = 'promoted', recipe = ?2 WHERE id = ?1",
@@ -180,7 +191,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::super::tests::{record, release};
+    use super::super::tests::{new_deploy, record, release};
     use super::*;
 
     #[test]
@@ -195,8 +206,7 @@ mod tests {
         journal.commit(&api, &release).unwrap();
         journal.remember(&record("api-1", "a"), 6).unwrap();
         journal.remember(&record("api-2", "b"), 7).unwrap();
-        let id =
-            journal.begin(&api, (Some("1.4.1"), "1.4.2"), "canary", "ops", UNIX_EPOCH).unwrap();
+        let id = journal.begin(&api, &new_deploy(Some("1.4.1"), "1.4.2"), UNIX_EPOCH).unwrap();
         drop(journal);
 
         let journal = Journal::open(room.path(), None).unwrap();
@@ -206,6 +216,7 @@ mod tests {
             recipe: Some(release.recipe),
             next_number: 3,
             given: release.given,
+            file_version: release.file_version,
         };
         assert_eq!(journal.service(&api).unwrap(), known);
         assert_eq!(journal.services().unwrap(), ["api".into()]);

@@ -12,7 +12,7 @@ use telemetry::Counter;
 use tokio::sync::watch;
 
 use super::receipt::{Ending, Line, Receipt, ReleaseTally};
-use crate::runs::{Release, Running, ServiceRun};
+use crate::runs::{Purpose, Release, Running, ServiceRun};
 
 /// What was told of a deploy so far, and its receipt once it is over.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,9 @@ pub(crate) struct Active {
     pub(crate) former: Option<Arc<Release>>,
     pub(crate) fresh: Arc<Release>,
     pub(crate) who: String,
+    pub(crate) purpose: Purpose,
+    /// The deploy whose release is brought back, if one is.
+    pub(crate) restores: Option<i64>,
     pub(crate) strategy: &'static str,
     pub(crate) drain: Drain,
     pub(crate) began_at: SystemTime,
@@ -64,6 +67,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) former: Option<Arc<Release>>,
     pub(crate) fresh: Arc<Release>,
     pub(crate) who: String,
+    pub(crate) purpose: Purpose,
+    pub(crate) restores: Option<i64>,
     pub(crate) deploy: &'a model::Deploy,
     /// Instances of the old release.
     pub(crate) instances: Vec<InstanceName>,
@@ -72,13 +77,15 @@ pub(crate) struct Beginning<'a> {
 
 impl Active {
     pub(crate) fn new(beginning: Beginning<'_>) -> Self {
-        let Beginning { id, rollout, former, fresh, who, deploy, instances, seen } = beginning;
+        let Beginning { deploy, instances, seen, .. } = beginning;
         Self {
-            id,
-            rollout,
-            former,
-            fresh,
-            who,
+            id: beginning.id,
+            rollout: beginning.rollout,
+            former: beginning.former,
+            fresh: beginning.fresh,
+            who: beginning.who,
+            purpose: beginning.purpose,
+            restores: beginning.restores,
             strategy: strategy_word(deploy.strategy),
             drain: deploy.drain,
             began_at: SystemTime::now(),
@@ -104,6 +111,21 @@ impl Active {
             (Side::Former, Some(former)) => former.clone(),
             _ => self.fresh.clone(),
         }
+    }
+
+    /// Whether it gives way to another deploy: a first release that has not come to stay.
+    pub(crate) fn gives_way(&self) -> bool {
+        self.purpose == Purpose::First && !self.rollout.is_decided()
+    }
+
+    /// What is known before anything happens: what was taken up for it, which release comes back, which try of
+    /// a first release it is.
+    pub(crate) fn first_lines(&self, taken_up: Option<String>, tries: u32) -> Vec<Line> {
+        let at = self.took();
+        let again = (tries > 1).then(|| Line::again(at, tries));
+        let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.fresh.version));
+        let taken_up = taken_up.map(|text| Line::taken_up(at, text));
+        taken_up.into_iter().chain(restores).chain(again).collect()
     }
 
     /// The version of the old release, if there is one.
@@ -178,6 +200,7 @@ impl Active {
             fresh: self.fresh.version.clone(),
             who: self.who.clone(),
             strategy: self.strategy.into(),
+            restores: self.restores,
             began_at: self.began_at,
             took: self.took(),
             ending: Ending::Over(outcome),

@@ -1,21 +1,83 @@
 //! How a running deploy stands, as plain data.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use model::InstanceName;
 use rollout::Stage;
 
-use super::{Active, ServiceRun};
+use super::{Active, Difference, FirstStanding, Receipt, ServiceRun};
+use crate::journal::Deploy;
 
 /// How what Plimsoll runs of a service stands.
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// The release that is meant to run.
     pub version: Option<String>,
-    /// Each instance that is not in the snapshot: its name, its release, how far it has come.
-    pub waiting: Vec<(String, String, String)>,
+    /// Each instance that is not in the snapshot.
+    pub waiting: Vec<Waiting>,
     /// The deploy that is running, if one is.
     pub deploy: Option<DeployStanding>,
+    /// The number of the deploy that made the release which is meant to run.
+    pub made_by: Option<i64>,
+    /// The version that the file named when that was deployed.
+    pub file_version: Option<String>,
+    /// What the file has come to say since that only a deploy takes up.
+    pub difference: Option<Difference>,
+    /// A first release that has failed and is tried on.
+    pub first: Option<FirstStanding>,
+    /// What became of the last deploy that has ended.
+    pub last: Option<LastDeploy>,
+}
+
+/// An instance that is not in the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its name.
+    pub name: String,
+    /// Its release.
+    pub release: String,
+    /// How far it has come, in words.
+    pub state: String,
+    /// Why it has come no further, as far as its checks tell.
+    pub why: Option<String>,
+}
+
+/// What became of a deploy that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastDeploy {
+    /// Its number, over all services.
+    pub id: i64,
+    /// The release that was to come.
+    pub version: String,
+    /// How it ended, in a word.
+    pub outcome: String,
+    /// Why it did not stay, if it did not and that is known.
+    pub reason: Option<String>,
+    /// When it ended.
+    pub ended_at: SystemTime,
+    /// What an earlier run kept of it, as JSON; its reason stands in that.
+    pub kept: Option<String>,
+}
+
+impl LastDeploy {
+    /// Of a deploy that ends now.
+    pub(crate) fn of(receipt: &Receipt) -> Self {
+        Self {
+            id: receipt.id,
+            version: receipt.fresh.clone(),
+            outcome: receipt.word().to_owned(),
+            reason: receipt.reason(),
+            ended_at: SystemTime::now(),
+            kept: None,
+        }
+    }
+
+    /// Of one that the journal has, if it has ended.
+    pub(crate) fn of_journal(deploy: Deploy) -> Option<Self> {
+        let Deploy { id, fresh: version, receipt: kept, .. } = deploy;
+        let (outcome, ended_at) = (deploy.outcome?, deploy.ended_at?);
+        Some(Self { id, version, outcome, reason: None, ended_at, kept })
+    }
 }
 
 /// How a running deploy stands.
@@ -49,11 +111,17 @@ impl ServiceRun {
     pub(crate) fn standing(&self, now: Duration) -> Standing {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
-            (name.to_string(), running.release.version.clone(), running.state.words())
+            let (name, release) = (name.to_string(), running.release.version.clone());
+            Waiting { name, release, state: running.state.words(), why: running.state.why() }
         });
         Standing {
             version: self.release.as_ref().map(|release| release.version.clone()),
             waiting: waiting.collect(),
+            made_by: self.release.as_ref().map(|release| release.id).filter(|id| *id > 0),
+            file_version: self.release.as_ref().and_then(|release| release.file_version.clone()),
+            difference: self.difference(),
+            first: self.first_standing(now),
+            last: self.last.clone(),
             deploy: self.active.as_ref().map(|active| {
                 let standing = active.rollout.standing();
                 DeployStanding {

@@ -21,6 +21,8 @@ pub(crate) enum State {
     /// Its program runs, and is asked until it answers.
     Probing {
         process: Arc<dyn Instance>,
+        /// What came of its last check, once one has failed.
+        said: Option<String>,
         /// Ends with the state.
         _asking: Task,
     },
@@ -46,6 +48,14 @@ impl State {
             Self::Up(_) => "up".to_owned(),
             Self::Pausing { why, .. } => why.clone(),
             Self::Stopping => "stopping".to_owned(),
+        }
+    }
+
+    /// Why it has come no further, as far as its checks tell.
+    pub(crate) fn why(&self) -> Option<String> {
+        match self {
+            Self::Probing { said, .. } => said.clone(),
+            _ => None,
         }
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use driver::env_file::EnvFile;
 use driver::environment::{Environment, Sources, Value};
-use driver::{Driver, Instance, Launch, Listener, Rotation, StartError, Upkeep};
+use driver::{Driver, Instance, Launch, Rotation, StartError, Upkeep};
 use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
 use tokio::sync::mpsc;
 
+use super::first_check::{self, LOOK_EVERY};
 use super::instance::address;
 use super::{Happening, Release, What};
 use crate::journal::Journal;
@@ -18,8 +19,6 @@ use crate::probe;
 use crate::status::chain;
 use crate::task::Task;
 
-/// From one look at a new instance to the next: short, for whoever deploys waits for it.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many of an instance's last lines are told when it ends, or is given up.
 pub(crate) const LAST_LINES: usize = 20;
 
@@ -68,7 +67,9 @@ impl Launching {
     async fn launch(&self, driver: &dyn Driver) -> Result<Arc<dyn Instance>, String> {
         let release = self.release.clone();
         let withheld = self.withheld.clone();
-        let composed = tokio::task::spawn_blocking(move || environment(&release.recipe, withheld));
+        let recipe = release.recipe.of_version(&release.version);
+        let directory = recipe.directory.clone();
+        let composed = tokio::task::spawn_blocking(move || environment(&recipe, withheld));
         let environment = match composed.await {
             Ok(Ok(environment)) => environment,
             Ok(Err(error)) => return Err(chain(&error)),
@@ -80,7 +81,7 @@ impl Launching {
             version: self.release.version.clone(),
             command: self.release.recipe.command.clone(),
             environment,
-            directory: self.release.recipe.directory.clone(),
+            directory,
             log: self.log.clone(),
             upkeep: self.upkeep(),
         };
@@ -114,18 +115,15 @@ impl Launching {
         self.tell(What::Gone(process.record().clone(), stopped));
     }
 
-    /// Asks it until it answers as a healthy one does.
-    pub(crate) fn probe(&self, process: Arc<dyn Instance>) -> Task {
+    /// Asks it until it answers as a healthy one does, and tells why it does not yet.
+    /// It has to do so for `min_healthy` on end.
+    pub(crate) fn probe(&self, process: Arc<dyn Instance>, min_healthy: Duration) -> Task {
         let this = self.clone();
         Task::spawn(async move {
             let plan = this.first_check(process.record().port);
-            loop {
-                if probe::once(&plan).await.is_ok() && is_its_own(&*process).await {
-                    this.tell(What::Ready);
-                    return;
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
+            let tell = |why| this.tell(What::Unready(why));
+            first_check::until_ready(&plan, &*process, min_healthy, tell).await;
+            this.tell(What::Ready);
         })
     }
 
@@ -145,11 +143,6 @@ impl Launching {
             check: self.service.health.clone().unwrap_or(tcp),
         }
     }
-}
-
-/// Whether nobody else answers on its port. Where that cannot be seen it is believed.
-async fn is_its_own(process: &dyn Instance) -> bool {
-    matches!(process.listener().await, Listener::Own | Listener::Unknown)
 }
 
 /// What an instance that is made by `recipe` finds in its environment.

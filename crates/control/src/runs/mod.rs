@@ -5,7 +5,10 @@
 //! that word of an earlier run under the same name means nothing.
 
 mod active;
+mod difference;
 mod draining;
+mod first;
+mod first_check;
 mod history;
 mod instance;
 mod launch;
@@ -23,16 +26,19 @@ use model::{InstanceName, Run, Service, ServiceName, Stop};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
-pub use history::{DeployStanding, Standing};
+pub use difference::Difference;
+pub use first::FirstStanding;
+pub use history::{DeployStanding, LastDeploy, Standing, Waiting};
 pub use receipt::{Ending, Line, Receipt, ReleaseTally};
-pub use request::{DeployError, DeployRequest, Overrides};
+pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use active::{Active, Beginning, seen, strategy_word};
 pub(crate) use draining::drained;
+pub(crate) use first::FirstTries;
 pub(crate) use instance::{Running, State};
 pub(crate) use launch::{LAST_LINES, Launching};
 pub(crate) use release::Release;
-pub(crate) use request::Asked;
+pub(crate) use request::{Asked, Order, Purpose};
 
 use crate::journal::Journal;
 use crate::writer::WriteReceipt;
@@ -54,12 +60,16 @@ pub(crate) enum What {
     Launched(Result<Arc<dyn Instance>, String>),
     /// Its first check passed.
     Ready,
+    /// A first check failed, and not as the one before did: how.
+    Unready(String),
     /// Its first process ended; the last lines that it wrote.
     Exited(Exit, Vec<String>),
     /// Nothing of it is left, and what that took.
     Gone(Record, Stopped),
     /// Nothing reaches it any more, or its time to drain is over; the number of this wait.
     Unreachable(u64),
+    /// It gets nothing new, and what is open on it still has time: what, and how long.
+    Draining(String),
     /// It is time to start it again.
     PauseOver,
     /// The last lines that it wrote before it was given up.
@@ -92,6 +102,10 @@ pub(crate) struct ServiceRun {
     pub(crate) active: Option<Active>,
     /// A deploy that is being looked at, before it begins.
     pub(crate) asked: Option<Asked>,
+    /// The first release while it is tried, and has not stayed.
+    pub(crate) first: Option<FirstTries>,
+    /// What became of the last deploy that has ended.
+    pub(crate) last: Option<LastDeploy>,
 }
 
 impl ServiceRun {
@@ -103,11 +117,6 @@ impl ServiceRun {
     /// The releases whose instances may be started: what is meant to run, and what is to come.
     pub(crate) fn releases(&self) -> impl Iterator<Item = &Arc<Release>> {
         self.release.iter().chain(self.active.as_ref().map(|active| &active.fresh))
-    }
-
-    /// Whether the file has another recipe now than what runs, or is to run, is made by.
-    pub(crate) fn waits_for_deploy(&self) -> bool {
-        self.releases().last().is_some_and(|release| release.recipe != self.run().recipe)
     }
 
     /// What is to be published of it: whoever is up, with who of them gets nothing.

@@ -36,6 +36,8 @@ pub struct Receipt {
     pub who: String,
     /// In which way.
     pub strategy: Cow<'static, str>,
+    /// The deploy whose release it brought back, if it was a rollback.
+    pub restores: Option<i64>,
     /// When it began.
     pub began_at: SystemTime,
     /// How long it took.
@@ -113,6 +115,7 @@ impl Receipt {
             fresh: deploy.fresh,
             who: deploy.who,
             strategy: deploy.strategy.unwrap_or_default().into(),
+            restores: deploy.restores,
             began_at: deploy.began_at,
             took,
             ending: Ending::CutShort { has_stayed },
@@ -190,6 +193,28 @@ impl Line {
         Self { at, event: event.into(), instance: instance.cloned(), text }
     }
 
+    /// The file had changed, and was taken up before the deploy began.
+    pub(crate) fn taken_up(at: Duration, text: String) -> Self {
+        Self { at, event: "taken-up".into(), instance: None, text }
+    }
+
+    /// The deploy is a rollback.
+    pub(crate) fn restores(at: Duration, deploy: i64, version: &str) -> Self {
+        let text = format!("a rollback: {version} comes back as deploy {deploy} made it");
+        Self { at, event: "restores".into(), instance: None, text }
+    }
+
+    /// The deploy was tried before.
+    pub(crate) fn again(at: Duration, tries: u32) -> Self {
+        let text = format!("try {tries} of the first release");
+        Self { at, event: "again".into(), instance: None, text }
+    }
+
+    /// An instance that is to go still has requests.
+    pub(crate) fn waits(at: Duration, instance: &InstanceName, text: String) -> Self {
+        Self { at, event: "draining".into(), instance: Some(instance.clone()), text }
+    }
+
     /// An instance needed more than to be asked to stop.
     pub(crate) fn killed(at: Duration, instance: &InstanceName, text: &str) -> Self {
         let text = format!("{instance} {text}");
@@ -231,6 +256,7 @@ mod tests {
             outcome: None,
             receipt: None,
             strategy: None,
+            restores: None,
         };
         let receipt = Receipt::of_cut_short(deploy, vec![short, killed, long]);
         let left: Vec<_> = receipt.without_output().lines.into_iter().map(|it| it.event).collect();

@@ -15,4 +15,7 @@ pub(crate) struct Release {
     pub(crate) recipe: Recipe,
     /// Names that they are given in their environment.
     pub(crate) given: BTreeSet<String>,
+    /// The version that the file named when it was deployed, which need not be its own: what the file
+    /// has come to say since is news, and what it said then is not.
+    pub(crate) file_version: Option<String>,
 }

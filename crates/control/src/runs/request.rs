@@ -4,19 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use model::{Deploy, Step, Strategy};
 
-use crate::handle::Ended;
+use crate::handle::{Ended, ReloadError};
 use crate::journal::JournalError;
+use crate::status::chain;
 
 /// A deploy that somebody wants.
 #[derive(Clone, Debug)]
 pub struct DeployRequest {
     /// Of this service.
     pub service: String,
-    /// To this release; `None` for the one before the one that runs.
-    pub version: Option<String>,
-    /// By the recipe that it had when it last came to stay, if that is known, and not by the one that
-    /// the file has now. So it is in any case where no release is named.
-    pub as_before: bool,
+    /// To this release.
+    pub release: Wanted,
     /// What is said for this deploy alone.
     pub overrides: Overrides,
     /// Names that the running release was given, and without which the new one is meant to run.
@@ -25,11 +23,44 @@ pub struct DeployRequest {
     pub who: String,
 }
 
-impl DeployRequest {
-    /// Whether a release is to be again what it was.
-    pub(crate) fn brings_back(&self) -> bool {
-        self.as_before || self.version.is_none()
+/// The release that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The one that the file names, as the file has it.
+    OfFile,
+    /// This version, as the file has it.
+    Version(String),
+    /// The release that ran before the one that runs, as it was.
+    Before,
+    /// This version, as it was when it last came to stay.
+    Again(String),
+    /// The release of the deploy of this number, as it was.
+    Deploy(i64),
+}
+
+impl Wanted {
+    /// Whether a release is to be again what it was, so that nothing of it depends on the file.
+    pub(crate) fn is_rollback(&self) -> bool {
+        matches!(self, Self::Before | Self::Again(_) | Self::Deploy(_))
     }
+}
+
+/// What a deploy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Somebody wants it.
+    Wanted,
+    /// It is the first release, as the file names it: until it stays, it gives way to what somebody wants.
+    First,
+}
+
+/// A deploy on its way to begin.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) request: DeployRequest,
+    pub(crate) purpose: Purpose,
+    /// What of the file was taken up for it, in words, if that has changed.
+    pub(crate) taken_up: Option<String>,
 }
 
 /// What is said for one deploy alone; what is not said is as the file says.
@@ -66,6 +97,7 @@ pub(crate) struct Asked {
     pub(crate) who: String,
     pub(crate) since: SystemTime,
     pub(crate) version: String,
+    pub(crate) purpose: Purpose,
 }
 
 /// Why a deploy did not begin, or a word on a running one was not heard. Nothing was touched.
@@ -86,7 +118,7 @@ pub enum DeployError {
         service: String,
     },
     /// A deploy of the service is running.
-    #[error("{who} is deploying {version} to `{service}` since {} s", since.as_secs())]
+    #[error("{who} has been deploying {version} to `{service}` for {} s", since.as_secs())]
     Locked {
         /// The service.
         service: String,
@@ -103,6 +135,17 @@ pub enum DeployError {
         /// Everything that does.
         faults: Vec<String>,
     },
+    /// The file, which is to be taken up first, cannot be.
+    #[error("the file cannot be taken up: {}", .0.why())]
+    File(ReloadError),
+    /// Neither the request nor the file says which release.
+    #[error(
+        "the file names no `version` of `{service}`: say which, as in `plimsoll deploy {service} 1.4.2`"
+    )]
+    NoVersion {
+        /// The service.
+        service: String,
+    },
     /// There is no release to go back to.
     #[error("`{service}` has no release before the one that runs")]
     NoFormer {
@@ -118,6 +161,16 @@ pub enum DeployError {
         version: String,
         /// Those that did whose names are like it.
         near: Vec<String>,
+    },
+    /// The deploy whose release is to come back is none of the service, or did not stay.
+    #[error("deploy {deploy} of `{service}` {what}, so there is nothing to go back to")]
+    NotToHave {
+        /// The service.
+        service: String,
+        /// The deploy.
+        deploy: i64,
+        /// What is the matter with it.
+        what: String,
     },
     /// No deploy of the service is running.
     #[error("no deploy of `{service}` is running")]
@@ -145,6 +198,16 @@ pub enum DeployError {
     /// The control loop has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
+}
+
+impl DeployError {
+    /// It and everything that stands in the way, in one line.
+    pub(crate) fn in_a_line(&self) -> String {
+        match self {
+            Self::Preflight { faults } => faults.join("; "),
+            error => chain(error),
+        }
+    }
 }
 
 fn hint(near: &[String]) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use balance::ejection::{Cause, Fitness};
-use balance::health::{Check, Health, Origin, State, Thresholds, Transition};
+use balance::health::{self, Check, Health, Origin, Thresholds, Transition};
 use balance::{Access, Mode, Role, Standing};
 use edge::{Bar, Instance, Live};
 use model::{HealthCheck, Service};
@@ -13,15 +13,20 @@ use model::{HealthCheck, Service};
 use super::{Brief, Reports};
 use crate::instances::target_of;
 use crate::probe::{self, Plan, ProbeFault};
-use crate::status::InstanceStatus;
+use crate::status::{InstanceStatus, State};
 use crate::task::Task;
 use crate::window::Window;
+
+/// Where no rule says how many failed requests in a row are too many: the default of that rule.
+const FAILS_MAX: u32 = 3;
 
 /// One instance, as the control loop sees it.
 pub(super) struct InstanceWatch {
     pub(super) live: Arc<Live>,
     weight: u32,
     role: Role,
+    /// So many failed requests in a row are said to be failing.
+    fails_max: u32,
     health: Option<Health>,
     probe: Option<(Plan, Task)>,
     /// Checks that failed since the last one that passed, and why the last one did.
@@ -64,6 +69,7 @@ impl InstanceWatch {
             live,
             weight: 0,
             role: Role::Primary,
+            fails_max: FAILS_MAX,
             health: None,
             probe: None,
             failed: None,
@@ -90,6 +96,7 @@ impl InstanceWatch {
         reports: &Reports,
     ) {
         self.weight = instance.weight;
+        self.fails_max = service.passive.as_ref().map_or(FAILS_MAX, |it| it.max_fails.get());
         self.role = if instance.backup { Role::Backup } else { Role::Primary };
         match &service.health {
             None => self.stop_checks(now),
@@ -183,11 +190,33 @@ impl InstanceWatch {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let by_checks = self.health_state().map_or(Standing::Healthy, State::standing);
+        let by_checks = self.health_state().map_or(Standing::Healthy, health::State::standing);
         let by_requests =
             if self.ejection.is_some() { Standing::Ejected } else { Standing::Healthy };
         let by_person = if self.drained.is_some() { Standing::Drained } else { Standing::Healthy };
         by_checks.max(by_requests).max(by_person)
+    }
+
+    /// How it stands, for people.
+    pub(super) fn state(&self) -> State {
+        match self.standing() {
+            Standing::Healthy if self.is_failing() => State::Failing,
+            Standing::Healthy if self.is_unchecked() => State::Unchecked,
+            Standing::Healthy => State::Healthy,
+            Standing::Ejected => State::Ejected,
+            Standing::Unhealthy => State::Unhealthy,
+            Standing::Starting => State::Starting,
+            Standing::Drained => State::Drained,
+        }
+    }
+
+    /// Whether its last requests all failed, as many as would eject it.
+    fn is_failing(&self) -> bool {
+        self.live.failures_in_a_row() >= self.fails_max
+    }
+
+    fn is_unchecked(&self) -> bool {
+        self.health_state().is_none_or(|state| state == health::State::Unchecked)
     }
 
     /// Its standing and role, where it counts at all.
@@ -195,7 +224,7 @@ impl InstanceWatch {
         (self.weight > 0).then(|| (self.standing(), self.role))
     }
 
-    fn health_state(&self) -> Option<State> {
+    fn health_state(&self) -> Option<health::State> {
         self.health.as_ref().map(Health::state)
     }
 
@@ -224,7 +253,7 @@ impl InstanceWatch {
     }
 
     pub(super) fn brief(&self) -> Brief {
-        Brief { standing: self.standing(), weight: self.weight, ejections: self.ejections }
+        Brief { state: self.state(), weight: self.weight, ejections: self.ejections }
     }
 
     /// Everything about it, for people.
@@ -240,6 +269,7 @@ impl InstanceWatch {
             // Only the loop knows.
             release: None,
             standing,
+            state: self.state(),
             access,
             reason: self.reason(now),
             stands_for: self.stands_for(now),
@@ -271,17 +301,25 @@ impl InstanceWatch {
                 format!("{}, back in {left} s", ejection.cause)
             }
             (Standing::Healthy, _) if self.weight == 0 => "its weight is 0".into(),
-            _ => self.failure().unwrap_or_else(|| self.untroubled()),
+            (Standing::Healthy, _) if self.is_failing() => {
+                let count = self.live.failures_in_a_row();
+                format!("its last {count} requests failed; {}", self.checks_say())
+            }
+            _ => self.checks_say(),
         }
+    }
+
+    fn checks_say(&self) -> String {
+        self.failure().unwrap_or_else(|| self.untroubled())
     }
 
     /// What its checks say, where the last one did not fail.
     fn untroubled(&self) -> String {
         let Some(health) = &self.health else { return "no checks are configured".into() };
         match health.state() {
-            State::Unchecked | State::Starting => "not checked yet".into(),
-            State::Healthy => "checks pass".into(),
-            State::Unhealthy => {
+            health::State::Unchecked | health::State::Starting => "not checked yet".into(),
+            health::State::Healthy => "checks pass".into(),
+            health::State::Unhealthy => {
                 let (passed, needed) = health.against();
                 format!("checks pass again, {passed} of {needed} in a row")
             }

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use balance::Mode;
 use balance::ejection::{Ejector, Event, Outcomes, Transition};
-use balance::{Mode, Standing};
 use edge::{Instance, Live};
 use model::{InstanceName, Passive, Service};
 use tokio::sync::mpsc;
 
 use crate::drains::Drains;
 use crate::probe::ProbeFault;
-use crate::status::InstanceStatus;
+use crate::status::{InstanceStatus, State};
 use instance::InstanceWatch;
 
 /// The result of a check.
@@ -31,7 +31,7 @@ pub(crate) struct Report {
 /// The little that metrics tell of an instance beside its counters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brief {
-    pub(crate) standing: Standing,
+    pub(crate) state: State,
     pub(crate) weight: u32,
     pub(crate) ejections: u64,
 }
@@ -47,6 +47,8 @@ pub(crate) struct ServiceWatch {
     /// How many are ejected.
     ejected: usize,
     mode: Mode,
+    /// It had an instance that could get traffic.
+    has_served: bool,
 }
 
 impl ServiceWatch {
@@ -58,6 +60,7 @@ impl ServiceWatch {
             ejector: None,
             ejected: 0,
             mode: Mode::Normal(balance::Role::Primary),
+            has_served: false,
         }
     }
 
@@ -263,8 +266,15 @@ impl ServiceWatch {
         let mode = Mode::of(self.instances.values().filter_map(InstanceWatch::seat));
         let before = std::mem::replace(&mut self.mode, mode);
         let service = &self.service.name;
+        // What Plimsoll runs has none before the first has come up, and whether it does is told by its deploy.
+        let is_to_come = self.service.run.is_some() && !self.has_served;
+        self.has_served |= mode != Mode::Nobody;
         match (before, mode) {
             _ if before == mode => {}
+            (_, Mode::Nobody) if is_to_come => tracing::debug!(%service, "no instance yet"),
+            (Mode::Nobody, Mode::Normal(_)) if is_to_come => {
+                tracing::debug!(%service, "first instance")
+            }
             (_, Mode::Panic(_)) => {
                 tracing::error!(%service, "no instance is healthy, so all that may serve get traffic");
             }

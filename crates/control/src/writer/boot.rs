@@ -7,12 +7,11 @@ use std::time::SystemTime;
 use driver::{Adoption, Driver, Instance, Rotation, Upkeep};
 use model::{Intent, ServiceName, Stop};
 use rollout::{Outcome, Reason};
-use tokio::sync::oneshot;
 
 use super::Writer;
 use super::rollouts::{WriteReceipt, run_by_us};
 use crate::journal::{Journal, JournalError, Known};
-use crate::runs::{DeployRequest, Overrides, Receipt, Release, ServiceRun};
+use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun};
 use crate::status::chain;
 
 /// What an earlier Plimsoll left of one service.
@@ -90,40 +89,13 @@ impl Writer {
             self.reconcile(&service);
             self.sweep_logs(&service);
         }
-        tell_waiting(&self.waiting_for_deploy());
+        tell_differences(&self.differences());
     }
 
-    /// Services whose recipe in the file is for their next deploy.
-    pub(super) fn waiting_for_deploy(&self) -> Vec<ServiceName> {
-        let waiting = self.runs.services.iter().filter(|(_, run)| run.waits_for_deploy());
-        waiting.map(|(name, _)| name.clone()).filter(|name| !self.is_unwanted(name)).collect()
-    }
-
-    /// Deploys the release that the file names, where none ever ran.
-    fn begin_first(&mut self, service: &ServiceName) {
-        let run = &self.runs.services[service];
-        let is_busy = run.active.is_some() || run.asked.is_some();
-        if run.release.is_some() || is_busy || self.is_unwanted(service) {
-            return;
-        }
-        let Some(version) = run.run().version.clone() else { return };
-        let request = DeployRequest {
-            service: service.to_string(),
-            version: Some(version),
-            as_before: false,
-            overrides: Overrides::default(),
-            without: Vec::new(),
-            who: "plimsoll.toml".to_owned(),
-        };
-        let (reply, begun) = oneshot::channel();
-        self.ask_deploy(request, reply);
-        let service = service.clone();
-        tokio::spawn(async move {
-            if let Ok(Err(error)) = begun.await {
-                let why = chain(&error);
-                tracing::error!(%service, why, "first release is not started; mend that, and reload or deploy it");
-            }
-        });
+    /// Services of which the file says otherwise than what runs.
+    pub(super) fn differences(&self) -> Vec<Difference> {
+        let services = self.runs.services.iter().filter(|(name, _)| !self.is_unwanted(name));
+        services.filter_map(|(_, run)| run.difference()).collect()
     }
 
     /// Takes up what `intent` says of what Plimsoll runs. What runs goes on; a new recipe is for the
@@ -145,15 +117,18 @@ impl Writer {
     fn add_run(&mut self, service: &Arc<model::Service>) {
         let Some(wanted) = &service.run else { return };
         let known = self.runs.journal.service(&service.name);
-        let Known { version, made_by, recipe, next_number, given } = known.unwrap_or_else(|error| {
+        let known = known.unwrap_or_else(|error| {
             tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");
             Known::default()
         });
+        let last = self.runs.journal.deploys(&service.name, 1).unwrap_or_default();
+        let Known { version, made_by, recipe, next_number, given, file_version } = known;
         let release = version.map(|version| Release {
             id: made_by.unwrap_or_default(),
             version,
             recipe: recipe.unwrap_or_else(|| wanted.recipe.clone()),
             given,
+            file_version,
         });
         let run = ServiceRun {
             service: service.clone(),
@@ -162,6 +137,8 @@ impl Writer {
             instances: Default::default(),
             active: None,
             asked: None,
+            first: None,
+            last: last.into_iter().next().and_then(LastDeploy::of_journal),
         };
         self.runs.services.insert(service.name.clone(), run);
     }
@@ -208,14 +185,16 @@ fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Rel
         None => {
             let recipe = run.run().recipe.clone();
             let (id, version) = (made_by, version.to_owned());
-            (Arc::new(Release { id, version, recipe, given: BTreeSet::new() }), false)
+            let (given, file_version) = (BTreeSet::new(), None);
+            (Arc::new(Release { id, version, recipe, given, file_version }), false)
         }
     }
 }
 
-/// Says which services run by another recipe than the file has.
-pub(super) fn tell_waiting(services: &[ServiceName]) {
-    for service in services {
-        tracing::warn!(%service, "new command or environment is taken up by the next deploy only");
+/// Says of which services the file says otherwise than what runs.
+pub(super) fn tell_differences(differences: &[Difference]) {
+    for difference in differences {
+        let (service, what) = (&difference.service, difference.to_string());
+        tracing::warn!(%service, what, "file and what runs differ");
     }
 }

@@ -5,6 +5,7 @@
 //! takes configurations up is in `publish`, what it tells of everything in `survey`.
 
 mod boot;
+mod first;
 mod preflight;
 mod publish;
 mod rollouts;
@@ -30,12 +31,12 @@ use crate::handle::{After, Command, InstanceError, ReloadError, Reloaded, Reply,
 use crate::names::{Names, Resolved};
 use crate::near::near;
 use crate::prepare::{Preparation, PrepareError, Prepared};
-use crate::runs::{Happening, Runs, ServiceRun};
+use crate::runs::{DeployError, Happening, Order, Progressing, Runs, ServiceRun};
 use crate::status::{InstanceStatus, LastReload};
 use crate::watch::{Report, Reports, ServiceWatch};
 
 pub(crate) use boot::find_legacies;
-pub(crate) use preflight::Checked;
+pub(crate) use preflight::{Checked, Target};
 pub(crate) use rollouts::WriteReceipt;
 
 /// How often counters are read.
@@ -61,9 +62,17 @@ pub(crate) struct Writer {
     log: Access,
     began_at: SystemTime,
     last_reload: Option<LastReload>,
-    /// Reloads that were asked for; the first is being prepared.
-    reloads: VecDeque<Reply<Result<Reloaded, ReloadError>>>,
+    /// Who waits for the file to be read; it is being prepared for the first.
+    reloads: VecDeque<Reload>,
     preparing: JoinSet<Result<Prepared, PrepareError>>,
+}
+
+/// What the file is read for.
+pub(crate) enum Reload {
+    /// To be served.
+    Asked(Reply<Result<Reloaded, ReloadError>>),
+    /// So that a deploy is of what it says now.
+    Deploy(Order, Reply<Result<Progressing, DeployError>>),
 }
 
 /// What a writer is made of.
@@ -177,7 +186,7 @@ impl Writer {
         match command {
             Command::Status(reply) => self.tell_status(reply),
             Command::Reload(reply) => {
-                self.reloads.push_back(reply);
+                self.reloads.push_back(Reload::Asked(reply));
                 self.prepare_next();
             }
             Command::Instance { service, instance, wish, reply } => {
@@ -188,7 +197,7 @@ impl Writer {
                 drop(reply.send(explanation::explain(&self.edge, &question)));
             }
             Command::Scrape(reply) => drop(reply.send(self.scrape())),
-            Command::Deploy(request, reply) => self.ask_deploy(request, reply),
+            Command::Deploy(request, reply) => self.order(request, reply),
             Command::Rollout { service, command, reply } => {
                 drop(reply.send(self.command(&service, command)));
             }
@@ -259,12 +268,14 @@ impl Writer {
         let now = self.edge.now();
         self.watches.values_mut().for_each(|watch| watch.tick(now));
         self.tick_rollouts();
+        self.tick_first();
     }
 
     /// When an ejection is over, or a rollout's time has come, if there is such a time.
     fn next_deadline(&self) -> Option<Instant> {
         let ejections = self.watches.values().filter_map(ServiceWatch::next_deadline);
-        let at = ejections.chain(self.next_rollout_deadline()).min()?;
+        let at = ejections.chain(self.next_rollout_deadline());
+        let at = at.chain(self.next_first_deadline()).min()?;
         // Timers are as fine as a millisecond: a little late is once, a little early is a spin.
         let wait = at.saturating_sub(self.edge.now()) + Duration::from_millis(1);
         Some(Instant::now() + wait)

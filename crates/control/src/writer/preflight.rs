@@ -8,10 +8,11 @@ use driver::preflight::{self, Fault, Room};
 use model::{Deploy, Recipe, Run, ServiceName, Strategy};
 
 use super::Writer;
-use super::boot::tell_waiting;
+use super::boot::tell_differences;
 use crate::handle::Reply;
+use crate::journal::Past;
 use crate::near::near;
-use crate::runs::{Asked, DeployError, DeployRequest, Progressing};
+use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Wanted};
 use crate::status::chain;
 
 /// A deploy that was looked at, and may begin.
@@ -19,12 +20,20 @@ pub(crate) struct Checked {
     pub(crate) service: ServiceName,
     /// Who asked.
     number: u64,
-    request: DeployRequest,
-    version: String,
-    recipe: Recipe,
+    order: Order,
+    target: Target,
     /// The names that the new release is given in its environment, or all that stands in the way.
     result: Result<BTreeSet<String>, Vec<String>>,
     reply: Reply<Result<Progressing, DeployError>>,
+}
+
+/// The release that a deploy is to bring.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) version: String,
+    pub(crate) recipe: Recipe,
+    /// The deploy whose release it is, where one is brought back.
+    pub(crate) restores: Option<i64>,
 }
 
 impl std::fmt::Debug for Checked {
@@ -37,118 +46,147 @@ impl Writer {
     /// Looks beside the loop whether a deploy may begin.
     pub(super) fn ask_deploy(
         &mut self,
-        request: DeployRequest,
+        order: Order,
         reply: Reply<Result<Progressing, DeployError>>,
     ) {
-        let looked = self.look_at(&request).and_then(|(service, version)| {
-            let before = match request.brings_back() {
-                true => self.runs.journal.recipe(&service, &version)?,
-                false => None,
-            };
-            Ok((service, version, before))
-        });
-        match looked {
-            Ok((service, version, before)) => {
-                let number = self.runs.next_start();
-                let asked = Asked {
-                    number,
-                    who: request.who.clone(),
-                    since: SystemTime::now(),
-                    version: version.clone(),
-                };
-                let withheld = self.withheld(&service);
-                let run = self.runs.services.get_mut(&service).expect("it was looked at");
-                run.asked = Some(asked);
-                // A release that is to be again what it was lacks nothing.
-                let running = match (&before, &run.release) {
-                    (None, Some(running)) => running.given.clone(),
-                    _ => BTreeSet::new(),
-                };
-                let running = (running, request.without.clone());
-                let recipe = before.unwrap_or_else(|| run.run().recipe.clone());
-                let (wanted, logs) = (recipe.clone(), self.runs.logs.clone());
-                let more = more_at_once(&request.overrides.apply(&run.run().deploy), run.run());
-                let memory: Vec<_> = run
-                    .instances
-                    .values()
-                    .filter_map(|running| Some(running.process()?.memory()))
-                    .collect();
-                let name = service.clone();
-                self.checking.spawn(async move {
-                    let mut most = 0;
-                    for memory in memory {
-                        most = most.max(memory.await);
-                    }
-                    let of = version.clone();
-                    let room = Room {
-                        memory_bytes: most * more,
-                        descriptors: 16 * more,
-                        disk: Some((logs, more << 20)),
-                        ports: more as usize,
-                    };
-                    let work = move || check(&wanted, (&name, &of), withheld, running, room);
-                    let result = tokio::task::spawn_blocking(work).await;
-                    let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
-                    Checked { service, number, request, version, recipe, result, reply }
-                });
+        match self.look_at(&order) {
+            Ok((service, target)) => {
+                self.give_way(&service, &target.version);
+                self.check_deploy(service, target, order, reply);
             }
             Err(error) => drop(reply.send(Err(error))),
         }
     }
 
-    fn look_at(&self, request: &DeployRequest) -> Result<(ServiceName, String), DeployError> {
+    fn check_deploy(
+        &mut self,
+        service: ServiceName,
+        target: Target,
+        order: Order,
+        reply: Reply<Result<Progressing, DeployError>>,
+    ) {
+        let number = self.runs.next_start();
+        let asked = Asked {
+            number,
+            who: order.request.who.clone(),
+            since: SystemTime::now(),
+            version: target.version.clone(),
+            purpose: order.purpose,
+        };
+        let withheld = self.withheld(&service);
+        let logs = self.runs.logs.clone();
+        let run = self.runs.services.get_mut(&service).expect("it was looked at");
+        run.asked = Some(asked);
+        // A release that is to be again what it was lacks nothing.
+        let running = match (target.restores, &run.release) {
+            (None, Some(running)) => running.given.clone(),
+            _ => BTreeSet::new(),
+        };
+        let running = (running, order.request.without.clone());
+        let more = more_at_once(&order.request.overrides.apply(&run.run().deploy), run.run());
+        let processes = run.instances.values().filter_map(Running::process);
+        let memory: Vec<_> = processes.map(|process| process.memory()).collect();
+        let (name, wanted) = (service.clone(), target.clone());
+        self.checking.spawn(async move {
+            let mut most = 0;
+            for memory in memory {
+                most = most.max(memory.await);
+            }
+            let room = Room {
+                memory_bytes: most * more,
+                descriptors: 16 * more,
+                disk: Some((logs, more << 20)),
+                ports: more as usize,
+            };
+            let work = move || check(&wanted, &name, withheld, running, room);
+            let result = tokio::task::spawn_blocking(work).await;
+            let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
+            Checked { service, number, order, target, result, reply }
+        });
+    }
+
+    fn look_at(&self, order: &Order) -> Result<(ServiceName, Target), DeployError> {
+        let request = &order.request;
         let service = self.run_named(&request.service)?;
-        let run = &self.runs.services[&service];
+        self.may_deploy(&service)?;
+        Ok((service.clone(), self.target(&service, &request.release)?))
+    }
+
+    /// Whether no deploy of `service` is on that another has to wait for.
+    pub(super) fn may_deploy(&self, service: &ServiceName) -> Result<(), DeployError> {
+        let Some(run) = self.runs.services.get(service) else { return Ok(()) };
         let locked = |who: &str, version: &str, since| DeployError::Locked {
-            service: request.service.clone(),
+            service: service.to_string(),
             who: who.to_owned(),
             version: version.to_owned(),
             since,
         };
-        if let Some(active) = &run.active {
+        if let Some(active) = run.active.as_ref().filter(|active| !active.gives_way()) {
             return Err(locked(&active.who, &active.fresh.version, active.took()));
         }
-        if let Some(asked) = &run.asked {
+        if let Some(asked) = run.asked.as_ref().filter(|asked| asked.purpose == Purpose::Wanted) {
             let since = asked.since.elapsed().unwrap_or_default();
             return Err(locked(&asked.who, &asked.version, since));
         }
-        let version = match &request.version {
-            Some(version) if request.as_before => self.version_that_ran(&service, version)?,
-            Some(version) => version.clone(),
-            None => {
-                let running = run.release.as_ref().map(|release| release.version.as_str());
-                self.version_before(&service, running)?
-            }
+        Ok(())
+    }
+
+    /// The release that is meant by `wanted`.
+    fn target(&self, service: &ServiceName, wanted: &Wanted) -> Result<Target, DeployError> {
+        let run = &self.runs.services[service];
+        let of_file = |version: String| {
+            let recipe = run.run().recipe.clone();
+            Target { version, recipe, restores: None }
         };
-        Ok((service, version))
+        let past = match wanted {
+            Wanted::Version(version) => return Ok(of_file(version.clone())),
+            Wanted::OfFile => {
+                let none = || DeployError::NoVersion { service: service.to_string() };
+                return run.run().version.clone().map(of_file).ok_or_else(none);
+            }
+            Wanted::Before => self.release_before(service)?,
+            Wanted::Again(version) => self.release_that_ran(service, version)?,
+            Wanted::Deploy(deploy) => self.release_of_deploy(service, *deploy)?,
+        };
+        let Past { deploy, version, recipe } = past;
+        let recipe = recipe.unwrap_or_else(|| run.run().recipe.clone());
+        Ok(Target { version, recipe, restores: Some(deploy) })
     }
 
     /// The release of this name, if it ever came to stay.
-    fn version_that_ran(
-        &self,
-        service: &ServiceName,
-        version: &str,
-    ) -> Result<String, DeployError> {
-        let ran = self.runs.journal.stayed(service)?;
-        if ran.iter().any(|it| it == version) {
-            return Ok(version.to_owned());
+    fn release_that_ran(&self, service: &ServiceName, version: &str) -> Result<Past, DeployError> {
+        if let Some(past) = self.runs.journal.last_of(service, version)? {
+            return Ok(past);
         }
+        let ran = self.runs.journal.stayed(service)?;
         let near = near(version, ran.iter().map(String::as_str));
         let (service, version) = (service.to_string(), version.to_owned());
         Err(DeployError::NeverRan { service, version, near })
     }
 
     /// The release that ran before the one that runs.
-    fn version_before(
-        &self,
-        service: &ServiceName,
-        current: Option<&str>,
-    ) -> Result<String, DeployError> {
-        let former = match current {
+    fn release_before(&self, service: &ServiceName) -> Result<Past, DeployError> {
+        let former = match &self.runs.services[service].release {
             Some(current) => self.runs.journal.before(service, current)?,
             None => None,
         };
         former.ok_or_else(|| DeployError::NoFormer { service: service.to_string() })
+    }
+
+    /// The release that the deploy of this number made, if it came to stay.
+    fn release_of_deploy(&self, service: &ServiceName, deploy: i64) -> Result<Past, DeployError> {
+        let not_to_have = |what: String| {
+            let service = service.to_string();
+            DeployError::NotToHave { service, deploy, what }
+        };
+        match self.runs.journal.deploy(service, deploy)? {
+            None => Err(not_to_have("is not known".to_owned())),
+            Some((deploy, past)) => match deploy.outcome.as_deref() {
+                Some("promoted") => Ok(past),
+                Some(word) => Err(not_to_have(format!("did not stay ({word})"))),
+                None => Err(not_to_have("has not ended".to_owned())),
+            },
+        }
     }
 
     /// The service of this name, if Plimsoll runs it.
@@ -170,7 +208,7 @@ impl Writer {
 
     /// A deploy was looked at.
     pub(super) fn begin_deploy(&mut self, checked: Checked) {
-        let Checked { service, number, request, version, recipe, result, reply } = checked;
+        let Checked { service, number, order, target, result, reply } = checked;
         // The service may have been taken out meanwhile, and even be back.
         let is_its = |asked: &mut Asked| asked.number == number;
         let run = self.runs.services.get_mut(&service);
@@ -179,8 +217,9 @@ impl Writer {
             drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
             return;
         }
+        let purpose = order.purpose;
         let begun = match result {
-            Ok(given) => match self.begin(&service, version, &request, (recipe, given)) {
+            Ok(given) => match self.begin(&service, target, order, given) {
                 // It could not even be written down that it begins.
                 Err(DeployError::Journal(error)) => {
                     Err(DeployError::Preflight { faults: vec![chain(&error)] })
@@ -190,21 +229,32 @@ impl Writer {
             Err(faults) => Err(DeployError::Preflight { faults }),
         };
         match &begun {
-            Err(_) => self.reconcile(&service),
+            Err(error) if purpose == Purpose::First => {
+                self.first_failed(&service, error.in_a_line())
+            }
+            Err(_) => {
+                self.reconcile(&service);
+                // The first release had given way to what did not begin.
+                if self.runs.services[&service].first.is_some() {
+                    self.begin_first(&service);
+                }
+            }
             // A reload may have come since it was asked for.
-            Ok(_) => tell_waiting(&self.waiting_for_deploy()),
+            Ok(_) => tell_differences(&self.differences()),
         }
         drop(reply.send(begun));
     }
 }
 
 fn check(
-    recipe: &Recipe,
-    (service, version): (&ServiceName, &str),
+    target: &Target,
+    service: &ServiceName,
     withheld: BTreeSet<String>,
     (running, without): (BTreeSet<String>, Vec<String>),
     room: Room,
 ) -> Result<BTreeSet<String>, Vec<String>> {
+    let recipe = target.recipe.of_version(&target.version);
+    let version = &target.version;
     let plan = preflight::Plan {
         service: service.as_str(),
         version,

@@ -7,13 +7,13 @@ use edge::{Blueprint, Instance, PublishError, Split};
 use model::{Diff, Intent, Revision, ServiceName};
 use tokio::task::JoinError;
 
-use super::Writer;
-use super::boot::tell_waiting;
-use crate::handle::{Ended, ReloadError, Reloaded};
+use super::boot::tell_differences;
+use super::{Reload, Writer};
+use crate::handle::{Ended, ReloadError, Reloaded, Reply};
 use crate::instances::{self, Addresses};
 use crate::names::Resolved;
 use crate::prepare::{PrepareError, Prepared};
-use crate::runs::ServiceRun;
+use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
 use crate::status::{LastReload, chain};
 use crate::watch::ServiceWatch;
 
@@ -123,8 +123,73 @@ impl Writer {
 
     /// A configuration is prepared, or cannot be.
     pub(super) fn reload(&mut self, outcome: Result<Result<Prepared, PrepareError>, JoinError>) {
-        let before = self.intent.borrow().clone();
         let prepared = outcome.map_err(PrepareError::Panicked).flatten();
+        match self.reloads.pop_front() {
+            Some(Reload::Deploy(order, reply)) => self.deploy_of_file(prepared, order, reply),
+            Some(Reload::Asked(reply)) => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.reload_with(prepared));
+            }
+            None => {}
+        }
+        self.prepare_next();
+    }
+
+    /// Takes a deploy up; one of what the file has waits until that was read.
+    pub(super) fn order(
+        &mut self,
+        request: DeployRequest,
+        reply: Reply<Result<Progressing, DeployError>>,
+    ) {
+        // Nor is the file taken up for a deploy that may not begin.
+        if let Err(error) = self.may_deploy(&ServiceName::from(request.service.as_str())) {
+            drop(reply.send(Err(error)));
+            return;
+        }
+        let is_rollback = request.release.is_rollback();
+        let order = Order { request, purpose: Purpose::Wanted, taken_up: None };
+        match is_rollback {
+            // It must not depend on the file being right.
+            true => self.ask_deploy(order, reply),
+            false => {
+                self.reloads.push_back(Reload::Deploy(order, reply));
+                self.prepare_next();
+            }
+        }
+    }
+
+    /// Begins a deploy of what the file says, once that is taken up where it has changed.
+    fn deploy_of_file(
+        &mut self,
+        prepared: Result<Prepared, PrepareError>,
+        mut order: Order,
+        reply: Reply<Result<Progressing, DeployError>>,
+    ) {
+        let before = self.intent.borrow().clone();
+        match prepared {
+            Ok(prepared) => {
+                let diff = Diff::between(&before, &prepared.intent);
+                if !diff.is_empty() {
+                    if let Err(error) = self.reload_with(Ok(prepared)) {
+                        drop(reply.send(Err(DeployError::File(error))));
+                        return;
+                    }
+                    order.taken_up = Some(in_words(self.revision, &diff));
+                }
+                self.ask_deploy(order, reply);
+            }
+            Err(error) => {
+                drop(reply.send(Err(DeployError::File(ReloadError::Prepare(error)))));
+            }
+        }
+    }
+
+    /// Takes up what was prepared, if it could be, and says so.
+    fn reload_with(
+        &mut self,
+        prepared: Result<Prepared, PrepareError>,
+    ) -> Result<Reloaded, ReloadError> {
+        let before = self.intent.borrow().clone();
         let taken_up = match prepared {
             Ok(prepared) => self.replace(prepared),
             Err(error) => Err(ReloadError::Prepare(error)),
@@ -137,18 +202,14 @@ impl Writer {
         let result = taken_up.map(|revision| {
             let after = self.intent.borrow().clone();
             let diff = Diff::between(&before, &after);
-            Reloaded { revision, diff, needs_deploy: self.waiting_for_deploy() }
+            Reloaded { revision, diff, differences: self.differences() }
         });
         tell(&result);
         self.last_reload = Some(LastReload {
             at: SystemTime::now(),
             outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
         });
-        if let Some(reply) = self.reloads.pop_front() {
-            // Whoever asked may be gone.
-            let _ = reply.send(result);
-        }
-        self.prepare_next();
+        result
     }
 
     /// Takes `prepared` up, with its access log, or changes nothing.
@@ -165,12 +226,12 @@ impl Writer {
 
 fn tell(result: &Result<Reloaded, ReloadError>) {
     match result {
-        Ok(Reloaded { revision, diff, needs_deploy }) => {
+        Ok(Reloaded { revision, diff, differences }) => {
             tracing::info!(%revision, unchanged = diff.is_empty(), "configuration is taken up");
             for key in &diff.needs_restart {
                 tracing::warn!(key, "setting is taken up by the next start only");
             }
-            tell_waiting(needs_deploy);
+            tell_differences(differences);
         }
         Err(ReloadError::Ended(Ended)) => {}
         Err(error) => {
@@ -178,4 +239,23 @@ fn tell(result: &Result<Reloaded, ReloadError>) {
             tracing::error!(why, "configuration is refused, what was served is served on");
         }
     }
+}
+
+/// What of the file was taken up, in words: "the file has changed, and is taken up as revision 3: service api, routes".
+fn in_words(revision: Revision, diff: &Diff) -> String {
+    let mut parts = Vec::new();
+    for (noun, names) in [("listener", names(&diff.listeners)), ("service", names(&diff.services))]
+    {
+        parts.extend(names.into_iter().map(|name| format!("{noun} {name}")));
+    }
+    if diff.routes_changed {
+        parts.push("routes".to_owned());
+    }
+    parts.extend(diff.needs_restart.iter().map(|key| format!("{key} (with the next start)")));
+    format!("the file has changed, and is taken up as revision {revision}: {}", parts.join(", "))
+}
+
+fn names<Name: std::fmt::Display>(changes: &model::diff::Changes<Name>) -> Vec<String> {
+    let all = changes.added.iter().chain(&changes.removed).chain(&changes.changed);
+    all.map(Name::to_string).collect()
 }

@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use driver::Instance;
 use edge::Split;
-use model::{InstanceName, Intent, Recipe, ServiceName};
+use model::{InstanceName, Intent, ServiceName};
 use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
 
 use super::Writer;
-use crate::journal::Deploy;
+use super::preflight::Target;
+use crate::journal::{Deploy, NewDeploy};
 use crate::runs::{
-    Active, Beginning, DeployError, DeployRequest, Happening, LAST_LINES, Line, Progressing,
-    Receipt, Release, What, seen, strategy_word,
+    Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
+    Purpose, Receipt, Release, Running, What, seen, strategy_word,
 };
 use crate::status::chain;
 
@@ -22,25 +23,29 @@ impl Writer {
     pub(super) fn begin(
         &mut self,
         service: &ServiceName,
-        version: String,
-        request: &DeployRequest,
-        (recipe, given): (Recipe, BTreeSet<String>),
+        target: Target,
+        order: Order,
+        given: BTreeSet<String>,
     ) -> Result<Progressing, DeployError> {
+        let Order { request, purpose, taken_up } = order;
         let seen = self.seen(service);
         let run = &self.runs.services[service];
         let former = run.release.clone();
-        let instances: Vec<InstanceName> = run
-            .instances
-            .iter()
-            .filter(|(_, running)| running.serves && !running.is_unwanted)
-            .map(|(name, _)| name.clone())
-            .collect();
+        let is_former = |running: &Running| running.serves && !running.is_unwanted;
+        let instances = run.instances.iter().filter(|(_, running)| is_former(running));
+        let instances: Vec<InstanceName> = instances.map(|(name, _)| name.clone()).collect();
         let deploy = request.overrides.apply(&run.run().deploy);
-        let journal = &self.runs.journal;
-        let (who, at) = (&request.who, SystemTime::now());
-        let before = former.as_ref().map(|release| release.version.as_str());
-        let strategy = strategy_word(deploy.strategy);
-        let id = journal.begin(service, (before, &version), strategy, who, at)?;
+        let new = NewDeploy {
+            former: former.as_ref().map(|release| release.version.as_str()),
+            fresh: &target.version,
+            strategy: strategy_word(deploy.strategy),
+            who: &request.who,
+            restores: target.restores,
+        };
+        let id = match run.first_try_of(&target).filter(|_| purpose == Purpose::First) {
+            Some(id) => self.runs.journal.begin_again(id, SystemTime::now())?,
+            None => self.runs.journal.begin(service, &new, SystemTime::now())?,
+        };
         let plan = Plan {
             service: service.clone(),
             deploy: deploy.clone(),
@@ -48,30 +53,46 @@ impl Writer {
             former: instances.clone(),
             next_number: run.next_number,
         };
+        let file_version = run.run().version.clone();
+        let Target { version, recipe, restores } = target;
         // What was answered before is no part of it.
         let run = self.runs.services.get_mut(service).expect("it was looked at");
         run.instances.values_mut().for_each(|running| drop(running.take_tally()));
         let (rollout, effects) = Rollout::begin(plan, self.edge.now());
-        let beginning = Beginning {
+        let fresh = Arc::new(Release { id, version, recipe, given, file_version });
+        run.first_tried(purpose, &fresh);
+        let active = Active::new(Beginning {
             id,
             rollout,
             former,
-            fresh: Arc::new(Release { id, version, recipe, given }),
-            who: request.who.clone(),
+            fresh,
+            who: request.who,
+            purpose,
+            restores,
             deploy: &deploy,
             instances,
             seen,
-        };
-        let active = Active::new(beginning);
+        });
         let following = active.follow();
         self.runs.recent.insert(id, following.clone());
         while self.runs.recent.len() > RECENT {
             self.runs.recent.pop_first();
         }
-        tracing::info!(%service, deploy = id, who, version = active.fresh.version, "deploy begins");
-        self.runs.services.get_mut(service).expect("it is there").active = Some(active);
+        let (who, version) = (&active.who, &active.fresh.version);
+        tracing::info!(%service, deploy = id, who, version, restores, "deploy begins");
+        let run = self.runs.services.get_mut(service).expect("it is there");
+        let first_lines = active.first_lines(taken_up, run.first_tries());
+        run.active = Some(active);
+        self.tell_first(service, first_lines);
         self.carry_out(service, effects);
         Ok(following)
+    }
+
+    /// Tells what is known of a deploy before anything of it happens.
+    fn tell_first(&self, service: &ServiceName, lines: Vec<Line>) {
+        let Some(active) = &self.runs.services[service].active else { return };
+        self.note(active, &lines);
+        lines.into_iter().for_each(|line| active.tell(line));
     }
 
     fn seen(&self, service: &ServiceName) -> (u64, u64) {
@@ -178,19 +199,24 @@ impl Writer {
             _ => None,
         });
         let lines: Vec<Line> = news.collect();
+        self.note(active, &lines);
+        lines
+    }
+
+    fn note(&self, active: &Active, lines: &[Line]) {
         if !lines.is_empty()
-            && let Err(error) = self.runs.journal.note(active.id, &lines)
+            && let Err(error) = self.runs.journal.note(active.id, lines)
         {
             // What must not be done without it asks by itself whether it is written.
-            tracing::warn!(%service, why = chain(&error), "journal cannot be written");
+            let why = chain(&error);
+            tracing::warn!(deploy = active.id, why, "journal cannot be written");
         }
-        lines
     }
 
     /// An instance that did not come up in time says why in its log, perhaps.
     fn fetch_last_words(&mut self, service: &ServiceName, news: &News) {
         let run = &self.runs.services[service];
-        if let News::Returning(Reason::NotReady(instance, _)) = news
+        if let News::Returning(Reason::NotReady { instance, .. }) = news
             && let Some(running) = run.instances.get(instance)
             && let Some(process) = running.process()
         {
@@ -208,8 +234,16 @@ impl Writer {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let Some(mut active) = run.active.take() else { return };
         active.sample(&mut run.instances);
+        let has_failed = !matches!(outcome, Outcome::Promoted);
+        // A person who ended the first release does not want it tried again, nor does one who deploys another.
+        let is_meant = matches!(
+            outcome,
+            Outcome::RolledBack(Reason::Aborted | Reason::Superseded(_))
+                | Outcome::Broken(Reason::Aborted)
+        );
         let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
+        run.last = Some(LastDeploy::of(&receipt));
         tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy is over");
         let keep = |receipt: &Receipt| {
             let text = (self.runs.write_receipt)(receipt);
@@ -220,8 +254,13 @@ impl Writer {
             let why = chain(&error);
             tracing::error!(%service, why, "journal cannot be written: the receipt is lost");
         }
+        let (purpose, why) = (active.purpose, receipt.reason().unwrap_or_default());
         // Who has seen it may rely on its being kept.
         active.end(receipt);
+        match purpose {
+            Purpose::First if has_failed && !is_meant => self.first_failed(service, why),
+            _ => self.first_is_over(service),
+        }
         // The file may want more or fewer than when it began.
         self.reconcile(service);
     }

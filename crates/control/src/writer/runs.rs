@@ -8,7 +8,7 @@ use driver::restart::{Cause, Pace, Restarts, Standing};
 use driver::{Exit, Instance, Stopped};
 use edge::Bar;
 use model::{Drain, InstanceName, Restart, ServiceName};
-use rollout::Event;
+use rollout::{Event, Side};
 
 use super::Writer;
 use crate::runs::{Happening, Launching, Line, Release, Running, ServiceRun, State, What, drained};
@@ -32,6 +32,7 @@ impl Writer {
             What::Launched(Ok(process)) => self.launched(&service, &instance, process),
             What::Launched(Err(why)) => self.ended(&service, &instance, why, Cause::Exit),
             What::Ready => self.ready(&service, &instance),
+            What::Unready(why) => self.unready(&service, &instance, why),
             What::Exited(exit, words) => self.exited(&service, &instance, exit, words),
             What::Gone(record, stopped) => {
                 self.forget(&record);
@@ -39,8 +40,15 @@ impl Writer {
                 self.gone(&service, &instance);
             }
             What::Unreachable(wait) => self.unreachable(&service, &instance, wait),
+            What::Draining(text) => self.tell_draining(&service, &instance, text),
             What::PauseOver => self.relaunch(&service, &instance),
             What::LastWords(words) => self.tell_last_words(&service, &instance, words),
+        }
+    }
+
+    fn tell_draining(&self, service: &ServiceName, instance: &InstanceName, text: String) {
+        if let Some(active) = &self.runs.services[service].active {
+            active.tell(Line::waits(active.took(), instance, text));
         }
     }
 
@@ -163,12 +171,24 @@ impl Writer {
         process: Arc<dyn Instance>,
     ) {
         let now = self.edge.now();
-        let probe = self.launching(service, instance).probe(process.clone());
+        let min_healthy = self.min_healthy(service, instance);
+        let probe = self.launching(service, instance).probe(process.clone(), min_healthy);
         let running = self.running(service, instance);
         running.restarts.started(now);
-        running.state = State::Probing { process, _asking: probe };
+        running.state = State::Probing { process, said: None, _asking: probe };
         if running.is_unwanted {
             self.stop_instance(service, instance);
+        }
+    }
+
+    /// How long an instance has to be healthy on end before it is ready: no time at all but for one of a release
+    /// that is to come, for what runs is wanted back soon.
+    fn min_healthy(&self, service: &ServiceName, instance: &InstanceName) -> Duration {
+        let run = &self.runs.services[service];
+        let side = run.active.as_ref().and_then(|active| active.sides.get(instance));
+        match side {
+            Some(Side::Fresh) => run.run().deploy.min_healthy,
+            _ => Duration::ZERO,
         }
     }
 
@@ -183,6 +203,15 @@ impl Writer {
             self.readdress();
         }
         self.tell_rollout(service, Event::Ready(instance.clone()));
+    }
+
+    /// A first check failed: that is why it is not ready, for as long as no other says otherwise.
+    fn unready(&mut self, service: &ServiceName, instance: &InstanceName, why: String) {
+        if let State::Probing { said, .. } = &mut self.running(service, instance).state {
+            tracing::debug!(%service, %instance, why, "instance is not ready");
+            *said = Some(why.clone());
+            self.tell_rollout(service, Event::CheckFailed(instance.clone(), why));
+        }
     }
 
     fn exited(
@@ -379,11 +408,12 @@ impl Writer {
         let running = self.running(service, instance);
         running.leaving = Some(wait);
         let live = running.live().cloned();
-        let happening = Happening {
+        let (service, instance, start) = (service.clone(), instance.clone(), running.start);
+        let happening = move |what| Happening {
             service: service.clone(),
             instance: instance.clone(),
-            start: running.start,
-            what: What::Unreachable(wait),
+            start,
+            what,
         };
         if let Some(live) = &live {
             // What is served now may not have it at all; requests that began before may.
@@ -392,9 +422,10 @@ impl Writer {
         }
         tokio::spawn(async move {
             if let Some(live) = live {
-                drained(&drains, &live, drain).await;
+                let waits = |text| drop(tell.send(happening(What::Draining(text))));
+                drained(&drains, &live, drain, waits).await;
             }
-            let _ = tell.send(happening);
+            let _ = tell.send(happening(What::Unreachable(wait)));
         });
     }
 

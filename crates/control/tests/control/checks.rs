@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use balance::{Access, Mode, Role, Standing};
+use control::{State, Status};
 
 use crate::bench::{Bench, Origin, instance};
 
@@ -115,4 +116,38 @@ async fn every_retry_is_told() {
     }
     let told = |status: &control::Status| status.services[0].retries == one.requests() as u64;
     bench.until("each retry is counted", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_checks_is_unchecked_and_what_fails_for_good_is_failing() {
+    let origin = Origin::start("one").await;
+    let name = origin.address.to_string();
+    let bench = Bench::start(&format!("[services.api]\ntargets = [\"{name}\"]")).await;
+    let is = |wanted: State| {
+        let name = name.clone();
+        move |status: &Status| instance(status, &name).state == wanted
+    };
+    bench.until("that nothing speaks for it", is(State::Unchecked)).await;
+    let metric = async |what: &str| {
+        let text = bench.handle.scrape().await.unwrap();
+        let line = text.lines().find(|line| line.contains(what) && line.contains(&name)).unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(metric("plimsoll_instance_up{").await, "1");
+    assert_eq!(metric("standing=\"unchecked\"").await, "1");
+
+    // It is the only one, so it is never ejected.
+    origin.set_answer(503);
+    for _ in 0..3 {
+        assert_eq!(bench.get().await.0, 503);
+    }
+    let status = bench.until("that it fails", is(State::Failing)).await;
+    let reason = &instance(&status, &name).reason;
+    assert!(reason.starts_with("its last ") && reason.contains(" requests failed"), "{reason}");
+    assert_eq!(metric("plimsoll_instance_up{").await, "0");
+    assert_eq!(metric("standing=\"failing\"").await, "1");
+
+    origin.set_answer(200);
+    assert_eq!(bench.get().await.0, 200);
+    bench.until("that nothing speaks against it", is(State::Unchecked)).await;
 }

@@ -40,6 +40,8 @@ pub struct Rollout {
     former: Fleet,
     judge: Judge,
     started: BTreeMap<InstanceName, Duration>,
+    /// Why the last check failed of each instance that is starting.
+    failed_checks: BTreeMap<InstanceName, String>,
     next_number: u64,
     traffic: Traffic,
     share: Option<f64>,
@@ -115,6 +117,7 @@ impl Rollout {
             fresh: Fleet::default(),
             judge: Judge::new(&plan.deploy.judge),
             started: BTreeMap::new(),
+            failed_checks: BTreeMap::new(),
             next_number: plan.next_number,
             traffic: Traffic { serving: plan.former.iter().cloned().collect(), share: None },
             share: None,
@@ -197,6 +200,11 @@ impl Rollout {
     fn note(&mut self, event: Event) {
         match event {
             Event::Ready(name) => self.ready(&name),
+            Event::CheckFailed(name, why) => {
+                if self.fleet_of(&name).is_some() {
+                    self.failed_checks.insert(name, why);
+                }
+            }
             Event::Unreachable(name) => {
                 if let Some(fleet) = self.fleet_of(&name)
                     && fleet.phase(&name) == Some(Phase::Retiring)
@@ -228,6 +236,7 @@ impl Rollout {
         let Some(fleet) = self.fleet_of(name) else { return };
         if fleet.phase(name).is_some_and(Phase::is_starting) {
             fleet.set(name, Phase::Ready);
+            self.failed_checks.remove(name);
             let took = self.started.get(name).map_or(Duration::ZERO, |at| self.now - *at);
             self.tell(News::Ready(name.clone(), took));
         }
@@ -319,7 +328,7 @@ impl Rollout {
         let now = self.now;
         let is_late = |phase| matches!(phase, Phase::Starting { until } if until <= now);
         for name in self.former.in_phase(is_late) {
-            let why = format!("passed no check within {:?}", self.plan.deploy.ready_timeout);
+            let why = self.late(&name);
             self.effects.push(Effect::Stop(name.clone()));
             self.lose(name.clone(), why);
             self.former.set(&name, Phase::Stopping);
@@ -327,8 +336,25 @@ impl Rollout {
         if !self.is_decided()
             && let Some(name) = self.fresh.in_phase(is_late).into_iter().next()
         {
-            self.turn_back(Reason::NotReady(name, self.plan.deploy.ready_timeout));
+            let why = self.late(&name);
+            self.turn_back(Reason::NotReady { instance: name, why });
         }
+    }
+
+    /// What an instance did not do in its time, and why as far as its checks tell.
+    fn late(&mut self, name: &InstanceName) -> String {
+        let Deploy { ready_timeout, min_healthy, .. } = &self.plan.deploy;
+        let mut text = match min_healthy.is_zero() {
+            true => format!("passed no check within {ready_timeout:?}"),
+            false => {
+                let within = *ready_timeout + *min_healthy;
+                format!("was not healthy for {min_healthy:?} on end within {within:?}")
+            }
+        };
+        if let Some(last) = self.failed_checks.remove(name) {
+            text.push_str(&format!(": {last}"));
+        }
+        text
     }
 
     /// Lets exactly those have traffic that serve, if it is not so yet.
@@ -346,7 +372,8 @@ impl Rollout {
     fn start(&mut self, side: Side) {
         let name = InstanceName::from(format!("{}-{}", self.plan.service, self.next_number));
         self.next_number += 1;
-        let until = self.now + self.plan.deploy.ready_timeout;
+        let Deploy { ready_timeout, min_healthy, .. } = &self.plan.deploy;
+        let until = self.now + *ready_timeout + *min_healthy;
         self.started.insert(name.clone(), self.now);
         let fleet = match side {
             Side::Fresh => &mut self.fresh,

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 
 use super::{begin, sandbox};
+use crate::sandbox::Sandbox;
 
 #[test]
 fn logs_are_told_with_who_wrote_them() {
@@ -23,6 +24,10 @@ fn logs_are_told_with_who_wrote_them() {
     assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
     let none = sandbox.plimsoll(&["logs", "api", "api-9"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
+    let known = "service api has no instance api-9: api-1, api-2";
+    assert!(none.stderr.contains(known), "{}", none.stderr);
+    let unknown = sandbox.plimsoll(&["logs", "nope"]);
+    assert!(unknown.stderr.contains("there is no service nope: api"), "{}", unknown.stderr);
 
     // Those that are gone are told of when they are asked for, and the last ten of them are kept.
     let deploy = |version: &str| {
@@ -40,6 +45,45 @@ fn logs_are_told_with_who_wrote_them() {
     }
     let swept = || says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]) == [false, true];
     testkit::eventually("the oldest are removed", swept);
+}
+
+#[test]
+fn lines_have_their_time_and_older_ones_can_be_left_out() {
+    let sandbox = sandbox("replicas = 1\n");
+    let _running = begin(&sandbox);
+    let of = |arguments: &[&str]| sandbox.plimsoll(&[&["logs", "api"], arguments].concat()).stdout;
+    let stamped = of(&["-t"]);
+    let (at, rest) = stamped.split_once(' ').unwrap();
+    let at: jiff::Timestamp = at.parse().unwrap_or_else(|error| panic!("{error}: {stamped}"));
+    let age = jiff::Timestamp::now().duration_since(at).as_secs();
+    assert!((-1..60).contains(&age) && rest.starts_with("api-1 | "), "{stamped}");
+    let json = of(&["--json"]);
+    let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(line["at"], at.to_string());
+    assert!(!of(&[]).contains(&at.to_string()), "only when it is asked for");
+
+    assert!(of(&["--since", "1h"]).contains("api-1 of 1 serves"));
+    // As if it had been written an hour ago.
+    let log = sandbox.path().join("state/logs/api/api-1.log");
+    let times = log.with_extension("log.times");
+    let noted = || std::fs::metadata(&times).is_ok_and(|it| it.len() > 0);
+    testkit::eventually("the times are noted", noted);
+    let mut bytes = std::fs::read(&times).unwrap();
+    for record in bytes.chunks_exact_mut(16) {
+        let millis = u64::from_be_bytes(record[8..].try_into().unwrap()) - 3_600_000;
+        record[8..].copy_from_slice(&millis.to_be_bytes());
+    }
+    std::fs::write(&times, bytes).unwrap();
+    assert_eq!(of(&["--since", "10m"]), "");
+    assert!(of(&["--since", "2h"]).contains("api-1 of 1 serves"));
+}
+
+#[test]
+fn logs_of_servers_that_somebody_else_runs_are_not_to_be_had() {
+    let sandbox = Sandbox::serving(&["127.0.0.1:9".parse().unwrap()]);
+    let none = sandbox.plimsoll(&["logs", "api"]);
+    let said = "Plimsoll does not run the instances of api";
+    assert!(none.code == Some(1) && none.stderr.contains(said), "{none:#?}");
 }
 
 #[test]

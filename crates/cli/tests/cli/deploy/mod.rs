@@ -1,9 +1,11 @@
 //! `plimsoll deploy` and the words on a running deploy: releases under load, by the count of a
 //! client that never tries again by itself.
 
+mod first;
 mod logs;
 mod outliving;
 mod preflight;
+mod releases;
 mod terminal;
 
 use std::num::NonZeroU32;
@@ -230,8 +232,9 @@ fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
     until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
     let second = sandbox.plimsoll(&["deploy", "api", "3"]);
     assert_eq!(second.code, Some(3), "{second:#?}");
-    let (who, since) = second.stderr.split_once(" is deploying 2 to `api`").expect("who does");
-    assert!(who.contains('@') && since.contains(" s"), "{}", second.stderr);
+    let (who, since) =
+        second.stderr.split_once(" has been deploying 2 to `api`").expect("who does");
+    assert!(who.contains('@') && since.contains(" for "), "{}", second.stderr);
     assert_eq!(sandbox.plimsoll(&["pause", "api"]).code, Some(0));
     assert_eq!(run(&sandbox)["run"]["deploy"]["is_paused"], true);
     assert_eq!(sandbox.plimsoll(&["resume", "api"]).code, Some(0));

@@ -8,8 +8,7 @@ use super::house::House;
 
 const FIRST: &str = "MARK = \"first\"";
 const SECOND: &str = "MARK = \"second\"";
-const WAITS: &str =
-    "! service api: its new command or environment is taken up only by the next deploy";
+const WAITS: &str = "! service api: 1 runs with another command or environment than the file says";
 
 #[test]
 fn a_release_is_started_again_as_it_was_deployed_and_comes_back_so() {

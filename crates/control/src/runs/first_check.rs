@@ -1,0 +1,162 @@
+//! The first checks of an instance: asked again and again until one passes, and why none does yet.
+//!
+//! Nobody is told twice of the same. That an instance is ready is never said of a stranger on its port.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use driver::{Instance, Listener};
+use tokio::time::Instant;
+
+use crate::probe::{self, Plan, ProbeFault};
+
+/// From one look at a new instance to the next: short, for whoever deploys waits for it.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// From one look at where it listens to the next, while nothing listens where it should: all processes of the
+/// machine may have to be looked at for it.
+const SEARCH_EVERY: Duration = Duration::from_millis(500);
+
+/// Asks the instance until it answers as a healthy one does, for `min_healthy` on end: every check of that time
+/// has to pass. `tell` is told why it does not, each time that this changes.
+pub(super) async fn until_ready(
+    plan: &Plan,
+    process: &dyn Instance,
+    min_healthy: Duration,
+    tell: impl Fn(String),
+) {
+    let mut said = String::new();
+    let mut search = Search { elsewhere: Vec::new(), looked_at: None };
+    let mut healthy_since: Option<Instant> = None;
+    loop {
+        let asked_at = Instant::now();
+        let why = match probe::once(plan).await {
+            Ok(()) if is_its_own(process).await => {
+                let healthy_for = healthy_since.get_or_insert(asked_at).elapsed();
+                if healthy_for >= min_healthy {
+                    return;
+                }
+                // As often as it is checked later on, and once more at the end.
+                let pause = plan.check.interval.min(min_healthy - healthy_for);
+                tokio::time::sleep(pause.max(LOOK_EVERY)).await;
+                continue;
+            }
+            Ok(()) => format!("another program answers on {}", plan.address),
+            Err(fault @ ProbeFault::Connect(_)) => {
+                let elsewhere = search.look(plan.address, process).await;
+                refused(&fault, plan.address, process, elsewhere)
+            }
+            Err(fault) => fault.to_string(),
+        };
+        let why = match healthy_since.take() {
+            Some(since) => {
+                let passed = asked_at.saturating_duration_since(since).as_secs_f64();
+                format!("{why}, after checks had passed for {passed:.1} s")
+            }
+            None => why,
+        };
+        if said != why {
+            said.clone_from(&why);
+            tell(why);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether nobody else answers on its port. Where that cannot be seen it is believed.
+async fn is_its_own(process: &dyn Instance) -> bool {
+    matches!(process.listener().await, Listener::Own | Listener::Unknown)
+}
+
+/// Where an instance listens, looked for now and then.
+struct Search {
+    elsewhere: Vec<SocketAddr>,
+    looked_at: Option<Instant>,
+}
+
+impl Search {
+    async fn look(&mut self, asked: SocketAddr, process: &dyn Instance) -> &[SocketAddr] {
+        if self.looked_at.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
+            self.elsewhere = process.listens().await;
+            self.elsewhere.retain(|address| *address != asked);
+            self.looked_at = Some(Instant::now());
+        }
+        &self.elsewhere
+    }
+}
+
+/// Why nobody could be connected to, with what is known of where the instance listens instead.
+fn refused(
+    fault: &ProbeFault,
+    asked: SocketAddr,
+    process: &dyn Instance,
+    elsewhere: &[SocketAddr],
+) -> String {
+    let (instance, port) = (&process.record().instance, asked.port());
+    match where_else(asked, elsewhere) {
+        Elsewhere::Nowhere => format!("{fault} on {asked}"),
+        Elsewhere::OtherAddress(addresses) => format!(
+            "{fault} on {asked}; {instance} listens on {addresses}: let it listen on {} or on 0.0.0.0",
+            asked.ip()
+        ),
+        Elsewhere::OtherPort(addresses) => format!(
+            "{fault} on {asked}; {instance} listens on {addresses}, not on its $PORT {port}: \
+             pass --port $PORT, or read PORT"
+        ),
+    }
+}
+
+/// Where an instance listens that does not where it is asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Elsewhere {
+    Nowhere,
+    /// On its port, on another address: these.
+    OtherAddress(String),
+    /// On other ports: these.
+    OtherPort(String),
+}
+
+fn where_else(asked: SocketAddr, listens: &[SocketAddr]) -> Elsewhere {
+    let is_its_port = |address: &&SocketAddr| address.port() == asked.port();
+    let on_port: Vec<_> = listens.iter().filter(is_its_port).map(written).collect();
+    match (on_port.is_empty(), listens.is_empty()) {
+        (_, true) => Elsewhere::Nowhere,
+        (false, _) => Elsewhere::OtherAddress(on_port.join(" and ")),
+        (true, _) => {
+            let mut all: Vec<_> = listens.iter().map(written).collect();
+            // For every address it may listen twice, by IPv4 and by IPv6.
+            all.dedup();
+            Elsewhere::OtherPort(all.join(" and "))
+        }
+    }
+}
+
+/// As people write it: `*` for every address.
+fn written(address: &SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("*:{}", address.port()),
+        false => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening(addresses: &[&str]) -> Elsewhere {
+        let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        where_else("127.0.0.1:28123".parse().unwrap(), &addresses)
+    }
+
+    #[test]
+    fn another_port_and_another_address_are_told_apart() {
+        assert_eq!(listening(&[]), Elsewhere::Nowhere);
+        let other_port = |text: &str| Elsewhere::OtherPort(text.to_owned());
+        assert_eq!(listening(&["0.0.0.0:3999", "[::]:3999"]), other_port("*:3999"));
+        assert_eq!(
+            listening(&["127.0.0.1:80", "[::1]:81"]),
+            other_port("127.0.0.1:80 and [::1]:81")
+        );
+        let other_address = |text: &str| Elsewhere::OtherAddress(text.to_owned());
+        assert_eq!(listening(&["10.0.0.1:9", "[::1]:28123"]), other_address("[::1]:28123"));
+    }
+}

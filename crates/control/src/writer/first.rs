@@ -1,0 +1,104 @@
+//! How the writer brings the first release of a service up: again and again until it stays, unless a person, or a
+//! change of the file, wants something else.
+
+use std::time::Duration;
+
+use model::ServiceName;
+use rollout::{Outcome, Reason};
+use tokio::sync::oneshot;
+
+use super::Writer;
+use crate::runs::{DeployRequest, FirstTries, Order, Overrides, Purpose, Wanted};
+
+/// A try whose time comes while somebody's deploy is looked at waits for so long.
+const PUT_OFF: Duration = Duration::from_secs(1);
+
+impl Writer {
+    /// Deploys the release that the file names, where none ever ran. One that is being tried as the file had it
+    /// before gives way.
+    pub(super) fn begin_first(&mut self, service: &ServiceName) {
+        let run = &self.runs.services[service];
+        if run.release.is_some() || self.is_unwanted(service) {
+            return;
+        }
+        let Some(version) = run.run().version.clone() else {
+            self.first_is_over(service);
+            return;
+        };
+        let is_other = |running: &crate::runs::Release| {
+            running.version != version || running.recipe != run.run().recipe
+        };
+        let is_busy = match (&run.active, &run.asked) {
+            (Some(active), _) => !active.gives_way() || !is_other(&active.fresh),
+            // What is looked at may be what the file said before.
+            (None, Some(asked)) => asked.purpose == Purpose::Wanted,
+            (None, None) => false,
+        };
+        if is_busy {
+            return;
+        }
+        let (now, restart) = (self.edge.now(), run.run().restart);
+        let run = self.runs.services.get_mut(service).expect("it was looked at");
+        run.first.get_or_insert_with(|| FirstTries::new(restart, now)).begins(now);
+        let request = DeployRequest {
+            service: service.to_string(),
+            release: Wanted::OfFile,
+            overrides: Overrides::default(),
+            without: Vec::new(),
+            who: "plimsoll.toml".to_owned(),
+        };
+        // Whatever becomes of it is taken up where it happens.
+        let (reply, _) = oneshot::channel();
+        self.ask_deploy(Order { request, purpose: Purpose::First, taken_up: None }, reply);
+    }
+
+    /// Ends the try of a first release that is on, for `version` is wanted now.
+    pub(super) fn give_way(&mut self, service: &ServiceName, version: &str) {
+        let run = &self.runs.services[service];
+        if !run.active.as_ref().is_some_and(|active| active.gives_way()) {
+            return;
+        }
+        // Its tries are another release's from now on, if it is tried at all.
+        let first = run.first.clone();
+        let names: Vec<_> = run.instances.keys().cloned().collect();
+        self.end_deploy(service, Outcome::RolledBack(Reason::Superseded(version.to_owned())));
+        for instance in names {
+            self.retire_for_good(service, &instance);
+        }
+        self.runs.services.get_mut(service).expect("it is there").first = first;
+    }
+
+    /// A first release did not stay: it is tried again after a pause.
+    pub(super) fn first_failed(&mut self, service: &ServiceName, why: String) {
+        let now = self.edge.now();
+        let run = self.runs.services.get_mut(service).expect("it was tried");
+        let Some(first) = &mut run.first else { return };
+        let pause = first.fails(now, why.clone(), fastrand::f64());
+        let seconds = pause.as_secs_f64();
+        tracing::error!(%service, why, seconds, "first release does not run, and is tried again");
+    }
+
+    /// Nothing is tried any more: a release has stayed, or a person wants none.
+    pub(super) fn first_is_over(&mut self, service: &ServiceName) {
+        self.runs.services.get_mut(service).expect("it was deployed").first = None;
+    }
+
+    /// Tries those first releases again whose pause is over.
+    pub(super) fn tick_first(&mut self) {
+        let now = self.edge.now();
+        let runs = self.runs.services.iter();
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        let due = runs.filter(|(_, run)| is_due(run.first.as_ref().and_then(FirstTries::again_at)));
+        for service in due.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            let run = self.runs.services.get_mut(&service).expect("it is there");
+            run.first.iter_mut().for_each(|first| first.put_off(now + PUT_OFF));
+            self.begin_first(&service);
+        }
+    }
+
+    /// When the next pause of a first release is over.
+    pub(super) fn next_first_deadline(&self) -> Option<Duration> {
+        let first = self.runs.services.values().filter_map(|run| run.first.as_ref());
+        first.filter_map(FirstTries::again_at).min()
+    }
+}
