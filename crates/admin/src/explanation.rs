@@ -1,6 +1,7 @@
 //! What `POST /v1/explain` is asked and says: which route a request would take, and why.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use edge::explain::{Ambiguity, ChosenBy, Forward};
 use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
@@ -134,8 +135,8 @@ impl Explanation {
     pub fn new(basis: Basis, said: &control::Explanation) -> Self {
         let control::Explanation { method, from, found } = said;
         // A listener that redirects everything asks no route.
-        let route = found.route.as_ref().filter(|_| !redirects(found));
-        let candidates = if redirects(found) { &[][..] } else { &found.candidates };
+        let route = found.route.as_ref().filter(|_| https_port(found).is_none());
+        let candidates = if https_port(found).is_some() { &[][..] } else { &found.candidates };
         let candidate = |candidate: &edge::routing::Candidate| Candidate {
             number: candidate.route.0 + 1,
             route: candidate.label.clone(),
@@ -157,13 +158,15 @@ impl Explanation {
     }
 }
 
-fn redirects(found: &edge::explain::Explanation) -> bool {
-    found.listener.as_ref().is_some_and(|listener| listener.redirect_https)
+/// Where on the same host everything is redirected, if the listener says so.
+fn https_port(found: &edge::explain::Explanation) -> Option<NonZeroU16> {
+    found.listener.as_ref().and_then(|listener| listener.redirect_https)
 }
 
 fn outcome(found: &edge::explain::Explanation) -> Outcome {
-    if redirects(found) {
-        return Outcome::Redirect { to: format!("https://{}", found.host), status: 308 };
+    if let Some(port) = https_port(found) {
+        let port = if port.get() == 443 { String::new() } else { format!(":{port}") };
+        return Outcome::Redirect { to: format!("https://{}{port}", found.host), status: 308 };
     }
     if let Some(Ambiguity { path, route }) = &found.ambiguity {
         let other =

@@ -1,6 +1,5 @@
 //! What the client sees of an instance's answer.
 
-use model::HeaderEdits;
 use wire::body::Error;
 use wire::h1::Framing;
 use wire::h1::framing::is_bodiless;
@@ -9,7 +8,7 @@ use wire::name::Name;
 
 use crate::client::{Client, StatusLine};
 use crate::fields::FieldSink;
-use crate::forward::{Named, is_edited, is_named, named_by_connection, write_edits};
+use crate::forward::{Named, Outbound, is_edited, is_named, named_by_connection, write_edits};
 use crate::sticky::Stay;
 
 /// Passes a head of 1xx on.
@@ -23,9 +22,10 @@ pub(crate) fn begin<C: Client>(
     head: &ResponseHead,
     method: Method,
     framing: Framing,
-    edits: &HeaderEdits,
+    request: &Outbound<'_>,
     stay: &Stay<'_>,
 ) -> Result<(), Error> {
+    let edits = &request.policies.response_headers;
     // An answer without a body may still tell how long one would be.
     let tells_length = framing == Framing::None
         && !is_bodiless_for_good(head.status())
@@ -38,6 +38,7 @@ pub(crate) fn begin<C: Client>(
             _ => !is_dropped(name, text, &named) && !is_edited(edits, text),
         });
         write_edits(edits, out);
+        write_via(head, request, out);
         stay.write_cookies(out);
     })
 }
@@ -46,8 +47,9 @@ pub(crate) fn begin<C: Client>(
 pub(crate) fn switch<C: Client>(
     client: &mut C,
     head: &ResponseHead,
-    edits: &HeaderEdits,
+    request: &Outbound<'_>,
 ) -> Result<(), Error> {
+    let edits = &request.policies.response_headers;
     let protocol = head.fields.get(Name::Upgrade).unwrap_or_default();
     client.switch(line(head), protocol, |out| {
         let named = named_by_connection(&head.fields);
@@ -56,7 +58,14 @@ pub(crate) fn switch<C: Client>(
             !framed && !is_dropped(name, text, &named) && !is_edited(edits, text)
         });
         write_edits(edits, out);
+        write_via(head, request, out);
     })
+}
+
+fn write_via(head: &ResponseHead, request: &Outbound<'_>, out: &mut impl FieldSink) {
+    if !is_edited(&request.policies.response_headers, b"via") {
+        request.via.write(head.version(), out);
+    }
 }
 
 fn line(head: &ResponseHead) -> StatusLine<'_> {

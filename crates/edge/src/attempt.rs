@@ -294,15 +294,8 @@ impl Attempt<'_> {
             |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
         let keeps_alive = head.keeps_alive() && framing != Framing::Close;
-        answer::begin(
-            client,
-            head,
-            method,
-            framing,
-            &self.request.policies.response_headers,
-            &self.stay,
-        )
-        .map_err(client_gone)?;
+        answer::begin(client, head, method, framing, self.request, &self.stay)
+            .map_err(client_gone)?;
         story.answer_begins();
         let mut answered = Answered { upstream, keeps_alive };
         let lasting = match is_event_stream(method, head, framing) {

@@ -14,6 +14,7 @@ use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::forward::Outbound;
+use crate::hops;
 use crate::identity::Peer;
 use crate::member::Member;
 use crate::pick::{self, Choice, Tried};
@@ -81,16 +82,20 @@ async fn serve<C: Client>(
     framing: Framing,
     story: &mut Story<'_>,
 ) -> Result<(), Fault> {
-    if head.method() == Method::Connect {
+    if matches!(head.method(), Method::Connect | Method::Trace) {
         return Err(Fault::MethodNotAllowed);
     }
     let local = entrance.worker.current();
     let request = Request::new(head, story.client).map_err(|_| Fault::BadRequest)?;
     let gone = |_| Fault::ClientGone;
-    if entrance.listener.listener.redirect_https {
+    if let Some(port) = entrance.listener.listener.redirect_https {
+        if head.authority().is_empty() {
+            return Err(Fault::BadRequest);
+        }
         story.own_answer(308, Ending::Redirect);
         let id = story.request_id;
-        return Box::pin(respond::redirect_https(client, head, id.as_bytes())).await.map_err(gone);
+        let told = respond::redirect_https(client, head, port, id.as_bytes());
+        return Box::pin(told).await.map_err(gone);
     }
     let plan = local.plan.clone();
     let found = plan.routes.find(&request).map_err(|_| Fault::BadRequest)?;
@@ -100,6 +105,14 @@ async fn serve<C: Client>(
     let edits = &route.policies.response_headers;
     let id = story.request_id;
     match &route.action {
+        Action::Forward(_) if entrance.worker.shared.pseudonym.is_in(&head.fields) => {
+            Err(Fault::Loop)
+        }
+        Action::Forward(_) if hops::max_forwards(head) == Some(0) => {
+            story.own_answer(200, Ending::Respond);
+            let told = respond::options(client, edits, id.as_bytes());
+            Box::pin(told).await.map_err(gone)
+        }
         Action::Forward(_) => {
             let service = choose(entrance.worker, &local, index);
             story.service = Some(service.clone());
@@ -214,7 +227,8 @@ async fn forward<C: Client>(
         client: story.client,
         request_id: request_id.as_bytes(),
         policies: &route.policies,
-        upgrade: head.upgrade().filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")),
+        upgrade: hops::upgrade_of(head),
+        via: &worker.shared.pseudonym,
     };
     if service.service.protocol == UpstreamProtocol::H2 && !outbound.fits_h2() {
         return Err(Fault::TargetTooLong);

@@ -9,6 +9,10 @@ use wire::h1;
 pub(crate) enum Fault {
     /// The request is not HTTP, or could be read two ways.
     BadRequest,
+    /// TLS was spoken where plain HTTP is.
+    TlsOnPlain,
+    /// The request was here before: it goes in a circle.
+    Loop,
     /// The head has too many fields or bytes.
     HeaderTooLarge,
     /// The target alone is too long.
@@ -23,7 +27,7 @@ pub(crate) enum Fault {
     ClientGone,
     /// The client did not read its answer.
     WriteTimeout,
-    /// `CONNECT`, which a gateway does not serve.
+    /// `CONNECT` and `TRACE`, which a gateway does not serve.
     MethodNotAllowed,
     /// No route matches.
     NoRoute,
@@ -53,7 +57,7 @@ impl Fault {
     /// What the client is told; `None` where there is nobody to be told.
     pub(crate) fn status(self) -> Option<u16> {
         Some(match self {
-            Self::BadRequest => 400,
+            Self::BadRequest | Self::TlsOnPlain => 400,
             Self::NoRoute => 404,
             Self::MethodNotAllowed => 405,
             Self::HeaderTimeout | Self::BodyTimeout => 408,
@@ -66,6 +70,7 @@ impl Fault {
             | Self::UpstreamTruncated => 502,
             Self::NoInstance | Self::QueueFull | Self::QueueTimeout | Self::Shortage => 503,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
+            Self::Loop => 508,
             Self::ClientGone | Self::WriteTimeout => return None,
         })
     }
@@ -73,7 +78,8 @@ impl Fault {
     /// The one word for the log.
     pub(crate) fn ending(self) -> Ending {
         match self {
-            Self::BadRequest => Ending::BadRequest,
+            Self::BadRequest | Self::TlsOnPlain => Ending::BadRequest,
+            Self::Loop => Ending::Loop,
             Self::HeaderTooLarge => Ending::HeaderTooLarge,
             Self::TargetTooLong => Ending::UriTooLong,
             Self::BodyTooLarge => Ending::BodyTooLarge,
@@ -100,6 +106,8 @@ impl Fault {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::BadRequest => "The request is malformed or ambiguous.",
+            Self::TlsOnPlain => "TLS was spoken to a port that speaks plain HTTP.",
+            Self::Loop => "The request came back to where it had been.",
             Self::HeaderTooLarge => "The request's headers are too large.",
             Self::TargetTooLong => "The request's target is too long.",
             Self::BodyTooLarge => "The request's body is too large.",
@@ -145,6 +153,7 @@ impl Fault {
         match fault {
             h1::Fault::TargetTooLong => Self::TargetTooLong,
             h1::Fault::HeadTooLarge | h1::Fault::TooManyFields => Self::HeaderTooLarge,
+            h1::Fault::Tls => Self::TlsOnPlain,
             h1::Fault::Tunnel => Self::MethodNotAllowed,
             h1::Fault::Truncated => Self::ClientGone,
             _ => Self::BadRequest,

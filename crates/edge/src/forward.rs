@@ -11,6 +11,7 @@ use wire::name::Name;
 use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
 use crate::fields::FieldSink;
+use crate::hops::{self, Pseudonym};
 use crate::identity::Peer;
 
 /// A request on its way to an instance.
@@ -23,7 +24,9 @@ pub(crate) struct Outbound<'a> {
     pub(crate) request_id: &'a [u8],
     pub(crate) policies: &'a Policies,
     /// The protocol that the client asks to change to.
-    pub(crate) upgrade: Option<&'a [u8]>,
+    pub(crate) upgrade: Option<Cow<'a, [u8]>>,
+    /// What we call ourselves.
+    pub(crate) via: &'a Pseudonym,
 }
 
 /// Names that the client's `Connection` header names, so that they go no further.
@@ -77,13 +80,22 @@ impl Outbound<'_> {
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
         let named = named_by_connection(&self.head.fields);
         let edits = &self.policies.request_headers;
+        let forwards = hops::max_forwards(self.head);
         out.put_kept(&self.head.fields, |name, text| {
             !is_ours(name)
                 && !name.is_hop_by_hop()
                 && !is_edited(edits, text)
                 && !is_named(&named, text)
+                && (name != Name::MaxForwards || forwards.is_none())
         });
         write_edits(edits, out);
+        if let Some(forwards) = forwards {
+            let left = forwards.saturating_sub(1);
+            out.put(b"Max-Forwards", itoa::Buffer::new().format(left).as_bytes());
+        }
+        if !is_edited(edits, b"via") {
+            self.via.write(self.head.version(), out);
+        }
         self.write_forwarded(out);
         out.put(b"X-Request-Id", self.request_id);
     }

@@ -21,6 +21,7 @@ pub mod explain;
 mod fault;
 mod fields;
 mod forward;
+mod hops;
 mod identity;
 mod lasting;
 pub mod live;

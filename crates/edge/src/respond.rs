@@ -1,12 +1,15 @@
 //! The answers that Plimsoll makes itself: of routes that redirect or respond, and of faults.
 
+use std::fmt::Write as _;
 use std::future::poll_fn;
+use std::num::NonZeroU16;
 
 use model::{HeaderEdits, Redirect, Respond};
 use wire::body::{Error, Sink};
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 use wire::name::Name;
+use wire::target::escape_for_uri;
 
 use crate::client::{Client, StatusLine};
 use crate::fault::Fault;
@@ -15,6 +18,9 @@ use crate::forward::write_edits;
 
 /// After how many seconds a client may try again, when nobody could serve it.
 const RETRY_AFTER: &[u8] = b"1";
+
+/// What is served here as far as that is ours to say: routes and instances may take less.
+const METHODS: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// An answer of our own.
 struct Own<'a> {
@@ -49,6 +55,25 @@ pub(crate) async fn respond<C: Client>(
     send(client, head.method(), &own).await
 }
 
+/// Answers an `OPTIONS` that is to go no further than here (RFC 9110 §7.6.2).
+pub(crate) async fn options<C: Client>(
+    client: &mut C,
+    edits: &HeaderEdits,
+    request_id: &[u8],
+) -> Result<(), Error> {
+    let own = Own {
+        status: 200,
+        content_type: b"",
+        body: b"",
+        request_id,
+        location: None,
+        is_temporary: false,
+        allows: Some(METHODS),
+        edits: Some(edits),
+    };
+    send(client, Method::Options, &own).await
+}
+
 /// Sends the client elsewhere.
 pub(crate) async fn redirect<C: Client>(
     client: &mut C,
@@ -71,14 +96,18 @@ pub(crate) async fn redirect<C: Client>(
     send(client, head.method(), &own).await
 }
 
-/// Sends the client to the same place over TLS.
+/// Sends the client, which has named a host, to the same place over TLS.
 pub(crate) async fn redirect_https<C: Client>(
     client: &mut C,
     head: &RequestHead,
+    port: NonZeroU16,
     request_id: &[u8],
 ) -> Result<(), Error> {
     let host = crate::routing::host_of(head.authority());
-    let to = format!("https://{}", String::from_utf8_lossy(&host));
+    let mut to = format!("https://{}", String::from_utf8_lossy(&host));
+    if port.get() != 443 {
+        let _ = write!(to, ":{port}");
+    }
     let target = Redirect { to, status: 308 };
     redirect(client, head, &target, &HeaderEdits::default(), request_id).await
 }
@@ -111,8 +140,7 @@ pub(crate) async fn fault<C: Client>(
         request_id,
         location: None,
         is_temporary: fault.is_temporary(),
-        allows: (fault == Fault::MethodNotAllowed)
-            .then_some(b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        allows: (fault == Fault::MethodNotAllowed).then_some(METHODS),
         edits: None,
     };
     send(client, head.map_or(Method::Get, RequestHead::method), &own).await
@@ -156,15 +184,15 @@ impl Own<'_> {
     }
 }
 
-/// Where a redirect leads: a URL without a path of its own gets the request's.
+/// Where a redirect leads: a URL without a path of its own gets the request's, if that has one.
 fn location(redirect: &Redirect, head: &RequestHead) -> Vec<u8> {
     let mut location = redirect.to.clone().into_bytes();
     let has_path = match redirect.to.split_once("://") {
         Some((_, rest)) => rest.contains('/'),
         None => true,
     };
-    if !has_path {
-        location.extend_from_slice(head.target());
+    if !has_path && head.path() != b"*" {
+        escape_for_uri(head.target(), &mut location);
     }
     location
 }

@@ -35,14 +35,14 @@ pub(crate) async fn run<C: Client>(
     story: &mut Story<'_>,
 ) -> Result<(), Failed> {
     let gone = |_| cut(Side::Client, Fault::ClientGone);
-    answer::switch(client, head, &attempt.request.policies.response_headers).map_err(gone)?;
+    answer::switch(client, head, attempt.request).map_err(gone)?;
     story.own_answer(101, Ending::Tunnel);
     let Upstream::H1(instance) = &mut upstream else {
         return Err(cut(Side::Instance, Fault::UpstreamNonsense));
     };
     instance.conn.become_tunnel();
     let is_websocket =
-        attempt.request.upgrade.is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
+        attempt.request.upgrade.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
     let mut tunnel = Tunnel::new(attempt.lasts(ExchangeKind::Tunnel), is_websocket);
     let ended = poll_fn(|cx| tunnel.poll(cx, attempt, client, &mut instance.conn)).await;
     attempt.alarm.clear();

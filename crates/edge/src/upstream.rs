@@ -154,7 +154,7 @@ fn write_h1_head(
     if request.head.expects_continue() && !framing.is_empty() {
         out.put(b"Expect", b"100-continue");
     }
-    if let Some(protocol) = request.upgrade {
+    if let Some(protocol) = &request.upgrade {
         out.put(b"Connection", b"upgrade");
         out.put(b"Upgrade", protocol);
     }

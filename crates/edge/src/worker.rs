@@ -16,6 +16,7 @@ use wire::buffer::Pool;
 
 use crate::accept;
 use crate::claim::Ledger;
+use crate::hops::Pseudonym;
 use crate::lasting::Register;
 use crate::live::Live;
 use crate::member::Member;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     /// in their order.
     pub(crate) last_pass: Mutex<u64>,
     pub(crate) sticky_key: StickyKey,
+    pub(crate) pseudonym: Pseudonym,
     /// Told when a worker has read a drain's order, or a drained instance lost a request.
     pub(crate) drained: Notify,
     suspects: mpsc::UnboundedSender<Arc<Live>>,
@@ -62,6 +64,7 @@ impl Shared {
             ledger: Ledger::new(workers),
             last_pass: Mutex::new(0),
             sticky_key,
+            pseudonym: Pseudonym::draw(),
             drained: Notify::new(),
             suspects,
             is_draining: AtomicBool::new(false),

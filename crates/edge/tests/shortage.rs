@@ -10,9 +10,8 @@ fn an_instance_is_not_blamed_for_descriptors_that_we_lack() {
     let origin = Origin::polite("here");
     let edge = TestEdge::with(&[origin.address()], |wanted| wanted.service.retry.attempts = 1);
     let mut client = RawClient::connect(edge.address());
-    assert_eq!(client.get("/").text(), "here");
-    origin.close_connections();
-    testkit::eventually("its end is seen", || edge.live(origin.address()).outcomes().ok == 1);
+    // Answered by the edge itself, so that all that will be open is.
+    assert_eq!(client.send("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n").answer().status, 405);
     let before = getrlimit(Resource::Nofile);
     // The lowest descriptor that is free: with a limit just there, no other can be had.
     let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
@@ -21,6 +20,6 @@ fn an_instance_is_not_blamed_for_descriptors_that_we_lack() {
     setrlimit(Resource::Nofile, before).unwrap();
     assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")));
     let outcomes = edge.live(origin.address()).outcomes();
-    assert_eq!((outcomes.ok, outcomes.failures), (1, 0), "nobody is to blame but us");
+    assert_eq!(outcomes.total(), 0, "nobody is to blame but us");
     assert_eq!(client.get("/").text(), "here");
 }

@@ -1,7 +1,7 @@
 //! What clients ask for, as instances see it: every target that is let pass reaches servers of both
 //! protocols, and what is refused is refused before any of them is asked.
 
-use testkit::{H2Origin, H2Step, Origin, RawClient, Step, TestEdge};
+use testkit::{H2Origin, H2Step, Origin, Protocol, RawClient, Step, TestEdge, ask};
 
 /// Targets that browsers, curl and other clients send as they are.
 const TARGETS: [(&str, &str); 9] = [
@@ -115,4 +115,123 @@ fn an_absolute_target_without_a_path_asks_for_the_root() {
     let seen: Vec<_> = origin.journal().into_iter().map(|request| request.target).collect();
     assert_eq!(seen, ["/", "/?x=1", "*"]);
     assert!(origin.journal().iter().all(|request| request.fields("host").eq(["a.b"])));
+}
+
+#[test]
+fn a_rewrite_changes_only_what_stands_for_the_prefix() {
+    let plain = Origin::start(|_| vec![Step::answer(200, "")]);
+    let h2 = h2_origin();
+    let rewriting = |address, protocol, add: Option<&str>| {
+        TestEdge::with(&[address], |wanted| {
+            wanted.service.protocol = protocol;
+            let route = &mut wanted.routes[0];
+            route.matcher.path = model::PathMatch::Prefix("/v".into());
+            route.policies.rewrite.strip_prefix = Some("/v".into());
+            route.policies.rewrite.add_prefix = add.map(str::to_owned);
+        })
+    };
+    let cases = [
+        ("/v/fetch/https://e.example/a?x=//", "/fetch/https://e.example/a?x=//"),
+        ("/v", ""),
+        ("/v?a", "?a"),
+        ("/v/", "/"),
+        ("/%76/%41%2Fb/../c", "/%41%2Fb/../c"),
+        ("/./v//x", "//x"),
+    ];
+    for add in [None, Some("/w")] {
+        let to_plain = rewriting(plain.address(), model::UpstreamProtocol::H1, add);
+        let to_h2 = rewriting(h2.address(), model::UpstreamProtocol::H2, add);
+        for (sent, rest) in cases {
+            let root = add.unwrap_or(if rest.starts_with('/') { "" } else { "/" });
+            let head = format!("GET {sent} HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(status(&to_plain, &head), 200, "{sent}");
+            assert_eq!(status(&to_h2, &head), 200, "{sent}");
+            let wanted = format!("{root}{rest}");
+            assert_eq!(plain.journal().last().unwrap().target, wanted, "{sent}");
+            let seen = h2.journal().last().unwrap().uri.path_and_query().unwrap().to_string();
+            assert_eq!(seen, wanted, "{sent} over HTTP/2");
+        }
+        let climbing = "GET /v/x%2f..%2f..%2fv%2fy HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(status(&to_plain, climbing), 400);
+    }
+}
+
+#[test]
+fn a_path_that_a_server_could_read_as_a_guarded_one_is_refused() {
+    let origin = Origin::start(|_| vec![Step::answer(200, "")]);
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        let mut guarded = wanted.routes[0].clone();
+        guarded.matcher.path = model::PathMatch::Prefix("/admin".into());
+        guarded.matcher.from = vec!["192.0.2.0/24".parse().unwrap()];
+        let mut forbidden = guarded.clone();
+        forbidden.matcher.from.clear();
+        forbidden.action = model::Action::Respond(model::Respond {
+            status: 403,
+            body: String::new(),
+            content_type: "text/plain".into(),
+        });
+        wanted.routes.extend([guarded, forbidden]);
+    });
+    let with = |target: &str, wanted: u16| {
+        for protocol in Protocol::ALL {
+            let seen = ask(protocol, edge.address(), "GET", target);
+            assert_eq!(seen.status(), Some(wanted), "{target}, {protocol:?}");
+        }
+    };
+    for target in ["/admin/x", "//admin/x", "/./admin/x", "/%61dmin/x", "/x/../admin/x"] {
+        with(target, 403);
+    }
+    for target in [
+        "/x%2f..%2fadmin/secret.txt",
+        "/%2fadmin/secret.txt",
+        "/admin%2fsecret.txt",
+        "/admin;x/secret.txt",
+        "/x\\..\\admin\\x",
+        "/x/..;/admin/x",
+        "/%2561dmin/x",
+        "/a%00",
+    ] {
+        with(target, 400);
+    }
+    assert!(origin.journal().is_empty());
+    with("/open%2Fa;b", 200);
+}
+
+#[test]
+fn tls_and_other_binary_on_a_plain_port_is_answered_at_its_first_byte() {
+    let edge = TestEdge::start(&[testkit::origin::refusing_address()]);
+    for (begun, word) in [
+        (&b"\x16"[..], "TLS was spoken"),
+        (&b"\x16\x03\x01\x02\x00\x01\x00\n"[..], "TLS was spoken"),
+        (&b"\x00"[..], "malformed"),
+        (&b"\x80\x2e"[..], "malformed"),
+        (&b"{\"a\""[..], "malformed"),
+        (&b"\x04\x01\x00\x50"[..], "malformed"),
+    ] {
+        let answer = RawClient::connect(edge.address()).send(begun).answer();
+        assert_eq!(answer.status, 400, "{begun:?}");
+        assert!(answer.text().contains(word), "{begun:?}: {}", answer.text());
+    }
+    let long = format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "X".repeat(100_000));
+    assert_eq!(status(&edge, &long), 400, "a method is no target");
+}
+
+#[test]
+fn as_many_header_fields_pass_as_the_listener_allows() {
+    let plain = Origin::start(|_| {
+        let fields: String = (0..900).map(|n| format!("y{n}: z\r\n")).collect();
+        vec![Step::send(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"))]
+    });
+    let edge = TestEdge::with(&[plain.address()], |wanted| {
+        wanted.listener.limits.headers = 1000;
+        wanted.listener.limits.header_bytes = 100_000;
+    });
+    for (count, wanted) in [(999, 200), (1000, 431)] {
+        let fields: String = (0..count).map(|n| format!("x{n}: y\r\n")).collect();
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        assert_eq!(status(&edge, &head), wanted, "{count} and the host");
+    }
+    let journal = plain.journal();
+    assert_eq!(journal.len(), 1);
+    assert_eq!(journal[0].fields("x998").next(), Some("y"));
 }

@@ -1,6 +1,7 @@
 //! What is wanted at an address where clients arrive: `[listeners.NAME]`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ pub struct Listener {
     pub protocols: Vec<Protocol>,
     /// Certificates; empty for clear text. The first is shown to clients whose name fits none.
     pub certificates: Vec<TlsCertificate>,
-    /// Every request is redirected to `https`. Only for clear text.
-    pub redirect_https: bool,
+    /// Every request is redirected to `https` at this port. Only for clear text.
+    pub redirect_https: Option<NonZeroU16>,
     /// Peers whose `X-Forwarded-*` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Each connection begins with a PROXY protocol header, version 1 or 2.

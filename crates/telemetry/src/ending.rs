@@ -71,6 +71,8 @@ endings! {
     WriteTimeout = "write_timeout" by Client,
     /// A method that a gateway does not serve.
     MethodNotAllowed = "method_not_allowed" by Client,
+    /// A request came back to the Plimsoll that had forwarded it.
+    Loop = "loop" by Edge,
     /// No route matches.
     NoRoute = "no_route" by Client,
     /// No instance may serve.

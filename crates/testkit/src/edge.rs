@@ -150,7 +150,7 @@ fn listener() -> Listener {
         bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         protocols: vec![Protocol::H1, Protocol::H2],
         certificates: Vec::new(),
-        redirect_https: false,
+        redirect_https: None,
         trusted_proxies: Vec::new(),
         proxy_protocol: false,
         limits: ListenerLimits {

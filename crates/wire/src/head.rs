@@ -299,12 +299,14 @@ impl RequestHead {
         )
     }
 
-    /// Whether the client asks for this connection to change its protocol; only HTTP/1.1 can.
-    pub fn upgrade(&self) -> Option<&[u8]> {
-        if self.version != Version::Http11 || !self.fields.connection_names(b"upgrade") {
-            return None;
-        }
-        self.fields.get(Name::Upgrade)
+    /// The protocols that the client offers to change this connection to, the best first; only HTTP/1.1
+    /// can.
+    pub fn upgrades(&self) -> impl Iterator<Item = &[u8]> {
+        let asks = self.version == Version::Http11
+            && self.fields.has(Name::Upgrade)
+            && self.fields.connection_names(b"upgrade");
+        let offered = asks.then(|| self.fields.all(Name::Upgrade).flat_map(list));
+        offered.into_iter().flatten()
     }
 
     /// Whether the client waits for `100 Continue` before it sends the body.

@@ -29,6 +29,8 @@ pub enum Name {
     Http2Settings,
     /// `Keep-Alive`
     KeepAlive,
+    /// `Max-Forwards`
+    MaxForwards,
     /// `Proxy-Connection`
     ProxyConnection,
     /// `TE`
@@ -41,6 +43,8 @@ pub enum Name {
     Upgrade,
     /// `User-Agent`
     UserAgent,
+    /// `Via`
+    Via,
     /// `X-Forwarded-For`
     XForwardedFor,
     /// `X-Forwarded-Host`
@@ -56,8 +60,9 @@ pub enum Name {
 use Name::*;
 
 /// Every name with its text in lower case, grouped by length.
-const KNOWN: [(&[u8], Name); 21] = [
+const KNOWN: [(&[u8], Name); 23] = [
     (b"te", Te),
+    (b"via", Via),
     (b"date", Date),
     (b"host", Host),
     (b"accept", Accept),
@@ -70,6 +75,7 @@ const KNOWN: [(&[u8], Name); 21] = [
     (b"connection", Connection),
     (b"keep-alive", KeepAlive),
     (b"user-agent", UserAgent),
+    (b"max-forwards", MaxForwards),
     (b"x-request-id", XRequestId),
     (b"content-length", ContentLength),
     (b"http2-settings", Http2Settings),

@@ -233,7 +233,8 @@ const FIRST_LINES: &[&str] = &[
     "GET  / HTTP/1.1\r\n",
     "GET /\tHTTP/1.1\r\n",
     "GET / HTTP/1.1\n",
-    "GET / HTTP/1.2\r\n",
+    // (HTTP/1.2 is read as 1.1 here, as RFC 9110 §2.5 has it, and refused by hyper.)
+    "GET / HTTP/2.0\r\n",
     "\r\nGET / HTTP/1.1\r\n",
     "GET http://a.b/c HTTP/1.1\r\n",
     "GET http://a.b HTTP/1.1\r\n",

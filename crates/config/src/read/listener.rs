@@ -1,7 +1,8 @@
 //! Reads `[listeners.NAME]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -14,6 +15,9 @@ use crate::faults::Flaw;
 use crate::node::Node;
 use crate::section::Section;
 use crate::value::{address, name};
+
+/// The port of `https` where no other is named.
+const HTTPS: NonZeroU16 = NonZeroU16::new(443).expect("it is not zero");
 
 /// Reads all listeners; those without a name or with too large a number are left out.
 pub(super) fn listeners(
@@ -30,18 +34,27 @@ pub(super) fn listeners(
     if names.is_empty() {
         refuse_none(root);
     }
-    let any_tls = names.iter().any(|entry| entry.node.has("tls"));
-    let mut found = BTreeMap::new();
-    for entry in names.iter() {
+    let entries: Vec<_> = names.iter().collect();
+    let any_tls = entries.iter().any(|entry| entry.node.has("tls"));
+    let mut read = Vec::new();
+    for entry in &entries {
         let name = entry.parse(|text| name::parse(text).map(ListenerName::from));
         let Some(section) = entry.node.section() else {
             continue;
         };
         let listener = listener(&section, name, context);
-        if listener.as_ref().is_some_and(|listener| listener.redirect_https) {
-            check_redirect(&section, any_tls);
-        }
-        found.extend(listener.map(|listener| (listener.name.clone(), Arc::new(listener))));
+        read.push((section, listener));
+    }
+    let secure = read.iter().filter_map(|(_, listener)| listener.as_ref()).filter(|it| it.is_tls());
+    let ports: BTreeSet<u16> =
+        secure.flat_map(|listener| &listener.bind).map(SocketAddr::port).collect();
+    let mut found = BTreeMap::new();
+    for (section, listener) in read {
+        let redirect_https = redirect(&section, any_tls, &ports);
+        found.extend(listener.map(|listener| {
+            let listener = Listener { redirect_https, ..listener };
+            (listener.name.clone(), Arc::new(listener))
+        }));
     }
     found
 }
@@ -72,7 +85,8 @@ fn listener(
         bind,
         protocols,
         certificates: certificates.unwrap_or_default(),
-        redirect_https: section.flag("redirect_https"),
+        // Found once all others are known.
+        redirect_https: None,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
         proxy_protocol: section.flag("proxy_protocol"),
         limits: limits?,
@@ -145,6 +159,40 @@ fn trusted(node: &Node<'_>) -> Vec<IpNet> {
     networks
 }
 
+/// Where requests are redirected to `https`. `ports` are those of the file's TLS listeners.
+fn redirect(section: &Section<'_>, any_tls: bool, ports: &BTreeSet<u16>) -> Option<NonZeroU16> {
+    let node = section.node("redirect_https")?;
+    if !node.is_flag() {
+        let port = node.count().and_then(|port| NonZeroU16::new(u16::try_from(port).ok()?));
+        if port.is_some() {
+            check_redirect(section, true);
+        }
+        return port;
+    }
+    if !node.flag()? {
+        return None;
+    }
+    check_redirect(section, any_tls);
+    let mut known = ports.iter().copied().filter_map(NonZeroU16::new);
+    match (known.next(), known.next()) {
+        (Some(port), None) => Some(port),
+        (Some(_), Some(_)) if !ports.contains(&HTTPS.get()) => {
+            section.report_at(
+                "redirect_https",
+                Flaw::new(
+                    Code::Conflict,
+                    "it is not clear where `https` is",
+                    "TLS is spoken at several ports, and none of them is 443",
+                    "write the port, such as `redirect_https = 8443`",
+                ),
+                &[],
+            );
+            None
+        }
+        _ => Some(HTTPS),
+    }
+}
+
 /// A redirect to `https` needs clear text here and TLS elsewhere.
 fn check_redirect(section: &Section<'_>, any_tls: bool) {
     if let Some(tls) = section.entry_span("tls") {
@@ -159,8 +207,8 @@ fn check_redirect(section: &Section<'_>, any_tls: bool) {
         let flaw = Flaw::new(
             Code::NoEffect,
             "clients are redirected to `https`, but no listener speaks TLS",
-            "they arrive nowhere, unless another program answers on port 443",
-            "add a listener with `tls`, or take `redirect_https` out",
+            "they arrive nowhere, unless another program answers there",
+            "add a listener with `tls`, or write the other program's port: `redirect_https = 443`",
         );
         section.report_at("redirect_https", flaw, &[]);
     }

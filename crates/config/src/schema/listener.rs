@@ -39,10 +39,12 @@ pub(crate) static LISTENER: Table = Table {
         .aka(&["ssl", "https", "certificate", "certificates", "cert"]),
         Key::new(
             "redirect_https",
-            Shape::Flag,
+            Shape::Either(&[Shape::Flag, Shape::Count(1..=65_535)]),
             Absent::Flag(false),
             "true",
-            "Redirect every request to `https`. Only for clear text.",
+            "Redirect every request to `https` on the same host: with `true` to the port of the file's \
+             TLS listener (443 where there are several and one has it), or to this port, as where a \
+             container's port is mapped to another. Only for clear text.",
         )
         .aka(&["https_redirect", "force_https", "force_ssl", "ssl_redirect"]),
         Key::new(
@@ -143,7 +145,7 @@ pub(crate) static LIMITS: Table = Table {
             Shape::Count(1..=10_000),
             Absent::Count(100),
             "100",
-            "How many header fields; more gets 431.",
+            "How many header fields a request may have; more gets 431. (A response may have 1,000.)",
         )
         .aka(&["header_count", "max_headers"]),
         Key::new(

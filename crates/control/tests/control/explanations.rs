@@ -99,7 +99,7 @@ async fn nonsense_is_refused() {
     assert!(matches!(refused, ExplainError::Url { .. }));
     assert!(matches!(ask(question("G T", "/")).await, ExplainError::Method(_)));
     let refused = ask(question("GET", "/../..")).await;
-    assert!(matches!(refused, ExplainError::Edge(edge::explain::ExplainError::Path)));
+    assert!(matches!(refused, ExplainError::Edge(edge::explain::ExplainError::Path(_))));
     let mut asked = question("GET", "/");
     asked.headers = vec![("x-a".into(), "1\r\nx-b: 2".into())];
     let refused = ask(asked).await;

@@ -4,7 +4,7 @@
 //! sizes, extensions or trailers that it could read otherwise than we did.
 
 use super::fault::Fault;
-use super::request::{collect, fault_of};
+use super::request::{collect, fault_of, is_token};
 use super::scan::Scan;
 use crate::buffer::{Buffer, HEAD_BYTES, Pool};
 use crate::head::Fields;
@@ -24,13 +24,61 @@ const SIZE_DIGITS_MAX: u32 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: u32 },
-    Extension,
+    Extension(Extension),
     SizeLf,
     Data,
     DataCr,
     DataLf,
     Trailer,
     Done,
+}
+
+/// Where in the extensions of a size line (RFC 9112 §7.1.1) the reader is. They mean nothing to us, but
+/// what is malformed in them another server could read otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    /// Blanks have begun before a semicolon.
+    Blank,
+    /// A name is to come.
+    Named,
+    Name,
+    /// Blanks have begun after a name.
+    AfterName,
+    /// A value is to come.
+    Valued,
+    Token,
+    Quoted,
+    /// A backslash stands before the next byte.
+    Escaped,
+    QuotedEnd,
+}
+
+impl Extension {
+    /// Where the reader is after `byte`; `None` where it may not stand there.
+    fn next(self, byte: u8) -> Option<Self> {
+        let is_blank = matches!(byte, b' ' | b'\t');
+        let is_text = is_blank || matches!(byte, 0x21..=0x7e | 0x80..);
+        Some(match (self, byte) {
+            (Self::Blank | Self::Name | Self::AfterName | Self::Token | Self::QuotedEnd, b';') => {
+                Self::Named
+            }
+            (Self::Name | Self::AfterName, b'=') => Self::Valued,
+            (Self::Valued, b'"') => Self::Quoted,
+            (Self::Quoted, b'"') => Self::QuotedEnd,
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Quoted | Self::Escaped, _) if is_text => Self::Quoted,
+            (Self::Named | Self::Name, _) if is_token(byte) => Self::Name,
+            (Self::Valued | Self::Token, _) if is_token(byte) => Self::Token,
+            (Self::Name, _) if is_blank => Self::AfterName,
+            (Self::Token | Self::QuotedEnd, _) if is_blank => Self::Blank,
+            (Self::Blank | Self::Named | Self::AfterName | Self::Valued, _) if is_blank => self,
+            _ => return None,
+        })
+    }
+
+    fn may_end(self) -> bool {
+        matches!(self, Self::Name | Self::Token | Self::QuotedEnd)
+    }
 }
 
 /// Reads a chunked body from pieces cut anywhere.
@@ -127,9 +175,10 @@ impl Decoder {
                 Ok(State::Size { digits: digits + 1 })
             }
             (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeLf),
-            (State::Size { digits: 1.. }, b';') => self.extension(),
-            (State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Extension, b'\t' | 0x20..=0x7e | 0x80..) => self.extension(),
+            (State::Size { digits: 1.. }, b';') => self.extension(Extension::Named),
+            (State::Size { digits: 1.. }, b' ' | b'\t') => self.extension(Extension::Blank),
+            (State::Extension(it), b'\r') if it.may_end() => Ok(State::SizeLf),
+            (State::Extension(it), byte) => self.extension(it.next(byte).ok_or(Fault::Chunk)?),
             (State::SizeLf, b'\n') => {
                 self.line_bytes = 0;
                 Ok(if self.size == 0 { State::Trailer } else { State::Data })
@@ -140,13 +189,13 @@ impl Decoder {
         }
     }
 
-    fn extension(&mut self) -> Result<State, Fault> {
+    fn extension(&mut self, extension: Extension) -> Result<State, Fault> {
         self.line_bytes += 1;
         self.extension_bytes += 1;
         if self.line_bytes > LINE_BYTES_MAX || self.extension_bytes > EXTENSION_BYTES_MAX {
             return Err(Fault::Chunk);
         }
-        Ok(State::Extension)
+        Ok(State::Extension(extension))
     }
 
     /// Moves trailer bytes out of `input`; true when the section is whole.
@@ -244,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn extensions_that_are_well_formed_are_dropped() {
+        for line in ["1;a", "1;a=b", "1 ; a = b\t;c;d=\"e;\\\"\u{e4}\"", "1;a=\"\"", "1;a=\"b\" ;c"]
+        {
+            let text = format!("{line}\r\nx\r\n0;z\r\n\r\n");
+            for piece in [1, 7, 64] {
+                let (body, _, ended) = decode(text.as_bytes(), piece).unwrap();
+                assert!(body == b"x" && ended, "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn trailers_are_kept() {
         let pool = Pool::default();
         let (mut decoder, mut input) = (Decoder::default(), pool.buffer(HEAD_BYTES));
@@ -268,6 +329,19 @@ mod tests {
             "1\r\nab\r\n",
             "1\r\na\n0\r\n\r\n",
             "1;\0\r\na\r\n",
+            "1;\r\na\r\n",
+            "1;;a\r\na\r\n",
+            "1;=b\r\na\r\n",
+            "1;a=\r\na\r\n",
+            "1;a=b=c\r\na\r\n",
+            "1;a b\r\na\r\n",
+            "1;a \r\na\r\n",
+            "1;bad[=x\r\na\r\n",
+            "1;a=[\r\na\r\n",
+            "1;a=\"b\r\na\r\n",
+            "1;a=\"b\"c\r\na\r\n",
+            "1;a=\"\\\x01\"\r\na\r\n",
+            "1 a\r\na\r\n",
             "1;a\nb\r\na\r\n",
             "10000000000000000\r\n",
             "g\r\n",

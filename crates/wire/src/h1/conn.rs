@@ -144,7 +144,11 @@ impl Conn {
         cx: &mut Context<'_>,
         limits: HeadLimits,
     ) -> Poll<Result<Option<RequestHead>, Error>> {
-        let Some(raw) = ready!(self.poll_head(cx, limits.bytes, HEAD_BYTES))? else {
+        let polled = self.poll_head(cx, limits.bytes, HEAD_BYTES);
+        if !matches!(polled, Poll::Ready(Ok(_))) {
+            self.check_begin()?;
+        }
+        let Some(raw) = ready!(polled)? else {
             return Poll::Ready(Ok(None));
         };
         let head = request::parse(raw, &self.pool, limits)?;
@@ -326,6 +330,14 @@ impl Conn {
                     false => Ok(None),
                 });
             }
+        }
+    }
+
+    /// Whether what has come of a request may become one.
+    fn check_begin(&self) -> Result<(), Fault> {
+        match &self.inbox {
+            Some(inbox) if self.scan.in_first_line() => request::check_begin(inbox.data()),
+            _ => Ok(()),
         }
     }
 

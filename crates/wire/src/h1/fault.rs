@@ -10,6 +10,9 @@ pub enum Fault {
     /// The first line, or a header field, is not as the grammar has it.
     #[error("the {0} is malformed")]
     Malformed(Part),
+    /// A TLS handshake begins where a request should.
+    #[error("TLS is spoken where plain HTTP is expected")]
+    Tls,
     /// `CONNECT`, which a gateway does not serve, with the host where other methods have a path.
     #[error("a tunnel is asked for")]
     Tunnel,
@@ -34,7 +37,7 @@ pub enum Fault {
     /// Both framings at once.
     #[error("both Content-Length and Transfer-Encoding are there")]
     BothFramings,
-    /// Not one plain number.
+    /// Not one plain number, or a request's with zeros before it.
     #[error("Content-Length is not one plain number")]
     Length,
     /// Not one final `chunked`, or one in HTTP/1.0.

@@ -27,6 +27,9 @@ impl Framing {
     /// See [`Fault`]: both framings, a length that is not one plain number, a coding other than
     /// `chunked` alone, or any coding in HTTP/1.0.
     pub fn of_request(version: Version, fields: &Fields) -> Result<Self, Fault> {
+        if fields.get(Name::ContentLength).is_some_and(is_padded) {
+            return Err(Fault::Length);
+        }
         Ok(declared(version, fields)?.unwrap_or(Self::None))
     }
 
@@ -75,6 +78,12 @@ fn content_length(fields: &Fields) -> Result<u64, Fault> {
     }
 }
 
+/// Whether a length has zeros before it: no client writes it so, and some readers take the number for an
+/// octal one.
+pub(crate) fn is_padded(value: &[u8]) -> bool {
+    matches!(value, [b'0', _, ..])
+}
+
 /// Reads `1*DIGIT` that fits a u64, and nothing else.
 pub fn parse_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -119,7 +128,20 @@ mod tests {
             request(&[("content-length", "18446744073709551615")]),
             Ok(Framing::Length(u64::MAX))
         );
-        for bad in ["+5", "-5", "5,5", "5, 6", "0x5", "", "5 5", "18446744073709551616", "5.0"] {
+        for bad in [
+            "00",
+            "05",
+            "0200",
+            "+5",
+            "-5",
+            "5,5",
+            "5, 6",
+            "0x5",
+            "",
+            "5 5",
+            "18446744073709551616",
+            "5.0",
+        ] {
             assert_eq!(request(&[("content-length", bad)]), Err(Fault::Length), "{bad:?}");
         }
         let twice = [("content-length", "5"), ("Content-Length", "5")];
@@ -141,6 +163,15 @@ mod tests {
     fn both_framings_are_a_fault() {
         let both = [("content-length", "5"), ("transfer-encoding", "chunked")];
         assert_eq!(request(&both), Err(Fault::BothFramings));
+    }
+
+    #[test]
+    fn a_response_may_have_zeros_before_its_length() {
+        let mut builder = HeadBuilder::new(&Pool::default());
+        builder.field(b"content-length", b"0012");
+        let fields = builder.trailers();
+        let framing = Framing::of_response(Method::Get, 200, Version::Http11, &fields);
+        assert_eq!(framing, Ok(Framing::Length(12)));
     }
 
     #[test]

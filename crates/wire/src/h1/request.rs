@@ -54,6 +54,31 @@ pub fn parse(mut raw: Buffer, pool: &Pool, limits: HeadLimits) -> Result<Request
     })
 }
 
+/// Looks at the first bytes of what is not a whole head yet, so that what can never become one is not
+/// waited for.
+///
+/// # Errors
+/// [`Fault::Tls`] at the first byte of a TLS handshake, and [`Part::Method`] at the first that no method
+/// can have.
+pub(super) fn check_begin(data: &[u8]) -> Result<(), Fault> {
+    /// The type of a handshake's record (RFC 8446 §5.1).
+    const HANDSHAKE: u8 = 0x16;
+    let looked_at = &data[..data.len().min(METHOD_BYTES_MAX + 1)];
+    match (looked_at, looked_at.iter().position(|byte| !is_token(*byte))) {
+        ([HANDSHAKE, ..], _) => Err(Fault::Tls),
+        // Of an empty line before the request the CR may have come alone.
+        ([b'\r'], _) => Ok(()),
+        (_, Some(end @ 1..)) if looked_at[end] == b' ' => Ok(()),
+        (_, None) if looked_at.len() <= METHOD_BYTES_MAX => Ok(()),
+        _ => Err(Fault::Malformed(Part::Method)),
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// What the first line and `Host` say.
 struct Line {
     method: Method,
@@ -339,6 +364,25 @@ mod tests {
             let text = format!("GET / {version}\r\nHost: a\r\n\r\n");
             assert!(head(&text).is_err(), "{version}");
         }
+    }
+
+    #[test]
+    fn what_can_never_become_a_request_is_known_at_its_first_wrong_byte() {
+        let long = "X".repeat(64);
+        for begun in
+            ["", "\r", "G", "GET", "GET ", "GET /\x01", "m-search *", &long, &format!("{long} ")]
+        {
+            assert_eq!(check_begin(begun.as_bytes()), Ok(()), "{begun:?}");
+        }
+        let malformed = Err(Fault::Malformed(Part::Method));
+        for begun in
+            ["\0", "\x7f", " ", " GET", "G\0", "GET\t/", "G(T /", "\u{80}", "{\"a\": 1}", "\r\r"]
+        {
+            assert_eq!(check_begin(begun.as_bytes()), malformed, "{begun:?}");
+        }
+        assert_eq!(check_begin("X".repeat(65).as_bytes()), malformed);
+        assert_eq!(check_begin(b"\x16"), Err(Fault::Tls));
+        assert_eq!(check_begin(b"\x16\x03\x01\n \0"), Err(Fault::Tls));
     }
 
     #[test]

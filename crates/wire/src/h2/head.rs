@@ -9,7 +9,7 @@ use crate::body::Error;
 use crate::buffer::Pool;
 use crate::h1::Fault;
 use crate::h1::fault::Part;
-use crate::h1::framing::parse_length;
+use crate::h1::framing::{is_padded, parse_length};
 use crate::head::{Fields, HeadBuilder, RequestHead, ResponseHead};
 use crate::name::Name;
 use crate::target::{is_authority, is_target};
@@ -45,6 +45,9 @@ pub fn request(parts: &request::Parts, pool: &Pool) -> Result<RequestHead, Fault
         return Err(Fault::Malformed(Part::Target));
     }
     single_length(&parts.headers)?;
+    if parts.headers.get(http::header::CONTENT_LENGTH).is_some_and(|it| is_padded(it.as_bytes())) {
+        return Err(Fault::Length);
+    }
     let mut builder = HeadBuilder::new(pool);
     append(&mut builder, &parts.headers);
     Ok(builder.request(parts.method.as_str().as_bytes(), authority, target.as_bytes()))
