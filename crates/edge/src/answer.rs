@@ -9,6 +9,7 @@ use wire::name::Name;
 use crate::client::{Client, StatusLine};
 use crate::fields::FieldSink;
 use crate::forward::{Named, Outbound, is_edited, is_named, named_by_connection, write_edits};
+use crate::mapping::Mapping;
 use crate::sticky::Stay;
 
 /// Passes a head of 1xx on.
@@ -23,6 +24,7 @@ pub(crate) fn begin<C: Client>(
     method: Method,
     framing: Framing,
     request: &Outbound<'_>,
+    mapping: Option<&Mapping<'_>>,
     stay: &Stay<'_>,
 ) -> Result<(), Error> {
     let edits = &request.policies.response_headers;
@@ -35,8 +37,12 @@ pub(crate) fn begin<C: Client>(
         let named = named_by_connection(&head.fields);
         out.put_kept(&head.fields, |name, text| match name {
             Name::ContentLength => tells_length,
+            _ if mapping.is_some() && Mapping::writes(text) => false,
             _ => !is_dropped(name, text, &named) && !is_edited(edits, text),
         });
+        if let Some(mapping) = mapping {
+            mapping.write(&head.fields, request, out);
+        }
         write_edits(edits, out);
         write_via(head, request, out);
         stay.write_cookies(out);

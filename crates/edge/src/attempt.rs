@@ -16,6 +16,7 @@ use crate::client::{Client, StatusLine};
 use crate::fault::Fault;
 use crate::forward::Outbound;
 use crate::lasting::Lasting;
+use crate::mapping::Mapping;
 use crate::pick::Claim;
 use crate::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
 use crate::retry::Retries;
@@ -294,7 +295,8 @@ impl Attempt<'_> {
             |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
         let keeps_alive = head.keeps_alive() && framing != Framing::Close;
-        answer::begin(client, head, method, framing, self.request, &self.stay)
+        let mapping = Mapping::of(self.request, self.claim.member.live.address);
+        answer::begin(client, head, method, framing, self.request, mapping.as_ref(), &self.stay)
             .map_err(client_gone)?;
         story.answer_begins();
         let mut answered = Answered { upstream, keeps_alive };

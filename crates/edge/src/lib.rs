@@ -25,6 +25,7 @@ mod hops;
 mod identity;
 mod lasting;
 pub mod live;
+mod mapping;
 mod member;
 mod open;
 mod parking;

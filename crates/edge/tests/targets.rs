@@ -235,3 +235,36 @@ fn as_many_header_fields_pass_as_the_listener_allows() {
     assert_eq!(journal.len(), 1);
     assert_eq!(journal[0].fields("x998").next(), Some("y"));
 }
+
+#[test]
+fn what_a_rewritten_response_says_of_places_is_mapped_back() {
+    let fields = "Location: /w/login\r\nContent-Location: http://internal/w/x\r\nRefresh: 1; url=/w\r\n\
+                  Set-Cookie: a=1; Path=/w/a\r\nSet-Cookie: b=1; Path=/\r\nX-Place: /w/a\r\n";
+    let plain = Origin::start(move |_| {
+        vec![Step::send(format!("HTTP/1.1 302 Found\r\n{fields}Content-Length: 0\r\n\r\n"))]
+    });
+    let edge = TestEdge::with(&[plain.address()], |wanted| {
+        let route = &mut wanted.routes[0];
+        route.matcher.path = model::PathMatch::Prefix("/v".into());
+        let rewrite = &mut route.policies.rewrite;
+        rewrite.strip_prefix = Some("/v".into());
+        rewrite.add_prefix = Some("/w".into());
+        rewrite.host = Some("internal".into());
+    });
+    let over_h1 = RawClient::connect(edge.address()).get("/v/x");
+    let over_h2 = testkit::H2Client::connect(edge.address()).get("/v/x");
+    for (name, wanted) in [
+        ("location", "/v/login"),
+        ("content-location", "/v/x"),
+        ("refresh", "1; url=/v"),
+        ("set-cookie", "a=1; Path=/v/a"),
+        ("x-place", "/w/a"),
+    ] {
+        assert_eq!(over_h1.field(name), Some(wanted), "{name}");
+        assert_eq!(over_h2.field(name), Some(wanted), "{name} over HTTP/2");
+    }
+    assert!(over_h1.head.contains("b=1; Path=/\r\n"), "{}", over_h1.head);
+    let as_it_was = TestEdge::start(&[plain.address()]);
+    let answer = RawClient::connect(as_it_was.address()).get("/v/x");
+    assert!(answer.head.contains(fields), "{}", answer.head);
+}
