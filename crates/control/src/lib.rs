@@ -55,11 +55,13 @@ pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Stat
 pub use sticky_key::StickyKeyError;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
+use self::watch::Reports;
 use access_log::Access;
 use drains::Drains;
 use journal::Journal;
 use names::Names;
 use prepare::{Preparation, Prepared};
+use probe::Checker;
 use runs::Runs;
 use writer::{Inbox, Parts, Writer, find_legacies};
 
@@ -174,6 +176,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let edge = Edge::start(options).map_err(StartError::Workers)?;
 
     let (report, reports) = mpsc::unbounded_channel();
+    let checker = Checker::start().map_err(StartError::Workers)?;
     let (tell, resolved) = mpsc::unbounded_channel();
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (wanted, intent) = watcher::channel(intent);
@@ -190,7 +193,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         preparation,
         intent: wanted,
         names,
-        reports: report,
+        reports: Reports { checker, tell: report },
         log,
         drains,
         runs,

@@ -23,7 +23,7 @@ use crate::retry::Retries;
 use crate::sticky::Stay;
 use crate::story::Story;
 use crate::tunnel;
-use crate::upstream::{Unsent, Upstream};
+use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
@@ -33,8 +33,6 @@ const PROGRESS_BYTES_MIN: u64 = 256;
 /// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
 /// on in its place; as long as clients themselves wait.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
-/// Heads of 1xx before an answer that an instance may send.
-const INFORMATIONAL_MAX: usize = 16;
 
 /// How far a request got before its attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

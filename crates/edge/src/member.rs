@@ -13,9 +13,7 @@ use h2::client::SendRequest;
 use model::UpstreamProtocol;
 use tokio::net::TcpStream;
 use wire::buffer::Pool;
-use wire::h1::Conn;
 use wire::socket::Socket;
-use wire::stream::Stream;
 
 use crate::lasting::Register;
 use crate::live::Live;
@@ -108,22 +106,13 @@ impl Member {
     pub(crate) async fn connect(&self, protocol: UpstreamProtocol) -> std::io::Result<Upstream> {
         let socket = open(self.live.address).await?;
         match protocol {
-            UpstreamProtocol::H1 => {
-                let conn = Conn::new(Stream::Plain(socket), self.pool.clone());
-                Ok(Upstream::H1(Box::new(H1 { conn, reused: false })))
-            }
+            UpstreamProtocol::H1 => Ok(Upstream::over_h1(socket, &self.pool)),
             UpstreamProtocol::H2 => self.connect_h2(socket).await,
         }
     }
 
     async fn connect_h2(&self, socket: Socket) -> std::io::Result<Upstream> {
-        let mut builder = h2::client::Builder::new();
-        builder
-            .initial_window_size(H2_STREAM_WINDOW)
-            .initial_connection_window_size(H2_CONNECTION_WINDOW)
-            .enable_push(false);
-        let (sender, connection) =
-            builder.handshake(socket).await.map_err(std::io::Error::other)?;
+        let (sender, connection) = begin_h2(socket).await?;
         // Ends by itself when the last stream and the last sender are gone, or the peer closes.
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
@@ -151,7 +140,20 @@ impl Member {
     }
 }
 
-async fn open(address: SocketAddr) -> std::io::Result<Socket> {
+/// Begins HTTP/2 over `socket`. The connection is to be driven.
+pub(crate) async fn begin_h2(
+    socket: Socket,
+) -> std::io::Result<(SendRequest<Bytes>, h2::client::Connection<Socket, Bytes>)> {
+    let mut builder = h2::client::Builder::new();
+    builder
+        .initial_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .enable_push(false);
+    builder.handshake(socket).await.map_err(std::io::Error::other)
+}
+
+/// Opens a connection.
+pub(crate) async fn open(address: SocketAddr) -> std::io::Result<Socket> {
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     Ok(Socket::new(socket))

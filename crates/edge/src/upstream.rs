@@ -13,10 +13,14 @@ use wire::h1::{Conn, Framing};
 use wire::h2::Stream;
 use wire::h2::head::{append_to, content_length, response};
 use wire::head::{Fields, Method, ResponseHead};
+use wire::socket::Socket;
 use wire::target::escape_for_h2;
 
 use crate::fields::FieldSink;
 use crate::forward::Outbound;
+
+/// Heads of 1xx before a response that an instance may send.
+pub(crate) const INFORMATIONAL_MAX: usize = 16;
 
 /// What an attempt is made over.
 pub(crate) enum Upstream {
@@ -53,6 +57,12 @@ impl Upstream {
     pub(crate) fn h2(sender: SendRequest<Bytes>, pool: &Pool) -> Self {
         let stream = Stream::to_server(None, None, pool.clone());
         Self::H2(Box::new(H2 { sender, answer: None, stream, pool: pool.clone() }))
+    }
+
+    /// An attempt over a new connection of HTTP/1.
+    pub(crate) fn over_h1(socket: Socket, pool: &Pool) -> Self {
+        let conn = Conn::new(wire::stream::Stream::Plain(socket), pool.clone());
+        Self::H1(Box::new(H1 { conn, reused: false }))
     }
 
     /// Whether the connection had served before, so that it may have been closed meanwhile.
@@ -187,6 +197,11 @@ impl H2 {
         *head.method_mut() = method.map_err(|_| Unsent::Unsayable)?;
         *head.version_mut() = http::Version::HTTP_2;
         *head.headers_mut() = fields;
+        self.begin(head, framing)
+    }
+
+    /// Sends a head; the body follows by [`Sink`].
+    pub(crate) fn begin(&mut self, head: Request<()>, framing: Framing) -> Result<(), Unsent> {
         let sent = self.sender.send_request(head, framing.is_empty());
         let (answer, outgoing) = sent.map_err(|error| match error {
             it if it.is_io() || it.is_go_away() || it.is_reset() => Unsent::Gone,

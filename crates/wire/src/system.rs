@@ -25,6 +25,10 @@ pub fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let Some(number) = error.raw_os_error() else { return lowered(&text) };
     let suffix = format!(" (os error {number})");
+    // For want of either, and the system's own words for it lead astray.
+    if number == Errno::ADDRNOTAVAIL.raw_os_error() {
+        return "no local port or address is left to connect from".to_owned();
+    }
     match text.strip_suffix(&suffix) {
         Some(words) if !words.starts_with("Unknown error") => lowered(words),
         _ => format!("the system's error {number}"),
@@ -65,7 +69,10 @@ mod tests {
     fn every_error_has_words() {
         assert_eq!(words(&of(Errno::CONNREFUSED)), "connection refused");
         assert_eq!(words(&of(Errno::MFILE)), "too many open files");
-        assert_eq!(words(&of(Errno::ADDRNOTAVAIL)), "cannot assign requested address");
+        assert_eq!(
+            words(&of(Errno::ADDRNOTAVAIL)),
+            "no local port or address is left to connect from"
+        );
         assert_eq!(words(&of(Errno::HOSTUNREACH)), "no route to host");
         assert_eq!(words(&io::Error::from_raw_os_error(9999)), "the system's error 9999");
         assert_eq!(words(&io::ErrorKind::UnexpectedEof.into()), "unexpected end of file");

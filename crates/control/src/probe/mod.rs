@@ -1,14 +1,16 @@
 //! Active checks: asks one instance again and again whether it is well.
 //!
 //! One task for each instance, on a connection of its own for each check, so that a check also
-//! tells whether connections can be opened. What a series of results means is
+//! tells whether connections can be opened. A response is read by what reads clients' responses
+//! ([`edge::Asker`]): what would be 502 there passes no check. What a series of results means is
 //! `balance::health`'s to say.
 
-mod http1;
-mod http2;
+mod checker;
+mod fault;
+mod request;
+
 mod verdict;
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ use model::{HealthCheck, HealthProbe, UpstreamProtocol};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use verdict::Expected;
+pub(crate) use checker::Checker;
+pub(crate) use fault::ProbeFault;
 
 /// What the checks call themselves.
 const USER_AGENT: &str = "plimsoll-health";
@@ -32,29 +35,17 @@ pub(crate) struct Plan {
     pub(crate) target: String,
     pub(crate) protocol: UpstreamProtocol,
     pub(crate) check: HealthCheck,
+    /// What makes the checks.
+    pub(crate) checker: Checker,
 }
 
-/// Why a check failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ProbeFault {
-    #[error("{}", .0.kind())]
-    Connect(#[source] io::Error),
-    #[error("no answer within {} ms", .0.as_millis())]
-    Timeout(Duration),
-    #[error("status {0}")]
-    Status(u16),
-    #[error("the answer lacks the text")]
-    Body,
-    #[error("{}", if .0.is_parse() { "not an HTTP answer" } else { "the connection broke" })]
-    Http(#[from] hyper::Error),
-    #[error("{}", if .0.is_io() { "the connection broke" } else { "not an HTTP/2 answer" })]
-    Http2(#[from] h2::Error),
-    #[error("the check cannot be asked: {0}")]
-    Request(#[from] http::Error),
-}
+/// A check that passed, and what it saw, in words: "status 200".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Passed(pub(crate) String);
 
-/// Checks for ever, and tells each result.
-pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<(), ProbeFault>)) {
+/// Checks for ever, and tells each result. A check that could not be made for want of something of
+/// ours is told as such ([`ProbeFault::is_ours`]), and the next one is made in its time.
+pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<Passed, ProbeFault>)) {
     // An interval of nothing would panic, whatever the configuration allows.
     let interval = plan.check.interval.max(Duration::from_millis(1));
     let first = interval.min(SPREAD).mul_f64(fastrand::f64());
@@ -67,22 +58,33 @@ pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<(), ProbeFault>)
 }
 
 /// Checks once.
-pub(crate) async fn once(plan: &Plan) -> Result<(), ProbeFault> {
-    let limit = plan.check.timeout;
-    let checked = tokio::time::timeout(limit, ask(plan)).await;
-    checked.unwrap_or(Err(ProbeFault::Timeout(limit)))
+pub(crate) async fn once(plan: &Plan) -> Result<Passed, ProbeFault> {
+    let checked = match &plan.check.probe {
+        HealthProbe::Tcp => connect(plan).await,
+        HealthProbe::Http { path, host, status, body } => {
+            let host = host.as_deref().unwrap_or(&plan.target);
+            let expected = verdict::Expected { status, body: body.as_deref() };
+            request::ask(plan, host, path, expected).await
+        }
+    };
+    if let Err(fault) = &checked
+        && fault.is_ours()
+    {
+        plan.checker.tell_shortage(fault);
+    }
+    checked
 }
 
-async fn ask(plan: &Plan) -> Result<(), ProbeFault> {
-    let stream = TcpStream::connect(plan.address).await.map_err(ProbeFault::Connect)?;
-    let HealthProbe::Http { path, host, status, body } = &plan.check.probe else {
-        return Ok(());
-    };
-    let host = host.as_deref().unwrap_or(&plan.target);
-    let expected = Expected { status, body: body.as_deref() };
-    match plan.protocol {
-        UpstreamProtocol::H1 => http1::ask(stream, host, path, expected).await,
-        UpstreamProtocol::H2 => http2::ask(stream, host, path, expected).await,
+/// Whether a connection can be opened.
+async fn connect(plan: &Plan) -> Result<Passed, ProbeFault> {
+    let limit = plan.check.timeout;
+    match tokio::time::timeout(limit, TcpStream::connect(plan.address)).await {
+        Ok(Ok(_)) => Ok(Passed("connection opened".to_owned())),
+        Ok(Err(error)) if wire::system::is_shortage(&error) => {
+            Err(ProbeFault::NotMade(wire::system::words(&error)))
+        }
+        Ok(Err(error)) => Err(ProbeFault::Connect(error)),
+        Err(_) => Err(ProbeFault::TooSlow(limit)),
     }
 }
 

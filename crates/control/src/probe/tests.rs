@@ -32,7 +32,8 @@ fn plan(address: SocketAddr, probe: HealthProbe) -> Plan {
         healthy: 1,
         unhealthy: 1,
     };
-    Plan { address, target: "app:80".into(), protocol: UpstreamProtocol::H1, check }
+    let checker = Checker::start().unwrap();
+    Plan { address, target: "app:80".into(), protocol: UpstreamProtocol::H1, check, checker }
 }
 
 fn http(body: Option<&str>) -> HealthProbe {
@@ -63,7 +64,7 @@ async fn judges_status_and_body() {
     let (address, _) = serve(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nall is ready").await;
     once(&plan(address, http(Some("ready")))).await.unwrap();
     let fault = once(&plan(address, http(Some("steady")))).await.unwrap_err();
-    assert_eq!(fault.to_string(), "the answer lacks the text");
+    assert_eq!(fault.to_string(), "the response lacks the text");
 }
 
 #[tokio::test]
@@ -76,10 +77,10 @@ async fn says_what_went_wrong() {
     assert_eq!(fault.to_string(), "connection refused");
     let (address, _) = serve(b"SSH-2.0-OpenSSH_9.2\r\n").await;
     let fault = once(&plan(address, http(None))).await.unwrap_err();
-    assert_eq!(fault.to_string(), "not an HTTP answer");
+    assert_eq!(fault.to_string(), "not an HTTP response");
     let (silent, _) = serve(b"").await;
     let fault = once(&plan(silent, http(None))).await.unwrap_err();
-    assert_eq!(fault.to_string(), "the connection broke");
+    assert_eq!(fault.to_string(), "connection closed without a response");
     once(&plan(address, HealthProbe::Tcp)).await.unwrap();
 }
 
@@ -88,7 +89,7 @@ async fn gives_up_when_the_time_is_over() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut plan = plan(listener.local_addr().unwrap(), http(None));
     plan.check.timeout = Duration::from_millis(20);
-    assert_eq!(once(&plan).await.unwrap_err().to_string(), "no answer within 20 ms");
+    assert_eq!(once(&plan).await.unwrap_err().to_string(), "no response within 20 ms");
 }
 
 #[tokio::test]
@@ -107,4 +108,122 @@ async fn speaks_http2_by_prior_knowledge_where_the_service_does() {
     });
     once(&plan).await.unwrap();
     assert_eq!(server.await.unwrap(), "http://app:80/health?deep=1");
+}
+
+#[tokio::test]
+async fn what_may_not_be_passed_on_passes_no_check() {
+    const REFUSED: &[(&str, &str)] = &[
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            "two framings",
+        ),
+        (
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            "two framings",
+        ),
+        ("Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "two framings"),
+        ("Content-Length: +2\r\n\r\nok", "may be passed on: Content-Length"),
+        (
+            "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            "may be passed on: Transfer-Encoding",
+        ),
+        ("Transfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n", "may be passed on: the chunked body"),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA\r\n\r\n",
+            "may be passed on: the trailer",
+        ),
+        ("A: b\r\n c: d\r\n\r\n", "may be passed on"),
+        ("A: b\n\r\n", "not an HTTP response: a line ends with a bare LF"),
+        ("Content-Length: 3\r\n\r\nok", "in the middle of the response"),
+        ("Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", "in the middle of the response"),
+    ];
+    for (rest, why) in REFUSED {
+        let response = format!("HTTP/1.1 200 OK\r\n{rest}").into_bytes();
+        let (address, _) = serve(response.leak()).await;
+        let fault = once(&plan(address, http(None))).await.unwrap_err();
+        assert!(fault.to_string().contains(why), "{rest:?}: {fault}");
+    }
+    for (head, why) in [
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "status 101"),
+        ("HTTP/1.1 99 X\r\n\r\n", "not an HTTP response"),
+        ("HTTP/3.0 200 OK\r\n\r\n", "not an HTTP response"),
+        ("220 mail.example.com ESMTP\r\n", "not an HTTP response"),
+    ] {
+        let (address, _) = serve(head.as_bytes()).await;
+        let fault = once(&plan(address, http(None))).await.unwrap_err();
+        assert!(fault.to_string().contains(why), "{head:?}: {fault}");
+    }
+    let informed = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let many = (informed.repeat(17) + "HTTP/1.1 200 OK\r\n\r\n").leak();
+    let (address, _) = serve(many.as_bytes()).await;
+    let fault = once(&plan(address, http(None))).await.unwrap_err();
+    assert_eq!(fault.to_string(), "more than 16 heads of 1xx");
+    let (address, _) = serve(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 X\r\n\r\n").await;
+    assert_eq!(once(&plan(address, http(None))).await.unwrap(), Passed("status 204".into()));
+}
+
+#[tokio::test]
+async fn a_body_that_is_longer_than_64_kib_is_whole_enough() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+    let (address, _) = serve((head.to_owned() + &"x".repeat(70_000)).leak().as_bytes()).await;
+    once(&plan(address, http(None))).await.unwrap();
+    let fault = once(&plan(address, http(Some("y")))).await.unwrap_err();
+    assert_eq!(fault.to_string(), "the response lacks the text");
+}
+
+#[tokio::test]
+async fn a_response_that_never_ends_is_too_slow() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut plan = plan(listener.local_addr().unwrap(), http(None));
+    plan.check.timeout = Duration::from_millis(300);
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no").await.unwrap();
+        stream
+    });
+    let fault = once(&plan).await.unwrap_err();
+    assert_eq!(fault.to_string(), "no whole response within 300 ms");
+    drop(server);
+}
+
+/// What a server of HTTP/2 sends back to a check.
+async fn ask_h2(response: http::Response<()>, body: &'static str) -> Result<Passed, ProbeFault> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut plan = plan(listener.local_addr().unwrap(), http(None));
+    plan.protocol = UpstreamProtocol::H2;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+        let mut sent = respond.send_response(response, body.is_empty()).unwrap();
+        if !body.is_empty() {
+            sent.send_data(body.into(), true).unwrap();
+        }
+        while connection.accept().await.is_some() {}
+    });
+    once(&plan).await
+}
+
+#[tokio::test]
+async fn over_http2_too_what_may_not_be_passed_on_passes_no_check() {
+    let response = |fields: &[(&str, &str)]| {
+        let builder = http::Response::builder();
+        let add = |builder: http::response::Builder, (name, value): &(&str, &str)| {
+            builder.header(*name, *value)
+        };
+        fields.iter().fold(builder, add).body(()).unwrap()
+    };
+    let two = response(&[("content-length", "2"), ("content-length", "2")]);
+    let fault = ask_h2(two, "ok").await.unwrap_err();
+    assert!(fault.to_string().contains("Content-Length"), "{fault}");
+    let short = response(&[("content-length", "5")]);
+    let fault = ask_h2(short, "ok").await.unwrap_err();
+    assert!(fault.to_string().starts_with("not an HTTP/2 response"), "{fault}");
+    assert_eq!(ask_h2(response(&[]), "ok").await.unwrap(), Passed("status 200".into()));
+    // A server of HTTP/1.1, asked in HTTP/2.
+    let (address, _) = serve(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+    let mut plan = plan(address, http(None));
+    plan.protocol = UpstreamProtocol::H2;
+    let fault = once(&plan).await.unwrap_err();
+    assert!(fault.to_string().starts_with("not an HTTP/2 response"), "{fault}");
 }

@@ -29,6 +29,15 @@ pub struct Answer {
 /// Why a name gave no address.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
+    /// No server knows the name (NXDOMAIN).
+    #[error("the name does not exist")]
+    NoName,
+    /// The server would not, or could not, say: with what it said.
+    #[error("the DNS server {0}")]
+    Refused(String),
+    /// No server could be reached, or none responded.
+    #[error("no DNS server responds")]
+    Silent,
     /// Nobody could be asked, or the answer was an error.
     #[error("the name cannot be resolved")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -36,6 +45,6 @@ pub enum ResolveError {
     #[error("the name has no address")]
     NoAddress,
     /// There was no answer yet.
-    #[error("there was no answer within {} s", .0.as_secs_f32())]
+    #[error("no DNS server responded within {} s", .0.as_secs_f32())]
     TooSlow(Duration),
 }

@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
-use hickory_resolver::net::NetError;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use tokio::sync::OnceCell;
 
 use super::{Answer, Resolve, ResolveError};
@@ -22,9 +23,9 @@ pub struct SystemResolver {
 
 impl SystemResolver {
     async fn lookup(&self, name: &str) -> Result<Answer, ResolveError> {
-        let failed = |error: NetError| ResolveError::Failed(Box::new(error));
-        let resolver = self.resolver.get_or_try_init(async || configure()).await.map_err(failed)?;
-        let found = resolver.lookup_ip(name).await.map_err(failed)?;
+        let configured = self.resolver.get_or_try_init(async || configure()).await;
+        let resolver = configured.map_err(|error| ResolveError::Failed(Box::new(error)))?;
+        let found = resolver.lookup_ip(name).await.map_err(fault)?;
         let addresses = of_use(found.iter().collect(), has_ipv6());
         if addresses.is_empty() {
             return Err(ResolveError::NoAddress);
@@ -59,6 +60,29 @@ fn has_ipv6() -> bool {
         .is_ok_and(|socket| socket.connect(somewhere).is_ok())
 }
 
+/// What a lookup failed with, in the words of whoever has to mend it.
+fn fault(error: NetError) -> ResolveError {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => ResolveError::NoName,
+            ResponseCode::NoError => ResolveError::NoAddress,
+            code => refused(code),
+        },
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => ResolveError::NoName,
+        NetError::Dns(DnsError::ResponseCode(code)) => refused(code),
+        NetError::Timeout | NetError::NoConnections | NetError::Io(_) => ResolveError::Silent,
+        error => ResolveError::Failed(Box::new(error)),
+    }
+}
+
+fn refused(code: ResponseCode) -> ResolveError {
+    ResolveError::Refused(match code {
+        ResponseCode::ServFail => "failed to look it up (SERVFAIL)".to_owned(),
+        ResponseCode::Refused => "refuses to look it up (REFUSED)".to_owned(),
+        code => format!("gave an error: {code}"),
+    })
+}
+
 fn configure() -> Result<TokioResolver, NetError> {
     let mut builder = TokioResolver::builder_tokio()?;
     let options = builder.options_mut();
@@ -71,6 +95,24 @@ fn configure() -> Result<TokioResolver, NetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_lookup_failed_is_told_in_words() {
+        use hickory_resolver::net::NoRecords;
+        use hickory_resolver::proto::op::Query;
+        let none =
+            |code| NetError::Dns(DnsError::NoRecordsFound(NoRecords::new(Query::new(), code)));
+        let said = |code| NetError::Dns(DnsError::ResponseCode(code));
+        for (error, words) in [
+            (none(ResponseCode::NXDomain), "the name does not exist"),
+            (none(ResponseCode::NoError), "the name has no address"),
+            (said(ResponseCode::ServFail), "the DNS server failed to look it up (SERVFAIL)"),
+            (said(ResponseCode::Refused), "the DNS server refuses to look it up (REFUSED)"),
+            (NetError::Timeout, "no DNS server responds"),
+        ] {
+            assert_eq!(crate::status::chain(&fault(error)), words);
+        }
+    }
 
     #[tokio::test]
     async fn a_name_that_needs_no_server_is_resolved() {

@@ -30,7 +30,7 @@ pub(super) async fn until_ready(
     loop {
         let asked_at = Instant::now();
         let why = match probe::once(plan).await {
-            Ok(()) if is_its_own(process).await => {
+            Ok(_) if is_its_own(process).await => {
                 let healthy_for = healthy_since.get_or_insert(asked_at).elapsed();
                 if healthy_for >= min_healthy {
                     return;
@@ -40,7 +40,17 @@ pub(super) async fn until_ready(
                 tokio::time::sleep(pause.max(LOOK_EVERY)).await;
                 continue;
             }
-            Ok(()) => format!("another program answers on {}", plan.address),
+            Ok(_) => format!("another program answers on {}", plan.address),
+            // It says nothing of the instance, whose checks may have passed until now.
+            Err(fault) if fault.is_ours() => {
+                let why = format!("a check could not be made: {fault}");
+                if said != why {
+                    said.clone_from(&why);
+                    tell(why);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
             Err(fault @ ProbeFault::Connect(_)) => {
                 let elsewhere = search.look(plan.address, process).await;
                 refused(&fault, plan.address, process, elsewhere)

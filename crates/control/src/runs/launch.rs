@@ -35,6 +35,7 @@ pub(crate) struct Launching {
     pub(crate) withheld: BTreeSet<String>,
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
+    pub(crate) checker: probe::Checker,
 }
 
 impl Launching {
@@ -141,6 +142,7 @@ impl Launching {
             target: address(port).to_string(),
             protocol: self.service.protocol,
             check: self.service.health.clone().unwrap_or(tcp),
+            checker: self.checker.clone(),
         }
     }
 }

@@ -10,9 +10,10 @@ use balance::{Access, Mode, Role, Standing};
 use edge::{Bar, Instance, Live};
 use model::{HealthCheck, Service};
 
+use super::series::Series;
 use super::{Brief, Reports};
 use crate::instances::target_of;
-use crate::probe::{self, Plan, ProbeFault};
+use crate::probe::{self, Passed, Plan, ProbeFault};
 use crate::status::{InstanceStatus, State};
 use crate::task::Task;
 use crate::window::Window;
@@ -29,8 +30,8 @@ pub(super) struct InstanceWatch {
     fails_max: u32,
     health: Option<Health>,
     probe: Option<(Plan, Task)>,
-    /// Checks that failed since the last one that passed, and why the last one did.
-    failed: Option<(u32, ProbeFault)>,
+    /// What its checks came to lately.
+    checks: Series,
     ejection: Option<Ejection>,
     ejections: u64,
     /// Since when an operator has it drained.
@@ -72,7 +73,7 @@ impl InstanceWatch {
             fails_max: FAILS_MAX,
             health: None,
             probe: None,
-            failed: None,
+            checks: Series::default(),
             ejection: None,
             ejections: 0,
             drained,
@@ -117,11 +118,12 @@ impl InstanceWatch {
             target: target_of(&self.live.name).to_owned(),
             protocol: service.protocol,
             check: check.clone(),
+            checker: reports.checker.clone(),
         };
         if self.probe.as_ref().is_some_and(|(running, _)| *running == plan) {
             return;
         }
-        let (reports, live) = (reports.clone(), self.live.clone());
+        let (reports, live) = (reports.tell.clone(), self.live.clone());
         let tell = move |result| {
             // The loop that listens ends only with all that it watches.
             let _ = reports.send(super::Report { live: live.clone(), result });
@@ -131,7 +133,7 @@ impl InstanceWatch {
     }
 
     fn stop_checks(&mut self, now: Duration) {
-        (self.health, self.probe, self.failed) = (None, None, None);
+        (self.health, self.probe, self.checks) = (None, None, Series::default());
         self.live.lift(Bar::Unhealthy);
         self.restand(now);
     }
@@ -140,13 +142,17 @@ impl InstanceWatch {
     pub(super) fn checked(
         &mut self,
         now: Duration,
-        result: Result<(), ProbeFault>,
+        result: Result<Passed, ProbeFault>,
     ) -> Option<Transition> {
         let health = self.health.as_mut()?;
-        let check = if result.is_ok() { Check::Passed } else { Check::Failed };
-        let count = self.failed.as_ref().map_or(0, |(count, _)| *count);
-        self.failed = result.err().map(|fault| (count.saturating_add(1), fault));
-        let transition = health.observe(now, check)?;
+        let check = match &result {
+            Ok(_) => Some(Check::Passed),
+            // It says nothing of the instance.
+            Err(fault) if fault.is_ours() => None,
+            Err(_) => Some(Check::Failed),
+        };
+        self.checks.note(now, result);
+        let transition = health.observe(now, check?)?;
         match transition.to.standing() {
             Standing::Healthy => self.live.lift(Bar::Unhealthy),
             _ => self.live.put(Bar::Unhealthy),
@@ -247,9 +253,7 @@ impl InstanceWatch {
 
     /// Why the last check failed, and how many have in a row.
     pub(super) fn failure(&self) -> Option<String> {
-        let (count, fault) = self.failed.as_ref()?;
-        let checks = if *count == 1 { "check" } else { "checks" };
-        Some(format!("{count} {checks} failed: {fault}"))
+        self.checks.failure()
     }
 
     pub(super) fn brief(&self) -> Brief {
@@ -303,14 +307,19 @@ impl InstanceWatch {
             (Standing::Healthy, _) if self.weight == 0 => "its weight is 0".into(),
             (Standing::Healthy, _) if self.is_failing() => {
                 let count = self.live.failures_in_a_row();
-                format!("its last {count} requests failed; {}", self.checks_say())
+                format!("its last {count} requests failed; {}", self.checks_say(now))
             }
-            _ => self.checks_say(),
+            _ => self.checks_say(now),
         }
     }
 
-    fn checks_say(&self) -> String {
-        self.failure().unwrap_or_else(|| self.untroubled())
+    /// What its checks say, in words.
+    fn checks_say(&self, now: Duration) -> String {
+        let told = self.checks.failing(now).unwrap_or_else(|| self.untroubled());
+        match self.checks.not_made() {
+            None => told,
+            Some(why) => format!("{told}; the last check was not made: {why}"),
+        }
     }
 
     /// What its checks say, where the last one did not fail.
@@ -318,7 +327,10 @@ impl InstanceWatch {
         let Some(health) = &self.health else { return "no checks are configured".into() };
         match health.state() {
             health::State::Unchecked | health::State::Starting => "not checked yet".into(),
-            health::State::Healthy => "checks pass".into(),
+            health::State::Healthy => match self.checks.passed() {
+                Some(seen) => format!("checks pass: {seen}"),
+                None => "checks pass".into(),
+            },
             health::State::Unhealthy => {
                 let (passed, needed) = health.against();
                 format!("checks pass again, {passed} of {needed} in a row")

@@ -5,6 +5,7 @@
 //! the data plane reads it at the next pick. Nothing is published for it.
 
 mod instance;
+mod series;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use model::{InstanceName, Passive, Service};
 use tokio::sync::mpsc;
 
 use crate::drains::Drains;
-use crate::probe::ProbeFault;
+use crate::probe::{Checker, Passed, ProbeFault};
 use crate::status::{InstanceStatus, State};
 use instance::InstanceWatch;
 
@@ -25,7 +26,7 @@ use instance::InstanceWatch;
 pub(crate) struct Report {
     /// Of this instance.
     pub(crate) live: Arc<Live>,
-    pub(crate) result: Result<(), ProbeFault>,
+    pub(crate) result: Result<Passed, ProbeFault>,
 }
 
 /// The little that metrics tell of an instance beside its counters.
@@ -36,8 +37,12 @@ pub(crate) struct Brief {
     pub(crate) ejections: u64,
 }
 
-/// Where checks tell their results.
-pub(crate) type Reports = mpsc::UnboundedSender<Report>;
+/// What makes checks, and where they tell their results.
+#[derive(Clone)]
+pub(crate) struct Reports {
+    pub(crate) checker: Checker,
+    pub(crate) tell: mpsc::UnboundedSender<Report>,
+}
 
 /// One service, as the control loop sees it.
 pub(crate) struct ServiceWatch {

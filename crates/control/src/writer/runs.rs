@@ -117,6 +117,7 @@ impl Writer {
         let withheld = self.withheld(service);
         let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
         let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
+        let checker = self.reports.checker.clone();
         let run = self.run_of(service);
         let running = &run.instances[instance];
         Launching {
@@ -128,6 +129,7 @@ impl Writer {
             withheld,
             journal,
             tell,
+            checker,
         }
     }
 

@@ -38,7 +38,8 @@ async fn an_instance_that_dies_is_left_out_and_comes_back() {
     // Three checks in a row, each an interval after the other, and what a busy machine takes.
     assert!(died.elapsed() < Duration::from_millis(1_500), "{:?}", died.elapsed());
     let instance_is = instance(&status, &name);
-    assert!(instance_is.reason.contains("checks failed: connection refused"), "{instance_is:?}");
+    assert!(instance_is.reason.contains("checks failed in "), "{instance_is:?}");
+    assert!(instance_is.reason.ends_with(": connection refused"), "{instance_is:?}");
     assert_eq!(instance_is.access, Access::Barred);
     for _ in 0..20 {
         assert_eq!(bench.get().await, (200, "other".into()));
@@ -150,4 +151,27 @@ async fn what_nobody_checks_is_unchecked_and_what_fails_for_good_is_failing() {
     origin.set_answer(200);
     assert_eq!(bench.get().await.0, 200);
     bench.until("that nothing speaks against it", is(State::Unchecked)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_request_would_get_as_502_is_unhealthy() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const NONSENSE: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
+        Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let name = listener.local_addr().unwrap().to_string();
+    let origin = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(NONSENSE).await;
+        }
+    });
+    let bench = Bench::start(&format!("[services.api]\ntargets = [\"{name}\"]\n{HEALTH}\n")).await;
+    let status = bench
+        .until("unhealthy", |status| instance(status, &name).standing == Standing::Unhealthy)
+        .await;
+    let reason = &instance(&status, &name).reason;
+    assert!(reason.contains("two framings: Transfer-Encoding is not chunked alone"), "{reason}");
+    assert_eq!(bench.get().await.0, 502);
+    origin.abort();
 }

@@ -81,7 +81,9 @@ async fn changed_checks_take_effect() {
     let tolerant = health.replace("timeout", "status = \"200-599\", timeout");
     bench.write(&service(&[&one], &tolerant));
     bench.handle.reload().await.unwrap();
-    bench.until("healthy", |status| instance(status, &name).reason == "checks pass").await;
+    bench
+        .until("healthy", |status| instance(status, &name).reason == "checks pass: status 500")
+        .await;
     bench.write(&service(&[&one], ""));
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();

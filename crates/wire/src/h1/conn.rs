@@ -230,6 +230,13 @@ impl Conn {
         self.inbox.as_ref().is_some_and(|inbox| !inbox.is_empty())
     }
 
+    /// Whether bytes wait that are not the beginning of a message that begins with `start`.
+    pub fn begins_unlike(&self, start: &[u8]) -> bool {
+        let Some(inbox) = &self.inbox else { return false };
+        let known = inbox.data().len().min(start.len());
+        inbox.data()[..known] != start[..known]
+    }
+
     /// Whether another exchange may follow: both messages are whole, and nothing unasked waits.
     pub fn is_clean(&self) -> bool {
         self.is_received() && self.is_sent() && !self.has_unread()

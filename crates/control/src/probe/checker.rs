@@ -1,0 +1,74 @@
+//! What makes checks, and says so when it cannot.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use edge::{Asker, OwnFault, OwnRequest, OwnResponse};
+
+use super::ProbeFault;
+
+/// That checks are not made is said at most so often, over all instances.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// Makes checks, for all instances.
+#[derive(Clone)]
+pub(crate) struct Checker {
+    asker: Asker,
+    shortage: Arc<Mutex<Shortage>>,
+}
+
+#[derive(Default)]
+struct Shortage {
+    said: Option<Instant>,
+    /// Checks that were not made since it was said.
+    not_made: u64,
+}
+
+impl Checker {
+    /// Begins.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub(crate) fn start() -> io::Result<Self> {
+        Ok(Self { asker: Asker::start()?, shortage: Arc::default() })
+    }
+
+    /// Makes a request of our own.
+    ///
+    /// # Errors
+    /// See [`OwnFault`].
+    pub(crate) async fn ask(&self, request: OwnRequest) -> Result<OwnResponse, OwnFault> {
+        self.asker.ask(request).await
+    }
+
+    /// A check was not made.
+    pub(super) fn tell_shortage(&self, fault: &ProbeFault) {
+        let mut shortage = self.shortage.lock().unwrap_or_else(PoisonError::into_inner);
+        if shortage.said.is_some_and(|said| said.elapsed() < SAY_EVERY) {
+            shortage.not_made += 1;
+            return;
+        }
+        let before = std::mem::take(&mut shortage.not_made);
+        shortage.said = Some(Instant::now());
+        tracing::error!(
+            why = %fault,
+            not_made = before + 1,
+            "health checks cannot be made: no instance is judged by them"
+        );
+    }
+}
+
+/// Who makes the checks is no part of how an instance is checked.
+impl PartialEq for Checker {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checker")
+    }
+}
