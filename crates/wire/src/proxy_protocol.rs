@@ -74,7 +74,7 @@ pub enum Fault {
     /// Shorter than its addresses, or than an extension in it.
     #[error("the PROXY header is shorter than what it announces")]
     Truncated,
-    /// The checksum is not that of the header.
+    /// The checksum is not that of the header, or there is more than one.
     #[error("the PROXY header's checksum is wrong")]
     Checksum,
 }
@@ -280,9 +280,11 @@ where
 }
 
 /// Walks the extensions, which fill the header from `start` to its end, and checks the checksum
-/// where there is one.
+/// where there is one. There is one at the most: each is a pass over the whole header, and two could
+/// not both be right about bytes that each other's sum is made of.
 fn check_extensions(header: &[u8], start: usize) -> Result<(), Fault> {
     let mut at = start;
+    let mut is_summed = false;
     while at < header.len() {
         let Some(&[kind, high, low]) = header[at..].first_chunk() else {
             return Err(Fault::Truncated);
@@ -291,6 +293,9 @@ fn check_extensions(header: &[u8], start: usize) -> Result<(), Fault> {
         at = value + usize::from(u16::from_be_bytes([high, low]));
         let bytes = header.get(value..at).ok_or(Fault::Truncated)?;
         if kind == V2_CRC32C {
+            if std::mem::replace(&mut is_summed, true) {
+                return Err(Fault::Checksum);
+            }
             let sum = <[u8; 4]>::try_from(bytes).map_err(|_| Fault::Checksum)?;
             if crc32c_without(header, value) != u32::from_be_bytes(sum) {
                 return Err(Fault::Checksum);
@@ -472,6 +477,17 @@ mod tests {
         header[hole..].copy_from_slice(&sum.to_be_bytes());
         assert_eq!(parse(&header), tcp4(header.len()));
         header[16] ^= 1;
+        assert_eq!(parse(&header), Err(Fault::Checksum));
+    }
+
+    #[test]
+    fn a_second_checksum_is_refused_even_if_both_are_right() {
+        let sums = [0x321f_3a58_u32, 0x4171_5b27].map(u32::to_be_bytes);
+        let [first, second] = sums.map(|sum| extension(V2_CRC32C, &sum));
+        let header = v2(0x21, 0x11, &[&TCP4[..], &first, &second].concat());
+        let right =
+            |hole: usize| crc32c_without(&header, hole).to_be_bytes() == header[hole..][..4];
+        assert!(right(header.len() - 4) && right(header.len() - 11));
         assert_eq!(parse(&header), Err(Fault::Checksum));
     }
 
