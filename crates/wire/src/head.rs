@@ -137,7 +137,7 @@ pub struct Fields {
 
 impl Fields {
     pub(crate) fn new(raw: Buffer, fields: Vec<Field>, pool: Pool) -> Self {
-        let present = fields.iter().fold(0, |present, field| present | field.name.bit());
+        let present = present(&fields);
         Self { raw, fields, present, pool }
     }
 
@@ -196,6 +196,13 @@ impl Fields {
         hand_on(&raw[from as usize..to as usize]);
     }
 
+    /// Drops the fields that `keep` does not choose by what their name means and how it is written.
+    pub fn retain(&mut self, mut keep: impl FnMut(Name, &[u8]) -> bool) {
+        let raw = self.raw.data();
+        self.fields.retain(|field| keep(field.name, field.text.get(raw)));
+        self.present = present(&self.fields);
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()
@@ -214,6 +221,11 @@ impl Fields {
                 .flat_map(list)
                 .any(|item| item.eq_ignore_ascii_case(token))
     }
+}
+
+/// Which names are there, a bit each.
+fn present(fields: &[Field]) -> u32 {
+    fields.iter().fold(0, |present, field| present | field.name.bit())
 }
 
 impl Drop for Fields {
@@ -484,6 +496,14 @@ mod tests {
         assert_eq!(kept(&|name, _| name != Name::Cookie), "a: 1\r\nb: \r\nC: 4\r\n");
         assert_eq!(kept(&|_, text| text == b"b"), "b: \r\n");
         assert_eq!(kept(&|_, _| false), "");
+    }
+
+    #[test]
+    fn fields_that_are_dropped_are_there_no_more() {
+        let mut head = head(&[("a", "1"), ("cookie", "2"), ("c", "3")]);
+        head.fields.retain(|name, text| name != Name::Cookie && text != b"c");
+        assert_eq!((head.fields.len(), head.fields.has(Name::Cookie)), (1, false));
+        assert_eq!(head.fields.named(b"a").collect::<Vec<_>>(), [b"1"]);
     }
 
     #[test]

@@ -17,3 +17,4 @@ pub mod stream;
 pub mod system;
 pub mod target;
 pub mod tls;
+pub mod trailer;

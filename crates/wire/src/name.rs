@@ -6,9 +6,13 @@
 pub enum Name {
     /// Any name that means nothing to us.
     Other,
-    /// Written with underscores, and equal to one of ours if they are read as hyphens, as CGI,
-    /// WSGI and PHP do: never forwarded, since a target would take it for ours.
+    /// A name that a server may take for one of those below ([`reads_as`]), and `Proxy`, which CGI
+    /// turns into the variable `HTTP_PROXY`: never forwarded.
     Shadow,
+    /// By this name a proxy tells what became of a request on its way, and there is no need here to
+    /// know which it is: all of `X-Forwarded-*` but those below, and the names that servers and
+    /// other proxies use for the same. Worth as much as whoever sends it.
+    Claim,
     /// `Accept`
     Accept,
     /// `Connection`
@@ -49,6 +53,10 @@ pub enum Name {
     XForwardedFor,
     /// `X-Forwarded-Host`
     XForwardedHost,
+    /// `X-Forwarded-Port`
+    XForwardedPort,
+    /// `X-Forwarded-Prefix`
+    XForwardedPrefix,
     /// `X-Forwarded-Proto`
     XForwardedProto,
     /// `X-Real-IP`
@@ -60,33 +68,68 @@ pub enum Name {
 use Name::*;
 
 /// Every name with its text in lower case, grouped by length.
-const KNOWN: [(&[u8], Name); 23] = [
+const KNOWN: [(&[u8], Name); 55] = [
     (b"te", Te),
     (b"via", Via),
     (b"date", Date),
     (b"host", Host),
+    (b"proxy", Shadow),
     (b"accept", Accept),
     (b"cookie", Cookie),
     (b"expect", Expect),
+    (b"x-host", Claim),
     (b"trailer", Trailer),
     (b"upgrade", Upgrade),
+    (b"x-scheme", Claim),
+    (b"client-ip", Claim),
     (b"forwarded", Forwarded),
     (b"x-real-ip", XRealIp),
     (b"connection", Connection),
     (b"keep-alive", KeepAlive),
     (b"user-agent", UserAgent),
+    (b"x-client-ip", Claim),
+    (b"x-remote-ip", Claim),
     (b"max-forwards", MaxForwards),
     (b"x-request-id", XRequestId),
+    (b"x-url-scheme", Claim),
+    (b"fly-client-ip", Claim),
+    (b"forwarded-for", Claim),
+    (b"x-forward-for", Claim),
+    (b"x-remote-addr", Claim),
+    (b"x-rewrite-url", Claim),
     (b"content-length", ContentLength),
     (b"http2-settings", Http2Settings),
+    (b"true-client-ip", Claim),
+    (b"x-original-for", Claim),
+    (b"x-original-uri", Claim),
+    (b"x-original-url", Claim),
+    (b"x-proxyuser-ip", Claim),
+    (b"front-end-https", Claim),
     (b"x-forwarded-for", XForwardedFor),
+    (b"x-original-host", Claim),
+    (b"cf-connecting-ip", Claim),
+    (b"fastly-client-ip", Claim),
     (b"proxy-connection", ProxyConnection),
+    (b"x-azure-clientip", Claim),
     (b"x-forwarded-host", XForwardedHost),
+    (b"x-forwarded-port", XForwardedPort),
+    (b"x-original-proto", Claim),
+    (b"x-originating-ip", Claim),
     (b"transfer-encoding", TransferEncoding),
     (b"x-forwarded-proto", XForwardedProto),
+    (b"x-original-method", Claim),
+    (b"cf-connecting-ipv6", Claim),
+    (b"x-forwarded-prefix", XForwardedPrefix),
+    (b"x-cluster-client-ip", Claim),
+    (b"x-http-host-override", Claim),
+    (b"x-envoy-external-address", Claim),
+    (b"x-original-forwarded-for", Claim),
 ];
 
-const LONGEST: usize = 17;
+/// All names that begin with it, alone or with a hyphen behind it, belong together.
+const FAMILY: &[u8] = b"x-forwarded";
+
+const LONGEST: usize = 24;
 
 /// For each length the part of [`KNOWN`] with names of that length.
 const BY_LENGTH: [(u8, u8); LONGEST + 1] = {
@@ -107,9 +150,8 @@ impl Name {
     /// Tells which name `text` is, whatever its case. It must be a token (RFC 9110 §5.6.2), as
     /// every name that was read is.
     pub fn of(text: &[u8]) -> Self {
-        let Some(&(from, to)) = BY_LENGTH.get(text.len()) else { return Other };
+        let (from, to) = BY_LENGTH.get(text.len()).copied().unwrap_or_default();
         for (known, name) in &KNOWN[from as usize..to as usize] {
-            // Cheap, and enough: no two of one length begin with the same letter.
             if text[0] | 0x20 == known[0] {
                 if is_same(text, known) {
                     return *name;
@@ -119,7 +161,10 @@ impl Name {
                 }
             }
         }
-        Other
+        match text.first() {
+            Some(b'x' | b'X') => of_family(text),
+            _ => Other,
+        }
     }
 
     /// Whether the field speaks of one connection only (RFC 9110 §7.6.1 and what is still sent
@@ -157,13 +202,27 @@ fn is_same(text: &[u8], known: &[u8]) -> bool {
     text.iter().zip(known).all(|(byte, wanted)| *byte | 0x20 == *wanted)
 }
 
-/// Whether `text` is `known` with underscores for hyphens.
-fn reads_as(text: &[u8], known: &[u8]) -> bool {
-    known.contains(&b'-')
-        && text.iter().zip(known).all(|(byte, wanted)| match byte {
-            b'_' => *wanted == b'-',
-            _ => byte.eq_ignore_ascii_case(wanted),
+/// Whether a server may read the name `text` as `known`. CGI, WSGI and PHP make variables of names,
+/// for which `-` becomes `_`, as with some of them every other sign does: so whatever is neither a
+/// letter nor a digit counts as the same.
+#[inline]
+pub fn reads_as(text: &[u8], known: &[u8]) -> bool {
+    let is_sign = |byte: &u8| !byte.is_ascii_alphanumeric();
+    text.len() == known.len()
+        && text.iter().zip(known).all(|(byte, wanted)| {
+            byte.eq_ignore_ascii_case(wanted) || (is_sign(byte) && is_sign(wanted))
         })
+}
+
+/// What a name is that is none of [`KNOWN`], and perhaps one of [`FAMILY`].
+fn of_family(text: &[u8]) -> Name {
+    let Some((head, tail)) = text.split_at_checked(FAMILY.len()) else { return Other };
+    let is_member = tail.first().is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    match is_member && reads_as(head, FAMILY) {
+        false => Other,
+        true if text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') => Claim,
+        true => Shadow,
+    }
 }
 
 #[cfg(test)]
@@ -183,8 +242,23 @@ mod tests {
         assert_eq!(Name::of(b"X_Forwarded_For"), Shadow);
         assert_eq!(Name::of(b"content_length"), Shadow);
         assert_eq!(Name::of(b"x-forwarded_for"), Shadow);
+        assert_eq!(Name::of(b"X_Original.URL"), Shadow);
         assert_eq!(Name::of(b"my_header"), Other);
         assert_eq!(Name::of(b"ho_t"), Other);
+    }
+
+    #[test]
+    fn all_of_x_forwarded_is_one_family() {
+        for member in ["X-Forwarded", "x-forwarded-ssl", "X-Forwarded-Client-Cert", "x-forwarded-"]
+        {
+            assert_eq!(Name::of(member.as_bytes()), Claim, "{member}");
+        }
+        for shadow in ["X_Forwarded", "x-forwarded_ssl", "X_FORWARDED_PREFIX", "x-forwarded.uri"] {
+            assert_eq!(Name::of(shadow.as_bytes()), Shadow, "{shadow}");
+        }
+        for other in ["x-forwardedssl", "x-forward", "y-forwarded-ssl", "x-forwarde_-ssl"] {
+            assert_eq!(Name::of(other.as_bytes()), Other, "{other}");
+        }
     }
 
     #[test]
@@ -195,11 +269,14 @@ mod tests {
 
     #[test]
     fn a_name_that_differs_in_one_byte_is_another() {
-        for (text, _) in KNOWN {
+        for (text, name) in KNOWN {
             for place in 0..text.len() {
                 let mut other = text.to_vec();
                 other[place] = if other[place] == b'q' { b'z' } else { b'q' };
-                assert_eq!(Name::of(&other), Other, "{}", String::from_utf8_lossy(&other));
+                let found = Name::of(&other);
+                let is_of_family = text.starts_with(FAMILY) && place > FAMILY.len();
+                let wanted = if is_of_family { Claim } else { Other };
+                assert_eq!(found, wanted, "{} {name:?}", String::from_utf8_lossy(&other));
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::body::{Error, Sink, Source};
 use crate::buffer::{BULK_BYTES, Buffer, FIRST_BYTES, HEAD_BYTES, Pool};
 use crate::head::{Fields, RequestHead, ResponseHead};
 use crate::stream::{Rewound, Stream};
+use crate::trailer::may_trail;
 
 /// Data up to this size is copied behind the head and leaves with it in one plain write.
 const COALESCED_BYTES: usize = 4 * 1024;
@@ -587,7 +588,7 @@ impl Sink for Conn {
             Outgoing::Chunked(_) => {
                 self.outbox.extend_from_slice(b"0\r\n");
                 for (name, text, value) in trailers.into_iter().flat_map(Fields::iter) {
-                    if may_trail(name) {
+                    if may_trail(name, text) {
                         for part in [text, b": ", value, b"\r\n"] {
                             self.outbox.extend_from_slice(part);
                         }
@@ -608,11 +609,4 @@ impl Sink for Conn {
     fn sink_conn(&mut self) -> Option<&mut Conn> {
         Some(self)
     }
-}
-
-/// Whether a field may stand after a body: none that frames, routes or describes the head
-/// (RFC 9110 §6.5.1).
-pub(crate) fn may_trail(name: crate::name::Name) -> bool {
-    use crate::name::Name::{ContentLength, Cookie, Expect, Host, Shadow};
-    !name.is_hop_by_hop() && !matches!(name, ContentLength | Cookie | Expect | Host | Shadow)
 }

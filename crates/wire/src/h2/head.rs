@@ -13,6 +13,7 @@ use crate::h1::framing::{is_padded, parse_length};
 use crate::head::{Fields, HeadBuilder, RequestHead, ResponseHead};
 use crate::name::Name;
 use crate::target::{is_authority, is_target};
+use crate::trailer::may_trail;
 
 /// Reads a request's head.
 ///
@@ -78,9 +79,8 @@ pub fn content_length(fields: &Fields) -> Option<u64> {
 
 /// Turns fields into a map, leaving out what must not trail.
 pub(super) fn trailer_map(fields: &Fields) -> HeaderMap {
-    let may_trail = |(name, _, _): &(Name, _, _)| crate::h1::conn::may_trail(*name);
     let mut map = HeaderMap::new();
-    for (_, name, value) in fields.iter().filter(may_trail) {
+    for (_, name, value) in fields.iter().filter(|(name, text, _)| may_trail(*name, text)) {
         append_to(&mut map, name, value);
     }
     map
