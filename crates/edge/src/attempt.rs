@@ -22,6 +22,7 @@ use crate::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
 use crate::retry::Retries;
 use crate::sticky::Stay;
 use crate::story::Story;
+use crate::trailing::Trailing;
 use crate::tunnel;
 use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 use crate::wheel::Alarm;
@@ -224,7 +225,7 @@ impl Attempt<'_> {
     ) -> Result<ResponseHead, Failed> {
         let mut pace = Pace::new(self, upload);
         let head = poll_fn(|cx| {
-            if let Poll::Ready(Err(broken)) = upload.poll(cx, client, upstream)
+            if let Poll::Ready(Err(broken)) = upload.poll(cx, &mut self.body_of(client), upstream)
                 && let Some(failed) = self.judge_upload(broken)
             {
                 return Poll::Ready(Err(failed));
@@ -302,7 +303,7 @@ impl Attempt<'_> {
             true => Some(self.lasts(ExchangeKind::Stream)),
             false => uploading,
         };
-        let relayed = self.relay(client, &mut answered.upstream, upload, lasting).await;
+        let relayed = self.relay(client, &mut answered.upstream, head, upload, lasting).await;
         self.alarm.clear();
         self.count_bytes(&mut answered.upstream);
         match relayed {
@@ -324,15 +325,23 @@ impl Attempt<'_> {
         Lasting::begin(&self.claim.member.lasting, kind, self.worker.wheel.now())
     }
 
+    /// The request's body as the instance may see it.
+    fn body_of<'c, C: Client>(&'c self, client: &'c mut C) -> Trailing<'c, C> {
+        let edits = &self.request.policies.request_headers;
+        Trailing { body: client, head: &self.request.head.fields, edits }
+    }
+
     /// The answer's body, and what is left of the request's. A stream of events ends when it is
     /// called to leave; an upload is one until it was sent.
     async fn relay<C: Client>(
         &self,
         client: &mut C,
         upstream: &mut Upstream,
+        head: &ResponseHead,
         upload: &mut Upload,
         mut lasting: Option<Lasting>,
     ) -> Result<Relayed, Failed> {
+        let edits = &self.request.policies.response_headers;
         let is_stream = |lasting: &Lasting| lasting.kind() == ExchangeKind::Stream;
         let mut download = match lasting.as_ref().is_some_and(is_stream) {
             true => Download::of_events(),
@@ -342,7 +351,7 @@ impl Attempt<'_> {
         let mut seen = (u64::MAX, u64::MAX, Side::Client);
         let relayed = poll_fn(|cx| {
             // A client whose body is broken may still want its answer.
-            let _ = upload.poll(cx, client, upstream);
+            let _ = upload.poll(cx, &mut self.body_of(client), upstream);
             match &lasting {
                 Some(it) if !is_stream(it) && upload.is_sent() => lasting = None,
                 Some(it) if is_stream(it) && it.poll_called(cx).is_ready() => {
@@ -351,7 +360,8 @@ impl Attempt<'_> {
                 }
                 _ => {}
             }
-            match download.poll(cx, upstream, client) {
+            let mut body = Trailing { body: &mut *upstream, head: &head.fields, edits };
+            match download.poll(cx, &mut body, client) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err((side, _))) => {
                     return Poll::Ready(Err(cut(side, broken_off(side))));

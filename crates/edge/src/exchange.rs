@@ -86,7 +86,7 @@ async fn serve<C: Client>(
         return Err(Fault::MethodNotAllowed);
     }
     let local = entrance.worker.current();
-    let request = Request::new(head, story.client).map_err(|_| Fault::BadRequest)?;
+    let request = Request::new(head, story.sender.client).map_err(|_| Fault::BadRequest)?;
     let gone = |_| Fault::ClientGone;
     if let Some(port) = entrance.listener.listener.redirect_https {
         if head.authority().is_empty() {
@@ -223,8 +223,10 @@ async fn forward<C: Client>(
     let outbound = Outbound {
         head,
         cut: cut_of(route, head)?,
+        framing,
         peer,
-        client: story.client,
+        listener,
+        sender: story.sender,
         request_id: request_id.as_bytes(),
         policies: &route.policies,
         upgrade: hops::upgrade_of(head),

@@ -129,7 +129,7 @@ pub enum ExplainError {
 pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, ExplainError> {
     let table = RouteTable::compile(&intent.routes)?;
     let head = head_of(question)?;
-    let request = Request::new(&head, question.client)?;
+    let request = Request::new(&head, question.client.to_canonical())?;
     let mut explanation = routed(&table, &request);
     let listeners = intent.listeners.values().map(|listener| {
         let ports = listener.bind.iter().map(|address| address.port());
@@ -156,7 +156,7 @@ impl Edge {
     pub fn explain(&self, question: Question<'_>) -> Result<Option<Explanation>, ExplainError> {
         let Some(snapshot) = &self.current else { return Ok(None) };
         let head = head_of(question)?;
-        let request = Request::new(&head, question.client)?;
+        let request = Request::new(&head, question.client.to_canonical())?;
         let mut explanation = routed(&snapshot.routes, &request);
         let listeners = snapshot.listeners.values().map(|plan| {
             let ports = self.addresses(plan.listener.name.as_str()).map(|address| address.port());

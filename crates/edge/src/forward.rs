@@ -1,26 +1,30 @@
 //! What an instance sees of a request: the head that is sent to it.
 
 use std::borrow::Cow;
-use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use model::{HeaderEdits, Policies};
 use smallvec::SmallVec;
+use wire::h1::Framing;
 use wire::head::{Fields, RequestHead, list};
-use wire::name::Name;
+use wire::name::{Name, reads_as};
 use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
 use crate::fields::FieldSink;
+use crate::forwarded;
 use crate::hops::{self, Pseudonym};
-use crate::identity::Peer;
+use crate::identity::{Peer, Sender};
+use crate::snapshot::ListenerPlan;
 
 /// A request on its way to an instance.
 pub(crate) struct Outbound<'a> {
     pub(crate) head: &'a RequestHead,
     /// How much of the path the route's rewrite takes away.
     pub(crate) cut: usize,
+    pub(crate) framing: Framing,
     pub(crate) peer: &'a Peer,
-    pub(crate) client: IpAddr,
+    pub(crate) listener: &'a ListenerPlan,
+    pub(crate) sender: Sender,
     pub(crate) request_id: &'a [u8],
     pub(crate) policies: &'a Policies,
     /// The protocol that the client asks to change to.
@@ -80,81 +84,39 @@ impl Outbound<'_> {
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
         let named = named_by_connection(&self.head.fields);
         let edits = &self.policies.request_headers;
+        let is_trusted = self.sender.is_trusted;
         let forwards = hops::max_forwards(self.head);
         out.put_kept(&self.head.fields, |name, text| {
-            !is_ours(name)
-                && !name.is_hop_by_hop()
-                && !is_edited(edits, text)
-                && !is_named(&named, text)
-                && (name != Name::MaxForwards || forwards.is_none())
+            let is_kept = match name {
+                Name::Claim => is_trusted,
+                Name::Trailer => self.framing == Framing::Chunked,
+                Name::MaxForwards => forwards.is_none(),
+                _ => !is_ours(name) && !name.is_hop_by_hop(),
+            };
+            is_kept && !is_edited(edits, text) && !is_named(&named, text)
         });
         write_edits(edits, out);
-        if let Some(forwards) = forwards {
+        if let Some(forwards) = forwards
+            && !is_edited(edits, b"max-forwards")
+        {
             let left = forwards.saturating_sub(1);
             out.put(b"Max-Forwards", itoa::Buffer::new().format(left).as_bytes());
         }
         if !is_edited(edits, b"via") {
             self.via.write(self.head.version(), out);
         }
-        self.write_forwarded(out);
-        out.put(b"X-Request-Id", self.request_id);
-    }
-
-    /// Writes who asked, and for what; behind a trusted proxy, what it said goes before.
-    fn write_forwarded(&self, out: &mut impl FieldSink) {
-        let peer = self.peer.address.ip();
-        let peer_text = AddressText::of(peer);
-        let host = self.head.authority();
-        let scheme = self.peer.scheme().as_bytes();
-        if self.peer.trusted {
-            self.write_forwarded_after(out, &peer_text);
-        } else {
-            out.put(b"X-Forwarded-For", peer_text.as_bytes());
-            out.put(b"X-Real-IP", peer_text.as_bytes());
-            out.put(b"X-Forwarded-Proto", scheme);
-            if !host.is_empty() {
-                out.put(b"X-Forwarded-Host", host);
-            }
-            out.put_parts(b"Forwarded", &element(&peer_text, host, scheme));
+        forwarded::write(self, out);
+        if !is_edited(edits, b"x-request-id") {
+            out.put(b"X-Request-Id", self.request_id);
         }
     }
 
-    /// Writes the same where the peer is a trusted proxy, which has said before whom it speaks for.
-    fn write_forwarded_after(&self, out: &mut impl FieldSink, peer: &AddressText) {
-        let fields = &self.head.fields;
-        let host = self.head.authority();
-        let scheme = self.peer.scheme().as_bytes();
-        let chain = chain_of(fields, Name::XForwardedFor);
-        out.put_parts(b"X-Forwarded-For", &[&chain, peer.as_bytes()]);
-        out.put(b"X-Real-IP", AddressText::of(self.client).as_bytes());
-        out.put(b"X-Forwarded-Proto", fields.get(Name::XForwardedProto).unwrap_or(scheme));
-        let seen = fields.get(Name::XForwardedHost).unwrap_or(host);
-        if !seen.is_empty() {
-            out.put(b"X-Forwarded-Host", seen);
-        }
-        let chain = chain_of(fields, Name::Forwarded);
-        let [open, peer, close, before, host, after, scheme] = element(peer, host, scheme);
-        out.put_parts(b"Forwarded", &[&chain, open, peer, close, before, host, after, scheme]);
+    /// Whether the head must say that there is no body (RFC 9110 §8.6): where the method leads to
+    /// expect one, and where the client said so.
+    pub(crate) fn says_empty(&self) -> bool {
+        let expects_one = || matches!(self.head.method_text(), b"POST" | b"PUT" | b"PATCH");
+        self.framing.is_empty() && (self.head.fields.has(Name::ContentLength) || expects_one())
     }
-}
-
-/// Every value under `name`, each with a comma behind it.
-fn chain_of(fields: &Fields, name: Name) -> Vec<u8> {
-    let mut chain = Vec::new();
-    for value in fields.all(name) {
-        chain.extend_from_slice(value);
-        chain.extend_from_slice(b", ");
-    }
-    chain
-}
-
-/// One element of `Forwarded` (RFC 7239 §4), in parts.
-fn element<'a>(peer: &'a AddressText, host: &'a [u8], scheme: &'a [u8]) -> [&'a [u8]; 7] {
-    let (open, close): (&[u8], &[u8]) =
-        if peer.is_v6 { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
-    let (before, after): (&[u8], &[u8]) =
-        if host.is_empty() { (b"", b";proto=") } else { (b";host=\"", b"\";proto=") };
-    [open, peer.as_bytes(), close, before, host, after, scheme]
 }
 
 /// Whether Plimsoll alone says what is written under this name, or its place is elsewhere.
@@ -168,6 +130,8 @@ fn is_ours(name: Name) -> bool {
             | Name::Forwarded
             | Name::XForwardedFor
             | Name::XForwardedHost
+            | Name::XForwardedPort
+            | Name::XForwardedPrefix
             | Name::XForwardedProto
             | Name::XRealIp
             | Name::XRequestId
@@ -194,10 +158,11 @@ pub(crate) fn is_named(named: &Named<'_>, text: &[u8]) -> bool {
     named.iter().any(|item| item.eq_ignore_ascii_case(text))
 }
 
-/// Whether a field of this name is set or removed.
+/// Whether a field of this name is set or removed. One that a server may take for it is, too: else a
+/// client could send what the route sets, in another spelling.
 #[inline]
 pub(crate) fn is_edited(edits: &HeaderEdits, text: &[u8]) -> bool {
-    let same = |name: &String| text.eq_ignore_ascii_case(name.as_bytes());
+    let same = |name: &String| reads_as(text, name.as_bytes());
     edits.remove.iter().any(same) || edits.set.iter().any(|(name, _)| same(name))
 }
 
@@ -205,76 +170,5 @@ pub(crate) fn is_edited(edits: &HeaderEdits, text: &[u8]) -> bool {
 pub(crate) fn write_edits(edits: &HeaderEdits, out: &mut impl FieldSink) {
     for (name, value) in &edits.set {
         out.put(name.as_bytes(), value.as_bytes());
-    }
-}
-
-/// An address as text, without touching the heap.
-struct AddressText {
-    bytes: [u8; Self::BYTES_MAX],
-    len: u8,
-    is_v6: bool,
-}
-
-impl AddressText {
-    /// The longest are of IPv6 with an IPv4 address at their end.
-    const BYTES_MAX: usize = 46;
-
-    fn of(address: IpAddr) -> Self {
-        let mut text = Self { bytes: [0; Self::BYTES_MAX], len: 0, is_v6: address.is_ipv6() };
-        match address {
-            IpAddr::V4(address) => {
-                for (place, octet) in address.octets().into_iter().enumerate() {
-                    if place > 0 {
-                        text.push(b'.');
-                    }
-                    text.octet(octet);
-                }
-            }
-            IpAddr::V6(address) => {
-                let mut rest = &mut text.bytes[..];
-                write!(rest, "{address}").expect("no address is longer");
-                text.len = (Self::BYTES_MAX - rest.len()) as u8;
-            }
-        }
-        text
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[usize::from(self.len)] = byte;
-        self.len += 1;
-    }
-
-    fn octet(&mut self, octet: u8) {
-        if octet >= 100 {
-            self.push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            self.push(b'0' + octet / 10 % 10);
-        }
-        self.push(b'0' + octet % 10);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_written_as_everywhere() {
-        for text in [
-            "0.0.0.0",
-            "127.0.0.1",
-            "10.99.100.255",
-            "255.255.255.255",
-            "::1",
-            "2001:db8:1111:2222:3333:4444:5555:6666",
-            "::ffff:255.255.255.255",
-        ] {
-            assert_eq!(AddressText::of(text.parse().unwrap()).as_bytes(), text.as_bytes());
-        }
     }
 }

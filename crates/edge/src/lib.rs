@@ -6,6 +6,7 @@
 //! worker's thread from accept to record.
 
 mod accept;
+mod address_text;
 mod answer;
 mod atomic {
     //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
@@ -13,6 +14,7 @@ mod atomic {
 }
 mod attempt;
 mod blueprint;
+mod chain;
 mod claim;
 mod client;
 mod connection;
@@ -21,6 +23,7 @@ pub mod explain;
 mod fault;
 mod fields;
 mod forward;
+mod forwarded;
 mod hops;
 mod identity;
 mod lasting;
@@ -42,6 +45,7 @@ mod snapshot;
 mod split;
 mod sticky;
 mod story;
+mod trailing;
 mod tunnel;
 mod turnstile;
 mod upstream;

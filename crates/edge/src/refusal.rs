@@ -46,7 +46,7 @@ impl Refusal<'_> {
         self.worker.counters.exchanges.count(self.fault.ending());
         self.worker.log(|| AccessRecord {
             request_id: id,
-            client: self.peer.address.ip(),
+            client: self.peer.ip(),
             listener: self.listener.listener.name.as_str(),
             protocol: self.protocol,
             tls: self.peer.tls,

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use wire::head::RequestHead;
 use wire::name::Name;
 
-/// A client's own id may be this long.
+use crate::identity::Sender;
+
+/// An id that was made elsewhere may be this long.
 const BYTES_MAX: usize = 128;
 
 /// Makes ids for one worker: 128 random bits each.
@@ -34,16 +36,18 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// The id of one request.
 #[derive(Clone, Copy)]
 pub(crate) enum RequestId<'a> {
-    /// The client's own.
+    /// That of a trusted proxy.
     Given(&'a [u8]),
     /// Ours.
     Made([u8; 32]),
 }
 
 impl<'a> RequestId<'a> {
-    /// The id that the client sent, if it is a plain token of decent length, or a new one.
-    pub(crate) fn of(head: &'a RequestHead, ids: &RequestIds) -> Self {
-        match head.fields.get(Name::XRequestId).filter(|id| is_plain(id)) {
+    /// The id that a trusted proxy sent, if it is a plain token of decent length, or a new one. What
+    /// anybody else sends is replaced: by the id of another's request, logs would tell of a mix.
+    pub(crate) fn of(head: &'a RequestHead, sender: Sender, ids: &RequestIds) -> Self {
+        let given = || head.fields.get(Name::XRequestId).filter(|id| is_plain(id));
+        match sender.is_trusted.then(given).flatten() {
             Some(id) => Self::Given(id),
             None => Self::Made(ids.next()),
         }
@@ -70,19 +74,21 @@ mod tests {
 
     use super::*;
 
-    fn id(sent: &[u8]) -> Vec<u8> {
+    fn id(sent: &[u8], is_trusted: bool) -> Vec<u8> {
         let mut builder = HeadBuilder::new(&Pool::default());
         builder.field(b"x-request-id", sent);
         let head = builder.request(b"GET", b"a", b"/");
-        RequestId::of(&head, &RequestIds::new(7)).as_bytes().to_vec()
+        let sender = Sender { client: "10.0.0.1".parse().unwrap(), is_trusted };
+        RequestId::of(&head, sender, &RequestIds::new(7)).as_bytes().to_vec()
     }
 
     #[test]
-    fn a_plain_id_is_kept_and_any_other_replaced() {
-        assert_eq!(id(b"abc-123"), b"abc-123");
+    fn a_trusted_proxys_plain_id_is_kept_and_any_other_replaced() {
+        assert_eq!(id(b"abc-123", true), b"abc-123");
+        assert_eq!(id(b"abc-123", false).len(), 32);
         for bad in [&b""[..], b"a b", b"a\"b", &[b'x'; 129]] {
-            assert_eq!(id(bad).len(), 32);
-            assert_ne!(id(bad), bad);
+            assert_eq!(id(bad, true).len(), 32);
+            assert_ne!(id(bad, true), bad);
         }
     }
 

@@ -1,7 +1,6 @@
 //! What one exchange was: gathered on its way and told once, to the log, the metrics and the
 //! instance's record.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use wire::name::Name;
 
 use crate::attempt::Failed;
 use crate::fault::Fault;
-use crate::identity::Peer;
+use crate::identity::{Peer, Sender};
 use crate::member::Member;
 use crate::request_id::RequestId;
 use crate::retry;
@@ -22,7 +21,7 @@ use crate::worker::Worker;
 /// One exchange, from its head to its record.
 pub(crate) struct Story<'a> {
     pub(crate) head: &'a RequestHead,
-    pub(crate) client: IpAddr,
+    pub(crate) sender: Sender,
     pub(crate) request_id: RequestId<'a>,
     pub(crate) status: Option<u16>,
     /// Whether the client has seen the beginning of an answer.
@@ -49,10 +48,11 @@ impl<'a> Story<'a> {
         listener: &'a ListenerPlan,
     ) -> Self {
         let began = Instant::now();
+        let sender = peer.sender(&head.fields, &listener.listener.trusted_proxies);
         Self {
             head,
-            client: peer.client(&head.fields, &listener.listener.trusted_proxies),
-            request_id: RequestId::of(head, &worker.ids),
+            sender,
+            request_id: RequestId::of(head, sender, &worker.ids),
             status: None,
             answered: false,
             route: None,
@@ -149,7 +149,7 @@ impl<'a> Story<'a> {
     fn record(&self, bytes: (u64, u64), total: Duration) -> AccessRecord<'_> {
         AccessRecord {
             request_id: self.request_id.as_bytes(),
-            client: self.client,
+            client: self.sender.client,
             listener: self.listener.listener.name.as_str(),
             protocol: self.head.version().as_str(),
             tls: self.peer.tls,

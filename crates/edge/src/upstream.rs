@@ -155,6 +155,11 @@ fn write_h1_head(
     out.put(b"Host", &request.host(instance));
     request.write_fields(out);
     match framing {
+        _ if framing.is_empty() => {
+            if request.says_empty() {
+                out.put(b"Content-Length", b"0");
+            }
+        }
         Framing::None | Framing::Close => {}
         Framing::Length(length) => {
             out.put(b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
@@ -180,7 +185,9 @@ impl H2 {
     ) -> Result<(), Unsent> {
         let mut fields = HeaderMap::new();
         request.write_fields(&mut fields);
-        if let Framing::Length(length) = framing {
+        if request.says_empty() {
+            fields.put(b"content-length", b"0");
+        } else if let Framing::Length(length) = framing {
             fields.put(b"content-length", itoa::Buffer::new().format(length).as_bytes());
         }
         if request

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use model::ProxyProtocol;
 use testkit::{
     Authority, DEADLINE, FrameClient, H2Client, Origin, RawClient, Request, Step, TestEdge,
     eventually, frames,
@@ -31,7 +32,7 @@ fn v6() -> Vec<u8> {
 fn start() -> (Origin, TestEdge) {
     let origin = Origin::polite("fine");
     let edge = TestEdge::with(&[origin.address()], |wanted| {
-        wanted.listener.proxy_protocol = true;
+        wanted.listener.proxy_protocol = ProxyProtocol::FromAnyone;
         wanted.listener.timeouts.header = Duration::from_millis(300);
     });
     (origin, edge)
@@ -83,7 +84,7 @@ fn http_2_and_tls_begin_right_after_the_header() {
 
     let authority = Authority::default();
     let edge = TestEdge::with(&[origin.address()], |wanted| {
-        wanted.listener.proxy_protocol = true;
+        wanted.listener.proxy_protocol = ProxyProtocol::FromAnyone;
         wanted.tls = Some(authority.server(&[&["a.example"]], &[Http1]));
     });
     let config = authority.client(&[Http1]);
@@ -153,4 +154,38 @@ fn ipv6_is_listened_on_and_balanced_over() {
     assert_eq!((seen("host"), seen("x-forwarded-for")), (vec!["[::1]:80"], vec!["::1"]));
     assert_eq!(seen("forwarded"), ["for=\"[::1]\";host=\"[::1]:80\";proto=http"]);
     assert_eq!(H2Client::connect(edge.address()).get("/").text(), "six");
+}
+
+#[test]
+fn only_who_is_listed_names_a_client_and_nobody_is_trusted_for_a_name() {
+    let origin = Origin::polite("fine");
+    let start = |from: &str, trusted: &str| {
+        TestEdge::with(&[origin.address()], |wanted| {
+            let network = |text: &str| text.parse().expect("a network");
+            wanted.listener.proxy_protocol = ProxyProtocol::From(vec![network(from)]);
+            wanted.listener.trusted_proxies = vec![network(trusted)];
+        })
+    };
+    let header = b"PROXY TCP6 ::ffff:10.9.9.9 ::1 12345 80\r\n";
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
+
+    let stranger = start("192.0.2.0/24", "10.0.0.0/8");
+    let mut client = RawClient::connect(stranger.address());
+    assert_eq!(client.send(header).send(get).answer().status, 400, "for him it is no request");
+    let mut client = RawClient::connect(stranger.address());
+    assert_eq!(client.send(get).answer().status, 200, "he speaks for himself");
+    assert_eq!(asked_by(&origin), "127.0.0.1");
+
+    let listed = start("127.0.0.1/32", "10.0.0.0/8");
+    let mut client = RawClient::connect(listed.address());
+    assert_eq!(client.send(header).send(get).answer().status, 200);
+    assert_eq!(asked_by(&origin), "10.9.9.9", "named, but not trusted for that");
+
+    let trusted = start("127.0.0.1/32", "127.0.0.0/8");
+    let mut client = RawClient::connect(trusted.address());
+    assert_eq!(client.send(header).send(get).answer().status, 200);
+    assert_eq!(asked_by(&origin), "6.6.6.6, 10.9.9.9");
+    let journal = origin.journal();
+    let last = journal.last().expect("it was asked");
+    assert_eq!(last.field("x-real-ip"), Some("10.9.9.9"), "no proxy: its word ends the chain");
 }

@@ -19,7 +19,7 @@ pub use diff::Diff;
 pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 pub use intent::Intent;
 pub use listener::{
-    BodyLimit, Listener, ListenerLimits, ListenerTimeouts, Protocol, TlsCertificate,
+    BodyLimit, Listener, ListenerLimits, ListenerTimeouts, Protocol, ProxyProtocol, TlsCertificate,
 };
 pub use route::{
     Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,

@@ -23,10 +23,10 @@ pub struct Listener {
     pub certificates: Vec<TlsCertificate>,
     /// Every request is redirected to `https` at this port. Only for clear text.
     pub redirect_https: Option<NonZeroU16>,
-    /// Peers whose `X-Forwarded-*` is believed.
+    /// Peers whose `X-Forwarded-*` is believed; judged by the socket's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Each connection begins with a PROXY protocol header, version 1 or 2.
-    pub proxy_protocol: bool,
+    /// Who begins a connection with a PROXY protocol header, version 1 or 2.
+    pub proxy_protocol: ProxyProtocol,
     /// What one client may ask for at the most.
     pub limits: ListenerLimits,
     /// How long a client may take.
@@ -43,6 +43,18 @@ impl Listener {
     pub fn speaks(&self, protocol: Protocol) -> bool {
         self.protocols.contains(&protocol)
     }
+}
+
+/// Who begins a connection with a header of the PROXY protocol, and so says who its client is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// Nobody.
+    #[default]
+    Off,
+    /// Everybody must, and everybody is believed.
+    FromAnyone,
+    /// Peers in these networks must; all others speak for themselves.
+    From(Vec<IpNet>),
 }
 
 /// An HTTP version spoken with clients.

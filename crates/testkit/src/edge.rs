@@ -9,9 +9,9 @@ use std::time::Duration;
 use ::edge::{Blueprint, Edge, Instance, Options, StickyKey};
 use model::{
     AccessLog, Action, Admin, Balance, BodyLimit, Destination, Generation, Intent, Listener,
-    ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies, Protocol, Queue,
-    Retry, RetryCondition, Revision, Route, Server, Service, ServiceTimeouts, Share,
-    UpstreamProtocol,
+    ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies, Protocol,
+    ProxyProtocol, Queue, Retry, RetryCondition, Revision, Route, Server, Service, ServiceTimeouts,
+    Share, UpstreamProtocol,
 };
 use rustls::ServerConfig;
 
@@ -152,7 +152,7 @@ fn listener() -> Listener {
         certificates: Vec::new(),
         redirect_https: None,
         trusted_proxies: Vec::new(),
-        proxy_protocol: false,
+        proxy_protocol: ProxyProtocol::Off,
         limits: ListenerLimits {
             header_bytes: 32 * 1024,
             headers: 100,

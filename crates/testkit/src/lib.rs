@@ -11,6 +11,7 @@ pub mod frames;
 pub mod h2_client;
 pub mod h2_origin;
 pub mod origin;
+pub mod talk;
 pub mod tls;
 
 pub use ask::{Protocol, Seen, ask};
@@ -20,6 +21,7 @@ pub use frames::FrameClient;
 pub use h2_client::{H2Answer, H2Client};
 pub use h2_origin::{H2Origin, H2Step};
 pub use origin::{Origin, Request, Step};
+pub use talk::{Reply, Talk};
 pub use tls::Authority;
 
 use std::time::{Duration, Instant};

@@ -20,6 +20,8 @@ pub struct Request {
     pub head: String,
     /// The body, without framing.
     pub body: Vec<u8>,
+    /// The fields after a chunked body, a line each.
+    pub trailers: String,
     /// Which of the origin's connections it came by, from 0.
     pub connection: usize,
 }
@@ -30,6 +32,16 @@ impl Request {
         let fields = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         let named = fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.trim())
+    }
+
+    /// The only value of the field `name`, in lower case.
+    ///
+    /// # Panics
+    /// When there are several.
+    pub fn field<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let values: Vec<&str> = self.fields(name).collect();
+        assert!(values.len() <= 1, "{name}: {values:?}");
+        values.first().copied()
     }
 }
 
@@ -270,35 +282,40 @@ fn read_request(
     let mut words = head.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
-    let mut request = Request { method, target, head, body: Vec::new(), connection };
+    let (body, trailers) = (Vec::new(), String::new());
+    let mut request = Request { method, target, head, body, trailers, connection };
     if !request.target.starts_with("/unread") {
-        request.body = read_body(stream, inbox, &request)?;
+        read_body(stream, inbox, &mut request)?;
     }
     Ok(Some(request))
 }
 
-fn read_body(
-    stream: &mut TcpStream,
-    inbox: &mut Vec<u8>,
-    request: &Request,
-) -> io::Result<Vec<u8>> {
+fn read_body(stream: &mut TcpStream, inbox: &mut Vec<u8>, request: &mut Request) -> io::Result<()> {
     if request.fields("transfer-encoding").any(|coding| coding == "chunked") {
-        return read_chunks(stream, inbox);
+        return read_chunks(stream, inbox, request);
     }
     let length = request.fields("content-length").next().and_then(|text| text.parse().ok());
-    take(stream, inbox, length.unwrap_or(0))
+    request.body = take(stream, inbox, length.unwrap_or(0))?;
+    Ok(())
 }
 
-fn read_chunks(stream: &mut TcpStream, inbox: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
+fn read_chunks(
+    stream: &mut TcpStream,
+    inbox: &mut Vec<u8>,
+    request: &mut Request,
+) -> io::Result<()> {
     loop {
         let line = take_line(stream, inbox)?;
         let size = usize::from_str_radix(&line, 16).map_err(io::Error::other)?;
         if size == 0 {
-            while !take_line(stream, inbox)?.is_empty() {}
-            return Ok(body);
+            loop {
+                match take_line(stream, inbox)? {
+                    line if line.is_empty() => return Ok(()),
+                    line => request.trailers += &(line + "\n"),
+                }
+            }
         }
-        body.extend(take(stream, inbox, size)?);
+        request.body.extend(take(stream, inbox, size)?);
         take(stream, inbox, 2)?;
     }
 }

@@ -6,7 +6,10 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use model::{Listener, ListenerLimits, ListenerName, ListenerTimeouts, Protocol, TlsCertificate};
+use model::{
+    Listener, ListenerLimits, ListenerName, ListenerTimeouts, Protocol, ProxyProtocol,
+    TlsCertificate,
+};
 
 use super::{Context, distinct, file, narrow, networks, optional};
 use crate::diagnostic::Code;
@@ -77,6 +80,7 @@ fn listener(
     let origin = context.origin;
     let certificates = optional(section, "tls", |tls| Some(certificates(tls, origin)));
     let trusted_proxies = section.node("trusted_proxies").map(|node| trusted(&node));
+    let proxy_protocol = proxy_protocol(section);
     let protocols = protocols(section);
     let limits = section.section("limits", limits);
     let timeouts = section.section("timeouts", timeouts);
@@ -88,7 +92,7 @@ fn listener(
         // Found once all others are known.
         redirect_https: None,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
-        proxy_protocol: section.flag("proxy_protocol"),
+        proxy_protocol,
         limits: limits?,
         timeouts,
     })
@@ -191,6 +195,26 @@ fn redirect(section: &Section<'_>, any_tls: bool, ports: &BTreeSet<u16>) -> Opti
         }
         _ => Some(HTTPS),
     }
+}
+
+fn proxy_protocol(section: &Section<'_>) -> ProxyProtocol {
+    let Some(node) = section.node("proxy_protocol") else {
+        return ProxyProtocol::Off;
+    };
+    if node.is_table() {
+        let from = node.section().and_then(|table| Some(networks(&table.require("from")?)));
+        return from.map(ProxyProtocol::From).unwrap_or_default();
+    }
+    if node.flag() != Some(true) {
+        return ProxyProtocol::Off;
+    }
+    node.report(Flaw::new(
+        Code::Risky,
+        "everybody is believed when it says by the PROXY protocol who its client is",
+        "whoever reaches this listener passes every `from`",
+        "name the balancers that send it: `proxy_protocol = { from = [\"10.0.0.0/8\"] }`",
+    ));
+    ProxyProtocol::FromAnyone
 }
 
 /// A redirect to `https` needs clear text here and TLS elsewhere.

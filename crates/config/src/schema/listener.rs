@@ -52,15 +52,20 @@ pub(crate) static LISTENER: Table = Table {
             Shape::List { of: &Shape::Text(&NETWORK), empty: Empty::Allowed },
             Absent::Texts(&[]),
             "[\"10.0.0.0/8\"]",
-            "Whose `X-Forwarded-*` and `Forwarded` are believed; by default nobody's.",
+            "Whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed; by default nobody's. \
+             It is the connection's own address that counts, never one that the PROXY protocol names: \
+             a balancer that passes bytes on belongs into `proxy_protocol.from`, one that writes \
+             these headers belongs here.",
         )
         .aka(&["set_real_ip_from", "real_ip", "trusted_ips", "forwarded_headers"]),
         Key::new(
             "proxy_protocol",
-            Shape::Flag,
+            Shape::Either(&[Shape::Flag, Shape::Table(&PROXY_PROTOCOL)]),
             Absent::Flag(false),
-            "true",
-            "Each connection begins with a header of the PROXY protocol, version 1 or 2.",
+            "{ from = [\"10.0.0.0/8\"] }",
+            "A connection begins with a header of the PROXY protocol, version 1 or 2, which says who \
+             the client is. `true`: every connection, and everybody is believed, so nobody but the \
+             balancer may reach the port.",
         )
         .aka(&["accept_proxy"]),
         Key::new(
@@ -80,6 +85,24 @@ pub(crate) static LISTENER: Table = Table {
         )
         .aka(&["timeout"]),
     ],
+    later: &[],
+};
+
+pub(crate) static PROXY_PROTOCOL: Table = Table {
+    header: "[listeners.NAME.proxy_protocol]",
+    noun: "the PROXY protocol",
+    doc: "Who begins a connection with a header of the PROXY protocol. It says who the client is, for \
+          `from` of routes, `ip_hash`, logs and `X-Forwarded-For`; whether the client's own \
+          `X-Forwarded-*` is believed is for `trusted_proxies` to say.",
+    keys: &[Key::new(
+        "from",
+        Shape::List { of: &Shape::Text(&NETWORK), empty: Empty::Refused },
+        Absent::Fault,
+        "[\"10.0.0.0/8\"]",
+        "The balancers that send the header, and must. Anybody else's connection begins with its \
+         request, and a header of his is answered with 400.",
+    )
+    .aka(&["trusted", "networks", "trusted_ips"])],
     later: &[],
 };
 

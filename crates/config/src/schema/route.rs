@@ -262,7 +262,9 @@ pub(crate) static HEADER_EDITS: Table = Table {
     noun: "changes of headers",
     doc: "Changes of headers. Those that frame a message or belong to one connection only cannot be \
           changed: `host` (see `rewrite.host`), `content-length`, `transfer-encoding`, \
-          `connection`, `keep-alive`, `te`, `trailer`, `upgrade` and `proxy-*`.",
+          `connection`, `keep-alive`, `te`, `trailer`, `upgrade`, `expect`, `proxy` and `proxy-*`. \
+          A name that servers may read as the same (`x_env` for `x-env`) is replaced and removed with it, in a \
+          body's trailers too.",
     keys: &[
         Key::new(
             "set",

@@ -87,8 +87,11 @@ pub(crate) fn parse_media_type(text: &str) -> Result<String, Flaw> {
 
 /// Refuses the headers that frame a message or belong to one connection only (RFC 9110 §7.6.1):
 /// changing them would make others read the message differently than it was meant.
+///
+/// A spelling with underscores is refused with the name itself: a server may read it so.
 pub(crate) fn check_editable(name: &str, side: Side) -> Result<(), Flaw> {
-    let (why, hint) = match (name, side) {
+    let read = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let (why, hint) = match (&*read, side) {
         ("host", Side::Request) => {
             ("`host` is a part of the request's target", "use `rewrite = { host = \"...\" }`")
         }
@@ -108,7 +111,16 @@ pub(crate) fn check_editable(name: &str, side: Side) -> Result<(), Flaw> {
         ("te" | "trailer", _) => {
             ("it is about one connection; trailers pass through by themselves", "leave it out")
         }
-        _ if name.starts_with("proxy-") => (
+        ("expect", Side::Request) => (
+            "a client asks by it whether to send its body, and Plimsoll asks the instance for it",
+            "leave it out; how large a body may be is the route's `body`",
+        ),
+        ("expect", Side::Response) => ("responses have no `expect`", "leave it out"),
+        ("proxy", _) => (
+            "programs behind CGI take it for the address of a proxy, so that it is never passed on",
+            "leave it out, or take another name",
+        ),
+        _ if read.starts_with("proxy-") => (
             "it is meant for the next proxy only and never passed on",
             "leave it out; what an instance should know goes into a header such as `authorization`",
         ),
@@ -194,6 +206,10 @@ mod tests {
             "proxy-connection",
             "proxy-authorization",
             "proxy-authenticate",
+            "content_length",
+            "transfer.encoding",
+            "expect",
+            "proxy",
         ] {
             for side in [Side::Request, Side::Response] {
                 assert!(check_editable(name, side).is_err(), "{name}");

@@ -53,7 +53,7 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
         Rc::new(Shared { worker: door.worker.clone(), peer, open: std::cell::Cell::new(0) });
     accept_streams(&mut door, &mut connection, &mut meter, &shared, &alarm).await;
     if let Some(flood) = meter.flood() {
-        tracing::info!(client = %peer.address, flood = flood.name(), "HTTP/2 flood ended");
+        tracing::info!(client = %peer.ip(), flood = flood.name(), "HTTP/2 flood ended");
     }
 }
 

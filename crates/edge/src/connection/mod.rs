@@ -7,13 +7,11 @@ mod opening;
 
 pub(crate) use opening::{resume, serve};
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::identity::{Peer, is_within};
 use crate::snapshot::ListenerPlan;
 use crate::worker::Worker;
 
@@ -58,11 +56,6 @@ impl Door {
     /// Whether no further request is to be read over HTTP/1.
     fn is_closing(&self) -> bool {
         self.is_closed || self.worker.is_draining()
-    }
-
-    fn peer(&self, address: SocketAddr, tls: bool) -> Peer {
-        let trusted = is_within(address.ip(), &self.plan.listener.trusted_proxies);
-        Peer { address, tls, trusted }
     }
 }
 

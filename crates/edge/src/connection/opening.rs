@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::Protocol;
+use model::{Protocol, ProxyProtocol};
 use tokio_rustls::TlsAcceptor;
 use wire::buffer::BULK_BYTES;
 use wire::h1::Conn;
@@ -15,6 +15,7 @@ use wire::stream::Stream;
 
 use super::h1::Session;
 use super::{Door, FIRST_REQUEST, h1, h2};
+use crate::identity::{Peer, is_within};
 use crate::parking::Parked;
 use crate::wheel::Alarm;
 
@@ -55,9 +56,9 @@ async fn serve_h1(mut session: Session) {
 /// Opens a connection: what is left to be served over HTTP/1, if anything is.
 async fn open(door: Door, mut socket: Socket, address: SocketAddr) -> Option<Session> {
     let alarm = door.worker.wheel.alarm();
-    let address = match door.plan.listener.proxy_protocol {
-        false => address,
-        true => proxied(&door, &alarm, &mut socket).await?.unwrap_or(address),
+    let named = match is_introduced(&door.plan.listener.proxy_protocol, address) {
+        false => None,
+        true => proxied(&door, &alarm, &mut socket).await?,
     };
     let tls = door.plan.tls.clone();
     let stream = match tls {
@@ -69,7 +70,7 @@ async fn open(door: Door, mut socket: Socket, address: SocketAddr) -> Option<Ses
         Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         Stream::Plain(_) => false,
     };
-    let peer = door.peer(address, is_tls);
+    let peer = Peer::new(address, named, is_tls);
     let mut conn = Conn::new(stream, door.worker.pool.clone());
     if chosen_h2 || (!is_tls && begins_h2(&mut conn, &door, &alarm).await) {
         drop(alarm);
@@ -77,6 +78,16 @@ async fn open(door: Door, mut socket: Socket, address: SocketAddr) -> Option<Ses
         return None;
     }
     Some(Session::new(door, conn, peer, alarm))
+}
+
+/// Whether the peer at `address` begins with a header of the PROXY protocol. Anybody else speaks for
+/// himself from the first byte, so that a header of his is no request.
+fn is_introduced(protocol: &ProxyProtocol, address: SocketAddr) -> bool {
+    match protocol {
+        ProxyProtocol::Off => false,
+        ProxyProtocol::FromAnyone => true,
+        ProxyProtocol::From(networks) => is_within(address.ip().to_canonical(), networks),
+    }
 }
 
 /// The client's address as the PROXY protocol names it; `None` where there is no valid header.
