@@ -2,7 +2,7 @@
 
 use wire::body::Error;
 use wire::h1::Framing;
-use wire::h1::framing::is_bodiless;
+use wire::h1::framing::{is_bodiless, response_length};
 use wire::head::{Method, ResponseHead};
 use wire::name::Name;
 
@@ -31,15 +31,20 @@ pub(crate) fn begin<C: Client>(
     // An answer without a body may still tell how long one would be.
     let tells_length = framing == Framing::None
         && !is_bodiless_for_good(head.status())
-        && (method == Method::Head || head.status() == 304);
+        && (method == Method::Head || head.status() == 304)
+        && !head.fields.has(Name::TransferEncoding);
+    let told = response_length(&head.fields).ok().flatten().filter(|_| tells_length);
     let framing = with_length(framing, head);
     client.begin(line(head), framing, |out| {
         let named = named_by_connection(&head.fields);
         out.put_kept(&head.fields, |name, text| match name {
-            Name::ContentLength => tells_length,
+            Name::ContentLength => false,
             _ if mapping.is_some() && Mapping::writes(text) => false,
             _ => !is_dropped(name, text, &named) && !is_edited(edits, text),
         });
+        if let Some(length) = told {
+            out.put(b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
+        }
         if let Some(mapping) = mapping {
             mapping.write(&head.fields, request, out);
         }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use model::{ExchangeKind, RetryCondition, ServiceTimeouts};
 use wire::body::Error;
 use wire::h1::Framing;
-use wire::head::{Method, ResponseHead};
+use wire::head::{Fields, Method, ResponseHead, list};
+use wire::name::Name;
 use wire::system::is_shortage;
 
 use crate::answer;
@@ -195,7 +196,7 @@ impl Attempt<'_> {
         for _ in 0..=INFORMATIONAL_MAX {
             let head = self.next_head(client, upstream, upload).await?;
             match head.status() {
-                101 if self.request.upgrade.is_some() => return Ok(head),
+                101 if is_asked_for(self.request.upgrade.as_deref(), &head) => return Ok(head),
                 101 => break,
                 100 if upload.is_held() => {
                     upload.release();
@@ -293,7 +294,8 @@ impl Attempt<'_> {
         let nonsense =
             |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
-        let keeps_alive = head.keeps_alive() && framing != Framing::Close;
+        let keeps_alive =
+            head.keeps_alive() && framing != Framing::Close && !is_framed_twice(&head.fields);
         let mapping = Mapping::of(self.request, self.claim.member.live.address);
         answer::begin(client, head, method, framing, self.request, mapping.as_ref(), &self.stay)
             .map_err(client_gone)?;
@@ -424,6 +426,21 @@ fn is_long(framing: Framing) -> bool {
         Framing::Chunked => true,
         Framing::None | Framing::Close => false,
     }
+}
+
+/// Whether `101` switches to what the client asked for, and says so (RFC 9110 §7.8, §15.2.2).
+fn is_asked_for(asked: Option<&[u8]>, head: &ResponseHead) -> bool {
+    let agreed = || head.fields.all(Name::Upgrade).flat_map(list);
+    let is_among = |one: &[u8]| {
+        asked.into_iter().flat_map(list).any(|other| other.eq_ignore_ascii_case(one))
+    };
+    agreed().next().is_some() && agreed().all(is_among)
+}
+
+/// Whether a response says in two ways how long it is. The coding is believed (RFC 9112 §6.3), but
+/// what follows it on the connection is not.
+fn is_framed_twice(fields: &Fields) -> bool {
+    fields.has(Name::ContentLength) && fields.has(Name::TransferEncoding)
 }
 
 /// Whether an answer is one of server-sent events that its client asks for again when it ends, as

@@ -72,7 +72,7 @@ fn a_head_that_is_none_is_a_502() {
         ("a bare LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n".into()),
         ("a NUL", "HTTP/1.1 200 OK\r\nA: \0\r\nContent-Length: 0\r\n\r\n".into()),
         ("a bare CR", "HTTP/1.1 200 OK\r\nA: b\rc\r\nContent-Length: 0\r\n\r\n".into()),
-        ("a blank before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n".into()),
+        ("a blank in a name", "HTTP/1.1 200 OK\r\nA b: c\r\nContent-Length: 0\r\n\r\n".into()),
         ("a field without a name", "HTTP/1.1 200 OK\r\n: b\r\n\r\n".into()),
         ("a header without end", format!("HTTP/1.1 200 OK\r\nA: {huge}")),
         ("too many fields", format!("HTTP/1.1 200 OK\r\n{many}\r\n")),
@@ -84,7 +84,7 @@ fn a_head_that_is_none_is_a_502() {
 #[test]
 fn a_body_that_could_be_read_two_ways_is_a_502() {
     for (what, fields) in [
-        ("both framings", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"),
+        ("a length and another coding", "Content-Length: 3\r\nTransfer-Encoding: gzip\r\n"),
         ("two lengths", "Content-Length: 3\r\nContent-Length: 4\r\n"),
         ("a list of lengths", "Content-Length: 3, 4\r\n"),
         ("a signed length", "Content-Length: +3\r\n"),
@@ -157,6 +157,88 @@ fn informational_answers_without_end_are_a_502() {
 fn a_switch_that_nobody_asked_for_is_a_502() {
     let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
     holds("101", "GET", &Status(502), sends(head));
+}
+
+#[test]
+fn a_switch_to_what_was_not_asked_for_is_a_502() {
+    let ask = |asked: &str, agreed: &'static str| {
+        let head = format!("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\n{agreed}\r\n");
+        let origin = Origin::start(move |_| vec![Step::send(head.clone()), Step::Echo]);
+        let edge = TestEdge::start(&[origin.address()]);
+        let mut client = RawClient::connect(edge.address());
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {asked}\r\n\r\n"
+        ));
+        client.head().status
+    };
+    assert_eq!(ask("websocket", "Upgrade: WebSocket\r\n"), 101);
+    assert_eq!(ask("echo, websocket", "Upgrade: websocket\r\n"), 101);
+    for agreed in ["", "Upgrade: \r\n", "Upgrade: echo\r\n", "Upgrade: websocket, echo\r\n"] {
+        assert_eq!(ask("websocket", agreed), 502, "{agreed:?}");
+    }
+}
+
+#[test]
+fn what_the_standard_settles_is_read_as_it_settles_it() {
+    let chunked = "3\r\nabc\r\n0\r\n\r\n";
+    let both = "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n";
+    for fields in [both, "Transfer-Encoding: chunked\r\nContent-Length: no number\r\n"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n{chunked}{POISON}");
+        holds("a length beside chunks", "GET", &Whole(200, "abc"), sends(answer));
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        holds("the same without a body", "HEAD", &Whole(200, ""), sends(head));
+    }
+    for fields in [
+        "Content-Length: 3\r\nContent-Length: 3\r\n",
+        "Content-Length: 3, 3\r\n",
+        "Content-Length \t: 3\r\n",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\nabc{POISON}");
+        holds("one length", "GET", &Whole(200, "abc"), sends(answer));
+    }
+}
+
+/// What stands in the head that a client gets, a line each.
+fn head_of(method: &str, fields: String) -> Vec<String> {
+    let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+    let origin = Origin::start(move |_| vec![Step::send(answer.clone()), Step::Echo]);
+    let edge = TestEdge::start(&[origin.address()]);
+    let mut client = RawClient::connect(edge.address());
+    client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    client.head().head.to_ascii_lowercase().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_length_is_told_once_and_never_beside_a_coding() {
+    let told = |method: &str, fields: &str| {
+        let mut lines = head_of(method, fields.to_owned());
+        lines.retain(|line| line.contains("length") || line.contains("encoding"));
+        lines
+    };
+    for method in ["GET", "HEAD"] {
+        for fields in ["Content-Length: 0\r\nContent-Length: 0\r\n", "Content-Length : 0, 0\r\n"] {
+            assert_eq!(told(method, fields), ["content-length: 0"], "{method} {fields:?}");
+        }
+    }
+    let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+    assert_eq!(told("GET", both), ["transfer-encoding: chunked"]);
+    assert!(told("HEAD", both).is_empty());
+}
+
+#[test]
+fn blanks_before_a_colon_go_no_further() {
+    let lines = head_of("GET", "X-A : 1\r\nX-B\t: 2\r\nContent-Length : 0\r\n".into());
+    for line in ["x-a: 1", "x-b: 2", "content-length: 0"] {
+        assert!(lines.iter().any(|it| it.split_whitespace().collect::<Vec<_>>().join(" ") == line));
+    }
+    assert!(!lines.iter().any(|line| line.contains(" :") || line.contains("\t:")), "{lines:?}");
+}
+
+#[test]
+fn a_response_may_have_many_fields() {
+    let fields: String = (0..900).map(|n| format!("a{n}: {n}\r\n")).collect();
+    let lines = head_of("GET", format!("{fields}Content-Length: 0\r\n"));
+    assert_eq!(lines.iter().filter(|line| line.starts_with('a')).count(), 900);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! How long a message's body is: the one strict reading (RFC 9112 §6.3).
 //!
-//! What a lenient peer could read otherwise is a fault. Of every pair of conflicting statements
-//! neither is believed.
+//! What a lenient peer could read otherwise is a fault. Of every pair of conflicting statements in a
+//! request neither is believed. Of a response, for which nobody but its own server is harmed, what
+//! RFC 9112 §6.3 settles is read as settled there: lengths that are all the same are one, and
+//! `chunked` goes before a length, which is then not passed on.
 
 use super::fault::Fault;
 use crate::head::{Fields, Method, Version};
@@ -36,14 +38,17 @@ impl Framing {
     /// The framing of an answer with `status` to a request with `method`.
     ///
     /// # Errors
-    /// As for a request.
+    /// See [`Fault`]: lengths that differ, or are no plain numbers; the codings as for a request.
     pub fn of_response(
         method: Method,
         status: u16,
         version: Version,
         fields: &Fields,
     ) -> Result<Self, Fault> {
-        let declared = declared(version, fields)?;
+        let declared = match fields.has(Name::TransferEncoding) {
+            true => Some(transfer_encoding(version, fields)?),
+            false => response_length(fields)?.map(Self::Length),
+        };
         if method == Method::Head || is_bodiless(status) {
             return Ok(Self::None);
         }
@@ -82,6 +87,22 @@ fn content_length(fields: &Fields) -> Result<u64, Fault> {
 /// octal one.
 pub(crate) fn is_padded(value: &[u8]) -> bool {
     matches!(value, [b'0', _, ..])
+}
+
+/// The length that a response announces, once or several times alike (RFC 9110 §8.6). Of one that is
+/// `chunked` as well it means nothing.
+///
+/// # Errors
+/// [`Fault::Length`] where they differ, or one is no plain number.
+pub fn response_length(fields: &Fields) -> Result<Option<u64>, Fault> {
+    let mut announced = None;
+    for value in fields.all(Name::ContentLength).flat_map(|value| value.split(|it| *it == b',')) {
+        let length = parse_length(value.trim_ascii()).ok_or(Fault::Length)?;
+        if *announced.get_or_insert(length) != length {
+            return Err(Fault::Length);
+        }
+    }
+    Ok(announced)
 }
 
 /// Reads `1*DIGIT` that fits a u64, and nothing else.
@@ -185,6 +206,36 @@ mod tests {
         assert_eq!(framing(Method::Get, 204), Ok(Framing::None));
         assert_eq!(framing(Method::Get, 304), Ok(Framing::None));
         assert_eq!(framing(Method::Get, 200), Ok(Framing::Length(12)));
+    }
+
+    fn response(fields: &[(&str, &str)]) -> Result<Framing, Fault> {
+        let mut builder = HeadBuilder::new(&Pool::default());
+        for (name, value) in fields {
+            builder.field(name.as_bytes(), value.as_bytes());
+        }
+        Framing::of_response(Method::Get, 200, Version::Http11, &builder.trailers())
+    }
+
+    #[test]
+    fn a_response_may_say_its_length_twice_if_it_says_the_same() {
+        let length = |value: &'static str| ("content-length", value);
+        assert_eq!(response(&[length("5"), length("5")]), Ok(Framing::Length(5)));
+        assert_eq!(response(&[length("5, 5"), length("05")]), Ok(Framing::Length(5)));
+        for bad in ["5, 6", "5,", ",5", "5,,5", "+5", "", "5 5", "5;5"] {
+            assert_eq!(response(&[length(bad)]), Err(Fault::Length), "{bad:?}");
+        }
+        assert_eq!(response(&[length("5"), length("6")]), Err(Fault::Length));
+    }
+
+    #[test]
+    fn in_a_response_the_coding_goes_before_a_length() {
+        let chunked = ("transfer-encoding", "chunked");
+        for length in ["5", "x", ""] {
+            assert_eq!(response(&[("content-length", length), chunked]), Ok(Framing::Chunked));
+        }
+        let coded = [("content-length", "5"), ("transfer-encoding", "gzip, chunked")];
+        assert_eq!(response(&coded), Err(Fault::TransferEncoding));
+        assert_eq!(response(&[chunked, chunked]), Err(Fault::TransferEncoding));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Reads the head of an answer, strictly.
+//! Reads the head of an answer, strictly, but for what RFC 9112 has a proxy mend: whitespace between a
+//! field's name and its colon is removed (§5.1).
 
 use std::mem::MaybeUninit;
 
@@ -15,9 +16,13 @@ pub const RESPONSE_FIELDS_MAX: usize = 1000;
 ///
 /// # Errors
 /// See [`Fault`].
-pub fn parse(raw: Buffer, pool: &Pool) -> Result<ResponseHead, Fault> {
+pub fn parse(mut raw: Buffer, pool: &Pool) -> Result<ResponseHead, Fault> {
     let mut fields = pool.fields();
-    let (version, status, reason) = match read(raw.data(), &mut fields) {
+    let mut line = read(raw.data(), &mut fields);
+    if line == Err(Fault::Malformed(Part::FieldName)) && close_up_names(raw.data_mut()) {
+        line = read(raw.data(), &mut fields);
+    }
+    let (version, status, reason) = match line {
         Ok(line) => line,
         Err(fault) => {
             pool.give_fields(fields);
@@ -60,6 +65,24 @@ fn read_with<'a>(
     let reason = reason.map(|reason| Span::of(reason.as_bytes(), data)).unwrap_or_default();
     let version = if response.version == Some(1) { Version::Http11 } else { Version::Http10 };
     Ok((version, status, reason))
+}
+
+/// Moves each colon to the end of the name before it, so that the whitespace that stood there stands
+/// before the value; whether there was any. A line that begins with whitespace stays: it may belong to
+/// the one before it.
+fn close_up_names(data: &mut [u8]) -> bool {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let mut has_moved = false;
+    for line in data.split_mut(|byte| *byte == b'\n').skip(1) {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let blanks = line[..colon].iter().rev().take_while(|byte| is_blank(byte)).count();
+        if blanks > 0 && blanks < colon && !is_blank(&line[0]) {
+            line[colon] = b' ';
+            line[colon - blanks] = b':';
+            has_moved = true;
+        }
+    }
+    has_moved
 }
 
 #[cfg(test)]
@@ -105,12 +128,46 @@ mod tests {
             "HTTP/1.1 20 x\r\n\r\n",
             "HTTP/1.1 abc x\r\n\r\n",
             "HTTQ/1.1 200 x\r\n\r\n",
-            "HTTP/1.1 200 x\r\nA : b\r\n\r\n",
+            "HTTP/1.1 200 x\r\n : b\r\n\r\n",
+            "HTTP/1.1 200 x\r\nA b: c\r\n\r\n",
+            "HTTP/1.1 200 x\r\nA : b\r\n c : d\r\n\r\n",
             "HTTP/1.1 200 x\r\nA: b\r\n c\r\n\r\n",
             "HTTP/1.1 200 x\r\nA: b\0\r\n\r\n",
             "hello\r\n\r\n",
         ] {
             assert!(head(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn whitespace_before_a_colon_is_removed_and_goes_no_further() {
+        let head = head("HTTP/1.1 200 a : b\r\nA : b\r\nC\t \t:d : e\r\nF: g\r\n\r\n").unwrap();
+        assert_eq!(head.reason(), b"a : b");
+        let fields: Vec<_> = head.fields.iter().map(|(_, name, value)| (name, value)).collect();
+        assert_eq!(fields, [(&b"A"[..], &b"b"[..]), (b"C", b"d : e"), (b"F", b"g")]);
+        let mut lines = Vec::new();
+        head.fields.lines(|_, _| true, |line| lines.extend_from_slice(line));
+        assert!(!String::from_utf8(lines).unwrap().lines().any(|line| {
+            let (name, _) = line.split_once(':').unwrap();
+            name.ends_with([' ', '\t'])
+        }));
+    }
+
+    #[test]
+    fn a_length_whose_name_was_closed_up_frames() {
+        let head = head("HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\n").unwrap();
+        assert_eq!(head.fields.get(crate::name::Name::ContentLength), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn there_may_be_many_fields_and_not_too_many() {
+        let of = |fields: usize| {
+            let lines: String = (0..fields).map(|n| format!("a{n}: {n}\r\n")).collect();
+            head(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")).map(|head| head.fields.len())
+        };
+        for fields in [0, 256, 257, RESPONSE_FIELDS_MAX] {
+            assert_eq!(of(fields), Ok(fields));
+        }
+        assert_eq!(of(RESPONSE_FIELDS_MAX + 1), Err(Fault::TooManyFields));
     }
 }
