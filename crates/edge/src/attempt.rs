@@ -296,6 +296,11 @@ impl Attempt<'_> {
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
         let keeps_alive =
             head.keeps_alive() && framing != Framing::Close && !is_framed_twice(&head.fields);
+        if upload.is_held() {
+            upload.decline();
+            // Whether the client sends its body all the same, only it knows.
+            client.end_after_answer();
+        }
         let mapping = Mapping::of(self.request, self.claim.member.live.address);
         answer::begin(client, head, method, framing, self.request, mapping.as_ref(), &self.stay)
             .map_err(client_gone)?;

@@ -170,6 +170,11 @@ impl Upload {
         }
     }
 
+    /// The response has come before the client was told to go on: the body is not asked for.
+    pub(crate) fn decline(&mut self) {
+        self.stage = Stage::Refused;
+    }
+
     /// Bytes read from the client so far.
     pub(crate) fn moved(&self) -> u64 {
         self.moved
@@ -189,7 +194,13 @@ impl Upload {
     ) -> Poll<Result<(), Broken>> {
         loop {
             match self.stage {
-                Stage::Held | Stage::Sent | Stage::Refused => return Poll::Ready(Ok(())),
+                Stage::Sent | Stage::Refused => return Poll::Ready(Ok(())),
+                Stage::Held => {
+                    if self.poll_begun(cx, client, instance)?.is_pending() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.stage = Stage::Moving;
+                }
                 Stage::Ending => {
                     self.waits_for = Side::Instance;
                     match ready!(instance.poll_finish(cx, self.trailers.as_ref())) {
@@ -208,6 +219,24 @@ impl Upload {
                 Stage::Moving if self.is_whole => self.stage = Stage::Ending,
                 Stage::Moving => ready!(self.poll_move(cx, client, instance))?,
             }
+        }
+    }
+
+    /// Ready when the client sends its body without being told to, as it may at any time. Until then
+    /// the instance has the head, and decides by it.
+    fn poll_begun(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut impl Source,
+        instance: &mut impl Sink,
+    ) -> Poll<Result<(), Broken>> {
+        if let Poll::Ready(Err(error)) = instance.poll_flush(cx) {
+            return Poll::Ready(self.refused(error));
+        }
+        match ready!(client.poll_fill(cx)) {
+            Ok(_) => Poll::Ready(Ok(())),
+            // It has left, and its request is not to run any more.
+            Err(error) => Poll::Ready(Err(Broken::By(Side::Client, error))),
         }
     }
 

@@ -198,6 +198,9 @@ impl H2 {
         {
             append_to(&mut fields, b"te", b"trailers");
         }
+        if request.head.expects_continue() && !framing.is_empty() {
+            append_to(&mut fields, b"expect", b"100-continue");
+        }
         let method = http::Method::from_bytes(request.head.method_text());
         let mut head = Request::new(());
         *head.uri_mut() = uri_of(request, instance)?;
