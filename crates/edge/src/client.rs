@@ -52,8 +52,13 @@ pub(crate) trait Client: Source + Sink {
         fields: impl FnOnce(&mut Self::Fields),
     ) -> Result<(), Error>;
 
-    /// Ready when the client has gone, as long as nothing is to be read of its request.
+    /// Ready when the client has gone, as long as nothing is to be read of its request. One that only
+    /// sends no more has not: it may well wait for its response.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Ready when the client has gone, or sends no more and so has probably gone: for what others
+    /// wait for, as a place in a queue.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends our half of a connection that switched.
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
@@ -61,7 +66,11 @@ pub(crate) trait Client: Source + Sink {
     /// The connection ends with this answer: what follows on it could not be trusted.
     fn end_after_answer(&mut self);
 
-    /// Breaks the answer off so that the client cannot take it for whole.
+    /// Breaks off a response of which no more is to come, so that the client cannot take it for
+    /// whole: ready once what was taken of it has been sent on.
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// Breaks the response off at once: what is still on its way to the client is lost.
     fn abort(&mut self);
 
     /// Bytes received from and sent to the client for this exchange.

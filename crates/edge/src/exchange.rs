@@ -49,13 +49,28 @@ pub(crate) async fn run<C: Client>(
     let outcome = serve(entrance, client, head, framing, &mut story).await;
     if let Err(fault) = outcome {
         story.fail(fault);
+        // What is rare is on the heap, so that all other exchanges are small.
         match story.answered || fault.status().is_none() {
-            true => client.abort(),
-            // What is rare is on the heap, so that all other exchanges are small.
+            // It left before there was anything to be sent.
+            true if !story.answered && fault == Fault::ClientGone => client.end_after_answer(),
+            true => Box::pin(break_off(entrance, client, fault)).await,
             false => Box::pin(tell_fault(entrance, client, head, fault, &story)).await,
         }
     }
     story.tell(worker, client.take_counts());
+}
+
+/// Ends a response that is not whole. A client that is there gets what the instance had sent before
+/// it broke off, as fast as it reads; one that has left, or reads nothing, is reset.
+async fn break_off<C: Client>(entrance: Entrance<'_>, client: &mut C, fault: Fault) {
+    if fault.status().is_some() {
+        let limit = entrance.listener.listener.timeouts.write_idle;
+        let broken = entrance.alarm.within(limit, |cx| client.poll_break_off(cx)).await;
+        if matches!(broken, Some(Ok(()))) {
+            return;
+        }
+    }
+    client.abort();
 }
 
 async fn tell_fault<C: Client>(
@@ -245,7 +260,7 @@ async fn forward<C: Client>(
     loop {
         let tried = retries.tried();
         let mut gone = |cx: &mut Context<'_>| match upload.moved() {
-            0 => client.poll_gone(cx),
+            0 => client.poll_left(cx),
             _ => Poll::Pending,
         };
         let choice = Choice { head, key, drawn: &drawn, tried: &tried };

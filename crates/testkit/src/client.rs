@@ -125,6 +125,19 @@ impl RawClient {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n")).answer()
     }
 
+    /// Leaves with a reset, as a client that crashes does.
+    ///
+    /// # Panics
+    /// When the socket does not take that.
+    pub fn reset(self) {
+        let socket = match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        };
+        let socket = socket2::SockRef::from(socket);
+        socket.set_linger(Some(std::time::Duration::ZERO)).expect("a socket takes it");
+    }
+
     /// Ends our half of the connection.
     pub fn end(&mut self) -> &mut Self {
         let socket = match &mut self.stream {

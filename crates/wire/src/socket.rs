@@ -8,9 +8,15 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+
+/// Below every kernel's least, which it then takes.
+const SEND_BYTES_LEAST: usize = 1;
+const NO_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// A TCP connection.
 pub struct Socket(TcpStream);
@@ -52,6 +58,22 @@ impl Socket {
         }
     }
 
+    /// Throws away what has come, as much as `space` would hold, without copying it there; 0 at the
+    /// end of the stream.
+    pub fn poll_discard(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_readable(cx))?;
+            let tried = self.0.try_io(Interest::READABLE, || {
+                // For TCP, TRUNC means that bytes are dropped rather than handed over (tcp(7)).
+                Ok(recv(&self.0, &mut *space, RecvFlags::TRUNC)?.0)
+            });
+            match tried {
+                Err(error) if is_transient(&error) => {}
+                discarded => return Poll::Ready(discarded),
+            }
+        }
+    }
+
     /// Reads what is there, as far as is known without asking the kernel in vain.
     #[inline]
     fn try_recv(&self, space: &mut [u8]) -> io::Result<usize> {
@@ -87,6 +109,22 @@ impl Socket {
             let mut nothing_beside = SendAncillaryBuffer::default();
             Ok(sendmsg(&self.0, parts, &mut nothing_beside, SendFlags::NOSIGNAL)?)
         })
+    }
+
+    /// Waits until the peer has acknowledged what was sent, but for a segment at the most. From then
+    /// on the socket takes hardly anything at once: this is for one that is about to be closed.
+    pub fn poll_delivered(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The kernel calls a socket writable once what is unacknowledged fills no more than two
+        // thirds of its buffer. With the smallest buffer that is less than a segment.
+        set_socket_send_buffer_size(&self.0, SEND_BYTES_LEAST)?;
+        self.poll_write_with(cx, || {
+            let mut asked = [PollFd::new(&self.0, PollFlags::OUT)];
+            match poll(&mut asked, Some(&NO_WAIT))? {
+                0 => Err(ErrorKind::WouldBlock.into()),
+                ready => Ok(ready),
+            }
+        })
+        .map_ok(drop)
     }
 
     fn poll_write_with(
@@ -200,6 +238,46 @@ mod tests {
             written.unwrap();
             assert_eq!(read, b"x");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_discarded_is_counted_and_not_copied() {
+        let (socket, mut peer) = pair().await;
+        peer.write_all(&[7; 5000]).await.unwrap();
+        drop(peer);
+        let mut space = vec![0; 2000];
+        let mut discarded = 0;
+        loop {
+            match poll_fn(|cx| socket.poll_discard(cx, &mut space)).await.unwrap() {
+                0 => break,
+                n => discarded += n,
+            }
+        }
+        assert_eq!((discarded, space.iter().all(|byte| *byte == 0)), (5000, true));
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_delivered_once_the_peer_has_room_for_it() {
+        let (socket, peer) = pair().await;
+        let mut sent = 0;
+        loop {
+            let polled = poll_fn(|cx| Poll::Ready(socket.poll_send(cx, &[7; 100_000]))).await;
+            let Poll::Ready(n) = polled else { break };
+            sent += n.unwrap();
+        }
+        let early = poll_fn(|cx| Poll::Ready(socket.poll_delivered(cx).is_ready())).await;
+        assert!(!early, "{sent} bytes cannot have been delivered");
+        let peer = Socket::new(peer);
+        let mut read = 0;
+        let delivering = poll_fn(|cx| socket.poll_delivered(cx));
+        let reading = async {
+            while read < sent {
+                read += receive(&peer, 100_000).await.len();
+            }
+        };
+        let (delivered, ()) = tokio::join!(delivering, reading);
+        delivered.unwrap();
+        assert_eq!(read, sent);
     }
 
     #[tokio::test]

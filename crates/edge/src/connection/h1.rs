@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use wire::body::{Error, Sink, Source};
 use wire::h1::request::HeadLimits;
+use wire::h1::conn::Ended;
 use wire::h1::{Conn, Framing};
 use wire::head::{Fields, RequestHead, Version};
 use wire::socket::Socket;
 use wire::stream::Stream;
 
-use super::{Door, FIRST_REQUEST};
+use super::{Door, FIRST_REQUEST, linger};
 use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
@@ -23,10 +24,8 @@ use crate::refusal::Refusal;
 use crate::respond;
 use crate::wheel::Alarm;
 
-/// How long, and how much, is read and thrown away after an answer that came before the request's
-/// end: closing at once would reset the connection, and the client might never see the answer.
-const LINGER_FOR: Duration = Duration::from_secs(2);
-const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+/// How long the last bytes of a connection may take to be written.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A client's connection, with all that is kept of it between two requests.
 pub(super) struct Session {
@@ -208,7 +207,7 @@ async fn refuse(session: &mut Session, fault: Fault) {
 
 /// Closes so that the client sees what was sent: reads on for a while if it is still sending.
 async fn close(session: &mut Session) {
-    let Session { conn, alarm, .. } = session;
+    let Session { door, conn, alarm, .. } = session;
     if conn.is_cut() {
         return;
     }
@@ -217,25 +216,11 @@ async fn close(session: &mut Session) {
         // Dropping the socket says all that is to be said.
         return;
     }
-    let shut = alarm.within(LINGER_FOR, |cx| conn.poll_shutdown(cx)).await;
-    if is_quiet || !matches!(shut, Some(Ok(()))) {
-        return;
+    match is_quiet {
+        // The end of ours is all that is to be said.
+        true => drop(alarm.within(SHUTDOWN_WITHIN, |cx| conn.poll_shutdown(cx)).await),
+        false => linger::close(&door.worker, conn, alarm).await,
     }
-    conn.become_tunnel();
-    let mut dropped = 0;
-    let _ = alarm
-        .within(LINGER_FOR, |cx| {
-            loop {
-                let more = ready!(conn.poll_fill(cx)).unwrap_or(false);
-                if !more || dropped > LINGER_BYTES_MAX {
-                    return Poll::Ready(());
-                }
-                let n = conn.data().len();
-                dropped += n as u64;
-                conn.consume(n);
-            }
-        })
-        .await;
 }
 
 /// The client's side of one exchange.
@@ -389,8 +374,15 @@ impl Client for H1<'_> {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.conn.is_received().then(|| self.conn.poll_ended(cx)) {
+            Some(Poll::Ready(Ended::Broken)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.conn.is_received() {
-            true => self.conn.poll_closed(cx),
+            true => self.conn.poll_ended(cx).map(drop),
             false => Poll::Pending,
         }
     }
@@ -401,6 +393,11 @@ impl Client for H1<'_> {
 
     fn end_after_answer(&mut self) {
         self.keep = false;
+    }
+
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.keep = false;
+        self.conn.poll_break_off(cx)
     }
 
     fn abort(&mut self) {

@@ -17,7 +17,7 @@ use wire::h2::{Answer, Stream};
 use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Rewound;
 
-use super::Door;
+use super::{Door, linger};
 use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
@@ -151,6 +151,10 @@ async fn stream_of(
             };
             if framing != Framing::Length(0) || client.is_empty_as_said(&plan, &alarm).await {
                 exchange::run(entrance, &mut client, &head, framing).await;
+                if client.stream.is_sent() && !client.stream.is_received() {
+                    let drained = linger::drain(&shared.worker, &mut client.stream, &alarm);
+                    Box::pin(drained).await;
+                }
             }
         }
         Err(fault) => {
@@ -168,7 +172,7 @@ async fn stream_of(
             Box::pin(refusal.tell(&mut client)).await;
         }
     }
-    // What is left of the stream ends with it: a client that still sends is told to stop.
+    // A client that still sends is told to stop.
     drop(client);
     shared.open.set(shared.open.get() - 1);
 }
@@ -297,12 +301,21 @@ impl Client for H2 {
         }
     }
 
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_gone(cx)
+    }
+
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.stream.poll_finish(cx, None)
     }
 
     fn end_after_answer(&mut self) {
         // Its frames stand by themselves: another stream is not in danger.
+    }
+
+    fn poll_break_off(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.stream.break_off();
+        Poll::Ready(Ok(()))
     }
 
     fn abort(&mut self) {

@@ -3,6 +3,7 @@
 
 mod h1;
 mod h2;
+mod linger;
 mod opening;
 
 pub(crate) use opening::{resume, serve};

@@ -60,6 +60,15 @@ pub enum Opening {
     Closed,
 }
 
+/// How a peer ended its side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It sends no more, and may still read.
+    Half,
+    /// The connection is broken.
+    Broken,
+}
+
 /// One HTTP/1 connection.
 pub struct Conn {
     stream: Stream,
@@ -73,6 +82,8 @@ pub struct Conn {
     received: u64,
     sent: u64,
     is_cut: bool,
+    /// Whether the peer was seen to send no more.
+    has_ended: bool,
 }
 
 impl Conn {
@@ -90,6 +101,7 @@ impl Conn {
             received: 0,
             sent: 0,
             is_cut: false,
+            has_ended: false,
         }
     }
 
@@ -98,9 +110,13 @@ impl Conn {
         &self.stream
     }
 
-    /// Bytes received and sent since the last call, heads and framing included.
+    /// Bytes received and sent since the last call, heads and framing included. What waits for the
+    /// next message is counted with that.
     pub fn take_counts(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.received), std::mem::take(&mut self.sent))
+        let waits = self.inbox.as_ref().map_or(0, |inbox| inbox.data().len() as u64);
+        let received = self.received.saturating_sub(waits);
+        self.received -= received;
+        (received, std::mem::take(&mut self.sent))
     }
 
     /// Bytes received so far, since the last [`Conn::take_counts`].
@@ -189,14 +205,30 @@ impl Conn {
         }
     }
 
-    /// Breaks off: the peer is to see a reset rather than an end that it could take for whole.
+    /// Breaks off at once: the peer sees a reset, and what is still on its way to it is lost.
     pub fn cut(&mut self) {
         self.is_cut = true;
         // A socket that cannot be told is one whose peer is gone already.
         let _ = self.stream.socket().tokio().set_zero_linger();
     }
 
-    /// Whether it was broken off.
+    /// Breaks off a message of which no more is to come: what was taken of it is sent on. Where its
+    /// framing tells that the rest is missing, the connection may then end as any other does. Where
+    /// only the end of the connection ends the message, that end is one that nobody takes for peace:
+    /// no `close_notify` over TLS, and on clear text a reset, once what was sent has been delivered.
+    pub fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_flush(cx))?;
+        if self.outgoing == Outgoing::Close {
+            if let Stream::Plain(socket) = &self.stream {
+                ready!(socket.poll_delivered(cx))?;
+                self.cut();
+            }
+            self.is_cut = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether it was broken off in a way that its end must not look peaceful.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -243,18 +275,26 @@ impl Conn {
         self.is_received() && self.is_sent() && !self.has_unread()
     }
 
-    /// Waits until the peer closes, as long as it sends nothing further. What it sends is kept
-    /// for the next message, and from then on a close is no longer noticed.
-    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until the peer ends its side, as long as it sends nothing further. What it sends is kept
+    /// for the next message, and from then on an end is no longer noticed.
+    pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        if self.has_ended {
+            return Poll::Ready(Ended::Half);
+        }
         loop {
             if self.has_unread() {
                 return Poll::Pending;
             }
             match ready!(self.poll_receive(cx, HEAD_BYTES)) {
-                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(0) => break,
+                // TLS that ends without `close_notify`: nothing is missing of what was read whole.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(_) => return Poll::Ready(Ended::Broken),
                 Ok(_) => {}
             }
         }
+        self.has_ended = true;
+        Poll::Ready(Ended::Half)
     }
 
     /// Whether nothing came over a connection on clear text that is not in use: neither its end
@@ -295,6 +335,14 @@ impl Conn {
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_drain(cx, &[]))?;
         Poll::Ready(Ok(ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?))
+    }
+
+    /// Throws away what has come, as bytes below TLS: nothing of it will be understood any more. Tells
+    /// how much that was; 0 when the peer has ended its side.
+    pub fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        self.inbox = None;
+        let mut space = self.pool.buffer(BULK_BYTES);
+        Poll::Ready(Ok(ready!(self.stream.socket().poll_discard(cx, space.space()))?))
     }
 
     /// Reads once into the inbox; 0 at the end of the stream. `size` is that of the buffer that

@@ -59,6 +59,8 @@ pub struct Stream {
     pool: Pool,
     received: u64,
     sent: u64,
+    /// Whether the outgoing half was sent to its end.
+    is_sent: bool,
 }
 
 impl Stream {
@@ -74,7 +76,8 @@ impl Stream {
         let incoming = None;
         let announced = None;
         let (received, sent) = (0, 0);
-        Self { incoming, chunk, trailers, outgoing, left, announced, pool, received, sent }
+        let is_sent = false;
+        Self { incoming, chunk, trailers, outgoing, left, announced, pool, received, sent, is_sent }
     }
 
     fn new(
@@ -93,6 +96,7 @@ impl Stream {
             pool,
             received: 0,
             sent: 0,
+            is_sent: false,
         }
     }
 
@@ -111,6 +115,7 @@ impl Stream {
         *head.status_mut() = head::status(status)?;
         *head.headers_mut() = fields;
         let outgoing = answer.respond.send_response(head, framing.is_empty())?;
+        self.is_sent = framing.is_empty();
         self.outgoing = (!framing.is_empty()).then_some(outgoing);
         self.left = match framing {
             Framing::Length(length) => Some(length),
@@ -135,6 +140,11 @@ impl Stream {
         self.outgoing.is_some()
     }
 
+    /// Whether the outgoing half was taken to its end.
+    pub fn is_sent(&self) -> bool {
+        self.is_sent
+    }
+
     /// Whether the incoming body was read to its end.
     pub fn is_received(&self) -> bool {
         self.incoming.is_none() && self.chunk.is_empty()
@@ -145,6 +155,12 @@ impl Stream {
         if let Some(mut outgoing) = self.outgoing.take() {
             outgoing.send_reset(reason);
         }
+    }
+
+    /// Gives the outgoing half up once what was taken of it has been sent: `h2` resets a stream that
+    /// nobody holds any more, with CANCEL, behind all that is queued for it.
+    pub fn break_off(&mut self) {
+        self.outgoing = None;
     }
 
     /// Waits until the peer gave the outgoing half up.
@@ -249,6 +265,7 @@ impl Sink for Stream {
         self.sent += taken as u64;
         if last {
             self.outgoing = None;
+            self.is_sent = true;
         }
         Poll::Ready(Ok(taken))
     }
@@ -267,6 +284,7 @@ impl Sink for Stream {
             Some(map) => outgoing.send_trailers(map)?,
             None => outgoing.send_data(Bytes::new(), true)?,
         }
+        self.is_sent = true;
         Poll::Ready(Ok(()))
     }
 

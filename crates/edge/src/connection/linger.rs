@@ -1,0 +1,86 @@
+//! The lingering close: what a client still sends after its response has ended is read and thrown
+//! away for a while, for a socket that is closed with unread bytes is reset, and a client that is
+//! reset while it sends may never look at the response.
+//!
+//! Nothing is copied or kept, so that a client pays for each byte more than we do, and all of it is
+//! bounded in time and bytes. A client that stops, by closing or by silence, ends it.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use wire::body::Source;
+use wire::h1::Conn;
+use wire::h2::Stream;
+
+use crate::wheel::Alarm;
+use crate::worker::Worker;
+
+/// How long a client may pause, how long it may go on in all, and how much it may send: what nginx
+/// grants (`lingering_timeout`, `lingering_time`), and more than an upload brings in that time over
+/// most links.
+const IDLE: Duration = Duration::from_secs(5);
+const TOTAL: Duration = Duration::from_secs(30);
+const BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// The same where the edge is to stop, which should not wait for uploads that nobody reads.
+const TOTAL_WHEN_STOPPING: Duration = Duration::from_secs(2);
+/// How much is thrown away before others have their turn.
+const BYTES_AT_ONCE: u64 = 1024 * 1024;
+
+/// Ends our side of a connection of HTTP/1 and waits until its client has stopped sending.
+pub(super) async fn close(worker: &Worker, conn: &mut Conn, alarm: &Alarm) {
+    let shut = alarm.within(IDLE, |cx| conn.poll_shutdown(cx)).await;
+    if matches!(shut, Some(Ok(()))) {
+        linger(worker, alarm, |cx| conn.poll_discard(cx)).await;
+    }
+}
+
+/// Waits until the client of a stream of HTTP/2 has sent the rest of its request: a stream that is
+/// reset right behind its response is taken for a failed one by clients in wide use.
+pub(super) async fn drain(worker: &Worker, stream: &mut Stream, alarm: &Alarm) {
+    linger(worker, alarm, |cx| {
+        let has_some = ready!(stream.poll_fill(cx))?;
+        let n = stream.data().len();
+        stream.consume(n);
+        Poll::Ready(Ok(if has_some { n } else { 0 }))
+    })
+    .await;
+}
+
+/// Discards until there is no more to come, or enough has. `discard` says how much it took, 0 at the
+/// end.
+async fn linger(
+    worker: &Worker,
+    alarm: &Alarm,
+    mut discard: impl FnMut(&mut Context<'_>) -> Poll<Result<usize, wire::body::Error>>,
+) {
+    let wheel = &worker.wheel;
+    let began = wheel.now();
+    let mut discarded = 0;
+    alarm.set(IDLE);
+    poll_fn(|cx| {
+        let total = if worker.is_draining() { TOTAL_WHEN_STOPPING } else { TOTAL };
+        let left = total.saturating_sub(wheel.now() - began);
+        let before = discarded;
+        while discarded - before < BYTES_AT_ONCE {
+            match discard(cx) {
+                Poll::Ready(Ok(n)) if n > 0 => discarded += n as u64,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    if discarded > before {
+                        alarm.set(IDLE.min(left));
+                    }
+                    alarm.advance(left);
+                    return alarm.poll(cx);
+                }
+            }
+        }
+        if left.is_zero() || discarded > BYTES_MAX {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    alarm.clear();
+}
