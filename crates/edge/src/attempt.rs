@@ -14,8 +14,10 @@ use wire::system::is_shortage;
 
 use crate::answer;
 use crate::client::{Client, StatusLine};
+use crate::crawl::Crawl;
 use crate::fault::Fault;
 use crate::forward::Outbound;
+use crate::keep_alive::idle_for;
 use crate::lasting::Lasting;
 use crate::mapping::Mapping;
 use crate::pick::Claim;
@@ -29,9 +31,6 @@ use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
-/// A body that moves by less than this within its timeout is taken to stand still, so that one who
-/// sends a byte now and then cannot hold a connection for ever.
-const PROGRESS_BYTES_MIN: u64 = 256;
 /// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
 /// on in its place; as long as clients themselves wait.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
@@ -95,7 +94,8 @@ pub(crate) struct Attempt<'a> {
 /// An attempt's answer has begun, and this is what is left of the attempt.
 struct Answered {
     upstream: Upstream,
-    keeps_alive: bool,
+    /// How long its connection may be kept, if it may be.
+    kept_for: Option<Duration>,
 }
 
 impl Attempt<'_> {
@@ -143,7 +143,7 @@ impl Attempt<'_> {
     ) -> Result<Upstream, Failed> {
         let member = &self.claim.member;
         if !self.retries.wants_fresh()
-            && let Some(upstream) = member.reuse(self.protocol).await
+            && let Some(upstream) = member.reuse(self.protocol, self.worker.wheel.now()).await
         {
             return Ok(upstream);
         }
@@ -294,8 +294,10 @@ impl Attempt<'_> {
         let nonsense =
             |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
-        let keeps_alive =
+        let is_kept =
             head.keeps_alive() && framing != Framing::Close && !is_framed_twice(&head.fields);
+        let keep_alive = &self.claim.service.service.keep_alive;
+        let kept_for = is_kept.then(|| idle_for(keep_alive, &head.fields)).flatten();
         if upload.is_held() {
             upload.decline();
             // Whether the client sends its body all the same, only it knows.
@@ -305,7 +307,7 @@ impl Attempt<'_> {
         answer::begin(client, head, method, framing, self.request, mapping.as_ref(), &self.stay)
             .map_err(client_gone)?;
         story.answer_begins();
-        let mut answered = Answered { upstream, keeps_alive };
+        let mut answered = Answered { upstream, kept_for };
         let lasting = match is_event_stream(method, head, framing) {
             true => Some(self.lasts(ExchangeKind::Stream)),
             false => uploading,
@@ -405,12 +407,12 @@ impl Attempt<'_> {
 
     fn keep(&self, answered: Answered, upload: &Upload) {
         if let Upstream::H1(upstream) = answered.upstream
-            && answered.keeps_alive
+            && let Some(kept_for) = answered.kept_for
             && upload.is_sent()
             && upstream.conn.is_clean()
             && !self.worker.is_draining()
         {
-            self.claim.member.keep(upstream, self.worker.wheel.now());
+            self.claim.member.keep(upstream, self.worker.wheel.now() + kept_for);
         }
     }
 }
@@ -436,9 +438,8 @@ fn is_long(framing: Framing) -> bool {
 /// Whether `101` switches to what the client asked for, and says so (RFC 9110 §7.8, §15.2.2).
 fn is_asked_for(asked: Option<&[u8]>, head: &ResponseHead) -> bool {
     let agreed = || head.fields.all(Name::Upgrade).flat_map(list);
-    let is_among = |one: &[u8]| {
-        asked.into_iter().flat_map(list).any(|other| other.eq_ignore_ascii_case(one))
-    };
+    let is_among =
+        |one: &[u8]| asked.into_iter().flat_map(list).any(|other| other.eq_ignore_ascii_case(one));
     agreed().next().is_some() && agreed().all(is_among)
 }
 
@@ -499,6 +500,8 @@ struct Pace {
     /// What is waited for; a change sets the alarm anew.
     waits: Option<Waits>,
     moved: u64,
+    /// The body has crawled.
+    crawl: Option<Crawl>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -510,7 +513,7 @@ enum Waits {
 
 impl Pace {
     fn new(_: &Attempt<'_>, upload: &Upload) -> Self {
-        Self { waits: None, moved: upload.moved() }
+        Self { waits: None, moved: upload.moved(), crawl: None }
     }
 
     /// Ready when someone has been waited for too long.
@@ -528,7 +531,7 @@ impl Pace {
         } else {
             Waits::Body(upload.waits_for())
         };
-        let has_moved = upload.moved() - self.moved >= PROGRESS_BYTES_MIN;
+        let has_moved = upload.moved() - self.moved >= attempt.client_timeouts.body_progress;
         if self.waits != Some(waits) || has_moved {
             // Turns between the two sides of a body are no progress by themselves.
             let turned =
@@ -545,6 +548,10 @@ impl Pace {
             }
         }
         std::task::ready!(attempt.alarm.poll(cx));
+        if waits == Waits::Body(Side::Client) && self.crawls(attempt, upload) {
+            attempt.alarm.set(attempt.client_timeouts.body_idle);
+            std::task::ready!(attempt.alarm.poll(cx));
+        }
         let timeout = RetryCondition::Timeout;
         Poll::Ready(Err(match waits {
             Waits::Continue => return self.go_on(cx, attempt, client, upload),
@@ -553,6 +560,20 @@ impl Pace {
             }
             Waits::Body(Side::Client) => Failed::by_client(Fault::BodyTimeout, Reached::Sent),
         }))
+    }
+
+    /// Whether too little of the body has come to be progress by itself, and the body may go on like
+    /// that.
+    fn crawls(&mut self, attempt: &Attempt<'_>, upload: &Upload) -> bool {
+        if upload.moved() == self.moved || attempt.framing != Framing::Chunked {
+            return false;
+        }
+        self.moved = upload.moved();
+        let now = attempt.worker.wheel.now();
+        if self.crawl.is_none() {
+            self.crawl = attempt.worker.crawlers.enter(now);
+        }
+        self.crawl.as_ref().is_some_and(|crawl| crawl.may_last(now))
     }
 
     /// The instance keeps silent: the client is told to send its body all the same.

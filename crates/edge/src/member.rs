@@ -22,9 +22,6 @@ use crate::upstream::{H1, Upstream};
 
 /// Idle connections to one instance that one worker keeps at the most.
 const IDLE_MAX: usize = 512;
-/// How long a connection may be idle before it is closed: under the 60 or 75 seconds after which
-/// most servers close it themselves.
-const IDLE_FOR: Duration = Duration::from_secs(50);
 /// What one stream, and all streams of a connection together, may receive ahead of the client.
 const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
@@ -45,7 +42,8 @@ pub(crate) struct Member {
 
 struct Idle {
     upstream: Box<H1>,
-    since: Duration,
+    /// Until when it may be used, in the time of the worker's wheel.
+    until: Duration,
 }
 
 impl Member {
@@ -83,7 +81,11 @@ impl Member {
     }
 
     /// A kept connection that is still open, the one that was used last.
-    pub(crate) async fn reuse(&self, protocol: UpstreamProtocol) -> Option<Upstream> {
+    pub(crate) async fn reuse(
+        &self,
+        protocol: UpstreamProtocol,
+        now: Duration,
+    ) -> Option<Upstream> {
         if protocol == UpstreamProtocol::H2 {
             let sender = self.shared.borrow().clone()?;
             return match sender.ready().await {
@@ -95,8 +97,8 @@ impl Member {
             };
         }
         loop {
-            let upstream = self.idle.borrow_mut().pop()?.upstream;
-            if upstream.conn.is_quiet() {
+            let Idle { upstream, until } = self.idle.borrow_mut().pop()?;
+            if now < until && upstream.conn.is_quiet() {
                 return Some(Upstream::H1(upstream));
             }
         }
@@ -124,19 +126,18 @@ impl Member {
         Ok(Upstream::h2(sender, &self.pool))
     }
 
-    /// Keeps the connection of an exchange that came to its end.
-    pub(crate) fn keep(&self, mut upstream: Box<H1>, now: Duration) {
+    /// Keeps the connection of an exchange that came to its end, for requests that come `until` then.
+    pub(crate) fn keep(&self, mut upstream: Box<H1>, until: Duration) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_MAX {
             upstream.reused = true;
-            idle.push(Idle { upstream, since: now });
+            idle.push(Idle { upstream, until });
         }
     }
 
     /// Closes what was idle for too long, or was closed by the instance.
     pub(crate) fn sweep(&self, now: Duration) {
-        let is_fresh = |idle: &Idle| now.saturating_sub(idle.since) < IDLE_FOR;
-        self.idle.borrow_mut().retain(|idle| is_fresh(idle) && idle.upstream.conn.is_quiet());
+        self.idle.borrow_mut().retain(|idle| now < idle.until && idle.upstream.conn.is_quiet());
     }
 }
 

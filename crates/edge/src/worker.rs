@@ -16,6 +16,7 @@ use wire::buffer::Pool;
 
 use crate::accept;
 use crate::claim::Ledger;
+use crate::crawl::Crawlers;
 use crate::hops::Pseudonym;
 use crate::lasting::Register;
 use crate::live::Live;
@@ -134,6 +135,8 @@ pub(crate) struct Worker {
     members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
     /// Clients' connections that end only when they are told to.
     pub(crate) connections: Rc<Register>,
+    /// Uploads that crawl.
+    pub(crate) crawlers: Crawlers,
     /// Instances that are to go.
     departing: RefCell<Vec<Weak<Member>>>,
     log: RefCell<Option<LogWriter>>,
@@ -163,6 +166,7 @@ impl Worker {
             news: Notify::new(),
             members: RefCell::default(),
             connections: Rc::default(),
+            crawlers: Crawlers::default(),
             departing: RefCell::default(),
             log: RefCell::new(log),
             is_draining: Cell::new(false),

@@ -98,17 +98,18 @@ fn client_of(edge: &TestEdge) -> RawClient {
 fn over_tls_as_well() {
     let origin = origin();
     let authority = Authority::default();
-    let tls = authority.server(&[&["a.example"]], &[Alpn::H1, Alpn::H2]);
+    let tls = authority.server(&[&["a.example"]], &[Alpn::Http1, Alpn::Http2]);
     let edge = TestEdge::with(&[origin.address()], |wanted| wanted.tls = Some(tls));
     for path in ["/length", "/large"] {
-        let config = authority.client(&[Alpn::H1]);
+        let config = authority.client(&[Alpn::Http1]);
         let mut client = RawClient::connect_tls(edge.address(), config, "a.example");
         ask(&mut client, path);
         // A client of TLS sees the end as one of peace only after `close_notify`.
         let whole = if path == "/large" { SENT } else { 2 };
         assert_eq!(read_slowly(&mut client), whole, "{path}");
     }
-    let client = H2Client::connect_tls(edge.address(), authority.client(&[Alpn::H2]), "a.example");
+    let client =
+        H2Client::connect_tls(edge.address(), authority.client(&[Alpn::Http2]), "a.example");
     let answer = client.get("/large");
     assert_eq!((answer.body.len(), answer.cut.is_some()), (SENT, true));
 }

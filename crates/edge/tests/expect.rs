@@ -19,7 +19,8 @@ fn one(
 #[test]
 fn an_instance_refuses_by_the_head_alone() {
     for status in [401, 413, 417] {
-        let (_origin, _edge, mut client) = one(move |_| vec![Step::answer(status, "no"), Step::Echo]);
+        let (_origin, _edge, mut client) =
+            one(move |_| vec![Step::answer(status, "no"), Step::Echo]);
         let answer = client.send(HEAD).answer();
         // Were the head kept back, a 100 would come first.
         assert_eq!((answer.status, answer.text().as_str()), (status, "no"));
@@ -95,7 +96,8 @@ fn over_http_2_from_clients() {
     let answer = client.answer(asked);
     assert_eq!((answer.status, answer.informed.len()), (417, 0));
     // What is there already is not waited for: no 100.
-    let (_origin, edge, _) = one(|request| vec![Step::answer(200, &request.body.len().to_string())]);
+    let (_origin, edge, _) =
+        one(|request| vec![Step::answer(200, &request.body.len().to_string())]);
     let client = H2Client::connect(edge.address());
     let mut head = expecting();
     *head.uri_mut() = "http://example.com/read".parse().expect("it is one");

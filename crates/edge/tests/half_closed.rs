@@ -55,10 +55,10 @@ fn all_that_it_had_asked_for_is_answered() {
 fn over_tls_close_notify_is_no_departure_either() {
     let origin = slow();
     let authority = Authority::default();
-    let tls = authority.server(&[&["a.example"]], &[Alpn::H1]);
+    let tls = authority.server(&[&["a.example"]], &[Alpn::Http1]);
     let edge = TestEdge::with(&[origin.address()], |wanted| wanted.tls = Some(tls));
     for _ in 0..5 {
-        let config = authority.client(&[Alpn::H1]);
+        let config = authority.client(&[Alpn::Http1]);
         let mut client = RawClient::connect_tls(edge.address(), config, "a.example");
         client.send(ASK).end();
         assert_eq!(client.answer().text(), "here it is");

@@ -22,8 +22,13 @@ fn one(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> (Origi
 
 fn start(target: SocketAddr) -> TestEdge {
     TestEdge::with(&[target], |wanted| {
-        wanted.listener.timeouts =
-            ListenerTimeouts { header: SHORT, body_idle: SHORT, idle: SHORT, write_idle: SHORT };
+        wanted.listener.timeouts = ListenerTimeouts {
+            header: SHORT,
+            body_idle: SHORT,
+            body_progress: 256,
+            idle: SHORT,
+            write_idle: SHORT,
+        };
         wanted.service.timeouts =
             ServiceTimeouts { connect: SHORT, first_byte: SHORT, idle: SHORT, tunnel_idle: SHORT };
         wanted.service.retry.attempts = 1;
@@ -124,6 +129,46 @@ fn an_upload_that_moves_is_never_cut() {
     }
     assert_eq!(client.answer().text(), (pieces * 512).to_string());
     assert_eq!(h2.answer(asked).text(), (pieces * 512).to_string());
+}
+
+#[test]
+fn a_body_of_unknown_length_may_crawl() {
+    let (origin, edge) = one(counting);
+    let pieces = LONG.as_millis() / 100;
+    let mut client = RawClient::connect(edge.address());
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let h2 = H2Client::connect(edge.address());
+    let mut asked = h2.begin(request("POST", "/"), false);
+    for n in 1..=pieces {
+        std::thread::sleep(Duration::from_millis(100));
+        client.send("1\r\nx\r\n");
+        asked.send(b"x", n == pieces);
+    }
+    client.send("0\r\n\r\n");
+    assert_eq!(client.answer().text(), pieces.to_string());
+    assert_eq!(h2.answer(asked).text(), pieces.to_string());
+    // One that stands still is cut all the same.
+    let mut client = RawClient::connect(edge.address());
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+    assert_eq!(client.answer().status, 408);
+    assert_eq!(edge.live(origin.address()).outcomes().failures, 0);
+}
+
+#[test]
+fn what_is_progress_is_configured() {
+    let origin = Origin::start(counting);
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.listener.timeouts.body_idle = SHORT;
+        wanted.listener.timeouts.body_progress = 1;
+    });
+    let pieces = LONG.as_millis() / 100;
+    let mut client = RawClient::connect(edge.address());
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {pieces}\r\n\r\n"));
+    for _ in 0..pieces {
+        std::thread::sleep(Duration::from_millis(100));
+        client.send("x");
+    }
+    assert_eq!(client.answer().text(), pieces.to_string());
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub use route::{
 pub use run::{Command, Recipe, Restart, Run, Stop, StopSignal, VERSION_MARK, is_version};
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
 pub use service::{
-    Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, Passive, Queue, Retry,
-    RetryCondition, Service, ServiceTimeouts, StatusRange, Sticky, Target, UpstreamProtocol,
+    Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, KeepAlive, Passive,
+    Queue, Retry, RetryCondition, Service, ServiceTimeouts, StatusRange, Sticky, Target,
+    UpstreamProtocol,
 };

@@ -114,6 +114,8 @@ pub struct ListenerTimeouts {
     pub header: Duration,
     /// Without progress of a request's body.
     pub body_idle: Duration,
+    /// So many bytes of it are progress; each is where its length is not known beforehand.
+    pub body_progress: u64,
     /// Between two requests on a connection.
     pub idle: Duration,
     /// Without progress of an answer that the client should read.

@@ -35,6 +35,8 @@ pub struct Service {
     pub passive: Option<Passive>,
     /// Second attempts.
     pub retry: Retry,
+    /// Connections to the instances between two requests.
+    pub keep_alive: KeepAlive,
     /// How long an instance may take.
     pub timeouts: ServiceTimeouts,
 }
@@ -240,6 +242,15 @@ pub enum RetryCondition {
     Timeout,
     /// The instance answered with this status.
     Status(u16),
+}
+
+/// How long a connection to an instance over HTTP/1.1 is kept for the next request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// At the most.
+    pub idle: Duration,
+    /// Whether a `Keep-Alive: timeout=N` of the instance shortens it.
+    pub honour_hint: bool,
 }
 
 /// How long an instance may take.

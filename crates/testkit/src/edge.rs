@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use ::edge::{Blueprint, Edge, Instance, Options, StickyKey};
 use model::{
-    AccessLog, Action, Admin, Balance, BodyLimit, Destination, Generation, Intent, Listener,
-    ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies, Protocol,
-    ProxyProtocol, Queue, Retry, RetryCondition, Revision, Route, Server, Service, ServiceTimeouts,
-    Share, UpstreamProtocol,
+    AccessLog, Action, Admin, Balance, BodyLimit, Destination, Generation, Intent, KeepAlive,
+    Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies,
+    Protocol, ProxyProtocol, Queue, Retry, RetryCondition, Revision, Route, Server, Service,
+    ServiceTimeouts, Share, UpstreamProtocol,
 };
 use rustls::ServerConfig;
 
@@ -162,6 +162,7 @@ fn listener() -> Listener {
         timeouts: ListenerTimeouts {
             header: second(10),
             body_idle: second(30),
+            body_progress: 256,
             idle: second(75),
             write_idle: second(30),
         },
@@ -192,6 +193,7 @@ fn service() -> Service {
                 RetryCondition::Status(503),
             ],
         },
+        keep_alive: KeepAlive { idle: second(50), honour_hint: true },
         timeouts: ServiceTimeouts {
             connect: second(3),
             first_byte: second(60),

@@ -251,6 +251,7 @@ fn timeouts(timeouts: &Section<'_>) -> ListenerTimeouts {
     ListenerTimeouts {
         header: timeouts.duration("header"),
         body_idle: timeouts.duration("body_idle"),
+        body_progress: timeouts.size("body_progress"),
         idle: timeouts.duration("idle"),
         write_idle: timeouts.duration("write_idle"),
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use model::{
-    InstanceName, Passive, Queue, Retry, Service, ServiceName, ServiceTimeouts, Sticky, Target,
-    UpstreamProtocol,
+    InstanceName, KeepAlive, Passive, Queue, Retry, Service, ServiceName, ServiceTimeouts, Sticky,
+    Target, UpstreamProtocol,
 };
 
 use super::{Context, balance, distinct, health, narrow, optional, run};
@@ -83,6 +83,7 @@ fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) ->
         health,
         passive,
         retry: retry?,
+        keep_alive: section.section("keep_alive", keep_alive),
         timeouts: section.section("timeouts", timeouts),
     })
 }
@@ -188,6 +189,10 @@ fn retry(section: &Section<'_>) -> Option<Retry> {
     };
     let (attempts, budget) = (section.count("attempts"), section.share("budget"));
     Some(Retry { attempts: narrow(attempts)?, budget, on })
+}
+
+fn keep_alive(section: &Section<'_>) -> KeepAlive {
+    KeepAlive { idle: section.duration("idle"), honour_hint: section.flag("honour_hint") }
 }
 
 fn timeouts(section: &Section<'_>) -> ServiceTimeouts {

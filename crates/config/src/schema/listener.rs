@@ -214,6 +214,16 @@ pub(crate) static TIMEOUTS: Table = Table {
         )
         .aka(&["body", "client_body_timeout", "read"]),
         Key::new(
+            "body_progress",
+            Shape::Size(1..=1 << 20),
+            Absent::Text("256B"),
+            "\"256B\"",
+            "How much of a request's body must come within `body_idle` to be progress. Of a body whose \
+             length is not known beforehand, as gRPC streams have it, every byte is, as long as no \
+             more than 1,000 crawl on a worker at once and none for longer than a day.",
+        )
+        .aka(&["min_rate", "minrate", "min_body_rate", "body_min_rate"]),
+        Key::new(
             "idle",
             TIMEOUT,
             Absent::Text("75s"),

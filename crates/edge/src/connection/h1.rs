@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use wire::body::{Error, Sink, Source};
-use wire::h1::request::HeadLimits;
 use wire::h1::conn::Ended;
+use wire::h1::request::HeadLimits;
 use wire::h1::{Conn, Framing};
 use wire::head::{Fields, RequestHead, Version};
 use wire::socket::Socket;
