@@ -1,14 +1,17 @@
 //! A client's connection over HTTP/2: each stream is an exchange of its own.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request};
+use tokio::time::{Instant, Sleep, sleep};
 use wire::body::{Error, Sink, Source};
 use wire::h1::{Conn, Framing};
 use wire::h2::head::content_length;
@@ -27,6 +30,10 @@ use crate::refusal::Refusal;
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
 use crate::worker::Worker;
+
+/// How long a stream whose response breaks off is not reset, from when something of it was last seen to
+/// be written: `h2` would throw away what waits.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What all streams of a connection share.
 struct Shared {
@@ -133,6 +140,7 @@ async fn stream_of(
         stream: Stream::from_client(body, None, pool.clone()),
         answer: Answer::new(respond),
         bytes_before: (0, 0),
+        grace: None,
     };
     match head_of(&parts, pool, &plan) {
         Ok(head) => {
@@ -196,6 +204,8 @@ struct H2 {
     stream: Stream,
     answer: Answer,
     bytes_before: (u64, u64),
+    /// How long a response that broke off still has to be written.
+    grace: Option<Pin<Box<Sleep>>>,
 }
 
 impl H2 {
@@ -313,7 +323,18 @@ impl Client for H2 {
         // Its frames stand by themselves: another stream is not in danger.
     }
 
-    fn poll_break_off(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let grace = self.grace.get_or_insert_with(|| Box::pin(sleep(GRACE)));
+        loop {
+            match self.stream.poll_written(cx)? {
+                Poll::Ready(true) => break,
+                Poll::Ready(false) => grace.as_mut().reset(Instant::now() + GRACE),
+                Poll::Pending => {
+                    ready!(grace.as_mut().poll(cx));
+                    break;
+                }
+            }
+        }
         self.stream.break_off();
         Poll::Ready(Ok(()))
     }

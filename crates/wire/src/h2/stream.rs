@@ -8,6 +8,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 
 use super::head;
+use super::meter::SEND_BYTES;
 use crate::body::{Error, Sink, Source};
 use crate::buffer::Pool;
 use crate::h1::Conn;
@@ -157,8 +158,23 @@ impl Stream {
         }
     }
 
-    /// Gives the outgoing half up once what was taken of it has been sent: `h2` resets a stream that
-    /// nobody holds any more, with CANCEL, behind all that is queued for it.
+    /// Waits until what was taken of the outgoing half has been written, as far as that can be seen:
+    /// by there being room for as much as may wait. A client whose window is smaller than that shows
+    /// nothing; its owner must not wait for ever. Ready with progress, too; true at the end.
+    pub fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        let Some(outgoing) = &mut self.outgoing else { return Poll::Ready(Ok(true)) };
+        outgoing.reserve_capacity(SEND_BYTES);
+        if outgoing.capacity() >= SEND_BYTES {
+            return Poll::Ready(Ok(true));
+        }
+        match ready!(outgoing.poll_capacity(cx)) {
+            Some(room) => Poll::Ready(Ok(room? >= SEND_BYTES)),
+            None => Poll::Ready(Err(h2::Error::from(Reason::CANCEL).into())),
+        }
+    }
+
+    /// Gives the outgoing half up, so that the peer sees that the body is not whole. Unlike a reset
+    /// this lets a head go out that has not been written yet.
     pub fn break_off(&mut self) {
         self.outgoing = None;
     }

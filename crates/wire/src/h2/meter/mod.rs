@@ -60,7 +60,7 @@ use ledger::Ledger;
 
 pub use budget::Allowance;
 pub use ledger::{Allowances, Flood};
-pub use settings::{Limits, server_builder};
+pub use settings::{Limits, SEND_BYTES, server_builder};
 
 /// How long a client may take to read our last frames and to close.
 const CLOSE_TIME: Duration = Duration::from_secs(2);

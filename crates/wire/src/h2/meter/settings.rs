@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Bytes of one answer that wait for the client, where nothing else is set.
+pub const SEND_BYTES: usize = 64 * 1024;
+
 /// What one connection may hold at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -26,7 +29,7 @@ impl Default for Limits {
             streams: 128,
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,
-            send_bytes: 64 * 1024,
+            send_bytes: SEND_BYTES,
         }
     }
 }
