@@ -14,21 +14,22 @@ use wire::stream::Stream;
 const LIMITS: HeadLimits = HeadLimits { bytes: 8192, fields: 100 };
 
 async fn pair() -> (Conn, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let socket = Socket::new(listener.accept().await.unwrap().0);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let peer =
+        TcpStream::connect(listener.local_addr().expect("it is bound")).await.expect("it listens");
+    let socket = Socket::new(listener.accept().await.expect("it came").0);
     (Conn::new(Stream::Plain(socket), Pool::default()), peer)
 }
 
 /// Reads one request to its end; the bytes that are counted for it.
 async fn received(conn: &mut Conn) -> usize {
-    let head = poll_fn(|cx| conn.poll_request(cx, LIMITS)).await.unwrap();
+    let head = poll_fn(|cx| conn.poll_request(cx, LIMITS)).await.expect("it is one");
     assert!(head.is_some(), "a request comes");
-    while poll_fn(|cx| conn.poll_fill(cx)).await.unwrap() {
+    while poll_fn(|cx| conn.poll_fill(cx)).await.expect("it is whole") {
         let n = conn.data().len();
         conn.consume(n);
     }
-    conn.take_trailers().unwrap();
+    conn.take_trailers().expect("they are well formed");
     conn.take_counts().0 as usize
 }
 
