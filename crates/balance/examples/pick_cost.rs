@@ -7,12 +7,13 @@
 #![expect(clippy::disallowed_methods, reason = "it measures time, which the crate must not know")]
 #![expect(clippy::print_stdout, reason = "its output")]
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use balance::budget::RetryBudget;
 use balance::latency::PeakEwma;
-use balance::{Field, Key, Member, Picker, Role, Standing};
+use balance::{Attempt, Field, Key, Member, Picker, Role, Standing};
 use model::{Balance, Hash, HashAlgorithm, HashKey, InstanceName};
 
 const SIZES: [usize; 3] = [2, 16, 256];
@@ -25,7 +26,7 @@ struct Instance {
     latency: f64,
 }
 
-struct Instances(Vec<Instance>);
+struct Instances(Vec<Instance>, Cell<u64>);
 
 impl Field for Instances {
     #[inline]
@@ -36,6 +37,11 @@ impl Field for Instances {
     #[inline]
     fn in_flight(&self, instance: usize) -> u32 {
         self.0[instance].in_flight
+    }
+
+    #[inline]
+    fn turn(&self, _: Attempt) -> u64 {
+        self.1.replace(self.1.get() + 1)
     }
 
     #[inline]
@@ -84,7 +90,7 @@ fn pick_cost(balance: &Balance, size: usize, weights: fn(usize) -> u32) -> f64 {
         in_flight: (index * 7 % 3) as u32,
         latency: 0.010 + index as f64 * 1e-5,
     };
-    let mut instances = Instances((0..size).map(instance).collect());
+    let mut instances = Instances((0..size).map(instance).collect(), Cell::new(0));
     let mut picker = Picker::new(balance, &members);
     let mut entropy = Entropy(0x9e37_79b9_7f4a_7c15);
     // What is in flight ends in the order of its beginning, two for each instance at a time.

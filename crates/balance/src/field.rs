@@ -3,6 +3,16 @@
 use crate::slow_start::Share;
 use crate::standing::Standing;
 
+/// Which attempt of a request a turn is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The first takes a turn.
+    First,
+    /// A further one takes none: with two instances, of which one fails, each retry would else bring
+    /// the next request to the one that fails.
+    Retry,
+}
+
 /// What is observed of the instances of one service. An instance is named by its place in the list
 /// of [`Member`](crate::Member)s that the picker was made from.
 ///
@@ -28,6 +38,10 @@ pub trait Field {
 
     /// Requests in flight on it, over all workers.
     fn in_flight(&self, instance: usize) -> u32;
+
+    /// The number of the next turn, over all workers; a first attempt takes it. Only asked by
+    /// `round_robin`, once for each pick.
+    fn turn(&self, attempt: Attempt) -> u64;
 
     /// Its smoothed latency, in seconds; 0 while unknown. Only asked by `peak_ewma`.
     #[inline]

@@ -27,7 +27,7 @@ mod policy;
 pub mod slow_start;
 pub mod standing;
 
-pub use field::Field;
+pub use field::{Attempt, Field};
 pub use key::Key;
 pub use member::Member;
 pub use picker::{Picker, Refusal};

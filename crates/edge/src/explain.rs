@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{Field, Refusal, Share, SlowStart, Standing};
+use balance::{Attempt, Field, Refusal, Share, SlowStart, Standing};
 use model::{Action, Intent, Listener, Route, Service};
 use wire::buffer::Pool;
 use wire::head::{HeadBuilder, RequestHead};
@@ -225,7 +225,8 @@ fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
     }
 }
 
-/// The instance that would be chosen, by a copy of the policy: each worker has its own rotation.
+/// The instance that would be chosen, by a copy of the policy. Under `round_robin` it is the next one
+/// where all weigh the same; otherwise each worker has its own rotation.
 fn choose(
     plan: &ServicePlan,
     key: &StickyKey,
@@ -282,5 +283,10 @@ impl Field for View<'_> {
 
     fn in_flight(&self, instance: usize) -> u32 {
         self.live(instance).in_flight()
+    }
+
+    /// Nobody is sent anywhere, so no turn is taken.
+    fn turn(&self, _attempt: Attempt) -> u64 {
+        self.plan.live.next_turn()
     }
 }

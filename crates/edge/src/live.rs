@@ -235,6 +235,8 @@ pub struct ServiceLive {
     pub(crate) queue: Queue,
     /// Where they wait while there is no instance. Apart, for room is not what they wait for.
     pub(crate) absence: Queue,
+    /// Turns that were taken of it, over all workers.
+    turns: CachePadded<AtomicU64>,
     shards: Box<[CachePadded<ServiceShard>]>,
 }
 
@@ -264,7 +266,21 @@ pub struct ServiceShard {
 impl ServiceLive {
     pub(crate) fn new(name: ServiceName, workers: usize) -> Self {
         let shards = (0..workers).map(|_| CachePadded::new(ServiceShard::default())).collect();
-        Self { name, queue: Queue::default(), absence: Queue::default(), shards }
+        let turns = CachePadded::new(AtomicU64::new(0));
+        Self { name, queue: Queue::default(), absence: Queue::default(), turns, shards }
+    }
+
+    /// The number of the next turn, which is taken with it. Nothing is published by it, so it needs no
+    /// order of memory.
+    #[inline]
+    pub(crate) fn take_turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number of the next turn, which is nobody's yet.
+    #[inline]
+    pub(crate) fn next_turn(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// How many requests wait for an instance.

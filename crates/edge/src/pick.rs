@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use balance::{Field, Key, Refusal, Share, Standing};
+use balance::{Attempt, Field, Key, Refusal, Share, Standing};
 use model::{Balance, HashKey};
 use smallvec::SmallVec;
 use wire::head::RequestHead;
 
 use crate::fault::Fault;
-use crate::live::{Bar, Live};
+use crate::live::{Bar, Live, ServiceLive};
 use crate::member::Member;
 use crate::routing::{Request, query_values};
 use crate::snapshot::LocalService;
@@ -61,6 +61,7 @@ impl Drop for Claim {
 /// The instances of a service as the balancing sees them.
 struct View<'a> {
     members: &'a [Rc<Member>],
+    live: &'a ServiceLive,
     slots: Option<NonZeroU32>,
     slow_start: Option<&'a balance::SlowStart>,
     now: Duration,
@@ -92,6 +93,14 @@ impl Field for View<'_> {
     #[inline]
     fn in_flight(&self, instance: usize) -> u32 {
         self.members[instance].live.in_flight()
+    }
+
+    #[inline]
+    fn turn(&self, attempt: Attempt) -> u64 {
+        match attempt {
+            Attempt::First => self.live.take_turn(),
+            Attempt::Retry => self.live.next_turn(),
+        }
     }
 
     fn latency(&self, instance: usize) -> f64 {
@@ -155,6 +164,7 @@ pub(crate) fn claim_now(
     let slots = service.service.max_connections;
     let mut view = View {
         members: &service.members,
+        live: &service.live,
         slots,
         slow_start: service.slow_start.as_ref(),
         now: worker.wheel.now(),

@@ -11,6 +11,7 @@ mod least;
 mod load;
 mod rendezvous;
 mod ring;
+mod rotation;
 mod round;
 mod turns;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use model::{Balance, HashAlgorithm};
 
-use crate::field::Field;
+use crate::field::{Attempt, Field};
 use crate::key::Key;
 use crate::member::Member;
 use crate::standing::Role;
@@ -28,6 +29,7 @@ use bound::LoadBound;
 use least::Least;
 use load::Connections;
 use ring::Ring;
+use rotation::Rotation;
 use round::{Candidate, Slot};
 use turns::Turns;
 
@@ -51,7 +53,7 @@ pub(crate) struct Pool {
 #[derive(Clone, Debug)]
 enum Policy {
     LeastConn(Least),
-    RoundRobin(Turns),
+    RoundRobin(Rotation),
     Random(AliasTable),
     P2c(AliasTable),
     PeakEwmaOfAll(Least),
@@ -83,7 +85,12 @@ impl Pool {
 
     /// Goes on where `before` is in its rotation.
     pub(crate) fn adopt(&mut self, before: &Self) {
-        if let (Some(turns), Some(taken)) = (self.policy.turns_mut(), before.policy.turns()) {
+        if let (Policy::RoundRobin(own), Policy::RoundRobin(other)) =
+            (&mut self.policy, &before.policy)
+        {
+            own.adopt(&self.slots, other, &before.slots);
+        } else if let (Some(turns), Some(taken)) = (self.policy.turns_mut(), before.policy.turns())
+        {
             turns.adopt(&self.slots, taken, &before.slots);
         }
     }
@@ -103,8 +110,13 @@ impl Pool {
             Policy::LeastConn(least) => {
                 least.take(round.candidates(slots), Connections::MOST, connections)
             }
-            Policy::RoundRobin(turns) => turns
-                .take(round.candidates(slots).map(|candidate| (candidate.place, candidate.weight))),
+            Policy::RoundRobin(rotation) => {
+                let attempt = if round.tried.is_empty() { Attempt::First } else { Attempt::Retry };
+                let weight = |candidate: Candidate<'_>| (candidate.place, candidate.weight);
+                let slots = slots.iter().enumerate();
+                let candidates = slots.filter_map(|(place, slot)| round.candidate(place, slot));
+                rotation.take(candidates.map(weight), || round.field.turn(attempt))
+            }
             Policy::Random(table) => chance::one(round, slots, table, entropy),
             Policy::P2c(table) => chance::lighter_of_two(round, slots, table, entropy, connections),
             Policy::PeakEwmaOfAll(least) => {
@@ -124,7 +136,7 @@ impl Policy {
     fn new(balance: &Balance, slots: &[Slot]) -> Self {
         match balance {
             Balance::LeastConn => Self::LeastConn(Least::new(slots.len())),
-            Balance::RoundRobin => Self::RoundRobin(Turns::new(slots.len())),
+            Balance::RoundRobin => Self::RoundRobin(Rotation::new(slots.len())),
             Balance::Random => Self::Random(AliasTable::new(slots)),
             // Two choices of two are all.
             Balance::P2c if slots.len() <= 2 => Self::LeastConn(Least::new(slots.len())),
@@ -145,7 +157,6 @@ impl Policy {
     fn turns(&self) -> Option<&Turns> {
         match self {
             Self::LeastConn(least) | Self::PeakEwmaOfAll(least) => Some(least.turns()),
-            Self::RoundRobin(turns) => Some(turns),
             _ => None,
         }
     }
@@ -153,7 +164,6 @@ impl Policy {
     fn turns_mut(&mut self) -> Option<&mut Turns> {
         match self {
             Self::LeastConn(least) | Self::PeakEwmaOfAll(least) => Some(least.turns_mut()),
-            Self::RoundRobin(turns) => Some(turns),
             _ => None,
         }
     }

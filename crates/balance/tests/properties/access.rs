@@ -117,7 +117,7 @@ fn a_full_primary_is_waited_for_rather_than_left_for_a_backup() {
 #[test]
 fn nobody_to_pick_from_is_down() {
     for balance in policies() {
-        for fleet in [Fleet(Vec::new()), Fleet::of_weights(&[0, 0])] {
+        for fleet in [Fleet::of(Vec::new()), Fleet::of_weights(&[0, 0])] {
             let picked = fleet.picker(&balance).pick(&fleet, None, &[], &mut || 0);
             assert_eq!(picked, Err(Refusal::Down));
         }

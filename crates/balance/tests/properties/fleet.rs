@@ -1,8 +1,9 @@
 //! Instances as a picker sees them, each of their properties set at will.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use balance::{Field, Key, Member, Picker, Refusal, Role, Share, SlowStart, Standing};
+use balance::{Attempt, Field, Key, Member, Picker, Refusal, Role, Share, SlowStart, Standing};
 use model::{Balance, Hash, HashAlgorithm, HashKey};
 use proptest::prelude::*;
 
@@ -40,12 +41,16 @@ impl Instance {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Fleet(pub(crate) Vec<Instance>);
+pub(crate) struct Fleet(pub(crate) Vec<Instance>, pub(crate) Cell<u64>);
 
 impl Fleet {
     /// Healthy idle primaries of these weights.
     pub(crate) fn of_weights(weights: &[u32]) -> Self {
-        Self(weights.iter().copied().map(Instance::of_weight).collect())
+        Self::of(weights.iter().copied().map(Instance::of_weight).collect())
+    }
+
+    pub(crate) fn of(instances: Vec<Instance>) -> Self {
+        Self(instances, Cell::new(0))
     }
 
     pub(crate) fn members(&self) -> Vec<Member> {
@@ -92,6 +97,12 @@ impl Field for Fleet {
 
     fn in_flight(&self, instance: usize) -> u32 {
         self.0[instance].in_flight
+    }
+
+    fn turn(&self, attempt: Attempt) -> u64 {
+        let turn = self.1.get();
+        self.1.set(turn + u64::from(attempt == Attempt::First));
+        turn
     }
 
     fn latency(&self, instance: usize) -> f64 {
@@ -150,5 +161,5 @@ fn instance() -> impl Strategy<Value = Instance> {
 
 /// Any fleet, from none to a dozen.
 pub(crate) fn fleets() -> impl Strategy<Value = Fleet> {
-    prop::collection::vec(instance(), 0..12).prop_map(Fleet)
+    prop::collection::vec(instance(), 0..12).prop_map(Fleet::of)
 }

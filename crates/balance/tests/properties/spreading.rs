@@ -146,6 +146,31 @@ fn an_idle_pair_alternates() {
 }
 
 #[test]
+fn a_retry_takes_no_turn_of_the_next_request() {
+    let fleet = Fleet::of_weights(&[1, 1]);
+    let mut picker = fleet.picker(&Balance::RoundRobin);
+    // The first instance fails each time it is asked: half of the requests, not all.
+    let mut first = Vec::new();
+    for _ in 0..6 {
+        let picked = next(&mut picker, &fleet);
+        first.push(picked);
+        if picked == 0 {
+            let again = picker.pick(&fleet, None, &[0], &mut || panic!("needs no chance"));
+            assert_eq!(again, Ok(1));
+        }
+    }
+    assert_eq!(first, [0, 1, 0, 1, 0, 1]);
+}
+
+#[test]
+fn workers_take_turns_together() {
+    let fleet = Fleet::of_weights(&[1, 1, 1]);
+    let mut workers = [fleet.picker(&Balance::RoundRobin), fleet.picker(&Balance::RoundRobin)];
+    let picks = [0, 1, 1, 0, 0, 1].map(|worker: usize| next(&mut workers[worker], &fleet));
+    assert_eq!(picks, [0, 1, 2, 0, 1, 2]);
+}
+
+#[test]
 fn least_conn_rotates_among_those_that_are_idle() {
     let mut fleet = Fleet::of_weights(&[1, 1, 1, 1]);
     fleet.0[1].in_flight = 1;
