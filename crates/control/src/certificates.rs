@@ -66,6 +66,6 @@ fn protocols(listener: &Listener) -> Vec<Alpn> {
 
 fn warn(listener: &ListenerName, certificates: &Certificates) {
     for warning in certificates.iter().flat_map(|certificate| certificate.warnings()) {
-        tracing::warn!(%listener, why = %warning, "certificate is doubtful");
+        tracing::warn!(%listener, why = %warning, "certificate warning");
     }
 }

@@ -9,10 +9,14 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Error};
+use x509_parser::certificate::Validity;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Error, X509Version};
 use x509_parser::time::ASN1Time;
 
 use super::fault::{TlsError, Warning};
+
+/// What renews certificates by itself has done so long before: certbot leaves 30 days of 90.
+const RENEWED_BEFORE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// Where a certificate chain and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,7 @@ impl Certificate {
     pub fn load(files: &Files, now: SystemTime) -> Result<Self, TlsError> {
         let chain = read_chain(&files.cert)?;
         let parsed = parse_chain(&files.cert, &chain)?;
+        check_version(&files.cert, &parsed)?;
         let key = read_key(&files.key)?;
         let key = any_supported_type(&key)
             .map_err(|source| TlsError::UnusableKey { file: files.key.clone(), source })?;
@@ -183,6 +188,15 @@ fn parse_chain<'a>(
     chain.iter().enumerate().map(parse).collect()
 }
 
+/// What has no extensions names no host, and rustls takes it for nothing.
+fn check_version(file: &Path, chain: &[X509Certificate<'_>]) -> Result<(), TlsError> {
+    let version = chain.first().map_or(X509Version::V3, |leaf| leaf.tbs_certificate.version);
+    match version {
+        X509Version::V3 => Ok(()),
+        older => Err(TlsError::OldVersion { file: file.to_owned(), version: older.0 + 1 }),
+    }
+}
+
 fn check_match(files: &Files, key: &CertifiedKey) -> Result<(), TlsError> {
     let Err(source) = key.keys_match() else { return Ok(()) };
     let (cert, key_file) = (files.cert.clone(), files.key.clone());
@@ -191,7 +205,10 @@ fn check_match(files: &Files, key: &CertifiedKey) -> Result<(), TlsError> {
     };
     Err(match key.cert.iter().position(is_of) {
         Some(index) => TlsError::NotLeafFirst { cert, key: key_file, position: index + 1 },
-        None => TlsError::KeyMismatch { cert, key: key_file, source },
+        None if matches!(source, rustls::Error::InconsistentKeys(_)) => {
+            TlsError::KeyMismatch { cert, key: key_file }
+        }
+        None => TlsError::UnusableCertificate { file: cert, source },
     })
 }
 
@@ -221,6 +238,11 @@ fn warnings(
         let ago = now.duration_since(system_time(validity.not_after));
         let ahead = system_time(validity.not_before).duration_since(now);
         warnings.extend(ago.map(|ago| Warning::Expired { file: file(), position, ago }));
+        warnings.extend(soon(validity, now).map(|ahead| Warning::ExpiresSoon {
+            file: file(),
+            position,
+            ahead,
+        }));
         warnings.extend(ahead.map(|ahead| Warning::NotYetValid { file: file(), position, ahead }));
     }
     if names.is_empty() {
@@ -232,6 +254,15 @@ fn warnings(
         warnings.push(Warning::Order { file: file(), position: index + 1 });
     }
     warnings
+}
+
+/// How long a certificate is still valid, where that is less than a renewal that works would leave:
+/// two weeks, or a quarter of a short life.
+fn soon(validity: &Validity, now: SystemTime) -> Option<Duration> {
+    let end = system_time(validity.not_after);
+    let life = end.duration_since(system_time(validity.not_before)).unwrap_or_default();
+    let left = end.duration_since(now).ok()?;
+    (left < RENEWED_BEFORE.min(life / 4)).then_some(left)
 }
 
 fn system_time(time: ASN1Time) -> SystemTime {

@@ -99,7 +99,21 @@ pub enum TlsError {
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What was compared.
+    },
+    /// The certificate is of a version of X.509 that has no place for the names of hosts.
+    #[error("the certificate in {} is X.509 v{version}, which names no host", file.display())]
+    OldVersion {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// The certificate is of a kind that is not supported.
+    #[error("the certificate in {} cannot be used", file.display())]
+    UnusableCertificate {
+        /// The file.
+        file: PathBuf,
+        /// Why.
         source: rustls::Error,
     },
 }
@@ -133,6 +147,13 @@ impl TlsError {
                  perhaps cert and key are swapped"
                     .into()
             }
+            Self::OldVersion { .. } => "make it anew with the hosts as subject alternative names, \
+                 as in: openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem \
+                 -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+                .into(),
+            Self::UnusableCertificate { .. } => "ask its issuer for one with an RSA, ECDSA or \
+                 Ed25519 key"
+                .into(),
             Self::MalformedCertificate { .. } => {
                 "copy the file again, or ask its issuer for a new one".into()
             }
@@ -174,6 +195,16 @@ pub enum Warning {
         position: usize,
         /// How long ago.
         ago: Duration,
+    },
+    /// Clients will refuse it soon: what was to renew it has not.
+    #[error("certificate {position} in {} expires in {}", file.display(), Span(*ahead))]
+    ExpiresSoon {
+        /// The chain's file.
+        file: PathBuf,
+        /// Its place in the file, from 1.
+        position: usize,
+        /// How long still.
+        ahead: Duration,
     },
     /// Clients will refuse it for now, or our clock is wrong.
     #[error(

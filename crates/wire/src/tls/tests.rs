@@ -301,6 +301,30 @@ fn certificate_tells_its_names_and_its_end() {
 }
 
 #[test]
+fn what_expires_soon_is_said_so_and_only_then() {
+    let desk = Desk::new();
+    let of = |stem: &str, begin, end| {
+        desk.issue_with(stem, &["a.example"], &PKCS_ECDSA_P256_SHA256, |params| {
+            (params.not_before, params.not_after) = (begin, end);
+        })
+    };
+    let date = rcgen::date_time_ymd;
+    let day = |year, month, day| SystemTime::from(date(year, month, day));
+    let long = of("long", date(2030, 1, 1), date(2030, 4, 1));
+    let short = of("short", date(2030, 1, 1), date(2030, 1, 9));
+    let said = |files: &Files, now: SystemTime| {
+        let certificate = Certificate::load(files, now).unwrap();
+        certificate.warnings().first().map(ToString::to_string)
+    };
+    assert_eq!(said(&long, day(2030, 3, 10)), None);
+    let soon = said(&long, day(2030, 3, 25)).unwrap();
+    assert!(soon.ends_with("long.pem expires in 7 days"), "{soon}");
+    assert_eq!(said(&short, day(2030, 1, 6)), None);
+    let soon = said(&short, day(2030, 1, 8)).unwrap();
+    assert!(soon.ends_with("short.pem expires in 1 day"), "{soon}");
+}
+
+#[test]
 fn what_is_doubtful_is_served_with_a_warning() {
     let desk = Desk::new();
     let files = desk.issue_with("a", &[], &PKCS_ECDSA_P256_SHA256, |params| {
@@ -444,8 +468,7 @@ fn key_of_another_certificate_is_refused() {
     let mixed = Files { cert: good.cert.clone(), key: other.key };
     assert_eq!(
         told(&desk, &mixed),
-        "the private key in other.key does not belong to the certificate in good.pem: keys may \
-         not be consistent: KeyMismatch\n\
+        "the private key in other.key does not belong to the certificate in good.pem\n\
          take the key that the certificate was requested with; after a renewal both files must \
          change"
     );
