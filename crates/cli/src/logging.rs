@@ -2,9 +2,12 @@
 
 use std::io::{self, IsTerminal};
 
+use jiff::Timestamp;
 use model::{Intent, Log, LogFormat, LogLevel};
 use tokio::sync::watch;
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -18,10 +21,22 @@ pub(crate) fn start(log: &Log) -> Level {
     let layer = fmt::layer().with_writer(io::stderr).with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     match log.format {
-        LogFormat::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).init(),
+        LogFormat::Text if io::stderr().is_terminal() => {
+            registry.with(layer.with_ansi(true).with_timer(TimeOfDay)).init();
+        }
+        LogFormat::Text => registry.with(layer.with_ansi(false)).init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
     }
     Level(handle)
+}
+
+/// For a person who reads along: the time of day in UTC, to the second. Files and pipes have it whole.
+struct TimeOfDay;
+
+impl FormatTime for TimeOfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{}", Timestamp::now().strftime("%H:%M:%SZ"))
+    }
 }
 
 impl Level {

@@ -6,6 +6,7 @@
 
 mod field;
 mod line;
+mod short;
 mod stamp;
 
 use std::fmt::{self, Write as _};
@@ -89,6 +90,11 @@ impl AccessFormat {
             LogFormat::Text => self.line(line::Text, record, now, out),
             LogFormat::Json => self.line(line::Json, record, now, out),
         }
+    }
+
+    /// Appends the short line of `record`, for a person at a terminal.
+    pub fn write_short(&mut self, record: &AccessRecord<'_>, now: SystemTime, out: &mut Vec<u8>) {
+        short::write(record, self.stamp.at(now), out);
     }
 
     fn line<N: Notation>(
@@ -224,6 +230,42 @@ mod tests {
              first_byte_ms=0.007 route=/* service=api release=1.4.2 instance=10.0.0.1:80 \
              attempts=1 ending=ok listener=web protocol=HTTP/1.1 tls=false user_agent=\"curl 8\"\n"
         );
+    }
+
+    fn short(record: &AccessRecord<'_>) -> String {
+        let mut out = Vec::new();
+        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        AccessFormat::default().write_short(record, now, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_person_at_a_terminal_reads_one_short_line() {
+        let usual = record(b"/x?token=s3cret");
+        assert_eq!(short(&usual), "22:13:20Z 200 GET /x 1.2 ms → 10.0.0.1:80\n");
+        let refused = AccessRecord { status: 503, instance: None, attempts: 0, ..usual };
+        assert_eq!(short(&refused), "22:13:20Z 503 GET /x 1.2 ms\n");
+        let gone = AccessRecord {
+            status: 0,
+            attempts: 3,
+            ending: Ending::ClientClosed,
+            total: Duration::from_secs(75),
+            ..usual
+        };
+        let expected = "22:13:20Z --- GET /x 75 s → 10.0.0.1:80, 3 attempts, client_closed\n";
+        assert_eq!(short(&gone), expected);
+    }
+
+    #[test]
+    fn a_short_line_is_one_line_and_short_whatever_a_client_sends() {
+        let evil = "/a\n 200 GET \u{1b}[2J\u{202e}é".as_bytes();
+        let line = short(&record(evil));
+        assert!(line.contains("/a\\u000a 200 GET \\u001b[2J\\u202eé"), "{line}");
+        assert_eq!(line.matches('\n').count(), 1);
+        for path in [vec![b'a'; 40_000], "é".repeat(20_000).into_bytes(), vec![0xff; 40_000]] {
+            let line = short(&record(&path));
+            assert!(line.chars().count() <= 80 && line.contains('…'), "{line}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 mod output;
 mod writer;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -202,14 +202,26 @@ impl Order {
     }
 }
 
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notation {
+    /// Every field.
+    Whole(LogFormat),
+    /// For a person at a terminal.
+    Short,
+}
+
 impl Shared {
     const OFF: u8 = 0;
     const TEXT: u8 = 1;
     const JSON: u8 = 2;
+    const SHORT: u8 = 3;
 
     fn notation(destination: &Destination, format: LogFormat) -> u8 {
         match (destination, format) {
             (Destination::Off, _) => Self::OFF,
+            // A person reads along; programs are given files and pipes.
+            (Destination::Stdout, LogFormat::Text) if io::stdout().is_terminal() => Self::SHORT,
             (_, LogFormat::Text) => Self::TEXT,
             (_, LogFormat::Json) => Self::JSON,
         }
@@ -217,10 +229,11 @@ impl Shared {
 
     /// How lines are written; `None` while they go nowhere.
     #[inline]
-    fn format(&self) -> Option<LogFormat> {
+    fn format(&self) -> Option<Notation> {
         match self.format.load(Ordering::Relaxed) {
-            Self::TEXT => Some(LogFormat::Text),
-            Self::JSON => Some(LogFormat::Json),
+            Self::TEXT => Some(Notation::Whole(LogFormat::Text)),
+            Self::JSON => Some(Notation::Whole(LogFormat::Json)),
+            Self::SHORT => Some(Notation::Short),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::SystemTime;
 
 use crate::access::{AccessFormat, AccessRecord};
-use crate::sink::{Batch, Order, Shared};
+use crate::sink::{Batch, Notation, Order, Shared};
 
 /// A batch is handed over when it is this large.
 const BATCH_BYTES: usize = 32 * 1024;
@@ -56,7 +56,11 @@ impl LogWriter {
     #[inline]
     pub fn write(&mut self, record: &AccessRecord<'_>) {
         let Some(format) = self.shared.format() else { return };
-        self.format.write(record, SystemTime::now(), format, &mut self.batch);
+        let now = SystemTime::now();
+        match format {
+            Notation::Whole(format) => self.format.write(record, now, format, &mut self.batch),
+            Notation::Short => self.format.write_short(record, now, &mut self.batch),
+        }
         self.lines += 1;
         if self.batch.len() >= BATCH_BYTES {
             self.flush();
