@@ -11,6 +11,7 @@ pub(crate) enum Dialect {
     Nginx,
     HaProxy,
     Apache,
+    Html,
     Caddy,
     Compose,
     Yaml,
@@ -54,7 +55,8 @@ impl Dialect {
         let first = lines.first()?;
         let found = [
             (Self::Json, is_json(text, first)),
-            (Self::Apache, first.text.starts_with('<') || lines.iter().any(|it| it.opens_apache())),
+            (Self::Html, first.is_html()),
+            (Self::Apache, lines.iter().any(Line::opens_apache)),
             (Self::Nginx, is_nginx(&lines)),
             (Self::HaProxy, is_haproxy(&lines)),
             (Self::Caddy, is_caddy(&lines)),
@@ -72,6 +74,7 @@ impl Dialect {
             Self::Nginx => "nginx's configuration",
             Self::HaProxy => "HAProxy's configuration",
             Self::Apache => "Apache's configuration",
+            Self::Html => "a web page",
             Self::Caddy => "a Caddyfile",
             Self::Compose => "a Compose file",
             Self::Yaml => "YAML",
@@ -89,6 +92,10 @@ impl Dialect {
             Self::HaProxy | Self::Apache | Self::Caddy => {
                 "a frontend or site is a listener and its routes, a backend or upstream a service: \
                  docs/guide/routing.md; `plimsoll run --help` shows a first plimsoll.toml"
+            }
+            Self::Html => {
+                "perhaps it was saved from a site that shows the file, or is an error that a download \
+                 got in its place"
             }
             Self::Compose => {
                 "a service is a `command` here: docs/guide/deploying.md; `plimsoll run --help` shows a \
@@ -127,6 +134,11 @@ impl<'a> Line<'a> {
         let is_key = |c: char| c.is_ascii_alphanumeric() || "_-./\"'$".contains(c);
         let has_colon = text.ends_with(':') || text.contains(": ");
         text.len() < self.text.len() || (has_colon && !key.is_empty() && key.chars().all(is_key))
+    }
+
+    fn is_html(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        text.starts_with("<!doctype") || text.starts_with("<html")
     }
 
     fn opens_apache(&self) -> bool {
@@ -210,6 +222,7 @@ mod tests {
             ("global\n  maxconn 100\ndefaults\n  mode http\n", Dialect::HaProxy),
             ("frontend web\n  bind :80\n  default_backend a\n", Dialect::HaProxy),
             ("<VirtualHost *:80>\n  ProxyPass / http://a/\n</VirtualHost>\n", Dialect::Apache),
+            ("<!DOCTYPE html>\n<html>404</html>\n", Dialect::Html),
             ("example.com {\n\treverse_proxy localhost:9000\n}\n", Dialect::Caddy),
             (":8080\nreverse_proxy 127.0.0.1:9000\n", Dialect::Caddy),
             ("{\n\temail a@b.c\n}\na.b {\n\troot * /srv\n\tfile_server\n}\n", Dialect::Caddy),

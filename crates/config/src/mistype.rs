@@ -52,6 +52,9 @@ impl Mistype<'_> {
             {
                 "put it in quotes".to_owned()
             }
+            (Shape::Text(_), DeValue::Integer(_) | DeValue::Float(_)) if name == "version" => {
+                format!("put it in quotes: version = \"{}\"", self.raw)
+            }
             _ => example(self.key, self.shape),
         }
     }
@@ -61,6 +64,15 @@ impl Mistype<'_> {
         const SHOWN_MAX: usize = 40;
         if self.raw.starts_with('[') {
             return format!("a list of tables has two brackets: [[{trail}]]");
+        }
+        // One text for several, as the command line takes it.
+        if let DeValue::String(text) = self.value
+            && text.contains(',')
+            && text.len() <= SHOWN_MAX
+        {
+            let items: Vec<String> =
+                text.split(',').map(|item| format!("\"{}\"", item.trim())).collect();
+            return format!("put each in quotes of its own: {name} = [{}]", items.join(", "));
         }
         match self.raw.len() <= SHOWN_MAX && !self.raw.contains('\n') {
             true => format!("put it in brackets: {name} = [{}]", self.raw),

@@ -160,6 +160,16 @@ impl Mistake {
                 "after `=` comes a value",
                 "write `key = value`",
             ),
+            "unexpected key or value"
+                if shown.starts_with(';') || rest(text, &span).starts_with(';') =>
+            {
+                (
+                    Reach::Line,
+                    "a semicolon at the end of a line".to_owned(),
+                    "TOML ends a line with nothing",
+                    "take the semicolon out",
+                )
+            }
             "unexpected key or value" => (
                 Reach::Line,
                 "more than one key and its value on a line".to_owned(),
@@ -266,6 +276,11 @@ fn keyless(text: &str, span: &Range<usize>) -> Words {
         let what = format!("`{char}` stands in a name without quotes");
         let why = "without quotes a name has only ASCII letters, digits, `-` and `_`";
         return (Reach::Rest, what, why, "write the name in ASCII, or put it in quotes");
+    }
+    let line = before.rsplit('\n').next().unwrap_or_default().trim_start();
+    if line.starts_with("//") || rest.starts_with("//") {
+        let why = "TOML's comments begin with `#`";
+        return (Reach::Line, "`//` begins no comment".to_owned(), why, "write `#` for `//`");
     }
     let has_colon = rest.starts_with(':') || before.trim_end().ends_with(':');
     let (what, why, hint) = match has_colon {

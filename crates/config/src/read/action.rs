@@ -108,7 +108,7 @@ impl Context<'_> {
             format!("there are {}", suggest::listed(names()))
         };
         let what = format!("there is no service `{}`", shown(name));
-        report(Flaw::new(Code::UndefinedService, what, "nobody defined it", hint));
+        report(Flaw::new(Code::UndefinedService, what, "not defined", hint));
         None
     }
 }

@@ -132,13 +132,12 @@ fn secrets(section: &Section<'_>) -> Vec<String> {
 }
 
 fn deploy(section: &Section<'_>) -> Option<Deploy> {
-    let strategy = section.word("strategy", |word| {
-        Some(match word {
-            "blue-green" => Strategy::BlueGreen,
-            "canary" => Strategy::Canary,
-            "replace" => Strategy::Replace,
-            _ => Strategy::Rolling,
-        })
+    let strategy = section.word("strategy", |word| match word {
+        "rolling" => Some(Strategy::Rolling),
+        "blue-green" => Some(Strategy::BlueGreen),
+        "canary" => Some(Strategy::Canary),
+        "replace" => Some(Strategy::Replace),
+        _ => None,
     });
     // What another strategy needs is for deploys in which it is asked for on the command line.
     let (surge, steps) = (surge(section), steps(section));

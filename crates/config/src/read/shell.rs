@@ -103,6 +103,13 @@ fn shell_word(word: &Word, before: Option<&str>) -> Option<(&'static str, &'stat
                     value itself, or let a shell run it: command = { shell = \"...\" }";
         return Some(("nothing is put in for this variable", hint));
     }
+    let rest = bare.replace("${PORT}", "");
+    if ["{port}", "{PORT}"].iter().any(|name| rest.contains(name)) {
+        return Some((
+            "nothing is put in for `{port}`",
+            "write $PORT; only `{version}` stands in braces",
+        ));
+    }
     if bare == "~" || bare.starts_with("~/") {
         return Some(("`~` is only known to shells", "write the path in full"));
     }
@@ -216,6 +223,8 @@ mod tests {
             ("java $JAVA_OPTS -jar a.jar", "nothing is put in for this variable"),
             ("./serve --db=${DB_URL:-none}", "nothing is put in for this variable"),
             ("./serve \"$HOME/x\"", "nothing is put in for this variable"),
+            ("node app.js --port={port}", "nothing is put in for `{port}`"),
+            ("./serve {{PORT}}", "nothing is put in for `{port}`"),
             ("~/bin/serve", "`~` is only known to shells"),
             ("java -jar target/*.jar", "`*` finds no files here"),
             ("NODE_ENV=production node app.js", "`command` begins with a variable"),
