@@ -70,7 +70,7 @@ pub struct Asked {
 pub struct Candidate {
     /// Its place among the file's `[[routes]]`; the first is 1.
     pub number: u32,
-    /// The route as people know it: methods, hosts, path.
+    /// The route as people know it: methods, hosts, path, and what else it asks of a request.
     pub route: String,
     /// Why it lost; absent for the one that won.
     pub lost: Option<String>,

@@ -88,6 +88,7 @@ impl From<&control::Status> for Status {
         Self {
             version,
             pid,
+            file: status.file.display().to_string(),
             revision: status.revision.0,
             generation: status.generation.0,
             uptime_s: status.uptime.as_secs_f64(),
@@ -166,6 +167,7 @@ impl From<&control::RunStanding> for Run {
                 again_in_s: first.again_in.map(|wait| wait.as_secs_f64()),
             }),
             last: run.last.as_ref().map(LastDeploy::from),
+            replicas: run.replicas,
             waiting: waiting.collect(),
             deploy: run.deploy.as_ref().map(|deploy| RunningDeploy {
                 id: deploy.id,

@@ -10,6 +10,9 @@ pub struct Status {
     pub version: String,
     /// Its process.
     pub pid: u32,
+    /// The configuration that is served, as an absolute path.
+    #[serde(default)]
+    pub file: String,
     /// The number of the configuration that is served; the first is 1.
     pub revision: u64,
     /// The number of the snapshot that is served; the first is 1.
@@ -112,6 +115,9 @@ pub enum ServiceMode {
 pub struct Run {
     /// The release that is meant to run; absent before the first.
     pub release: Option<String>,
+    /// How many instances the file wants of it.
+    #[serde(default)]
+    pub replicas: u32,
     /// Each instance that may get nothing yet, or nothing any more.
     pub waiting: Vec<Waiting>,
     /// The deploy that is running.

@@ -40,6 +40,7 @@ impl Backend for Scripted {
         self.say(Status {
             version: "0.0.0".to_owned(),
             pid: 1,
+            file: "/etc/plimsoll/plimsoll.toml".to_owned(),
             revision: 3,
             generation: 9,
             uptime_s: 1.5,

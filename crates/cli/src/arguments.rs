@@ -3,61 +3,125 @@
 use std::path::PathBuf;
 
 use admin::Word;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    check, demo, deploy, drain, enable, explain, history, logs, reload, rollback, run, sample,
-    status, word,
+    check, demo, deploy, drain, enable, explain, history, logs, reload, rollback, run, status,
+    version, word,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// A load balancer that also replaces the servers behind it while they run.
 #[derive(Debug, Parser)]
-#[command(name = "plimsoll", version, propagate_version = false, max_term_width = 100)]
+#[command(name = "plimsoll", version = VERSION, propagate_version = false, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   plimsoll demo                  see it work, in seconds
   plimsoll check                 is ./plimsoll.toml right?
   plimsoll run                   serve it, in the foreground
   plimsoll status --watch        what each instance does, every second
-  plimsoll reload                take up a change of the file, closing no connection
-  plimsoll deploy api 1.4.2      replace a running release, and take it back if it is worse
+  plimsoll reload                apply a change of the file, closing no connection
+  plimsoll deploy api 1.4.2      replace a running release, and roll back if it is worse
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused before it began.")]
 pub(crate) struct Arguments {
+    /// The configuration, as after the command
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    command: Command,
 }
+
+/// The version with its commit and target.
+pub(crate) const VERSION: &str = env!("PLIMSOLL_VERSION");
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::Options),
+    #[command(visible_alias = "validate")]
     Check(check::Options),
     Reload(reload::Options),
+    #[command(visible_alias = "ps")]
     Status(status::Options),
     Explain(explain::Options),
     Drain(drain::Options),
     Enable(enable::Options),
     Deploy(deploy::Options),
     Rollback(rollback::Options),
-    /// Shift all traffic to the new release of a running deploy, and stay
+    /// Promote the new release of a running deploy now
     #[command(after_help = "Examples:\n  plimsoll promote api")]
     Promote(word::Options),
-    /// Bring the old release of a running deploy back
+    /// Abort a running deploy and roll back
     #[command(after_help = "Examples:\n  plimsoll abort api")]
     Abort(word::Options),
-    /// Take no further step in a running deploy; what fails is still taken back
+    /// Pause a deploy; automatic rollback stays active
     #[command(after_help = "Examples:\n  plimsoll pause api")]
     Pause(word::Options),
-    /// Let a paused deploy go on
+    /// Resume a paused deploy
     #[command(after_help = "Examples:\n  plimsoll resume api")]
     Resume(word::Options),
     History(history::Options),
     Logs(logs::Options),
     Demo(demo::Options),
-    #[command(hide = true)]
-    Sample(sample::Options),
+    Version(version::Options),
+}
+
+/// The commands as the help tells them, each group with its heading.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Serve", &["run", "check", "reload"]),
+    ("Look", &["status", "explain", "logs", "history"]),
+    ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
+    ("Servers", &["drain", "enable"]),
+    ("Other", &["demo", "version"]),
+];
+
+/// Takes the command line apart; ends the program where it asks for help, or makes no sense.
+pub(crate) fn parse() -> Command {
+    parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+/// The command that these words are, the program's name first.
+pub(crate) fn parse_from<Word>(
+    words: impl IntoIterator<Item = Word>,
+) -> Result<Command, clap::Error>
+where
+    Word: Into<std::ffi::OsString> + Clone,
+{
+    let matches = grouped(Arguments::command()).try_get_matches_from(words)?;
+    let Arguments { file, mut command } = Arguments::from_arg_matches(&matches)?;
+    let Some(file) = file else { return Ok(command) };
+    let fault = match command.which_mut() {
+        Some(which) if which.file.is_none() => {
+            which.file = Some(file);
+            return Ok(command);
+        }
+        Some(_) => "the configuration is named twice",
+        None => "this command takes no configuration",
+    };
+    Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault))
+}
+
+/// The help of the program as a whole, with its commands in groups.
+fn grouped(command: clap::Command) -> clap::Command {
+    let names = || command.get_subcommands().map(|it| it.get_name().len());
+    let width = names().max().unwrap_or_default();
+    let mut list = String::new();
+    for (heading, members) in GROUPS {
+        list.push_str(&format!("{heading}:\n"));
+        let members = members.iter().filter_map(|name| command.find_subcommand(name));
+        for member in members {
+            let about = member.get_about().map(ToString::to_string).unwrap_or_default();
+            list.push_str(&format!("  {:width$}  {about}\n", member.get_name()));
+        }
+        list.push('\n');
+    }
+    let template = format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}Options:\n{{options}}{{after-help}}"
+    );
+    command.help_template(template)
 }
 
 /// Which configuration a command is about.
@@ -95,7 +159,93 @@ impl Command {
             Self::History(options) => history::run(options),
             Self::Logs(options) => logs::run(options),
             Self::Demo(options) => demo::run(options),
-            Self::Sample(options) => sample::run(options),
+            Self::Version(options) => version::run(&options),
+        }
+    }
+
+    /// Which configuration it is about.
+    fn which_mut(&mut self) -> Option<&mut Which> {
+        Some(match self {
+            Self::Run(options) => &mut options.which,
+            Self::Check(options) => options.which_mut(),
+            Self::Reload(options) => &mut options.which,
+            Self::Status(options) => &mut options.which,
+            Self::Explain(options) => &mut options.which,
+            Self::Drain(options) => &mut options.which,
+            Self::Enable(options) => &mut options.which,
+            Self::Deploy(options) => &mut options.which,
+            Self::Rollback(options) => &mut options.which,
+            Self::Promote(options)
+            | Self::Abort(options)
+            | Self::Pause(options)
+            | Self::Resume(options) => &mut options.which,
+            Self::History(options) => &mut options.which,
+            Self::Logs(options) => &mut options.which,
+            Self::Demo(_) | Self::Version(_) => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_stands_in_one_group() {
+        let command = Arguments::command();
+        let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let told: Vec<&str> =
+            GROUPS.iter().flat_map(|(_, members)| members.iter().copied()).collect();
+        assert_eq!(told.len(), commands.len());
+        let sorted =
+            |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(sorted(&told), sorted(&commands));
+        assert!(
+            commands.iter().all(|name| command
+                .find_subcommand(name)
+                .unwrap()
+                .get_about()
+                .is_some())
+        );
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_before_the_command_but_once() {
+        let file = |words: &[&str]| {
+            let mut command = parse_from(["plimsoll"].iter().chain(words)).ok()?;
+            command.which_mut()?.file.clone()
+        };
+        let named = Some(PathBuf::from("a.toml"));
+        for words in [
+            &["-c", "a.toml", "status"][..],
+            &["status", "-c", "a.toml"],
+            &["--config=a.toml", "check"],
+            &["check", "a.toml"],
+            &["validate", "-c", "a.toml"],
+            &["-c", "a.toml", "ps", "--watch"],
+        ] {
+            assert_eq!(file(words), named, "{words:?}");
+        }
+        for words in [
+            &["-c", "a.toml", "status", "-c", "b.toml"][..],
+            &["-c", "a.toml", "demo"],
+            &["check", "a.toml", "-c", "a.toml"],
+            &["-c", "a.toml", "check", "a.toml"],
+            &["-c", "a.toml"],
+            &[],
+        ] {
+            assert!(parse_from(["plimsoll"].iter().chain(words)).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_help_names_is_never_suggested() {
+        for word in ["sampel", "sample", "scale", "simple"] {
+            let error = parse_from(["plimsoll", word]).unwrap_err().to_string();
+            assert!(!error.contains("'sample'\n") || word == "sample", "{error}");
+            assert!(!error.contains("similar subcommand exists: 'sample'"), "{error}");
         }
     }
 }

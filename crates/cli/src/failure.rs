@@ -73,7 +73,15 @@ pub(crate) enum Failure {
         /// Those that it has, or had.
         known: Vec<String>,
     },
-    /// The configuration has no such service.
+    /// The running Plimsoll serves another configuration.
+    #[error("the running plimsoll serves {}, and not {}", served.display(), named.display())]
+    OtherFile {
+        /// What is served.
+        served: PathBuf,
+        /// What was named.
+        named: PathBuf,
+    },
+    /// The running configuration has no such service.
     #[error("there is no service {service}: {}", known.join(", "))]
     NoService {
         /// The name that was given.
@@ -116,7 +124,9 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Claim(ClaimError::Running { .. }) | Self::NoToken(_) => Exit::Refused,
+            // It cannot start as things are; nothing was begun.
+            Self::Claim(_) | Self::Start(_) | Self::Bind(_) | Self::NoToken(_) => Exit::Refused,
+            Self::OtherFile { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
             }
@@ -161,11 +171,16 @@ impl Failure {
                 Some("set `server.state_dir` to a directory that you may write".to_owned())
             }
             Self::Start(StartError::Publish(error)) => of_publish(error),
+            Self::OtherFile { served, .. } => Some(format!(
+                "`plimsoll reload -c {}` reloads that one; to run both, set `server.state_dir` in one \
+                 of them",
+                served.display()
+            )),
             Self::NoSuchDeploy { service, .. } => {
                 Some(format!("`plimsoll history {service}` lists the last hundred"))
             }
             Self::NoToken(name) => Some(format!(
-                "put a token into {name}, or take `token_env` out: on loopback one may look without"
+                "put a token into {name}, or take `token_env` out: loopback is read-only without a token"
             )),
             _ => None,
         }
@@ -196,10 +211,13 @@ fn of_problem(problem: &Problem) -> Option<String> {
         }
         Kind::UnknownService | Kind::UnknownInstance => Some(format!("did you mean {near}?")),
         Kind::InvalidConfiguration | Kind::NotPublished => {
-            Some("nothing has changed: what was served before is served on".to_owned())
+            Some("the running configuration is unchanged".to_owned())
         }
         Kind::Preflight => Some("nothing was touched".to_owned()),
-        Kind::Locked => Some("`plimsoll history` says more; `plimsoll abort` ends it".to_owned()),
+        Kind::Locked => Some(
+            "`plimsoll status` shows how far it is, `plimsoll abort SERVICE` rolls it back"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

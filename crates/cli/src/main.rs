@@ -11,6 +11,8 @@ mod demo;
 mod exit;
 mod failure;
 mod foreign;
+#[cfg(test)]
+mod guide;
 mod limits;
 mod location;
 mod logging;
@@ -21,12 +23,14 @@ mod quantity;
 mod screen;
 mod signals;
 mod table;
+mod who;
+mod width;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::Arguments;
+use commands::sample;
 use failure::Failure;
 
 #[global_allocator]
@@ -34,12 +38,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The first argument by which this program, run once more, becomes an instance.
 const LAUNCH: &str = "--launch-instance";
+/// The first argument by which it becomes a server of the demonstration. No help names it, and it is
+/// never suggested.
+const SAMPLE: &str = "sample";
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == LAUNCH) {
+    let first = words.next();
+    if first.as_ref().is_some_and(|word| word == LAUNCH) {
         return driver::process::launcher::run(words);
     }
-    let arguments = Arguments::parse();
-    arguments.command.run().unwrap_or_else(Failure::report).into()
+    let run = match first {
+        Some(word) if word == SAMPLE => {
+            let words = std::iter::once(word).chain(words);
+            sample::run(sample::Options::parse_from(words))
+        }
+        _ => arguments::parse().run(),
+    };
+    run.unwrap_or_else(Failure::report).into()
 }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
@@ -45,6 +46,24 @@ pub(crate) fn err(text: &str) {
 pub(crate) fn json(document: &impl Serialize) {
     let text = serde_json::to_string_pretty(document).expect("our documents have text for keys");
     out(&format!("{text}\n"));
+}
+
+/// `text` as it may be part of what [`control`] sends: safe, and without colours where none are
+/// wanted.
+pub(crate) fn painted(text: &str) -> String {
+    let text = foreign::guarded(text);
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => anstream::adapter::strip_str(&text).to_string(),
+        _ => text.into_owned(),
+    }
+}
+
+/// Prints a line of another's behind our `prefix`: on a terminal as it is safe there, in a file or a
+/// pipe as it was written.
+pub(crate) fn quote(prefix: &str, text: &str) {
+    let is_terminal = io::stdout().is_terminal();
+    let text = if is_terminal { foreign::shown(text) } else { Cow::Borrowed(text) };
+    out(&format!("{prefix}{text}\n"));
 }
 
 /// `text` as it is safe on a terminal; as it is, where it goes elsewhere.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A duration as people write it: "250ms", "30s", "5m", "1h", "1d".
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{text}\" is not a duration such as \"30s\"");
@@ -20,17 +22,24 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(wrong)
 }
 
-/// A duration by its two largest units: "12s", "3m 12s", "2h 5m", "4d 1h".
+/// A duration by its two largest units: "12 s", "3m 12s", "2h 5m", "4d 1h".
 pub(crate) fn rough(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match seconds {
-        0 if !duration.is_zero() => format!("{}ms", duration.as_millis()),
-        0..60 => format!("{seconds}s"),
+        0 if !duration.is_zero() => format!("{} ms", duration.as_millis()),
+        0..60 => format!("{seconds} s"),
         60..3600 => format!("{minutes}m {}s", seconds % 60),
         3600..86400 => format!("{hours}h {}m", minutes % 60),
         _ => format!("{days}d {}h", hours % 24),
     }
+}
+
+/// How long ago it was at `at`, which is written as RFC 3339 has it: "14m 5s ago".
+pub(crate) fn ago(at: &str, now: Timestamp) -> String {
+    let Ok(at) = at.parse::<Timestamp>() else { return at.to_owned() };
+    let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    format!("{} ago", rough(Duration::from_secs(age.as_secs())))
 }
 
 /// A latency of `ms` milliseconds, to two or three digits.
@@ -81,11 +90,11 @@ mod tests {
     #[test]
     fn durations_are_shown_by_their_two_largest_units() {
         for (seconds, shown) in
-            [(0, "0s"), (59, "59s"), (192, "3m 12s"), (7500, "2h 5m"), (349_200, "4d 1h")]
+            [(0, "0 s"), (59, "59 s"), (192, "3m 12s"), (7500, "2h 5m"), (349_200, "4d 1h")]
         {
             assert_eq!(rough(Duration::from_secs(seconds)), shown);
         }
-        assert_eq!(rough(Duration::from_millis(250)), "250ms");
+        assert_eq!(rough(Duration::from_millis(250)), "250 ms");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The terminal's other screen, for what is drawn again and again: what stood on it before comes
 //! back at the end.
 
-use crate::canvas::height;
-use crate::foreign::guarded;
+use crate::canvas::{BEGIN, END, height};
 use crate::output;
 
 /// The other screen, while it lives.
@@ -18,7 +17,7 @@ impl Screen {
 
     /// Draws `text` over what is there, without a moment of emptiness between.
     pub(crate) fn draw(&self, text: &str) {
-        output::control(&frame(&guarded(text), height()));
+        output::control(&frame(&output::painted(text), height()));
     }
 }
 
@@ -38,7 +37,7 @@ fn frame(text: &str, height: usize) -> String {
     let shown = shown.iter().map(|line| format!("{line}\x1b[K"));
     let more = (more > 0).then(|| format!("... and {more} more lines\x1b[K"));
     let drawn: Vec<String> = shown.chain(more).collect();
-    format!("\x1b[H{}\x1b[J", drawn.join("\r\n"))
+    format!("{BEGIN}\x1b[H{}\x1b[J{END}", drawn.join("\r\n"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use balance::{Access, Mode, Role, Standing};
@@ -14,6 +15,8 @@ use crate::window::Recent;
 /// How everything stands.
 #[derive(Clone, Debug)]
 pub struct Status {
+    /// The configuration that is served, as an absolute path.
+    pub file: PathBuf,
     /// Configurations that were taken up, the first being 1.
     pub revision: Revision,
     /// Snapshots that were published.

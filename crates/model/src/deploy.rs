@@ -127,8 +127,8 @@ pub struct Step {
 pub struct Judge {
     /// More of the new release's requests than this share may not fail; `None` for no such limit.
     pub max_error_rate: Option<f64>,
-    /// How sure it must be that the new release is worse before it is taken back; a release that
-    /// is no worse is taken back with a chance of at most 1 less this. Above 0.5, below 1.
+    /// How sure it must be that the new release is worse before it is rolled back; a release that
+    /// is no worse is rolled back with a chance of at most 1 less this. Above 0.5, below 1.
     pub confidence: f64,
     /// The new release's 95th percentile over the old one's may be at most this, above 1; `None`
     /// for no such limit.

@@ -33,6 +33,25 @@ impl fmt::Display for Route {
     }
 }
 
+impl Route {
+    /// The route with what else it asks of a request, so that routes with one path can be told apart:
+    /// `/api/* with header authorization, from 10.0.0.0/8`. Values are left out: they may be secrets.
+    pub fn in_full(&self) -> String {
+        let Matcher { headers, query, cookies, from, .. } = &self.matcher;
+        let named = |kind: &str, list: &[(String, ValueMatch)]| {
+            list.iter().map(|(name, _)| format!("{kind} {name}")).collect::<Vec<_>>()
+        };
+        let networks: Vec<String> = from.iter().map(|network| format!("from {network}")).collect();
+        let conditions =
+            [named("header", headers), named("query", query), named("cookie", cookies), networks]
+                .concat();
+        match conditions.is_empty() {
+            true => self.to_string(),
+            false => format!("{self} with {}", conditions.join(", ")),
+        }
+    }
+}
+
 /// What a request must be like: all of this at once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matcher {

@@ -58,7 +58,7 @@ pub enum Command {
     Promote,
     /// Back to the old release.
     Abort,
-    /// Take no further step. The judge goes on, and what fails is taken back.
+    /// Take no further step. The judge goes on, and what fails is rolled back.
     Pause,
     /// Go on.
     Resume,

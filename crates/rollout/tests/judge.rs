@@ -103,7 +103,7 @@ fn watch(
 #[test]
 fn equal_releases_are_seldom_taken_back() {
     let rule = model::Judge { max_error_rate: None, ..model::Judge::default() };
-    println!("| both fail | requests/s | share of the new | taken back by mistake |");
+    println!("| both fail | requests/s | share of the new | rolled back by mistake |");
     println!("| --- | --- | --- | --- |");
     let seeds = seeds();
     for (error_rate, rate, share) in [
@@ -143,14 +143,16 @@ fn a_release_within_the_limit_is_seldom_taken_back_for_it() {
         })
         .count() as f64;
     let seeds = seeds as f64;
-    println!("both fail 1 %, which is the limit: {mistakes} of {seeds} taken back");
+    println!("both fail 1 %, which is the limit: {mistakes} of {seeds} rolled back");
     assert!(mistakes <= seeds * 0.01 + 3.1 * (seeds * 0.01).sqrt());
 }
 
-/// Failed requests until a bad release is taken back: the median and the 95th percentile.
+/// Failed requests until a bad release is rolled back: the median and the 95th percentile.
 #[test]
 fn what_a_bad_release_costs() {
-    println!("| it fails | requests/s | median | 95th percentile | taken back after | not found |");
+    println!(
+        "| it fails | requests/s | median | 95th percentile | rolled back after | not found |"
+    );
     println!("| --- | --- | --- | --- | --- | --- |");
     for (error_rate, rate, share, bound) in [
         (0.01, 1.0, 0.5, 40),

@@ -15,17 +15,20 @@ use crate::failure::Failure;
 use crate::output;
 use crate::quantity::counted;
 
-/// Check the configuration, and say everything that is wrong with it
+/// Validate the configuration and report every error
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Changes nothing. Ends with 0 if the file can be served, with 1 if not. Where a Plimsoll runs with
+Changes nothing. Exits with 0 if the file can be served, with 1 if not. Where a Plimsoll runs with
 it, it is said which services run another version than the file names.
 
 Examples:
   plimsoll check
-  plimsoll check -c staging.toml
+  plimsoll check staging.toml
   plimsoll check --json | jq '.diagnostics[].what'")]
 pub(crate) struct Options {
+    /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
+    #[arg(value_name = "FILE", conflicts_with = "file")]
+    named: Option<PathBuf>,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -63,7 +66,19 @@ struct Report<'a> {
     differences: Vec<String>,
 }
 
-pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+impl Options {
+    /// Which configuration it is about.
+    pub(crate) fn which_mut(&mut self) -> &mut Which {
+        // However it was named, it is named once.
+        if let Some(file) = self.named.take() {
+            self.which.file = Some(file);
+        }
+        &mut self.which
+    }
+}
+
+pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
+    options.which_mut();
     let mut found = Found::in_file(options.which.file()?)?;
     if let Some(intent) = &found.intent {
         found.differences = differences(&options.which, intent)?;
@@ -72,7 +87,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
         output::json(&found.report());
     } else {
         output::out(&found.diagnostics.render(Paint::Coloured));
-        found.certificates.iter().for_each(|finding| output::out(&finding.draw()));
+        found.certificates.iter().for_each(|finding| output::out(&finding.draw(&found.file)));
         for difference in &found.differences {
             output::out(&format!("! service {}: {difference}\n", difference.service));
         }
@@ -85,12 +100,13 @@ impl Found {
     fn in_file(file: PathBuf) -> Result<Self, Failure> {
         match config::load(&file, &Environment::of_process()) {
             Ok(Loaded { intent, warnings: diagnostics }) => {
-                let certificates = certificates::check(&intent, SystemTime::now());
+                let certificates = certificates::check(&file, SystemTime::now());
                 let differences = Vec::new();
                 Ok(Self { file, intent: Some(intent), diagnostics, certificates, differences })
             }
             Err(LoadError::Invalid(diagnostics)) => {
-                let (certificates, differences) = (Vec::new(), Vec::new());
+                let certificates = certificates::check(&file, SystemTime::now());
+                let differences = Vec::new();
                 Ok(Self { file, intent: None, diagnostics, certificates, differences })
             }
             Err(error) => Err(error.into()),

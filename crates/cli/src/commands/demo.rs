@@ -10,14 +10,15 @@ use crate::failure::Failure;
 use crate::quantity::duration;
 use crate::signals::Signals;
 
-/// See it work: a good release is deployed under load, a bad one is noticed and taken back
+/// See it work: deploy a good release, detect and roll back a bad one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Starts two instances of a sample server and the load balancer in front of them, and sends requests at
-a steady rate. Then deploys a good release, and one that fails every fifth request as a canary. It
-needs no root, no network, no file and no well-known port, and leaves nothing behind.
+Starts two instances of a sample server and the load balancer in front of them, and sends requests
+at a steady rate. Then deploys a good release, and one that fails every fifth request as a canary.
+It needs no root, no network, no file and no well-known port, and leaves nothing behind.
 
-The exit code is 0 when the good release stays, the bad one is taken back, and no other request failed.")]
+Exits with 0 when the good release is promoted, the bad one rolled back, and no other request
+failed.")]
 pub(crate) struct Options {
     /// Requests a second
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]

@@ -8,21 +8,23 @@ use clap::ValueEnum;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::who::who;
 use crate::{progress, quantity};
 
-/// Replace the running release of a service by another
+/// Replace the running release of a service
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A change of the file is taken up first, as by `plimsoll reload`; one with a mistake begins nothing.
-Each step is told as it happens, and a receipt at the end: what each release did, and what users saw
-of it. The deploy goes on if this command is ended; `plimsoll abort` brings the old release back.
+A change of the file is applied first, as by `plimsoll reload`; one with a mistake begins nothing.
+Each step is told as it happens, and a receipt at the end: what each release did, and what users
+saw of it. The deploy goes on if this command is ended; `plimsoll abort` rolls back.
 
-Exit codes: 0 the new release stays, 1 it was rolled back, 3 refused before anything was touched.
+Exit codes: 0 promoted, 1 rolled back or failed, 3 refused before anything was touched.
 
 Examples:
   plimsoll deploy api                the version that the file names
   plimsoll deploy api 1.4.2
-  plimsoll deploy api 1.4.2 --strategy canary --steps \"10% 10s, 50% 10s\" --bake 10s")]
+  plimsoll deploy api 1.4.2 --bake 10s
+  plimsoll deploy api 1.4.2 --strategy canary --steps \"10% 10s, 50% 10s\"")]
 pub(crate) struct Options {
     /// The service
     service: String,
@@ -31,7 +33,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     manner: Manner,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
@@ -92,7 +94,7 @@ impl Manner {
             steps: self.steps.as_ref().map(|steps| steps.0.clone()),
             bake_s: self.bake.map(|bake| bake.as_secs_f64()),
             without: self.without.clone(),
-            who: progress::who(),
+            who: who(),
         }
     }
 

@@ -17,11 +17,11 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 /// How long is waited if nobody says: longer than anyone waits.
 const FOREVER: &str = "365d";
 
-/// Give an instance nothing new; what is open on it goes on
+/// Stop sending new requests to an instance; let open ones finish
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-It stays drained, over reloads and restarts too, until `plimsoll enable`. Ends with 1 if something
-is still open on it when the time to wait is over.
+It stays drained, over reloads and restarts too, until `plimsoll enable`. Exits with 1 if
+something is still open on it when the time to wait is over.
 
 Examples:
   plimsoll drain api 10.0.0.11:8080
@@ -31,12 +31,12 @@ pub(crate) struct Options {
     service: String,
     /// The instance, as `plimsoll status` names it
     instance: String,
-    /// Wait until nothing is open on it, for so long at the most
+    /// Wait until nothing is open on it, at most this long
     #[arg(long, value_name = "TIMEOUT", num_args = 0..=1, default_missing_value = FOREVER)]
     #[arg(value_parser = quantity::duration)]
     wait: Option<Duration>,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }

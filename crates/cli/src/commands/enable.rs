@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::foreign::shown;
 use crate::output;
 
-/// Give traffic to an instance that was drained
+/// Send requests to a drained instance again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// The instance, as `plimsoll status` names it
     instance: String,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }

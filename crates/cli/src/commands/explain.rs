@@ -14,11 +14,11 @@ use crate::foreign::shown;
 use crate::output;
 use crate::table::{Cell, Column, Table};
 
-/// Show which route a request would take, and why; and which instance would get it
+/// Show which route a request takes and why, and which instance gets it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Sends nothing to anyone. Asks the running Plimsoll; where there is none, or with --offline, it is
-worked out from the file, without an instance.
+Sends no request. Asks the running Plimsoll; where there is none, or with --offline, it is worked
+out from the file, without an instance.
 
 Examples:
   plimsoll explain GET http://shop.example.com/cart
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
@@ -47,6 +47,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let Options { method, url, headers, from, offline, which, form } = options;
     let question = question(method, &url, headers, from);
+    let asked = question.url.clone();
     let answer = if offline { None } else { ask(&which, &question)? };
     let is_running = answer.is_some();
     let file = which.file()?;
@@ -56,7 +57,10 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     };
     match form.json {
         true => output::json(&explanation),
-        false => output::out(&draw(&explanation, &basis(&file, is_running, offline))),
+        false => {
+            let basis = basis(&file, is_running, offline);
+            output::out(&draw(&explanation, &asked, &basis));
+        }
     }
     Ok(Exit::Done)
 }
@@ -112,15 +116,20 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn draw(explanation: &Explanation, basis: &str) -> String {
+fn draw(explanation: &Explanation, url: &str, basis: &str) -> String {
     let Explanation { request, routes, policies, outcome, .. } = explanation;
-    let (method, host, path, from) = (&request.method, &request.host, &request.path, request.from);
-    let host = if host.is_empty() { "(no host)" } else { host };
+    let (method, path, from) = (&request.method, &request.path, request.from);
+    let url = if request.host.is_empty() { format!("{url} (no host)") } else { url.to_owned() };
+    // Routes are matched by another path than the one that was written: that is worth to be seen.
+    let target = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let asked = target.find('/').map_or("/", |at| &target[at..]);
+    let asked = asked.split(['?', '#', ' ']).next().unwrap_or_default();
+    let seen = if asked == path { String::new() } else { format!(", seen as {path}") };
     let at = match &request.listener {
         Some(listener) => format!(" at listener {listener}"),
         None => String::new(),
     };
-    let asked = format!("{method} {host}{path} from {from}{at}, {basis}");
+    let asked = format!("{method} {url}{seen} from {from}{at}, {basis}");
     let mut text = format!("{}\n\n", shown(&asked));
     if !routes.is_empty() {
         text.push_str(&table(routes).render());

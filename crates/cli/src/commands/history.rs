@@ -1,14 +1,19 @@
 //! `plimsoll history`: every release and receipt of a service.
 
 use admin::{History, Past};
+use anstyle::AnsiColor;
+use jiff::Timestamp;
 
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::foreign::shown;
+use crate::output::colour;
+use crate::quantity::ago;
+use crate::table::{Cell, Column, Table};
+use crate::width::columns;
 use crate::{output, progress};
 
-/// Every deploy of a service: who, when, what became of it
+/// List the deploys of a service: who, when, how they ended
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +26,7 @@ pub(crate) struct Options {
     /// One deploy, by its number
     deploy: Option<i64>,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
@@ -37,7 +42,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
         false if history.deploys.is_empty() => {
             output::out(&format!("{} was never deployed\n", options.service));
         }
-        false => history.deploys.iter().for_each(|past| output::out(&describe(past))),
+        false => output::out(&table(&history.deploys, Timestamp::now(), columns())),
     }
     Ok(Exit::Done)
 }
@@ -53,30 +58,111 @@ fn tell_one(history: &History, deploy: i64, options: &Options) -> Result<Exit, F
             receipt.lines.iter().for_each(|line| output::out(&progress::tell(line)));
             output::out(&progress::draw(receipt));
         }
-        None => output::out(&describe(past)),
+        None => output::out(&table(std::slice::from_ref(past), Timestamp::now(), columns())),
     }
     Ok(Exit::Done)
 }
 
-fn describe(past: &Past) -> String {
-    let from = past.former.as_deref().unwrap_or("nothing");
-    let outcome = past.outcome.as_deref().unwrap_or("running");
-    let line = format!(
-        "{:>4}  {}  {from} -> {}  {outcome}  by {}",
-        past.id, past.began_at, past.fresh, past.who
-    );
-    let mut text = format!("{}\n", shown(&line));
-    if let Some(deploy) = past.restores {
-        text.push_str(&format!("      a rollback to what deploy {deploy} made\n"));
+/// The deploys, the latest first, as they are seen at `now`.
+fn table(deploys: &[Past], now: Timestamp, width: usize) -> String {
+    let mut table = Table::new([
+        Column::Right("DEPLOY"),
+        Column::Left("WHEN"),
+        Column::Left("RELEASE"),
+        Column::Left("OUTCOME"),
+        Column::Right("FAILED"),
+        Column::Left("BY"),
+    ]);
+    for past in deploys {
+        let outcome = past.outcome.as_deref().map_or("running", progress::outcome);
+        let hue = match outcome {
+            "promoted" => AnsiColor::Green,
+            "running" => AnsiColor::Yellow,
+            _ => AnsiColor::Red,
+        };
+        let release = match &past.former {
+            Some(former) => format!("{former} → {}", past.fresh),
+            None => past.fresh.clone(),
+        };
+        let receipt = past.receipt.as_ref();
+        let felt = receipt.filter(|receipt| !receipt.releases.is_empty());
+        let felt = felt.map(|receipt| format!("{} of {}", receipt.failed, receipt.requests));
+        let cells = [
+            past.id.to_string().into(),
+            ago(&past.began_at, now).into(),
+            release.into(),
+            Cell::styled(outcome, colour(hue)),
+            felt.unwrap_or_default().into(),
+            past.who.as_str().into(),
+        ];
+        let reason = receipt.and_then(|receipt| receipt.reason.clone());
+        let restores =
+            past.restores.map(|deploy| format!("a rollback to what deploy {deploy} made"));
+        let below: Vec<String> = restores.into_iter().chain(reason).collect();
+        table.row_above(cells, &below.join("; "));
     }
-    if let Some(receipt) = &past.receipt {
-        if let Some(reason) = &receipt.reason {
-            text.push_str(&format!("      {}\n", shown(reason)));
-        }
-        let (failed, requests, took) = (receipt.failed, receipt.requests, receipt.took_s);
-        if !receipt.releases.is_empty() {
-            text.push_str(&format!("      {failed} of {requests} requests failed, {took:.1} s\n"));
-        }
+    table.fit(width, &["FAILED"])
+}
+
+#[cfg(test)]
+mod tests {
+    use admin::{Receipt, Release};
+
+    use super::*;
+
+    #[test]
+    fn every_deploy_is_a_row_and_its_reason_stands_below() {
+        let past =
+            |id, former: Option<&str>, fresh: &str, outcome: Option<&str>, reason: Option<&str>| {
+                Past {
+                    receipt: outcome.map(|outcome| Receipt {
+                        id,
+                        service: "api".to_owned(),
+                        former: former.map(str::to_owned),
+                        fresh: fresh.to_owned(),
+                        who: "ann@edge".to_owned(),
+                        strategy: "rolling".to_owned(),
+                        restores: None,
+                        began_at: "2026-01-02T03:00:00Z".to_owned(),
+                        took_s: 4.0,
+                        outcome: outcome.to_owned(),
+                        reason: reason.map(str::to_owned),
+                        requests: 94,
+                        failed: 0,
+                        releases: vec![Release {
+                            version: fresh.to_owned(),
+                            requests: 94,
+                            failed: 0,
+                            p50_ms: None,
+                            p95_ms: None,
+                            p99_ms: None,
+                        }],
+                        lines: Vec::new(),
+                    }),
+                    id,
+                    former: former.map(str::to_owned),
+                    fresh: fresh.to_owned(),
+                    who: "ann@edge".to_owned(),
+                    began_at: "2026-01-02T03:00:00Z".to_owned(),
+                    restores: (id == 3).then_some(1),
+                    ended_at: None,
+                    outcome: outcome.map(str::to_owned),
+                }
+            };
+        let deploys = [
+            past(3, Some("1"), "3", None, None),
+            past(2, Some("1"), "2", Some("rolled-back"), Some("api-3 exited with code 3")),
+            past(1, None, "1", Some("promoted"), None),
+        ];
+        let now = "2026-01-02T03:14:05Z".parse().unwrap();
+        let drawn = table(&deploys, now, 80);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&drawn).to_string(), @r"
+        DEPLOY  WHEN        RELEASE  OUTCOME       FAILED  BY
+             3  14m 5s ago  1 → 3    running               ann@edge
+            a rollback to what deploy 1 made
+             2  14m 5s ago  1 → 2    rolled back  0 of 94  ann@edge
+            api-3 exited with code 3
+             1  14m 5s ago  1        promoted     0 of 94  ann@edge
+        ");
     }
-    text
 }

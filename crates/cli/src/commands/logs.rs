@@ -4,7 +4,6 @@
 //! can.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +15,6 @@ use serde::Serialize;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::foreign::shown;
 use crate::{output, quantity};
 
 /// How often it is looked for instances that are new.
@@ -34,7 +32,7 @@ const COLOURS: [AnsiColor; 6] = [
     AnsiColor::Red,
 ];
 
-/// What the instances of a service write
+/// Show the output of a service's instances
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -64,7 +62,7 @@ pub(crate) struct Options {
     #[arg(short, long)]
     timestamps: bool,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
@@ -265,14 +263,7 @@ fn print(instance: &str, width: usize, log: &mut Log, options: &Options) -> std:
             true => format!("{:<TIME_WIDTH$} ", at.as_deref().unwrap_or("-")),
             false => String::new(),
         };
-        // In a file or a pipe the line is as it was written.
-        match std::io::stdout().is_terminal() {
-            true => {
-                let text = shown(text);
-                output::out(&format!("{at}{style}{instance:<width$} |{style:#} {text}\n"));
-            }
-            false => output::out(&format!("{at}{instance:<width$} | {text}\n")),
-        }
+        output::quote(&format!("{at}{style}{instance:<width$} |{style:#} "), text);
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod status;
+pub(crate) mod version;
 pub(crate) mod word;
 
 use crate::failure::Failure;

@@ -1,5 +1,7 @@
 //! `plimsoll reload`: the running Plimsoll takes up a change of its configuration.
 
+use std::path::{Path, PathBuf};
+
 use admin::{Changes, Reloaded};
 
 use crate::arguments::{Form, Which};
@@ -8,10 +10,10 @@ use crate::failure::Failure;
 use crate::foreign::shown;
 use crate::output;
 
-/// Have the running Plimsoll take up a change of the file, closing no connection
+/// Reload the configuration without dropping connections
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A file that does not pass `plimsoll check` changes nothing, says why, and ends with 1.
+A file that does not pass `plimsoll check` changes nothing, says why, and exits with 1.
 SIGHUP does the same, and tells the log.
 
 Examples:
@@ -19,19 +21,36 @@ Examples:
   plimsoll check && plimsoll reload --json")]
 pub(crate) struct Options {
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
-    let reloaded = super::block_on(async { Ok(client.reload().await?) })?;
+    let named = options.which.file()?;
+    let reloaded = super::block_on(async {
+        // Two files may name one state directory, and this is the other's.
+        let served = PathBuf::from(client.status().await?.file);
+        match is_same(&served, &named) {
+            true => Ok(client.reload().await?),
+            false => Err(Failure::OtherFile { served, named }),
+        }
+    })?;
     match options.form.json {
         true => output::json(&reloaded),
         false => output::out(&describe(&reloaded)),
     }
     Ok(Exit::Done)
+}
+
+/// Whether two paths lead to one file, or to where it was: it may be gone while it is replaced.
+fn is_same(served: &Path, named: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (whole(served), whole(named)) {
+        (Ok(served), Ok(named)) => served == named,
+        _ => served == named,
+    }
 }
 
 fn describe(reloaded: &Reloaded) -> String {
@@ -47,7 +66,7 @@ fn describe(reloaded: &Reloaded) -> String {
         text.push_str("  ~ routes\n");
     }
     for key in &reloaded.needs_restart {
-        text.push_str(&format!("  ! {key} is taken up only by the next start\n"));
+        text.push_str(&format!("  ! {key} is applied by the next start\n"));
     }
     for service in &reloaded.needs_deploy {
         text.push_str(&format!("  ! service {}: {}\n", service.service, service.text));
@@ -97,7 +116,7 @@ mod tests {
           ~ service api
           ~ service chat
           ~ routes
-          ! server.workers is taken up only by the next start
+          ! server.workers is applied by the next start
           ! service api: the file says version 2, 1 runs
         ");
     }

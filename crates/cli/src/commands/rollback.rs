@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::progress;
 
-/// Bring a release back that ran before
+/// Roll back to an earlier release
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A rollback is a deploy like any other: health checks, drains and the judge apply. The release
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     manner: Manner,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }

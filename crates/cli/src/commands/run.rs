@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, hide = true)]
     crash_after: Option<u64>,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {

@@ -21,7 +21,7 @@ use crate::signals::Signals;
 const WORK: Duration = Duration::from_millis(15);
 
 /// A sample server on the loopback interface
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Parser)]
 pub(crate) struct Options {
     /// The release that is faulty
     #[arg(long, default_value = "")]

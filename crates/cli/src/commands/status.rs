@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use admin::{
-    Client, ClientError, Instance, LastDeploy, LastReload, Listener, Run, RunningDeploy, Service,
-    ServiceMode, Standing, Status,
+    Access, Client, ClientError, Instance, LastDeploy, LastReload, Listener, Run, RunningDeploy,
+    Service, ServiceMode, Standing, Status,
 };
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -17,10 +17,12 @@ use crate::failure::Failure;
 use crate::foreign::shown;
 use crate::open;
 use crate::output::{self, colour};
-use crate::quantity::{counted, latency, percent, rate, rough};
+use crate::progress::outcome;
+use crate::quantity::{ago, counted, latency, percent, rate, rough};
 use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::table::{Cell, Column, Table};
+use crate::width::{columns, wrapped};
 
 /// Show every instance: state and why, weight, in flight, req/s, 5xx, p50, p99
 #[derive(Debug, clap::Args)]
@@ -30,14 +32,17 @@ minute, from an attempt's start to the head of the instance's answer.
 
 Examples:
   plimsoll status
+  plimsoll status api
   plimsoll status --watch
   plimsoll status --json | jq '.services[].instances[] | select(.standing != \"healthy\")'")]
 pub(crate) struct Options {
+    /// One service alone
+    service: Option<String>,
     /// Show it every second, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
@@ -45,17 +50,30 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
     super::block_on(async {
+        let service = options.service.as_deref();
         match options.watch {
-            true => watch(&client, &options.form).await?,
-            false if options.form.json => output::json(&client.status().await?),
-            false => output::out(&draw(&client.status().await?, Timestamp::now())),
+            true => watch(&client, service, &options.form).await?,
+            false if options.form.json => output::json(&ask(&client, service).await?),
+            false => output::out(&draw(&ask(&client, service).await?, Timestamp::now(), columns())),
         }
         Ok(Exit::Done)
     })
 }
 
+/// The status; of one service alone where one is named.
+async fn ask(client: &Client, service: Option<&str>) -> Result<Status, Failure> {
+    let mut status = client.status().await?;
+    let Some(service) = service else { return Ok(status) };
+    if !status.services.iter().any(|other| other.name == service) {
+        let known = status.services.into_iter().map(|other| other.name).collect();
+        return Err(Failure::NoService { service: service.to_owned(), known });
+    }
+    status.services.retain(|other| other.name == service);
+    Ok(status)
+}
+
 /// Shows it every second until it is told to end. What is not running may come back.
-async fn watch(client: &Client, form: &Form) -> Result<(), Failure> {
+async fn watch(client: &Client, service: Option<&str>, form: &Form) -> Result<(), Failure> {
     let signals = Signals::listen();
     let mut signals =
         signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
@@ -67,27 +85,42 @@ async fn watch(client: &Client, form: &Form) -> Result<(), Failure> {
             _ = seconds.tick() => {}
             _ = signals.next() => return Ok(()),
         }
-        match (&screen, client.status().await) {
-            (Some(screen), Ok(status)) => screen.draw(&draw(&status, Timestamp::now())),
-            (Some(screen), Err(error @ ClientError::NotRunning { .. })) => {
+        match (&screen, ask(client, service).await) {
+            (Some(screen), Ok(status)) => {
+                screen.draw(&draw(&status, Timestamp::now(), columns()));
+            }
+            (Some(screen), Err(Failure::Client(error @ ClientError::NotRunning { .. }))) => {
                 screen.draw(&format!("{error}\n"));
             }
             (None, Ok(status)) if form.json => output::json_line(&status),
-            (None, Ok(status)) => output::out(&format!("{}\n", draw(&status, Timestamp::now()))),
-            (_, Err(error)) => return Err(error.into()),
+            (None, Ok(status)) => {
+                output::out(&format!("{}\n", draw(&status, Timestamp::now(), columns())));
+            }
+            (_, Err(error)) => return Err(error),
         }
     }
 }
 
-/// The whole status, as of `now`.
-fn draw(status: &Status, now: Timestamp) -> String {
-    let mut text = head(status, now);
-    text.push_str(&format!("\n{}", listeners(&status.listeners).render()));
+/// The whole status, as of `now`, in `width` columns.
+fn draw(status: &Status, now: Timestamp, width: usize) -> String {
+    let mut text = wrapped(&head(status, now), width, 2);
+    text.push_str(&format!("\n{}", listeners(&status.listeners).fit(width, &["TLS"])));
+    if status.services.iter().any(|service| service.run.is_some()) {
+        text.push_str(&format!("\n{}", releases(&status.services, now).fit(width, &[])));
+    }
     if !status.services.is_empty() {
-        text.push_str(&format!("\n{}", instances(&status.services).render()));
+        let beside = instances(&status.services, Reasons::Beside);
+        // Why an instance stands as it does is what one looks for: it goes on lines of its own before
+        // any of it is cut.
+        let table = match beside.width() <= width {
+            true => beside,
+            false => instances(&status.services, Reasons::Below),
+        };
+        text.push_str(&format!("\n{}", table.fit(width, &SPARE)));
     }
     let notes = status.services.iter().flat_map(notes);
-    let notes: String = notes.map(|note| format!("{}\n", shown(note.trim_end()))).collect();
+    let notes = notes.map(|note| wrapped(&shown(note.trim_end()), width, 4));
+    let notes: String = notes.map(|note| format!("{note}\n")).collect();
     if !notes.is_empty() {
         text.push_str(&format!("\n{notes}"));
     }
@@ -95,12 +128,13 @@ fn draw(status: &Status, now: Timestamp) -> String {
 }
 
 fn head(status: &Status, now: Timestamp) -> String {
-    let Status { version, pid, revision, generation, .. } = status;
+    let Status { version, pid, file, revision, generation, .. } = status;
     let uptime = rough(Duration::from_secs_f64(status.uptime_s.max(0.0)));
     let connections = counted(status.connections as usize, "connection");
     let mut text = format!(
-        "plimsoll {version}, pid {pid}, up {uptime}, revision {revision}, generation {generation}, \
-         {connections}\n"
+        "plimsoll {version} serves {}, pid {pid}, up {uptime}, revision {revision}, generation \
+         {generation}, {connections}\n",
+        shown(file)
     );
     if let Some(reload) = &status.last_reload {
         text.push_str(&last_reload(reload, now));
@@ -109,13 +143,12 @@ fn head(status: &Status, now: Timestamp) -> String {
 }
 
 fn last_reload(reload: &LastReload, now: Timestamp) -> String {
-    let at: Timestamp = reload.at.parse().unwrap_or(now);
-    let age = rough(Duration::try_from(now.duration_since(at)).unwrap_or_default());
+    let age = ago(&reload.at, now);
     match &reload.refused {
-        None => format!("last reload {age} ago\n"),
+        None => format!("last reload {age}\n"),
         Some(why) => {
             let bad = colour(AnsiColor::Red);
-            format!("{bad}last reload {age} ago changed nothing:{bad:#} {}\n", shown(why))
+            format!("{bad}last reload {age} changed nothing:{bad:#} {}\n", shown(why))
         }
     }
 }
@@ -142,7 +175,49 @@ fn listeners(listeners: &[Listener]) -> Table {
     table
 }
 
-fn instances(services: &[Service]) -> Table {
+/// What Plimsoll runs: each service with its release and how many of its instances get requests.
+fn releases(services: &[Service], now: Timestamp) -> Table {
+    let mut table = Table::new([
+        Column::Left("SERVICE"),
+        Column::Left("RELEASE"),
+        Column::Left("REPLICAS"),
+        Column::Left("LAST DEPLOY"),
+    ]);
+    for service in services {
+        let Some(run) = &service.run else { continue };
+        let is_live = |it: &&Instance| it.release == run.release && it.access != Access::Barred;
+        let live = service.instances.iter().filter(is_live).count();
+        let style = match live >= run.replicas as usize {
+            true => colour(AnsiColor::Green),
+            false => colour(AnsiColor::Yellow),
+        };
+        table.row([
+            service.name.as_str().into(),
+            run.release.as_deref().unwrap_or("none yet").into(),
+            Cell::styled(format!("{live} of {}", run.replicas), style),
+            run.last.as_ref().map(|last| last_told(last, now)).unwrap_or_default().into(),
+        ]);
+    }
+    table
+}
+
+/// How the last deploy ended, in the words of receipts and history.
+fn last_told(last: &LastDeploy, now: Timestamp) -> String {
+    let LastDeploy { id, release, ended_at, .. } = last;
+    format!("{id}: {release} {} {}", outcome(&last.outcome), ago(ended_at, now))
+}
+
+/// Where it is said why an instance stands as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reasons {
+    Beside,
+    Below,
+}
+
+/// Columns that are left out where the terminal is narrow, the first to go first.
+const SPARE: [&str; 4] = ["WEIGHT", "P50", "IN FLIGHT", "5XX"];
+
+fn instances(services: &[Service], reasons: Reasons) -> Table {
     let mut table = Table::new([
         Column::Left("SERVICE"),
         Column::Left("INSTANCE"),
@@ -161,13 +236,20 @@ fn instances(services: &[Service]) -> Table {
         }
         for (index, instance) in service.instances.iter().enumerate() {
             let name = if index == 0 { service.name.clone() } else { String::new() };
-            table.row(row(name, instance));
+            let cells = row(name, instance);
+            match reasons {
+                Reasons::Beside => table.row([&cells[..], &[why(instance).into()]].concat()),
+                Reasons::Below => table.row_above(cells, &why(instance)),
+            }
         }
+    }
+    if reasons == Reasons::Below {
+        table.drop_column("WHY");
     }
     table
 }
 
-fn row(service: String, instance: &Instance) -> [Cell; 10] {
+fn row(service: String, instance: &Instance) -> [Cell; 9] {
     let quantile = |ms: Option<f64>| Cell::new(ms.map_or("-".to_owned(), latency));
     let is_asked = instance.p50_ms.is_some() || instance.error_share > 0.0;
     let share = match is_asked {
@@ -189,7 +271,6 @@ fn row(service: String, instance: &Instance) -> [Cell; 10] {
         share,
         quantile(instance.p50_ms),
         quantile(instance.p99_ms),
-        why(instance).into(),
     ]
 }
 
@@ -267,7 +348,7 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
         let took = rough(Duration::from_secs(deploy.took_s as u64));
         let paused = if deploy.is_paused { ", paused" } else { "" };
         notes.push(format!(
-            "{name}: deploy {id} of {release} by {who}, for {took}: {stage}{paused}; the judge says: {verdict}\n"
+            "{name}: deploy {id} of {release} by {who}, for {took}: {stage}{paused}; the judge says {verdict}\n"
         ));
     }
     notes
@@ -279,8 +360,8 @@ fn last_deploy(run: &Run) -> Option<String> {
     let failed = failed.filter(|last| run.first.is_none() || last.reason.is_some());
     let mut text = match (failed, &run.first) {
         (Some(last), _) => {
-            let LastDeploy { id, release, outcome, reason, .. } = last;
-            let outcome = if outcome == "rolled-back" { "rolled back" } else { outcome };
+            let LastDeploy { id, release, reason, .. } = last;
+            let outcome = outcome(&last.outcome);
             let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             format!("deploy {id} of {release} was {outcome}{why}")
         }
@@ -310,7 +391,7 @@ fn colour_of(standing: Standing) -> AnsiColor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use admin::{Access, DrainedAway, Open, Totals};
+    use admin::{DrainedAway, Open, Totals};
 
     fn instance(name: &str, standing: Standing, reason: &str) -> Instance {
         Instance {
@@ -375,6 +456,7 @@ mod tests {
         Status {
             version: "0.1.0".to_owned(),
             pid: 4242,
+            file: "/srv/plimsoll.toml".to_owned(),
             revision: 2,
             generation: 7,
             uptime_s: 7500.0,
@@ -395,15 +477,15 @@ mod tests {
         }
     }
 
-    fn plain(status: &Status) -> String {
+    fn plain(status: &Status, width: usize) -> String {
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        anstream::adapter::strip_str(&draw(status, now)).to_string()
+        anstream::adapter::strip_str(&draw(status, now, width)).to_string()
     }
 
     #[test]
     fn every_instance_is_a_line_and_what_is_wrong_stands_below() {
-        insta::assert_snapshot!(plain(&status()), @r"
-        plimsoll 0.1.0, pid 4242, up 2h 5m, revision 2, generation 7, 1 connection
+        insta::assert_snapshot!(plain(&status(), usize::MAX), @r"
+        plimsoll 0.1.0 serves /srv/plimsoll.toml, pid 4242, up 2h 5m, revision 2, generation 7, 1 connection
 
         LISTENER  ADDRESS       TLS  CONNECTIONS
         web       0.0.0.0:8080  no             1
@@ -423,14 +505,45 @@ mod tests {
     }
 
     #[test]
+    fn in_a_narrow_terminal_the_reasons_stand_whole_below() {
+        let text = plain(&status(), 80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        insta::assert_snapshot!(text, @r"
+        plimsoll 0.1.0 serves /srv/plimsoll.toml, pid 4242, up 2h 5m, revision 2,
+          generation 7, 1 connection
+
+        LISTENER  ADDRESS       TLS  CONNECTIONS
+        web       0.0.0.0:8080  no             1
+                  [::]:8080
+
+        SERVICE  INSTANCE        STATE             IN FLIGHT  REQ/S    5XX    P99
+        api      10.0.0.11:8080  healthy                   3    120  1.2 %  80 ms
+            for 3m 12s: passed its checks
+                 10.0.0.12:8080  unhealthy                 0      0      -      -
+            for 3m 12s: connection refused
+        chat     10.0.0.12:8080  unhealthy                 0      0      -      -
+            for 3m 12s: connection refused
+        old      a:80            drained (backup)          0      0      -      -
+            for 3m 12s, open: nothing
+                 b:80            drained                   2      0      -      -
+            for 3m 12s: drained by an operator, open: 1 tunnel and 1 request, the oldest
+            for 5m 7s
+
+        chat: no instance is healthy: traffic goes to all
+        old: no instance may get traffic: requests get 503
+        old: c:80/10.0.0.7 has no address, and is drained since 2026-01-02T03:00:00Z
+        ");
+    }
+
+    #[test]
     fn a_reload_that_changed_nothing_says_why() {
         let last_reload = Some(LastReload {
             at: "2026-01-02T03:03:55Z".to_owned(),
             revision: None,
             refused: Some("plimsoll.toml: 3 errors".to_owned()),
         });
-        let text = plain(&Status { last_reload, ..status() });
+        let text = plain(&Status { last_reload, ..status() }, usize::MAX);
         let line = text.lines().nth(1).unwrap();
-        assert_eq!(line, "last reload 10s ago changed nothing: plimsoll.toml: 3 errors");
+        assert_eq!(line, "last reload 10 s ago changed nothing: plimsoll.toml: 3 errors");
     }
 }

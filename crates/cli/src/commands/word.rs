@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// The service
     service: String,
     #[command(flatten)]
-    which: Which,
+    pub(crate) which: Which,
     #[command(flatten)]
     form: Form,
 }
@@ -25,10 +25,10 @@ pub(crate) fn run(options: Options, word: Word) -> Result<Exit, Failure> {
         true => output::json(&heard),
         false => {
             let what = match word {
-                Word::Promote => "is promoted",
-                Word::Abort => "is aborted",
+                Word::Promote => "is being promoted",
+                Word::Abort => "is being rolled back",
                 Word::Pause => "is paused",
-                Word::Resume => "goes on",
+                Word::Resume => "resumed",
             };
             output::out(&format!("deploy {} of {} {what}\n", heard.id, options.service));
         }

@@ -24,16 +24,24 @@ impl Happening {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Began { address, release, rate } => format!(
-                "two servers of release {release} run; the balancer listens on http://{address}; \
+                "two servers of release {release} run behind http://{address}; \
                  a client sends {rate} requests a second"
             ),
-            Self::Deploys { release, what, command } => {
-                format!("release {release}, {what}, is deployed:  {command}")
+            Self::Deploys { release, what, .. } => {
+                format!("release {release}, {what}, is deployed")
             }
-            Self::Step { step } => format!("  {}", step.text),
+            Self::Step { step } => step.text.clone(),
             Self::Counted { sent, failed } => {
                 format!("{sent} requests so far, {failed} failed")
             }
+        }
+    }
+
+    /// What a person would type for it, where it begins a scene.
+    pub(super) fn command(&self) -> Option<&'static str> {
+        match self {
+            Self::Deploys { command, .. } => Some(*command),
+            _ => None,
         }
     }
 }

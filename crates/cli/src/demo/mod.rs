@@ -1,5 +1,5 @@
 //! The demonstration: a small service, the load balancer in front of it, a steady client, a good
-//! release, and a bad one that is noticed and taken back.
+//! release, and a bad one that is detected and rolled back.
 //!
 //! This file is the script. The servers are real processes, the deploys are real ones; what is shown
 //! is what the running program tells, and what the client counts. Nothing is left behind.
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use admin::{Events, Receipt as Deployed};
-use control::{DeployError, DeployRequest, Handle, InstanceStatus, Overrides, Progressing};
+use control::{DeployError, DeployRequest, Handle, Overrides, Progressing};
 use load::{OpenLoop, Plan, Rate};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -128,7 +128,8 @@ impl Play {
     }
 
     async fn glance(&self) -> Result<(), Failure> {
-        self.stage.draw(self.began.elapsed(), &self.load.tally(), &self.instances().await?);
+        let status = status(&self.handle).await?;
+        self.stage.draw(self.began.elapsed(), &self.load.tally(), status.services.first());
         Ok(())
     }
 
@@ -139,7 +140,7 @@ impl Play {
             release: control::Wanted::Version(release.to_owned()),
             overrides,
             without: Vec::new(),
-            who: crate::progress::who(),
+            who: crate::who::who(),
         };
         let following = self.handle.deploy(request).await.map_err(of_deploy)?;
         let told = wait(following, |step| self.tell(Happening::Step { step }));
@@ -161,12 +162,6 @@ impl Play {
             what: "follow a deploy",
             source: std::io::ErrorKind::UnexpectedEof.into(),
         })
-    }
-
-    /// The servers as the balancer sees them.
-    async fn instances(&self) -> Result<Vec<InstanceStatus>, Failure> {
-        let status = status(&self.handle).await?;
-        Ok(status.services.into_iter().flat_map(|service| service.instances).collect())
     }
 
     async fn end(self, good: Deployed, bad: Deployed) -> Result<bool, Failure> {

@@ -36,7 +36,7 @@ impl Receipt {
         let quantile = |q| tally.latency(q).map_or("-".to_owned(), |at| latency(ms(at)));
         let by = [FIRST, GOOD, BAD].map(|release| {
             let answered = tally.answered_by(release);
-            format!("{release} answered {answered}")
+            format!("{release} served {answered}")
         });
         let failures = tally.failures().iter();
         let failures: String =
@@ -62,11 +62,11 @@ impl Receipt {
         let (failed, asked) = self.of_the_bad_one();
         let saved = match failed.saturating_sub(felt) {
             0 => String::new(),
-            saved => format!(", for {saved} were asked of {GOOD} again"),
+            saved => format!(": {saved} were retried on {GOOD}"),
         };
         format!(
-            "{BAD} failed {failed} of its {asked} requests before it was taken back. Users felt {felt} failures in \
-             {sent} requests{saved}."
+            "{BAD} failed {failed} of {asked} attempts before it was rolled back. Users felt {felt} \
+             failures in {sent} requests{saved}."
         )
     }
 

@@ -1,27 +1,36 @@
 //! Where the demonstration is shown: on a terminal a picture that moves under the lines of what
 //! happened, otherwise the lines alone, or a line of JSON for each.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anstyle::AnsiColor;
-use control::InstanceStatus;
+use anstyle::{AnsiColor, Style};
+use control::{InstanceStatus, ServiceStatus};
 use load::Tally;
 use serde::Serialize;
 
 use super::happening::Happening;
 use super::receipt::Receipt;
 use crate::canvas::{Canvas, bar};
-use crate::output;
+use crate::foreign::shown;
+use crate::output::{self, colour};
+use crate::progress::meter::{Count, Meter, Pace};
 use crate::quantity::rate;
+use crate::table::{Cell, Column, Table};
+use crate::width::{columns, wrapped};
 
 /// A bar's length at the whole rate.
-const BAR: usize = 24;
+const BAR: usize = 20;
+/// Where the text of a line begins.
+const INDENT: usize = 9;
 
 /// Where it is shown.
 pub(crate) struct Stage {
     form: Form,
     canvas: Canvas,
+    meter: RefCell<Meter>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,24 +55,33 @@ impl Stage {
             (false, true) => Form::Picture,
             (false, false) => Form::Lines,
         };
-        Self { form, canvas: Canvas::default() }
+        Self { form, canvas: Canvas::default(), meter: RefCell::default() }
     }
 
     pub(super) fn tell(&self, at: Duration, happening: &Happening) {
-        match self.form {
-            Form::Json => output::json_line(&Line { at_ms: at.as_millis(), happening }),
-            Form::Picture | Form::Lines => {
-                self.canvas.tell(&format!("{:5.1} s  {}\n", at.as_secs_f64(), happening.text()));
-            }
+        if self.form == Form::Json {
+            return output::json_line(&Line { at_ms: at.as_millis(), happening });
         }
+        let line = format!("{:5.1} s  {}\n", at.as_secs_f64(), shown(&happening.text()));
+        // Each scene has a heading of its own.
+        let text = match happening.command() {
+            Some(command) => {
+                let bold = Style::new().bold();
+                format!("\n{bold}{}{bold:#}\n{:9}$ {command}\n", line.trim_end(), "")
+            }
+            None => line,
+        };
+        self.canvas.tell(&text, INDENT);
     }
 
     /// Draws how everything stands, where that can be drawn over the next time.
-    pub(super) fn draw(&self, at: Duration, tally: &Tally, instances: &[InstanceStatus]) {
-        if self.form != Form::Picture {
-            return;
-        }
-        self.canvas.draw(&picture(at, tally, instances));
+    pub(super) fn draw(&self, at: Duration, tally: &Tally, service: Option<&ServiceStatus>) {
+        let Some(service) = service.filter(|_| self.form == Form::Picture) else { return };
+        let deploy = service.run.as_ref().and_then(|run| run.deploy.as_ref());
+        let stage = deploy.map_or("", |deploy| deploy.stage.as_str());
+        let mut meter = self.meter.borrow_mut();
+        meter.note(Instant::now(), stage, counts(&service.instances));
+        self.canvas.draw(&picture(at, tally, &service.instances, &meter, columns()));
     }
 
     pub(super) fn end(&self, took: Duration, receipt: &Receipt) {
@@ -73,36 +91,70 @@ impl Stage {
             line["at_ms"] = (took.as_millis() as u64).into();
             return output::json_line(&line);
         }
+        let text = wrapped(&receipt.text(), columns(), 2);
         output::out(&format!(
-            "\n{}\n\
+            "\n{text}\n\
              Next:\n\
-             \x20 plimsoll run --help      a first plimsoll.toml, to put in front of your own servers\n\
+             \x20 plimsoll run --help      a first plimsoll.toml, for your own servers\n\
              \x20 plimsoll status --watch  what you have just seen, of your own\n\
-             \x20 plimsoll explain GET http://example.com/   why a request goes where it goes\n",
-            receipt.text()
+             \x20 plimsoll explain GET /   why a request goes where it goes\n"
         ));
     }
 }
 
-fn picture(at: Duration, tally: &Tally, instances: &[InstanceStatus]) -> String {
-    let whole: f64 = instances.iter().map(|instance| instance.recent.requests_per_second).sum();
-    let servers = instances.iter().map(|instance| {
-        let (name, release) = (&instance.name, instance.release.as_deref().unwrap_or_default());
-        let share = instance.recent.requests_per_second / whole.max(1.0);
-        let colour = match instance.standing {
-            balance::Standing::Healthy => AnsiColor::Green,
-            balance::Standing::Starting => AnsiColor::Yellow,
-            _ => AnsiColor::Red,
-        };
-        let style = output::colour(colour);
-        let bar = bar(share, BAR);
-        let rate = rate(instance.recent.requests_per_second);
-        format!(
-            "  {name:<8} {release:<5} {style}{bar}{style:#}  {rate:>6}/s  {style}{}{style:#}\n",
-            instance.standing
-        )
-    });
-    let servers: String = servers.collect();
+fn counts(instances: &[InstanceStatus]) -> BTreeMap<String, Count> {
+    let count = |instance: &InstanceStatus| {
+        let (all, ok) = (instance.totals.total(), instance.totals.ok);
+        (instance.name.to_string(), Count { all, failed: all - ok })
+    };
+    instances.iter().map(count).collect()
+}
+
+/// What stands in the picture of a server. Red is for trouble alone: one that is let go is none.
+fn state(instance: &InstanceStatus, pace: Option<Pace>) -> (String, Style) {
+    match instance.standing {
+        balance::Standing::Drained => ("drained".to_owned(), Style::new().dimmed()),
+        balance::Standing::Starting => ("starting".to_owned(), colour(AnsiColor::Yellow)),
+        _ if pace.is_some_and(|pace| pace.fails) => ("fails".to_owned(), colour(AnsiColor::Red)),
+        balance::Standing::Healthy => ("healthy".to_owned(), colour(AnsiColor::Green)),
+        other => (other.to_string(), colour(AnsiColor::Red)),
+    }
+}
+
+fn picture(
+    at: Duration,
+    tally: &Tally,
+    instances: &[InstanceStatus],
+    meter: &Meter,
+    width: usize,
+) -> String {
+    let mut table = Table::new([
+        Column::Left("SERVER"),
+        Column::Left("RELEASE"),
+        Column::Left("STATE"),
+        Column::Left("SHARE"),
+        Column::Right("REQ/S"),
+        Column::Right("REQUESTS"),
+        Column::Right("ERRORS"),
+    ]);
+    for instance in instances {
+        let pace = meter.pace(instance.name.as_str());
+        let (state, style) = state(instance, pace);
+        let all = instance.totals.total();
+        let errors = all - instance.totals.ok;
+        let bad = if errors > 0 { colour(AnsiColor::Red) } else { Style::new() };
+        table.row([
+            instance.name.as_str().into(),
+            instance.release.as_deref().unwrap_or("-").into(),
+            Cell::styled(state, style),
+            Cell::styled(bar(pace.map_or(0.0, |pace| pace.share), BAR), style),
+            pace.map_or("-".to_owned(), |pace| rate(pace.rate)).into(),
+            all.to_string().into(),
+            Cell::styled(errors.to_string(), bad),
+        ]);
+    }
     let (sent, failed) = (tally.sent(), tally.failed());
-    format!("\n{servers}  {:.0} s: {sent} requests, {failed} failed\n", at.as_secs_f64())
+    let time = at.as_secs_f64();
+    let client = format!("{time:.0} s: the client sent {sent} requests, {failed} failed\n");
+    format!("\n{}{}", table.fit(width, &["SHARE", "REQ/S"]), wrapped(&client, width, 2))
 }

@@ -1,9 +1,10 @@
 //! A deploy as it goes, and its receipt.
 
+pub(crate) mod meter;
 mod picture;
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use admin::{Client, Events, Line, Receipt, Release};
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,21 +15,13 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
 use crate::output;
+use crate::quantity::latency;
+use crate::width::columns;
 
 /// From one look at a running deploy to the next.
 const GLANCE: Duration = Duration::from_millis(250);
-
-/// Who gives an order: the user, as the system calls them, and where.
-pub(crate) fn who() -> String {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid()));
-    match host.trim() {
-        "" => user,
-        host => format!("{user}@{host}"),
-    }
-}
+/// Where the text of a line begins.
+const INDENT: usize = 12;
 
 /// Tells what happens in a deploy until it is over; its exit code is the truth.
 pub(crate) async fn follow(
@@ -48,7 +41,7 @@ pub(crate) async fn follow(
     let receipt = match !form.json && io::stdout().is_terminal() {
         true => {
             tokio::select! {
-                receipt = listen(client, deploy, |line| canvas.tell(&tell(line))) => receipt?,
+                receipt = listen(client, deploy, |line| canvas.tell(&tell(line), INDENT)) => receipt?,
                 never = watch(client, deploy, &canvas) => match never {},
             }
         }
@@ -80,11 +73,12 @@ async fn listen(client: &Client, deploy: i64, tell: impl Fn(&Line)) -> Result<Re
 async fn watch(client: &Client, deploy: i64, canvas: &Canvas) -> std::convert::Infallible {
     let mut glances = interval(GLANCE);
     glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut picture = picture::Picture::default();
     loop {
         glances.tick().await;
         // Whoever listens is told what is wrong.
         let Ok(status) = client.status().await else { continue };
-        if let Some(picture) = picture::of(&status, deploy) {
+        if let Some(picture) = picture.of(&status, deploy, Instant::now(), columns()) {
             canvas.draw(&picture);
         }
     }
@@ -100,42 +94,127 @@ pub(crate) fn tell(line: &Line) -> String {
     }
 }
 
+/// How a deploy ended, in the words of every page and command.
+pub(crate) fn outcome(word: &str) -> &str {
+    match word {
+        "rolled-back" => "rolled back",
+        word => word,
+    }
+}
+
+/// Why it did not stay, behind what is said of it: no second colon where the judge gives reasons.
+fn because(reason: &str) -> String {
+    match reason.strip_prefix("worse: ") {
+        Some(fault) => format!(", as it is worse: {fault}"),
+        None => format!(": {reason}"),
+    }
+}
+
 /// A receipt, for people.
 pub(crate) fn draw(receipt: &Receipt) -> String {
     let Receipt { service, fresh, former, took_s, requests, failed, .. } = receipt;
-    let was = former.as_ref().map(|former| format!(" (before: {former})")).unwrap_or_default();
-    let said = match (receipt.outcome.as_str(), &receipt.reason) {
-        ("promoted", _) => "runs".to_owned(),
-        ("rolled-back", Some(reason)) => format!("was taken back: {reason}"),
-        ("interrupted", Some(reason)) => format!("did not come to stay: {reason}"),
-        (_, Some(reason)) => format!("failed, and the old release is not whole: {reason}"),
-        (word, None) => word.to_owned(),
+    let (to, was) = match former {
+        Some(former) => (format!(" to {former}"), format!(" (before: {former})")),
+        None => (String::new(), String::new()),
     };
-    let mut text = format!("\n{}\n", shown(&format!("{service} {fresh}{was} {said}")));
+    let why = receipt.reason.as_deref().map(because).unwrap_or_default();
+    let said = match receipt.outcome.as_str() {
+        "promoted" => format!("was promoted{was}"),
+        "rolled-back" => format!("was rolled back{to}{why}"),
+        "interrupted" => format!("was interrupted{why}"),
+        "broken" => format!("failed, and the old release is not whole{why}"),
+        word => format!("{word}{why}"),
+    };
+    let mut text = format!("\n{}\n", shown(&format!("{service}: release {fresh} {said}")));
     text.push_str(&format!(
         "  deploy {}, {}, {took_s:.1} s, by {}\n",
         receipt.id,
         shown(&receipt.strategy),
         shown(&receipt.who)
     ));
-    for release in &receipt.releases {
-        text.push_str(&describe(release));
-    }
+    let is_seen = *requests > 0 || receipt.releases.iter().any(|release| release.requests > 0);
     match receipt.releases.is_empty() {
         true => text.push_str("  what users saw of it was lost with Plimsoll\n"),
-        false => text.push_str(&format!("  users saw {failed} of {requests} requests fail\n")),
+        false if !is_seen => text.push_str("  no requests came while it was watched\n"),
+        false => {
+            receipt.releases.iter().for_each(|release| text.push_str(&describe(release)));
+            text.push_str(&format!("  users saw {failed} of {requests} requests fail\n"));
+        }
     }
     text
 }
 
 fn describe(release: &Release) -> String {
     let Release { version, requests, failed, p50_ms, p95_ms, p99_ms } = release;
-    let ms = |value: &Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
+    let quantile = |value: &Option<f64>| value.map_or("-".to_owned(), latency);
     let version = shown(version);
     format!(
-        "  {version:<12} {failed} of {requests} failed, p50 {}, p95 {}, p99 {}\n",
-        ms(p50_ms),
-        ms(p95_ms),
-        ms(p99_ms)
+        "  {version:<12} {failed} of {requests} attempts failed, p50 {}, p95 {}, p99 {}\n",
+        quantile(p50_ms),
+        quantile(p95_ms),
+        quantile(p99_ms)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(outcome: &str, reason: Option<&str>) -> Receipt {
+        let release = |version: &str, failed, p50_ms| Release {
+            version: version.to_owned(),
+            requests: if p50_ms { 100 } else { 0 },
+            failed,
+            p50_ms: p50_ms.then_some(19_922.9),
+            p95_ms: p50_ms.then_some(1.24),
+            p99_ms: None,
+        };
+        Receipt {
+            id: 7,
+            service: "api".to_owned(),
+            former: Some("1".to_owned()),
+            fresh: "2".to_owned(),
+            who: "eve\nroot".to_owned(),
+            strategy: "rolling".to_owned(),
+            restores: None,
+            began_at: String::new(),
+            took_s: 4.25,
+            outcome: outcome.to_owned(),
+            reason: reason.map(str::to_owned),
+            requests: 99,
+            failed: 1,
+            releases: vec![release("1", 0, true), release("2", 1, true)],
+            lines: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_it_and_what_users_saw() {
+        insta::assert_snapshot!(draw(&receipt("promoted", None)), @r"
+
+        api: release 2 was promoted (before: 1)
+          deploy 7, rolling, 4.2 s, by eve\u000aroot
+          1            0 of 100 attempts failed, p50 20 s, p95 1.2 ms, p99 -
+          2            1 of 100 attempts failed, p50 20 s, p95 1.2 ms, p99 -
+          users saw 1 of 99 requests fail
+        ");
+        let first =
+            |reason| draw(&receipt("rolled-back", Some(reason))).lines().nth(1).unwrap().to_owned();
+        assert_eq!(
+            first("aborted by hand"),
+            "api: release 2 was rolled back to 1: aborted by hand"
+        );
+        assert_eq!(
+            first("worse: it failed 4 of 12 requests"),
+            "api: release 2 was rolled back to 1, as it is worse: it failed 4 of 12 requests"
+        );
+    }
+
+    #[test]
+    fn without_traffic_there_is_one_line_and_no_row_of_dashes() {
+        let mut quiet = Receipt { requests: 0, failed: 0, ..receipt("promoted", None) };
+        quiet.releases.iter_mut().for_each(|it| (it.requests, it.failed) = (0, 0));
+        let text = draw(&quiet);
+        assert_eq!(text.lines().last(), Some("  no requests came while it was watched"), "{text}");
+    }
 }

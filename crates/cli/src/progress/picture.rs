@@ -1,58 +1,101 @@
 //! How a running deploy stands, as a picture: each instance with its share of the requests, the step,
 //! and the time left.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use admin::{Instance, Run, RunningDeploy, Standing, Status};
+use admin::{Instance, Run, RunningDeploy, Standing, Status, Totals};
 use anstyle::{AnsiColor, Style};
 
+use super::meter::{Count, Meter, Pace};
 use crate::canvas::bar;
 use crate::foreign::shown;
 use crate::output::colour;
 use crate::quantity::{latency, rate, rough};
 use crate::table::{Cell, Column, Table};
+use crate::width::wrapped;
 
 /// A bar's length at the whole of the requests.
 const BAR: usize = 20;
 
+/// Columns that are left out where the terminal is narrow, the first to go first.
+const SPARE: [&str; 4] = ["SHARE", "P50", "REQUESTS", "RELEASE"];
+
 /// The picture of a deploy, while it runs.
-pub(super) fn of(status: &Status, deploy: i64) -> Option<String> {
-    let (service, run, deploy) = status.services.iter().find_map(|service| {
-        let run = service.run.as_ref()?;
-        let running = run.deploy.as_ref().filter(|running| running.id == deploy)?;
-        Some((service, run, running))
-    })?;
-    let mut table = Table::new([
-        Column::Left("INSTANCE"),
-        Column::Left("RELEASE"),
-        Column::Left("STATE"),
-        Column::Left("SHARE"),
-        Column::Right("REQ/S"),
-        Column::Right("REQUESTS"),
-        Column::Right("ERRORS"),
-        Column::Right("P50"),
-        Column::Right("P99"),
-    ]);
-    let whole: f64 = service.instances.iter().map(|instance| instance.requests_per_s).sum();
-    service.instances.iter().for_each(|instance| table.row(row(instance, whole)));
-    for waiting in &run.waiting {
-        let state = Cell::styled(waiting.state.as_str(), colour(AnsiColor::Yellow));
-        table.row([waiting.name.as_str().into(), waiting.release.as_str().into(), state]);
-    }
-    Some(format!("\n{}{}", table.render(), step(run, deploy)))
+#[derive(Debug, Default)]
+pub(super) struct Picture {
+    meter: Meter,
 }
 
-fn row(instance: &Instance, whole: f64) -> [Cell; 9] {
-    let (state, hue) = match (instance.standing, instance.in_flight) {
-        (Standing::Drained, 0) => ("warm", AnsiColor::Yellow),
-        (Standing::Drained, _) => ("draining", AnsiColor::Yellow),
-        (Standing::Healthy | Standing::Unchecked, _) => ("live", AnsiColor::Green),
-        (Standing::Starting, _) => ("starting", AnsiColor::Yellow),
-        (Standing::Ejected | Standing::Unhealthy | Standing::Failing, _) => {
-            (instance.standing.as_str(), AnsiColor::Red)
+impl Picture {
+    /// The picture in `width` columns as it is `now`; `None` where the deploy is over.
+    pub(super) fn of(
+        &mut self,
+        status: &Status,
+        deploy: i64,
+        now: Instant,
+        width: usize,
+    ) -> Option<String> {
+        let (service, run, deploy) = status.services.iter().find_map(|service| {
+            let run = service.run.as_ref()?;
+            let running = run.deploy.as_ref().filter(|running| running.id == deploy)?;
+            Some((service, run, running))
+        })?;
+        self.meter.note(now, &deploy.stage, counts(&service.instances));
+        let mut table = Table::new([
+            Column::Left("INSTANCE"),
+            Column::Left("RELEASE"),
+            Column::Left("STATE"),
+            Column::Left("SHARE"),
+            Column::Right("REQ/S"),
+            Column::Right("REQUESTS"),
+            Column::Right("ERRORS"),
+            Column::Right("P50"),
+            Column::Right("P99"),
+        ]);
+        let mut instances: Vec<&Instance> = service.instances.iter().collect();
+        instances.sort_by_key(|instance| number(&instance.name));
+        for instance in instances {
+            table.row(row(instance, self.meter.pace(&instance.name)));
         }
+        for waiting in &run.waiting {
+            let state = Cell::styled(waiting.state.as_str(), colour(AnsiColor::Yellow));
+            table.row([waiting.name.as_str().into(), waiting.release.as_str().into(), state]);
+        }
+        Some(format!("\n{}{}", table.fit(width, &SPARE), step(run, deploy, width)))
+    }
+}
+
+/// What stands before the number of an instance, and the number: `api-10` comes behind `api-9`.
+fn number(name: &str) -> (&str, u64) {
+    let (stem, number) = name.rsplit_once('-').unwrap_or((name, ""));
+    (stem, number.parse().unwrap_or(u64::MAX))
+}
+
+fn counts(instances: &[Instance]) -> BTreeMap<String, Count> {
+    let count = |instance: &Instance| {
+        let Totals { ok, server_errors, failures } = instance.totals;
+        let failed = server_errors + failures;
+        (instance.name.clone(), Count { all: ok + failed, failed })
     };
-    let share = instance.requests_per_s / whole.max(1.0);
+    instances.iter().map(count).collect()
+}
+
+/// What an instance is in a deploy. Red is for trouble alone: an old one that is let go is none.
+fn state(instance: &Instance) -> (&'static str, Style) {
+    match (instance.standing, instance.in_flight) {
+        (Standing::Drained, 0) => ("warm", Style::new().dimmed()),
+        (Standing::Drained, _) => ("draining", Style::new().dimmed()),
+        (Standing::Ejected | Standing::Unhealthy | Standing::Failing, _) => {
+            (instance.standing.as_str(), colour(AnsiColor::Red))
+        }
+        (Standing::Starting, _) => ("starting", colour(AnsiColor::Yellow)),
+        (Standing::Healthy | Standing::Unchecked, _) => ("live", colour(AnsiColor::Green)),
+    }
+}
+
+fn row(instance: &Instance, pace: Option<Pace>) -> [Cell; 9] {
+    let (state, style) = state(instance);
     let totals = instance.totals;
     let errors = totals.server_errors + totals.failures;
     let bad = if errors > 0 { colour(AnsiColor::Red) } else { Style::new() };
@@ -60,9 +103,9 @@ fn row(instance: &Instance, whole: f64) -> [Cell; 9] {
     [
         instance.name.as_str().into(),
         instance.release.as_deref().unwrap_or("-").into(),
-        Cell::styled(state, colour(hue)),
-        Cell::styled(bar(share, BAR), colour(hue)),
-        rate(instance.requests_per_s).into(),
+        Cell::styled(state, style),
+        Cell::styled(bar(pace.map_or(0.0, |pace| pace.share), BAR), style),
+        pace.map_or("-".to_owned(), |pace| rate(pace.rate)).into(),
         (totals.ok + errors).to_string().into(),
         Cell::styled(errors.to_string(), bad),
         quantile(instance.p50_ms),
@@ -71,8 +114,8 @@ fn row(instance: &Instance, whole: f64) -> [Cell; 9] {
 }
 
 /// The step, the time left, and what the judge says.
-fn step(run: &Run, deploy: &RunningDeploy) -> String {
-    let from = run.release.as_deref().map_or(String::new(), |release| format!("{release} -> "));
+fn step(run: &Run, deploy: &RunningDeploy, width: usize) -> String {
+    let from = run.release.as_deref().map_or(String::new(), |release| format!("{release} → "));
     let took = rough(Duration::from_secs(deploy.took_s as u64));
     let mut text = format!("{from}{}, for {took}: {}", deploy.release, deploy.stage);
     match deploy.left_s {
@@ -82,12 +125,14 @@ fn step(run: &Run, deploy: &RunningDeploy) -> String {
         }
         None => {}
     }
-    format!("{}\n", shown(&format!("{text}; the judge says: {}", deploy.verdict)))
+    let verdict = format!("; the judge says {}", deploy.verdict);
+    let text = shown(&format!("{text}{verdict}")).into_owned();
+    format!("{}\n", wrapped(&text, width, 2))
 }
 
 #[cfg(test)]
 mod tests {
-    use admin::{Access, Service, ServiceMode, Totals, Waiting};
+    use admin::{Access, Service, ServiceMode, Waiting};
 
     use super::*;
 
@@ -124,8 +169,9 @@ mod tests {
             queued: 0,
             run: Some(Run {
                 release: Some("1.4.1".to_owned()),
+                replicas: 2,
                 waiting: vec![Waiting {
-                    name: "api-4".to_owned(),
+                    name: "api-12".to_owned(),
                     release: "1.4.2".to_owned(),
                     state: "starting".to_owned(),
                     why: None,
@@ -145,14 +191,15 @@ mod tests {
             unresolved: Vec::new(),
             drained_away: Vec::new(),
             instances: vec![
-                instance("api-1", "1.4.1", Standing::Healthy, 120.0),
-                instance("api-2", "1.4.1", Standing::Drained, 0.0),
-                Instance { totals: bad, ..instance("api-3", "1.4.2", Standing::Healthy, 40.0) },
+                instance("api-10", "1.4.1", Standing::Drained, 0.0),
+                instance("api-9", "1.4.1", Standing::Healthy, 120.0),
+                Instance { totals: bad, ..instance("api-11", "1.4.2", Standing::Healthy, 40.0) },
             ],
         };
         Status {
             version: "0.1.0".to_owned(),
             pid: 4242,
+            file: "/srv/plimsoll.toml".to_owned(),
             revision: 1,
             generation: 7,
             uptime_s: 75.0,
@@ -163,17 +210,60 @@ mod tests {
         }
     }
 
+    fn later(status: &Status) -> Status {
+        let mut later = status.clone();
+        let instances = later.services.iter_mut().flat_map(|service| &mut service.instances);
+        for (instance, more) in instances.zip([0, 150, 50]) {
+            instance.totals.ok += more;
+        }
+        later
+    }
+
+    /// The picture as it is a second after the step began.
+    fn picture(width: usize) -> String {
+        let (status, begin) = (status(), Instant::now());
+        let mut picture = Picture::default();
+        picture.of(&status, 7, begin, width).unwrap();
+        let drawn = picture.of(&later(&status), 7, begin + Duration::from_secs(1), width).unwrap();
+        anstream::adapter::strip_str(&drawn).to_string()
+    }
+
     #[test]
-    fn every_instance_is_a_line_and_the_step_stands_below() {
-        let picture = of(&status(), 7).unwrap();
-        insta::assert_snapshot!(anstream::adapter::strip_str(&picture).to_string(), @r"
+    fn every_instance_is_a_line_by_number_and_the_step_stands_below() {
+        insta::assert_snapshot!(picture(120), @r"
         INSTANCE  RELEASE  STATE     SHARE                 REQ/S  REQUESTS  ERRORS     P50    P99
-        api-1     1.4.1    live      ███████████████░░░░░    120      1200       0  1.2 ms  80 ms
-        api-2     1.4.1    warm      ░░░░░░░░░░░░░░░░░░░░      0         0       0       -      -
-        api-3     1.4.2    live      █████░░░░░░░░░░░░░░░     40       400      10  1.2 ms  80 ms
-        api-4     1.4.2    starting
-        1.4.1 -> 1.4.2, for 12s: at 25 %, 48s left; the judge says: no worse
+        api-9     1.4.1    live      ███████████████░░░░░    150      1350       0  1.2 ms  80 ms
+        api-10    1.4.1    warm      ░░░░░░░░░░░░░░░░░░░░      0         0       0       -      -
+        api-11    1.4.2    live      █████░░░░░░░░░░░░░░░     50       450      10  1.2 ms  80 ms
+        api-12    1.4.2    starting
+        1.4.1 → 1.4.2, for 12 s: at 25 %, 48 s left; the judge says no worse
         ");
-        assert_eq!(of(&status(), 8), None, "another deploy");
+        let other = Picture::default().of(&status(), 8, Instant::now(), 120);
+        assert_eq!(other, None, "another deploy");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_it_keeps_what_matters() {
+        insta::assert_snapshot!(picture(80), @r"
+        INSTANCE  RELEASE  STATE     REQ/S  REQUESTS  ERRORS     P50    P99
+        api-9     1.4.1    live        150      1350       0  1.2 ms  80 ms
+        api-10    1.4.1    warm          0         0       0       -      -
+        api-11    1.4.2    live         50       450      10  1.2 ms  80 ms
+        api-12    1.4.2    starting
+        1.4.1 → 1.4.2, for 12 s: at 25 %, 48 s left; the judge says no worse
+        ");
+        for width in [20, 40, 60] {
+            assert!(picture(width).lines().all(|line| line.chars().count() <= width), "{width}");
+        }
+    }
+
+    #[test]
+    fn red_is_for_trouble_alone() {
+        let of = |standing| state(&instance("api-1", "1", standing, 0.0)).1.get_fg_color();
+        let red = Some(AnsiColor::Red.into());
+        assert_ne!(of(Standing::Drained), red);
+        assert_ne!(of(Standing::Healthy), red);
+        assert_eq!(of(Standing::Unhealthy), red);
+        assert_eq!(of(Standing::Ejected), red);
     }
 }

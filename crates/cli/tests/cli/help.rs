@@ -17,7 +17,7 @@ fn the_program_tells_its_commands() {
 fn every_command_tells_its_use_with_examples() {
     for command in [
         "run", "check", "reload", "status", "explain", "drain", "enable", "deploy", "rollback",
-        "promote", "abort", "pause", "resume", "history", "logs",
+        "promote", "abort", "pause", "resume", "history", "logs", "version",
     ] {
         let text = help(&[command]);
         assert!(text.contains("Example"), "{command}");
@@ -33,8 +33,21 @@ fn the_demonstration_tells_what_it_does_and_its_servers_are_nobodys_business() {
 
 #[test]
 fn the_version_is_told() {
-    let ended = Sandbox::new("").plimsoll(&["--version"]);
-    assert_eq!(ended.stdout, concat!("plimsoll ", env!("CARGO_PKG_VERSION"), "\n"));
+    for arguments in ["--version", "version"] {
+        let told = Sandbox::new("").plimsoll(&[arguments]).stdout;
+        let version = told.strip_prefix(concat!("plimsoll ", env!("CARGO_PKG_VERSION"), " "));
+        let target = version.and_then(|rest| rest.trim_end().rsplit(' ').next()).unwrap();
+        assert!(target.contains("linux"), "{told}");
+    }
+}
+
+#[test]
+fn no_line_of_a_help_is_wider_than_a_terminal() {
+    for command in [&[][..], &["run"], &["status"], &["deploy"], &["explain"], &["logs"]] {
+        for line in help(command).lines() {
+            assert!(line.chars().count() <= 100, "{command:?}: {line}");
+        }
+    }
 }
 
 #[test]

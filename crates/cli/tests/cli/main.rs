@@ -13,6 +13,7 @@ mod help;
 mod limits;
 mod origin;
 mod process;
+mod readme;
 mod reload;
 mod run;
 mod sandbox;

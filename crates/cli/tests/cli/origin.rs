@@ -16,6 +16,11 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn start() -> Self {
+        Self::saying("origin")
+    }
+
+    /// One with this body in its responses.
+    pub(crate) fn saying(body: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ((tell, asked), (answer, told)) = (mpsc::channel(), mpsc::channel());
@@ -23,14 +28,14 @@ impl Origin {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (tell, told) = (tell.clone(), told.clone());
-                std::thread::spawn(move || converse(stream, &tell, &told));
+                std::thread::spawn(move || converse(stream, body, &tell, &told));
             }
         });
         Self { address, asked, answer }
     }
 }
 
-fn converse(stream: TcpStream, tell: &Sender<()>, told: &Mutex<Receiver<()>>) {
+fn converse(stream: TcpStream, body: &str, tell: &Sender<()>, told: &Mutex<Receiver<()>>) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let mut stream = stream;
     while let Some(first) = lines.next() {
@@ -43,8 +48,9 @@ fn converse(stream: TcpStream, tell: &Sender<()>, told: &Mutex<Receiver<()>>) {
                 return;
             }
         }
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\norigin";
-        if stream.write_all(answer).is_err() {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }

@@ -27,7 +27,7 @@ fn a_file_that_is_wrong_changes_nothing_and_says_why() {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
     assert!(ended.stderr.contains("did you mean `bind`?"), "{}", ended.stderr);
     let last = ended.stderr.lines().last().unwrap();
-    assert_eq!(last, "hint: nothing has changed: what was served before is served on");
+    assert_eq!(last, "hint: the running configuration is unchanged");
     assert!(running.get("/").ends_with("origin"));
     let status = sandbox.plimsoll(&["status"]);
     assert!(status.stdout.contains("changed nothing: "), "{}", status.stdout);
@@ -38,4 +38,24 @@ fn nobody_to_tell_is_said_with_a_hint() {
     let ended = Sandbox::new("").plimsoll(&["reload"]);
     assert_eq!(ended.code, Some(1));
     insta::assert_snapshot!("reload-not-running", ended.stderr);
+}
+
+#[test]
+fn another_file_than_the_one_that_is_served_is_not_taken_for_it() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let _running = sandbox.run();
+    let whole = std::fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
+    std::fs::write(sandbox.path().join("other.toml"), whole).unwrap();
+    let ended = sandbox.plimsoll(&["reload", "-c", "other.toml"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:#?}");
+    let expected = "error: the running plimsoll serves SANDBOX/plimsoll.toml, and not other.toml\n";
+    assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
+    // However the same file is named.
+    let whole = sandbox.path().join("./plimsoll.toml");
+    let ended = sandbox.plimsoll(&["reload", "-c", whole.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let status = sandbox.plimsoll(&["status"]).stdout;
+    let first = status.lines().next().unwrap();
+    assert!(first.contains(" serves SANDBOX/plimsoll.toml, pid "), "{first}");
 }

@@ -88,7 +88,7 @@ fn a_port_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap();
     let text = serving(&[address]).replace("127.0.0.1:0", &address.to_string());
     let ended = Sandbox::new(&text).plimsoll(&["run"]);
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(3), "it cannot start as things are");
     let expected = format!("cannot listen on {address} (listener `web`)");
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     assert!(ended.stderr.contains("ss -ltnp"), "{}", ended.stderr);

@@ -30,3 +30,14 @@ fn a_file_that_somebody_is_editing_hides_nothing() {
     sandbox.write("[listeners.web\nbind = ");
     assert_eq!(sandbox.plimsoll(&["status"]).code, Some(0));
 }
+
+#[test]
+fn one_service_alone_can_be_asked_for() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let _running = sandbox.run();
+    assert_eq!(sandbox.plimsoll(&["ps", "api"]).code, Some(0));
+    let ended = sandbox.plimsoll(&["status", "apo"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.starts_with("error: there is no service apo: api\n"), "{}", ended.stderr);
+}

@@ -23,6 +23,10 @@ pub(crate) struct Size {
 pub(crate) const WIDE: Size =
     Size { rows: NonZeroU16::new(50).unwrap(), columns: NonZeroU16::new(120).unwrap() };
 
+/// What a terminal has that nobody has changed.
+pub(crate) const USUAL: Size =
+    Size { rows: NonZeroU16::new(24).unwrap(), columns: NonZeroU16::new(80).unwrap() };
+
 /// How a command ended, and what stands on its terminal then.
 #[derive(Debug)]
 pub(crate) struct Left {

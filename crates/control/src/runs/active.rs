@@ -145,7 +145,7 @@ impl Active {
 
     /// Tells whoever follows.
     pub(crate) fn tell(&self, line: Line) {
-        tracing::info!(deploy = self.id, event = &*line.event, what = line.text, "deploy goes on");
+        tracing::info!(deploy = self.id, event = &*line.event, what = line.text, "deploy step");
         self.progress.send_modify(|progress| progress.lines.push(line));
     }
 

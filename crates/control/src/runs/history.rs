@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use model::InstanceName;
 use rollout::Stage;
 
+use super::receipt::share_of;
 use super::{Active, Difference, FirstStanding, Receipt, ServiceRun};
 use crate::journal::Deploy;
 
@@ -13,6 +14,8 @@ use crate::journal::Deploy;
 pub struct Standing {
     /// The release that is meant to run.
     pub version: Option<String>,
+    /// How many instances the file wants.
+    pub replicas: u32,
     /// Each instance that is not in the snapshot.
     pub waiting: Vec<Waiting>,
     /// The deploy that is running, if one is.
@@ -116,6 +119,7 @@ impl ServiceRun {
         });
         Standing {
             version: self.release.as_ref().map(|release| release.version.clone()),
+            replicas: self.run().replicas.get(),
             waiting: waiting.collect(),
             made_by: self.release.as_ref().map(|release| release.id).filter(|id| *id > 0),
             file_version: self.release.as_ref().and_then(|release| release.file_version.clone()),
@@ -151,7 +155,7 @@ fn stage(stage: &Stage, share: Option<f64>) -> String {
     match stage {
         Stage::Clearing => "stopping the old release".into(),
         Stage::Starting => "starting".into(),
-        Stage::Step { .. } => format!("at {} %", share.unwrap_or_default() * 100.0),
+        Stage::Step { .. } => format!("at {}", share_of(share.unwrap_or_default())),
         Stage::Baking { .. } => "baking".into(),
         Stage::Committing { .. } => "writing down".into(),
         Stage::Finishing => "stopping the old release".into(),

@@ -173,7 +173,7 @@ impl Runs {
             stopped.await;
             if let Err(error) = self.journal.forget(&record) {
                 let why = crate::status::chain(&error);
-                tracing::error!(instance = %record.instance, why, "journal keeps an instance that is gone");
+                tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
             }
         }
         self.stop_unknown().await;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use model::{InstanceName, ServiceName};
-use rollout::{News, Outcome, Pause, Side, Tally};
+use rollout::{News, Outcome, Pause, Reason, Side, Tally};
 
 use crate::journal::Deploy;
 
@@ -134,6 +134,25 @@ impl Receipt {
     }
 }
 
+/// A share from 0 to 1, in percent, without what a float adds.
+pub(crate) fn share_of(share: f64) -> String {
+    let percent = format!("{:.1}", share * 100.0);
+    format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A time as people say it.
+fn time(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds if time.subsec_millis() > 0 && seconds < 60 => {
+            format!("{:.1} s", time.as_secs_f64())
+        }
+        seconds if seconds < 120 => format!("{seconds} s"),
+        seconds if seconds % 60 > 0 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
 /// An event of which a line is an instance's own.
 const OUTPUT: &str = "output";
 /// Of an instance's own line so many characters are told.
@@ -148,7 +167,7 @@ impl Line {
         };
         let (event, instance, text) = match news {
             News::Starting(name, side) => {
-                ("starting", Some(name), format!("{name} of {} is starting", of(side)))
+                ("starting", Some(name), format!("{name} of release {} is starting", of(side)))
             }
             News::Ready(name, took) => {
                 ("ready", Some(name), format!("{name} is ready after {:.1} s", took.as_secs_f64()))
@@ -156,12 +175,21 @@ impl Line {
             News::Step { share, watch } => (
                 "step",
                 None,
-                format!("{fresh} gets {} % of the requests for {watch:?}", share * 100.0),
+                format!(
+                    "release {fresh} receives {} of the requests for {}",
+                    share_of(*share),
+                    time(*watch)
+                ),
             ),
             News::Bake(watch) => {
-                ("bake", None, format!("{fresh} gets all requests and is watched for {watch:?}"))
+                let watch = time(*watch);
+                (
+                    "bake",
+                    None,
+                    format!("release {fresh} receives all requests and is watched for {watch}"),
+                )
             }
-            News::Judged(verdict) => ("judged", None, format!("the judge says: {verdict}")),
+            News::Judged(verdict) => ("judged", None, format!("the judge says {verdict}")),
             News::WaitsForData => ("waiting", None, "waits until there are enough requests".into()),
             News::Paused(Pause::ByHand) => ("paused", None, "paused by hand".into()),
             News::Paused(Pause::LittleData) => (
@@ -170,7 +198,7 @@ impl Line {
                 "paused, for there are too few requests to judge by: resume, promote or abort"
                     .into(),
             ),
-            News::Resumed => ("resumed", None, "goes on".into()),
+            News::Resumed => ("resumed", None, "resumed".into()),
             News::Hurried => {
                 ("hurried", None, "promoted by hand: it is not watched any longer".into())
             }
@@ -178,12 +206,18 @@ impl Line {
                 "not-recorded",
                 None,
                 format!(
-                    "it cannot be written down that {fresh} stays, which is tried again: {why}"
+                    "it cannot be written down that release {fresh} runs, which is tried again: {why}"
                 ),
             ),
-            News::Promoted => ("promoted", None, format!("{fresh} stays")),
+            News::Promoted => ("promoted", None, format!("release {fresh} is promoted")),
             News::Returning(reason) => {
-                ("returning", None, format!("{fresh} is taken back: {reason}"))
+                let text = match reason {
+                    Reason::Worse(fault) => {
+                        format!("release {fresh} is worse and is rolled back: {fault}")
+                    }
+                    reason => format!("release {fresh} is rolled back: {reason}"),
+                };
+                ("returning", None, text)
             }
             News::Stopping(name) => ("stopping", Some(name), format!("{name} is asked to stop")),
             News::TriedAgain(name, why) => {
@@ -236,6 +270,14 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+
+    #[test]
+    fn shares_and_times_are_told_as_people_say_them() {
+        assert_eq!([0.1, 0.07, 0.333].map(share_of), ["10 %", "7 %", "33.3 %"]);
+        let times =
+            [500, 4000, 1500, 90_000, 600_000, 630_000].map(Duration::from_millis).map(time);
+        assert_eq!(times, ["500 ms", "4 s", "1.5 s", "90 s", "10 min", "10 min 30 s"]);
+    }
 
     #[test]
     fn what_an_instance_wrote_is_bounded_and_can_be_left_out() {

@@ -145,7 +145,7 @@ impl Writer {
                 Some(outcome) = self.preparing.join_next() => self.reload(outcome),
                 Some(checked) = self.checking.join_next() => match checked {
                     Ok(checked) => self.begin_deploy(checked),
-                    Err(error) => tracing::error!(%error, "a deploy was not looked at"),
+                    Err(error) => tracing::error!(%error, "preflight task failed"),
                 },
                 _ = rollout_samples.tick(), if self.is_deploying() => self.sample_rollouts(),
                 _ = samples.tick() => self.sample(),

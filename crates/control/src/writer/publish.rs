@@ -236,7 +236,7 @@ fn tell(result: &Result<Reloaded, ReloadError>) {
         Err(ReloadError::Ended(Ended)) => {}
         Err(error) => {
             let why = error.why();
-            tracing::error!(why, "configuration is refused, what was served is served on");
+            tracing::error!(why, "configuration rejected, the running one is unchanged");
         }
     }
 }

@@ -28,7 +28,6 @@ impl Writer {
         given: BTreeSet<String>,
     ) -> Result<Progressing, DeployError> {
         let Order { request, purpose, taken_up } = order;
-        let seen = self.seen(service);
         let run = &self.runs.services[service];
         let former = run.release.clone();
         let is_former = |running: &Running| running.serves && !running.is_unwanted;
@@ -55,7 +54,8 @@ impl Writer {
         };
         let file_version = run.run().version.clone();
         let Target { version, recipe, restores } = target;
-        // What was answered before is no part of it.
+        // What was answered before is no part of it, for clients and for instances from the same moment on.
+        let seen = self.seen(service);
         let run = self.runs.services.get_mut(service).expect("it was looked at");
         run.instances.values_mut().for_each(|running| drop(running.take_tally()));
         let (rollout, effects) = Rollout::begin(plan, self.edge.now());

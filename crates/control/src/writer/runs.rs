@@ -86,7 +86,7 @@ impl Writer {
     fn forget(&self, record: &driver::Record) {
         if let Err(error) = self.runs.journal.forget(record) {
             let why = crate::status::chain(&error);
-            tracing::error!(instance = %record.instance, why, "journal keeps an instance that is gone");
+            tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
         }
     }
 

@@ -45,7 +45,9 @@ impl Writer {
 
     /// How everything stands.
     fn status(&self) -> Status {
+        let file = &self.preparation.file;
         Status {
+            file: std::path::absolute(file).unwrap_or_else(|_| file.clone()),
             revision: self.revision,
             generation: self.edge.generation(),
             uptime: self.edge.now(),

@@ -65,7 +65,7 @@ impl RouteTable {
         candidates
             .map(|(index, route)| Candidate {
                 route: index,
-                label: route.to_string(),
+                label: route.in_full(),
                 lost: (winner != Some(index))
                     .then(|| mismatch(&route.matcher, request).unwrap_or(Lost::LessSpecific)),
             })

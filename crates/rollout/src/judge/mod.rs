@@ -3,7 +3,7 @@
 //!
 //! It is fed every sample and may be asked at any time; what it has said against a release it does
 //! not take back. Each of three tests has its part of the chance that a release which is no worse
-//! is taken back, `1 - confidence`: a half for failing more often than the old release
+//! is rolled back, `1 - confidence`: a half for failing more often than the old release
 //! (`evidence`), a quarter each for failing more often than the limit and for being slower
 //! (`slowness`). Why these tests: docs/decisions/0022-always-valid-judge.md.
 
@@ -22,7 +22,7 @@ use slowness::{Slower, Slowness};
 pub enum Verdict {
     /// Enough requests, and nothing against the new release.
     Good,
-    /// It is worse: to be taken back now.
+    /// It is worse: to be rolled back now.
     Worse(Fault),
     /// Too few requests to say anything good.
     NotEnoughData {

@@ -42,7 +42,7 @@ fn a_deploy_that_is_cut_short_by_a_kill_ends_in_the_old_release() {
     assert!(service["instances"].as_array().unwrap().iter().all(|it| it["release"] == "1"));
     assert_eq!(sandbox.instances().len(), 2);
     let history = sandbox.plimsoll(&["history", "api"]);
-    assert!(history.stdout.contains("1 -> 2  interrupted"), "{}", history.stdout);
+    assert!(history.stdout.contains("1 → 2    interrupted"), "{}", history.stdout);
     running.signal(Signal::TERM);
     assert_eq!(running.wait(), Some(0));
     assert_eq!(sandbox.instances(), [0; 0]);

@@ -2,7 +2,7 @@
 //! that moves, and in the end the receipt alone; and that nobody else draws on it.
 
 use super::{Visitors, begin, sandbox};
-use crate::terminal::{WIDE, on_a_terminal, run};
+use crate::terminal::{USUAL, WIDE, on_a_terminal, run};
 
 #[test]
 fn a_deploy_is_a_picture_that_moves_and_leaves_its_receipt() {
@@ -18,23 +18,51 @@ fn a_deploy_is_a_picture_that_moves_and_leaves_its_receipt() {
     let end = left.screen;
     assert_eq!(visitors.leave().failed(), 0);
     assert_eq!(left.code, Some(0), "{end}");
-    let at_half = pictures.iter().rfind(|screen| screen.contains("1 -> 2, for")).unwrap_or(&end);
+    let at_half = pictures.iter().rfind(|screen| screen.contains("1 → 2, for")).unwrap_or(&end);
     let at_half = pictures
         .iter()
-        .find(|screen| screen.contains(": at 50 %, ") && screen.contains("api-4     2        live"))
+        .find(|screen| {
+            screen.contains(": at 50 %, ")
+                && screen.contains("api-4     2        live")
+                && screen.contains('█')
+        })
         .unwrap_or_else(|| panic!("there is no picture of its step, but\n{at_half}"));
-    for part in ["api-1     1        live", "SHARE", "█", "left; the judge says: "] {
+    for part in ["api-1     1        live", "SHARE", "█", "left; the judge says "] {
         assert!(at_half.contains(part), "{part} in\n{at_half}");
     }
     let lines: Vec<_> = end.lines().collect();
-    assert!(lines[0].ends_with("s  api-3 of 2 is starting"), "{end}");
-    let gone = ["INSTANCE", "the judge says: no worse\n\n", "█"];
+    assert!(lines[0].ends_with("s  api-3 of release 2 is starting"), "{end}");
+    let gone = ["INSTANCE", "the judge says better or equal\n\n", "█"];
     assert!(gone.iter().all(|part| !end.contains(part)), "the picture is gone:\n{end}");
-    assert!(end.contains("\n\napi 2 (before: 1) runs\n"), "{end}");
+    assert!(end.contains("\n\napi: release 2 was promoted (before: 1)\n"), "{end}");
     assert!(lines.last().unwrap().starts_with("  users saw 0 of "), "{end}");
 }
 
-/// Clears the screen, renames the window, moves up and forges a line; `faint` in C1 and turned round.
+#[test]
+fn a_picture_fits_eighty_columns_and_tells_the_truth_of_its_step() {
+    let sandbox = sandbox("replicas = 2\ndeploy = { bake = \"2s\" }\n");
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 200);
+    let mut pictures = Vec::new();
+    let arguments = ["deploy", "api", "2", "--strategy", "canary", "--steps", "50% 2s"];
+    let left = on_a_terminal(&sandbox, USUAL, &arguments, |screen| {
+        assert!(screen.matches("INSTANCE").count() < 2, "one picture at a time:\n{screen}");
+        pictures.push(screen);
+    });
+    assert_eq!(visitors.leave().failed(), 0);
+    assert_eq!(left.code, Some(0), "{}", left.screen);
+    let heads = pictures.iter().filter_map(|it| it.lines().find(|line| line.contains("INSTANCE")));
+    assert!(heads.clone().count() > 0 && heads.clone().all(|it| it.contains("ERRORS")));
+    // The old ones get nothing while the new release is watched: at once, and not ten seconds later.
+    let baking = pictures.iter().filter(|it| it.contains(": baking, 1 s left"));
+    let warm = baking.clone().flat_map(|it| it.lines()).filter(|line| line.contains(" warm "));
+    let rates: Vec<&str> = warm.filter_map(|line| line.split_whitespace().nth(3)).collect();
+    assert!(!rates.is_empty() && rates.iter().all(|rate| *rate == "0"), "{rates:?}");
+    let sent = String::from_utf8(left.sent).unwrap();
+    assert!(sent.contains("\u{1b}[?2026h") && sent.contains("\u{1b}[?2026l"), "drawn at once");
+}
+
+/// Clears the screen, renames the window, moves up and forges a line, in C1 and turned round, too.
 const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{1b}[A\u{9b}31mforged\u{202e}";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Releases that are bad, each in its own way: taken back with the right reason, before users have
+//! Releases that are bad, each in its own way: rolled back with the right reason, before users have
 //! felt more of it than docs/reliability.md states.
 
 use std::num::NonZeroU32;
@@ -63,8 +63,8 @@ fn bound(fails: f64, of_traffic: f64) -> u64 {
     CERTAIN + (f64::from(RATE) * of_traffic * fails).ceil() as u64
 }
 
-/// Deploys `release`: it is taken back, for this reason, and users have felt no more than `bound`.
-fn is_taken_back(release: &str, how: &[&str], bound: u64, reason: &str) {
+/// Deploys `release`: it is rolled back, for this reason, and users have felt no more than `bound`.
+fn is_rolled_back(release: &str, how: &[&str], bound: u64, reason: &str) {
     let house = house();
     let ((code, receipt), users) = with_users(&house, || house.deploy(&[&[release], how].concat()));
     tell(release, &receipt, &users);
@@ -87,28 +87,28 @@ fn tell(release: &str, receipt: &Value, users: &Tally) {
 
 #[test]
 fn one_that_exits_at_once() {
-    is_taken_back("exits", &[], 0, "exited with code 3");
+    is_rolled_back("exits", &[], 0, "exited with code 3");
 }
 
 #[test]
 fn one_that_never_listens() {
-    is_taken_back("deaf", &[], 0, "passed no check within 2s");
+    is_rolled_back("deaf", &[], 0, "passed no check within 2s");
 }
 
 #[test]
 fn one_that_listens_and_hangs() {
-    is_taken_back("hangs", &[], 0, "passed no check within 2s");
+    is_rolled_back("hangs", &[], 0, "passed no check within 2s");
 }
 
 #[test]
 fn one_that_is_healthy_and_fails_everything() {
     // What is asked of the old release again is within the budget for that, if only just.
-    is_taken_back("500-on-all", &CANARY, CERTAIN, "worse: it failed");
+    is_rolled_back("500-on-all", &CANARY, CERTAIN, "worse: it failed");
 }
 
 #[test]
 fn one_that_fails_everything_and_is_rolled_out_at_once() {
-    is_taken_back(
+    is_rolled_back(
         "500-on-all",
         &["--strategy", "blue-green", "--bake", "60s"],
         bound(1.0, 1.0),
@@ -118,30 +118,30 @@ fn one_that_fails_everything_and_is_rolled_out_at_once() {
 
 #[test]
 fn one_that_fails_on_one_route() {
-    is_taken_back("500-on-route", &CANARY, 0, "worse: it failed");
+    is_rolled_back("500-on-route", &CANARY, 0, "worse: it failed");
 }
 
 #[test]
 fn one_that_fails_a_few() {
     // No more than the limit allows: it is worse than the old one, which fails none beside it.
     let beside = ["--strategy", "canary", "--steps", "50% 2m"];
-    is_taken_back("500-on-1pct", &beside, 0, "the old release 0 of");
+    is_rolled_back("500-on-1pct", &beside, 0, "the old release 0 of");
 }
 
 #[test]
 fn one_that_is_twice_as_slow() {
-    is_taken_back("slow-2", &CANARY, 0, "worse: its 95th percentile");
+    is_rolled_back("slow-2", &CANARY, 0, "worse: its 95th percentile");
 }
 
 #[test]
 fn one_that_dies_after_a_while() {
     // What it was working on is asked of the old release: the other new one dies in the same moment.
-    is_taken_back("dies-3", &CANARY, 0, "exited with code 7");
+    is_rolled_back("dies-3", &CANARY, 0, "exited with code 7");
 }
 
 #[test]
 fn one_that_falls_ill_after_a_while() {
-    is_taken_back("sick-2", &CANARY, 0, "is unhealthy: ");
+    is_rolled_back("sick-2", &CANARY, 0, "is unhealthy: ");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn one_that_hangs_when_it_is_used_and_whose_clients_lose_patience() {
 
 #[test]
 fn one_that_breaks_off_its_answers() {
-    is_taken_back("truncates-30pct", &CANARY, bound(0.3, 0.2), "worse: it failed");
+    is_rolled_back("truncates-30pct", &CANARY, bound(0.3, 0.2), "worse: it failed");
 }
 
 #[test]
