@@ -6,8 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,12 +13,15 @@ use model::{InstanceName, Intent, ServiceName};
 
 use crate::instances::target_of;
 use crate::state_file;
+use crate::status::chain;
 
 /// The file's name in the state directory.
 const FILE: &str = "drains";
 /// What the file begins and ends with. One that does not is not whole.
 const FIRST: &str = "plimsoll drains 1";
 const LAST: &str = "end";
+/// No list is longer.
+const BYTES_MAX: u64 = 16 << 20;
 
 /// Who is drained, and since when.
 #[derive(Debug)]
@@ -36,24 +37,26 @@ impl Drains {
         let path = state_dir.join(FILE);
         let shown = path.display();
         let mut drains = Self { path: path.clone(), since: BTreeMap::new() };
-        match fs::read_to_string(&path) {
-            Ok(text) => match parse(&text) {
+        match state_file::read(&path, BYTES_MAX) {
+            Ok(Some(bytes)) => match std::str::from_utf8(&bytes).ok().and_then(parse) {
                 Some(since) => drains.since = since,
                 None => tracing::error!(
                     path = %shown,
                     "the list of drained instances is damaged: none is taken to be drained"
                 ),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::debug!(path = %shown, "no list of drained instances yet");
-            }
+            Ok(None) => tracing::debug!(path = %shown, "no list of drained instances yet"),
             Err(error) => tracing::error!(
-                path = %shown,
-                %error,
+                why = chain(&error),
                 "the list of drained instances cannot be read: none is taken to be drained"
             ),
         }
         drains
+    }
+
+    /// Whether nobody is drained.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.since.values().all(BTreeMap::is_empty)
     }
 
     /// Since when the instance is drained, if it is.
@@ -145,6 +148,8 @@ fn parse(text: &str) -> Option<BTreeMap<ServiceName, BTreeMap<InstanceName, Syst
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {

@@ -1,13 +1,12 @@
 //! The key that signs sticky cookies: kept in a file, so that clients stay where they are when
 //! Plimsoll is started anew.
 
-use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use edge::StickyKey;
 
+use crate::state_dir::StateDirError;
 use crate::state_file;
 
 /// The file's name in the state directory.
@@ -17,15 +16,10 @@ const KEY_BYTES: usize = 32;
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum StickyKeyError {
-    /// The state directory cannot be made.
-    #[error("cannot make the state directory {}", path.display())]
-    StateDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The key's file cannot be read or written.
+    /// The key's file cannot be read, or others could have written it.
+    #[error("cannot use the key of sticky cookies")]
+    StateDir(#[from] StateDirError),
+    /// The key's file cannot be written.
     #[error("cannot use the key of sticky cookies in {}", path.display())]
     File {
         /// The file.
@@ -44,29 +38,19 @@ pub enum StickyKeyError {
     Random(#[source] io::Error),
 }
 
-/// The key in `state_dir`, made if there is none. The directory is made as well.
+/// The key in `state_dir`, made if there is none.
 ///
 /// # Errors
-/// When the directory or the file cannot be used.
+/// When the file cannot be used.
 pub(crate) fn load(state_dir: &Path) -> Result<StickyKey, StickyKeyError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state_dir)
-        .map_err(|source| StickyKeyError::StateDir { path: state_dir.to_owned(), source })?;
     let path = state_dir.join(FILE);
-    match read(&path) {
-        Ok(Some(key)) => Ok(StickyKey::new(&key)),
-        Ok(None) => Err(StickyKeyError::Length { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
-        Err(source) => Err(StickyKeyError::File { path, source }),
+    match state_file::read(&path, KEY_BYTES as u64 + 1)? {
+        None => make(path),
+        Some(bytes) => match <[u8; KEY_BYTES]>::try_from(bytes) {
+            Ok(key) => Ok(StickyKey::new(&key)),
+            Err(_) => Err(StickyKeyError::Length { path }),
+        },
     }
-}
-
-fn read(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes.try_into().ok())
 }
 
 fn make(path: PathBuf) -> Result<StickyKey, StickyKeyError> {
@@ -78,6 +62,7 @@ fn make(path: PathBuf) -> Result<StickyKey, StickyKeyError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -85,7 +70,7 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_only_its_owner_can_read_it() {
         let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("a/b");
+        let state = dir.path().to_owned();
         load(&state).unwrap();
         let path = state.join(FILE);
         let made = fs::read(&path).unwrap();

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use model::{InstanceName, Recipe, ServiceName};
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::prune::prune;
 use super::{Journal, JournalError, recipe, reserve};
 use crate::runs::{Line, Release};
 use crate::status::chain;
@@ -141,11 +142,18 @@ impl Journal {
                 params![id, millis(now), outcome, receipt],
             )?;
             both.execute("DELETE FROM event WHERE deploy = ?1", [id])?;
+            let of = both.query_row("SELECT service FROM deploy WHERE id = ?1", [id], |row| {
+                row.get::<_, String>(0)
+            });
+            if let Some(service) = of.optional()? {
+                prune(&both, &service.into())?;
+            }
             both.commit()
         })?;
         if let Err(error) = self.with(reserve::keep) {
             tracing::warn!(why = chain(&error), "journal has no room in reserve");
         }
+        self.wipe();
         Ok(())
     }
 

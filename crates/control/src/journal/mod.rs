@@ -5,11 +5,12 @@
 //! never there without its row.
 
 mod deploys;
+mod prune;
 mod recipe;
 mod reserve;
 mod services;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -18,10 +19,14 @@ pub use deploys::Deploy;
 pub(crate) use deploys::{NewDeploy, Past};
 pub(crate) use services::Known;
 
+use crate::state_dir::{StateDirError, open_file, read_file};
 use crate::status::chain;
 
 /// The file's name in the state directory.
 const FILE: &str = "journal.db";
+
+/// What SQLite may have left beside it, and would believe.
+const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
@@ -57,6 +62,9 @@ const VERSIONS: [&str; 4] = ["
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
+    /// It, or what lies beside it, is not ours alone.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
     /// SQLite says so.
     #[error("the journal cannot be used")]
     Sqlite(#[from] rusqlite::Error),
@@ -119,7 +127,15 @@ impl Journal {
     /// # Errors
     /// When it cannot be read, or is of a later version.
     pub(crate) fn open(state_dir: &Path, crash: Option<CrashPoint>) -> Result<Self, JournalError> {
-        let connection = Connection::open(state_dir.join(FILE))?;
+        let file = state_dir.join(FILE);
+        // It holds what may be secret, and says what is started: SQLite would make it readable for all.
+        drop(open_file(&file)?);
+        for beside in BESIDE {
+            drop(read_file(&with_ending(&file, beside))?);
+        }
+        let connection = Connection::open(&file)?;
+        // What was deleted is gone from the file, too.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         // Nobody else uses it, from now on.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
@@ -168,6 +184,13 @@ impl Journal {
     }
 }
 
+/// The file beside `path` whose name goes on with `ending`.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
 fn upgrade(connection: &Connection) -> Result<(), JournalError> {
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = VERSIONS.len() as u32;
@@ -213,6 +236,8 @@ mod tests {
             env: [("LEVEL".to_owned(), "a\nb".to_owned())].into(),
             env_file: Some("/srv/.env".into()),
             secrets: vec!["DB_URL".into()],
+            user: Some("app:www".parse().unwrap()),
+            inherit: vec!["PATH".into()],
         };
         let given = ["DB_URL", "LEVEL"].map(str::to_owned);
         let file_version = Some("1.4.0".to_owned());

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::{Command, Recipe};
+use model::{Account, Command, INHERITED, NoAccount, Recipe};
 use rusqlite::Row;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -14,6 +15,15 @@ struct Written {
     env: BTreeMap<String, String>,
     env_file: Option<PathBuf>,
     secrets: Vec<String>,
+    /// Not kept by earlier versions, as little as what is inherited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(default = "inherited")]
+    inherit: Vec<String>,
+}
+
+fn inherited() -> Vec<String> {
+    INHERITED.map(str::to_owned).into()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,13 +36,15 @@ enum Words {
 
 /// `recipe` as a text; `None` where a path cannot be said in one.
 pub(super) fn text(recipe: &Recipe) -> Option<String> {
-    let Recipe { command, directory, env, env_file, secrets } = recipe.clone();
+    let Recipe { command, directory, env, env_file, secrets, user, inherit } = recipe.clone();
     let command = match command {
         Command::Arguments(words) => Words::Arguments(words),
         Command::Line(line) => Words::Line(line),
         Command::Shell(script) => Words::Shell(script),
     };
-    serde_json::to_string(&Written { command, directory, env, env_file, secrets }).ok()
+    let user = user.map(|user| user.to_string());
+    let written = Written { command, directory, env, env_file, secrets, user, inherit };
+    serde_json::to_string(&written).ok()
 }
 
 /// The recipe in a column of `row`, if there is one that can be read.
@@ -48,11 +60,14 @@ pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Reci
 }
 
 fn parse(text: &str) -> serde_json::Result<Recipe> {
-    let Written { command, directory, env, env_file, secrets } = serde_json::from_str(text)?;
+    let Written { command, directory, env, env_file, secrets, user, inherit } =
+        serde_json::from_str(text)?;
+    let account = |text: String| text.parse::<Account>().map_err(NoAccount::why);
+    let user = user.map(account).transpose().map_err(serde_json::Error::custom)?;
     let command = match command {
         Words::Arguments(words) => Command::Arguments(words),
         Words::Line(line) => Command::Line(line),
         Words::Shell(script) => Command::Shell(script),
     };
-    Ok(Recipe { command, directory, env, env_file, secrets })
+    Ok(Recipe { command, directory, env, env_file, secrets, user, inherit })
 }

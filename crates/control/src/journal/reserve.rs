@@ -11,9 +11,13 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
+use rustix::fs::OFlags;
+
+use super::with_ending;
 
 /// Pages that have to be free when a deploy begins.
 const PAGES: i64 = 64;
@@ -21,6 +25,8 @@ const PAGES: i64 = 64;
 const PAGES_MADE: i64 = PAGES + PAGES / 2;
 /// Bytes for the way back: more than any change takes that is made out of the reserve.
 const WAY_BACK: u64 = 256 << 10;
+/// No link is written through.
+const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits() as i32;
 
 /// Sees to it that there is room. Outside of a transaction.
 ///
@@ -35,22 +41,43 @@ pub(super) fn keep(db: &Connection) -> rusqlite::Result<()> {
     if free < PAGES {
         let page: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         db.execute("INSERT INTO reserve VALUES (zeroblob(?1))", [PAGES_MADE * page])?;
-        db.execute("DELETE FROM reserve", [])?;
+        // There is nothing to be written over in them, and the way back would not hold them.
+        db.pragma_update(None, "secure_delete", "OFF")?;
+        let freed = db.execute("DELETE FROM reserve", []);
+        db.pragma_update(None, "secure_delete", "ON")?;
+        freed?;
     }
-    let Some(path) = db.path().filter(|path| !path.is_empty()) else { return Ok(()) };
-    extend(&way_back(Path::new(path))).map_err(full)
+    let Some(path) = way_back(db) else { return Ok(()) };
+    extend(&path).map_err(full)
+}
+
+/// Writes over what the last change left in the file for the way back: the pages as they were before,
+/// with what has been deleted since. Outside of a transaction, when all of it means nothing.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) fn wipe_way_back(db: &Connection) -> rusqlite::Result<()> {
+    let Some(path) = way_back(db) else { return Ok(()) };
+    let wipe = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).custom_flags(NOFOLLOW).open(path)?;
+        let length = file.metadata()?.len();
+        io::copy(&mut io::Read::take(io::repeat(0), length), &mut file)?;
+        file.sync_data()
+    };
+    wipe().map_err(full)
 }
 
 /// The file that SQLite keeps for the way back.
-fn way_back(journal: &Path) -> PathBuf {
-    let mut name = journal.as_os_str().to_owned();
-    name.push("-journal");
-    name.into()
+fn way_back(db: &Connection) -> Option<PathBuf> {
+    let path = db.path().filter(|path| !path.is_empty())?;
+    Some(with_ending(Path::new(path), "-journal"))
 }
 
 /// Makes the file longer if it is too short. What is behind the last change's end means nothing.
 fn extend(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600).custom_flags(NOFOLLOW);
+    let mut file = options.open(path)?;
     let missing = WAY_BACK.saturating_sub(file.metadata()?.len());
     if missing > 0 {
         io::copy(&mut io::Read::take(io::repeat(0), missing), &mut file)?;
@@ -69,7 +96,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::super::tests::{new_deploy, record, release};
-    use super::super::{FILE, Journal};
+    use super::super::{FILE, Journal, with_ending};
     use crate::runs::Release;
     use crate::status::chain;
 
@@ -86,7 +113,7 @@ mod tests {
     fn on_a_full_disk_what_runs_is_started_again_and_a_deploy_finishes_and_none_begins_for_long() {
         let room = tempfile::tempdir().unwrap();
         let (api, journal) = ("api".into(), Journal::open(room.path(), None).unwrap());
-        let way_back = super::way_back(&room.path().join(FILE));
+        let way_back = with_ending(&room.path().join(FILE), "-journal");
         let long = || std::fs::metadata(&way_back).unwrap().len();
         let (began, others) = (journal.begin(&api, &new_deploy(None, "1"), UNIX_EPOCH), long());
         assert!(others >= super::WAY_BACK);

@@ -62,6 +62,23 @@ impl Journal {
         })
     }
 
+    /// The names of all secrets that any service but this one has, or ever had, as far as its recipes
+    /// are kept.
+    pub(crate) fn secrets_but_of(
+        &self,
+        service: &ServiceName,
+    ) -> Result<BTreeSet<String>, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare_cached(
+                "SELECT recipe FROM service WHERE name <> ?1 AND recipe IS NOT NULL
+                 UNION SELECT recipe FROM deploy WHERE service <> ?1 AND recipe IS NOT NULL",
+            )?;
+            let recipes = query.query_map([service.as_str()], |row| recipe::read(row, 0))?;
+            let recipes: Vec<_> = recipes.collect::<rusqlite::Result<_>>()?;
+            Ok(recipes.into_iter().flatten().flat_map(|recipe| recipe.secrets).collect())
+        })
+    }
+
     /// All services of which anything is known.
     pub(crate) fn services(&self) -> Result<Vec<ServiceName>, JournalError> {
         self.with(|db| {
@@ -228,6 +245,16 @@ mod tests {
         let ended = journal.deploys(&api, 10).unwrap().remove(0);
         assert_eq!(ended.outcome.as_deref(), Some("promoted"));
         assert_eq!(ended.ended_at, Some(UNIX_EPOCH + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn secrets_are_known_of_services_that_are_in_no_file_any_more() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = Journal::open(room.path(), None).unwrap();
+        journal.commit(&"api".into(), &release("1")).unwrap();
+        let of = |service: &str| journal.secrets_but_of(&service.into()).unwrap();
+        assert_eq!(of("web"), ["DB_URL".to_owned()].into());
+        assert_eq!(of("api"), BTreeSet::new(), "its own are given to it as such");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The destination of the log, opened, and how lines get there.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use model::AccessLog;
@@ -113,7 +113,18 @@ fn stdout() -> io::Result<File> {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)
+    let made = OpenOptions::new().create_new(true).append(true).mode(FILE_MODE).open(path);
+    match made {
+        Ok(file) => {
+            // Whatever the umask: Plimsoll's own is for what nobody else may read.
+            file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+            Ok(file)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +197,6 @@ mod tests {
 
     #[test]
     fn a_file_is_appended_to_and_not_for_everybody() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         for line in [b"first\n".as_slice(), b"second\n"] {
