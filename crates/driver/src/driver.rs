@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::account::AccountFault;
 use crate::command::CommandError;
 use crate::exit::{Exit, Stopped};
 use crate::launch::{Launch, Upkeep};
@@ -141,6 +142,12 @@ pub enum StartError {
     /// The process ended before its program ran.
     #[error("the process ended before its program ran")]
     Lost,
+    /// It cannot run as its user.
+    #[error(transparent)]
+    Account(#[from] AccountFault),
+    /// The system would not let it become that user, or have those limits.
+    #[error("cannot take on the user or the limits of the instance")]
+    Terms(#[source] io::Error),
     /// The system would not run the program.
     #[error("cannot run {}", program.display())]
     Exec {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+use crate::account::{Account, Entry};
 use crate::command::Facts;
 use crate::env_file::EnvFile;
 
@@ -14,7 +15,8 @@ use crate::env_file::EnvFile;
 pub const RUN: &str = "PLIMSOLL_RUN";
 
 /// What is meant for Plimsoll from its own service manager, and would mislead an instance.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
+    "CREDENTIALS_DIRECTORY",
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
@@ -33,15 +35,28 @@ pub struct Environment(BTreeMap<OsString, OsString>);
 #[derive(Debug, Default)]
 pub struct Sources<'a> {
     /// 1. What Plimsoll itself was given, or nothing.
-    pub inherited: Environment,
-    /// Names that are not passed on from there: the secrets of other services, our own token.
+    pub given: Environment,
+    /// What is passed on of it: names, and beginnings of names followed by `*`.
+    pub inherit: &'a [String],
+    /// Names that no beginning passes on: the secrets of other services, our own tokens.
     pub withheld: BTreeSet<String>,
-    /// Names that are passed on although they are withheld: the service's own `secrets`.
+    /// Names that are passed on besides: the service's own `secrets`.
     pub secrets: &'a [String],
-    /// 2. The service's `env_file`.
+    /// 2. As whom it runs, if not as we do: its home and its name.
+    pub account: Option<&'a Account>,
+    /// 3. The service's `env_file`.
     pub file: Option<&'a EnvFile>,
-    /// 3. The service's `env`.
+    /// 4. The service's `env`.
     pub env: BTreeMap<String, Value>,
+}
+
+/// Whether `name` is passed on. What is meant for us, or for others, is so only if it was named in full.
+fn is_inherited(name: &str, inherit: &[String], withheld: &BTreeSet<String>) -> bool {
+    let is_kept = OURS.contains(&name) || name.starts_with("PLIMSOLL_") || withheld.contains(name);
+    inherit.iter().any(|wanted| match wanted.strip_suffix('*') {
+        Some(beginning) => !is_kept && name.starts_with(beginning),
+        None => wanted == name,
+    })
 }
 
 /// A value that is not printed.
@@ -49,28 +64,36 @@ pub struct Sources<'a> {
 pub struct Value(pub String);
 
 impl Environment {
-    /// What this process was given, without what its service manager meant for it alone and
-    /// without what begins with `PLIMSOLL_`.
+    /// What this process was given.
     pub fn of_this_process() -> Self {
-        let is_ours = |name: &OsString| {
-            name.to_str().is_some_and(|name| OURS.contains(&name) || name.starts_with("PLIMSOLL_"))
-        };
-        Self(std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect())
+        Self(std::env::vars_os().collect())
     }
 
     /// Puts the sources together.
     pub fn compose(sources: Sources<'_>) -> Self {
-        let Sources { mut inherited, withheld, secrets, file, env } = sources;
-        for name in withheld.iter().filter(|name| !secrets.contains(name)) {
-            inherited.0.remove(OsStr::new(name));
+        let Sources { given, inherit, withheld, secrets, account, file, env } = sources;
+        let mut made = Self(given.0);
+        made.0.retain(|name, _| {
+            name.to_str().is_some_and(|name| {
+                secrets.iter().any(|secret| secret == name)
+                    || is_inherited(name, inherit, &withheld)
+            })
+        });
+        if let Some(Entry { name, home }) = account.and_then(|account| account.entry.as_ref()) {
+            made.set("HOME", home);
+            made.set("USER", name);
+            made.set("LOGNAME", name);
+        } else if account.is_some() {
+            // Ours would be somebody else's.
+            made.set("HOME", "/");
         }
         for (name, value) in file.into_iter().flat_map(EnvFile::entries) {
-            inherited.set(name, &value.0);
+            made.set(name, &value.0);
         }
         for (name, value) in env {
-            inherited.set(name, value.0);
+            made.set(name, value.0);
         }
-        inherited
+        made
     }
 
     /// The value of `name`.
@@ -137,15 +160,64 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment 
 mod tests {
     use super::*;
 
+    const GIVEN: [(&str, &str); 8] = [
+        ("PATH", "/bin"),
+        ("SMS", "ours"),
+        ("PAY", "theirs"),
+        ("A", "1"),
+        ("LC_ALL", "C"),
+        ("HOME", "/root"),
+        ("PLIMSOLL_TOKEN", "our own"),
+        ("CREDENTIALS_DIRECTORY", "our own"),
+    ];
+
+    /// All that may be inherited is.
     fn sources(secrets: &[String]) -> Sources<'_> {
         Sources {
-            inherited: [("PATH", "/bin"), ("SMS", "ours"), ("PAY", "theirs"), ("A", "1")]
-                .into_iter()
-                .collect(),
+            given: GIVEN.into_iter().collect(),
+            inherit: ALL.get_or_init(|| vec!["*".to_owned()]),
             withheld: ["SMS", "PAY"].map(str::to_owned).into(),
             secrets,
             ..Sources::default()
         }
+    }
+
+    static ALL: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+
+    #[test]
+    fn only_what_is_named_is_inherited() {
+        let inherit = ["PATH", "LC_*", "PAY", "NONE"].map(str::to_owned);
+        let made = Environment::compose(Sources { inherit: &inherit, ..sources(&[]) });
+        assert_eq!(made.names().collect::<Vec<_>>(), ["LC_ALL", "PATH", "PAY"]);
+        let nothing = Environment::compose(Sources { inherit: &[], ..sources(&[]) });
+        assert_eq!(nothing.names().count(), 0);
+    }
+
+    #[test]
+    fn what_is_ours_or_another_s_is_inherited_only_by_its_whole_name() {
+        let all = Environment::compose(sources(&[]));
+        assert_eq!(all.names().collect::<Vec<_>>(), ["A", "HOME", "LC_ALL", "PATH"]);
+        let inherit = ["CRED*", "PLIMSOLL_*", "S*", "PLIMSOLL_TOKEN"].map(str::to_owned);
+        let made = Environment::compose(Sources { inherit: &inherit, ..sources(&[]) });
+        assert_eq!(made.names().collect::<Vec<_>>(), ["PLIMSOLL_TOKEN"]);
+    }
+
+    #[test]
+    fn one_who_runs_as_another_user_is_at_home_there() {
+        let entry = Entry { name: "app".to_owned(), home: "/srv/app".to_owned() };
+        let account = Account { uid: 7, gid: 7, groups: vec![], entry: Some(entry) };
+        let made = Environment::compose(Sources { account: Some(&account), ..sources(&[]) });
+        let of = |name: &str| made.get(name).and_then(OsStr::to_str);
+        assert_eq!(
+            [of("HOME"), of("USER"), of("LOGNAME")],
+            [Some("/srv/app"), Some("app"), Some("app")]
+        );
+        let nameless = Account { entry: None, ..account };
+        let made = Environment::compose(Sources { account: Some(&nameless), ..sources(&[]) });
+        assert_eq!(made.get("HOME"), Some(OsStr::new("/")));
+        let env = [("HOME".to_owned(), Value::from("/tmp"))].into();
+        let made = Environment::compose(Sources { account: Some(&nameless), env, ..sources(&[]) });
+        assert_eq!(made.get("HOME"), Some(OsStr::new("/tmp")), "the file has the last word");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use model::{Command, InstanceName, ServiceName, Stop};
 
+use crate::account::Account;
 use crate::environment::Environment;
 
 /// All that is needed to start one instance. The port is the driver's to choose.
@@ -19,6 +20,8 @@ pub struct Launch {
     pub command: Command,
     /// What it finds in its environment, besides what the driver adds.
     pub environment: Environment,
+    /// As whom it runs; as we do without.
+    pub account: Option<Account>,
     /// Where it runs; a relative program is looked for here. Absolute.
     pub directory: PathBuf,
     /// Where its output goes: appended, made if it is missing. Absolute.

@@ -8,12 +8,13 @@
 //! | to know | read |
 //! | --- | --- |
 //! | what a driver owes | [`driver`] |
-//! | what starts an instance | [`launch`], [`command`], [`environment`], [`env_file`], [`port`] |
+//! | what starts an instance | [`launch`], [`command`], [`account`], [`environment`], [`env_file`], [`port`] |
 //! | how it outlives us and is found again | [`record`], [`process`] |
 //! | where its output goes | [`log`] |
 //! | when it is started again | [`restart`] |
 //! | what is checked before anything is touched | [`preflight`] |
 
+pub mod account;
 pub mod command;
 pub mod driver;
 pub mod env_file;
@@ -31,11 +32,12 @@ pub mod record;
 pub mod restart;
 mod signal;
 
+pub use account::{Account, AccountFault};
 pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, Listener, StartError};
 pub use environment::Environment;
 pub use exit::{Ending, Exit, Stopped};
 pub use launch::{Launch, Rotation, Upkeep};
-pub use model::{Command, Stop, StopSignal};
-pub use process::{Launcher, ProcessDriver};
+pub use model::{Command, Stop, StopSignal, StopTo};
+pub use process::{Holder, Launcher, ProcessDriver, Started};
 pub use program::{ProgramFault, find as find_program};
 pub use record::{ProcessIdentity, Record};

@@ -13,6 +13,7 @@ use std::{fs, io};
 use names::given;
 pub use room::Room;
 
+use crate::account::{Account, AccountFault};
 use crate::command::{self, CommandError, Facts};
 use crate::env_file::{EnvFile, EnvFileError};
 use crate::environment::{Environment, Sources, Value};
@@ -32,10 +33,14 @@ pub struct Plan<'a> {
     pub command: &'a Command,
     /// Where it runs.
     pub directory: &'a Path,
-    /// What is inherited from our own environment.
-    pub inherited: Environment,
-    /// Names that are not inherited, see [`Sources::withheld`].
+    /// Our own environment.
+    pub given: Environment,
+    /// What is inherited of it, see [`Sources::inherit`].
+    pub inherit: &'a [String],
+    /// Names that are not, see [`Sources::withheld`].
     pub withheld: BTreeSet<String>,
+    /// As whom it runs, if not as we do.
+    pub user: Option<&'a model::Account>,
     /// Names that must be set to something.
     pub secrets: &'a [String],
     /// Its `env_file`; a relative path is looked for in `directory`.
@@ -78,6 +83,9 @@ pub enum Fault {
         /// Why.
         source: io::Error,
     },
+    /// Nobody can run as its user.
+    #[error(transparent)]
+    Account(#[from] AccountFault),
     /// The `env_file` cannot be used.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
@@ -173,16 +181,27 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
         None => Some(None),
     };
     let given = given(plan.secrets, file.as_ref().and_then(Option::as_ref), plan.env.keys());
+    let account = match plan.user.map(Account::find) {
+        Some(Err(fault)) => {
+            faults.push(fault.into());
+            None
+        }
+        Some(Ok(account)) => Some(account),
+        None => None,
+    };
+    let known: Vec<String> = plan.given.names().map(str::to_owned).collect();
     let environment = Environment::compose(Sources {
-        inherited: plan.inherited,
+        given: plan.given,
+        inherit: plan.inherit,
         withheld: plan.withheld,
         secrets: plan.secrets,
+        account: account.as_ref(),
         file: file.as_ref().and_then(Option::as_ref),
         env: plan.env,
     });
     // Without the file, secrets would be missed that may well be in it.
     if file.is_some() {
-        faults.extend(names::secrets(&environment, plan.secrets));
+        faults.extend(names::secrets(&environment, &known, plan.secrets));
         // A secret that is missing has been told.
         let is_told = |name: &String| plan.without.contains(name) || plan.secrets.contains(name);
         faults.extend(names::lost(plan.running, &environment, is_told));
@@ -240,9 +259,16 @@ mod tests {
             version: "2",
             command,
             directory,
-            inherited: [("sms_access", "x"), ("BLANK", " \t"), ("OTHERS", "x")]
-                .into_iter()
-                .collect(),
+            given: [
+                ("PATH", "/usr/bin:/bin"),
+                ("sms_access", "x"),
+                ("BLANK", " \t"),
+                ("OTHERS", "x"),
+            ]
+            .into_iter()
+            .collect(),
+            inherit: &[],
+            user: None,
             withheld: ["OTHERS".to_owned()].into(),
             secrets,
             env_file: None,

@@ -7,6 +7,7 @@
 mod adopt;
 mod family;
 mod held;
+mod holder;
 mod instance;
 pub mod launcher;
 mod leftovers;
@@ -15,6 +16,8 @@ mod pidfd;
 mod sockets;
 mod spawn;
 mod supervisor;
+mod tag;
+mod terms;
 
 use std::ffi::OsString;
 use std::io;
@@ -27,6 +30,9 @@ use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
 use crate::launch::{Launch, Upkeep};
 use crate::port::Ports;
 use crate::record::Record;
+
+pub use holder::Holder;
+pub use terms::Started;
 
 /// Starts instances as processes of this machine.
 #[derive(Clone, Debug)]
@@ -42,15 +48,18 @@ pub struct Launcher {
     pub program: PathBuf,
     /// The arguments with which it does so, before those that the driver adds.
     pub arguments: Vec<OsString>,
+    /// What instances are to have of what this process was started with.
+    pub started: Started,
 }
 
 impl Launcher {
     /// This very program, called with `arguments`; the one that runs even if its file was replaced
-    /// since.
+    /// since. Instances have what this process has now.
     pub fn this_program(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self {
             program: "/proc/self/exe".into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
+            started: Started::of_this_process(),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::record::ProcessIdentity;
 pub(crate) struct Stat {
     /// It has ended, and its parent has not yet asked how.
     pub(crate) is_zombie: bool,
+    /// The number of its parent.
+    pub(crate) parent: u32,
     /// The number of its session.
     pub(crate) session: u32,
     /// When it started, in clock ticks since the machine did.
@@ -30,9 +32,10 @@ fn parse(text: &str) -> Option<Stat> {
     let (_, fields) = text.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
     let state = fields.next()?;
-    let session = fields.nth(2)?.parse().ok()?;
+    let parent = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
     let start_ticks = fields.nth(15)?.parse().ok()?;
-    Some(Stat { is_zombie: matches!(state, "Z" | "X"), session, start_ticks })
+    Some(Stat { is_zombie: matches!(state, "Z" | "X"), parent, session, start_ticks })
 }
 
 /// The signals that this process ignores, real-time signals left out.
@@ -101,7 +104,7 @@ mod tests {
         let text = "4711 (a) R (b) Z 1 4710 4709 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 2";
         assert_eq!(
             parse(text),
-            Some(Stat { is_zombie: true, session: 4709, start_ticks: 987_654 })
+            Some(Stat { is_zombie: true, parent: 1, session: 4709, start_ticks: 987_654 })
         );
     }
 

@@ -171,6 +171,8 @@ fn run_by_us() -> model::Run {
             env: Default::default(),
             env_file: None,
             secrets: Vec::new(),
+            user: None,
+            inherit: Vec::new(),
         },
         version: None,
         replicas: NonZeroU32::MIN,

@@ -4,6 +4,7 @@
 //! is written. `config` makes an [`Intent`]; `edge` compiles it into what is served; what is
 //! *observed* never lives here.
 
+pub mod account;
 pub mod deploy;
 pub mod diff;
 pub mod id;
@@ -14,6 +15,7 @@ pub mod run;
 pub mod server;
 pub mod service;
 
+pub use account::{Account, NoAccount, Principal};
 pub use deploy::{Deploy, Drain, ExchangeKind, Judge, LittleData, Step, Strategy, Surge};
 pub use diff::Diff;
 pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
@@ -25,8 +27,11 @@ pub use route::{
     Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,
     Redirect, Respond, Rewrite, Route, Share, ValueMatch,
 };
-pub use run::{Command, Recipe, Restart, Run, Stop, StopSignal, VERSION_MARK, is_version};
-pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
+pub use run::{
+    Command, INHERITED, Recipe, Restart, Run, Stop, StopSignal, StopTo,
+    VERSION_MARK, is_version,
+};
+pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 pub use service::{
     Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, KeepAlive, Passive,
     Queue, Retry, RetryCondition, Service, ServiceTimeouts, StatusRange, Sticky, Target,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::account::Account;
 use crate::deploy::Deploy;
 
 /// How the instances of a service are run.
@@ -40,7 +41,15 @@ pub struct Recipe {
     pub env_file: Option<PathBuf>,
     /// Variables that must be set, and say something, before a release is started.
     pub secrets: Vec<String>,
+    /// As whom it runs; as Plimsoll does without.
+    pub user: Option<Account>,
+    /// What of Plimsoll's own environment it finds in its own: names, or their beginnings followed by
+    /// `*`.
+    pub inherit: Vec<String>,
 }
+
+/// What is inherited where the file does not say.
+pub const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "LC_*", "TZ"];
 
 /// What stands for the version in a recipe.
 pub const VERSION_MARK: &str = "{version}";
@@ -60,6 +69,8 @@ impl Recipe {
             env: self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
             env_file: self.env_file.as_ref().map(path),
             secrets: self.secrets.clone(),
+            user: self.user.clone(),
+            inherit: self.inherit.clone(),
         }
     }
 }
@@ -73,6 +84,8 @@ impl fmt::Debug for Recipe {
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("env_file", &self.env_file)
             .field("secrets", &self.secrets)
+            .field("user", &self.user)
+            .field("inherit", &self.inherit)
             .finish()
     }
 }
@@ -95,12 +108,24 @@ pub struct Stop {
     pub signal: StopSignal,
     /// How long it may take before it is killed.
     pub timeout: Duration,
+    /// Who is asked.
+    pub to: StopTo,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { signal: StopSignal::Term, timeout: Duration::from_secs(30) }
+        Self { signal: StopSignal::Term, timeout: Duration::from_secs(30), to: StopTo::All }
     }
+}
+
+/// Who of an instance's processes is asked to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StopTo {
+    /// All of its process group, and later what is left.
+    #[default]
+    All,
+    /// Its first process, which ends the others itself. What is left after it is killed.
+    First,
 }
 
 /// When an instance that ended is started again.

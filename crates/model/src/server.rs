@@ -21,8 +21,30 @@ pub struct Server {
 pub struct Admin {
     /// Also on TCP, at this address.
     pub bind: Option<SocketAddr>,
-    /// The environment variable that holds the token which TCP clients must show.
-    pub token_env: Option<String>,
+    /// Where the token is that lets TCP clients do everything.
+    pub token: Option<TokenSource>,
+    /// The environment variable that holds the token which lets them look.
+    pub read_token_env: Option<String>,
+}
+
+impl Admin {
+    /// The environment variables that hold tokens.
+    pub fn token_variables(&self) -> impl Iterator<Item = &String> {
+        let act = self.token.iter().filter_map(|source| match source {
+            TokenSource::Variable(name) => Some(name),
+            TokenSource::File(_) => None,
+        });
+        act.chain(&self.read_token_env)
+    }
+}
+
+/// Where a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// In this environment variable.
+    Variable(String),
+    /// In this file; absolute.
+    File(PathBuf),
 }
 
 /// `[log]`.

@@ -7,13 +7,20 @@ use crate::env_file::EnvFile;
 use crate::environment::Environment;
 use crate::near::near;
 
-/// What is missing or blank of `secrets`, with names that may have been meant.
-pub(super) fn secrets(environment: &Environment, secrets: &[String]) -> Vec<Fault> {
+/// What is missing or blank of `secrets`, with names that may have been meant, of the environment and
+/// of those that are `known` besides.
+pub(super) fn secrets(
+    environment: &Environment,
+    known: &[String],
+    secrets: &[String],
+) -> Vec<Fault> {
     let check = |name: &String| match environment.get(name) {
         Some(_) if environment.says(name) => None,
         Some(_) => Some(Fault::SecretBlank { name: name.clone() }),
         None => {
-            let near = near(name, environment.names());
+            let all: BTreeSet<_> =
+                environment.names().chain(known.iter().map(String::as_str)).collect();
+            let near = near(name, all.into_iter());
             Some(Fault::SecretMissing { name: name.clone(), near })
         }
     };

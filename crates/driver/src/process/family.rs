@@ -1,17 +1,20 @@
 //! The processes that an instance started, wherever they went.
 //!
-//! One belongs to an instance if it is in its session, or if it was started with its mark in the
-//! environment, which every descendant inherits: a daemon that made a session of its own is found
-//! by that. (Jenkins' process tree killer finds its builds' the same way.)
+//! One belongs to an instance if it is in its session, if it wears its [`Tag`], which every descendant
+//! inherits, or if it was started with its mark in the environment, as those of an earlier Plimsoll
+//! were; and so does each child of one that belongs to it. A daemon that made a session of its own is
+//! found, one that was started with a clean environment, as another user, or whose parent is gone.
 
+use std::collections::BTreeMap;
 use std::{io, process};
 
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 
 use super::apart;
 use super::pidfd::Pidfd;
+use super::tag::Tag;
 use crate::environment::RUN;
-use crate::procfs;
+use crate::procfs::{self, Stat};
 use crate::record::Record;
 
 /// An instance's processes besides its first.
@@ -20,6 +23,7 @@ pub(super) struct Family {
     leader: u32,
     start_ticks: u64,
     mark: String,
+    tag: Tag,
 }
 
 /// One of them.
@@ -40,6 +44,7 @@ impl Family {
             leader: record.process.pid,
             start_ticks: record.process.start_ticks,
             mark: record.run.clone(),
+            tag: Tag::of_mark(&record.run),
         }
     }
 
@@ -74,16 +79,42 @@ impl Family {
 
     /// The numbers of all of them and of the first process, as of now.
     pub(super) fn pids(&self) -> Vec<u32> {
-        let session_is_over = self.session_is_over();
-        let is_one = |pid: &u32| self.start_of(*pid, session_is_over).is_some();
-        procfs::pids().into_iter().filter(is_one).collect()
+        self.running().into_keys().collect()
     }
 
     fn find(&self) -> io::Result<Vec<Member>> {
+        let running = self.running().into_iter().filter(|(pid, _)| *pid != self.leader);
+        running.filter_map(|(pid, started)| self.member(pid, started).transpose()).collect()
+    }
+
+    /// All of the family, with when they started. (A child whose parent ends while we look is missed
+    /// only if it has taken off all that it inherited; who acts on this looks until none is left.)
+    fn running(&self) -> BTreeMap<u32, u64> {
         let session_is_over = self.session_is_over();
-        let is_other = |pid: &u32| *pid != self.leader && *pid != process::id();
-        let pids = procfs::pids().into_iter().filter(is_other);
-        pids.filter_map(|pid| self.member(pid, session_is_over).transpose()).collect()
+        // We may have been started by one of them; what we start is not its.
+        let others = procfs::pids().into_iter().filter(|pid| *pid != process::id());
+        let stats = others.filter_map(|pid| Some((pid, procfs::stat(pid)?)));
+        let stats = stats.filter(|(_, stat)| stat.start_ticks >= self.start_ticks);
+        let young: Vec<_> =
+            stats.filter(|(pid, stat)| !stat.is_zombie || *pid == self.leader).collect();
+        let is_its_own = |(pid, stat): &&(u32, Stat)| self.claims(*pid, stat, session_is_over);
+        let mut family: BTreeMap<_, _> =
+            young.iter().filter(is_its_own).map(|(pid, stat)| (*pid, stat.start_ticks)).collect();
+        loop {
+            let before = family.len();
+            for (pid, stat) in &young {
+                if family.contains_key(&stat.parent) {
+                    family.insert(*pid, stat.start_ticks);
+                }
+            }
+            if family.len() == before {
+                break;
+            }
+        }
+        if young.iter().any(|(pid, stat)| *pid == self.leader && stat.is_zombie) {
+            family.remove(&self.leader);
+        }
+        family
     }
 
     /// Whether the first process's number is another's now: the system gives it out again only
@@ -92,8 +123,7 @@ impl Family {
         procfs::stat(self.leader).is_some_and(|stat| stat.start_ticks != self.start_ticks)
     }
 
-    fn member(&self, number: u32, session_is_over: bool) -> io::Result<Option<Member>> {
-        let Some(started) = self.start_of(number, session_is_over) else { return Ok(None) };
+    fn member(&self, number: u32, started: u64) -> io::Result<Option<Member>> {
         let Some(pidfd) = Pidfd::open(number)? else { return Ok(None) };
         // Looked at again now that the pidfd holds: before, the number may have been another's.
         if procfs::stat(number).is_none_or(|stat| stat.start_ticks != started) {
@@ -103,16 +133,13 @@ impl Family {
         Ok(Some(Member { pid: number, pidfd, is_in_group: group == pid(self.leader) }))
     }
 
-    /// When the process `number` started, if it is one of the family.
-    fn start_of(&self, number: u32, session_is_over: bool) -> Option<u64> {
-        let stat = procfs::stat(number).filter(|stat| !stat.is_zombie)?;
-        let is_younger = stat.start_ticks >= self.start_ticks;
+    /// Whether the process `number` says itself that it is one of the family.
+    fn claims(&self, number: u32, stat: &Stat, session_is_over: bool) -> bool {
         // Nobody leads session 0: the system's own threads are in it, and whoever came into our
         // PID namespace from outside.
         let has_session = self.leader != 0 && !session_is_over;
         let is_in_session = has_session && stat.session == self.leader;
-        let is_marked = || procfs::was_given(number, RUN, &self.mark);
-        (is_younger && (is_in_session || is_marked())).then_some(stat.start_ticks)
+        is_in_session || self.tag.is_worn_by(number) || procfs::was_given(number, RUN, &self.mark)
     }
 }
 
@@ -126,7 +153,12 @@ mod tests {
 
     #[test]
     fn a_leader_without_a_number_has_none_of_those_whose_session_has_none() {
-        let family = Family { leader: 0, start_ticks: 0, mark: "nobody's".into() };
+        let family = Family {
+            leader: 0,
+            start_ticks: 0,
+            mark: "nobody's".into(),
+            tag: Tag::of_mark("nobody's"),
+        };
         assert_eq!(family.pids(), Vec::<u32>::new());
     }
 }

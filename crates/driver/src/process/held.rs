@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::apart;
 use super::instance::ProcessInstance;
-use super::launcher::GO;
+use super::launcher::{GO, NO_TERMS};
 use super::pidfd::Pidfd;
 use super::spawn::end;
 use super::supervisor::Process;
@@ -66,6 +66,7 @@ impl HeldProcess {
                     Refused::Exec(source) => {
                         StartError::Exec { program: self.program.clone(), source }
                     }
+                    Refused::Terms(source) => StartError::Terms(source),
                 })
             }
         }
@@ -108,6 +109,8 @@ enum Refused {
     Line,
     /// The system would not run the program.
     Exec(io::Error),
+    /// The system would not let it be run as that user, or under those limits.
+    Terms(io::Error),
 }
 
 /// Gives the word and waits until the line closes, which it does when the program runs.
@@ -115,8 +118,8 @@ fn say_go(mut line: UnixStream) -> Result<(), Refused> {
     let mut answer = Vec::new();
     line.write_all(&GO).map_err(|_| Refused::Line)?;
     line.read_to_end(&mut answer).map_err(|_| Refused::Line)?;
-    match answer.as_slice().try_into().map(i32::from_le_bytes) {
-        Ok(number) => Err(Refused::Exec(io::Error::from_raw_os_error(number))),
-        Err(_) => Ok(()),
-    }
+    let Some((kind, number)) = answer.split_first() else { return Ok(()) };
+    let number = number.try_into().map(i32::from_le_bytes).map_err(|_| Refused::Line)?;
+    let error = io::Error::from_raw_os_error(number);
+    Err(if *kind == NO_TERMS { Refused::Terms(error) } else { Refused::Exec(error) })
 }

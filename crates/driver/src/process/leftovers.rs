@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::family::{Family, Member};
-use model::Stop;
+use model::{Stop, StopTo};
 
 /// How long something may take to be gone once it was killed; what takes longer hangs in the
 /// system.
@@ -32,7 +32,8 @@ pub(super) struct Ended {
 /// Ends all of `family` but its first process, which has ended.
 ///
 /// With a `deadline` the whole group was asked to end already; otherwise they are asked as `stop`
-/// says. A stop among `orders` can only shorten the time.
+/// says. A stop among `orders` can only shorten the time. Where only the first process is to be asked,
+/// what it left has no time.
 pub(super) async fn end(
     family: &Family,
     stop: Stop,
@@ -40,6 +41,9 @@ pub(super) async fn end(
     orders: &mut mpsc::UnboundedReceiver<Stop>,
 ) -> Ended {
     let group_was_asked = deadline.is_some();
+    if stop.to == StopTo::First {
+        deadline = Some(Instant::now());
+    }
     let mut asked = BTreeSet::new();
     let mut ended = Ended::default();
     loop {

@@ -12,6 +12,8 @@ use super::Launcher;
 use super::held::HeldProcess;
 use super::launcher::HELD;
 use super::pidfd::Pidfd;
+use super::tag::Tag;
+use super::terms::{Identity, Started, Terms};
 use crate::command::{self, Facts};
 use crate::driver::StartError;
 use crate::environment::Environment;
@@ -28,6 +30,7 @@ struct Run {
     program: PathBuf,
     words: Vec<String>,
     environment: Environment,
+    terms: Terms,
 }
 
 /// Starts the launcher for `launch`.
@@ -38,7 +41,7 @@ pub(super) fn spawn(
 ) -> Result<HeldProcess, StartError> {
     let lease = ports.lease()?;
     let mark = mark();
-    let run = work_out(&launch, lease.port(), &mark)?;
+    let run = work_out(&launch, launcher.started, lease.port(), &mark)?;
     let open = log::open(&launch.log);
     let (output, log_start) =
         open.map_err(|source| StartError::Log { path: launch.log.clone(), source })?;
@@ -71,7 +74,7 @@ pub(super) fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn work_out(launch: &Launch, port: u16, mark: &str) -> Result<Run, StartError> {
+fn work_out(launch: &Launch, started: Started, port: u16, mark: &str) -> Result<Run, StartError> {
     let facts = Facts {
         port,
         version: &launch.version,
@@ -82,7 +85,9 @@ fn work_out(launch: &Launch, port: u16, mark: &str) -> Result<Run, StartError> {
     check_directory(&launch.directory)?;
     let environment = launch.environment.clone().with(facts, mark);
     let program = program::find(&words[0], &launch.directory, environment.get("PATH"))?;
-    Ok(Run { program, words, environment })
+    let identity = launch.account.as_ref().map(Identity::from);
+    let terms = Terms { started, tag: Tag::of_mark(mark), identity };
+    Ok(Run { program, words, environment, terms })
 }
 
 fn check_directory(path: &Path) -> Result<(), StartError> {
@@ -103,6 +108,7 @@ fn start(
     // The command holds the other end of the line until it is dropped here.
     Command::new(&launcher.program)
         .args(&launcher.arguments)
+        .arg(run.terms.to_text())
         .arg(&run.program)
         .args(&run.words)
         .env_clear()

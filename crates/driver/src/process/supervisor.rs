@@ -21,7 +21,7 @@ use crate::launch::{Rotation, Upkeep};
 use crate::log::{self, RotateError};
 use crate::port::{self, Lease};
 use crate::record::Record;
-use model::Stop;
+use model::{Stop, StopTo};
 
 /// How often a log's size is looked at.
 const LOOK_AT_LOG: Duration = Duration::from_secs(1);
@@ -118,10 +118,18 @@ impl Supervisor {
         let deadline = Instant::now() + stop.timeout;
         let deadline = self.asked.map_or(deadline, |(_, earlier)| earlier.min(deadline));
         self.asked = Some((stop, deadline));
-        if self.family.has_leader() {
-            self.family.signal_group(crate::signal::raw(stop.signal));
-            // One that is stopped hears nothing else.
-            self.family.signal_group(Signal::CONT);
+        let signal = crate::signal::raw(stop.signal);
+        match stop.to {
+            StopTo::First => {
+                self.pidfd.signal(signal);
+                self.pidfd.signal(Signal::CONT);
+            }
+            StopTo::All if self.family.has_leader() => {
+                self.family.signal_group(signal);
+                // One that is stopped hears nothing else.
+                self.family.signal_group(Signal::CONT);
+            }
+            StopTo::All => {}
         }
     }
 

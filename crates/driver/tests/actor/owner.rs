@@ -43,6 +43,7 @@ fn launch(directory: &std::path::Path, number: usize, script: &str) -> Launch {
         version: "1".into(),
         command: Command::Shell(script),
         environment: Environment::of_this_process(),
+        account: None,
         directory: directory.to_owned(),
         log: directory.join(format!("api-{number}.log")),
         upkeep: Upkeep::default(),

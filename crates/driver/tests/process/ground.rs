@@ -1,5 +1,6 @@
 //! What a test stands on: a directory, a driver, and the certainty that nothing is left behind.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::{fs, thread};
 use driver::port::Ports;
 use driver::{
     Command, Driver, Environment, Instance, Launch, Launcher, ProcessDriver, Rotation, StartError,
-    Stop, StopSignal, Upkeep,
+    Started, Stop, StopSignal, StopTo, Upkeep,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,7 +26,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        let launcher = Launcher { program: actor(), arguments: vec!["launch".into()] };
+        let launcher = launcher(actor(), vec!["launch".into()]);
         let driver = ProcessDriver::new(launcher, Ports::default());
         Self { driver, directory: tempfile::tempdir().unwrap() }
     }
@@ -48,6 +49,7 @@ impl Ground {
             version: "1.4.2".into(),
             command,
             environment,
+            account: None,
             directory: self.path().to_owned(),
             log: self.path().join("logs/api-1.log"),
             upkeep: Upkeep { stop: stop(), rotation: Rotation::default() },
@@ -94,9 +96,14 @@ impl Drop for Ground {
     }
 }
 
+/// A launcher whose instances have what the test was started with.
+pub(crate) fn launcher(program: PathBuf, arguments: Vec<OsString>) -> Launcher {
+    Launcher { program, arguments, started: Started::of_this_process() }
+}
+
 /// Asked by SIGTERM, with all the time there is.
 pub(crate) fn stop() -> Stop {
-    Stop { signal: StopSignal::Term, timeout: PATIENCE }
+    Stop { signal: StopSignal::Term, timeout: PATIENCE, to: StopTo::All }
 }
 
 pub(crate) fn actor() -> PathBuf {

@@ -6,7 +6,9 @@
 mod adopt;
 mod exit;
 mod ground;
+mod hidden;
 mod output;
 mod record_line;
 mod start;
 mod stop;
+mod terms;

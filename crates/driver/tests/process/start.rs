@@ -4,9 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 
 use driver::port::Ports;
-use driver::{Command, Driver, Ending, Launcher, ProcessDriver, StartError};
+use driver::{Command, Driver, Ending, ProcessDriver, StartError};
 
-use crate::ground::{self, Ground, acting, soon, until};
+use crate::ground::{self, Ground, acting, launcher, soon, until};
 
 #[tokio::test]
 async fn instance_finds_what_it_was_given_and_nothing_else() {
@@ -62,8 +62,7 @@ async fn signals_that_are_ignored_where_we_come_from_are_heard_by_an_instance() 
     let mut ground = Ground::new();
     let script = r#"trap '' HUP INT QUIT TERM USR1; exec "$0" launch "$@""#;
     let actor = ground::actor().into_os_string();
-    let launcher =
-        Launcher { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into(), actor] };
+    let launcher = launcher("/bin/sh".into(), vec!["-c".into(), script.into(), actor]);
     ground.driver = ProcessDriver::new(launcher, Ports::default());
     let instance = ground.shell("grep SigIgn /proc/self/status").await;
     soon(instance.gone()).await;
@@ -165,7 +164,7 @@ async fn a_program_that_the_system_refuses_is_told_with_the_reason() {
 #[tokio::test]
 async fn a_launcher_that_is_none_is_told() {
     let mut ground = Ground::new();
-    let launcher = Launcher { program: "/bin/true".into(), arguments: Vec::new() };
+    let launcher = launcher("/bin/true".into(), Vec::new());
     ground.driver = ProcessDriver::new(launcher, Ports::default());
     let lost = ground.start(ground.launch(Command::Line("true".into()))).await.unwrap_err();
     assert!(matches!(lost, StartError::Lost), "{lost:?}");

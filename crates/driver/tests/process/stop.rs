@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use driver::{Ending, Listener, Stop, StopSignal};
+use driver::{Ending, Listener, Stop, StopSignal, StopTo};
 use futures_util::future::{join_all, try_join_all};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -183,4 +183,35 @@ async fn an_instance_that_is_dropped_runs_on_and_is_still_watched() {
     std::fs::write(ground.path().join("end"), "").unwrap();
     assert_eq!(soon(exited).await.ending, Ending::Code(0));
     until("it is reaped", || ground.processes().is_empty()).await;
+}
+
+#[tokio::test]
+async fn where_the_first_is_to_be_asked_the_others_hear_nothing_until_it_tells_them() {
+    let ground = Ground::new();
+    let child = "trap \"echo asked; exit\" TERM; echo up; while :; do sleep 0.01; done";
+    let script = format!(
+        "sh -c '{child}' & child=$!; trap 'echo leaves; kill -TERM $child' TERM; \
+         wait $child; wait $child; echo ends"
+    );
+    let instance = ground.shell(&script).await;
+    said(&*instance, "up").await;
+    let stopped = soon(instance.stop(Stop { to: StopTo::First, ..stop() })).await;
+    assert!(!stopped.killed && stopped.leftovers == 0, "{stopped:?}");
+    let mut said = instance.tail(9).await.unwrap();
+    said.retain(|line| line != "Terminated");
+    assert_eq!(said, ["up", "leaves", "asked", "ends"], "it was asked once, by its parent");
+}
+
+#[tokio::test]
+async fn what_the_first_leaves_behind_is_killed_where_only_it_is_asked() {
+    let ground = Ground::new();
+    let child = "trap \"echo asked\" TERM; echo up; while :; do sleep 0.01; done";
+    let instance = ground.shell(&format!("sh -c '{child}' & trap 'exit 3' TERM; wait")).await;
+    said(&*instance, "up").await;
+    let begun = Instant::now();
+    let stopped = soon(instance.stop(Stop { to: StopTo::First, ..stop() })).await;
+    assert_eq!(stopped.exit.ending, Ending::Code(3));
+    assert!(stopped.killed && stopped.leftovers >= 1, "{stopped:?}");
+    assert!(begun.elapsed() < stop().timeout, "it is not waited for");
+    assert_eq!(instance.tail(9).await.unwrap(), ["up"]);
 }
