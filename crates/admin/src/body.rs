@@ -1,6 +1,8 @@
 //! The body of a request, read as a document. What is wrong with it is a problem, never axum's
 //! own plain text.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
@@ -12,6 +14,9 @@ use crate::{Kind, Problem};
 /// The longest body that is read, in bytes.
 pub(crate) const BYTES_MAX: usize = 256 << 10;
 
+/// How long a client may take for it.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A request's body, as `T`.
 pub(crate) struct Document<T>(pub(crate) T);
 
@@ -19,9 +24,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Document<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::from_request(request, state).await {
-            Ok(Json(document)) => Ok(Self(document)),
-            Err(rejection) => Err(problem(&rejection)),
+        let read = tokio::time::timeout(TIMEOUT, Json::from_request(request, state)).await;
+        match read {
+            Ok(Ok(Json(document))) => Ok(Self(document)),
+            Ok(Err(rejection)) => Err(problem(&rejection)),
+            Err(_) => Err(Problem::new(
+                Kind::BodyTooSlow,
+                format!("the body was not there within {} s", TIMEOUT.as_secs()),
+            )),
         }
     }
 }

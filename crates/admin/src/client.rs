@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use crate::socket::running_for;
 use crate::{
     Deploy, Deploying, Events, Explanation, History, Instance, Operation, Problem, Question,
     Reloaded, Status, Version, Word, socket_in,
@@ -34,6 +35,14 @@ pub enum ClientError {
     #[error("plimsoll is not running (no socket at {})", socket.display())]
     NotRunning {
         /// Where it would listen.
+        socket: PathBuf,
+    },
+    /// One runs, and its socket is not there.
+    #[error("plimsoll runs (pid {pid}), but does not listen at {}", socket.display())]
+    Unreachable {
+        /// Its process.
+        pid: u32,
+        /// Where it should listen.
         socket: PathBuf,
     },
     /// The socket is somebody else's.
@@ -215,7 +224,10 @@ impl Client {
         let socket = self.socket.clone();
         match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ClientError::NotRunning { socket }
+                match self.socket.parent().and_then(running_for) {
+                    Some(pid) => ClientError::Unreachable { pid, socket },
+                    None => ClientError::NotRunning { socket },
+                }
             }
             io::ErrorKind::PermissionDenied => ClientError::Forbidden { socket },
             _ => ClientError::Connect { socket, source },

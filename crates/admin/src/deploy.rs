@@ -194,6 +194,38 @@ pub struct History {
     pub deploys: Vec<Past>,
 }
 
+/// What the kind of a line is called that an instance wrote.
+const OUTPUT: &str = "output";
+/// What stands in its place.
+const LEFT_OUT: &str = "(what instances write is told on the socket, or with a token)";
+/// Who wants a deploy is told in no more bytes.
+const WHO_BYTES_MAX: usize = 128;
+
+impl History {
+    /// The same, without what instances wrote.
+    pub(crate) fn without_output(mut self) -> Self {
+        let receipts = self.deploys.iter_mut().filter_map(|past| past.receipt.as_mut());
+        receipts.for_each(|receipt| leave_output_out(&mut receipt.lines));
+        self
+    }
+}
+
+impl Events {
+    /// The same, without what instances wrote. The lines are as many as they were: they are counted.
+    pub(crate) fn without_output(mut self) -> Self {
+        let of_receipt = self.receipt.as_mut().map(|receipt| &mut receipt.lines);
+        let all = [Some(&mut self.lines), of_receipt];
+        all.into_iter().flatten().for_each(|lines| leave_output_out(lines));
+        self
+    }
+}
+
+fn leave_output_out(lines: &mut [Line]) {
+    for line in lines.iter_mut().filter(|line| line.event == OUTPUT) {
+        line.text = LEFT_OUT.to_owned();
+    }
+}
+
 /// A receipt as the journal keeps it.
 pub fn write_receipt(receipt: &Control) -> String {
     serde_json::to_string(&Receipt::from(receipt)).expect("our documents have text for keys")
@@ -231,6 +263,10 @@ impl Deploy {
         if self.deploy.is_some() && self.version.is_some() {
             return Some("`deploy` and `version` both say which release is meant".to_owned());
         }
+        // It is shown in lines of text, and kept for good.
+        if self.who.len() > WHO_BYTES_MAX || self.who.chars().any(is_unprintable) {
+            return Some(format!("`who` is one printable line of at most {WHO_BYTES_MAX} bytes"));
+        }
         let is_share = |step: &Step| step.share > 0.0 && step.share < 1.0 && step.watch_s >= 0.0;
         let steps = self.steps.as_deref().unwrap_or_default();
         let rises = steps.windows(2).all(|pair| pair[0].share < pair[1].share);
@@ -246,6 +282,13 @@ impl Deploy {
         let is_none = |seconds: f64| std::time::Duration::try_from_secs_f64(seconds).is_err();
         self.bake_s.is_some_and(is_none).then(|| "`bake_s` is no duration".to_owned())
     }
+}
+
+/// Whether `c` ends a line, moves the cursor, or turns the direction of writing.
+fn is_unprintable(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 impl From<Way> for Strategy {

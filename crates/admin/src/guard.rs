@@ -7,6 +7,9 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
@@ -14,20 +17,64 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use http::{HeaderMap, Method, Uri, header};
 
+use crate::tries::Tries;
 use crate::{Kind, Operation, Problem};
+
+/// Fewer bytes than this can be guessed.
+pub const TOKEN_BYTES_MIN: usize = 16;
 
 /// Who may ask.
 #[derive(Clone, Debug)]
 pub enum Guard {
-    /// Whoever shows the token.
-    Token(Token),
+    /// Whoever shows one of the tokens.
+    Tokens(Tokens),
     /// Whoever is not a web page of another origin, and only to look.
     ReadOnly,
 }
 
+/// The tokens that let one in.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    act: Option<Token>,
+    look: Option<Token>,
+    tries: Arc<Tries>,
+}
+
 /// What a client must show. Never printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
+
+/// Why a text is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoToken {
+    /// There is nothing in it.
+    #[error("blank")]
+    Blank,
+    /// It can be guessed.
+    #[error("shorter than {TOKEN_BYTES_MIN} bytes")]
+    Short,
+    /// It cannot be sent: a header has no such bytes.
+    #[error("not made of visible ASCII characters")]
+    Unsendable,
+}
+
+/// What one may do who was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// See everything.
+    Whole,
+    /// See everything but what instances wrote: their logs are their owner's.
+    WithoutOutput,
+}
+
+/// A connection, as its requests know it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    /// Where it comes from, over TCP.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether it has shown a token that is right.
+    pub(crate) is_trusted: Arc<AtomicBool>,
+}
 
 /// Why a client is kept out.
 #[derive(Debug)]
@@ -39,51 +86,115 @@ struct KeptOut {
 impl Guard {
     /// Puts the guard before `router`.
     pub(crate) fn before(self, router: Router) -> Router {
-        router.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let verdict = self.admit(request.method(), request.uri().path(), request.headers());
+        router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
+            let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+            let verdict =
+                self.admit(request.method(), request.uri().path(), request.headers(), &caller);
             async move {
                 match verdict {
-                    Ok(()) => next.run(request).await,
+                    Ok(sight) => {
+                        request.extensions_mut().insert(sight);
+                        next.run(request).await
+                    }
                     Err(KeptOut { kind, why }) => Problem::new(kind, why).into_response(),
                 }
             }
         }))
     }
 
-    fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), KeptOut> {
+    fn admit(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        caller: &Caller,
+    ) -> Result<Sight, KeptOut> {
         match self {
-            Self::Token(token) => token.admit(headers),
-            Self::ReadOnly => same_origin(headers).and_then(|()| only_looks(method, path)),
+            Self::Tokens(tokens) => {
+                tokens.admit(method, path, headers, caller).map(|()| Sight::Whole)
+            }
+            Self::ReadOnly => {
+                same_origin(headers)?;
+                let why = "what changes something needs a token over TCP: use the socket, or set \
+                           `admin.token_env`";
+                only_looks(method, path)
+                    .then_some(Sight::WithoutOutput)
+                    .ok_or(KeptOut { kind: Kind::Unauthorized, why })
+            }
         }
     }
 }
 
 /// A question may have a body, and changes nothing all the same.
-fn only_looks(method: &Method, path: &str) -> Result<(), KeptOut> {
-    if method.is_safe() || path == Operation::Explain.path() {
-        return Ok(());
-    }
-    let why =
-        "what changes something needs a token over TCP: use the socket, or set `admin.token_env`";
-    Err(KeptOut { kind: Kind::Unauthorized, why })
+fn only_looks(method: &Method, path: &str) -> bool {
+    method.is_safe() || path == Operation::Explain.path()
 }
 
-impl Token {
-    /// The token `text`; none if it is blank.
-    pub fn new(text: String) -> Option<Self> {
-        (!text.trim().is_empty()).then_some(Self(text))
+impl Tokens {
+    /// With `act` one may do everything, with `look` only look. None without one at least.
+    pub fn new(act: Option<Token>, look: Option<Token>) -> Option<Self> {
+        let is_there = act.is_some() || look.is_some();
+        is_there.then(|| Self { act, look, tries: Arc::default() })
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<(), KeptOut> {
+    fn admit(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        caller: &Caller,
+    ) -> Result<(), KeptOut> {
+        let now = Instant::now();
+        if caller.address.is_some_and(|address| self.tries.is_over(address, now)) {
+            let why = "too many wrong tokens from this address: wait a minute";
+            return Err(KeptOut { kind: Kind::TooManyTries, why });
+        }
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let Some(shown) = shown else {
             let why = "the header `Authorization: Bearer TOKEN` is needed";
             return Err(KeptOut { kind: Kind::Unauthorized, why });
         };
-        // In constant time, so that the token cannot be guessed byte by byte.
-        let why = "the token is not the right one";
-        aws_lc_rs::constant_time::verify_slices_are_equal(shown, self.0.as_bytes())
-            .map_err(|_| KeptOut { kind: Kind::Unauthorized, why })
+        let is_one = |token: &Option<Token>| token.as_ref().is_some_and(|token| token.is(shown));
+        // Both are looked at, so that the time says nothing of which it may have been.
+        let (acts, looks) = (is_one(&self.act), is_one(&self.look));
+        if !acts && !looks {
+            if let Some(address) = caller.address {
+                self.tries.count(address, now);
+            }
+            return Err(KeptOut {
+                kind: Kind::Unauthorized,
+                why: "the token is not the right one",
+            });
+        }
+        caller.is_trusted.store(true, Ordering::Relaxed);
+        if acts || only_looks(method, path) {
+            return Ok(());
+        }
+        Err(KeptOut { kind: Kind::OnlyLooks, why: "this token is for looking, not for acting" })
+    }
+}
+
+impl Token {
+    /// The token `text`, without white space around it.
+    ///
+    /// # Errors
+    /// When it is none that keeps anybody out.
+    pub fn new(text: &str) -> Result<Self, NoToken> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err(NoToken::Blank)
+        } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Err(NoToken::Unsendable)
+        } else if text.len() < TOKEN_BYTES_MIN {
+            Err(NoToken::Short)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// In constant time, so that the token cannot be guessed byte by byte.
+    fn is(&self, shown: &[u8]) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(shown, self.0.as_bytes()).is_ok()
     }
 }
 
@@ -130,41 +241,93 @@ mod tests {
         of.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
     }
 
-    #[test]
-    fn only_the_right_token_is_let_in() {
-        let guard = Guard::Token(Token::new("s3cret".to_owned()).unwrap());
-        for (shown, is_let_in) in [
-            ("Bearer s3cret", true),
-            ("bearer s3cret", true),
-            ("Bearer s3cre", false),
-            ("Bearer s3cretx", false),
-            ("Bearer ", false),
-            ("Basic s3cret", false),
-            ("s3cret", false),
-        ] {
-            let headers = headers(&[(header::AUTHORIZATION, shown)]);
-            assert_eq!(
-                guard.admit(&Method::POST, "/v1/reload", &headers).is_ok(),
-                is_let_in,
-                "{shown}"
-            );
-        }
-        assert_eq!(
-            guard.admit(&Method::GET, "/v1/status", &HeaderMap::new()).unwrap_err().kind,
-            Kind::Unauthorized
-        );
+    const ACTS: &str = "s3cret-of-sixteen";
+    const LOOKS: &str = "l00ks-of-sixteen!";
+
+    fn tokens() -> Guard {
+        let token = |text| Some(Token::new(text).unwrap());
+        Guard::Tokens(Tokens::new(token(ACTS), token(LOOKS)).unwrap())
+    }
+
+    fn admit(
+        guard: &Guard,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Sight, Kind> {
+        guard.admit(method, path, headers, &Caller::default()).map_err(|kept_out| kept_out.kind)
+    }
+
+    fn showing(text: &str) -> HeaderMap {
+        headers(&[(header::AUTHORIZATION, text)])
     }
 
     #[test]
-    fn a_blank_token_is_none() {
-        assert!(Token::new(String::new()).is_none());
-        assert!(Token::new("  ".to_owned()).is_none());
+    fn only_the_right_token_is_let_in() {
+        for (shown, is_let_in) in [
+            ("Bearer s3cret-of-sixteen", true),
+            ("bearer s3cret-of-sixteen", true),
+            ("Bearer s3cret-of-sixtee", false),
+            ("Bearer s3cret-of-sixteenx", false),
+            ("Bearer ", false),
+            ("Basic s3cret-of-sixteen", false),
+            ("s3cret-of-sixteen", false),
+        ] {
+            let admitted = admit(&tokens(), &Method::POST, "/v1/reload", &showing(shown));
+            assert_eq!(admitted.is_ok(), is_let_in, "{shown}");
+        }
+        let nothing = admit(&tokens(), &Method::GET, "/v1/status", &HeaderMap::new());
+        assert_eq!(nothing, Err(Kind::Unauthorized));
+    }
+
+    #[test]
+    fn a_token_for_looking_looks_and_does_nothing_else() {
+        let shown = showing(&format!("Bearer {LOOKS}"));
+        for operation in Operation::ALL {
+            let (method, path) = (operation.method(), operation.path());
+            let looks = method == Method::GET || operation == Operation::Explain;
+            let expected = if looks { Ok(Sight::Whole) } else { Err(Kind::OnlyLooks) };
+            assert_eq!(admit(&tokens(), &method, path, &shown), expected, "{path}");
+        }
+        let acts = Guard::Tokens(Tokens::new(None, Some(Token::new(LOOKS).unwrap())).unwrap());
+        assert_eq!(admit(&acts, &Method::POST, "/v1/reload", &shown), Err(Kind::OnlyLooks));
+        assert!(Tokens::new(None, None).is_none());
+    }
+
+    #[test]
+    fn one_who_guesses_has_to_wait_even_with_the_right_token_and_another_has_not() {
+        let caller = |last| Caller { address: Some([10, 0, 0, last].into()), ..Caller::default() };
+        let guard = tokens();
+        let kind = |shown: &str, last| {
+            let admitted = guard.admit(&Method::GET, "/v1/status", &showing(shown), &caller(last));
+            admitted.map_err(|kept_out| kept_out.kind)
+        };
+        for number in 0..10 {
+            assert_eq!(kind(&format!("Bearer {number}"), 1), Err(Kind::Unauthorized));
+        }
+        let right = format!("Bearer {ACTS}");
+        assert_eq!(kind(&right, 1), Err(Kind::TooManyTries));
+        assert_eq!(kind(&right, 2), Ok(Sight::Whole));
+    }
+
+    #[test]
+    fn what_keeps_nobody_out_is_no_token() {
+        for (text, error) in [
+            ("", NoToken::Blank),
+            (" \n", NoToken::Blank),
+            ("a", NoToken::Short),
+            ("fifteen-letters", NoToken::Short),
+            ("with white space in it", NoToken::Unsendable),
+            ("not-ascii-\u{fc}-at-all", NoToken::Unsendable),
+        ] {
+            assert_eq!(Token::new(text).unwrap_err(), error, "{text:?}");
+        }
+        assert_eq!(Token::new(" s3cret-of-sixteen\n"), Token::new(ACTS));
     }
 
     #[test]
     fn a_token_is_never_printed() {
-        let guard = Guard::Token(Token::new("s3cret".to_owned()).unwrap());
-        assert!(!format!("{guard:?}").contains("s3cret"));
+        assert!(!format!("{:?}", tokens()).contains("s3cret"));
     }
 
     #[test]
@@ -179,11 +342,8 @@ mod tests {
             ("", false),
         ] {
             let headers = headers(&[(header::HOST, host)]);
-            assert_eq!(
-                Guard::ReadOnly.admit(&Method::GET, "/v1/status", &headers).is_ok(),
-                is_let_in,
-                "{host}"
-            );
+            let admitted = admit(&Guard::ReadOnly, &Method::GET, "/v1/status", &headers);
+            assert_eq!(admitted.is_ok(), is_let_in, "{host}");
         }
     }
 
@@ -193,8 +353,9 @@ mod tests {
         for operation in Operation::ALL {
             let (method, path) = (operation.method(), operation.path());
             let looks = method == Method::GET || operation == Operation::Explain;
-            let admitted = Guard::ReadOnly.admit(&method, path, &headers);
-            assert_eq!(admitted.is_ok(), looks, "{path}");
+            let admitted = admit(&Guard::ReadOnly, &method, path, &headers);
+            let expected = if looks { Ok(Sight::WithoutOutput) } else { Err(Kind::Unauthorized) };
+            assert_eq!(admitted, expected, "{path}");
         }
     }
 
@@ -207,11 +368,8 @@ mod tests {
             ("null", false),
         ] {
             let of = [(header::HOST, "127.0.0.1:7070"), (header::ORIGIN, origin)];
-            assert_eq!(
-                Guard::ReadOnly.admit(&Method::GET, "/v1/status", &headers(&of)).is_ok(),
-                is_let_in,
-                "{origin}"
-            );
+            let admitted = admit(&Guard::ReadOnly, &Method::GET, "/v1/status", &headers(&of));
+            assert_eq!(admitted.is_ok(), is_let_in, "{origin}");
         }
     }
 }

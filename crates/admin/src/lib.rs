@@ -14,6 +14,7 @@ mod body;
 mod client;
 mod deploy;
 mod diagnostic;
+mod doorway;
 mod explanation;
 mod guard;
 mod handle;
@@ -22,9 +23,11 @@ mod operation;
 mod problem;
 mod reloaded;
 mod router;
+mod seats;
 mod server;
 mod socket;
 mod status;
+mod tries;
 mod version;
 
 pub use axum::Router;
@@ -37,7 +40,7 @@ pub use deploy::{
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
 pub use explanation::{Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share};
-pub use guard::{Guard, Token};
+pub use guard::{Guard, NoToken, TOKEN_BYTES_MIN, Token, Tokens};
 pub use openapi::describe;
 pub use operation::Operation;
 pub use problem::{Kind, Problem};

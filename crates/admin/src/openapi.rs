@@ -27,8 +27,9 @@ pub fn describe() -> Value {
         "info": {
             "title": "Plimsoll's admin API",
             "description": "Served on the socket `state_dir/admin.sock` for its owner, and on TCP \
-                where `admin.bind` is set: there with a bearer token if `admin.token_env` names one, \
-                which whatever changes something needs, and anything but a loopback address.",
+                where `admin.bind` is set: there with a bearer token if `admin.token_env` or \
+                `admin.token_file` names one, which whatever changes something needs, and anything but \
+                a loopback address. The token of `admin.read_token_env` lets one look.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
@@ -76,7 +77,7 @@ fn responses(operation: Operation, schemas: &mut SchemaGenerator) -> Value {
     let (description, content) = success(operation, schemas);
     let mut all =
         BTreeMap::from([(200, json!({ "description": description, "content": content }))]);
-    let of_guard = [Kind::Unauthorized, Kind::ForeignOrigin];
+    let of_guard = [Kind::Unauthorized, Kind::OnlyLooks, Kind::ForeignOrigin, Kind::TooManyTries];
     for kind in of_guard.iter().chain(operation.problems()) {
         let described = all.entry(kind.status().as_u16()).or_insert_with(
             || json!({ "description": "", "content": content_of_problem(schemas) }),

@@ -133,9 +133,12 @@ impl Operation {
             Self::Drain | Self::Enable => {
                 &[Kind::UnknownService, Kind::UnknownInstance, Kind::Ending]
             }
-            Self::Explain => &[Kind::BadRequest, Kind::BodyTooLarge, Kind::Ending],
+            Self::Explain => {
+                &[Kind::BadRequest, Kind::BodyTooSlow, Kind::BodyTooLarge, Kind::Ending]
+            }
             Self::Deploy => &[
                 Kind::BadRequest,
+                Kind::BodyTooSlow,
                 Kind::BodyTooLarge,
                 Kind::UnknownService,
                 Kind::NoSuchDeploy,

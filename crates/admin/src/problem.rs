@@ -47,6 +47,12 @@ pub enum Kind {
     /// No token, or the wrong one.
     #[serde(rename = "urn:plimsoll:unauthorized")]
     Unauthorized,
+    /// The token is one that only looks.
+    #[serde(rename = "urn:plimsoll:only-looks")]
+    OnlyLooks,
+    /// Too many wrong tokens from this address.
+    #[serde(rename = "urn:plimsoll:too-many-tries")]
+    TooManyTries,
     /// A web page of another origin asks.
     #[serde(rename = "urn:plimsoll:foreign-origin")]
     ForeignOrigin,
@@ -68,6 +74,9 @@ pub enum Kind {
     /// The body is too large.
     #[serde(rename = "urn:plimsoll:body-too-large")]
     BodyTooLarge,
+    /// The body came too slowly.
+    #[serde(rename = "urn:plimsoll:body-too-slow")]
+    BodyTooSlow,
     /// The configuration is wrong, or cannot be read.
     #[serde(rename = "urn:plimsoll:invalid-configuration")]
     InvalidConfiguration,
@@ -94,13 +103,15 @@ impl Kind {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::OnlyLooks | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::TooManyTries => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSuchResource | Self::UnknownService | Self::UnknownInstance => {
                 StatusCode::NOT_FOUND
             }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotPublished => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::InvalidConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Locked => StatusCode::CONFLICT,
             Self::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
@@ -115,6 +126,8 @@ impl Kind {
         match self {
             Self::BadRequest => "The request could not be understood",
             Self::Unauthorized => "A valid token is needed",
+            Self::OnlyLooks => "The token does not let one act",
+            Self::TooManyTries => "Too many wrong tokens came from this address",
             Self::ForeignOrigin => "Web pages of other origins may not ask",
             Self::NoSuchResource => "There is no such resource",
             Self::UnknownService => "There is no such service",
@@ -122,6 +135,7 @@ impl Kind {
             Self::MethodNotAllowed => "This resource has no such method",
             Self::NotPublished => "The configuration could not be put into effect",
             Self::BodyTooLarge => "The body is too large",
+            Self::BodyTooSlow => "The body came too slowly",
             Self::InvalidConfiguration => "The configuration is not valid",
             Self::Locked => "A deploy of the service is running",
             Self::Preflight => "Something stands in the way of the deploy",
@@ -171,9 +185,14 @@ impl IntoResponse for Problem {
         let mut response = (self.kind.status(), axum::Json(&self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if self.kind == Kind::Unauthorized {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
+        let (name, value) = match self.kind {
+            Kind::Unauthorized => (header::WWW_AUTHENTICATE, "Bearer"),
+            Kind::TooManyTries => (header::RETRY_AFTER, "60"),
+            // What is left of it would be taken for the next request.
+            Kind::BodyTooSlow => (header::CONNECTION, "close"),
+            _ => return response,
+        };
+        headers.insert(name, HeaderValue::from_static(value));
         response
     }
 }

@@ -4,10 +4,11 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::handler::Handler;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http::{Method, Uri, header};
 
 use crate::body::{BYTES_MAX, Document};
+use crate::guard::Sight;
 use crate::{
     Backend, Deploy, Deploying, Events, Explanation, History, Instance, Kind, Operation, Problem,
     Question, Reloaded, Status, Version,
@@ -100,8 +101,10 @@ async fn deploy<B: Backend>(
 async fn history<B: Backend>(
     State(backend): State<B>,
     Path(service): Path<String>,
+    sight: Option<Extension<Sight>>,
 ) -> Answer<History> {
-    Ok(Json(backend.history(&service).await?))
+    let history = backend.history(&service).await?;
+    Ok(Json(if sees_output(sight) { history } else { history.without_output() }))
 }
 
 async fn command<B: Backend>(
@@ -116,11 +119,19 @@ async fn command<B: Backend>(
 async fn events<B: Backend>(
     State(backend): State<B>,
     Path((deploy, from)): Path<(String, String)>,
+    sight: Option<Extension<Sight>>,
 ) -> Answer<Events> {
     let number = |text: &str| Problem::new(Kind::BadRequest, format!("`{text}` is no number"));
     let id = deploy.parse().map_err(|_| number(&deploy))?;
     let from = from.parse().map_err(|_| number(&from))?;
-    Ok(Json(backend.events(id, from).await?))
+    let events = backend.events(id, from).await?;
+    Ok(Json(if sees_output(sight) { events } else { events.without_output() }))
+}
+
+/// Whether whoever asks may see what instances wrote. On the socket, where nobody stands guard, they
+/// may.
+fn sees_output(sight: Option<Extension<Sight>>) -> bool {
+    sight.is_none_or(|Extension(sight)| sight == Sight::Whole)
 }
 
 async fn metrics<B: Backend>(State(backend): State<B>) -> Result<impl IntoResponse, Problem> {

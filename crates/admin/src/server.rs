@@ -2,22 +2,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use http::Request;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+use crate::doorway::Doorway;
+use crate::guard::Caller;
+use crate::seats::Seats;
 use crate::{Claim, Guard};
-
-/// Connections that are served at once, for each listener; more wait.
-const CONNECTIONS_MAX: usize = 256;
 
 /// How long a client may take for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,17 +48,15 @@ pub struct Server {
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
     address: Option<SocketAddr>,
-    /// Held so that the socket goes when the server does.
-    _claim: Option<Claim>,
 }
 
-/// Serves `router` on the socket of `claim`.
+/// Serves `router` on the socket of `claim`, which goes when the server does.
 ///
 /// # Errors
 /// When the socket cannot be used.
 pub fn serve(claim: Claim, router: Router) -> Result<Server, BindError> {
-    let listener = claim.listener().map_err(BindError::Socket)?;
-    Ok(Server::of(listener, router, None, Some(claim)))
+    let doorway = Doorway::new(claim).map_err(BindError::Socket)?;
+    Ok(Server::of(doorway, router, None))
 }
 
 /// Serves `router` on TCP at `address`, behind `guard`.
@@ -72,19 +71,18 @@ pub async fn serve_tcp(
     let fault = |source| BindError::Tcp { address, source };
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let bound = listener.local_addr().map_err(fault)?;
-    Ok(Server::of(listener, guard.before(router), Some(bound), None))
+    Ok(Server::of(listener, guard.before(router), Some(bound)))
 }
 
 impl Server {
-    fn of(
-        listener: impl Listener,
+    fn of<L: Listener<Addr: Origin>>(
+        listener: L,
         router: Router,
         address: Option<SocketAddr>,
-        claim: Option<Claim>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, router, stopped));
-        Self { stop, task: Some(task), address, _claim: claim }
+        Self { stop, task: Some(task), address }
     }
 
     /// Where it listens on TCP.
@@ -110,38 +108,51 @@ impl Drop for Server {
     }
 }
 
-async fn accept<L: Listener>(mut listener: L, router: Router, mut stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        let next = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await.0)
-        };
-        let (place, io) = tokio::select! {
-            next = next => next,
-            _ = stopped.changed() => break,
-        };
-        let connection = converse(io, router.clone(), stopped.clone());
-        connections.spawn(async move {
-            connection.await;
-            drop(place);
-        });
-        while connections.try_join_next().is_some() {}
-    }
-    drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    // Dropping the set cuts off what takes longer.
-    let _ = tokio::time::timeout(STOP_TIMEOUT, all).await;
+/// Where a connection comes from.
+pub(crate) trait Origin: Send + 'static {
+    /// What its requests are known by.
+    fn caller(&self) -> Caller;
 }
 
-async fn converse<Io>(io: Io, router: Router, mut stopped: watch::Receiver<bool>)
+impl Origin for SocketAddr {
+    fn caller(&self) -> Caller {
+        Caller { address: Some(self.ip().to_canonical()), ..Caller::default() }
+    }
+}
+
+async fn accept<L: Listener<Addr: Origin>>(
+    mut listener: L,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut seats = Seats::default();
+    loop {
+        tokio::select! {
+            (io, address) = listener.accept(), if seats.has_room() => {
+                let caller = address.caller();
+                let connection = converse(io, router.clone(), caller.clone(), stopped.clone());
+                seats.take(caller, connection);
+            }
+            () = seats.one_is_free(), if seats.is_taken() => {}
+            _ = stopped.changed() => break,
+        }
+    }
+    drop(listener);
+    // What takes longer is cut off.
+    let _ = tokio::time::timeout(STOP_TIMEOUT, seats.all_are_free()).await;
+}
+
+async fn converse<Io>(io: Io, router: Router, caller: Caller, mut stopped: watch::Receiver<bool>)
 where
     Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<_>| {
+        request.extensions_mut().insert(caller.clone());
+        hyper::service::Service::call(&router, request)
+    });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

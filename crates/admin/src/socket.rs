@@ -5,20 +5,32 @@
 //! replaced then. It is made under another name and put in place when its mode is right, so that
 //! at no moment another user may connect.
 
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use control::StateDirError;
+use control::state_dir::{open_directory, open_file};
+use rustix::fs::Mode;
+use rustix::process::umask;
+
 /// The longest path that a socket can have, in bytes: what `sun_path` holds, without its end.
 const PATH_BYTES_MAX: usize = 107;
+
+/// The lock's file in the state directory.
+const LOCK: &str = "plimsoll.lock";
+/// What the system calls the program.
+const PROGRAM: &str = "plimsoll";
 
 /// The only right to listen on a state directory's socket. Dropping it takes the socket away.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
     listener: UnixListener,
+    /// What the socket's file is known by.
+    file: Option<Identity>,
     /// Held, not used: closing it gives the lock back.
     _lock: File,
 }
@@ -34,14 +46,9 @@ pub enum ClaimError {
         /// Its process, where it is known.
         pid: Option<u32>,
     },
-    /// The directory could not be made.
-    #[error("cannot make the state directory {}", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The directory, or what is in it, is not ours alone.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
     /// The path is longer than a socket's may be.
     #[error(
         "the admin socket's path {} is {} bytes long, but the system takes {PATH_BYTES_MAX}",
@@ -76,11 +83,7 @@ impl Claim {
         if path.as_os_str().len() > PATH_BYTES_MAX {
             return Err(ClaimError::PathTooLong { path });
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(state_dir)
-            .map_err(|source| ClaimError::Directory { path: state_dir.to_owned(), source })?;
+        open_directory(state_dir)?;
         let lock = lock(state_dir)?;
         if UnixStream::connect(&path).is_ok() {
             // Somebody took the lock's file away, but not the socket.
@@ -88,7 +91,20 @@ impl Claim {
         }
         let listener =
             listen(&path).map_err(|source| ClaimError::File { path: path.clone(), source })?;
-        Ok(Self { path, listener, _lock: lock })
+        let file = Identity::of(&path);
+        Ok(Self { path, listener, file, _lock: lock })
+    }
+
+    /// Whether the socket's file is the one that was made.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.file.is_some_and(|file| Identity::of(&self.path) == Some(file))
+    }
+
+    /// Makes the socket anew.
+    pub(crate) fn listen_again(&mut self) -> io::Result<()> {
+        self.listener = listen(&self.path)?;
+        self.file = Identity::of(&self.path);
+        Ok(())
     }
 
     /// Where the socket is.
@@ -110,12 +126,33 @@ impl Drop for Claim {
     }
 }
 
+/// What a file is known by: its device and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self(metadata.dev(), metadata.ino()))
+    }
+}
+
+/// The number of the Plimsoll that runs for `state_dir`, as far as its lock says: for whoever cannot
+/// reach it by its socket.
+pub(crate) fn running_for(state_dir: &Path) -> Option<u32> {
+    let mut file = File::open(state_dir.join(LOCK)).ok()?;
+    let pid = pid_in(&mut file)?;
+    // What is left of one that has ended may name another program by now.
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    (name.trim_end() == PROGRAM).then_some(pid)
+}
+
 /// Locks `state_dir` and notes our process in the lock's file.
 fn lock(state_dir: &Path) -> Result<File, ClaimError> {
-    let path = state_dir.join("plimsoll.lock");
+    let path = state_dir.join(LOCK);
     let fault = |source| ClaimError::File { path: path.clone(), source };
-    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(fault)?;
+    // Whoever can open it can lock it, and so keep us from starting.
+    let mut file = open_file(&path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -152,10 +189,19 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&unready)?;
+    let listener = bind(&unready)?;
     fs::set_permissions(&unready, Permissions::from_mode(0o600))?;
     fs::rename(&unready, path)?;
     Ok(listener)
+}
+
+/// Binds a socket that nobody else may connect to from its first moment on: the system makes its file
+/// by the umask, and takes no mode.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    let before = umask(Mode::RWXG | Mode::RWXO);
+    let bound = UnixListener::bind(path);
+    umask(before);
+    bound
 }
 
 fn of_pid(pid: Option<u32>) -> String {
@@ -205,9 +251,29 @@ mod tests {
         let claim = Claim::new(&state_dir).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(claim.path()), mode(&state_dir)), (0o600, 0o700));
+        assert_eq!(mode(&state_dir.join("plimsoll.lock")), 0o600);
         let path = claim.path().to_owned();
         drop(claim);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_lock_that_others_could_hold_is_shut_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("plimsoll.lock");
+        fs::write(&lock, "").unwrap();
+        fs::set_permissions(&lock, Permissions::from_mode(0o644)).unwrap();
+        let _claim = Claim::new(dir.path()).unwrap();
+        assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_is_not_claimed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+        let error = Claim::new(dir.path()).unwrap_err();
+        assert!(matches!(error, ClaimError::StateDir(StateDirError::Writable { .. })), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made in it");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use admin::{
     Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, Deploying, Events,
-    Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome, Question, Refusal,
-    Reloaded, Scrape, Server, Standing, Status, Token, Totals, Word,
+    Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome, Past, Question, Refusal,
+    Reloaded, Scrape, Server, Standing, Status, Token, Tokens, Totals, Word,
 };
 use http::Method;
 use serde_json::Value;
@@ -23,11 +23,13 @@ use tokio::net::TcpStream;
 #[derive(Clone, Default)]
 struct Scripted {
     refuses: Option<Refusal>,
+    /// Its instances write what nobody else is to see.
+    writes: bool,
 }
 
 impl Scripted {
     fn refusing(refusal: Refusal) -> Self {
-        Self { refuses: Some(refusal) }
+        Self { refuses: Some(refusal), writes: false }
     }
 
     fn say<T>(&self, said: T) -> Result<T, Refusal> {
@@ -100,15 +102,42 @@ impl Backend for Scripted {
     async fn events(&self, deploy: i64, from: usize) -> Result<Events, Refusal> {
         let text = format!("deploy {deploy} from line {from}");
         let line = Line { at_s: 0.5, event: "step".to_owned(), instance: None, text };
-        self.say(Events { lines: vec![line], receipt: None })
+        let output = self.writes.then(output);
+        self.say(Events { lines: [line].into_iter().chain(output).collect(), receipt: None })
     }
 
     async fn history(&self, _: &str) -> Result<History, Refusal> {
-        self.say(History::default())
+        let deploys = self.writes.then(failed).into_iter().collect();
+        self.say(History { deploys })
     }
 
     async fn scrape(&self) -> Result<Scrape, Refusal> {
         self.say(Scrape { media_type: "text/plain", text: "up 1\n".to_owned() })
+    }
+}
+
+/// What an instance wrote.
+fn output() -> Line {
+    let text = "starting with dsn=postgres://u:PASSW0RD@db".to_owned();
+    Line { at_s: 0.7, event: "output".to_owned(), instance: Some("api-2".to_owned()), text }
+}
+
+/// A deploy whose receipt has it.
+fn failed() -> Past {
+    let receipt = serde_json::json!({
+        "id": 2, "service": "api", "former": "1", "fresh": "2", "who": "ops", "strategy": "rolling",
+        "began_at": "2026-11-26T00:00:00Z", "took_s": 1.0, "outcome": "broken", "reason": "it ended",
+        "requests": 0, "failed": 0, "releases": [], "lines": [output()],
+    });
+    Past {
+        id: 2,
+        former: Some("1".to_owned()),
+        fresh: "2".to_owned(),
+        who: "ops".to_owned(),
+        began_at: "2026-11-26T00:00:00Z".to_owned(),
+        ended_at: None,
+        outcome: Some("broken".to_owned()),
+        receipt: serde_json::from_value(receipt).unwrap(),
     }
 }
 
@@ -249,6 +278,9 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
         Kind::Failed => Some(Refusal::Failed("the disk is full".to_owned())),
         Kind::Ending => Some(Refusal::Ending),
         Kind::Unauthorized
+        | Kind::OnlyLooks
+        | Kind::TooManyTries
+        | Kind::BodyTooSlow
         | Kind::ForeignOrigin
         | Kind::NoSuchResource
         | Kind::MethodNotAllowed
@@ -288,8 +320,8 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     let mut seen = BTreeSet::new();
     let refusals = operation.problems().iter().map(|kind| refusal_of(*kind));
     let backends = refusals.flatten().map(Scripted::refusing).chain([Scripted::default()]);
-    let token = Guard::Token(Token::new("s3cret".to_owned()).unwrap());
-    let shown = format!("{line}host: evil.test{json}\r\nauthorization: Bearer s3cret");
+    let token = guard();
+    let shown = format!("{line}host: evil.test{json}\r\nauthorization: Bearer {SECRET}");
     for backend in backends {
         let (_server, address) = serve_tcp(token.clone(), backend).await;
         let answer = send(address, &shown, &body).await;
@@ -307,7 +339,36 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     assert!(answer.to_ascii_lowercase().contains("www-authenticate: bearer"));
     note(operation, &answer, &mut seen);
     assert_eq!(status_of(&send(address, &shown, &body).await), 200);
+    if operation.problems().contains(&Kind::BodyTooSlow) {
+        note(operation, &send_half(address, &shown).await, &mut seen);
+    }
+    let wrong = shown.replace(SECRET, "a-wrong-one-of-sixteen");
+    for _ in 0..10 {
+        note(operation, &send(address, &wrong, &body).await, &mut seen);
+    }
+    let answer = send(address, &shown, &body).await;
+    assert!(answer.to_ascii_lowercase().contains("retry-after: 60"), "{answer}");
+    note(operation, &answer, &mut seen);
     seen
+}
+
+const SECRET: &str = "s3cret-of-sixteen";
+
+/// Lets in whoever shows the secret.
+fn guard() -> Guard {
+    Guard::Tokens(Tokens::new(Some(Token::new(SECRET).unwrap()), None).unwrap())
+}
+
+/// Sends `head` and the beginning of a body, and no more; gives the whole answer.
+async fn send_half(address: SocketAddr, head: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{head}\r\ncontent-length: 99\r\n\r\n{{").as_bytes()).await.unwrap();
+    // Nothing else happens: the clock goes to when the server has waited long enough.
+    tokio::time::pause();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    tokio::time::resume();
+    String::from_utf8(answer).unwrap()
 }
 
 #[tokio::test]
@@ -324,13 +385,13 @@ async fn the_description_names_each_status_that_is_answered_and_no_other() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_a_problem_too() {
-    let token = Guard::Token(Token::new("s3cret".to_owned()).unwrap());
+    let token = guard();
     let (_server, address) = serve_tcp(token, Scripted::default()).await;
     for (line, status, kind) in [
         ("GET /v1/nothing HTTP/1.1", 404, "urn:plimsoll:no-such-resource"),
         ("DELETE /v1/status HTTP/1.1", 405, "urn:plimsoll:method-not-allowed"),
     ] {
-        let head = format!("{line}\r\nhost: a\r\nauthorization: Bearer s3cret");
+        let head = format!("{line}\r\nhost: a\r\nauthorization: Bearer {SECRET}");
         let answer = send(address, &head, "").await;
         assert_eq!(status_of(&answer), status);
         assert!(answer.contains("application/problem+json"));
@@ -348,6 +409,60 @@ async fn over_tcp_without_a_token_one_only_looks() {
         let looks = operation.method() == Method::GET || operation == Operation::Explain;
         let answer = send(address, &head, &body).await;
         assert_eq!(status_of(&answer), if looks { 200 } else { 401 }, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_instances_wrote_is_told_only_to_those_who_show_a_token() {
+    let backend = || Scripted { writes: true, ..Scripted::default() };
+    let (_server, address) = serve_tcp(Guard::ReadOnly, backend()).await;
+    let reader = Guard::Tokens(Tokens::new(None, Some(Token::new(SECRET).unwrap())).unwrap());
+    let (_other, with_token) = serve_tcp(reader, backend()).await;
+    for path in [concrete(Operation::Events), concrete(Operation::History)] {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost");
+        let without = send(address, &head, "").await;
+        assert!(without.contains("\"output\"") && !without.contains("postgres://"), "{without}");
+        let shown = format!("{head}\r\nauthorization: Bearer {SECRET}");
+        let with = send(with_token, &shown, "").await;
+        assert!(with.contains("postgres://"), "{with}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_never_come_keep_nobody_out() {
+    let (_server, address) = serve_tcp(Guard::ReadOnly, Scripted::default()).await;
+    let head = "POST /v1/explain HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                content-length: 99\r\n\r\n{";
+    let mut stalled = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stalled.push(stream);
+    }
+    let asking = send(address, "GET /metrics HTTP/1.1\r\nhost: localhost", "");
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(5), asking).await;
+    assert_eq!(status_of(&answer.expect("it is not kept waiting")), 200);
+}
+
+#[tokio::test]
+async fn who_deploys_is_one_short_printable_line() {
+    let (_server, address) = serve_tcp(guard(), Scripted::default()).await;
+    let head = format!(
+        "POST /v1/services/api/deploys HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         authorization: Bearer {SECRET}"
+    );
+    for (who, status) in [
+        ("ops@vm", 200),
+        ("", 200),
+        ("J\u{fc}rgen", 200),
+        ("a\nb", 400),
+        ("\u{1b}[2J", 400),
+        ("\u{202e}spo", 400),
+        (&"x".repeat(129), 400),
+    ] {
+        let body = serde_json::json!({ "version": "1.4.2", "who": who }).to_string();
+        let answer = send(address, &head, &body).await;
+        assert_eq!(status_of(&answer), status, "{who:?}: {answer}");
     }
 }
 

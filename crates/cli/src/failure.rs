@@ -6,10 +6,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use admin::{BindError, ClaimError, ClientError, Kind, Problem};
+use admin::{BindError, ClaimError, ClientError, Kind, NoToken, Problem, TOKEN_BYTES_MIN};
 use anstyle::{AnsiColor, Style};
 use config::LoadError;
-use control::{PrepareError, StartError};
+use control::{
+    BelongingError, JournalError, PrepareError, StartError, StateDirError, StickyKeyError,
+};
+use model::TokenSource;
 
 use crate::exit::Exit;
 use crate::foreign::shown;
@@ -37,9 +40,25 @@ pub(crate) enum Failure {
     /// The admin API could not be served.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The admin API needs a token, and there is none.
-    #[error("the environment variable {0} is not set, or blank (`admin.token_env`)")]
-    NoToken(String),
+    /// The admin API needs a token, and there is none that keeps anybody out.
+    #[error("{} {}", located(place), why.map_or("is not set".to_owned(), |why| format!("is {why}")))]
+    NoToken {
+        /// Where it should be.
+        place: TokenSource,
+        /// What is wrong with what is there; nothing is there without.
+        why: Option<NoToken>,
+    },
+    /// The file with the token cannot be read, or is no place for one.
+    #[error("cannot use {} (`admin.token_file`)", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Whoever may look could act.
+    #[error("the token for looking is the same as the token for acting")]
+    SameToken,
     /// A question that `explain` was asked makes no sense.
     #[error(transparent)]
     Question(#[from] control::ExplainError),
@@ -125,8 +144,8 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             // It cannot start as things are; nothing was begun.
-            Self::Claim(_) | Self::Start(_) | Self::Bind(_) | Self::NoToken(_) => Exit::Refused,
-            Self::OtherFile { .. } => Exit::Refused,
+            Self::Claim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => Exit::Refused,
+            Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
             }
@@ -159,6 +178,9 @@ impl Failure {
             Self::Client(ClientError::NotRunning { .. }) => Some(
                 "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
             ),
+            Self::Client(ClientError::Unreachable { pid, .. }) => Some(format!(
+                "it makes the socket anew within a second; `kill -HUP {pid}` reloads, `kill {pid}` ends it"
+            )),
             Self::Client(ClientError::Forbidden { .. }) => {
                 Some("run this as the same user, or with sudo".to_owned())
             }
@@ -167,7 +189,16 @@ impl Failure {
                 "`plimsoll reload` takes up changes; a second one needs another `server.state_dir`"
                     .to_owned(),
             ),
-            Self::Claim(ClaimError::Directory { .. } | ClaimError::PathTooLong { .. }) => {
+            Self::Claim(ClaimError::StateDir(error)) => Some(error.cure()),
+            Self::Start(StartError::Belonging(BelongingError::Another { .. })) => Some(
+                "give this one a directory of its own by `server.state_dir`; `plimsoll run --adopt` takes \
+                 over what is there, releases and instances too"
+                    .to_owned(),
+            ),
+            Self::Start(error) if state_dir_of(error).is_some() => {
+                state_dir_of(error).map(StateDirError::cure)
+            }
+            Self::Claim(ClaimError::PathTooLong { .. }) => {
                 Some("set `server.state_dir` to a directory that you may write".to_owned())
             }
             Self::Start(StartError::Publish(error)) => of_publish(error),
@@ -179,9 +210,11 @@ impl Failure {
             Self::NoSuchDeploy { service, .. } => {
                 Some(format!("`plimsoll history {service}` lists the last hundred"))
             }
-            Self::NoToken(name) => Some(format!(
-                "put a token into {name}, or take `token_env` out: loopback is read-only without a token"
+            Self::NoToken { .. } => Some(format!(
+                "a token has at least {TOKEN_BYTES_MIN} bytes: `openssl rand -hex 32` makes one; on \
+                 loopback one may look without"
             )),
+            Self::SameToken => Some("make another: `openssl rand -hex 32`".to_owned()),
             _ => None,
         }
     }
@@ -202,6 +235,13 @@ impl From<StartError> for Failure {
     }
 }
 
+fn located(place: &TokenSource) -> String {
+    match place {
+        TokenSource::Variable(name) => format!("the token in the environment variable {name}"),
+        TokenSource::File(path) => format!("the token in {}", path.display()),
+    }
+}
+
 fn of_problem(problem: &Problem) -> Option<String> {
     let quoted = problem.near.iter().map(|name| format!("`{}`", shown(name)));
     let near = quoted.collect::<Vec<_>>().join(" or ");
@@ -218,6 +258,17 @@ fn of_problem(problem: &Problem) -> Option<String> {
             "`plimsoll status` shows how far it is, `plimsoll abort SERVICE` rolls it back"
                 .to_owned(),
         ),
+        _ => None,
+    }
+}
+
+/// What is wrong with the state directory, or with a file in it.
+fn state_dir_of(error: &StartError) -> Option<&StateDirError> {
+    match error {
+        StartError::StateDir(found)
+        | StartError::Belonging(BelongingError::StateDir(found))
+        | StartError::Journal(JournalError::StateDir(found))
+        | StartError::StickyKey(StickyKeyError::StateDir(found)) => Some(found),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 //! means is `balance`'s to say, what is served is the edge's; nothing here touches a request.
 
 mod access_log;
+mod belonging;
 mod certificates;
 mod drains;
 mod explanation;
@@ -19,6 +20,7 @@ mod probe;
 pub mod resolve;
 mod runs;
 pub mod scrape;
+pub mod state_dir;
 mod state_file;
 pub mod status;
 mod sticky_key;
@@ -40,6 +42,7 @@ use tokio::sync::{mpsc, watch as watcher};
 use tokio::task::JoinHandle;
 use wire::tls::Resumption;
 
+pub use belonging::{Adoption, BelongingError};
 pub use certificates::BadCertificates;
 pub use explanation::{ExplainError, Explanation};
 pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
@@ -51,12 +54,14 @@ pub use runs::{
     Line, Overrides, Progress, Progressing, Receipt, ReleaseTally, Standing as RunStanding,
     Waiting, Wanted,
 };
+pub use state_dir::StateDirError;
 pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, State, Status};
 pub use sticky_key::StickyKeyError;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
 use self::watch::Reports;
 use access_log::Access;
+use belonging::Content;
 use drains::Drains;
 use journal::Journal;
 use names::Names;
@@ -82,6 +87,8 @@ pub struct Settings {
     pub driver: Arc<dyn Driver>,
     /// Writes a receipt as it is kept.
     pub write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
+    /// Whether the state of another configuration may be taken over.
+    pub adoption: Adoption,
     /// Where it is to crash, for tests of what follows.
     pub crash: Option<CrashPoint>,
 }
@@ -100,6 +107,7 @@ impl Settings {
             resolver: Arc::new(SystemResolver::default()),
             driver,
             write_receipt,
+            adoption: Adoption::Refused,
             crash: None,
         }
     }
@@ -111,6 +119,12 @@ pub enum StartError {
     /// The configuration cannot be served.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// The state directory is another configuration's.
+    #[error(transparent)]
+    Belonging(#[from] BelongingError),
+    /// What is to be kept cannot be kept safely where it is to be.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
     /// There is no key for sticky cookies.
     #[error(transparent)]
     StickyKey(#[from] StickyKeyError),
@@ -158,11 +172,12 @@ impl Controller {
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
-    let Settings { file, environment, resolver, driver, write_receipt, crash } = settings;
+    let Settings { file, environment, resolver, driver, write_receipt, adoption, crash } = settings;
     let resumption = Resumption::new()?;
     let preparation = Preparation { file, environment, resolver, resumption };
     let prepared = preparation.clone().run(Default::default()).await?;
     let intent = prepared.intent.clone();
+    state_dir::open_directory(&intent.server.state_dir)?;
 
     let log = Access::start(&intent.log).map_err(PrepareError::AccessLog)?;
     let (suspect, suspects) = mpsc::unbounded_channel();
@@ -181,10 +196,12 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (wanted, intent) = watcher::channel(intent);
     let names = Names::new(preparation.resolver.clone(), tell);
-    // The key has made the directory.
     let drains = Drains::load(&prepared.intent.server.state_dir);
     let state_dir = &prepared.intent.server.state_dir;
     let journal = Journal::open(state_dir, crash)?;
+    let is_empty = drains.is_empty() && journal.services()?.is_empty();
+    let content = if is_empty { Content::Nothing } else { Content::Something };
+    belonging::claim(state_dir, &preparation.file, content, adoption)?;
     let legacies = find_legacies(&prepared.intent, &*driver, &journal, &write_receipt).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
     let runs = Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt);

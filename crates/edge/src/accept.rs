@@ -5,12 +5,13 @@
 //! reset: no new handshake is begun; those under way get the time of a round trip and are accepted;
 //! then, with the door shut to every packet, what is left in the queue is accepted.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::ListenerName;
@@ -56,19 +57,48 @@ pub(crate) struct Bound {
 }
 
 /// One in the count of sockets that listen.
-struct Counted(Arc<Shared>);
+struct Counted {
+    shared: Arc<Shared>,
+    port: u16,
+}
 
 impl Counted {
-    fn new(shared: &Arc<Shared>) -> Self {
+    fn new(shared: &Arc<Shared>, port: u16) -> Self {
         shared.doors.fetch_add(1, Ordering::SeqCst);
-        Self(shared.clone())
+        shared.ports.add(port);
+        Self { shared: shared.clone(), port }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.doors.fetch_sub(1, Ordering::SeqCst);
-        self.0.closed.notify_one();
+        self.shared.ports.remove(self.port);
+        self.shared.doors.fetch_sub(1, Ordering::SeqCst);
+        self.shared.closed.notify_one();
+    }
+}
+
+/// How many of our own sockets there are on each port, those included that are being closed.
+#[derive(Debug, Default)]
+pub(crate) struct Ports(Mutex<BTreeMap<u16, usize>>);
+
+impl Ports {
+    fn add(&self, port: u16) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(port).or_default() += 1;
+    }
+
+    fn remove(&self, port: u16) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&port) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&port);
+            }
+        }
+    }
+
+    fn has(&self, port: u16) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&port)
     }
 }
 
@@ -81,6 +111,10 @@ impl Bound {
 
 /// Binds a socket for each worker to `address`, between which the kernel spreads connections.
 ///
+/// The first is bound alone: sockets that share a port are let in by the system for whoever has the same
+/// user, and a second Plimsoll would get half of the clients without a word. Only where we have the
+/// port ourselves, as when a listener is renamed, is it shared from the beginning.
+///
 /// # Errors
 /// When the address cannot be bound.
 pub(crate) fn bind(
@@ -88,20 +122,32 @@ pub(crate) fn bind(
     workers: usize,
     shared: &Arc<Shared>,
 ) -> io::Result<Vec<Bound>> {
-    let bind = |address| {
-        Ok::<_, io::Error>(Bound { socket: bind_one(address)?, counted: Counted::new(shared) })
+    let first = match bind_one(address, Share::Nobody) {
+        Err(error)
+            if error.kind() == io::ErrorKind::AddrInUse && shared.ports.has(address.port()) =>
+        {
+            bind_one(address, Share::Ourselves)?
+        }
+        bound => bound?,
     };
-    let first = bind(address)?;
-    let bound = first.address()?;
-    let others = (1..workers).map(|_| bind(bound));
-    std::iter::once(Ok(first)).chain(others).collect()
+    let bound = first.local_addr()?;
+    let counted = |socket| Bound { socket, counted: Counted::new(shared, bound.port()) };
+    let others = (1..workers).map(|_| bind_one(bound, Share::Ourselves).map(counted));
+    std::iter::once(Ok(counted(first))).chain(others).collect()
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+/// With whom a port may be shared when it is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    Nobody,
+    Ourselves,
+}
+
+fn bind_one(address: SocketAddr, share: Share) -> io::Result<std::net::TcpListener> {
     let socket =
         socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(share == Share::Ourselves)?;
     if address.is_ipv6() {
         // `[::]` beside `0.0.0.0` are two addresses, as people expect.
         socket.set_only_v6(true)?;
@@ -110,6 +156,8 @@ fn bind_one(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // Those of the other workers join it.
+    socket.set_reuse_port(true)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     /// Sockets that listen, over all workers.
     pub(crate) doors: AtomicUsize,
+    /// The ports that they are on.
+    pub(crate) ports: accept::Ports,
     /// Told when a connection closed while the edge drains, or a socket that listened did.
     pub(crate) closed: Notify,
 }
@@ -71,6 +73,7 @@ impl Shared {
             is_draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             doors: AtomicUsize::new(0),
+            ports: accept::Ports::default(),
             closed: Notify::new(),
         }
     }

@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use admin::{Claim, Guard, Server, Token};
+use admin::{Claim, Guard, Server, Token, Tokens};
 use config::{Environment, Loaded, Paint};
-use control::{After, Controller, CrashPoint, Settings};
+use control::{Adoption, After, Controller, CrashPoint, Settings};
 use driver::port::Ports;
-use driver::{Launcher, ProcessDriver};
-use model::{Admin, LogFormat};
+use driver::{Launcher, ProcessDriver, Started};
+use model::{Admin, LogFormat, TokenSource};
 
 use crate::arguments::Which;
 use crate::commands::check::contents;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signals::{Signals, Wish};
-use crate::{LAUNCH, limits, logging, output, quantity};
+use crate::{LAUNCH, limits, logging, output, own_process, quantity, secret_file};
 
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Leave the instances running when it ends; the next start takes them over
     #[arg(long)]
     leave: bool,
+    /// Take the state directory over from another configuration, with all that it knows
+    #[arg(long)]
+    adopt: bool,
     /// Crash at this boundary of the journal's writes, the first being 0
     #[arg(long, hide = true)]
     crash_after: Option<u64>,
@@ -51,6 +54,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let started = Started::of_this_process();
+    own_process::shut();
     let file = options.which.file()?;
     let loaded = config::load(&file, &Environment::of_process())?;
     output::err(&loaded.warnings.render(Paint::Coloured));
@@ -61,7 +66,8 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
-    let ended = runtime.block_on(serve(&options, &file, &loaded, claim, level));
+    let settings = settings(&file, started);
+    let ended = runtime.block_on(serve(&options, settings, &loaded, claim, level));
     // A name that is still being looked up is no reason to wait.
     runtime.shutdown_background();
     ended
@@ -69,7 +75,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 
 async fn serve(
     options: &Options,
-    file: &Path,
+    settings: Settings,
     loaded: &Loaded,
     claim: Claim,
     level: logging::Level,
@@ -80,7 +86,9 @@ async fn serve(
     let tcp = admin_on_tcp(&loaded.intent.admin)?;
     let socket = claim.path().display().to_string();
     let crash = options.crash_after.map(|after| CrashPoint { after });
-    let controller = control::start(Settings { crash, ..settings(file) }).await?;
+    let file = settings.file.clone();
+    let adoption = if options.adopt { Adoption::Wanted } else { Adoption::Refused };
+    let controller = control::start(Settings { crash, adoption, ..settings }).await?;
     let handle = controller.handle();
     tokio::spawn(level.follow(handle.intent()));
     let router = admin::router(handle.clone());
@@ -90,7 +98,7 @@ async fn serve(
     }
     let addresses = servers.iter().filter_map(Server::address);
     let admin = std::iter::once(socket).chain(addresses.map(|address| format!("http://{address}")));
-    let greeting = Greeting { file, loaded, admin: admin.collect() };
+    let greeting = Greeting { file: &file, loaded, admin: admin.collect() };
     greeting.say(&handle).await;
 
     while signals.next().await == Wish::Reload {
@@ -104,23 +112,37 @@ async fn serve(
     Ok(exit)
 }
 
-/// What everything is started with: instances are this very program, run once more.
-pub(crate) fn settings(file: &Path) -> Settings {
-    let driver = ProcessDriver::new(Launcher::this_program([LAUNCH]), Ports::default());
+/// What everything is started with: instances are this very program, run once more, and have what
+/// this process was `started` with.
+pub(crate) fn settings(file: &Path, started: Started) -> Settings {
+    let launcher = Launcher { started, ..Launcher::this_program([LAUNCH]) };
+    let driver = ProcessDriver::new(launcher, Ports::default());
     Settings::new(file, Arc::new(driver), Arc::new(admin::write_receipt))
 }
 
 /// Where the admin API is wanted on TCP, and who may ask there.
 fn admin_on_tcp(wanted: &Admin) -> Result<Option<(SocketAddr, Guard)>, Failure> {
     let Some(address) = wanted.bind else { return Ok(None) };
-    let guard = match &wanted.token_env {
-        None => Guard::ReadOnly,
-        Some(name) => {
-            let token = std::env::var(name).ok().and_then(Token::new);
-            Guard::Token(token.ok_or_else(|| Failure::NoToken(name.clone()))?)
+    let act = wanted.token.as_ref().map(token_of).transpose()?;
+    let look = wanted.read_token_env.clone().map(TokenSource::Variable);
+    let look = look.as_ref().map(token_of).transpose()?;
+    if act.is_some() && act == look {
+        return Err(Failure::SameToken);
+    }
+    Ok(Some((address, Tokens::new(act, look).map_or(Guard::ReadOnly, Guard::Tokens))))
+}
+
+fn token_of(source: &TokenSource) -> Result<Token, Failure> {
+    let read = match source {
+        TokenSource::Variable(name) => std::env::var(name).ok(),
+        TokenSource::File(path) => {
+            let read = secret_file::read(path);
+            let told = |source| Failure::TokenFile { path: path.clone(), source };
+            Some(read.map_err(told)?)
         }
     };
-    Ok(Some((address, guard)))
+    let fault = |why| Failure::NoToken { place: source.clone(), why };
+    Token::new(&read.ok_or(fault(None))?).map_err(|why| fault(Some(why)))
 }
 
 async fn reload(handle: control::Handle) {

@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use admin::{Events, Receipt as Deployed};
 use control::{DeployError, DeployRequest, Handle, Overrides, Progressing};
+use driver::Started;
 use load::{OpenLoop, Plan, Rate};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
+use crate::commands::run::settings;
 use crate::failure::Failure;
 use happening::Happening;
 use receipt::Receipt;
@@ -95,7 +97,7 @@ impl Play {
         let program = std::env::current_exe().map_err(system("find this program"))?;
         let text = configuration(place.path(), &program, &socket, wanted.scene);
         std::fs::write(&file, text).map_err(system("write a configuration"))?;
-        let controller = control::start(crate::commands::run::settings(&file)).await?;
+        let controller = control::start(settings(&file, Started::of_this_process())).await?;
         let handle = controller.handle();
         wait(first_deploy(&handle).await?, |_| ()).await;
         let status = status(&handle).await?;

@@ -91,7 +91,105 @@ fn a_port_that_is_taken_is_named() {
     assert_eq!(ended.code, Some(3), "it cannot start as things are");
     let expected = format!("cannot listen on {address} (listener `web`)");
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    assert!(ended.stderr.contains("already listened on by cli-"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!(", pid {}", std::process::id())), "{}", ended.stderr);
     assert!(ended.stderr.contains("ss -ltnp"), "{}", ended.stderr);
+}
+
+#[test]
+fn two_plimsolls_never_share_a_port() {
+    let origin = Origin::start();
+    let first = Sandbox::serving(&[origin.address]);
+    let running = first.run();
+    let second = Sandbox::new(
+        &serving(&[origin.address]).replace("127.0.0.1:0", &running.address.to_string()),
+    );
+    let ended = second.plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(1));
+    let expected = format!("already listened on by plimsoll, pid {}", running.pid());
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    let file = first.path().join("plimsoll.toml").display().to_string();
+    assert!(ended.stderr.contains(&file), "{}", ended.stderr);
+    assert!(running.get("/").ends_with("origin"));
+}
+
+#[test]
+fn a_listener_of_another_name_takes_the_port_over_in_a_reload_and_a_restart_has_it_again() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run();
+    let fixed = serving(&[origin.address]).replace("127.0.0.1:0", &running.address.to_string());
+    sandbox.write(&fixed.replace("listeners.web", "listeners.door"));
+    running.signal(Signal::HUP);
+    running.wait_for("revision=2");
+    assert!(running.get("/").ends_with("origin"));
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    let again = sandbox.run();
+    assert_eq!(again.address, running.address);
+    assert!(again.get("/").ends_with("origin"));
+}
+
+#[test]
+fn a_socket_that_is_taken_away_comes_back() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run();
+    std::fs::remove_file(sandbox.path().join("state/admin.sock")).unwrap();
+    running.wait_for("is made anew");
+    assert_eq!(sandbox.plimsoll(&["status"]).code, Some(0));
+}
+
+#[test]
+fn a_state_directory_that_others_may_write_is_refused_with_a_cure() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::serving(&[([127, 0, 0, 1], 1).into()]);
+    let state = sandbox.path().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let ended = sandbox.plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.stderr.contains("can be written by others than its owner"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: what is in it"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_is_kept_is_its_owners_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let origin = Origin::start();
+    let log = "[log]\naccess = \"access.log\"\n";
+    let sandbox = Sandbox::new(&serving(&[origin.address]).replacen("drain = \"15s\"\n", log, 1));
+    let program = env!("CARGO_BIN_EXE_plimsoll");
+    let running = sandbox.run_by_shell(&format!("umask 000; exec {program} run"));
+    running.get("/");
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let state = sandbox.path().join("state");
+    assert_eq!(mode(&state), 0o700);
+    for entry in std::fs::read_dir(&state).unwrap().flatten() {
+        assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.file_name());
+    }
+    assert_eq!(mode(&sandbox.path().join("access.log")), 0o640);
+}
+
+#[test]
+fn nobody_but_root_looks_into_a_running_one() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let program = env!("CARGO_BIN_EXE_plimsoll");
+    let running = match rustix::process::geteuid().is_root() {
+        true => {
+            for path in [sandbox.path().to_owned(), sandbox.path().join("plimsoll.toml")] {
+                chown(path, Some(5678), Some(5678)).unwrap();
+            }
+            let other = "exec setpriv --reuid=5678 --regid=5678 --clear-groups";
+            sandbox.run_by_shell(&format!("{other} {program} run"))
+        }
+        false => sandbox.run(),
+    };
+    // The system gives the files of a process that may not be looked into to root, whoever it runs as.
+    let environ = std::fs::metadata(format!("/proc/{}/environ", running.pid())).unwrap();
+    assert_eq!(environ.uid(), 0);
 }
 
 #[test]
@@ -100,7 +198,7 @@ fn an_admin_api_without_its_token_is_refused() {
     let text = format!("{}{admin}", serving(&[([127, 0, 0, 1], 1).into()]));
     let ended = Sandbox::new(&text).plimsoll(&["run"]);
     assert_eq!(ended.code, Some(3));
-    let expected = "error: the environment variable PLIMSOLL_TEST_TOKEN is not set";
+    let expected = "error: the token in the environment variable PLIMSOLL_TEST_TOKEN is not set";
     assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
 }
 

@@ -117,6 +117,13 @@ impl Sandbox {
         self.start(command)
     }
 
+    /// The same, by a script for `sh`.
+    pub(crate) fn run_by_shell(&self, script: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(self.path()).stdin(Stdio::null());
+        self.start(command)
+    }
+
     /// What Plimsoll keeps in SQLite.
     pub(crate) fn journal(&self) -> PathBuf {
         self.path().join("state/journal.db")

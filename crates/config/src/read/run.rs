@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use model::{
-    Command, Deploy, Drain, Judge, LittleData, Recipe, Restart, Run, Step, Stop, Strategy, Surge,
+    Account, Command, Deploy, Drain, INHERITED, Judge, LittleData, NoAccount, Recipe, Restart, Run,
+    Step, Stop, StopTo, Strategy, Surge,
     VERSION_MARK,
 };
 
@@ -48,17 +49,20 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     let version = section.parse("version", release::parse);
     let replicas = narrow::<u32>(section.count("replicas")).and_then(NonZeroU32::new);
     let (env, secrets) = (env(section), secrets(section));
+    let user = section.parse("user", account);
+    let inherit = inherit(section);
     let deploy = section.section("deploy", deploy);
     let stop = section.section("stop", |stop| Stop {
         signal: stop.word("signal", |word| word.parse().ok()),
         timeout: stop.duration("timeout"),
+        to: stop.word("to", |word| Some(if word == "first" { StopTo::First } else { StopTo::All })),
     });
     let restart = section.section("restart", |restart| Restart {
         backoff: restart.duration("backoff"),
         max_backoff: restart.duration("max_backoff"),
     });
     let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
-    let recipe = Recipe { command, directory, env, env_file, secrets };
+    let recipe = Recipe { command, directory, env, env_file, secrets, user, inherit };
     Some(Run { recipe, version, replicas, deploy, stop, restart })
 }
 
@@ -124,6 +128,28 @@ fn env(section: &Section<'_>) -> BTreeMap<String, String> {
 fn variable(text: &str) -> Result<String, Flaw> {
     name::parse_variable(text)
         .map_err(|flaw| Flaw { hint: "write a name such as \"SMS_ACCESS\"".to_owned(), ..flaw })
+}
+
+fn account(text: &str) -> Result<Account, Flaw> {
+    text.parse().map_err(|error: NoAccount| {
+        Flaw::invalid(
+            format!("\"{}\" is no user", shown(text)),
+            error.why(),
+            "write a name or a number, and perhaps a group: \"app\", \"app:www-data\", \"1000:1000\"",
+        )
+    })
+}
+
+fn inherit(section: &Section<'_>) -> Vec<String> {
+    let Some(node) = section.node("inherit") else { return INHERITED.map(str::to_owned).into() };
+    distinct(node.items(), "variable", |item| item.parse(inherited), String::clone)
+}
+
+fn inherited(text: &str) -> Result<String, Flaw> {
+    if text != "*" {
+        variable(text.strip_suffix('*').unwrap_or(text))?;
+    }
+    Ok(text.to_owned())
 }
 
 fn secrets(section: &Section<'_>) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use model::{AccessLog, Admin, Log, LogFormat, LogLevel, Server};
+use model::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 
 use super::{Context, file, narrow};
 use crate::diagnostic::Code;
@@ -49,12 +49,15 @@ fn state_dir(server: &Section<'_>, origin: &Origin) -> Option<PathBuf> {
 
 /// Reads `[admin]`.
 pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
-    let token_env = admin.parse("token_env", name::parse_variable);
+    let token = token(admin, context.origin);
+    let read_token_env = admin.parse("read_token_env", name::parse_variable);
+    let is_plain = admin.flag("plain_text");
     let node = admin.node("bind");
     let bind = node.as_ref().and_then(|node| node.parse(address::parse_bind));
     if let (Some(node), Some(address)) = (&node, bind) {
         context.bind(node, address);
-        if !address.ip().is_loopback() && !admin.has("token_env") {
+        let is_open = !address.ip().is_loopback();
+        if is_open && !TOKENS.into_iter().any(|key| admin.has(key)) {
             node.report(Flaw::new(
                 Code::Missing,
                 "the admin API is open to others without a token",
@@ -63,17 +66,54 @@ pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
                  bind to 127.0.0.1",
             ));
         }
+        if is_open && !admin.has("plain_text") {
+            node.report(Flaw::new(
+                Code::Missing,
+                "tokens for the admin API are sent in the clear",
+                "not a loopback address, and there is no TLS",
+                "bind to 127.0.0.1, or say `plain_text = true` if something else protects what is sent",
+            ));
+        }
+        if !is_open && is_plain {
+            let flaw = Flaw::new(
+                Code::NoEffect,
+                "`plain_text` does nothing where `bind` is a loopback address",
+                "nobody else can listen there",
+                "take it out",
+            );
+            admin.report_at("plain_text", flaw, &[]);
+        }
     }
-    if node.is_none() && admin.has("token_env") {
+    if node.is_none() {
+        for key in TOKENS.into_iter().chain(["plain_text"]).filter(|key| admin.has(key)) {
+            let flaw = Flaw::new(
+                Code::NoEffect,
+                format!("`{key}` does nothing without `bind`"),
+                "the socket needs no token: only its owner can open it",
+                "add `bind = \"127.0.0.1:7070\"`, or take it out",
+            );
+            admin.report_at(key, flaw, &[]);
+        }
+    }
+    Admin { bind, token, read_token_env }
+}
+
+/// The keys that say where a token is.
+const TOKENS: [&str; 3] = ["token_env", "token_file", "read_token_env"];
+
+fn token(admin: &Section<'_>, origin: &Origin) -> Option<TokenSource> {
+    let variable = admin.parse("token_env", name::parse_variable);
+    let file = admin.node("token_file").and_then(|node| file::path(&node, origin));
+    if let (true, Some(span)) = (admin.has("token_env"), admin.entry_span("token_file")) {
         let flaw = Flaw::new(
-            Code::NoEffect,
-            "`token_env` does nothing without `bind`",
-            "the socket needs no token: only its owner can open it",
-            "add `bind = \"127.0.0.1:7070\"`, or take it out",
+            Code::Conflict,
+            "both `token_env` and `token_file`",
+            "the token is in a variable",
+            "keep one of them",
         );
-        admin.report_at("token_env", flaw, &[]);
+        admin.report_at("token_env", flaw, &[(span, "or in a file")]);
     }
-    Admin { bind, token_env }
+    variable.map(TokenSource::Variable).or(file.map(TokenSource::File))
 }
 
 /// Reads `[log]`.

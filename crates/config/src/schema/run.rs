@@ -12,6 +12,14 @@ const VERSION: Format = Format {
 const PATH: Format = Format { noun: "a path", pattern: Some(".") };
 const VARIABLE: Format =
     Format { noun: "the name of a variable", pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$") };
+const ACCOUNT: Format = Format {
+    noun: "a user such as \"app\" or \"1000:1000\"",
+    pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?(:[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?)?$"),
+};
+const INHERITED: Format = Format {
+    noun: "the name of a variable, or its beginning and `*`",
+    pattern: Some("^([A-Za-z_][A-Za-z0-9_]*[*]?|[*])$"),
+};
 const STEP: Format = Format {
     noun: "a share and a duration such as \"5% 30s\"",
     pattern: Some(r"^[0-9.]+% +[0-9]+(ms|s|m|h|d)$"),
@@ -24,7 +32,7 @@ pub(crate) const STEPS: &[&str] = &["5% 30s", "25% 1m", "50% 1m"];
 const SPAN: Shape = Shape::Duration(Duration::ZERO..=Duration::from_secs(7 * 86_400));
 
 /// All keys of a service that say something only of instances that Plimsoll runs.
-pub(crate) const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 12] = [
     "command",
     "version",
     "replicas",
@@ -32,6 +40,8 @@ pub(crate) const KEYS: [&str; 10] = [
     "env",
     "env_file",
     "secrets",
+    "user",
+    "inherit",
     "deploy",
     "stop",
     "restart",
@@ -78,10 +88,10 @@ pub(super) const DIRECTORY_KEY: Key = Key::new(
 pub(super) const ENV_KEY: Key = Key::new(
     "env",
     Shape::Names { names: "VARIABLE", of: &Shape::Text(&TEXT) },
-    Absent::Means("nothing besides what Plimsoll itself was given"),
+    Absent::Means("nothing besides what is inherited"),
     "{ SPRING_PROFILES_ACTIVE = \"prod\" }",
-    "What the instances find in their environment, besides what Plimsoll itself was given. `{version}` is put into \
-     the values.",
+    "What the instances find in their environment, besides what they `inherit`. `{version}` is put into the \
+     values.",
 )
 .aka(&["environment", "variables", "vars"]);
 
@@ -104,6 +114,28 @@ pub(super) const SECRETS_KEY: Key = Key::new(
      do not get them.",
 )
 .aka(&["required", "require_env"]);
+
+pub(super) const USER_KEY: Key = Key::new(
+    "user",
+    Shape::Text(&ACCOUNT),
+    Absent::Means("whoever runs Plimsoll"),
+    "\"app:www-data\"",
+    "As whom the instances run: a name or a number, and perhaps a group. Plimsoll has to run as root. \
+     `HOME`, `USER` and `LOGNAME` are that user's, and its other groups are the instance's, too.",
+)
+.aka(&["uid", "run_as", "runas", "username", "group"]);
+
+pub(super) const INHERIT_KEY: Key = Key::new(
+    "inherit",
+    Shape::List { of: &Shape::Text(&INHERITED), empty: Empty::Allowed },
+    Absent::Texts(&model::INHERITED),
+    "[\"PATH\", \"LANG\", \"TZ\", \"JAVA_*\"]",
+    "What the instances find of Plimsoll's own environment in theirs: names of variables, and beginnings \
+     of names followed by `*`. `secrets` are inherited besides. A beginning never gives them other \
+     services' `secrets`, Plimsoll's tokens, what begins with `PLIMSOLL_` or what its service manager \
+     meant for it.",
+)
+.aka(&["pass_env", "passenv", "env_keep", "inherit_env"]);
 
 pub(super) const DEPLOY_KEY: Key = Key::new(
     "deploy",
@@ -173,6 +205,15 @@ pub(crate) static STOP: Table = Table {
             "How long it may take before it is killed.",
         )
         .aka(&["grace", "grace_period"]),
+        Key::new(
+            "to",
+            Shape::Word(&["all", "first"], &[]),
+            Absent::Text("all"),
+            "\"first\"",
+            "Who is asked: all processes of an instance, or only its first, which ends the others itself. \
+             What is left once the first has ended is killed then.",
+        )
+        .aka(&["mode", "kill_mode", "killmode", "target"]),
     ],
     later: &[],
 };

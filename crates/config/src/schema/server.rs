@@ -121,10 +121,37 @@ pub(crate) static ADMIN: Table = Table {
             Shape::Text(&VARIABLE),
             Absent::Means("no token: only where `bind` is a loopback address, and only to look"),
             "\"PLIMSOLL_TOKEN\"",
-            "The environment variable with the token that clients on TCP must show. The token \
-             itself never stands in the file.",
+            "The environment variable with the token that clients on TCP must show: at least 16 bytes \
+             (`openssl rand -hex 32` makes one). The token itself never stands in the file.",
         )
         .aka(&["token"]),
+        Key::new(
+            "token_file",
+            Shape::Text(&Format { noun: "the path of a file", pattern: Some(".") }),
+            Absent::Means("none"),
+            "\"/etc/plimsoll/token\"",
+            "A file with that token, instead of a variable. Others than its owner may not read it.",
+        )
+        .aka(&["token_path"]),
+        Key::new(
+            "read_token_env",
+            Shape::Text(&VARIABLE),
+            Absent::Means("no such token"),
+            "\"PLIMSOLL_READ\"",
+            "The environment variable with a second token, which lets clients on TCP look and never act: \
+             for `/metrics` and dashboards.",
+        )
+        .aka(&["read_token", "metrics_token", "readonly_token_env"]),
+        Key::new(
+            "plain_text",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Lets `bind` be another than a loopback address although what is sent there, tokens too, can \
+             be read and changed on its way: say so where something else protects it (a VPN, a proxy that \
+             speaks TLS).",
+        )
+        .aka(&["insecure", "allow_plain_text", "plaintext"]),
     ],
     later: &[],
 };

@@ -145,6 +145,8 @@ pub(crate) static SERVICE: Table = Table {
         run::ENV_KEY,
         run::ENV_FILE_KEY,
         run::SECRETS_KEY,
+        run::USER_KEY,
+        run::INHERIT_KEY,
         run::DEPLOY_KEY,
         run::STOP_KEY,
         run::RESTART_KEY,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use driver::env_file::EnvFile;
 use driver::environment::{Environment, Sources, Value};
-use driver::{Driver, Instance, Launch, Rotation, StartError, Upkeep};
+use driver::{Account, Driver, Instance, Launch, Rotation, StartError, Upkeep};
 use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
 use tokio::sync::mpsc;
 
@@ -70,18 +70,16 @@ impl Launching {
         let withheld = self.withheld.clone();
         let recipe = release.recipe.of_version(&release.version);
         let directory = recipe.directory.clone();
-        let composed = tokio::task::spawn_blocking(move || environment(&recipe, withheld));
-        let environment = match composed.await {
-            Ok(Ok(environment)) => environment,
-            Ok(Err(error)) => return Err(chain(&error)),
-            Err(error) => return Err(chain(&error)),
-        };
+        let composed = tokio::task::spawn_blocking(move || surroundings(&recipe, withheld));
+        let composed = composed.await.map_err(|error| chain(&error))?;
+        let (environment, account) = composed.map_err(|error| chain(&error))?;
         let launch = Launch {
             service: self.service.name.clone(),
             instance: self.instance.clone(),
             version: self.release.version.clone(),
             command: self.release.recipe.command.clone(),
             environment,
+            account,
             directory,
             log: self.log.clone(),
             upkeep: self.upkeep(),
@@ -147,20 +145,32 @@ impl Launching {
     }
 }
 
-/// What an instance that is made by `recipe` finds in its environment.
-///
-/// # Errors
-/// When its `env_file` cannot be read.
-fn environment(
+/// Why it cannot be said in what an instance is to run.
+#[derive(Debug, thiserror::Error)]
+enum NoSurroundings {
+    /// Its `env_file` cannot be read.
+    #[error(transparent)]
+    EnvFile(#[from] driver::env_file::EnvFileError),
+    /// Nobody can run as its user.
+    #[error(transparent)]
+    Account(#[from] driver::AccountFault),
+}
+
+/// What an instance that is made by `recipe` finds in its environment, and as whom it runs.
+fn surroundings(
     recipe: &Recipe,
     withheld: BTreeSet<String>,
-) -> Result<Environment, driver::env_file::EnvFileError> {
+) -> Result<(Environment, Option<Account>), NoSurroundings> {
     let file = recipe.env_file.as_deref().map(EnvFile::read).transpose()?;
-    Ok(Environment::compose(Sources {
-        inherited: Environment::of_this_process(),
+    let account = recipe.user.as_ref().map(Account::find).transpose()?;
+    let environment = Environment::compose(Sources {
+        given: Environment::of_this_process(),
+        inherit: &recipe.inherit,
         withheld,
         secrets: &recipe.secrets,
+        account: account.as_ref(),
         file: file.as_ref(),
         env: recipe.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
-    }))
+    });
+    Ok((environment, account))
 }

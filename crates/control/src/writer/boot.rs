@@ -116,6 +116,10 @@ impl Writer {
 
     fn add_run(&mut self, service: &Arc<model::Service>) {
         let Some(wanted) = &service.run else { return };
+        if driver::account::is_root() && wanted.recipe.user.is_none() {
+            let service = &service.name;
+            tracing::warn!(%service, "instances run as root: say with `user` as whom they are to run");
+        }
         let known = self.runs.journal.service(&service.name);
         let known = known.unwrap_or_else(|error| {
             tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");

@@ -1,6 +1,7 @@
 //! How the writer takes configurations and addresses up: whole, or not at all.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::SystemTime;
 
 use edge::{Blueprint, Instance, PublishError, Split};
@@ -16,6 +17,20 @@ use crate::prepare::{PrepareError, Prepared};
 use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
 use crate::status::{LastReload, chain};
 use crate::watch::ServiceWatch;
+
+/// Says of a port that somebody else has who that is.
+fn name_holder(error: PublishError) -> PublishError {
+    match error {
+        PublishError::Bind { listener, address, source }
+            if source.kind() == io::ErrorKind::AddrInUse =>
+        {
+            let holder = driver::Holder::of(address.port());
+            let told = holder.map(|holder| io::Error::new(source.kind(), holder.to_string()));
+            PublishError::Bind { listener, address, source: told.unwrap_or(source) }
+        }
+        other => other,
+    }
+}
 
 impl Writer {
     /// Serves `prepared` from now on.
@@ -38,7 +53,7 @@ impl Writer {
             splits: self.splits(),
             tls: tls.clone(),
         };
-        self.edge.publish(&blueprint)?;
+        self.edge.publish(&blueprint).map_err(name_holder)?;
         self.drains.keep_wanted(&intent);
         self.names.follow(&instances::names(&intent), resolved);
         (self.revision, self.tls) = (revision, tls);

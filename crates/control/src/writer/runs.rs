@@ -142,7 +142,13 @@ impl Writer {
         let others = intent.services.values().filter(|other| other.name != *service);
         let wanted = others.filter_map(|other| Some(&other.run.as_ref()?.recipe));
         let secrets = running.chain(wanted).flat_map(|recipe| recipe.secrets.iter().cloned());
-        secrets.chain(intent.admin.token_env.clone()).collect()
+        // What the services had that are not in the file any more is nobody's now.
+        let (known, service) = (&self.runs.journal, service.clone());
+        let gone = known.secrets_but_of(&service).unwrap_or_else(|error| {
+            tracing::error!(why = crate::status::chain(&error), "journal cannot be read");
+            Default::default()
+        });
+        secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
     }
 
     /// Takes an instance over that an earlier Plimsoll started.

@@ -1,6 +1,7 @@
 //! One certificate chain with its private key, read from PEM files and checked.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -56,7 +57,8 @@ impl Certificate {
         let leaf = parsed.first().expect("a chain that was read is not empty");
         let names = dns_names(leaf);
         let expires = system_time(leaf.validity().not_after);
-        let warnings = warnings(&files.cert, &parsed, &names, now);
+        let mut warnings = warnings(&files.cert, &parsed, &names, now);
+        warnings.extend(open_key(&files.key));
         Ok(Self { files: files.clone(), names, expires, warnings, key: Arc::new(key) })
     }
 
@@ -223,6 +225,12 @@ fn dns_names(leaf: &X509Certificate<'_>) -> Vec<Box<str>> {
             _ => None,
         })
         .collect()
+}
+
+/// Says so if others may use the key. Its group may read it, as Debian's `ssl-cert` does.
+fn open_key(file: &Path) -> Option<Warning> {
+    let mode = fs::metadata(file).ok()?.mode() & 0o777;
+    (mode & 0o026 != 0).then(|| Warning::OpenKey { file: file.to_owned(), mode })
 }
 
 fn warnings(

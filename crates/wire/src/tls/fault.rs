@@ -231,6 +231,18 @@ pub enum Warning {
         /// The place of the certificate, from 1.
         position: usize,
     },
+    /// Others than its owner and its group can be the server that the key proves to be, or put
+    /// another key in its place.
+    #[error(
+        "the key in {} can be {} by others (mode {mode:04o}): `chmod o-rwx,g-w` it",
+        file.display(), if *mode & 0o022 == 0 { "read" } else { "written" }
+    )]
+    OpenKey {
+        /// The key's file.
+        file: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// Without a DNS name among its subject alternative names it is for no host.
     #[error("the certificate in {} names no host (its common name does not count)", file.display())]
     NoNames {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -47,6 +48,7 @@ impl Desk {
     fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, contents).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 
@@ -322,6 +324,30 @@ fn what_expires_soon_is_said_so_and_only_then() {
     assert_eq!(said(&short, day(2030, 1, 6)), None);
     let soon = said(&short, day(2030, 1, 8)).unwrap();
     assert!(soon.ends_with("short.pem expires in 1 day"), "{soon}");
+}
+
+#[test]
+fn a_key_that_others_may_use_is_told() {
+    let desk = Desk::new();
+    let files = desk.issue("a", &["a.example"]);
+    for (mode, word) in [
+        (0o600, None),
+        (0o440, None),
+        (0o604, Some("read")),
+        (0o660, Some("written")),
+        (0o666, Some("written")),
+    ] {
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(mode)).unwrap();
+        let certificate = desk.load(&files).unwrap();
+        let told: Vec<_> = certificate.warnings().iter().map(ToString::to_string).collect();
+        let key = files.key.display();
+        let expected = word.map(|word| {
+            format!(
+                "the key in {key} can be {word} by others (mode {mode:04o}): `chmod o-rwx,g-w` it"
+            )
+        });
+        assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{mode:o}");
+    }
 }
 
 #[test]

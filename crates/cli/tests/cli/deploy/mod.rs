@@ -6,6 +6,7 @@ mod logs;
 mod outliving;
 mod preflight;
 mod releases;
+mod rights;
 mod terminal;
 
 use std::num::NonZeroU32;
