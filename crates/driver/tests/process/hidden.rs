@@ -2,7 +2,7 @@
 //! a parent that lives, as another user. All are an instance's own, and none outlives it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use driver::{Listener, Stop};
 
@@ -28,7 +28,11 @@ impl Hidden {
     }
 
     fn runs(&self) -> bool {
-        self.pid().is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
+        let stat = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        // One that has ended, and was not asked how by whoever is its parent now, is there no more.
+        let has_ended =
+            |stat: String| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'));
+        self.pid().and_then(stat).is_some_and(|stat| !has_ended(stat))
     }
 }
 
@@ -45,11 +49,11 @@ impl Drop for Hidden {
 async fn one_that_hides_beside_its_parent_or_without_one_goes_with_the_instance() {
     for (name, start) in [
         ("a child", format!("{} &", hiding("echo $$ > hidden; exec sleep 1000"))),
-        ("an orphan", format!("({} &)", hiding("echo $$ > hidden; exec sleep 1000"))),
+        ("an orphan", format!("({} &);", hiding("echo $$ > hidden; exec sleep 1000"))),
         (
             "an orphan twice removed",
             format!(
-                "({} &)",
+                "({} &);",
                 hiding("setsid sh -c \"echo \\$\\$ > hidden; exec sleep 1000\" & exit")
             ),
         ),
@@ -69,7 +73,7 @@ async fn one_that_hides_and_hears_no_signal_is_killed() {
     let ground = Ground::new();
     let hidden = Hidden::new(&ground, "hidden");
     let deaf = hiding("trap \"\" TERM; echo $$ > hidden; while :; do sleep 1000; done");
-    let instance = ground.shell(&format!("({deaf} &) exec sleep 1000")).await;
+    let instance = ground.shell(&format!("({deaf} &); exec sleep 1000")).await;
     until("it hides", || hidden.runs()).await;
     let timeout = std::time::Duration::from_millis(100);
     let stopped = soon(instance.stop(Stop { timeout, ..stop() })).await;
@@ -81,7 +85,7 @@ async fn the_port_of_one_that_hides_is_the_instance_s_own() {
     let ground = Ground::new();
     let hidden = Hidden::new(&ground, "hidden");
     let serve = format!("echo $$ > hidden; exec {} serve", actor().display());
-    let instance = ground.shell(&format!("({} &) exec sleep 1000", hiding(&serve))).await;
+    let instance = ground.shell(&format!("({} &); exec sleep 1000", hiding(&serve))).await;
     until("it hides", || hidden.runs()).await;
     let mut listener = Listener::Nobody;
     while listener == Listener::Nobody {
@@ -104,7 +108,7 @@ async fn one_that_became_another_user_goes_with_the_instance() {
     std::os::unix::fs::chown(&hidden.file, Some(65534), None).unwrap();
     std::os::unix::fs::chown(ground.path(), Some(65534), None).unwrap();
     let script = "su -s /bin/sh nobody -c \"echo \\$\\$ > hidden; exec sleep 1000\"";
-    let instance = ground.shell(&format!("({} &) exec sleep 1000", hiding(script))).await;
+    let instance = ground.shell(&format!("({} &); exec sleep 1000", hiding(script))).await;
     until("it hides", || hidden.runs()).await;
     soon(instance.stop(stop())).await;
     assert!(!hidden.runs());
