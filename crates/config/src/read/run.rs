@@ -5,8 +5,7 @@ use std::num::NonZeroU32;
 
 use model::{
     Account, Command, Deploy, Drain, INHERITED, Judge, LittleData, NoAccount, Recipe, Restart, Run,
-    Step, Stop, StopTo, Strategy, Surge,
-    VERSION_MARK,
+    Step, Stop, StopTo, Strategy, Surge, VERSION_MARK,
 };
 
 use super::named::named;
