@@ -1,5 +1,6 @@
 //! Who has a port that somebody else wants: for a message that names it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,12 @@ impl Holder {
     /// Who listens on `port`, on whichever address, as far as we may see. A Plimsoll lets nobody but root
     /// look into it; where nobody else can be it, and one Plimsoll runs beside us, it is that.
     pub fn of(port: u16) -> Option<Self> {
-        let listening = sockets::listening(port).ok().filter(|found| !found.is_empty())?;
+        let all = sockets::listening().ok()?;
+        let there = all.iter().filter(|it| it.address.port() == port);
+        let listening: BTreeSet<u64> = there.map(|it| it.inode).collect();
+        if listening.is_empty() {
+            return None;
+        }
         let mut shut = Vec::new();
         for pid in procfs::pids().into_iter().filter(|pid| *pid != std::process::id()) {
             match procfs::sockets(pid) {
