@@ -131,6 +131,7 @@ fn failed() -> Past {
     });
     Past {
         id: 2,
+        restores: None,
         former: Some("1".to_owned()),
         fresh: "2".to_owned(),
         who: "ops".to_owned(),
