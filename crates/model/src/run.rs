@@ -216,6 +216,8 @@ mod tests {
             env: [("TAG".to_owned(), format!("v{version}, {version}"))].into(),
             env_file: Some(format!("/etc/{version}.env").into()),
             secrets: vec!["KEY".to_owned()],
+            user: None,
+            inherit: Vec::new(),
         };
         assert_eq!(recipe(VERSION_MARK).of_version("1.4"), recipe("1.4"));
     }
