@@ -54,7 +54,11 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     let stop = section.section("stop", |stop| Stop {
         signal: stop.word("signal", |word| word.parse().ok()),
         timeout: stop.duration("timeout"),
-        to: stop.word("to", |word| Some(if word == "first" { StopTo::First } else { StopTo::All })),
+        to: stop.word("to", |word| match word {
+            "all" => Some(StopTo::All),
+            "first" => Some(StopTo::First),
+            _ => None,
+        }),
     });
     let restart = section.section("restart", |restart| Restart {
         backoff: restart.duration("backoff"),
