@@ -144,7 +144,9 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             // It cannot start as things are; nothing was begun.
-            Self::Claim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => Exit::Refused,
+            Self::Claim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => {
+                Exit::Refused
+            }
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
