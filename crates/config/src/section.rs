@@ -132,15 +132,23 @@ impl<'a> Section<'a> {
         self.faults.add(Spot { key: self.trail.key(key).to_string(), span }, flaw, related);
     }
 
-    /// Adds a fault at every text in it that `flaw` has one for, whatever it stands in; not in the keys `but`.
+    /// Adds a fault at every text in it that `flaw` has one for, whatever it stands in; not in what stands at the
+    /// keys `but`, as at `health.command`.
     pub(crate) fn report_texts(&self, but: &[&str], flaw: impl Fn(&str) -> Option<Flaw>) {
+        let above = self.trail.to_string();
+        let is_at = |place: &str, key: &str| {
+            let below = place.strip_prefix(&*above).unwrap_or(place).trim_start_matches('.');
+            let rest = below.strip_prefix(key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
         let see = |text: &str, trail: Trail<'_>, span: Range<usize>| {
-            if let Some(flaw) = flaw(text) {
-                self.faults.add(Spot { key: trail.to_string(), span }, flaw, &[]);
+            let Some(flaw) = flaw(text) else { return };
+            let key = trail.to_string();
+            if !but.iter().any(|but| is_at(&key, but)) {
+                self.faults.add(Spot { key, span }, flaw, &[]);
             }
         };
-        let entries = self.entries.into_iter().flat_map(|entries| entries.iter());
-        for (name, value) in entries.filter(|(name, _)| !but.contains(&&**name.get_ref())) {
+        for (name, value) in self.entries.into_iter().flat_map(|entries| entries.iter()) {
             each_text(value, self.trail.key(name.get_ref()), &see);
         }
     }

@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::account::AccountFault;
 use crate::command::CommandError;
 use crate::exit::{Exit, Stopped};
-use crate::launch::{Launch, Upkeep};
+use crate::launch::{Examination, Examined, Launch, Notice, Upkeep};
 use crate::log::Follow;
 use crate::port::NoPort;
 use crate::program::ProgramFault;
@@ -31,6 +32,11 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// Takes an instance over that was started earlier. What is left of one that has ended is
     /// ended before this answers.
     fn adopt(&self, record: Record, upkeep: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>>;
+
+    /// Runs a program once as a part of an instance that runs. It does not outlive its time, nor does it live
+    /// on when nobody waits for the outcome any more, with all that it started.
+    fn examine(&self, examination: Examination)
+    -> BoxFuture<'static, Result<Examined, StartError>>;
 }
 
 /// An instance that waits to be let run. Dropped, it never runs.
@@ -63,6 +69,9 @@ pub trait Instance: fmt::Debug + Send + Sync {
 
     /// Every address that it or its children listen on, on whichever port; none where that cannot be seen.
     fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>>;
+
+    /// What it says of itself, and each time that it says more; `None` where nobody listens to it.
+    fn notices(&self) -> Option<watch::Receiver<Notice>>;
 
     /// The memory that it and its children take, in bytes; 0 when it is gone.
     fn memory(&self) -> BoxFuture<'static, u64>;

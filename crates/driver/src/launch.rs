@@ -1,11 +1,13 @@
 //! What starts an instance, in one struct, and how it is cared for while it runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use model::{Command, InstanceName, ServiceName, Stop};
 
 use crate::account::Account;
 use crate::environment::Environment;
+use crate::exit::Ending;
 
 /// All that is needed to start one instance. The port is the driver's to choose.
 #[derive(Clone, Debug)]
@@ -37,6 +39,63 @@ pub struct Upkeep {
     pub stop: Stop,
     /// When its log is rotated.
     pub rotation: Rotation,
+    /// Whether it is listened to when it says how it is.
+    pub notify: Notify,
+}
+
+/// Whether an instance is listened to when it says how it is, by the protocol of sd_notify(3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notify {
+    /// It finds no `$NOTIFY_SOCKET`.
+    #[default]
+    Unheard,
+    /// It finds one.
+    Heard,
+}
+
+/// What an instance said of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it is ready.
+    pub word: Word,
+    /// What it tells people, on one line and without control characters.
+    pub status: Option<String>,
+}
+
+/// Whether an instance is ready, by its own word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Word {
+    /// It said nothing yet.
+    #[default]
+    Silent,
+    /// What it said it said to an earlier Plimsoll.
+    Before,
+    /// It is ready.
+    Ready,
+    /// It is about to stop.
+    Stopping,
+}
+
+/// A program that is run once as a part of an instance, and killed when its time is over.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// As the instance was started, but for the command. The log is not written to.
+    pub launch: Launch,
+    /// The instance's port.
+    pub port: u16,
+    /// The instance's mark ([`Record::run`](crate::Record)).
+    pub run: String,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// How it ended; `None` where it was killed, its time being over.
+    pub ending: Option<Ending>,
+    /// The first line of its output that says something.
+    pub line: Option<String>,
 }
 
 /// When a log is rotated.

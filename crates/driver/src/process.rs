@@ -5,6 +5,7 @@
 //! sent by it reaches this process or none.
 
 mod adopt;
+mod examine;
 mod family;
 mod held;
 mod holder;
@@ -12,6 +13,7 @@ mod instance;
 pub mod launcher;
 mod leftovers;
 mod listener;
+mod notify;
 mod pidfd;
 mod sockets;
 mod spawn;
@@ -27,7 +29,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
-use crate::launch::{Launch, Upkeep};
+use crate::launch::{Examination, Examined, Launch, Upkeep};
 use crate::port::Ports;
 use crate::record::Record;
 
@@ -88,6 +90,13 @@ impl Driver for ProcessDriver {
 
     fn adopt(&self, record: Record, upkeep: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>> {
         adopt::adopt(record, upkeep, self.ports.clone()).boxed()
+    }
+
+    fn examine(
+        &self,
+        examination: Examination,
+    ) -> BoxFuture<'static, Result<Examined, StartError>> {
+        examine::examine(examination, self.launcher.clone()).boxed()
     }
 }
 

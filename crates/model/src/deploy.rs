@@ -1,7 +1,10 @@
 //! How a release is replaced by the next: `[services.NAME.deploy]`.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use crate::health::ProbeMethod;
 
 /// How a release is replaced by the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +20,9 @@ pub struct Deploy {
     /// How long every check of a new instance has to pass before it counts as ready; for none it does with the
     /// first that passes.
     pub min_healthy: Duration,
+    /// What a new instance is asked after its first passed check and before it gets traffic, in this
+    /// order.
+    pub warm_up: Vec<WarmUp>,
     /// What open exchanges get before an old instance is told to stop.
     pub drain: Drain,
     /// After the full shift the old release stays warm for so long, and the new one is watched.
@@ -122,6 +128,21 @@ pub struct Step {
     pub watch: Duration,
 }
 
+/// A request that warms a new instance up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WarmUp {
+    /// Its method.
+    pub method: ProbeMethod,
+    /// Its target: a path, with a query if there is one.
+    pub target: String,
+}
+
+impl fmt::Display for WarmUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.as_str(), self.target)
+    }
+}
+
 /// What decides whether a new release stays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judge {
@@ -160,6 +181,7 @@ impl Default for Deploy {
             steps: [(0.05, 30), (0.25, 60), (0.5, 60)].map(step).to_vec(),
             ready_timeout: Duration::from_secs(60),
             min_healthy: Duration::ZERO,
+            warm_up: Vec::new(),
             drain: Drain::all(Duration::from_secs(30)),
             bake: Duration::from_secs(30),
             judge: Judge::default(),

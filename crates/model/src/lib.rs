@@ -7,6 +7,7 @@
 pub mod account;
 pub mod deploy;
 pub mod diff;
+pub mod health;
 pub mod id;
 pub mod intent;
 pub mod listener;
@@ -16,8 +17,11 @@ pub mod server;
 pub mod service;
 
 pub use account::{Account, NoAccount, Principal};
-pub use deploy::{Deploy, Drain, ExchangeKind, Judge, LittleData, Step, Strategy, Surge};
+pub use deploy::{Deploy, Drain, ExchangeKind, Judge, LittleData, Step, Strategy, Surge, WarmUp};
 pub use diff::Diff;
+pub use health::{
+    GrpcProbe, HealthCheck, HealthProbe, HttpProbe, ProbeHeaders, ProbeMethod, StatusRange,
+};
 pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 pub use intent::Intent;
 pub use listener::{
@@ -32,7 +36,6 @@ pub use run::{
 };
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 pub use service::{
-    Balance, Hash, HashAlgorithm, HashKey, HealthCheck, HealthProbe, Host, KeepAlive, Passive,
-    Queue, Retry, RetryCondition, Service, ServiceTimeouts, StatusRange, Sticky, Target,
-    UpstreamProtocol,
+    Balance, Hash, HashAlgorithm, HashKey, Host, KeepAlive, Passive, Queue, Retry, RetryCondition,
+    Service, ServiceTimeouts, Sticky, Target, UpstreamProtocol,
 };

@@ -1,10 +1,10 @@
 //! What is wanted of a group of instances that do the same: `[services.NAME]`.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::health::HealthCheck;
 use crate::id::{InstanceName, ServiceName};
 use crate::run::Run;
 
@@ -148,64 +148,6 @@ pub struct Queue {
     pub length: usize,
     /// How long one may wait before it gets 503.
     pub timeout: Duration,
-}
-
-/// Active checks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthCheck {
-    /// What is asked.
-    pub probe: HealthProbe,
-    /// From one check to the next.
-    pub interval: Duration,
-    /// How long an instance may take to answer.
-    pub timeout: Duration,
-    /// Passes in a row until an unhealthy instance is healthy; a new one needs only one.
-    pub healthy: u32,
-    /// Failures in a row until a healthy instance is unhealthy.
-    pub unhealthy: u32,
-}
-
-/// What a check asks of an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthProbe {
-    /// `GET path`.
-    Http {
-        /// The path, with a query if there is one.
-        path: String,
-        /// The `Host` that is sent; by default the target's own.
-        host: Option<String>,
-        /// Answers that pass.
-        status: Vec<StatusRange>,
-        /// What the answer's first 64 KiB must contain.
-        body: Option<String>,
-    },
-    /// That a connection can be opened.
-    Tcp,
-}
-
-/// Status codes from the first to the last, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusRange {
-    /// The first.
-    pub first: u16,
-    /// The last, not below the first.
-    pub last: u16,
-}
-
-impl StatusRange {
-    /// Whether `status` lies in the range.
-    pub fn contains(self, status: u16) -> bool {
-        (self.first..=self.last).contains(&status)
-    }
-}
-
-impl fmt::Display for StatusRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.first == self.last {
-            true => write!(f, "{}", self.first),
-            false => write!(f, "{}-{}", self.first, self.last),
-        }
-    }
 }
 
 /// When an instance that fails requests is left out for a while.

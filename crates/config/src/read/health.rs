@@ -1,75 +1,246 @@
 //! Reads `services.NAME.health`.
 
-use model::{HealthCheck, HealthProbe};
+use model::{
+    GrpcProbe, HealthCheck, HealthProbe, HttpProbe, ProbeHeaders, ProbeMethod, Service,
+    UpstreamProtocol,
+};
 
-use super::narrow;
+use super::named::named;
+use super::{narrow, run};
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::section::Section;
+use crate::value::header::{self, Side};
 use crate::value::{host, path, status};
 
-/// What only a check by HTTP has.
-const HTTP_KEYS: [&str; 4] = ["path", "host", "status", "body"];
+/// A kind of check: the key that names it, what it is in words, and which keys have no meaning beside it.
+struct Kind {
+    key: &'static str,
+    written: &'static str,
+    /// What it does, as in "this only opens a connection".
+    does: &'static str,
+    /// Why others have no meaning beside it.
+    why: &'static str,
+    without: &'static [&'static str],
+}
+
+/// Each kind but that by HTTP, which is named by `path`.
+const KINDS: [Kind; 4] = [
+    Kind {
+        key: "tcp",
+        written: "tcp = true",
+        does: "this only opens a connection",
+        why: "a check by TCP asks for nothing",
+        without: &["path", "method", "headers", "host", "status", "body"],
+    },
+    Kind {
+        key: "grpc",
+        written: "grpc",
+        does: "this calls gRPC's health service",
+        why: "a check by gRPC calls what it is defined to call, and `SERVING` passes",
+        without: &["path", "method", "status", "body"],
+    },
+    Kind {
+        key: "command",
+        written: "command",
+        does: "this runs a program",
+        why: "a program is run, and nothing is asked for",
+        without: &["path", "method", "headers", "host", "status", "body"],
+    },
+    Kind {
+        key: "notify",
+        written: "notify = true",
+        does: "this waits for the instance's word",
+        why: "the instance says by itself how it is, and is not asked",
+        without: &[
+            "path",
+            "method",
+            "headers",
+            "host",
+            "status",
+            "body",
+            "interval",
+            "timeout",
+            "healthy",
+            "unhealthy",
+        ],
+    },
+];
 
 /// Reads a check.
 pub(super) fn check(section: &Section<'_>) -> Option<HealthCheck> {
     let probe = probe(section);
     let (interval, timeout) = (section.duration("interval"), section.duration("timeout"));
     let (healthy, unhealthy) = (section.count("healthy"), section.count("unhealthy"));
-    Some(HealthCheck {
-        probe: probe?,
-        interval,
-        timeout,
-        healthy: narrow(healthy)?,
-        unhealthy: narrow(unhealthy)?,
-    })
+    let (probe, healthy, unhealthy) = (probe?, narrow(healthy)?, narrow(unhealthy)?);
+    // What an instance says holds from its first word on.
+    let (healthy, unhealthy) = match probe {
+        HealthProbe::Notify => (1, 1),
+        _ => (healthy, unhealthy),
+    };
+    Some(HealthCheck { probe, interval, timeout, healthy, unhealthy })
+}
+
+/// Refuses a check that cannot be made of the service as the rest of its table describes it.
+pub(super) fn refuse_impossible(section: &Section<'_>, service: &Service) {
+    let flaw = match service.health.as_ref().map(|check| &check.probe) {
+        Some(HealthProbe::Grpc(_)) if service.protocol == UpstreamProtocol::H1 => Flaw::new(
+            Code::Conflict,
+            "a check by gRPC of a service that is spoken to in HTTP/1.1",
+            "gRPC needs HTTP/2, and a check must meet what requests meet",
+            "add `protocol = \"h2\"` to the service, or ask by `path`",
+        ),
+        Some(HealthProbe::Command(_)) if service.run.is_none() => Flaw::new(
+            Code::Conflict,
+            "a check by a program of instances that somebody else runs",
+            "it is run where an instance runs, with its environment",
+            "ask by `path`, `grpc` or `tcp`",
+        ),
+        Some(HealthProbe::Notify) if service.run.is_none() => Flaw::new(
+            Code::Conflict,
+            "`notify` of instances that somebody else runs",
+            "only what Plimsoll starts has its `$NOTIFY_SOCKET`",
+            "ask by `path`, `grpc` or `tcp`",
+        ),
+        _ => return,
+    };
+    section.report_at("health", flaw, &[]);
 }
 
 fn probe(section: &Section<'_>) -> Option<HealthProbe> {
-    if section.flag("tcp") {
-        for key in HTTP_KEYS.into_iter().filter(|key| section.has(key)) {
-            refuse_beside_tcp(section, key);
-        }
-        return Some(HealthProbe::Tcp);
+    let mut kinds = KINDS.iter().filter(|kind| names(section, kind.key));
+    let Some(kind) = kinds.next() else { return http(section).map(HealthProbe::Http) };
+    for other in kinds {
+        refuse_beside(section, kind, other.key);
     }
+    for key in kind.without.iter().filter(|key| section.has(key)) {
+        refuse_beside(section, kind, key);
+    }
+    match kind.key {
+        "tcp" => Some(HealthProbe::Tcp),
+        "grpc" => grpc(section).map(HealthProbe::Grpc),
+        "command" => {
+            let command = section.node("command").and_then(|node| run::command(&node));
+            command.map(HealthProbe::Command)
+        }
+        _ => Some(HealthProbe::Notify),
+    }
+}
+
+/// Whether `key` is there and names its kind; a wrong type is reported.
+fn names(section: &Section<'_>, key: &'static str) -> bool {
+    match section.node(key) {
+        None => false,
+        Some(node) if node.is_flag() => node.flag() == Some(true),
+        Some(node) if key == "grpc" && !node.is_text() => node.wrong_type::<()>().is_some(),
+        Some(_) if key == "grpc" || key == "command" => true,
+        Some(node) => node.flag().is_some(),
+    }
+}
+
+fn http(section: &Section<'_>) -> Option<HttpProbe> {
     if !section.has("path") {
         section.report(Flaw::new(
             Code::Missing,
             format!("{} does not say what to ask", section.called()),
-            "neither `path` nor `tcp` is there",
-            "write `path = \"/health\"` to ask by HTTP, or `tcp = true` to only connect",
+            "no kind of check is named",
+            "write `path = \"/health\"` to ask by HTTP, `tcp = true` to only connect, or one of \
+             `grpc`, `command` and `notify`",
         ));
     }
+    let method = section.word("method", |word| match word {
+        "GET" => Some(ProbeMethod::Get),
+        "HEAD" => Some(ProbeMethod::Head),
+        _ => None,
+    });
     let host = section.parse("host", host::parse_authority);
+    let headers = headers(section, &[]);
     let status = section.parse_or_default("status", status::parse_ranges);
     let body = section.parse("body", body);
+    if body.is_some() && method == ProbeMethod::Head {
+        section.report_at(
+            "body",
+            Flaw::new(
+                Code::Conflict,
+                "`body` and `method = \"HEAD\"` exclude each other",
+                "a response to HEAD has no body",
+                "take one of them out",
+            ),
+            &[],
+        );
+    }
     let path = section.parse("path", path::parse_request_target);
-    Some(HealthProbe::Http { path: path?, host, status: status?, body })
+    Some(HttpProbe { method, path: path?, host, headers, status: status?, body })
 }
 
-fn refuse_beside_tcp(section: &Section<'_>, key: &'static str) {
+fn grpc(section: &Section<'_>) -> Option<GrpcProbe> {
+    let host = section.parse("host", host::parse_authority);
+    // Without the one it is no gRPC; of the other there is nothing to choose.
+    let headers = headers(section, &["content-type", "accept"]);
+    let service = match section.node("grpc") {
+        Some(node) if node.is_text() => node.parse(grpc_service)?,
+        _ => String::new(),
+    };
+    Some(GrpcProbe { service, host, headers })
+}
+
+fn grpc_service(text: &str) -> Result<String, Flaw> {
+    const BYTES_MAX: usize = 1024;
+    let flaw = |why, hint| Err(Flaw::invalid("not the name of a gRPC service", why, hint));
+    match text.len() {
+        0 => flaw("it is empty", "write `grpc = true` for the server as a whole"),
+        1..=BYTES_MAX => Ok(text.to_owned()),
+        _ => flaw("it is too long", "write a name such as \"shop.v1.Cart\""),
+    }
+}
+
+/// The headers that are set, sorted by name; `ours` cannot be.
+fn headers(section: &Section<'_>, ours: &[&str]) -> ProbeHeaders {
+    // Any value may be a secret, whatever its name.
+    let is_secret = |_: &str| true;
+    let name = |text: &str| {
+        let name = header::parse_name(text)?;
+        if name == "host" {
+            return Err(Flaw::invalid(
+                "`host` is no header here",
+                "it is a key of the check",
+                "write `host = \"...\"` beside `headers`",
+            ));
+        }
+        if ours.contains(&&*name) {
+            let what = format!("`{name}` cannot be set");
+            return Err(Flaw::invalid(what, "gRPC says what it is", "leave it out"));
+        }
+        header::check_editable(&name, Side::Request).map(|()| name)
+    };
+    let set = named(section, "headers", is_secret, name, header::parse_value);
+    ProbeHeaders(set.into_iter().map(|set| (set.name, set.value)).collect())
+}
+
+fn refuse_beside(section: &Section<'_>, kind: &Kind, key: &'static str) {
+    let written = KINDS.iter().find(|other| other.key == key).map_or(key, |other| other.written);
     let flaw = Flaw::new(
         Code::Conflict,
-        format!("`{key}` and `tcp = true` exclude each other"),
-        "a check by TCP asks for nothing",
+        format!("`{written}` and `{}` exclude each other", kind.written),
+        kind.why,
         "take one of them out",
     );
-    let tcp = section.entry_span("tcp").unwrap_or_else(|| section.span());
-    section.report_at(key, flaw, &[(tcp, "this only opens a connection")]);
+    let span = section.entry_span(kind.key).unwrap_or_else(|| section.span());
+    section.report_at(key, flaw, &[(span, kind.does)]);
 }
 
 fn body(text: &str) -> Result<String, Flaw> {
     const BYTES_MAX: usize = 64 << 10;
     match text.len() {
         0 => Err(Flaw::invalid(
-            "an empty text is in every answer",
+            "an empty text is in every response",
             "it is empty",
             "leave `body` out",
         )),
         1..=BYTES_MAX => Ok(text.to_owned()),
         _ => Err(Flaw::invalid(
             "the text is too long",
-            "only the first 64 KiB of an answer are looked at",
+            "only the first 64 KiB of a response are looked at",
             "look for something shorter",
         )),
     }

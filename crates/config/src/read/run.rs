@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use model::{
     Account, Command, Deploy, Drain, INHERITED, Judge, LittleData, NoAccount, Recipe, Restart, Run,
-    Step, Stop, StopTo, Strategy, Surge, VERSION_MARK,
+    Step, Stop, StopTo, Strategy, Surge, VERSION_MARK, WarmUp,
 };
 
 use super::named::named;
@@ -71,13 +71,13 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
 
 /// Refuses `{version}` where nothing is put in for it.
 fn refuse_marks(section: &Section<'_>) {
-    let holds_in = ["command", "directory", "env", "env_file"];
+    let holds_in = ["command", "directory", "env", "env_file", "health.command"];
     section.report_texts(&holds_in, |text| {
         text.contains(VERSION_MARK).then(|| {
             Flaw::invalid(
                 "nothing is put in for `{version}` here",
                 "it would be taken as it is written",
-                "it holds in `command`, `directory`, `env` and `env_file`",
+                "it holds in `command`, `directory`, `env`, `env_file` and `health.command`",
             )
         })
     });
@@ -95,7 +95,8 @@ fn refuse_without_command(section: &Section<'_>) {
     }
 }
 
-fn command(node: &Node<'_>) -> Option<Command> {
+/// Reads what is run.
+pub(super) fn command(node: &Node<'_>) -> Option<Command> {
     if node.is_table() {
         let section = node.section()?;
         return Some(Command::Shell(section.require("shell")?.parse(written)?));
@@ -172,8 +173,16 @@ fn deploy(section: &Section<'_>) -> Option<Deploy> {
     let (surge, steps) = (surge(section), steps(section));
     let (ready_timeout, drain) = (section.duration("ready_timeout"), drain(section));
     let (bake, judge) = (section.duration("bake"), section.section("judge", judge));
-    let (min_healthy, surge, steps) = (section.duration("min_healthy"), surge?, steps?);
-    Some(Deploy { strategy, surge, steps, ready_timeout, min_healthy, drain, bake, judge })
+    let (min_healthy, warm_up) = (section.duration("min_healthy"), warm_up(section));
+    let (surge, steps) = (surge?, steps?);
+    Some(Deploy { strategy, surge, steps, ready_timeout, min_healthy, warm_up, drain, bake, judge })
+}
+
+fn warm_up(section: &Section<'_>) -> Vec<WarmUp> {
+    let node = section.node("warm_up");
+    let items = node.iter().flat_map(Node::items);
+    // To ask for the same twice may be meant.
+    items.filter_map(|item| item.parse(release::parse_warm_up)).collect()
 }
 
 fn drain(section: &Section<'_>) -> Drain {

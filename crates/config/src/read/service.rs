@@ -70,7 +70,7 @@ fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) ->
         warn_of_queue(section);
     }
     let retry = section.section("retry", retry);
-    Some(Service {
+    let service = Service {
         name: name?,
         targets,
         run,
@@ -85,7 +85,9 @@ fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) ->
         retry: retry?,
         keep_alive: section.section("keep_alive", keep_alive),
         timeouts: section.section("timeouts", timeouts),
-    })
+    };
+    health::refuse_impossible(section, &service);
+    Some(service)
 }
 
 fn targets(section: &Section<'_>) -> Vec<Target> {

@@ -93,7 +93,7 @@ impl Site {
             let service = tree["services"]["api"].as_table_mut().unwrap();
             service.remove("targets");
             service.entry("command").or_insert(Value::from("true"));
-            if *last == Step::Key("command") {
+            if *last == Step::Key("command") && self.path.len() == 3 {
                 service.remove("command");
             }
         }
@@ -116,16 +116,30 @@ impl Site {
         let [Step::Key("services"), Step::Key(_), Step::Key(key), ..] = self.path[..] else {
             return false;
         };
-        super::run::KEYS.contains(&key)
+        let inner = self.path.get(3);
+        let is_check = key == "health"
+            && ["command", "notify"].iter().any(|key| inner == Some(&Step::Key(key)));
+        is_check || super::run::KEYS.contains(&key)
+    }
+
+    /// Whether `value` names a kind of check other than that by HTTP.
+    fn is_kind_of_check(&self, value: &Value) -> bool {
+        let is_set = value.as_bool() == Some(true) || value.is_str() || value.is_array();
+        let kinds = ["tcp", "grpc", "command", "notify"];
+        self.table.header == "[services.NAME.health]" && kinds.contains(&self.key.name) && is_set
     }
 
     /// The same with `value` for the key.
     fn with(&self, value: Value) -> String {
         let mut tree = self.around();
-        let is_tcp = self.key.name == "tcp" && value.as_bool() == Some(true);
+        let is_kind = self.is_kind_of_check(&value);
         put(&mut tree, &self.path, value);
-        if is_tcp {
-            tree["services"]["api"]["health"].as_table_mut().unwrap().remove("path");
+        if is_kind {
+            let service = tree["services"]["api"].as_table_mut().unwrap();
+            service["health"].as_table_mut().unwrap().remove("path");
+            if self.key.name == "grpc" {
+                service.insert("protocol".to_owned(), Value::from("h2"));
+            }
         }
         toml::to_string(&tree).unwrap()
     }

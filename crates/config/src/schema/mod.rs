@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 #[cfg(test)]
 mod conformance;
+mod health;
 mod json;
 mod listener;
 mod reference;

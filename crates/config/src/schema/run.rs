@@ -24,6 +24,10 @@ const STEP: Format = Format {
     noun: "a share and a duration such as \"5% 30s\"",
     pattern: Some(r"^[0-9.]+% +[0-9]+(ms|s|m|h|d)$"),
 };
+const WARM_UP: Format = Format {
+    noun: "a method and a path such as \"GET /products\"",
+    pattern: Some("^(GET|HEAD) +/"),
+};
 const COUNT_OR_SHARE: Format =
     Format { noun: "a share such as \"25%\"", pattern: Some(r"^[0-9.]+%$") };
 /// A canary's steps by default.
@@ -47,7 +51,7 @@ pub(crate) const KEYS: [&str; 12] = [
     "restart",
 ];
 
-static COMMANDS: [Shape; 3] = [
+pub(super) static COMMANDS: [Shape; 3] = [
     Shape::Text(&COMMAND),
     Shape::List { of: &Shape::Text(&TEXT), empty: Empty::Refused },
     Shape::Table(&SHELL),
@@ -287,6 +291,16 @@ pub(crate) static DEPLOY: Table = Table {
              requests. It comes on top of `ready_timeout`; with 0 the first check that passes is enough.",
         )
         .aka(&["min_healthy_time", "min_ready_seconds", "minReadySeconds", "settle"]),
+        Key::new(
+            "warm_up",
+            Shape::List { of: &Shape::Text(&WARM_UP), empty: Empty::Allowed },
+            Absent::Texts(&[]),
+            "[\"GET /\", \"GET /products?page=1\"]",
+            "What a new instance is asked after its first passed check and before it gets traffic, one after \
+             the other, with the check's `host` and `headers`. It takes at most half of `ready_timeout`; what \
+             fails of it is told and holds nothing up.",
+        )
+        .aka(&["warmup", "preload", "prewarm"]),
         Key::new(
             "drain",
             Shape::Either(&[SPAN, Shape::Table(&DRAIN)]),

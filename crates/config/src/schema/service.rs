@@ -1,17 +1,13 @@
 //! `[services.NAME]`.
 
-use super::{Absent, Empty, Format, Key, Later, Shape, TEXT, TIMEOUT, Table, run};
+use super::health::HEALTH;
+use super::{Absent, Empty, Format, Key, Later, Shape, TIMEOUT, Table, run};
 
 const ORIGIN: Format =
     Format { noun: "an address or a name with a port", pattern: Some(r":[0-9]+$") };
-const TARGET_PATH: Format = Format { noun: "a path, with a query if need be", pattern: Some("^/") };
 const HASH_KEY: Format = Format {
     noun: "\"ip\", \"path\", \"header:NAME\", \"cookie:NAME\" or \"query:NAME\"",
     pattern: Some("^(ip|path|(header|cookie|query):.+)$"),
-};
-const STATUSES: Format = Format {
-    noun: "status codes and ranges of them such as \"200-399\" or \"200,204-206\"",
-    pattern: Some("^[0-9, -]+$"),
 };
 const CONDITION: Format = Format {
     noun: "\"connect\", \"reset\", \"timeout\" or a status from \"500\" to \"599\"",
@@ -19,7 +15,6 @@ const CONDITION: Format = Format {
 };
 const COOKIE: Format =
     Format { noun: "the name of a cookie", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
-const HOST: Format = Format { noun: "a host, with a port if need be", pattern: None };
 
 /// The weight of a target or of a route's share.
 pub(super) const WEIGHT: Shape = Shape::Count(0..=65_535);
@@ -276,85 +271,6 @@ pub(crate) static QUEUE: Table = Table {
             "\"5s\"",
             "How long one may wait before it gets 503.",
         ),
-    ],
-    later: &[],
-};
-
-pub(crate) static HEALTH: Table = Table {
-    header: "[services.NAME.health]",
-    noun: "a health check",
-    doc: "Asks every instance regularly how it is: by `GET path`, or with `tcp = true` by opening a \
-          connection. The first pass of a new instance is enough to send it traffic.",
-    keys: &[
-        Key::new(
-            "path",
-            Shape::Text(&TARGET_PATH),
-            Absent::Means("only with `tcp = true`"),
-            "\"/health\"",
-            "What is asked for.",
-        )
-        .aka(&["uri", "url", "endpoint", "http"]),
-        Key::new(
-            "tcp",
-            Shape::Flag,
-            Absent::Flag(false),
-            "true",
-            "Only opens a connection, instead of asking for `path`.",
-        ),
-        Key::new(
-            "host",
-            Shape::Text(&HOST),
-            Absent::Means("the target's own address"),
-            "\"api.internal\"",
-            "The `Host` that is sent.",
-        ),
-        Key::new(
-            "interval",
-            TIMEOUT,
-            Absent::Text("2s"),
-            "\"2s\"",
-            "From one check of an instance to the next.",
-        )
-        .aka(&["every", "period", "inter"]),
-        Key::new(
-            "timeout",
-            TIMEOUT,
-            Absent::Text("1s"),
-            "\"1s\"",
-            "How long an instance may take to answer.",
-        ),
-        Key::new(
-            "healthy",
-            Shape::Count(1..=100),
-            Absent::Count(2),
-            "2",
-            "Passes in a row until an unhealthy instance is healthy.",
-        )
-        .aka(&["rise", "healthy_threshold", "passes", "success_threshold"]),
-        Key::new(
-            "unhealthy",
-            Shape::Count(1..=100),
-            Absent::Count(3),
-            "3",
-            "Failures in a row until a healthy instance is unhealthy.",
-        )
-        .aka(&["fall", "unhealthy_threshold", "fails", "failure_threshold"]),
-        Key::new(
-            "status",
-            Shape::Text(&STATUSES),
-            Absent::Text("200-399"),
-            "\"200,204-206\"",
-            "Answers that pass.",
-        )
-        .aka(&["expect", "codes", "matcher", "expected_status"]),
-        Key::new(
-            "body",
-            Shape::Text(&TEXT),
-            Absent::Means("any"),
-            "\"ok\"",
-            "What the first 64 KiB of the answer must contain.",
-        )
-        .aka(&["contains", "match"]),
     ],
     later: &[],
 };

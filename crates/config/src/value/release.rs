@@ -1,8 +1,8 @@
-//! Versions, and the steps of a canary: `5% 30s`.
+//! What is said of releases: versions, the steps of a canary (`5% 30s`), what warms an instance up (`GET /`).
 
-use model::{Step, is_version};
+use model::{ProbeMethod, Step, WarmUp, is_version};
 
-use super::{duration, share, shown};
+use super::{duration, path, share, shown};
 use crate::faults::Flaw;
 
 /// Reads a version. It ends up in commands and paths, so it can be nothing but one.
@@ -34,6 +34,24 @@ pub(crate) fn parse_step(text: &str) -> Result<Step, Flaw> {
     }
 }
 
+/// Reads a request that warms an instance up.
+pub(crate) fn parse_warm_up(text: &str) -> Result<WarmUp, Flaw> {
+    let flaw = |why: &str| {
+        let what = format!("\"{}\" is not a request that warms up", shown(text));
+        Flaw::invalid(what, why, "write a method and a path, as in \"GET /products\"")
+    };
+    let mut parts = text.split_whitespace();
+    let (Some(method), Some(target), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(flaw("it has not two parts"));
+    };
+    let method = match method {
+        "GET" => ProbeMethod::Get,
+        "HEAD" => ProbeMethod::Head,
+        _ => return Err(flaw("only GET and HEAD are sure to change nothing")),
+    };
+    Ok(WarmUp { method, target: path::parse_request_target(target)? })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -46,6 +64,15 @@ mod tests {
         assert_eq!(parse_step("5%  30s").unwrap(), step);
         for wrong in ["5%", "30s 5%", "0% 30s", "100% 1m", "5% 30s 1m", "5 30s", "5% 30", ""] {
             assert!(parse_step(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_warms_up_is_a_method_that_changes_nothing_and_a_path() {
+        let asked = parse_warm_up("HEAD  /products?page=1").unwrap();
+        assert_eq!(asked.to_string(), "HEAD /products?page=1");
+        for wrong in ["", "/", "GET", "POST /", "get /", "GET products", "GET / 200", "GET /a#b"] {
+            assert!(parse_warm_up(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use driver::Instance;
 use edge::{Asker, OwnFault, OwnRequest, OwnResponse};
 
-use super::ProbeFault;
+use super::inside::Insides;
+use super::{Inside, ProbeFault};
 
 /// That checks are not made is said at most so often, over all instances.
 const SAY_EVERY: Duration = Duration::from_secs(60);
@@ -17,6 +20,7 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Checker {
     asker: Asker,
     shortage: Arc<Mutex<Shortage>>,
+    insides: Insides,
 }
 
 #[derive(Default)]
@@ -32,7 +36,7 @@ impl Checker {
     /// # Errors
     /// When there is no thread to be had.
     pub(crate) fn start() -> io::Result<Self> {
-        Ok(Self { asker: Asker::start()?, shortage: Arc::default() })
+        Ok(Self { asker: Asker::start()?, shortage: Arc::default(), insides: Insides::default() })
     }
 
     /// Makes a request of our own.
@@ -41,6 +45,21 @@ impl Checker {
     /// See [`OwnFault`].
     pub(crate) async fn ask(&self, request: OwnRequest) -> Result<OwnResponse, OwnFault> {
         self.asker.ask(request).await
+    }
+
+    /// The instance at `address` is one that Plimsoll runs.
+    pub(crate) fn enter(&self, address: SocketAddr, inside: Inside) {
+        self.insides.enter(address, inside);
+    }
+
+    /// Nothing is left of `process`, which was at `address`.
+    pub(crate) fn leave(&self, address: SocketAddr, process: &Arc<dyn Instance>) {
+        self.insides.leave(address, process);
+    }
+
+    /// What is known of the instance at `address`, if Plimsoll runs it.
+    pub(super) fn inside(&self, address: SocketAddr) -> Option<Inside> {
+        self.insides.at(address)
     }
 
     /// A check was not made.

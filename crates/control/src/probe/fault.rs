@@ -12,6 +12,8 @@ use wire::system;
 pub(crate) enum ProbeFault {
     /// It was not made, for want of something of ours: it says nothing of the instance.
     NotMade(String),
+    /// It was not made, for it is not known of the instance what that takes: yet, or until it is started again.
+    Unknown(String),
     /// No connection could be opened.
     Connect(io::Error),
     /// No connection was there in time.
@@ -22,12 +24,14 @@ pub(crate) enum ProbeFault {
     Status(u16),
     /// The response lacks the text.
     Body,
+    /// The instance said, in its own way, that it is not well.
+    Said(String),
 }
 
 impl ProbeFault {
     /// Whether it says nothing of the instance.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::NotMade(_))
+        matches!(self, Self::NotMade(_) | Self::Unknown(_))
     }
 }
 
@@ -44,7 +48,7 @@ impl From<OwnFault> for ProbeFault {
 impl fmt::Display for ProbeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotMade(why) => f.write_str(why),
+            Self::NotMade(why) | Self::Unknown(why) | Self::Said(why) => f.write_str(why),
             Self::Connect(error) => f.write_str(&system::words(error)),
             Self::TooSlow(limit) => write!(f, "no connection within {} ms", limit.as_millis()),
             Self::Response(fault) => fault.fmt(f),

@@ -6,20 +6,24 @@
 //! `balance::health`'s to say.
 
 mod checker;
+mod command;
 mod fault;
+mod grpc;
+mod inside;
+mod notify;
 mod request;
-
 mod verdict;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::{HealthCheck, HealthProbe, UpstreamProtocol};
+use model::{HealthCheck, HealthProbe, ProbeHeaders, UpstreamProtocol};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub(crate) use checker::Checker;
 pub(crate) use fault::ProbeFault;
+pub(crate) use inside::Inside;
 
 /// What the checks call themselves.
 const USER_AGENT: &str = "plimsoll-health";
@@ -51,8 +55,13 @@ pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<Passed, ProbeFau
     let first = interval.min(SPREAD).mul_f64(fastrand::f64());
     let mut ticks = tokio::time::interval_at(Instant::now() + first, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ear = notify::Ear::default();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // What an instance says by itself is taken up at once.
+            () = ear.changed(&plan) => {}
+        }
         tell(once(&plan).await);
     }
 }
@@ -61,18 +70,23 @@ pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<Passed, ProbeFau
 pub(crate) async fn once(plan: &Plan) -> Result<Passed, ProbeFault> {
     let checked = match &plan.check.probe {
         HealthProbe::Tcp => connect(plan).await,
-        HealthProbe::Http { path, host, status, body } => {
-            let host = host.as_deref().unwrap_or(&plan.target);
-            let expected = verdict::Expected { status, body: body.as_deref() };
-            request::ask(plan, host, path, expected).await
-        }
+        HealthProbe::Http(probe) => request::ask(plan, probe).await,
+        HealthProbe::Grpc(probe) => grpc::ask(plan, probe).await,
+        HealthProbe::Command(command) => command::ask(plan, command).await,
+        HealthProbe::Notify => notify::ask(plan),
     };
-    if let Err(fault) = &checked
-        && fault.is_ours()
-    {
+    if let Err(fault @ ProbeFault::NotMade(_)) = &checked {
         plan.checker.tell_shortage(fault);
     }
     checked
+}
+
+/// The fields of a request: `ours`, but for those that are set otherwise, then those that are set.
+pub(crate) fn fields(ours: &[(&str, &str)], set: &ProbeHeaders) -> Vec<(String, String)> {
+    let is_set = |name: &str| set.0.iter().any(|(it, _)| it == name);
+    let ours = ours.iter().filter(|(name, _)| !is_set(name));
+    let ours = ours.map(|(name, value)| (name.to_string(), value.to_string()));
+    ours.chain(set.0.iter().cloned()).collect()
 }
 
 /// Whether a connection can be opened.

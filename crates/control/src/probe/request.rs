@@ -1,28 +1,23 @@
 //! A check by HTTP, in whichever version the service speaks.
 
 use edge::OwnRequest;
+use model::HttpProbe;
 
-use super::verdict::{BODY_BYTES_MAX, Expected};
-use super::{Passed, Plan, ProbeFault, USER_AGENT};
+use super::verdict::{BODY_BYTES_MAX, judge};
+use super::{Passed, Plan, ProbeFault, USER_AGENT, fields};
 
-pub(super) async fn ask(
-    plan: &Plan,
-    host: &str,
-    path: &str,
-    expected: Expected<'_>,
-) -> Result<Passed, ProbeFault> {
-    let fields = [("user-agent", USER_AGENT), ("accept", "*/*")];
+pub(super) async fn ask(plan: &Plan, probe: &HttpProbe) -> Result<Passed, ProbeFault> {
     let request = OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
-        method: "GET",
-        target: path.to_owned(),
-        host: host.to_owned(),
-        fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        method: probe.method.as_str(),
+        target: probe.path.clone(),
+        host: probe.host.as_deref().unwrap_or(&plan.target).to_owned(),
+        fields: fields(&[("user-agent", USER_AGENT), ("accept", "*/*")], &probe.headers),
         body: None,
         kept: BODY_BYTES_MAX,
         timeout: plan.check.timeout,
     };
     let response = plan.checker.ask(request).await?;
-    expected.judge(response.status, &response.body)
+    judge(probe, response.status, &response.body)
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use model::StatusRange;
+use model::{GrpcProbe, HttpProbe, ProbeMethod, StatusRange};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -37,12 +37,14 @@ fn plan(address: SocketAddr, probe: HealthProbe) -> Plan {
 }
 
 fn http(body: Option<&str>) -> HealthProbe {
-    HealthProbe::Http {
+    HealthProbe::Http(HttpProbe {
+        method: ProbeMethod::Get,
         path: "/health?deep=1".into(),
         host: None,
+        headers: ProbeHeaders::default(),
         status: vec![StatusRange { first: 200, last: 399 }],
         body: body.map(str::to_owned),
-    }
+    })
 }
 
 #[tokio::test]
@@ -226,4 +228,118 @@ async fn over_http2_too_what_may_not_be_passed_on_passes_no_check() {
     plan.protocol = UpstreamProtocol::H2;
     let fault = once(&plan).await.unwrap_err();
     assert!(fault.to_string().starts_with("not an HTTP/2 response"), "{fault}");
+}
+
+#[tokio::test]
+async fn sends_what_it_is_told_to() {
+    let (address, heard) = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await;
+    let headers = [("user-agent", "kube-probe"), ("x-forwarded-proto", "https")];
+    let probe = HealthProbe::Http(HttpProbe {
+        method: ProbeMethod::Head,
+        path: "/".into(),
+        host: Some("api.internal".into()),
+        headers: ProbeHeaders(headers.map(|(name, value)| (name.into(), value.into())).into()),
+        status: vec![StatusRange { first: 200, last: 200 }],
+        body: None,
+    });
+    // A response to HEAD has no body, whatever length it announces.
+    assert_eq!(once(&plan(address, probe)).await.unwrap(), Passed("status 200".into()));
+    let heard = heard.lock().await.to_lowercase();
+    assert!(heard.starts_with("head / http/1.1\r\nhost: api.internal\r\n"), "{heard}");
+    assert!(heard.contains("\r\nx-forwarded-proto: https\r\n"), "{heard}");
+    assert_eq!(heard.matches("user-agent: ").count(), 1, "{heard}");
+    assert!(heard.contains("user-agent: kube-probe\r\n"), "{heard}");
+}
+
+/// A gRPC server that ends each call with `trailers`, after `message` if there is one. What it was asked.
+async fn serve_grpc(
+    content_type: &'static str,
+    message: Option<&'static [u8]>,
+    trailers: &'static [(&'static str, &'static str)],
+) -> (SocketAddr, tokio::task::JoinHandle<(http::request::Parts, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let (parts, mut incoming) = request.into_parts();
+        let reading = async move {
+            let mut body = Vec::new();
+            while let Some(piece) = incoming.data().await {
+                body.extend_from_slice(&piece.unwrap());
+            }
+            body
+        };
+        let body = tokio::select! {
+            body = reading => body,
+            _ = async { while connection.accept().await.is_some() {} } => panic!("it is asked to its end"),
+        };
+        let mut fields = http::HeaderMap::new();
+        for (name, value) in trailers {
+            fields.append(*name, value.parse().unwrap());
+        }
+        let mut head =
+            http::Response::builder().header("content-type", content_type).body(()).unwrap();
+        match message {
+            Some(message) => {
+                let mut sending = respond.send_response(head, false).unwrap();
+                sending.send_data(message.into(), false).unwrap();
+                sending.send_trailers(fields).unwrap();
+            }
+            None => {
+                head.headers_mut().extend(fields);
+                respond.send_response(head, true).unwrap();
+            }
+        }
+        while connection.accept().await.is_some() {}
+        (parts, body)
+    });
+    (address, server)
+}
+
+fn grpc_plan(address: SocketAddr, service: &str) -> Plan {
+    let headers = ProbeHeaders(vec![("x-tenant".into(), "1".into())]);
+    let probe = GrpcProbe { service: service.into(), host: None, headers };
+    let mut plan = plan(address, HealthProbe::Grpc(probe));
+    plan.protocol = UpstreamProtocol::H2;
+    plan
+}
+
+#[tokio::test]
+async fn calls_grpcs_health_service() {
+    let serving = Some(&b"\0\0\0\0\x02\x08\x01"[..]);
+    let (address, server) = serve_grpc("application/grpc", serving, &[("grpc-status", "0")]).await;
+    assert_eq!(once(&grpc_plan(address, "a.B")).await.unwrap(), Passed("SERVING".into()));
+    let (asked, body) = server.await.unwrap();
+    assert_eq!(asked.method, "POST");
+    assert_eq!(asked.uri, "http://app:80/grpc.health.v1.Health/Check");
+    for (name, value) in
+        [("te", "trailers"), ("content-type", "application/grpc"), ("x-tenant", "1")]
+    {
+        assert_eq!(asked.headers[name], value);
+    }
+    assert_eq!(body, b"\0\0\0\0\x05\x0a\x03a.B");
+}
+
+#[tokio::test]
+async fn nothing_but_serving_passes_a_check_by_grpc() {
+    const OK: &[(&str, &str)] = &[("grpc-status", "0")];
+    const UNKNOWN: &[(&str, &str)] = &[("grpc-status", "5"), ("grpc-message", "what is a.B?")];
+    let grpc = "application/grpc";
+    for (content_type, message, trailers, words) in [
+        (grpc, Some(&b"\0\0\0\0\x02\x08\x02"[..]), OK, "NOT_SERVING"),
+        (grpc, Some(&b"\0\0\0\0\x02\x08\x03"[..]), OK, "SERVICE_UNKNOWN"),
+        (grpc, Some(&b"\0\0\0\0\0"[..]), OK, "neither SERVING nor NOT_SERVING"),
+        (grpc, Some(&b"\0\0\0\0\x09\x08\x01"[..]), OK, "not a HealthCheckResponse"),
+        (grpc, None, OK, "not a HealthCheckResponse"),
+        (grpc, None, UNKNOWN, "the service `a.B` is not known (NOT_FOUND): what is a.B?"),
+        (grpc, None, &[("grpc-status", "12")], "there is no grpc.health.v1.Health (UNIMPLEMENTED)"),
+        (grpc, None, &[], "not gRPC: the response has no grpc-status"),
+        ("text/html", None, OK, "not gRPC: content-type \"text/html\""),
+    ] {
+        let (address, _server) = serve_grpc(content_type, message, trailers).await;
+        let fault = once(&grpc_plan(address, "a.B")).await.unwrap_err();
+        assert_eq!(fault.to_string(), words);
+    }
 }

@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use driver::{Instance, Listener};
+use model::HealthProbe;
 use tokio::time::Instant;
 
 use crate::probe::{self, Plan, ProbeFault};
 
 /// From one look at a new instance to the next: short, for whoever deploys waits for it.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The same, where a program has to be run for it.
+const COMMAND_EVERY: Duration = Duration::from_millis(500);
 /// From one look at where it listens to the next, while nothing listens where it should: all processes of the
 /// machine may have to be looked at for it.
 const SEARCH_EVERY: Duration = Duration::from_millis(500);
@@ -40,7 +43,11 @@ pub(super) async fn until_ready(
                 tokio::time::sleep(pause.max(LOOK_EVERY)).await;
                 continue;
             }
-            Ok(_) => format!("another program answers on {}", plan.address),
+            Ok(_) => match process.listener().await {
+                // A program, or its own word, may speak well of it before it listens.
+                Listener::Nobody => format!("nothing listens on {} yet", plan.address),
+                _ => format!("another program answers on {}", plan.address),
+            },
             // It says nothing of the instance, whose checks may have passed until now.
             Err(fault) if fault.is_ours() => {
                 let why = format!("a check could not be made: {fault}");
@@ -48,7 +55,7 @@ pub(super) async fn until_ready(
                     said.clone_from(&why);
                     tell(why);
                 }
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(look_every(plan)).await;
                 continue;
             }
             Err(fault @ ProbeFault::Connect(_)) => {
@@ -68,7 +75,15 @@ pub(super) async fn until_ready(
             said.clone_from(&why);
             tell(why);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(look_every(plan)).await;
+    }
+}
+
+/// From one look at a new instance to the next. To run a program costs more than to ask.
+fn look_every(plan: &Plan) -> Duration {
+    match plan.check.probe {
+        HealthProbe::Command(_) => plan.check.interval.min(COMMAND_EVERY),
+        _ => LOOK_EVERY,
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Running {
     pub(crate) leaving: Option<u64>,
     /// It is to stop as soon as it can be.
     pub(crate) is_unwanted: bool,
+    /// It was started by us, and not taken over.
+    pub(crate) is_new: bool,
     lives: Vec<Arc<Live>>,
     told: Tally,
 }
@@ -88,6 +90,7 @@ impl Running {
             serves: false,
             leaving: None,
             is_unwanted: false,
+            is_new: true,
             lives: Vec::new(),
             told: Tally::default(),
         }

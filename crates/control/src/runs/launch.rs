@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use driver::env_file::EnvFile;
 use driver::environment::{Environment, Sources, Value};
-use driver::{Account, Driver, Instance, Launch, Rotation, StartError, Upkeep};
+use driver::{Account, Driver, Instance, Launch, Notify, Rotation, StartError, Upkeep};
 use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::first_check::{self, LOOK_EVERY};
 use super::instance::address;
-use super::{Happening, Release, What};
+use super::{Happening, Release, What, warm_up};
 use crate::journal::Journal;
-use crate::probe;
+use crate::probe::{self, Inside};
 use crate::status::chain;
 use crate::task::Task;
 
@@ -36,6 +37,8 @@ pub(crate) struct Launching {
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
     pub(crate) checker: probe::Checker,
+    /// It was started by us, and not taken over.
+    pub(crate) is_new: bool,
 }
 
 impl Launching {
@@ -45,7 +48,8 @@ impl Launching {
 
     /// How it is cared for while it runs.
     pub(crate) fn upkeep(&self) -> Upkeep {
-        Upkeep { stop: self.run().stop, rotation: Rotation::default() }
+        let notify = notify(&self.service);
+        Upkeep { stop: self.run().stop, rotation: Rotation::default(), notify }
     }
 
     fn tell(&self, what: What) {
@@ -57,7 +61,8 @@ impl Launching {
     /// Starts it, and tells what becomes of it until nothing of it is left.
     pub(crate) async fn begin(self, driver: Arc<dyn Driver>) {
         match self.launch(&*driver).await {
-            Ok(process) => {
+            Ok((process, launch)) => {
+                self.enter(driver, &process, Some(launch));
                 self.tell(What::Launched(Ok(process.clone())));
                 self.follow(process).await;
             }
@@ -65,7 +70,25 @@ impl Launching {
         }
     }
 
-    async fn launch(&self, driver: &dyn Driver) -> Result<Arc<dyn Instance>, String> {
+    /// Follows one that was taken over.
+    pub(crate) async fn take_over(self, driver: Arc<dyn Driver>, process: Arc<dyn Instance>) {
+        let composed = self.compose().await;
+        if let Err(why) = &composed {
+            let instance = &self.instance;
+            tracing::warn!(%instance, why, "instance cannot be checked by a program");
+        }
+        self.enter(driver, &process, composed.ok());
+        self.follow(process).await;
+    }
+
+    /// Lets checks know it from within.
+    fn enter(&self, driver: Arc<dyn Driver>, process: &Arc<dyn Instance>, launch: Option<Launch>) {
+        let inside = Inside { driver, process: process.clone(), launch };
+        self.checker.enter(address(process.record().port), inside);
+    }
+
+    /// All that is needed to start it.
+    async fn compose(&self) -> Result<Launch, String> {
         let release = self.release.clone();
         let withheld = self.withheld.clone();
         let recipe = release.recipe.of_version(&release.version);
@@ -73,7 +96,7 @@ impl Launching {
         let composed = tokio::task::spawn_blocking(move || surroundings(&recipe, withheld));
         let composed = composed.await.map_err(|error| chain(&error))?;
         let (environment, account) = composed.map_err(|error| chain(&error))?;
-        let launch = Launch {
+        Ok(Launch {
             service: self.service.name.clone(),
             instance: self.instance.clone(),
             version: self.release.version.clone(),
@@ -83,9 +106,13 @@ impl Launching {
             directory,
             log: self.log.clone(),
             upkeep: self.upkeep(),
-        };
+        })
+    }
+
+    async fn launch(&self, driver: &dyn Driver) -> Result<(Arc<dyn Instance>, Launch), String> {
+        let launch = self.compose().await?;
         let told = |error: StartError| chain(&error);
-        let held = driver.prepare(launch).await.map_err(told)?;
+        let held = driver.prepare(launch.clone()).await.map_err(told)?;
         let (journal, record) = (self.journal.clone(), held.record().clone());
         let of = self.release.id;
         let written = tokio::task::spawn_blocking(move || journal.remember(&record, of)).await;
@@ -97,7 +124,7 @@ impl Launching {
         }
         let record = held.record().clone();
         match held.release().await {
-            Ok(process) => Ok(process),
+            Ok(process) => Ok((process, launch)),
             Err(error) => {
                 let _ = self.journal.forget(&record);
                 Err(chain(&error))
@@ -111,6 +138,7 @@ impl Launching {
         let words = process.tail(LAST_LINES).await.unwrap_or_default();
         self.tell(What::Exited(exit, words));
         let stopped = process.gone().await;
+        self.checker.leave(address(process.record().port), &process);
         self.tell(What::Gone(process.record().clone(), stopped));
     }
 
@@ -119,11 +147,22 @@ impl Launching {
     pub(crate) fn probe(&self, process: Arc<dyn Instance>, min_healthy: Duration) -> Task {
         let this = self.clone();
         Task::spawn(async move {
+            let started = Instant::now();
             let plan = this.first_check(process.record().port);
             let tell = |why| this.tell(What::Unready(why));
             first_check::until_ready(&plan, &*process, min_healthy, tell).await;
+            this.warm_up(&plan, started).await;
             this.tell(What::Ready);
         })
+    }
+
+    /// Asks a new one for what warms it up, and tells what came of it.
+    async fn warm_up(&self, plan: &probe::Plan, started: Instant) {
+        let deploy = &self.run().deploy;
+        if self.is_new && !deploy.warm_up.is_empty() {
+            let limit = warm_up::limit(deploy, started);
+            self.tell(What::WarmedUp(warm_up::warm_up(plan, &deploy.warm_up, limit).await));
+        }
     }
 
     /// Without a check of its own an instance is taken for ready when it lets itself be connected to.
@@ -142,6 +181,14 @@ impl Launching {
             check: self.service.health.clone().unwrap_or(tcp),
             checker: self.checker.clone(),
         }
+    }
+}
+
+/// Whether the instances of `service` are listened to when they say how they are.
+pub(crate) fn notify(service: &Service) -> Notify {
+    match service.health.as_ref().map(|check| &check.probe) {
+        Some(HealthProbe::Notify) => Notify::Heard,
+        _ => Notify::Unheard,
     }
 }
 

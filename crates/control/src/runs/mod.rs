@@ -15,6 +15,7 @@ mod launch;
 mod receipt;
 mod release;
 mod request;
+mod warm_up;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,9 +37,10 @@ pub(crate) use active::{Active, Beginning, seen, strategy_word};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
 pub(crate) use instance::{Running, State};
-pub(crate) use launch::{LAST_LINES, Launching};
+pub(crate) use launch::{LAST_LINES, Launching, notify};
 pub(crate) use release::Release;
 pub(crate) use request::{Asked, Order, Purpose};
+pub(crate) use warm_up::WarmedUp;
 
 use crate::journal::Journal;
 use crate::writer::WriteReceipt;
@@ -58,6 +60,8 @@ pub(crate) struct Happening {
 pub(crate) enum What {
     /// Its program runs, or why it does not.
     Launched(Result<Arc<dyn Instance>, String>),
+    /// It was warmed up, and what came of it.
+    WarmedUp(WarmedUp),
     /// Its first check passed.
     Ready,
     /// A first check failed, and not as the one before did: how.

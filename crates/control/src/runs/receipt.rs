@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use model::{InstanceName, ServiceName};
 use rollout::{News, Outcome, Pause, Reason, Side, Tally};
 
+use super::WarmedUp;
 use crate::journal::Deploy;
 
 /// One thing that happened in a deploy.
@@ -253,6 +254,12 @@ impl Line {
     pub(crate) fn killed(at: Duration, instance: &InstanceName, text: &str) -> Self {
         let text = format!("{instance} {text}");
         Self { at, event: "killed".into(), instance: Some(instance.clone()), text }
+    }
+
+    /// An instance was asked for what warms it up.
+    pub(crate) fn warmed(at: Duration, instance: &InstanceName, warmed: &WarmedUp) -> Self {
+        let text = format!("{instance} is {warmed}");
+        Self { at, event: "warm-up".into(), instance: Some(instance.clone()), text }
     }
 
     /// A line of an instance's own output.

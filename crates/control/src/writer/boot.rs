@@ -11,7 +11,7 @@ use rollout::{Outcome, Reason};
 use super::Writer;
 use super::rollouts::{WriteReceipt, run_by_us};
 use crate::journal::{Journal, JournalError, Known};
-use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun};
+use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun, notify};
 use crate::status::chain;
 
 /// What an earlier Plimsoll left of one service.
@@ -44,11 +44,13 @@ pub(crate) async fn find_legacies(
     }
     let mut legacies = Vec::new();
     for service in journal.services()? {
-        let stop = intent.services.get(&service).and_then(|it| it.run.as_ref()).map(|it| it.stop);
+        let wanted = intent.services.get(&service);
+        let stop = wanted.and_then(|it| it.run.as_ref()).map(|it| it.stop);
+        let notify = wanted.map(|it| notify(it)).unwrap_or_default();
         let mut instances = Vec::new();
         for (record, made_by) in journal.records(&service)? {
             let stop = stop.unwrap_or_default();
-            let upkeep = Upkeep { stop, rotation: Rotation::default() };
+            let upkeep = Upkeep { stop, rotation: Rotation::default(), notify };
             match driver.adopt(record.clone(), upkeep).await {
                 Ok(Adoption::Running(process)) => {
                     tracing::info!(%service, instance = %record.instance, "instance is adopted");

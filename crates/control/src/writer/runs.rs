@@ -11,7 +11,9 @@ use model::{Drain, InstanceName, Restart, ServiceName};
 use rollout::{Event, Side};
 
 use super::Writer;
-use crate::runs::{Happening, Launching, Line, Release, Running, ServiceRun, State, What, drained};
+use crate::runs::{
+    Happening, Launching, Line, Release, Running, ServiceRun, State, WarmedUp, What, drained,
+};
 use crate::task::Task;
 
 impl Writer {
@@ -31,6 +33,7 @@ impl Writer {
         match what {
             What::Launched(Ok(process)) => self.launched(&service, &instance, process),
             What::Launched(Err(why)) => self.ended(&service, &instance, why, Cause::Exit),
+            What::WarmedUp(warmed) => self.tell_warmed(&service, &instance, &warmed),
             What::Ready => self.ready(&service, &instance),
             What::Unready(why) => self.unready(&service, &instance, why),
             What::Exited(exit, words) => self.exited(&service, &instance, exit, words),
@@ -71,6 +74,13 @@ impl Writer {
         tracing::warn!(%service, %instance, "instance {text}");
         if let Some(active) = &self.runs.services[service].active {
             active.tell(Line::killed(active.took(), instance, text));
+        }
+    }
+
+    fn tell_warmed(&self, service: &ServiceName, instance: &InstanceName, warmed: &WarmedUp) {
+        tracing::info!(%service, %instance, what = %warmed, "instance is warmed up");
+        if let Some(active) = &self.runs.services[service].active {
+            active.tell(Line::warmed(active.took(), instance, warmed));
         }
     }
 
@@ -130,6 +140,7 @@ impl Writer {
             journal,
             tell,
             checker,
+            is_new: running.is_new,
         }
     }
 
@@ -165,10 +176,10 @@ impl Writer {
         let restarts = Restarts::new(pace(run.run().restart), now);
         let mut running = Running::new(release, start, restarts);
         (running.serves, running.is_unwanted) = (is_wanted, !is_wanted);
+        running.is_new = false;
         run.instances.insert(record.instance.clone(), running);
         let launching = self.launching(service, &record.instance);
-        let follower = (launching, process.clone());
-        tokio::spawn(async move { follower.0.follow(follower.1).await });
+        tokio::spawn(launching.take_over(self.runs.driver.clone(), process.clone()));
         self.launched(service, &record.instance, process);
     }
 
@@ -341,6 +352,7 @@ impl Writer {
         // A start that fails is a short run.
         running.restarts.started(now);
         (running.start, running.state) = (start, State::Launching);
+        running.is_new = true;
         self.launch(service, instance);
     }
 

@@ -9,10 +9,11 @@ use super::apart;
 use super::family::Family;
 use super::instance::ProcessInstance;
 use super::leftovers;
+use super::notify::{self, Notices};
 use super::pidfd::Pidfd;
 use super::supervisor::Process;
 use crate::driver::{AdoptError, Adoption, Gone};
-use crate::launch::Upkeep;
+use crate::launch::{Notify, Upkeep, Word};
 use crate::port::Ports;
 use crate::procfs;
 use crate::record::{ProcessIdentity, Record};
@@ -44,7 +45,12 @@ pub(super) async fn adopt(
         }
         Found::Same(pidfd) => {
             let process = Process { child: None, pidfd, lease: ports.keep(record.port) };
-            let instance = ProcessInstance::watch(record, process, upkeep);
+            let notices = match upkeep.notify {
+                Notify::Heard => Some(notify::listen(&record.run).map_err(failed)?),
+                Notify::Unheard => None,
+            };
+            let notices = notices.map(|socket| Notices::hear(socket, &record, Word::Before));
+            let instance = ProcessInstance::watch(record, process, upkeep, notices);
             Ok(Adoption::Running(Arc::new(instance)))
         }
     }

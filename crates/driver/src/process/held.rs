@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
 
@@ -13,11 +13,12 @@ use futures_util::future::BoxFuture;
 use super::apart;
 use super::instance::ProcessInstance;
 use super::launcher::{GO, NO_TERMS};
+use super::notify::Notices;
 use super::pidfd::Pidfd;
 use super::spawn::end;
 use super::supervisor::Process;
 use crate::driver::{Held, Instance, StartError};
-use crate::launch::Upkeep;
+use crate::launch::{Upkeep, Word};
 use crate::port::Lease;
 use crate::record::Record;
 
@@ -30,44 +31,41 @@ pub(super) struct HeldProcess {
     waiting: Option<Waiting>,
 }
 
-struct Waiting {
-    line: UnixStream,
-    child: Child,
-    pidfd: Pidfd,
-    lease: Lease,
+/// What is held of it.
+pub(super) struct Waiting {
+    pub(super) line: UnixStream,
+    pub(super) child: Child,
+    pub(super) pidfd: Pidfd,
+    pub(super) lease: Lease,
+    /// Where its notices come, if they are heard.
+    pub(super) notices: Option<UnixDatagram>,
+}
+
+/// What runs, once it was let go.
+struct LetGo {
+    record: Record,
+    process: Process,
+    upkeep: Upkeep,
+    notices: Option<UnixDatagram>,
 }
 
 impl HeldProcess {
-    pub(super) fn new(
-        record: Record,
-        program: PathBuf,
-        line: UnixStream,
-        child: Child,
-        pidfd: Pidfd,
-        lease: Lease,
-        upkeep: Upkeep,
-    ) -> Self {
-        let waiting = Some(Waiting { line, child, pidfd, lease });
-        Self { record, program, upkeep, waiting }
+    pub(super) fn new(record: Record, program: PathBuf, waiting: Waiting, upkeep: Upkeep) -> Self {
+        Self { record, program, upkeep, waiting: Some(waiting) }
     }
 
-    fn let_go(mut self) -> Result<(Record, Process, Upkeep), StartError> {
+    fn let_go(mut self) -> Result<LetGo, StartError> {
         let waiting = self.waiting.take().expect("it is let go once, by value");
-        let Waiting { line, mut child, pidfd, lease } = waiting;
-        match say_go(line) {
+        let Waiting { line, mut child, pidfd, lease, notices } = waiting;
+        match let_run(line, &self.program) {
             Ok(()) => {
                 let process = Process { child: Some(child), pidfd, lease };
-                Ok((self.record.clone(), process, self.upkeep.clone()))
+                let (record, upkeep) = (self.record.clone(), self.upkeep.clone());
+                Ok(LetGo { record, process, upkeep, notices })
             }
             Err(error) => {
                 end(&mut child);
-                Err(match error {
-                    Refused::Line => StartError::Lost,
-                    Refused::Exec(source) => {
-                        StartError::Exec { program: self.program.clone(), source }
-                    }
-                    Refused::Terms(source) => StartError::Terms(source),
-                })
+                Err(error)
             }
         }
     }
@@ -80,8 +78,9 @@ impl Held for HeldProcess {
 
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>> {
         let started = async move {
-            let (record, process, upkeep) = apart(move || self.let_go()).await??;
-            let instance = ProcessInstance::watch(record, process, upkeep);
+            let LetGo { record, process, upkeep, notices } = apart(move || self.let_go()).await??;
+            let notices = notices.map(|socket| Notices::hear(socket, &record, Word::Silent));
+            let instance = ProcessInstance::watch(record, process, upkeep, notices);
             Ok(Arc::new(instance) as Arc<dyn Instance>)
         };
         // Once begun, it is carried through, so that what runs is watched.
@@ -111,6 +110,15 @@ enum Refused {
     Exec(io::Error),
     /// The system would not let it be run as that user, or under those limits.
     Terms(io::Error),
+}
+
+/// Lets a launcher become `program`.
+pub(super) fn let_run(line: UnixStream, program: &Path) -> Result<(), StartError> {
+    say_go(line).map_err(|refused| match refused {
+        Refused::Line => StartError::Lost,
+        Refused::Exec(source) => StartError::Exec { program: program.to_owned(), source },
+        Refused::Terms(source) => StartError::Terms(source),
+    })
 }
 
 /// Gives the word and waits until the line closes, which it does when the program runs.

@@ -10,11 +10,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
 use super::family::Family;
+use super::notify::Notices;
 use super::supervisor::{Process, Progress, Supervisor};
 use super::{apart, listener};
 use crate::driver::{Instance, Listener};
 use crate::exit::{Exit, Stopped};
-use crate::launch::Upkeep;
+use crate::launch::{Notice, Upkeep};
 use crate::log::{self, Follow};
 use crate::procfs;
 use crate::record::Record;
@@ -26,17 +27,23 @@ pub(super) struct ProcessInstance {
     record: Arc<Record>,
     stops: mpsc::UnboundedSender<Stop>,
     progress: watch::Receiver<Progress>,
+    notices: Option<Notices>,
 }
 
 impl ProcessInstance {
-    /// Begins to watch `process`.
-    pub(super) fn watch(record: Record, process: Process, upkeep: Upkeep) -> Self {
+    /// Begins to watch `process`, and what it says of itself.
+    pub(super) fn watch(
+        record: Record,
+        process: Process,
+        upkeep: Upkeep,
+        notices: Option<Notices>,
+    ) -> Self {
         let record = Arc::new(record);
         let (stops, orders) = mpsc::unbounded_channel();
         let (told, progress) = watch::channel(Progress::default());
         let supervisor = Supervisor::new(Arc::clone(&record), process, upkeep, orders, told);
         tokio::spawn(supervisor.run());
-        Self { record, stops, progress }
+        Self { record, stops, progress, notices }
     }
 
     fn once<T: Send + 'static>(&self, of: fn(&Progress) -> Option<T>) -> BoxFuture<'static, T> {
@@ -85,6 +92,10 @@ impl Instance for ProcessInstance {
         let family = Family::of(&self.record);
         let look = apart(move || listener::addresses(&family));
         async move { look.await.unwrap_or_default() }.boxed()
+    }
+
+    fn notices(&self) -> Option<watch::Receiver<Notice>> {
+        self.notices.as_ref().map(Notices::heard)
     }
 
     fn memory(&self) -> BoxFuture<'static, u64> {

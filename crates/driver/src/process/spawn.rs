@@ -9,15 +9,16 @@ use std::time::Duration;
 use std::{fs, iter};
 
 use super::Launcher;
-use super::held::HeldProcess;
+use super::held::{HeldProcess, Waiting};
 use super::launcher::HELD;
+use super::notify;
 use super::pidfd::Pidfd;
 use super::tag::Tag;
 use super::terms::{Identity, Started, Terms};
 use crate::command::{self, Facts};
 use crate::driver::StartError;
 use crate::environment::Environment;
-use crate::launch::Launch;
+use crate::launch::{Launch, Notify};
 use crate::port::Ports;
 use crate::record::{ProcessIdentity, Record};
 use crate::{log, procfs, program};
@@ -41,13 +42,16 @@ pub(super) fn spawn(
 ) -> Result<HeldProcess, StartError> {
     let lease = ports.lease()?;
     let mark = mark();
-    let run = work_out(&launch, launcher.started, lease.port(), &mark)?;
+    let notices = match launch.upkeep.notify {
+        Notify::Heard => Some(notify::listen(&mark)?),
+        Notify::Unheard => None,
+    };
     let open = log::open(&launch.log);
     let (output, log_start) =
         open.map_err(|source| StartError::Log { path: launch.log.clone(), source })?;
-    let (ours, theirs) = UnixStream::pair()?;
-    ours.set_read_timeout(Some(LAUNCH_TIME))?;
-    let mut child = start(&run, launcher, &launch.directory, theirs, output)?;
+    let (ours, theirs) = line()?;
+    let place = Place { port: lease.port(), mark: &mark };
+    let Spawned { mut child, program } = spawn_launcher(&launch, launcher, place, theirs, output)?;
     let (pidfd, process) = match wait_for_launcher(&ours, &child) {
         Ok(known) => known,
         Err(error) => {
@@ -65,7 +69,8 @@ pub(super) fn spawn(
         run: mark,
         process,
     };
-    Ok(HeldProcess::new(record, run.program, ours, child, pidfd, lease, launch.upkeep))
+    let waiting = Waiting { line: ours, child, pidfd, lease, notices };
+    Ok(HeldProcess::new(record, program, waiting, launch.upkeep))
 }
 
 /// Ends a child that never ran its program, and asks how it ended, as every child must be asked.
@@ -74,7 +79,44 @@ pub(super) fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn work_out(launch: &Launch, started: Started, port: u16, mark: &str) -> Result<Run, StartError> {
+/// The line to a launcher: our end, which waits only so long for what it says, and its end.
+pub(super) fn line() -> io::Result<(UnixStream, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_read_timeout(Some(LAUNCH_TIME))?;
+    Ok((ours, theirs))
+}
+
+/// By what an instance is known: its port, and its mark.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) port: u16,
+    pub(super) mark: &'a str,
+}
+
+/// A launcher that was started, and the program that it is to become.
+pub(super) struct Spawned {
+    pub(super) child: Child,
+    pub(super) program: PathBuf,
+}
+
+/// Starts a launcher for what `launch` runs, as a part of the instance at `place`.
+pub(super) fn spawn_launcher(
+    launch: &Launch,
+    launcher: &Launcher,
+    place: Place<'_>,
+    line: UnixStream,
+    output: fs::File,
+) -> Result<Spawned, StartError> {
+    let run = work_out(launch, launcher.started, place)?;
+    let child = start(&run, launcher, &launch.directory, line, output)?;
+    Ok(Spawned { child, program: run.program })
+}
+
+fn work_out(
+    launch: &Launch,
+    started: Started,
+    Place { port, mark }: Place<'_>,
+) -> Result<Run, StartError> {
     let facts = Facts {
         port,
         version: &launch.version,
@@ -83,7 +125,10 @@ fn work_out(launch: &Launch, started: Started, port: u16, mark: &str) -> Result<
     };
     let words = command::words(&launch.command, facts)?;
     check_directory(&launch.directory)?;
-    let environment = launch.environment.clone().with(facts, mark);
+    let mut environment = launch.environment.clone().with(facts, mark);
+    if launch.upkeep.notify == Notify::Heard {
+        environment.set("NOTIFY_SOCKET", notify::variable(mark));
+    }
     let program = program::find(&words[0], &launch.directory, environment.get("PATH"))?;
     let identity = launch.account.as_ref().map(Identity::from);
     let terms = Terms { started, tag: Tag::of_mark(mark), identity };
@@ -120,7 +165,8 @@ fn start(
         .spawn()
 }
 
-fn wait_for_launcher(
+/// Waits until the launcher says that it is there.
+pub(super) fn wait_for_launcher(
     mut line: &UnixStream,
     child: &Child,
 ) -> Result<(Pidfd, ProcessIdentity), StartError> {

@@ -9,6 +9,8 @@ mod owner;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::ExitCode;
 use std::{env, thread};
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         Some("write") => write(rest[0].parse().expect("a number of lines")),
         Some("environment") => show(),
         Some("own") => owner::own(&rest),
+        Some("notify") => notify(&rest),
         _ => ExitCode::from(2),
     }
 }
@@ -63,6 +66,21 @@ fn write(count: usize) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Says these lines to whoever started it, by the protocol of sd_notify(3).
+fn notify(lines: &[String]) -> ExitCode {
+    let name = env::var("NOTIFY_SOCKET").expect("somebody listens");
+    let name = name.strip_prefix('@').expect("the name is abstract");
+    let address = SocketAddr::from_abstract_name(name).expect("it is a name");
+    let socket = UnixDatagram::unbound().expect("there is a socket");
+    match socket.send_to_addr(lines.join("\n").as_bytes(), &address) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot notify: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Shows what it was given, a name a line, values quoted as Rust quotes them.

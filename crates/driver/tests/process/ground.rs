@@ -9,8 +9,8 @@ use std::{fs, thread};
 
 use driver::port::Ports;
 use driver::{
-    Command, Driver, Environment, Instance, Launch, Launcher, ProcessDriver, Rotation, StartError,
-    Started, Stop, StopSignal, StopTo, Upkeep,
+    Command, Driver, Environment, Instance, Launch, Launcher, Notify, ProcessDriver, Rotation,
+    StartError, Started, Stop, StopSignal, StopTo, Upkeep,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -52,7 +52,7 @@ impl Ground {
             account: None,
             directory: self.path().to_owned(),
             log: self.path().join("logs/api-1.log"),
-            upkeep: Upkeep { stop: stop(), rotation: Rotation::default() },
+            upkeep: Upkeep { stop: stop(), rotation: Rotation::default(), notify: Notify::Unheard },
         }
     }
 

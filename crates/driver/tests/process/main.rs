@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod adopt;
+mod examine;
 mod exit;
 mod ground;
 mod hidden;
+mod notify;
 mod output;
 mod record_line;
 mod start;

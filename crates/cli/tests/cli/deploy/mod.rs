@@ -2,6 +2,7 @@
 //! client that never tries again by itself.
 
 mod first;
+mod health;
 mod logs;
 mod outliving;
 mod preflight;

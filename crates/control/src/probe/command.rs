@@ -1,0 +1,26 @@
+//! A check by a program, which is run beside the instance as the instance itself was.
+
+use driver::{Examination, Launch, StartError};
+use model::Command;
+
+use super::{Passed, Plan, ProbeFault};
+use crate::status::chain;
+
+pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeFault> {
+    let unknown = |why: &str| ProbeFault::Unknown(why.to_owned());
+    let inside = plan.checker.inside(plan.address);
+    let inside = inside.ok_or_else(|| unknown("its process is not known"))?;
+    let launch = inside.launch.ok_or_else(|| unknown("its environment is not known any more"))?;
+    let record = inside.process.record();
+    let (limit, port, run) = (plan.check.timeout, record.port, record.run.clone());
+    let launch = Launch { command: command.clone(), ..launch };
+    let examination = Examination { launch, port, run, timeout: limit };
+    match inside.driver.examine(examination).await {
+        Ok(examined) if examined.is_well() => Ok(Passed(examined.words(limit))),
+        Ok(examined) => Err(ProbeFault::Said(examined.words(limit))),
+        Err(StartError::Process(error)) if wire::system::is_shortage(&error) => {
+            Err(ProbeFault::NotMade(wire::system::words(&error)))
+        }
+        Err(error) => Err(ProbeFault::Said(chain(&error))),
+    }
+}
