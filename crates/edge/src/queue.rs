@@ -4,7 +4,7 @@
 //! This is the one lock on a request's way, and only a request that has to wait anyway, or one
 //! that ends while others wait, ever takes it; it is held for a few instructions.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -19,13 +19,14 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Line {
     next_ticket: u64,
-    places: VecDeque<Place>,
+    /// Who waits, by ticket: whoever leaves, from wherever in the line, is found at once.
+    places: BTreeMap<u64, Option<Waker>>,
 }
 
-#[derive(Debug)]
-struct Place {
-    ticket: u64,
-    waker: Option<Waker>,
+impl Line {
+    fn first(&self) -> Option<u64> {
+        self.places.first_key_value().map(|(ticket, _)| *ticket)
+    }
 }
 
 /// A place in the queue, given up when dropped.
@@ -49,7 +50,7 @@ impl Queue {
         }
         let number = line.next_ticket;
         line.next_ticket += 1;
-        line.places.push_back(Place { ticket: number, waker: None });
+        line.places.insert(number, None);
         self.waiting.store(line.places.len(), Ordering::SeqCst);
         Some(Ticket { queue: self, number })
     }
@@ -59,7 +60,7 @@ impl Queue {
     pub(crate) fn wake_first(&self) {
         // Ordered after the caller freed its slot: whoever joins later sees that slot itself.
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            let waker = self.line().places.front().and_then(|place| place.waker.clone());
+            let waker = self.line().places.first_key_value().and_then(|(_, waker)| waker.clone());
             waker.into_iter().for_each(Waker::wake);
         }
     }
@@ -79,12 +80,11 @@ impl Ticket<'_> {
         // Known as waiting before it looks: room that comes up in between wakes it.
         {
             let mut line = self.queue.line();
-            let first = line.places.front().is_some_and(|place| place.ticket == self.number);
-            let mut places = line.places.iter_mut();
-            if let Some(place) = places.find(|place| place.ticket == self.number) {
-                place.waker = Some(cx.waker().clone());
+            let is_first = line.first() == Some(self.number);
+            if let Some(waker) = line.places.get_mut(&self.number) {
+                *waker = Some(cx.waker().clone());
             }
-            if !first {
+            if !is_first {
                 return Poll::Pending;
             }
         }
@@ -95,8 +95,8 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut line = self.queue.line();
-        let was_first = line.places.front().is_some_and(|place| place.ticket == self.number);
-        line.places.retain(|place| place.ticket != self.number);
+        let was_first = line.first() == Some(self.number);
+        line.places.remove(&self.number);
         self.queue.waiting.store(line.places.len(), Ordering::SeqCst);
         drop(line);
         if was_first {
@@ -123,6 +123,21 @@ mod tests {
         assert!(turn(&first, true));
         drop(first);
         assert!(turn(&second, true));
+    }
+
+    /// With a walk of the line for each of them this takes minutes; the deadline is some hundred
+    /// times what it needs.
+    #[test]
+    fn a_hundred_thousand_come_look_and_leave_from_anywhere() {
+        let begun = std::time::Instant::now();
+        let queue = Queue::default();
+        let mut line: Vec<_> = (0..100_000).map(|_| queue.join(100_000).unwrap()).collect();
+        assert!(queue.join(100_000).is_none());
+        line.iter().skip(1).for_each(|ticket| assert!(!turn(ticket, true)));
+        fastrand::Rng::with_seed(1).shuffle(&mut line);
+        line.truncate(1);
+        assert!(turn(&line[0], true), "all before it have left");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     #[test]
