@@ -51,15 +51,63 @@ impl Level {
 }
 
 /// What is written at `level`. Libraries are heard from `debug` on only where they warn: they log
-/// each frame.
+/// each frame. Those that read what clients send are heard at `trace` alone: they warn of each frame
+/// that is odd, so that a client could fill the disk, and without its address. What is to be known
+/// of it is said by who uses them.
 fn filter(level: LogLevel) -> EnvFilter {
     EnvFilter::new(match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
+        LogLevel::Error => "error,h2=off,rustls=off",
+        LogLevel::Warn => "warn,h2=off,rustls=off",
+        LogLevel::Info => "info,h2=off,rustls=off",
         LogLevel::Debug => {
-            "warn,plimsoll=debug,admin=debug,control=debug,edge=debug,wire=debug,telemetry=debug"
+            "warn,h2=off,rustls=off,plimsoll=debug,admin=debug,control=debug,edge=debug,wire=debug,\
+             telemetry=debug"
         }
         LogLevel::Trace => "trace",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written at `level` of what a library and we have to say.
+    fn written(level: LogLevel) -> String {
+        let written = Written::default();
+        let to = written.clone();
+        let layer = fmt::layer().with_writer(move || to.clone()).with_ansi(false);
+        let subscriber = tracing_subscriber::registry().with(filter(level)).with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "h2::proto::ping_pong", "a frame is odd");
+            tracing::error!(target: "rustls::common_state", "an alert came");
+            tracing::error!(target: "edge::accept", "somebody must act");
+        });
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn libraries_say_nothing_of_what_a_client_sends_unless_all_is_wanted() {
+        for level in [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug] {
+            let written = written(level);
+            assert!(written.contains("somebody must act"), "{level:?}: {written}");
+            assert_eq!(written.lines().count(), 1, "{level:?}: {written}");
+        }
+        assert_eq!(written(LogLevel::Trace).lines().count(), 3);
+    }
 }
