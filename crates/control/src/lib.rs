@@ -184,6 +184,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let workers = workers(&intent);
     let options = Options {
         workers,
+        memory: intent.server.memory,
         sticky_key: sticky_key::load(&intent.server.state_dir)?,
         logs: log.writers(workers.get()),
         suspects: suspect,

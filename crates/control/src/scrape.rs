@@ -34,6 +34,7 @@ pub(crate) fn gather<'a>(
             all
         }),
         refused: edge.counters().map(|counters| counters.refused.get()).sum(),
+        memory_held: edge.memory_held() as u64,
         listeners,
         services: edge.services().filter_map(service).collect(),
         access_log,
@@ -48,6 +49,7 @@ fn listener((name, live): (&ListenerName, &std::sync::Arc<ListenerLive>)) -> Lis
         open: live.open.load(Relaxed) as u64,
         accepted: live.accepted.load(Relaxed),
         waits: live.waits.load(Relaxed),
+        refused: live.refused.load(Relaxed),
         handshakes_failed: live.handshakes_failed.load(Relaxed),
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use model::ListenerName;
 use rustc_hash::FxHashMap;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -219,6 +220,33 @@ async fn attend(mut porter: Porter, closed: oneshot::Receiver<Infallible>, count
     drop(counted);
 }
 
+/// What a connection more would be too much for.
+enum Shortage {
+    /// The listener's limit.
+    Limit,
+    /// Those descriptors that are not left to something else.
+    Descriptors,
+    /// The system says no.
+    Refused(io::Error),
+}
+
+impl Shortage {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Limit => "connections",
+            Self::Descriptors | Self::Refused(_) => "descriptors",
+        }
+    }
+}
+
+/// Whether a connection waits to be accepted.
+fn is_wanted(listener: &TcpListener) -> bool {
+    let mut watched = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut watched, Some(&NOW)).is_ok_and(|ready| ready > 0)
+}
+
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
 /// Who accepts from one socket.
 struct Porter {
     worker: Rc<Worker>,
@@ -233,12 +261,19 @@ impl Porter {
     async fn accept(&mut self) -> Infallible {
         loop {
             self.refresh();
-            if self.plan.live.open.load(Ordering::Relaxed) >= self.plan.listener.limits.connections
-            {
-                self.rest(None).await;
-                continue;
+            if let Some(shortage) = self.shortage() {
+                if !is_wanted(&self.listener) {
+                    tokio::time::sleep(REST).await;
+                    continue;
+                }
+                if !self.makes_room(&shortage) {
+                    self.rest(shortage).await;
+                    continue;
+                }
             }
             let accepted = self.listener.accept().await;
+            // Whatever room was wished for has been found.
+            self.plan.live.takes_wish();
             self.take(accepted).await;
         }
     }
@@ -248,23 +283,64 @@ impl Porter {
             Ok((socket, address)) => {
                 self.is_silent = false;
                 self.admit(socket, address);
+                // Each worker may have waited for one when there was room for one alone.
+                if let Some(shortage) = self.shortage()
+                    && self.plan.live.open.load(Ordering::Relaxed)
+                        > self.plan.listener.limits.connections
+                {
+                    self.makes_room(&shortage);
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => self.rest(Some(error)).await,
+            Err(error) => self.rest(Shortage::Refused(error)).await,
         }
     }
 
+    /// What one more connection would be too much for.
+    fn shortage(&self) -> Option<Shortage> {
+        let limit = self.plan.listener.limits.connections;
+        if self.plan.live.open.load(Ordering::Relaxed) >= limit {
+            return Some(Shortage::Limit);
+        }
+        let has_room = self.worker.shared.descriptors.has_room_for_client();
+        (!has_room).then_some(Shortage::Descriptors)
+    }
+
+    /// Somebody waits, and the connection that has been idle for longest is closed for it; where this
+    /// worker has none, another one is asked.
+    fn makes_room(&self, shortage: &Shortage) -> bool {
+        let Self { worker, plan, .. } = self;
+        if !worker.make_room(&plan.live) {
+            plan.live.wishes_room();
+            return false;
+        }
+        if let Some(before) = worker.seldom.made_room.happens(worker.wheel.now()) {
+            let (name, of) = (&plan.listener.name, shortage.word());
+            tracing::warn!(
+                listener = %name, of, before,
+                "there are no more: connections that have been idle for longest make room"
+            );
+        }
+        true
+    }
+
     /// New connections wait, since one more cannot be had: said once, until one can.
-    async fn rest(&mut self, error: Option<io::Error>) {
+    async fn rest(&mut self, shortage: Shortage) {
         let name = &self.plan.listener.name;
         self.plan.live.waits.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(&mut self.is_silent, true) {
-            match error {
-                Some(error) => {
+            match shortage {
+                Shortage::Refused(error) => {
                     tracing::error!(listener = %name, %error, "cannot accept: new connections wait");
                 }
-                None => {
+                Shortage::Limit => {
                     tracing::warn!(listener = %name, "the limit of connections is reached: new ones wait");
+                }
+                Shortage::Descriptors => {
+                    tracing::error!(
+                        listener = %name,
+                        "no descriptors are left for clients: new connections wait"
+                    );
                 }
             }
         }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use model::{ExchangeKind, RetryCondition, ServiceTimeouts};
+use model::{ExchangeKind, RetryCondition, ServiceTimeouts, UpstreamProtocol};
+use wire::account::Account;
 use wire::body::Error;
 use wire::h1::Framing;
 use wire::head::{Fields, Method, ResponseHead, list};
@@ -20,12 +21,15 @@ use crate::forward::Outbound;
 use crate::keep_alive::idle_for;
 use crate::lasting::Lasting;
 use crate::mapping::Mapping;
+use crate::member::NewConnection;
+use crate::patience::Patience;
 use crate::pick::Claim;
 use crate::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
 use crate::retry::Retries;
 use crate::sticky::Stay;
 use crate::story::Story;
 use crate::trailing::Trailing;
+use crate::trunk::Passage;
 use crate::tunnel;
 use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 use crate::wheel::Alarm;
@@ -85,8 +89,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) claim: &'a Claim,
     pub(crate) timeouts: &'a ServiceTimeouts,
     pub(crate) client_timeouts: &'a model::ListenerTimeouts,
-    pub(crate) protocol: model::UpstreamProtocol,
+    pub(crate) protocol: UpstreamProtocol,
     pub(crate) alarm: &'a Alarm,
+    pub(crate) account: &'a Account,
     pub(crate) retries: &'a Retries<'a>,
     pub(crate) stay: Stay<'a>,
 }
@@ -143,7 +148,8 @@ impl Attempt<'_> {
     ) -> Result<Upstream, Failed> {
         let member = &self.claim.member;
         if !self.retries.wants_fresh()
-            && let Some(upstream) = member.reuse(self.protocol, self.worker.wheel.now()).await
+            && let Some(upstream) =
+                member.reuse(self.protocol, self.worker.wheel.now(), self.account).await
         {
             return Ok(upstream);
         }
@@ -157,7 +163,17 @@ impl Attempt<'_> {
         story: &mut Story<'_>,
     ) -> Result<Upstream, Failed> {
         let member = &self.claim.member;
-        let mut connecting = std::pin::pin!(member.connect(self.protocol));
+        let kind = match self.protocol {
+            UpstreamProtocol::H1 => NewConnection::H1,
+            UpstreamProtocol::H2 => match self.passage(client).await? {
+                Passage::Free(sender, lane) => return Ok(member.over(sender, lane, self.account)),
+                Passage::Open(opening) => NewConnection::Shared(opening),
+                Passage::Wait => return Err(Failed::by_us(Fault::QueueTimeout, Reached::Nothing)),
+            },
+        };
+        let slot =
+            self.worker.slot().ok_or_else(|| Failed::by_us(Fault::Shortage, Reached::Nothing))?;
+        let mut connecting = std::pin::pin!(member.connect(kind, slot, self.account));
         let started = Instant::now();
         let outcome = self
             .alarm
@@ -182,6 +198,47 @@ impl Attempt<'_> {
             }
             Some(None) => Err(Failed::by_client(Fault::ClientGone, Reached::Nothing)),
             None => Err(failed(Fault::ConnectTimeout)),
+        }
+    }
+
+    /// A stream on a shared connection, or one that may be opened; waits where all are full, which is
+    /// a matter of the queue and no fault of the instance.
+    async fn passage<C: Client>(&self, client: &mut C) -> Result<Passage, Failed> {
+        let (trunks, wanted) = (&self.claim.member.trunks, &self.claim.service.service);
+        let mut place = None;
+        // In the time of the worker's wheel.
+        let began = self.worker.wheel.now();
+        loop {
+            match trunks.find().await {
+                Passage::Wait => {}
+                found => return Ok(found),
+            }
+            if place.is_none() {
+                place = trunks.wait(wanted.queue.length);
+            }
+            let Some(place) = &place else {
+                return Err(Failed::by_us(Fault::QueueFull, Reached::Nothing));
+            };
+            let is_first = trunks.is_opening_first();
+            let limit = if is_first { self.timeouts.connect } else { wanted.queue.timeout };
+            let left = limit.saturating_sub(self.worker.wheel.now() - began);
+            let mut changed = std::pin::pin!(place.changed());
+            let waited = self.alarm.within(left, |cx| match changed.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Ok(())),
+                Poll::Pending => client.poll_gone(cx).map(|()| Err(())),
+            });
+            match waited.await {
+                Some(Ok(())) => {}
+                Some(Err(())) => {
+                    return Err(Failed::by_client(Fault::ClientGone, Reached::Nothing));
+                }
+                None if is_first => {
+                    let condition = RetryCondition::Connect;
+                    let fault = Fault::ConnectTimeout;
+                    return Err(Failed::by_instance(fault, Reached::Nothing, condition));
+                }
+                None => return Err(Failed::by_us(Fault::QueueTimeout, Reached::Nothing)),
+            }
         }
     }
 
@@ -357,7 +414,7 @@ impl Attempt<'_> {
             false => Download::from(Side::Instance, Some(&self.worker.pool)),
         };
         let mut outcome = Relayed::Whole;
-        let mut seen = (u64::MAX, u64::MAX, Side::Client);
+        let mut patience = Patience::default();
         let relayed = poll_fn(|cx| {
             // A client whose body is broken may still want its answer.
             let _ = upload.poll(cx, &mut self.body_of(client), upstream);
@@ -381,9 +438,7 @@ impl Attempt<'_> {
                 return Poll::Ready(Err(cut(Side::Client, Fault::ClientGone)));
             }
             let waits_for = download.waits_for();
-            let now = (download.moved(), upload.moved(), waits_for);
-            if now != seen {
-                seen = now;
+            if patience.begins_anew(waits_for, download.moved(), upload.moved()) {
                 self.alarm.set(match waits_for {
                     Side::Client => self.client_timeouts.write_idle,
                     Side::Instance => self.timeouts.idle,

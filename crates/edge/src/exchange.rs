@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::{Action, Route, UpstreamProtocol};
 use telemetry::Ending;
+use wire::account::Account;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
@@ -35,6 +36,8 @@ pub(crate) struct Entrance<'a> {
     pub(crate) listener: &'a ListenerPlan,
     pub(crate) peer: &'a Peer,
     pub(crate) alarm: &'a Alarm,
+    /// Where what is held for the client is counted.
+    pub(crate) account: &'a Account,
 }
 
 /// Answers one request. The client's connection knows afterwards whether it can go on.
@@ -228,7 +231,7 @@ async fn forward<C: Client>(
     service: &Rc<LocalService>,
     story: &mut Story<'_>,
 ) -> Result<(), Fault> {
-    let Entrance { worker, listener, peer, alarm } = entrance;
+    let Entrance { worker, listener, peer, alarm, account } = entrance;
     let head = request.head;
     let allowed = route.policies.body.unwrap_or(listener.listener.limits.body);
     if matches!(framing, Framing::Length(length) if !allowed.allows(length)) {
@@ -252,7 +255,7 @@ async fn forward<C: Client>(
     }
     let key = pick::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
-    let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool);
+    let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool, account);
     let (mut last, mut deadline, drawn) = (None, None, Cell::new(None));
     let mut newest;
     let mut asked = service;
@@ -299,6 +302,7 @@ async fn forward<C: Client>(
             client_timeouts: &listener.listener.timeouts,
             protocol: wanted.protocol,
             alarm,
+            account,
             retries: &retries,
             stay: Stay::new(
                 &worker.shared.sticky_key,

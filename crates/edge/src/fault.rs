@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     WriteTimeout,
     /// `CONNECT` and `TRACE`, which a gateway does not serve.
     MethodNotAllowed,
+    /// There is no memory for it: its client, or all of them together, hold what they may.
+    Overloaded,
     /// No route matches.
     NoRoute,
     /// No instance may serve.
@@ -68,7 +70,11 @@ impl Fault {
             | Self::UpstreamReset
             | Self::UpstreamNonsense
             | Self::UpstreamTruncated => 502,
-            Self::NoInstance | Self::QueueFull | Self::QueueTimeout | Self::Shortage => 503,
+            Self::Overloaded
+            | Self::NoInstance
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::Shortage => 503,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
             Self::Loop => 508,
             Self::ClientGone | Self::WriteTimeout => return None,
@@ -88,6 +94,7 @@ impl Fault {
             Self::ClientGone => Ending::ClientClosed,
             Self::WriteTimeout => Ending::WriteTimeout,
             Self::MethodNotAllowed => Ending::MethodNotAllowed,
+            Self::Overloaded => Ending::Overloaded,
             Self::NoRoute => Ending::NoRoute,
             Self::NoInstance => Ending::NoInstance,
             Self::QueueFull => Ending::QueueFull,
@@ -114,6 +121,7 @@ impl Fault {
             Self::HeaderTimeout => "The request's headers came too slowly.",
             Self::BodyTimeout => "The request's body came too slowly.",
             Self::MethodNotAllowed => "This method is not served here.",
+            Self::Overloaded => "Too much is going on at the moment.",
             Self::NoRoute => "Nothing is served at this address.",
             Self::NoInstance => "No server is available at the moment.",
             Self::Shortage => "No server can be reached at the moment.",
@@ -128,7 +136,7 @@ impl Fault {
     /// Whether the connection cannot serve another request: where the next one begins is not
     /// certain, or the client still sends what nobody wants.
     pub(crate) fn ends_connection(self) -> bool {
-        matches!(self.status(), Some(400 | 408 | 413 | 414 | 431))
+        self == Self::Overloaded || matches!(self.status(), Some(400 | 408 | 413 | 414 | 431))
     }
 
     /// Whether trying again soon may help.
@@ -155,6 +163,7 @@ impl Fault {
             h1::Fault::HeadTooLarge | h1::Fault::TooManyFields => Self::HeaderTooLarge,
             h1::Fault::Tls => Self::TlsOnPlain,
             h1::Fault::Tunnel => Self::MethodNotAllowed,
+            h1::Fault::NoMemory => Self::Overloaded,
             h1::Fault::Truncated => Self::ClientGone,
             _ => Self::BadRequest,
         }

@@ -19,14 +19,17 @@ mod claim;
 mod client;
 mod connection;
 mod crawl;
+mod descriptors;
 mod exchange;
 pub mod explain;
 mod fault;
 mod fields;
 mod forward;
 mod forwarded;
+mod guest;
 mod hops;
 mod identity;
+mod idlers;
 mod keep_alive;
 mod lasting;
 pub mod live;
@@ -35,6 +38,7 @@ mod member;
 mod open;
 mod own;
 mod parking;
+mod patience;
 mod pick;
 mod queue;
 mod refusal;
@@ -43,11 +47,13 @@ mod request_id;
 mod respond;
 mod retry;
 pub mod routing;
+mod seldom;
 mod snapshot;
 mod split;
 mod sticky;
 mod story;
 mod trailing;
+mod trunk;
 mod tunnel;
 mod turnstile;
 mod upstream;
@@ -79,12 +85,14 @@ pub use worker::WorkerCounters;
 use accept::{Place, Socket};
 use blueprint::Registry;
 use snapshot::Snapshot;
-use worker::{Order, Shared, Worker};
+use worker::{Order, Parts, Shared, Worker};
 
 /// What an edge is started with.
 pub struct Options {
     /// Data-plane threads.
     pub workers: NonZeroUsize,
+    /// What they may hold of memory for clients, together, in bytes.
+    pub memory: usize,
     /// Signs sticky cookies.
     pub sticky_key: StickyKey,
     /// The access log of each worker; shorter than the workers' number, or empty, for none.
@@ -149,7 +157,8 @@ impl Edge {
         let count = options.workers.get();
         let shared = Arc::new(Shared::new(count, options.sticky_key, options.suspects));
         let mut logs = options.logs.into_iter();
-        let workers = (0..count).map(|index| start_worker(index, &shared, logs.next()));
+        let memory = options.memory / count;
+        let workers = (0..count).map(|index| start_worker(index, memory, &shared, logs.next()));
         Ok(Self {
             workers: workers.collect::<io::Result<_>>()?,
             shared,
@@ -253,6 +262,11 @@ impl Edge {
     /// What each worker counts.
     pub fn counters(&self) -> impl Iterator<Item = &WorkerCounters> {
         self.workers.iter().map(|worker| &*worker.counters)
+    }
+
+    /// What is held of memory for clients, in bytes, over all workers and as it was a moment ago.
+    pub fn memory_held(&self) -> usize {
+        self.counters().map(|counters| counters.memory_held.load(Ordering::Relaxed)).sum()
     }
 
     /// Open connections of clients.
@@ -367,12 +381,18 @@ impl Drains {
     }
 }
 
-fn start_worker(index: usize, shared: &Arc<Shared>, log: Option<LogWriter>) -> io::Result<Handle> {
+fn start_worker(
+    index: usize,
+    memory: usize,
+    shared: &Arc<Shared>,
+    log: Option<LogWriter>,
+) -> io::Result<Handle> {
     let (orders, received) = mpsc::unbounded_channel();
     let counters = Arc::new(WorkerCounters::default());
     let (shared, for_worker) = (shared.clone(), counters.clone());
     let seed = fastrand::u64(..);
-    let make = move || Worker::new(index, shared, for_worker, log, seed);
+    let make =
+        move || Worker::new(Parts { index, memory, shared, counters: for_worker, log, seed });
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         if let Err(error) = worker::run(make, received) {
             tracing::error!(%error, "a worker could not start");

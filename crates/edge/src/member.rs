@@ -2,29 +2,40 @@
 //! this worker keeps.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use balance::latency::PeakEwma;
-use bytes::Bytes;
 use h2::client::SendRequest;
 use model::UpstreamProtocol;
 use tokio::net::TcpStream;
+use wire::account::Account;
 use wire::buffer::Pool;
+use wire::h2::Payload;
 use wire::socket::Socket;
 
+use crate::descriptors::Slot;
 use crate::lasting::Register;
 use crate::live::Live;
 use crate::open::Open;
-use crate::upstream::{H1, Upstream};
+use crate::trunk::{LANES_MAX, Lane, Opening, Trunks};
+use crate::upstream::{H1, Place, Upstream};
 
 /// Idle connections to one instance that one worker keeps at the most.
 const IDLE_MAX: usize = 512;
-/// What one stream, and all streams of a connection together, may receive ahead of the client.
-const H2_STREAM_WINDOW: u32 = 256 * 1024;
-const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// What one stream may receive ahead of its client.
+const H2_STREAM_WINDOW: u32 = 64 * 1024;
+/// What all streams of a connection together may: so much that clients who stand still, however many,
+/// never close it to the others.
+const H2_CONNECTION_WINDOW: u32 = LANES_MAX as u32 * H2_STREAM_WINDOW;
+
+/// What of one stream's body may wait to be written.
+const H2_SEND_BYTES: usize = 64 * 1024;
 
 /// One instance as one worker knows it.
 pub(crate) struct Member {
@@ -36,8 +47,17 @@ pub(crate) struct Member {
     /// Those of them that may last.
     pub(crate) lasting: Rc<Register>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Option<SendRequest<Bytes>>>,
+    /// Connections of HTTP/2, which requests share.
+    pub(crate) trunks: Rc<Trunks>,
     pool: Pool,
+}
+
+/// A connection that is to be opened.
+pub(crate) enum NewConnection {
+    /// For one attempt alone.
+    H1,
+    /// For all that ask.
+    Shared(Opening),
 }
 
 struct Idle {
@@ -54,7 +74,7 @@ impl Member {
             open: RefCell::default(),
             lasting: Rc::default(),
             idle: RefCell::default(),
-            shared: RefCell::default(),
+            trunks: Rc::default(),
             pool,
         }
     }
@@ -85,16 +105,11 @@ impl Member {
         &self,
         protocol: UpstreamProtocol,
         now: Duration,
+        account: &Account,
     ) -> Option<Upstream> {
         if protocol == UpstreamProtocol::H2 {
-            let sender = self.shared.borrow().clone()?;
-            return match sender.ready().await {
-                Ok(sender) => Some(Upstream::h2(sender, &self.pool)),
-                Err(_) => {
-                    self.shared.take();
-                    None
-                }
-            };
+            let (sender, lane) = self.trunks.free().await?;
+            return Some(self.over(sender, lane, account));
         }
         loop {
             let Idle { upstream, until } = self.idle.borrow_mut().pop()?;
@@ -104,26 +119,51 @@ impl Member {
         }
     }
 
-    /// Opens a connection.
-    pub(crate) async fn connect(&self, protocol: UpstreamProtocol) -> std::io::Result<Upstream> {
+    /// Opens a connection of HTTP/1, or a shared one, with a descriptor that was set aside for it.
+    pub(crate) async fn connect(
+        &self,
+        kind: NewConnection,
+        slot: Slot,
+        account: &Account,
+    ) -> std::io::Result<Upstream> {
         let socket = open(self.live.address).await?;
-        match protocol {
-            UpstreamProtocol::H1 => Ok(Upstream::over_h1(socket, &self.pool)),
-            UpstreamProtocol::H2 => self.connect_h2(socket).await,
+        match kind {
+            NewConnection::H1 => Ok(Upstream::over_h1(socket, Some(slot), &self.pool)),
+            NewConnection::Shared(opening) => {
+                let (sender, lane) = self.connect_h2(socket, opening, slot).await?;
+                Ok(self.over(sender, lane, account))
+            }
         }
     }
 
-    async fn connect_h2(&self, socket: Socket) -> std::io::Result<Upstream> {
+    /// An attempt over a shared connection that takes one more stream. What the instance may send
+    /// ahead of a client that stands still is held for that client.
+    pub(crate) fn over(
+        &self,
+        sender: SendRequest<Payload>,
+        lane: Lane,
+        account: &Account,
+    ) -> Upstream {
+        let place = Place { _lane: lane, _held: account.hold(H2_STREAM_WINDOW as usize) };
+        Upstream::h2(sender, Some(place), &self.pool)
+    }
+
+    async fn connect_h2(
+        &self,
+        socket: Socket,
+        opening: Opening,
+        slot: Slot,
+    ) -> std::io::Result<(SendRequest<Payload>, Lane)> {
         let (sender, connection) = begin_h2(socket).await?;
         // Ends by itself when the last stream and the last sender are gone, or the peer closes.
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to an instance ended");
             }
+            drop(slot);
         });
         let sender = sender.ready().await.map_err(std::io::Error::other)?;
-        *self.shared.borrow_mut() = Some(sender.clone());
-        Ok(Upstream::h2(sender, &self.pool))
+        Ok(opening.opened(sender))
     }
 
     /// Keeps the connection of an exchange that came to its end, for requests that come `until` then.
@@ -135,22 +175,41 @@ impl Member {
         }
     }
 
+    /// Closes all that is idle, for their descriptors.
+    pub(crate) fn let_go(&self) {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        drop(idle);
+    }
+
     /// Closes what was idle for too long, or was closed by the instance.
     pub(crate) fn sweep(&self, now: Duration) {
+        self.trunks.sweep();
         self.idle.borrow_mut().retain(|idle| now < idle.until && idle.upstream.conn.is_quiet());
     }
 }
 
-/// Begins HTTP/2 over `socket`. The connection is to be driven.
+/// Begins HTTP/2 over `socket`, as far as that the instance has said how many streams it takes. The
+/// connection is to be driven.
 pub(crate) async fn begin_h2(
     socket: Socket,
-) -> std::io::Result<(SendRequest<Bytes>, h2::client::Connection<Socket, Bytes>)> {
+) -> std::io::Result<(SendRequest<Payload>, h2::client::Connection<Socket, Payload>)> {
     let mut builder = h2::client::Builder::new();
     builder
         .initial_window_size(H2_STREAM_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_send_buffer_size(H2_SEND_BYTES)
+        .initial_max_send_streams(0)
         .enable_push(false);
-    builder.handshake(socket).await.map_err(std::io::Error::other)
+    let (sender, mut connection) =
+        builder.handshake::<_, Payload>(socket).await.map_err(std::io::Error::other)?;
+    poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(std::io::Error::other(error))),
+        Poll::Pending if sender.current_max_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await?;
+    Ok((sender, connection))
 }
 
 /// Opens a connection.

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::TcpStream as Socket;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::Timespec;
@@ -18,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::connection::{self, Door};
 use crate::identity::Peer;
+use crate::idlers::{Idler, Idlers};
 
 /// How long a connection is idle before it is parked: parking and coming back cost six system calls,
 /// which one who asks more often than that should not pay.
@@ -38,7 +40,14 @@ pub(crate) struct Parked {
 pub(crate) struct Lot {
     /// Tells which of them have something to read, or were closed.
     epoll: AsyncFd<OwnedFd>,
-    parked: RefCell<slab::Slab<Parked>>,
+    parked: RefCell<slab::Slab<Place>>,
+    idlers: Rc<Idlers>,
+}
+
+struct Place {
+    parked: Parked,
+    /// Among all that are idle.
+    idler: usize,
 }
 
 impl Lot {
@@ -46,9 +55,9 @@ impl Lot {
     ///
     /// # Errors
     /// When the system has no descriptor for it.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(idlers: Rc<Idlers>) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll: watched(epoll)?, parked: RefCell::default() })
+        Ok(Self { epoll: watched(epoll)?, parked: RefCell::default(), idlers })
     }
 
     /// Keeps a connection until something comes on it.
@@ -63,7 +72,9 @@ impl Lot {
         // What came before is told as well: nothing is missed in between.
         match epoll::add(&self.epoll, &parked.socket, data, flags) {
             Ok(()) => {
-                entry.insert(parked);
+                let idler = Idler::Parked(entry.key());
+                let idler = self.idlers.enter(&parked.door.plan.live, idler);
+                entry.insert(Place { parked, idler });
                 Ok(())
             }
             Err(_) => Err(parked),
@@ -88,7 +99,9 @@ impl Lot {
 
     fn bring_back(&self, event: Event) {
         let key = event.data.u64() as usize;
-        let Some(parked) = self.parked.borrow_mut().try_remove(key) else { return };
+        let Some(place) = self.parked.borrow_mut().try_remove(key) else { return };
+        let Place { parked, idler } = place;
+        self.idlers.leave(idler);
         // Its socket is about to be watched elsewhere. One that is closed is watched by nobody.
         if let Err(error) = epoll::delete(&self.epoll, &parked.socket) {
             tracing::debug!(%error, "a parked connection was not watched");
@@ -101,6 +114,13 @@ impl Lot {
         self.keep(|parked| now < parked.deadline);
     }
 
+    /// Closes one that was idle for longest, and is among the idlers no more.
+    pub(crate) fn close(&self, key: usize) {
+        // Outside the borrow: closing it tells others.
+        let place = self.parked.borrow_mut().try_remove(key);
+        drop(place);
+    }
+
     /// Closes all.
     pub(crate) fn clear(&self) {
         self.keep(|_| false);
@@ -110,8 +130,9 @@ impl Lot {
         let mut gone = Vec::new();
         let mut lot = self.parked.borrow_mut();
         let over: Vec<usize> =
-            lot.iter().filter(|(_, parked)| !keep(parked)).map(|(key, _)| key).collect();
+            lot.iter().filter(|(_, place)| !keep(&place.parked)).map(|(key, _)| key).collect();
         gone.extend(over.into_iter().map(|key| lot.remove(key)));
+        gone.iter().for_each(|place| self.idlers.leave(place.idler));
         if lot.is_empty() {
             lot.shrink_to_fit();
         }

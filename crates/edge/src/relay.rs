@@ -4,6 +4,7 @@
 use std::task::{Context, Poll, ready};
 
 use model::BodyLimit;
+use wire::account::{Account, Charge};
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::conn::splice::Pipe;
@@ -117,12 +118,19 @@ pub(crate) struct Upload {
     waits_for: Side,
     trailers: Option<Fields>,
     splice: Splice,
+    /// What `replay` holds.
+    held: Charge,
 }
 
 impl Upload {
     /// A body of which nothing was read. It is kept for a second attempt if it is `repeatable`,
-    /// and may be as long as `allowed`.
-    pub(crate) fn new(repeatable: bool, allowed: BodyLimit, pool: &Pool) -> Self {
+    /// and as long as there is room in `account`, and may be as long as `allowed`.
+    pub(crate) fn new(
+        repeatable: bool,
+        allowed: BodyLimit,
+        pool: &Pool,
+        account: &Account,
+    ) -> Self {
         Self {
             stage: Stage::Moving,
             replay: repeatable.then(Vec::new),
@@ -133,6 +141,7 @@ impl Upload {
             waits_for: Side::Client,
             trailers: None,
             splice: Splice::new(Some(pool)),
+            held: account.hold(0),
         }
     }
 
@@ -270,6 +279,7 @@ impl Upload {
                 Err((side, error)) => return Poll::Ready(Err(Broken::By(side, error))),
             }
         }
+        client.expect_room(instance.room());
         match client.poll_fill(cx).map_err(by_client)? {
             Poll::Pending => {
                 self.waits_for = Side::Client;
@@ -307,7 +317,9 @@ impl Upload {
 
     fn keep(&mut self, data: &[u8]) {
         match &mut self.replay {
-            Some(kept) if kept.len() + data.len() <= REPLAY_BYTES_MAX => {
+            Some(kept)
+                if kept.len() + data.len() <= REPLAY_BYTES_MAX && self.held.grow(data.len()) =>
+            {
                 kept.extend_from_slice(data);
                 self.replayed += data.len();
             }
@@ -461,6 +473,7 @@ impl Download {
                     continue;
                 }
             }
+            source.expect_room(sink.room());
             match source.poll_fill(cx) {
                 Poll::Pending => {
                     self.waits_for = from;

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use balance::budget::RetryBudget;
 use balance::{Picker, SlowStart};
@@ -14,6 +14,7 @@ use model::{Generation, Listener, ListenerName, Revision, Service, ServiceName};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::guest::Crowd;
 use crate::live::{Live, ServiceLive};
 use crate::member::Member;
 use crate::routing::RouteTable;
@@ -64,6 +65,25 @@ pub struct ListenerLive {
     pub waits: std::sync::atomic::AtomicU64,
     /// TLS handshakes that failed.
     pub handshakes_failed: std::sync::atomic::AtomicU64,
+    /// Connections that were closed at once, since their client had as many as it may.
+    pub refused: std::sync::atomic::AtomicU64,
+    /// How many each client has.
+    pub(crate) crowd: Crowd,
+    /// Workers that have to let somebody in and have no idle connection that could make room.
+    wishes: AtomicUsize,
+}
+
+impl ListenerLive {
+    /// Another worker is to close the connection here that has been idle for longest. At most one
+    /// wish of each is open, for each is looked at by all.
+    pub(crate) fn wishes_room(&self) {
+        self.wishes.store(1, Ordering::Relaxed);
+    }
+
+    /// Takes a wish that is open.
+    pub(crate) fn takes_wish(&self) -> bool {
+        self.wishes.load(Ordering::Relaxed) > 0 && self.wishes.swap(0, Ordering::Relaxed) > 0
+    }
 }
 
 /// A snapshot that a worker's requests share without a count that other workers touch.

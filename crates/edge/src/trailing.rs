@@ -24,6 +24,11 @@ impl<S: Source> Source for Trailing<'_, S> {
     }
 
     #[inline]
+    fn expect_room(&mut self, bytes: usize) {
+        self.body.expect_room(bytes);
+    }
+
+    #[inline]
     fn data(&self) -> &[u8] {
         self.body.data()
     }

@@ -3,21 +3,24 @@
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Uri};
+use wire::account::Charge;
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::framing::is_bodiless;
 use wire::h1::{Conn, Framing};
-use wire::h2::Stream;
 use wire::h2::head::{append_to, content_length, response};
+use wire::h2::stream::fields_bytes;
+use wire::h2::{Outbox, Payload, Stream};
 use wire::head::{Fields, Method, ResponseHead};
 use wire::socket::Socket;
 use wire::target::escape_for_h2;
 
+use crate::descriptors::Slot;
 use crate::fields::FieldSink;
 use crate::forward::Outbound;
+use crate::trunk::Lane;
 
 /// Heads of 1xx before a response that an instance may send.
 pub(crate) const INFORMATIONAL_MAX: usize = 16;
@@ -34,6 +37,8 @@ pub(crate) struct H1 {
     pub(crate) conn: Conn,
     /// Whether an exchange ended on it before.
     pub(crate) reused: bool,
+    /// Its descriptor, where it is counted among those of exchanges.
+    pub(crate) _slot: Option<Slot>,
 }
 
 /// Why a head did not leave.
@@ -46,23 +51,34 @@ pub(crate) enum Unsent {
 }
 
 pub(crate) struct H2 {
-    sender: SendRequest<Bytes>,
+    sender: SendRequest<Payload>,
     answer: Option<ResponseFuture>,
     stream: Stream,
     pool: Pool,
+    /// Its place on a connection that others use too.
+    _place: Option<Place>,
+}
+
+/// What an exchange has of a shared connection.
+pub(crate) struct Place {
+    pub(crate) _lane: Lane,
+    /// What the instance may send ahead of the client.
+    pub(crate) _held: Charge,
 }
 
 impl Upstream {
     /// An attempt over a connection of HTTP/2 that is ready for one more stream.
-    pub(crate) fn h2(sender: SendRequest<Bytes>, pool: &Pool) -> Self {
-        let stream = Stream::to_server(None, None, pool.clone());
-        Self::H2(Box::new(H2 { sender, answer: None, stream, pool: pool.clone() }))
+    pub(crate) fn h2(sender: SendRequest<Payload>, place: Option<Place>, pool: &Pool) -> Self {
+        let outbox = Outbox::new(pool.account().clone());
+        let stream = Stream::to_server(None, None, outbox, pool.clone());
+        let pool = pool.clone();
+        Self::H2(Box::new(H2 { sender, answer: None, stream, pool, _place: place }))
     }
 
     /// An attempt over a new connection of HTTP/1.
-    pub(crate) fn over_h1(socket: Socket, pool: &Pool) -> Self {
+    pub(crate) fn over_h1(socket: Socket, slot: Option<Slot>, pool: &Pool) -> Self {
         let conn = Conn::new(wire::stream::Stream::Plain(socket), pool.clone());
-        Self::H1(Box::new(H1 { conn, reused: false }))
+        Self::H1(Box::new(H1 { conn, reused: false, _slot: slot }))
     }
 
     /// Whether the connection had served before, so that it may have been closed meanwhile.
@@ -212,6 +228,10 @@ impl H2 {
 
     /// Sends a head; the body follows by [`Sink`].
     pub(crate) fn begin(&mut self, head: Request<()>, framing: Framing) -> Result<(), Unsent> {
+        let head_bytes = head.method().as_str().len()
+            + head.uri().path_and_query().map_or(0, |target| target.as_str().len())
+            + head.uri().authority().map_or(0, |host| host.as_str().len())
+            + fields_bytes(head.headers()) as usize;
         let sent = self.sender.send_request(head, framing.is_empty());
         let (answer, outgoing) = sent.map_err(|error| match error {
             it if it.is_io() || it.is_go_away() || it.is_reset() => Unsent::Gone,
@@ -222,7 +242,9 @@ impl H2 {
             _ => None,
         };
         let outgoing = (!framing.is_empty()).then_some(outgoing);
-        self.stream = Stream::to_server(outgoing, left, self.pool.clone());
+        let outbox = Outbox::new(self.pool.account().clone());
+        self.stream = Stream::to_server(outgoing, left, outbox, self.pool.clone());
+        self.stream.sent_head(head_bytes);
         self.answer = Some(answer);
         Ok(())
     }
@@ -237,6 +259,7 @@ impl H2 {
         self.answer = None;
         let head = response(&parts, &self.pool)?;
         self.stream.receive(incoming, content_length(&head.fields));
+        self.stream.received_head(head.fields.head_bytes());
         Poll::Ready(Ok(Some(head)))
     }
 }
@@ -256,6 +279,13 @@ impl Source for Upstream {
         match self {
             Self::H1(upstream) => upstream.conn.poll_fill(cx),
             Self::H2(upstream) => upstream.stream.poll_fill(cx),
+        }
+    }
+
+    fn expect_room(&mut self, bytes: usize) {
+        match self {
+            Self::H1(upstream) => upstream.conn.expect_room(bytes),
+            Self::H2(upstream) => upstream.stream.expect_room(bytes),
         }
     }
 
@@ -300,6 +330,13 @@ impl Sink for Upstream {
         match self {
             Self::H1(upstream) => upstream.conn.poll_send(cx, data),
             Self::H2(upstream) => upstream.stream.poll_send(cx, data),
+        }
+    }
+
+    fn room(&self) -> usize {
+        match self {
+            Self::H1(upstream) => upstream.conn.room(),
+            Self::H2(upstream) => upstream.stream.room(),
         }
     }
 

@@ -12,19 +12,24 @@ use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
 use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc};
+use wire::account::Account;
 use wire::buffer::Pool;
 
 use crate::accept;
 use crate::claim::Ledger;
 use crate::crawl::Crawlers;
+use crate::descriptors::{Descriptors, Slot};
+use crate::guest::Guests;
 use crate::hops::Pseudonym;
+use crate::idlers::{Idler, Idlers};
 use crate::lasting::Register;
 use crate::live::Live;
 use crate::member::Member;
 use crate::open;
 use crate::parking::Lot;
 use crate::request_id::RequestIds;
-use crate::snapshot::{Local, LocalService, Snapshot};
+use crate::seldom::Seldom;
+use crate::snapshot::{ListenerLive, Local, LocalService, Snapshot};
 use crate::sticky::StickyKey;
 use crate::turnstile::Turnstile;
 use crate::wheel::{TICK, Wheel};
@@ -38,6 +43,7 @@ const GOODBYES: Duration = Duration::from_secs(5);
 
 /// What all workers and the edge's owner share.
 pub(crate) struct Shared {
+    pub(crate) workers: usize,
     pub(crate) ledger: Ledger,
     /// The number of the last [`Order::Pass`]. Held while one is sent, so that all workers read them
     /// in their order.
@@ -49,6 +55,7 @@ pub(crate) struct Shared {
     suspects: mpsc::UnboundedSender<Arc<Live>>,
     pub(crate) is_draining: AtomicBool,
     pub(crate) connections: AtomicUsize,
+    pub(crate) descriptors: Arc<Descriptors>,
     /// Sockets that listen, over all workers.
     pub(crate) doors: AtomicUsize,
     /// The ports that they are on.
@@ -64,6 +71,7 @@ impl Shared {
         suspects: mpsc::UnboundedSender<Arc<Live>>,
     ) -> Self {
         Self {
+            workers,
             ledger: Ledger::new(workers),
             last_pass: Mutex::new(0),
             sticky_key,
@@ -72,6 +80,7 @@ impl Shared {
             suspects,
             is_draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            descriptors: Arc::new(Descriptors::of_process()),
             doors: AtomicUsize::new(0),
             ports: accept::Ports::default(),
             closed: Notify::new(),
@@ -100,6 +109,8 @@ pub struct WorkerCounters {
     pub exchanges: EndingCounters,
     /// Requests that were refused before they could be routed.
     pub refused: Counter,
+    /// What is held of memory for clients, in bytes, as it was a moment ago.
+    pub(crate) memory_held: AtomicUsize,
 }
 
 /// What a worker is told.
@@ -123,10 +134,16 @@ pub(crate) enum Order {
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
+    /// Its buffers, counted as the worker's; a client's own come from its guest.
     pub(crate) pool: Pool,
+    pub(crate) guests: Guests,
     pub(crate) wheel: Wheel,
     /// Connections that have been idle for a while.
     pub(crate) lot: Lot,
+    /// All that have, those included that cannot be parked.
+    pub(crate) idlers: Rc<Idlers>,
+    /// What is said of it now and then.
+    pub(crate) seldom: Sayings,
     /// Where requests of HTTP/1 begin.
     pub(crate) turnstile: Turnstile,
     pub(crate) rng: RefCell<fastrand::Rng>,
@@ -146,21 +163,47 @@ pub(crate) struct Worker {
     is_draining: Cell<bool>,
 }
 
+/// What a worker says of what may happen any number of times.
+#[derive(Default)]
+pub(crate) struct Sayings {
+    /// A client's connection was one too many.
+    pub(crate) too_many_connections: Seldom,
+    /// A stream was refused for want of memory.
+    pub(crate) no_memory: Seldom,
+    /// A connection over HTTP/2 was ended for a flood.
+    pub(crate) floods: Seldom,
+    /// There was no descriptor for a connection to an instance.
+    pub(crate) no_descriptor: Seldom,
+    /// An idle connection made room.
+    pub(crate) made_room: Seldom,
+}
+
+/// What a worker is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    /// What it may hold for clients, in bytes.
+    pub(crate) memory: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) log: Option<LogWriter>,
+    pub(crate) seed: u64,
+}
+
 impl Worker {
     /// A worker that serves nothing yet.
-    pub(crate) fn new(
-        index: usize,
-        shared: Arc<Shared>,
-        counters: Arc<WorkerCounters>,
-        log: Option<LogWriter>,
-        seed: u64,
-    ) -> std::io::Result<Rc<Self>> {
+    pub(crate) fn new(parts: Parts) -> std::io::Result<Rc<Self>> {
+        let Parts { index, memory, shared, counters, log, seed } = parts;
+        let idlers = Rc::<Idlers>::default();
+        let pipes = shared.descriptors.pipes() / shared.workers;
         Ok(Rc::new(Self {
             index,
             shared,
-            pool: Pool::default(),
+            pool: Pool::new(Account::new(memory), pipes),
+            guests: Guests::default(),
             wheel: Wheel::new(),
-            lot: Lot::new()?,
+            lot: Lot::new(idlers.clone())?,
+            idlers,
+            seldom: Sayings::default(),
             turnstile: Turnstile::default(),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
@@ -209,13 +252,56 @@ impl Worker {
     /// Counts a connection.
     pub(crate) fn opened_one(&self) {
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        self.shared.descriptors.client_came();
     }
 
     /// A connection was closed.
     pub(crate) fn closed_one(&self) {
         self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.descriptors.client_left();
         if self.is_draining() {
             self.shared.closed.notify_one();
+        }
+    }
+
+    /// Closes the connection of `listener` here that has been idle for longest; whether there is one.
+    pub(crate) fn make_room(&self, listener: &Arc<ListenerLive>) -> bool {
+        match self.idlers.take_oldest(listener) {
+            Some(Idler::Parked(key)) => self.lot.close(key),
+            Some(Idler::Task(called)) => called.call(),
+            None => return false,
+        }
+        true
+    }
+
+    /// A descriptor for one more connection to an instance. Where they have run out, idle ones are
+    /// closed for it.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        let descriptors = &self.shared.descriptors;
+        if let Some(slot) = descriptors.for_instance() {
+            return Some(slot);
+        }
+        let members: Vec<_> = self.members.borrow().values().filter_map(Weak::upgrade).collect();
+        members.iter().for_each(|member| member.let_go());
+        let slot = descriptors.for_instance();
+        if slot.is_none()
+            && let Some(before) = self.seldom.no_descriptor.happens(self.wheel.now())
+        {
+            tracing::error!(
+                before,
+                "no descriptors are left for connections to instances: requests are refused"
+            );
+        }
+        slot
+    }
+
+    /// Makes room where another worker has to let somebody in and found none.
+    fn help_out(&self) {
+        let Some(local) = self.current.borrow().clone() else { return };
+        for plan in local.plan.listeners.values() {
+            if plan.live.takes_wish() && !self.make_room(&plan.live) {
+                plan.live.wishes_room();
+            }
         }
     }
 
@@ -308,7 +394,9 @@ impl Worker {
         loop {
             ticks.tick().await;
             self.wheel.turn();
+            self.counters.memory_held.store(self.pool.account().used(), Ordering::Relaxed);
             self.call();
+            self.help_out();
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(4)
                 && let Some(log) = &mut *self.log.borrow_mut()

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::HeaderMap;
+use testkit::frames::{END_STREAM, kind};
 use testkit::h2_client::request;
 use testkit::{
-    DEADLINE, H2Client, H2Origin, H2Step, Origin, RawClient, Request, Step, TestEdge, eventually,
-    stands_still,
+    DEADLINE, FrameClient, H2Client, H2Origin, H2Step, Origin, RawClient, Request, Step, TestEdge,
+    eventually, stands_still,
 };
 
 fn one(
@@ -312,4 +313,113 @@ fn a_stream_that_was_refused_is_asked_elsewhere_even_if_it_may_run_only_once() {
     }
     assert!(!refusing.journal().is_empty(), "it was asked and refused");
     assert_eq!(taking.journal().len(), 4);
+}
+
+/// Clients that write before they read, and curl before 8, lose a response that comes with a reset.
+#[test]
+fn a_response_before_the_request_has_ended_is_not_followed_by_a_reset() {
+    let origin = Origin::start(|_| vec![Step::answer(200, "never asked")]);
+    let edge = TestEdge::start(&[origin.address()]);
+    let mut client = FrameClient::connect(edge.address());
+    // Its settings, and with them its windows, hold once they were acknowledged.
+    client.send(kind::SETTINGS, 1, 0, &[]);
+    let head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/"),
+        (":authority", "a"),
+        ("content-length", "30000000"),
+    ];
+    client.send_head(0, 1, &head);
+    let mut ended = false;
+    while !ended {
+        let frame = client.next_frame().expect("the connection lives");
+        assert_ne!(frame.kind, kind::RST_STREAM);
+        ended = frame.stream == 1 && frame.flags & END_STREAM != 0;
+    }
+    // All that the stream's window allows; then it is opened for more.
+    for _ in 0..16 {
+        client.send(kind::DATA, 0, 1, &[b'x'; 16_000]);
+    }
+    loop {
+        let frame = client.next_frame().expect("the connection lives");
+        assert_ne!(frame.kind, kind::RST_STREAM);
+        if frame.kind == 8 && frame.stream == 1 {
+            break;
+        }
+    }
+    client.send(kind::DATA, END_STREAM, 1, b"the last");
+    client.send_head(END_STREAM, 3, &head[..4]);
+    let next = client.next_of(kind::HEADERS).expect("the connection lives");
+    assert_eq!(next.stream, 3);
+}
+
+#[test]
+fn an_upload_that_is_refused_early_gets_its_response_whole() {
+    let origin = Origin::start(|_| vec![Step::answer(200, "never asked")]);
+    let edge = TestEdge::start(&[origin.address()]);
+    let client = H2Client::connect(edge.address());
+    for _ in 0..5 {
+        let answer = client.ask(request("POST", "/"), &vec![b'x'; 12_000_000], None);
+        assert_eq!((answer.status, answer.reset()), (413, None));
+    }
+    assert_eq!(client.get("/").text(), "never asked");
+}
+
+/// Bytes in and out of one request with a cookie of 500 bytes.
+fn bytes(edge: &TestEdge, ask: impl FnOnce(&str)) -> (u64, u64) {
+    let live = edge.edge.services().next().expect("there is one").live.clone();
+    let now = || {
+        let (mut bytes, mut requests) = ((0, 0), 0);
+        for shard in live.shards() {
+            bytes.0 += shard.bytes_in.get();
+            bytes.1 += shard.bytes_out.get();
+            requests += shard.by_class.iter().map(|count| count.get()).sum::<u64>();
+        }
+        (bytes, requests)
+    };
+    let (before, requests) = now();
+    ask(&"c".repeat(500));
+    eventually("it is counted", || now().1 == requests + 1);
+    (now().0.0 - before.0, now().0.1 - before.1)
+}
+
+#[test]
+fn bytes_are_counted_alike_over_both_versions() {
+    let origin = Origin::start(|_| vec![Step::answer(200, &"b".repeat(1000))]);
+    let edge = TestEdge::start(&[origin.address()]);
+    let one = bytes(&edge, |cookie| {
+        let mut client = RawClient::connect(edge.address());
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n"));
+        assert_eq!(client.answer().body.len(), 1000);
+    });
+    let client = H2Client::connect(edge.address());
+    for _ in 0..2 {
+        // The second time the cookie stands in a table, and costs its sender a byte.
+        let two = bytes(&edge, |cookie| {
+            let mut asked = request("GET", "/");
+            asked.headers_mut().insert("cookie", cookie.parse().expect("it is plain"));
+            assert_eq!(client.ask(asked, b"", None).body.len(), 1000);
+        });
+        assert!(two.0.abs_diff(one.0) < 60 && two.0 > 500, "received: {one:?}, {two:?}");
+        assert!(two.1.abs_diff(one.1) < 60 && two.1 > 1000, "sent: {one:?}, {two:?}");
+    }
+}
+
+#[test]
+fn what_is_not_http_2_is_told_so_only_where_http_1_is_spoken() {
+    let origin = Origin::polite("fine");
+    let start = |protocols: &[model::Protocol]| {
+        TestEdge::with(&[origin.address()], |wanted| wanted.listener.protocols = protocols.to_vec())
+    };
+    let alone = start(&[model::Protocol::H2]);
+    for text in ["INVALID CONNECTION PREFACE\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        let mut client = RawClient::connect(alone.address());
+        client.send(text);
+        assert!(client.read_to_end().is_ok_and(|told| told.is_empty()), "{text:?}");
+    }
+    assert_eq!(H2Client::connect(alone.address()).get("/").text(), "fine");
+    let both = start(&[model::Protocol::H1, model::Protocol::H2]);
+    let mut client = RawClient::connect(both.address());
+    assert_eq!(client.send("INVALID CONNECTION PREFACE\r\n\r\n").answer().status, 400);
 }

@@ -96,19 +96,36 @@ fn streams_reset_as_soon_as_they_reach_an_instance_are_a_flood_as_well() {
     goes_on(&origin, &edge);
 }
 
-/// What a stream with such a head is answered with: RST_STREAM's or GOAWAY's code, or a status of
-/// 4xx, which is the only one that a table without compression writes as text or indexed.
+/// What a stream with such a head is answered with: RST_STREAM's code, or a status of 4xx, which is
+/// the only one that a table without compression writes as text or indexed. A stream before it and
+/// one after it, on the same connection, are answered.
 fn refusal(edge: &TestEdge, fields: &[(&str, &str)]) -> String {
     let mut client = FrameClient::connect(edge.address());
-    client.send_head(END_STREAM, 1, fields);
-    loop {
-        let frame = client.next_frame().expect("the stream is refused before the connection ends");
-        match frame.kind {
-            kind::RST_STREAM | kind::GOAWAY => return format!("{:?}", frame.reason()),
-            kind::HEADERS => return format!("{:?}", &frame.payload[..1]),
+    client.send_head(0, 1, &post("2"));
+    client.send_head(END_STREAM, 3, fields);
+    client.send_head(END_STREAM, 5, &GET);
+    let (mut refusal, mut answered, mut body) = (None, 0, Some(b"hi"));
+    while refusal.is_none() || answered < 2 {
+        let frame = client.next_frame().expect("the connection goes on");
+        match (frame.kind, frame.stream) {
+            (kind::RST_STREAM, 3) => refusal = Some(format!("{:?}", frame.reason())),
+            (kind::HEADERS, 3) => refusal = Some(format!("{:?}", &frame.payload[..1])),
+            // The static table's entry for `:status: 200`.
+            (kind::HEADERS, 1 | 5) => {
+                assert_eq!(frame.payload[0], 0x80 | 8);
+                answered += 1;
+            }
+            (kind::GOAWAY | kind::RST_STREAM, _) => panic!("{fields:?} costs others: {frame:?}"),
             _ => {}
         }
+        // The one before it ends only now.
+        if refusal.is_some()
+            && let Some(body) = body.take()
+        {
+            client.send(kind::DATA, END_STREAM, 1, body);
+        }
     }
+    refusal.expect("it was refused")
 }
 
 #[test]
@@ -136,6 +153,9 @@ fn a_head_that_means_something_else_in_http_1_is_refused() {
         (with(("x", "a\r\nEvil: 1")), &reset),
         (with(("x", "a\nb")), &reset),
         (with(("x", "a\0b")), &reset),
+        (with(("x", "\u{7f}")), &reset),
+        (with((":status", "200")), &reset),
+        (with((":", "1")), &reset),
         (with((":path", "/again")), &reset),
         (with((":unknown", "1")), &reset),
         (with(("host", "b")), &bad_request),
@@ -149,13 +169,95 @@ fn a_head_that_means_something_else_in_http_1_is_refused() {
         (instead(":path", "/a b"), &reset),
         (instead(":path", "/a\r\nEvil: 1"), &reset),
         (instead(":path", "/../etc"), &bad_request),
+        (instead(":path", "/a#b"), &bad_request),
+        (instead(":path", "/#"), &bad_request),
         (instead(":method", "GE T"), &reset),
         (instead(":authority", "a b"), &reset),
         (instead(":authority", "user@a"), &bad_request),
     ] {
         assert_eq!(&refusal(&edge, &fields), refused, "{fields:?}");
     }
-    assert!(origin.journal().is_empty(), "none was forwarded: {:?}", origin.journal());
+    let forwarded = origin.journal().into_iter().filter(|it| !matches!(&*it.target, "/" | "/hang"));
+    assert_eq!(forwarded.count(), 0, "none was forwarded");
+    assert!(!origin.journal().iter().any(|it| it.head.to_lowercase().contains("evil")));
+    goes_on(&origin, &edge);
+}
+
+/// What is wrong with one stream alone, and is no head.
+#[test]
+fn a_malformed_frame_of_one_stream_costs_nobody_else() {
+    let (origin, edge) = start();
+    // RFC 9113 §6.9 and §6.3, and a stream that depends on itself.
+    let frames: [(&str, u8, &[u8]); 4] = [
+        ("a window that opens by nothing", 8, &[0, 0, 0, 0]),
+        ("the same with the reserved bit", 8, &[0x80, 0, 0, 0]),
+        ("a short PRIORITY", 2, &[0, 0, 0, 0]),
+        ("a dependency on itself", 2, &[0, 0, 0, 3, 1]),
+    ];
+    for (what, of_kind, payload) in frames {
+        let mut client = FrameClient::connect(edge.address());
+        client.send_head(0, 1, &post("2"));
+        client.send_head(0, 3, &post("2"));
+        client.send(of_kind, 0, 3, payload);
+        let reset = client.next_of(kind::RST_STREAM).expect("the connection goes on");
+        assert_eq!((reset.stream, reset.reason()), (3, Some(PROTOCOL_ERROR)), "{what}");
+        client.send(kind::DATA, END_STREAM, 1, b"hi");
+        let answer = client.next_of(kind::HEADERS).expect("the connection goes on");
+        assert_eq!((answer.stream, answer.payload[0]), (1, 0x80 | 8), "{what}");
+    }
+    goes_on(&origin, &edge);
+}
+
+/// What a malformed head has added to the table can be referred to by the next one, as encoders of
+/// proxies do, that put many users' requests on one connection.
+#[test]
+fn the_table_of_a_connection_outlives_a_malformed_head() {
+    let (origin, edge) = start();
+    let mut client = FrameClient::connect(edge.address());
+    let head = block(&GET);
+    let bad = [&head[..], b"\x40\x06x-user\x03ann", b"\x40\x04X-Up\x011"].concat();
+    client.send(kind::HEADERS, END_HEADERS | END_STREAM, 1, &bad);
+    assert_eq!(client.next_of(kind::RST_STREAM).expect("it goes on").stream, 1);
+    // The second entry of the dynamic table: `x-user: ann`.
+    let good = [&head[..], &[0x80 | 63]].concat();
+    client.send(kind::HEADERS, END_HEADERS | END_STREAM, 3, &good);
+    assert_eq!(client.next_of(kind::HEADERS).expect("it goes on").stream, 3);
+    let journal = origin.journal();
+    assert_eq!(journal.len(), 1);
+    assert_eq!(journal[0].fields("x-user").collect::<Vec<_>>(), ["ann"]);
+}
+
+/// More than the `h2` crate bears over the life of a connection, as one of a proxy may last.
+#[test]
+fn a_connection_of_many_users_bears_the_errors_of_some() {
+    let (origin, edge) = start();
+    let mut client = FrameClient::connect(edge.address());
+    let bad = block(&[&GET[..], &[("X-Up", "1")]].concat());
+    let good = block(&GET);
+    for n in 0..1_500u32 {
+        client.send(kind::HEADERS, END_HEADERS | END_STREAM, 4 * n + 1, &bad);
+        client.send(kind::HEADERS, END_HEADERS | END_STREAM, 4 * n + 3, &good);
+        loop {
+            let frame = client.next_frame().expect("the connection goes on");
+            assert_ne!(frame.kind, kind::GOAWAY, "after {n}");
+            if frame.kind == kind::HEADERS {
+                assert_eq!(frame.stream, 4 * n + 3);
+                break;
+            }
+        }
+    }
+    drop(client);
+    goes_on(&origin, &edge);
+}
+
+#[test]
+fn malformed_heads_alone_are_a_flood() {
+    let (origin, edge) = start();
+    let bad = block(&[&GET[..], &[("X-Up", "1")]].concat());
+    let malformed = |client: &mut FrameClient, n: u32| {
+        client.send(kind::HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &bad)
+    };
+    assert_eq!(flood(&edge, malformed), Some(ENHANCE_YOUR_CALM));
     goes_on(&origin, &edge);
 }
 

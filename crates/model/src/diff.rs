@@ -63,6 +63,7 @@ impl Diff {
         let restart = [
             ("server.state_dir", old.server.state_dir != new.server.state_dir),
             ("server.workers", old.server.workers != new.server.workers),
+            ("server.memory", old.server.memory != new.server.memory),
             ("admin", old.admin != new.admin),
         ];
         Self {

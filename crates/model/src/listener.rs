@@ -86,6 +86,9 @@ pub struct ListenerLimits {
     pub body: BodyLimit,
     /// Open connections at once, over all workers.
     pub connections: usize,
+    /// Of these, what one client may have: one address, of IPv6 one /64. Not for peers in
+    /// `trusted_proxies`, which stand for many clients.
+    pub connections_per_client: usize,
 }
 
 /// How large a request's body may be.

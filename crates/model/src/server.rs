@@ -12,6 +12,8 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// Data-plane threads; `None` means one for each core.
     pub workers: Option<NonZeroUsize>,
+    /// What all of them together may hold of memory for clients, in bytes.
+    pub memory: usize,
     /// What a stopping edge gives its open exchanges.
     pub drain: Duration,
 }

@@ -73,6 +73,8 @@ endings! {
     MethodNotAllowed = "method_not_allowed" by Client,
     /// A request came back to the Plimsoll that had forwarded it.
     Loop = "loop" by Edge,
+    /// There was no memory for it: its client, or all together, held what they may.
+    Overloaded = "overloaded" by Edge,
     /// No route matches.
     NoRoute = "no_route" by Client,
     /// No instance may serve.

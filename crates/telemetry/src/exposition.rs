@@ -139,14 +139,16 @@ impl Scrape {
     fn exchanges(&self, page: &mut Page<'_>) -> fmt::Result {
         let ended = |ending: &Ending| ([ending.as_str()], Value::Whole(self.exchanges.of(*ending)));
         page.family(Metric::Exchanges, Ending::ALL.iter().map(ended))?;
-        page.one(Metric::Refused, Value::Whole(self.refused))
+        page.one(Metric::Refused, Value::Whole(self.refused))?;
+        page.one(Metric::MemoryHeld, Value::Whole(self.memory_held))
     }
 
     fn listeners(&self, page: &mut Page<'_>) -> fmt::Result {
-        let metrics: Numbers<ListenerSample, 4> = [
+        let metrics: Numbers<ListenerSample, 5> = [
             (Metric::Connections, |it| it.open),
             (Metric::Accepted, |it| it.accepted),
             (Metric::AcceptWaits, |it| it.waits),
+            (Metric::ConnectionsRefused, |it| it.refused),
             (Metric::HandshakesFailed, |it| it.handshakes_failed),
         ];
         metrics.into_iter().try_for_each(|(metric, get)| {

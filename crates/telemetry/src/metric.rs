@@ -112,6 +112,8 @@ metrics! {
     Exchanges = Counter "plimsoll_exchanges" {Ending};
     /// Requests that were refused before they could be routed.
     Refused = Counter "plimsoll_requests_refused" {};
+    /// What is held of memory for clients, of what `server.memory` allows.
+    MemoryHeld = Gauge "plimsoll_memory_held" [Bytes] {};
 
     /// Open connections of clients.
     Connections = Gauge "plimsoll_connections" {Listener};
@@ -119,6 +121,8 @@ metrics! {
     Accepted = Counter "plimsoll_connections_accepted" {Listener};
     /// How often accepting had to wait, for want of descriptors or for the limit of connections.
     AcceptWaits = Counter "plimsoll_accept_waits" {Listener};
+    /// Connections that were closed at once, since their client had as many as it may.
+    ConnectionsRefused = Counter "plimsoll_connections_refused" {Listener};
     /// TLS handshakes with clients that failed.
     HandshakesFailed = Counter "plimsoll_tls_handshakes_failed" {Listener};
 

@@ -18,6 +18,8 @@ pub struct Scrape {
     pub exchanges: EndingTotals,
     /// Requests that were refused before they could be routed.
     pub refused: u64,
+    /// What is held of memory for clients, in bytes.
+    pub memory_held: u64,
     /// Each listener.
     pub listeners: Vec<ListenerSample>,
     /// Each service.
@@ -41,6 +43,8 @@ pub struct ListenerSample {
     pub accepted: u64,
     /// How often accepting had to wait, for want of descriptors or for the limit of connections.
     pub waits: u64,
+    /// Connections that were closed at once, since their client had as many as it may.
+    pub refused: u64,
     /// TLS handshakes that failed.
     pub handshakes_failed: u64,
 }

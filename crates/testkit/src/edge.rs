@@ -23,6 +23,8 @@ pub struct TestEdge {
     blueprint: Blueprint,
 }
 
+const MEMORY: usize = 512 * 1024 * 1024;
+
 /// What a test may change before anything is published.
 pub struct Wanted {
     /// The listener.
@@ -33,6 +35,8 @@ pub struct Wanted {
     pub routes: Vec<Route>,
     /// TLS of the listener, where it is to have it.
     pub tls: Option<Arc<ServerConfig>>,
+    /// What both workers together may hold for clients, in bytes.
+    pub memory: usize,
 }
 
 impl TestEdge {
@@ -47,13 +51,14 @@ impl TestEdge {
     /// When the edge cannot start.
     pub fn with(targets: &[SocketAddr], change: impl FnOnce(&mut Wanted)) -> Self {
         let (listener, service, routes) = (listener(), service(), vec![route()]);
-        let mut wanted = Wanted { listener, service, routes, tls: None };
+        let mut wanted = Wanted { listener, service, routes, tls: None, memory: MEMORY };
         change(&mut wanted);
+        let memory = wanted.memory;
         let blueprint = blueprint(wanted, targets);
         let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
         let workers = NonZeroUsize::MIN.saturating_add(1);
         let sticky_key = StickyKey::new(b"a key for tests");
-        let options = Options { workers, sticky_key, logs: Vec::new(), suspects };
+        let options = Options { workers, memory, sticky_key, logs: Vec::new(), suspects };
         let mut edge = Edge::start(options).expect("threads start");
         edge.publish(&blueprint).expect("loopback has a free port");
         Self { edge, blueprint }
@@ -114,6 +119,7 @@ fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
         server: Server {
             state_dir: "/nonexistent".into(),
             workers: None,
+            memory: MEMORY,
             drain: Duration::from_secs(5),
         },
         admin: Admin::default(),
@@ -158,6 +164,7 @@ fn listener() -> Listener {
             headers: 100,
             body: BodyLimit::Bytes(10 * 1024 * 1024),
             connections: 20_000,
+            connections_per_client: 20_000,
         },
         timeouts: ListenerTimeouts {
             header: second(10),

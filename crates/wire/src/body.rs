@@ -48,6 +48,10 @@ pub trait Source {
     /// Waits for data. True when [`Source::data`] has some, false at the end of the body.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>>;
 
+    /// Says how many bytes can be passed on at once, so that not many more are read. What is held
+    /// of a body whose taker stands still is then no more than a small buffer.
+    fn expect_room(&mut self, _bytes: usize) {}
+
     /// The data that is there, without framing.
     fn data(&self) -> &[u8];
 
@@ -72,6 +76,11 @@ pub trait Sink {
     /// Writes from the front of `data`, which is not empty, and tells how much was taken. Until
     /// all of it is, the call must be repeated with the rest.
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>>;
+
+    /// How many bytes could be taken at once, as far as that is known; more may be offered.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 
     /// Sends on what was taken but held back to travel with more.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;

@@ -1,11 +1,13 @@
 //! Buffers that are used again: what bytes are read into and heads are written in.
 //!
 //! A [`Pool`] belongs to one worker. A connection borrows a buffer only while it has bytes to
-//! hold, so an idle connection owns none.
+//! hold, so an idle connection owns none. What is larger than every exchange may hold is counted in
+//! the pool's [`Account`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::account::Account;
 use crate::h1::conn::splice::Ends;
 
 /// The size of a buffer for a request's head: nearly all fit, and the others grow it.
@@ -23,9 +25,37 @@ const KEPT_PIPES: usize = 32;
 /// Lists with room for more fields than this are given back to the heap.
 const FIELDS_KEPT: usize = 256;
 
-/// One worker's unused buffers.
+/// One worker's unused buffers, and the account of those who borrow from it.
 #[derive(Clone, Default)]
-pub struct Pool(Rc<RefCell<Shelves>>);
+pub struct Pool(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    shelves: Rc<RefCell<Shelves>>,
+    account: Account,
+    pipes: Pipes,
+}
+
+/// How many more pipes there may be.
+#[derive(Clone, Debug)]
+struct Pipes(Rc<Cell<usize>>);
+
+impl Default for Pipes {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(usize::MAX)))
+    }
+}
+
+/// One of the pipes that there may be, as long as it is.
+#[derive(Debug)]
+pub(crate) struct Permit(Pipes);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let left = &self.0.0;
+        left.set(left.get().saturating_add(1));
+    }
+}
 
 #[derive(Default)]
 struct Shelves {
@@ -36,22 +66,57 @@ struct Shelves {
 }
 
 impl Pool {
+    /// Buffers of which what is large is counted in `account`, and at the most so many pipes, each of
+    /// two descriptors.
+    pub fn new(account: Account, pipes: usize) -> Self {
+        let pipes = Pipes(Rc::new(Cell::new(pipes)));
+        Self(Rc::new(Inner { shelves: Rc::default(), account, pipes }))
+    }
+
+    /// The same buffers, counted in another account.
+    pub fn counted_in(&self, account: Account) -> Self {
+        let (shelves, pipes) = (self.0.shelves.clone(), self.0.pipes.clone());
+        Self(Rc::new(Inner { shelves, account, pipes }))
+    }
+
+    /// Where what is large is counted.
+    pub fn account(&self) -> &Account {
+        &self.0.account
+    }
+
     /// A buffer of at least `size` bytes.
     #[inline]
     pub fn buffer(&self, size: usize) -> Buffer {
-        let kept = shelf_for(size).and_then(|shelf| self.0.borrow_mut().blocks[shelf].pop());
+        let kept = shelf_for(size).and_then(|shelf| self.shelves().blocks[shelf].pop());
         let bytes = kept.unwrap_or_else(|| blank(size));
-        Buffer { bytes, start: 0, end: 0, pool: self.clone() }
+        let mut buffer = Buffer { bytes, start: 0, end: 0, counted: 0, pool: self.clone() };
+        if size > FIRST_BYTES {
+            buffer.count();
+        }
+        buffer
+    }
+
+    /// A buffer to read a body into: of the largest size if `room` bytes can be passed on at once
+    /// and memory is not short, else one that every exchange may hold.
+    #[inline]
+    pub fn body_buffer(&self, room: usize) -> Buffer {
+        let is_bulk = room > FIRST_BYTES && self.0.account.is_roomy();
+        self.buffer(if is_bulk { BULK_BYTES } else { FIRST_BYTES })
+    }
+
+    #[inline]
+    fn shelves(&self) -> std::cell::RefMut<'_, Shelves> {
+        self.0.shelves.borrow_mut()
     }
 
     /// An empty vector to write a head in.
     pub fn text(&self) -> Vec<u8> {
-        self.0.borrow_mut().texts.pop().unwrap_or_else(|| Vec::with_capacity(1024))
+        self.shelves().texts.pop().unwrap_or_else(|| Vec::with_capacity(1024))
     }
 
     /// Takes back what [`Pool::text`] gave.
     pub fn give_text(&self, mut text: Vec<u8>) {
-        let mut shelves = self.0.borrow_mut();
+        let mut shelves = self.shelves();
         if text.capacity() <= FIRST_BYTES && shelves.texts.len() < KEPT_SMALL {
             text.clear();
             shelves.texts.push(text);
@@ -59,11 +124,11 @@ impl Pool {
     }
 
     pub(crate) fn fields(&self) -> Vec<crate::head::Field> {
-        self.0.borrow_mut().fields.pop().unwrap_or_else(|| Vec::with_capacity(24))
+        self.shelves().fields.pop().unwrap_or_else(|| Vec::with_capacity(24))
     }
 
     pub(crate) fn give_fields(&self, mut fields: Vec<crate::head::Field>) {
-        let mut shelves = self.0.borrow_mut();
+        let mut shelves = self.shelves();
         if fields.capacity() <= FIELDS_KEPT && shelves.fields.len() < KEPT_SMALL {
             fields.clear();
             shelves.fields.push(fields);
@@ -71,11 +136,18 @@ impl Pool {
     }
 
     pub(crate) fn pipe(&self) -> Option<Ends> {
-        self.0.borrow_mut().pipes.pop()
+        self.shelves().pipes.pop()
+    }
+
+    /// Leave to open one more pipe, if there may be one.
+    pub(crate) fn pipe_permit(&self) -> Option<Permit> {
+        let left = &self.0.pipes.0;
+        left.set(left.get().checked_sub(1)?);
+        Some(Permit(self.0.pipes.clone()))
     }
 
     pub(crate) fn give_pipe(&self, ends: Ends) {
-        let pipes = &mut self.0.borrow_mut().pipes;
+        let pipes = &mut self.shelves().pipes;
         if pipes.len() < KEPT_PIPES {
             pipes.push(ends);
         }
@@ -84,7 +156,7 @@ impl Pool {
     #[inline]
     fn give(&self, bytes: Vec<u8>) {
         if let Some(class) = shelf_for(bytes.len()).filter(|class| SIZES[*class] == bytes.len()) {
-            let shelf = &mut self.0.borrow_mut().blocks[class];
+            let shelf = &mut self.shelves().blocks[class];
             if shelf.len() < KEPT[class] {
                 shelf.push(bytes);
             }
@@ -109,6 +181,8 @@ pub struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// What it was counted as.
+    counted: usize,
     pool: Pool,
 }
 
@@ -174,13 +248,24 @@ impl Buffer {
         let wanted = self.end + n;
         if wanted > self.bytes.len() {
             self.bytes.resize(wanted.next_power_of_two(), 0);
+            self.count();
         }
+    }
+
+    #[cold]
+    fn count(&mut self) {
+        let account = self.pool.account();
+        account.add(self.bytes.len() - self.counted);
+        self.counted = self.bytes.len();
     }
 }
 
 impl Drop for Buffer {
     #[inline]
     fn drop(&mut self) {
+        if self.counted > 0 {
+            self.pool.account().give(self.counted);
+        }
         self.pool.give(std::mem::take(&mut self.bytes));
     }
 }
@@ -206,7 +291,43 @@ mod tests {
         assert_eq!(&buffer.data()[..5], b"headx");
         assert_eq!(buffer.data().len(), 4 + HEAD_BYTES);
         drop(buffer);
-        assert!(pool.0.borrow().blocks.iter().all(Vec::is_empty));
+        assert!(pool.shelves().blocks.iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn what_is_large_or_grown_is_counted_while_it_is_held() {
+        let account = Account::new(2 * BULK_BYTES);
+        let pool = Pool::default().counted_in(account.clone());
+        let small = [pool.buffer(HEAD_BYTES), pool.buffer(FIRST_BYTES)];
+        assert_eq!(account.used(), 0, "that is an exchange's own");
+        let mut grown = pool.buffer(HEAD_BYTES);
+        grown.extend(&[b'x'; 2 * HEAD_BYTES]);
+        assert_eq!(account.used(), 2 * HEAD_BYTES);
+        let bulk = pool.body_buffer(usize::MAX);
+        assert_eq!(account.used(), 2 * HEAD_BYTES + BULK_BYTES);
+        drop((small, grown, bulk));
+        assert_eq!(account.used(), 0);
+    }
+
+    #[test]
+    fn bodies_get_small_buffers_where_little_can_be_passed_on_or_memory_is_short() {
+        let pool = Pool::new(Account::new(BULK_BYTES), 0);
+        let size = |buffer: &mut Buffer| buffer.space().len();
+        assert_eq!(size(&mut pool.body_buffer(FIRST_BYTES)), FIRST_BYTES);
+        let mut large = pool.body_buffer(usize::MAX);
+        assert_eq!(size(&mut large), BULK_BYTES);
+        assert_eq!(size(&mut pool.body_buffer(usize::MAX)), FIRST_BYTES, "half is used");
+        drop(large);
+        assert_eq!(size(&mut pool.body_buffer(usize::MAX)), BULK_BYTES);
+    }
+
+    #[test]
+    fn there_are_so_many_pipes_and_no_more() {
+        let pool = Pool::new(Account::default(), 1);
+        let one = pool.counted_in(Account::default()).pipe_permit();
+        assert!(one.is_some() && pool.pipe_permit().is_none());
+        drop(one);
+        assert!(pool.pipe_permit().is_some());
     }
 
     #[test]

@@ -203,6 +203,11 @@ impl Fields {
         self.present = present(&self.fields);
     }
 
+    /// The bytes of the whole head as it was received, or as it was written out.
+    pub fn head_bytes(&self) -> usize {
+        self.raw().len()
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()

@@ -5,6 +5,7 @@
 //! read two ways is refused, never repaired. Everything here belongs to one thread: buffers come
 //! from a [`buffer::Pool`] that its worker owns, and nothing locks.
 
+pub mod account;
 pub mod body;
 pub mod buffer;
 pub mod h1;

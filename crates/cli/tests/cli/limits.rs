@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Origin, RawClient, Step, eventually};
+use testkit::frames::{END_HEADERS, END_STREAM, block, kind};
+use testkit::{FrameClient, Origin, RawClient, Step, eventually};
 
 use crate::process::{Usage, raise_descriptors};
 use crate::sandbox::{Running, Sandbox, serving};
@@ -32,11 +33,16 @@ impl House {
                 Step::send("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
                 Step::Pour(99_999_999),
             ],
+            "/hang" => vec![Step::Echo],
             _ => vec![Step::answer(200, "fine")],
         });
         let sandbox = Sandbox::new(&format!(
             "[log]\naccess = \"off\"\n{}",
-            serving(&[origin.address()]).replacen("drain = \"15s\"\n", "", 1)
+            serving(&[origin.address()]).replacen("drain = \"15s\"\n", "", 1).replacen(
+                "[listeners.web]\n",
+                "[listeners.web]\nlimits = { connections_per_client = 20000 }\n",
+                1
+            )
         ));
         let running = sandbox.run();
         assert!(running.get("/").ends_with("fine"));
@@ -71,6 +77,63 @@ impl House {
     }
 }
 
+/// What a client of HTTP/2 makes the program hold that opens all the streams that it may on each of
+/// `count` connections, with heads from `block`, and reads nothing of what comes.
+fn streams(what: &str, count: usize, bytes_each: u64, block: impl Fn(u32) -> Vec<u8>) {
+    let house = House::open();
+    let mut sent = 0;
+    let clients: Vec<_> = (0..count)
+        .map(|_| {
+            let mut client = FrameClient::connect(house.running.address);
+            // SETTINGS_INITIAL_WINDOW_SIZE 20,000.
+            client.send(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0x4e, 0x20]);
+            for n in 0..STREAMS {
+                let block = block(n);
+                sent += 9 + block.len();
+                client.send(kind::HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &block);
+            }
+            client
+        })
+        .collect();
+    let during = testkit::stands_still(|| Usage::of(house.running.pid()).memory as usize) as u64;
+    assert!(house.running.get("/").ends_with("fine"), "{what}: others are served");
+    let grown = during.saturating_sub(house.before.memory);
+    println!(
+        "{count} connections with {STREAMS} streams, {what}: {} KiB more, {} bytes each, for {sent} \
+         bytes sent",
+        grown / 1024,
+        grown / count as u64
+    );
+    assert!(grown < BASE + bytes_each * count as u64, "{what}: {grown} bytes");
+    drop(clients);
+    eventually("all are gone", || {
+        Usage::of(house.running.pid()).descriptors <= house.before.descriptors + 300
+    });
+    assert!(house.running.get("/").ends_with("fine"), "{what}: afterwards");
+}
+
+/// Streams that one connection may have open.
+const STREAMS: u32 = 128;
+
+fn get(path: &str) -> Vec<u8> {
+    block(&[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", "a")])
+}
+
+/// Answers whose clients let 20,000 bytes of each out and read none of them.
+fn unread_streams(count: usize) {
+    streams("answers that are not read", count, 5 * MIB, |_| get("/large"));
+}
+
+/// A field of 3,900 bytes, and then heads that refer to it eight times each, with a byte each time.
+fn repeated_field(count: usize) {
+    let mut field = vec![0x40, 1, b'x', 0x7f, 0xbd, 0x1d];
+    field.extend([b'y'; 3900]);
+    streams("references to a large field", count, 5 * MIB / 2, |n| match n {
+        0 => [get("/hang"), field.clone()].concat(),
+        _ => [get("/hang"), vec![0x80 | 62; 8]].concat(),
+    });
+}
+
 fn idle(count: usize) {
     // The last of them is idle for long enough to be parked when they are counted.
     let is_last = AtomicUsize::new(count);
@@ -91,7 +154,7 @@ fn slow(count: usize) {
         client
     });
     // Of an answer that nobody reads a buffer is held on its way; the rest stays with the kernel.
-    House::open().bears("answers that are not read", count / 2, 256 * 1024, |address| {
+    House::open().bears("answers that are not read", count / 2, 64 * 1024, |address| {
         let mut client = RawClient::connect(address);
         client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
         client
@@ -112,11 +175,26 @@ fn idle_and_slow_connections_cost_little() {
 }
 
 #[test]
+fn streams_that_stand_still_cost_little() {
+    raise_descriptors(4_000);
+    unread_streams(4);
+    repeated_field(32);
+}
+
+#[test]
+#[ignore = "prints figures: scripts/limits"]
+fn streams_of_a_hundred_connections_are_borne() {
+    raise_descriptors(30_000);
+    unread_streams(40);
+    repeated_field(100);
+}
+
+#[test]
 #[ignore = "needs many descriptors: scripts/limits"]
 fn twenty_thousand_idle_and_a_thousand_slow_connections_are_borne() {
-    // Each is one here and one there.
+    // Each is one here and one there, where a quarter is left to servers, pipes and everything else.
     let allowed = raise_descriptors(25_000);
-    let count = 20_000.min(allowed.saturating_sub(500) as usize);
+    let count = 20_000.min(allowed.saturating_sub(500) as usize * 3 / 4);
     idle(count);
     slow(1_000);
 }
@@ -136,6 +214,42 @@ fn descriptors_that_run_out_make_new_connections_wait() {
     drop(crowd);
     assert_eq!(waiting.answer().text(), "fine", "who waited is served when there is room");
     assert_eq!(inside.get("/").text(), "fine");
+}
+
+/// One request is one connection to a server: streams of one client could take every descriptor, and
+/// the checks of another service's servers would fail for it.
+#[test]
+fn streams_that_take_every_descriptor_make_no_server_unhealthy() {
+    let slow = Origin::start(|request| match &*request.target {
+        "/hang" => vec![Step::Echo],
+        _ => vec![Step::answer(200, "fine")],
+    });
+    let well = Origin::polite("well");
+    let sandbox = Sandbox::new(&format!(
+        "{}[services.other]\ntargets = [\"{}\"]\nhealth = {{ path = \"/\", interval = \"200ms\" }}\n\
+         [[routes]]\npath = \"/other\"\nto = \"other\"\n",
+        serving(&[slow.address()]),
+        well.address()
+    ));
+    let mut running = sandbox.run_with_descriptors(160);
+    assert!(running.get("/other").ends_with("well"));
+    let clients: Vec<_> = (0..2)
+        .map(|_| {
+            let mut client = FrameClient::connect(running.address);
+            for n in 0..STREAMS {
+                let flags = END_HEADERS | END_STREAM;
+                client.send(kind::HEADERS, flags, 2 * n + 1, &get("/hang"));
+            }
+            client
+        })
+        .collect();
+    running.wait_for("no descriptors are left for connections to instances");
+    let checked = well.journal().len();
+    eventually("checks go on", || well.journal().len() > checked + 10);
+    let status = sandbox.plimsoll(&["status"]);
+    assert!(!status.stdout.contains("unhealthy"), "{}", status.stdout);
+    drop(clients);
+    eventually("there is room again", || running.get("/other").ends_with("well"));
 }
 
 fn many_routes(count: usize) {

@@ -238,12 +238,19 @@ fn check_redirect(section: &Section<'_>, any_tls: bool) {
     }
 }
 
+/// Of a listener's connections one client may have this part, unless the file says how many.
+const SHARE_OF_ONE: usize = 4;
+
 fn limits(limits: &Section<'_>) -> Option<ListenerLimits> {
+    let connections: usize = narrow(limits.count("connections"))?;
+    let per_client = limits.node("connections_per_client").and_then(|node| node.count());
+    let per_client = per_client.and_then(narrow::<usize>);
     Some(ListenerLimits {
         header_bytes: narrow(limits.size("header_bytes"))?,
         headers: narrow(limits.count("headers"))?,
         body: limits.body_limit("body"),
-        connections: narrow(limits.count("connections"))?,
+        connections,
+        connections_per_client: per_client.unwrap_or(connections.div_ceil(SHARE_OF_ONE)),
     })
 }
 

@@ -19,11 +19,13 @@ use crate::value::{address, name, shown};
 pub(super) fn server(root: &Section<'_>, origin: &Origin) -> Option<Server> {
     root.section("server", |server| {
         let workers = server.node("workers").and_then(|node| node.count());
+        let memory = server.size("memory");
         let drain = server.duration("drain");
         let state_dir = state_dir(server, origin);
         Some(Server {
             state_dir: state_dir?,
             workers: workers.and_then(narrow::<usize>).and_then(NonZeroUsize::new),
+            memory: narrow(memory)?,
             drain,
         })
     })

@@ -184,9 +184,20 @@ pub(crate) static LIMITS: Table = Table {
             Shape::Count(1..=10_000_000),
             Absent::Count(20_000),
             "20000",
-            "Open connections at once.",
+            "Open connections at once. When one more comes, the connection that has been idle for \
+             longest is closed to make room; where none is idle, new ones wait.",
         )
         .aka(&["max_connections", "maxconn", "worker_connections"]),
+        Key::new(
+            "connections_per_client",
+            Shape::Count(1..=10_000_000),
+            Absent::Means("a quarter of `connections`"),
+            "100",
+            "Open connections at once of one client: one address, of IPv6 one /64, as the socket or \
+             the PROXY protocol names it. More are closed as soon as they come. Peers in \
+             `trusted_proxies` stand for many clients and have no limit of their own.",
+        )
+        .aka(&["per_client", "max_connections_per_ip", "limit_conn", "connections_per_ip"]),
     ],
     later: &[],
 };

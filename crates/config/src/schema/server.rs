@@ -67,8 +67,8 @@ pub(crate) static ROOT: Table = Table {
 pub(crate) static SERVER: Table = Table {
     header: "[server]",
     noun: "the server",
-    doc: "The program as a whole. `state_dir` and `workers` are taken up by the next start, not by a \
-          reload.",
+    doc: "The program as a whole. `state_dir`, `workers` and `memory` are taken up by the next start, \
+          not by a reload.",
     keys: &[
         Key::new(
             "state_dir",
@@ -89,6 +89,16 @@ pub(crate) static SERVER: Table = Table {
             "Threads that serve requests.",
         )
         .aka(&["threads", "worker_processes", "nbthread"]),
+        Key::new(
+            "memory",
+            Shape::Size(16 << 20..=1 << 40),
+            Absent::Text("512MiB"),
+            "\"512MiB\"",
+            "What all threads together may hold for clients: heads, buffers, responses that wait to \
+             be read. One client may have a quarter of it. What is beyond is refused: 503 over \
+             HTTP/1, REFUSED_STREAM over HTTP/2.",
+        )
+        .aka(&["memory_max", "max_memory", "buffer_memory"]),
         Key::new(
             "drain",
             Shape::Duration(Duration::ZERO..=DAY),

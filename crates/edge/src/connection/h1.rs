@@ -13,11 +13,13 @@ use wire::head::{Fields, RequestHead, Version};
 use wire::socket::Socket;
 use wire::stream::Stream;
 
+use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, linger};
 use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
 use crate::fields::FieldSink;
+use crate::guest::EXCHANGE_BYTES;
 use crate::identity::Peer;
 use crate::parking::{PARK_AFTER, Parked};
 use crate::refusal::Refusal;
@@ -94,7 +96,7 @@ impl Session {
         let Parked { socket, door, peer, deadline: _ } = parked;
         let socket = Socket::new(TcpStream::from_std(socket)?);
         let alarm = door.worker.wheel.alarm();
-        let conn = Conn::new(Stream::Plain(socket), door.worker.pool.clone());
+        let conn = Conn::new(Stream::Plain(socket), door.pool().clone());
         Ok(Self { has_served: true, ..Self::new(door, conn, peer, alarm) })
     }
 
@@ -112,15 +114,18 @@ impl Session {
         self.has_waited = false;
         let idle = self.door.plan.listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
-        self.alarm.set(if may_park { PARK_AFTER } else { idle });
+        let mut idleness = Idleness::begin(&self.alarm, idle);
         poll_fn(move |cx| {
             if !has_begun {
-                match ready!(self.poll_begun(cx)) {
-                    Begun::Yes => has_begun = true,
+                match ready!(self.poll_begun(cx, &mut idleness, may_park)) {
+                    Begun::Yes => {
+                        has_begun = true;
+                        idleness.end();
+                    }
                     Begun::Never => return Poll::Ready(None),
                     Begun::NotYet => {
                         let deadline = self.door.worker.wheel.now() + idle - PARK_AFTER.min(idle);
-                        self.parks_until = may_park.then_some(deadline);
+                        self.parks_until = Some(deadline);
                         return Poll::Ready(None);
                     }
                 }
@@ -136,9 +141,14 @@ impl Session {
         })
     }
 
-    /// Ready with the first bytes of a request, or when none will come, or none have for the time
-    /// that was set.
-    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Begun> {
+    /// Ready with the first bytes of a request, or when none will come, or none have for so long that
+    /// the connection is parked, where it can be, and has to go, where it cannot.
+    fn poll_begun(
+        &mut self,
+        cx: &mut Context<'_>,
+        idleness: &mut Idleness,
+        may_park: bool,
+    ) -> Poll<Begun> {
         match self.poll_first_bytes(cx) {
             Poll::Ready(Ok(true)) => Poll::Ready(Begun::Yes),
             Poll::Ready(_) => Poll::Ready(Begun::Never),
@@ -147,7 +157,8 @@ impl Session {
                 self.alarm.advance(FIRST_REQUEST);
                 self.alarm.poll(cx).map(|()| Begun::Never)
             }
-            Poll::Pending => self.alarm.poll(cx).map(|()| Begun::NotYet),
+            Poll::Pending if may_park => self.alarm.poll(cx).map(|()| Begun::NotYet),
+            Poll::Pending => idleness.poll(cx, &self.door, &self.alarm).map(|()| Begun::Never),
         }
     }
 
@@ -178,8 +189,13 @@ impl Session {
 
 /// Serves one request; whether another may follow.
 async fn one(session: &mut Session, head: RequestHead) -> bool {
+    let Some(_held) = session.conn.account().charge(EXCHANGE_BYTES) else {
+        session.fault = Some(Fault::Overloaded);
+        return false;
+    };
     let Session { door, conn, peer, alarm, .. } = session;
-    let entrance = Entrance { worker: &door.worker, listener: &door.plan, peer, alarm };
+    let account = door.pool().account();
+    let entrance = Entrance { worker: &door.worker, listener: &door.plan, peer, alarm, account };
     let keep = head.keeps_alive();
     let framing = conn.framing();
     let mut client = H1 { door, conn, version: head.version(), keep, has_begun: false };
@@ -265,6 +281,10 @@ impl Source for H1<'_> {
         self.conn.poll_fill(cx)
     }
 
+    fn expect_room(&mut self, bytes: usize) {
+        self.conn.expect_room(bytes);
+    }
+
     fn data(&self) -> &[u8] {
         self.conn.data()
     }
@@ -289,6 +309,10 @@ impl Source for H1<'_> {
 impl Sink for H1<'_> {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
         self.conn.poll_send(cx, data)
+    }
+
+    fn room(&self) -> usize {
+        self.conn.room()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -7,23 +7,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request};
 use tokio::time::{Instant, Sleep, sleep};
+use wire::account::Charge;
 use wire::body::{Error, Sink, Source};
+use wire::buffer::{HEAD_BYTES, Pool};
 use wire::h1::{Conn, Framing};
 use wire::h2::head::content_length;
-use wire::h2::meter::{Limits, Meter, Metered, server_builder};
-use wire::h2::{Answer, Stream};
+use wire::h2::meter::{HasFragment, Limits, Meter, Metered, server_builder};
+use wire::h2::outbox::OUTBOX_BYTES_MIN;
+use wire::h2::stream::fields_bytes;
+use wire::h2::{Answer, Outbox, Payload, Stream};
 use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Rewound;
 
+use super::idleness::Idleness;
 use super::{Door, linger};
 use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
+use crate::guest::EXCHANGE_BYTES;
 use crate::identity::Peer;
 use crate::lasting::Lasting;
 use crate::refusal::Refusal;
@@ -34,33 +39,61 @@ use crate::worker::Worker;
 /// How long a stream whose response breaks off is not reset, from when something of it was last seen to
 /// be written: `h2` would throw away what waits.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a client that was told that its connection ends, and has nothing open on it, may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// What one connection may hold of memory: as many exchanges at rest as it may have streams, and
+/// a mebibyte for longer heads and for what waits to be written.
+const CONNECTION_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What a connection holds without any stream: the buffers and tables of the `h2` crate, and what
+/// may wait in its outbox in any case.
+const CONNECTION_BYTES: usize = 32 * 1024 + OUTBOX_BYTES_MIN;
 
 /// What all streams of a connection share.
 struct Shared {
     worker: Rc<Worker>,
     peer: Peer,
     open: std::cell::Cell<usize>,
+    /// Buffers that are counted as this connection's.
+    pool: Pool,
+    outbox: Outbox,
+    _held: Charge,
 }
 
 /// Serves streams until one side wants no more.
 pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
     let limits = &door.plan.listener.limits;
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-    let builder = server_builder(Limits { header_bytes, ..Limits::default() });
+    let limits = Limits { header_bytes, ..Limits::default() };
+    let builder = server_builder(limits);
     let alarm = door.worker.wheel.alarm();
-    let (metered, mut meter) = Metered::new(stream);
-    let mut handshake = Box::pin(builder.handshake::<_, Bytes>(metered));
+    let (metered, mut meter) = Metered::new(stream, limits);
+    let account = door.pool().account().part(CONNECTION_BYTES_MAX);
+    let Some(held) = account.charge(CONNECTION_BYTES) else {
+        let client = peer.ip();
+        tracing::debug!(%client, "no memory for another connection of HTTP/2: it is closed");
+        return;
+    };
+    let mut handshake = Box::pin(builder.handshake::<_, Payload>(metered));
     let header = door.plan.listener.timeouts.header;
     let Some(Ok(mut connection)) = alarm.within(header, |cx| handshake.as_mut().poll(cx)).await
     else {
         return;
     };
     drop(handshake);
-    let shared =
-        Rc::new(Shared { worker: door.worker.clone(), peer, open: std::cell::Cell::new(0) });
+    let shared = Rc::new(Shared {
+        worker: door.worker.clone(),
+        peer,
+        open: std::cell::Cell::new(0),
+        pool: door.pool().counted_in(account.clone()),
+        outbox: Outbox::new(account),
+        _held: held,
+    });
     accept_streams(&mut door, &mut connection, &mut meter, &shared, &alarm).await;
     if let Some(flood) = meter.flood() {
-        tracing::info!(client = %peer.ip(), flood = flood.name(), "HTTP/2 flood ended");
+        let (worker, client) = (&shared.worker, peer.ip());
+        if let Some(before) = worker.seldom.floods.happens(worker.wheel.now()) {
+            tracing::info!(%client, flood = flood.name(), before, "HTTP/2 flood ended");
+        }
     }
 }
 
@@ -68,7 +101,7 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
 /// or have to end.
 async fn accept_streams(
     door: &mut Door,
-    connection: &mut Connection<Metered<Rewound>, Bytes>,
+    connection: &mut Connection<Metered<Rewound>, Payload>,
     meter: &mut Meter,
     shared: &Rc<Shared>,
     alarm: &Alarm,
@@ -77,7 +110,7 @@ async fn accept_streams(
     let is_late = door.worker.is_draining();
     let lasting = Lasting::connection(&door.worker.connections, door.worker.wheel.now());
     let mut is_closing = false;
-    alarm.set(door.plan.listener.timeouts.idle);
+    let mut idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
     poll_fn(|cx| {
         let is_called = is_late || lasting.poll_called(cx).is_ready();
         if !is_closing && (door.is_closed || is_called) {
@@ -89,22 +122,27 @@ async fn accept_streams(
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     door.refresh();
                     shared.begin(door, request, respond);
-                    alarm.set(door.plan.listener.timeouts.idle);
+                    idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
                 }
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
         }
-        while alarm.poll(cx).is_ready() {
-            if shared.open.get() == 0 && !is_closing {
-                is_closing = true;
-                connection.graceful_shutdown();
-                cx.waker().wake_by_ref();
-            } else if shared.open.get() == 0 {
-                return Poll::Ready(());
+        if shared.open.get() > 0 {
+            // It is busy: looked at again once in a while.
+            while alarm.poll(cx).is_ready() {
+                idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
             }
-            alarm.set(door.plan.listener.timeouts.idle);
+            return Poll::Pending;
         }
+        ready!(idleness.poll(cx, door, alarm));
+        if is_closing {
+            return Poll::Ready(());
+        }
+        is_closing = true;
+        connection.graceful_shutdown();
+        idleness = Idleness::begin(alarm, GOODBYE);
+        cx.waker().wake_by_ref();
         Poll::Pending
     })
     .await;
@@ -116,33 +154,59 @@ impl Shared {
         self: &Rc<Self>,
         door: &Door,
         request: Request<RecvStream>,
-        respond: SendResponse<Bytes>,
+        mut respond: SendResponse<Payload>,
     ) {
+        // As it is when it is written out: a field that stands in the connection's table costs its
+        // sender one byte.
+        let head_bytes = fields_bytes(request.headers()) as usize;
+        let long = head_bytes.saturating_sub(HEAD_BYTES);
+        let Some(held) = self.pool.account().charge(EXCHANGE_BYTES + long) else {
+            self.worker.counters.refused.add(1);
+            self.worker.counters.exchanges.count(Fault::Overloaded.ending());
+            if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
+                let client = self.peer.ip();
+                tracing::warn!(%client, before, "no memory for what a client asks: a stream is refused");
+            }
+            // The client may try again, on another connection or later (RFC 9113 §8.7).
+            return respond.send_reset(Reason::REFUSED_STREAM);
+        };
         self.open.set(self.open.get() + 1);
         let (shared, plan) = (self.clone(), door.plan.clone());
         // In a box of its own, which a task that begins and ends copies instead of what is in it.
+        let request = Admitted { request, held, long };
         tokio::task::spawn_local(Box::pin(stream_of(shared, plan, request, respond)));
     }
+}
+
+/// A request for which there is room.
+struct Admitted {
+    request: Request<RecvStream>,
+    held: Charge,
+    /// What of `held` is for a head that is longer than most, until its buffer is counted.
+    long: usize,
 }
 
 /// Serves one stream.
 async fn stream_of(
     shared: Rc<Shared>,
     plan: Arc<ListenerPlan>,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    admitted: Admitted,
+    respond: SendResponse<Payload>,
 ) {
+    let Admitted { request, mut held, long } = admitted;
     let (parts, body) = request.into_parts();
     let has_ended = body.is_end_stream();
-    let pool = &shared.worker.pool;
+    let pool = &shared.pool;
     let alarm = shared.worker.wheel.alarm();
     let mut client = H2 {
-        stream: Stream::from_client(body, None, pool.clone()),
+        stream: Stream::from_client(body, shared.outbox.clone(), pool.clone()),
         answer: Answer::new(respond),
         bytes_before: (0, 0),
         grace: None,
     };
-    match head_of(&parts, pool, &plan) {
+    let head = head_of(&parts, pool, &plan);
+    held.shrink(long);
+    match head {
         Ok(head) => {
             let length = content_length(&head.fields);
             let framing = match (has_ended, length) {
@@ -151,11 +215,13 @@ async fn stream_of(
                 (false, None) => Framing::Chunked,
             };
             drop(parts);
+            client.stream.received_head(head.fields.head_bytes());
             let entrance = Entrance {
                 worker: &shared.worker,
                 listener: &plan,
                 peer: &shared.peer,
                 alarm: &alarm,
+                account: pool.account(),
             };
             if framing != Framing::Length(0) || client.is_empty_as_said(&plan, &alarm).await {
                 exchange::run(entrance, &mut client, &head, framing).await;
@@ -166,6 +232,7 @@ async fn stream_of(
             }
         }
         Err(fault) => {
+            client.stream.received_head(fields_bytes(&parts.headers) as usize);
             let refusal = Refusal {
                 worker: &shared.worker,
                 listener: &plan,
@@ -187,11 +254,14 @@ async fn stream_of(
 
 fn head_of(
     parts: &http::request::Parts,
-    pool: &wire::buffer::Pool,
+    pool: &Pool,
     plan: &ListenerPlan,
 ) -> Result<RequestHead, Fault> {
     if parts.headers.len() > plan.listener.limits.headers {
         return Err(Fault::HeaderTooLarge);
+    }
+    if parts.extensions.get::<HasFragment>().is_some() {
+        return Err(Fault::BadRequest);
     }
     if parts.method == http::Method::CONNECT {
         return Err(Fault::MethodNotAllowed);
@@ -224,6 +294,10 @@ impl Source for H2 {
         self.stream.poll_fill(cx)
     }
 
+    fn expect_room(&mut self, bytes: usize) {
+        self.stream.expect_room(bytes);
+    }
+
     fn data(&self) -> &[u8] {
         self.stream.data()
     }
@@ -248,6 +322,10 @@ impl Source for H2 {
 impl Sink for H2 {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
         self.stream.poll_send(cx, data)
+    }
+
+    fn room(&self) -> usize {
+        self.stream.room()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -3,16 +3,22 @@
 
 mod h1;
 mod h2;
+mod idleness;
 mod linger;
 mod opening;
 
 pub(crate) use opening::{resume, serve};
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use wire::buffer::Pool;
+
+use crate::guest::{ClientKey, Guest, Guests};
+use crate::identity::is_within;
 use crate::snapshot::ListenerPlan;
 use crate::worker::Worker;
 
@@ -24,6 +30,8 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 pub(crate) struct Door {
     pub(crate) worker: Rc<Worker>,
     pub(crate) plan: Arc<ListenerPlan>,
+    /// Whose connection it is, once that is known.
+    pub(crate) guest: Option<Rc<Guest>>,
     generation: model::Generation,
     /// The listener was taken out of the configuration: the connection ends after its answer.
     is_closed: bool,
@@ -38,7 +46,39 @@ impl Door {
         let is_closed = !current.plan.listeners.contains_key(&plan.listener.name);
         plan.live.open.fetch_add(1, Ordering::Relaxed);
         plan.live.accepted.fetch_add(1, Ordering::Relaxed);
-        Self { worker, plan, generation, is_closed }
+        Self { worker, plan, guest: None, generation, is_closed }
+    }
+
+    /// The connection came from `socket`, and is that of the client that was `named` there, if one was.
+    /// False where that has as many as it may.
+    fn admit(&mut self, socket: SocketAddr, named: Option<SocketAddr>) -> bool {
+        let Self { worker, plan, .. } = self;
+        let trusted = &plan.listener.trusted_proxies;
+        if named.is_none() && is_within(socket.ip().to_canonical(), trusted) {
+            self.guest = Some(Guests::many(&worker.pool));
+            return true;
+        }
+        let address = named.unwrap_or(socket).ip();
+        let client = ClientKey::of(address);
+        let may_enter = plan.live.crowd.enter(client, plan.listener.limits.connections_per_client);
+        if may_enter {
+            self.guest = Some(worker.guests.of(client, &worker.pool));
+        } else {
+            plan.live.refused.fetch_add(1, Ordering::Relaxed);
+            if let Some(before) = worker.seldom.too_many_connections.happens(worker.wheel.now()) {
+                let name = &plan.listener.name;
+                tracing::warn!(
+                    listener = %name, client = %address, before,
+                    "a client has as many connections as one may: another one is closed"
+                );
+            }
+        }
+        may_enter
+    }
+
+    /// The client's buffers.
+    pub(crate) fn pool(&self) -> &Pool {
+        self.guest.as_ref().map_or(&self.worker.pool, |guest| &guest.pool)
     }
 
     /// Takes up what was published since the last request.
@@ -62,6 +102,9 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
+        if let Some(client) = self.guest.as_ref().and_then(|guest| guest.client) {
+            self.plan.live.crowd.leave(client);
+        }
         self.plan.live.open.fetch_sub(1, Ordering::Relaxed);
         self.worker.closed_one();
     }

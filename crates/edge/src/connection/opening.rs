@@ -1,12 +1,13 @@
 //! What comes before HTTP: the PROXY protocol, TLS, and the choice of the version.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use model::{Protocol, ProxyProtocol};
 use tokio_rustls::TlsAcceptor;
-use wire::buffer::BULK_BYTES;
 use wire::h1::Conn;
 use wire::h1::conn::Opening;
 use wire::proxy_protocol;
@@ -14,10 +15,14 @@ use wire::socket::Socket;
 use wire::stream::Stream;
 
 use super::h1::Session;
+use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, h1, h2};
 use crate::identity::{Peer, is_within};
 use crate::parking::Parked;
 use crate::wheel::Alarm;
+
+/// What TLS may hold sealed of a client's response that does not leave: four of its records.
+const SEALED_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves a connection to its end.
 pub(crate) fn serve(door: Door, socket: Socket, address: SocketAddr) -> impl Future<Output = ()> {
@@ -54,30 +59,44 @@ async fn serve_h1(mut session: Session) {
 }
 
 /// Opens a connection: what is left to be served over HTTP/1, if anything is.
-async fn open(door: Door, mut socket: Socket, address: SocketAddr) -> Option<Session> {
+async fn open(mut door: Door, mut socket: Socket, address: SocketAddr) -> Option<Session> {
     let alarm = door.worker.wheel.alarm();
     let named = match is_introduced(&door.plan.listener.proxy_protocol, address) {
         false => None,
         true => proxied(&door, &alarm, &mut socket).await?,
     };
+    if !door.admit(address, named) {
+        return None;
+    }
     let tls = door.plan.tls.clone();
     let stream = match tls {
         None => Stream::Plain(socket),
         Some(config) => Box::pin(handshake(&door, &alarm, config, socket)).await?,
     };
     let is_tls = matches!(stream, Stream::Tls(_));
-    let chosen_h2 = match &stream {
-        Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-        Stream::Plain(_) => false,
+    let chosen = match &stream {
+        Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Some(Opening::H2),
+        Stream::Tls(_) => Some(Opening::H1),
+        Stream::Plain(_) => None,
     };
     let peer = Peer::new(address, named, is_tls);
-    let mut conn = Conn::new(stream, door.worker.pool.clone());
-    if chosen_h2 || (!is_tls && begins_h2(&mut conn, &door, &alarm).await) {
-        drop(alarm);
-        Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
-        return None;
+    let mut conn = Conn::new(stream, door.pool().clone());
+    let opening = match chosen {
+        Some(chosen) => chosen,
+        None => opens_as(&mut conn, &door, &alarm).await?,
+    };
+    match opening {
+        Opening::H2 => {
+            drop(alarm);
+            Box::pin(h2::serve(door, conn.into_rewound(), peer)).await;
+            None
+        }
+        Opening::H1 if door.plan.listener.speaks(Protocol::H1) => {
+            Some(Session::new(door, conn, peer, alarm))
+        }
+        // What is not the preface of HTTP/2 can be told nothing that it would understand.
+        Opening::H1 | Opening::Closed => None,
     }
-    Some(Session::new(door, conn, peer, alarm))
 }
 
 /// Whether the peer at `address` begins with a header of the PROXY protocol. Anybody else speaks for
@@ -114,8 +133,7 @@ async fn handshake(
     let accepted = alarm.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
     match accepted {
         Some(Ok(mut stream)) => {
-            // A whole read of a body leaves in one write.
-            stream.get_mut().1.set_buffer_limit(Some(BULK_BYTES));
+            stream.get_mut().1.set_buffer_limit(Some(SEALED_BYTES_MAX));
             Some(Stream::Tls(Box::new(stream)))
         }
         failed => {
@@ -128,18 +146,25 @@ async fn handshake(
     }
 }
 
-/// Whether a connection on clear text begins as HTTP/2, where that is spoken.
-async fn begins_h2(conn: &mut Conn, door: &Door, alarm: &Alarm) -> bool {
+/// How a connection on clear text begins, where both versions may be spoken. `None` where nothing came
+/// for so long that it has to go.
+async fn opens_as(conn: &mut Conn, door: &Door, alarm: &Alarm) -> Option<Opening> {
     let listener = &door.plan.listener;
     if !listener.speaks(Protocol::H2) {
-        return false;
+        return Some(Opening::H1);
     }
-    let opening = alarm.within(listener.timeouts.idle, |cx| {
-        let opening = conn.poll_opening(cx);
-        if opening.is_pending() && door.is_closing() {
-            alarm.advance(FIRST_REQUEST);
+    let mut idleness = Idleness::begin(alarm, listener.timeouts.idle);
+    let opening = poll_fn(|cx| {
+        if let Poll::Ready(opening) = conn.poll_opening(cx) {
+            return Poll::Ready(opening.ok());
         }
-        opening
+        if door.is_closing() {
+            alarm.advance(FIRST_REQUEST);
+            return alarm.poll(cx).map(|()| None);
+        }
+        idleness.poll(cx, door, alarm).map(|()| None)
     });
-    matches!(opening.await, Some(Ok(Opening::H2)))
+    let opening = opening.await;
+    alarm.clear();
+    opening
 }

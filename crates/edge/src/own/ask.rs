@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io;
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Uri};
 use model::UpstreamProtocol;
 use tokio::time::{Instant, timeout_at};
@@ -184,7 +183,7 @@ impl Upstream {
     ) -> io::Result<Self> {
         let socket = crate::member::open(address).await?;
         match protocol {
-            UpstreamProtocol::H1 => Ok(Self::over_h1(socket, pool)),
+            UpstreamProtocol::H1 => Ok(Self::over_h1(socket, None, pool)),
             UpstreamProtocol::H2 => {
                 let (sender, connection) = crate::member::begin_h2(socket).await?;
                 tokio::task::spawn_local(async move {
@@ -192,9 +191,8 @@ impl Upstream {
                         tracing::debug!(%error, "connection of our own to an instance ended");
                     }
                 });
-                let sender: h2::client::SendRequest<Bytes> =
-                    sender.ready().await.map_err(io::Error::other)?;
-                Ok(Self::h2(sender, pool))
+                let sender = sender.ready().await.map_err(io::Error::other)?;
+                Ok(Self::h2(sender, None, pool))
             }
         }
     }

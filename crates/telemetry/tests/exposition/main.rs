@@ -65,11 +65,13 @@ fn scrape(services: Vec<ServiceSample>) -> Scrape {
         version: "0.1.0",
         exchanges: endings.totals(),
         refused: 6,
+        memory_held: 4096,
         listeners: vec![ListenerSample {
             name: "web".into(),
             open: 12,
             accepted: 340,
             waits: 1,
+            refused: 3,
             handshakes_failed: 2,
         }],
         services,

@@ -18,6 +18,7 @@ use super::framing::Framing;
 use super::request::{self, HeadLimits};
 use super::response;
 use super::scan::Scan;
+use crate::account::Account;
 use crate::body::{Error, Sink, Source};
 use crate::buffer::{BULK_BYTES, Buffer, FIRST_BYTES, HEAD_BYTES, Pool};
 use crate::head::{Fields, RequestHead, ResponseHead};
@@ -47,6 +48,33 @@ enum Outgoing {
     /// How much of the open chunk is yet to be sent.
     Chunked(usize),
     Close,
+}
+
+/// Of the buffer that is read into.
+#[derive(Clone, Copy)]
+enum Size {
+    /// For a head: at least so many bytes.
+    Head(usize),
+    /// For a body of which so much can be passed on at once.
+    Body(usize),
+}
+
+/// What a head belongs to.
+#[derive(Clone, Copy)]
+enum HeadOf {
+    /// A request, of which it may have so many bytes.
+    Request(usize),
+    Response,
+}
+
+impl HeadOf {
+    /// How many bytes it may have, and the size of the buffer that it is begun with.
+    fn sizes(self) -> (usize, usize) {
+        match self {
+            Self::Request(bytes_max) => (bytes_max, HEAD_BYTES),
+            Self::Response => (RESPONSE_HEAD_BYTES_MAX, FIRST_BYTES),
+        }
+    }
 }
 
 /// What a connection's first bytes are.
@@ -84,6 +112,10 @@ pub struct Conn {
     is_cut: bool,
     /// Whether the peer was seen to send no more.
     has_ended: bool,
+    /// How much of the body that is received next can be passed on at once.
+    room: usize,
+    /// Whether the peer did not take at once what was sent last.
+    is_slow: bool,
 }
 
 impl Conn {
@@ -102,12 +134,19 @@ impl Conn {
             sent: 0,
             is_cut: false,
             has_ended: false,
+            room: usize::MAX,
+            is_slow: false,
         }
     }
 
     /// The stream below.
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    /// What its larger buffers are counted in.
+    pub fn account(&self) -> &Account {
+        self.pool.account()
     }
 
     /// Bytes received and sent since the last call, heads and framing included. What waits for the
@@ -137,7 +176,7 @@ impl Conn {
                     return Poll::Ready(Ok(Opening::H2));
                 }
             }
-            if ready!(self.poll_receive(cx, HEAD_BYTES))? == 0 {
+            if ready!(self.poll_receive(cx, Size::Head(HEAD_BYTES)))? == 0 {
                 let opening = if self.inbox.is_some() { Opening::H1 } else { Opening::Closed };
                 return Poll::Ready(Ok(opening));
             }
@@ -150,7 +189,7 @@ impl Conn {
         if self.has_unread() {
             return Poll::Ready(Ok(true));
         }
-        Poll::Ready(Ok(ready!(self.poll_receive(cx, HEAD_BYTES))? > 0))
+        Poll::Ready(Ok(ready!(self.poll_receive(cx, Size::Head(HEAD_BYTES)))? > 0))
     }
 
     /// Waits for a request's head. `None` when the peer closed before it began.
@@ -161,7 +200,7 @@ impl Conn {
         cx: &mut Context<'_>,
         limits: HeadLimits,
     ) -> Poll<Result<Option<RequestHead>, Error>> {
-        let polled = self.poll_head(cx, limits.bytes, HEAD_BYTES);
+        let polled = self.poll_head(cx, HeadOf::Request(limits.bytes));
         if !matches!(polled, Poll::Ready(Ok(_))) {
             self.check_begin()?;
         }
@@ -179,7 +218,7 @@ impl Conn {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<ResponseHead>, Error>> {
-        let Some(raw) = ready!(self.poll_head(cx, RESPONSE_HEAD_BYTES_MAX, FIRST_BYTES))? else {
+        let Some(raw) = ready!(self.poll_head(cx, HeadOf::Response))? else {
             return Poll::Ready(Ok(None));
         };
         Poll::Ready(Ok(Some(response::parse(raw, &self.pool)?)))
@@ -285,7 +324,7 @@ impl Conn {
             if self.has_unread() {
                 return Poll::Pending;
             }
-            match ready!(self.poll_receive(cx, HEAD_BYTES)) {
+            match ready!(self.poll_receive(cx, Size::Head(HEAD_BYTES))) {
                 Ok(0) => break,
                 // TLS that ends without `close_notify`: nothing is missing of what was read whole.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
@@ -347,13 +386,16 @@ impl Conn {
 
     /// Reads once into the inbox; 0 at the end of the stream. `size` is that of the buffer that
     /// is taken if there is none.
-    fn poll_receive(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>, size: Size) -> Poll<io::Result<usize>> {
         let kept = self.inbox.take().filter(|inbox| !inbox.is_empty());
         if let (None, Stream::Plain(socket)) = (&kept, &self.stream) {
             // Nothing has come more often than not, and then no buffer is needed.
             ready!(socket.poll_readable(cx))?;
         }
-        let mut inbox = kept.unwrap_or_else(|| self.pool.buffer(size));
+        let mut inbox = kept.unwrap_or_else(|| match size {
+            Size::Head(bytes) => self.pool.buffer(bytes),
+            Size::Body(room) => self.pool.body_buffer(room),
+        });
         if inbox.space().is_empty() {
             inbox.reserve(HEAD_BYTES);
         }
@@ -373,14 +415,17 @@ impl Conn {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        bytes_max: usize,
-        size: usize,
+        head: HeadOf,
     ) -> Poll<Result<Option<Buffer>, Error>> {
+        let (bytes_max, size) = head.sizes();
         loop {
             if let Some(raw) = self.split_head(bytes_max)? {
                 return Poll::Ready(Ok(Some(raw)));
             }
-            if ready!(self.poll_receive(cx, size))? == 0 {
+            if self.lacks_room_for(head) {
+                return Poll::Ready(Err(Fault::NoMemory.into()));
+            }
+            if ready!(self.poll_receive(cx, Size::Head(size)))? == 0 {
                 return Poll::Ready(match self.has_unread() {
                     true => Err(Fault::Truncated.into()),
                     false => Ok(None),
@@ -395,6 +440,14 @@ impl Conn {
             Some(inbox) if self.scan.in_first_line() => request::check_begin(inbox.data()),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a request's head wants more than the buffer that each gets, and there is no memory
+    /// for it. (A response's belongs to a request that was let in.)
+    fn lacks_room_for(&self, head: HeadOf) -> bool {
+        matches!(head, HeadOf::Request(_))
+            && self.inbox.as_ref().is_some_and(|inbox| inbox.data().len() >= HEAD_BYTES)
+            && !self.pool.account().has_room(HEAD_BYTES)
     }
 
     /// Takes the head out of the inbox once it is whole; what follows it stays.
@@ -501,7 +554,9 @@ impl Conn {
             self.outgoing = Outgoing::Chunked(data.len());
         }
         let open = if open == 0 { data.len() } else { open };
-        let taken = ready!(self.poll_drain(cx, &data[..open.min(data.len())]))?;
+        let drained = self.poll_drain(cx, &data[..open.min(data.len())]);
+        self.is_slow = drained.is_pending();
+        let taken = ready!(drained)?;
         self.outgoing = Outgoing::Chunked(open - taken);
         if open == taken {
             self.outbox.extend_from_slice(b"\r\n");
@@ -522,11 +577,10 @@ fn skip_empty_lines(inbox: &mut Buffer) -> bool {
 impl Source for Conn {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         loop {
-            let size = match &mut self.incoming {
+            let wanted = match &mut self.incoming {
                 Incoming::Done => return Poll::Ready(Ok(false)),
-                Incoming::Length(left) if *left > FIRST_BYTES as u64 => BULK_BYTES,
-                Incoming::Length(_) => FIRST_BYTES,
-                Incoming::Close => BULK_BYTES,
+                Incoming::Length(left) => clamp(*left, self.room),
+                Incoming::Close => self.room,
                 Incoming::Chunked(decoder) => {
                     if let Some(inbox) = &mut self.inbox {
                         match decoder.advance(inbox, &self.pool)? {
@@ -535,14 +589,14 @@ impl Source for Conn {
                             Next::More => {}
                         }
                     }
-                    BULK_BYTES
+                    self.room
                 }
             };
             let is_chunked = matches!(self.incoming, Incoming::Chunked(_));
             if !is_chunked && self.has_unread() {
                 return Poll::Ready(Ok(true));
             }
-            if ready!(self.poll_receive(cx, size))? == 0 {
+            if ready!(self.poll_receive(cx, Size::Body(wanted)))? == 0 {
                 return Poll::Ready(match self.incoming {
                     Incoming::Close => {
                         self.incoming = Incoming::Done;
@@ -591,6 +645,10 @@ impl Source for Conn {
         Ok(trailers)
     }
 
+    fn expect_room(&mut self, bytes: usize) {
+        self.room = bytes;
+    }
+
     fn remaining(&self) -> Option<u64> {
         match self.incoming {
             Incoming::Done => Some(0),
@@ -616,10 +674,18 @@ impl Sink for Conn {
                 self.outbox.extend_from_slice(data);
                 data.len()
             }
-            _ => ready!(self.poll_drain(cx, data))?,
+            _ => {
+                let drained = self.poll_drain(cx, data);
+                self.is_slow = drained.is_pending();
+                ready!(drained)?
+            }
         };
         self.sent_of_body(taken);
         Poll::Ready(Ok(taken))
+    }
+
+    fn room(&self) -> usize {
+        if self.is_slow { FIRST_BYTES } else { usize::MAX }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -49,6 +49,9 @@ pub enum Fault {
     /// The fields after the last chunk are malformed or too large.
     #[error("the trailer section is malformed or too large")]
     Trailer,
+    /// It is within the limit, and there is no memory for it now: the fault of nobody's message.
+    #[error("there is no memory for so large a head at the moment")]
+    NoMemory,
     /// The connection closed inside a message.
     #[error("the connection closed in the middle of a message")]
     Truncated,

@@ -2,7 +2,10 @@
 //! bodies, and a guard against floods.
 
 pub mod head;
+mod hpack;
 pub mod meter;
+pub mod outbox;
 pub mod stream;
 
+pub use outbox::{Outbox, Payload};
 pub use stream::{Answer, Stream};

@@ -9,20 +9,35 @@ use http::HeaderMap;
 
 use super::head;
 use super::meter::SEND_BYTES;
+use super::outbox::{Outbox, Payload};
 use crate::body::{Error, Sink, Source};
-use crate::buffer::Pool;
+use crate::buffer::{FIRST_BYTES, Pool};
 use crate::h1::Conn;
 use crate::h1::Framing;
 use crate::head::Fields;
 
+/// A frame's head, and the payload that each peer takes (RFC 9113 §4).
+const FRAME_HEAD_BYTES: u64 = 9;
+const FRAME_BYTES: usize = 16_384;
+/// A status line with its code alone.
+const STATUS_BYTES: u64 = "HTTP/2 200\r\n".len() as u64;
+
+/// The bytes of these fields as HTTP/1 writes them.
+pub fn fields_bytes(fields: &HeaderMap) -> u64 {
+    let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + b": \r\n".len()
+    };
+    fields.iter().map(line).sum::<usize>() as u64
+}
+
 /// How a client's stream is answered: informational heads first, then one final head.
 pub struct Answer {
-    respond: SendResponse<Bytes>,
+    respond: SendResponse<Payload>,
 }
 
 impl Answer {
     /// The answer to the stream that `respond` belongs to.
-    pub fn new(respond: SendResponse<Bytes>) -> Self {
+    pub fn new(respond: SendResponse<Payload>) -> Self {
         Self { respond }
     }
 
@@ -53,10 +68,12 @@ pub struct Stream {
     incoming: Option<RecvStream>,
     chunk: Bytes,
     trailers: Option<HeaderMap>,
-    outgoing: Option<SendStream<Bytes>>,
+    outgoing: Option<SendStream<Payload>>,
     /// Of the outgoing body, where its length was announced.
     left: Option<u64>,
     announced: Option<u64>,
+    /// Where what is sent waits until it was written.
+    outbox: Outbox,
     pool: Pool,
     received: u64,
     sent: u64,
@@ -65,35 +82,28 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A client's stream, whose answer is yet to come.
-    pub fn from_client(incoming: RecvStream, announced: Option<u64>, pool: Pool) -> Self {
-        Self::new(incoming, announced, None, pool)
+    /// A client's stream, whose answer is yet to come, on the connection of `outbox`.
+    pub fn from_client(incoming: RecvStream, outbox: Outbox, pool: Pool) -> Self {
+        let mut stream = Self::to_server(None, None, outbox, pool);
+        stream.receive(incoming, None);
+        stream
     }
 
     /// A stream to a server, whose answer is yet to come.
-    pub fn to_server(outgoing: Option<SendStream<Bytes>>, left: Option<u64>, pool: Pool) -> Self {
-        let trailers = None;
-        let chunk = Bytes::new();
-        let incoming = None;
-        let announced = None;
-        let (received, sent) = (0, 0);
-        let is_sent = false;
-        Self { incoming, chunk, trailers, outgoing, left, announced, pool, received, sent, is_sent }
-    }
-
-    fn new(
-        incoming: RecvStream,
-        announced: Option<u64>,
-        outgoing: Option<SendStream<Bytes>>,
+    pub fn to_server(
+        outgoing: Option<SendStream<Payload>>,
+        left: Option<u64>,
+        outbox: Outbox,
         pool: Pool,
     ) -> Self {
         Self {
-            incoming: (!incoming.is_end_stream()).then_some(incoming),
+            incoming: None,
             chunk: Bytes::new(),
             trailers: None,
             outgoing,
-            left: None,
-            announced,
+            left,
+            announced: None,
+            outbox,
             pool,
             received: 0,
             sent: 0,
@@ -115,6 +125,7 @@ impl Stream {
         let mut head = http::Response::new(());
         *head.status_mut() = head::status(status)?;
         *head.headers_mut() = fields;
+        self.sent += STATUS_BYTES + fields_bytes(head.headers());
         let outgoing = answer.respond.send_response(head, framing.is_empty())?;
         self.is_sent = framing.is_empty();
         self.outgoing = (!framing.is_empty()).then_some(outgoing);
@@ -131,7 +142,18 @@ impl Stream {
         self.announced = announced;
     }
 
-    /// Body bytes received and sent.
+    /// Counts a head of so many bytes as received.
+    pub fn received_head(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+    }
+
+    /// Counts a head of so many bytes as sent.
+    pub fn sent_head(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// Bytes received and sent, framing included. Heads are counted as HTTP/1 would write them: how
+    /// much of one was compressed depends on those before it.
     pub fn counts(&self) -> (u64, u64) {
         (self.received, self.sent)
     }
@@ -188,7 +210,7 @@ impl Stream {
     }
 
     fn poll_capacity(
-        outgoing: &mut SendStream<Bytes>,
+        outgoing: &mut SendStream<Payload>,
         cx: &mut Context<'_>,
         wanted: usize,
     ) -> Poll<Result<usize, Error>> {
@@ -207,6 +229,7 @@ impl Stream {
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if let Some(incoming) = &mut self.incoming {
             self.trailers = ready!(incoming.poll_trailers(cx))?;
+            self.received += self.trailers.as_ref().map_or(0, fields_bytes);
             self.incoming = None;
         }
         Poll::Ready(Ok(()))
@@ -223,7 +246,7 @@ impl Source for Stream {
             match ready!(incoming.poll_data(cx)) {
                 Some(chunk) => {
                     self.chunk = chunk?;
-                    self.received += self.chunk.len() as u64;
+                    self.received += self.chunk.len() as u64 + FRAME_HEAD_BYTES;
                     if let Some(left) = &mut self.announced {
                         *left = left.saturating_sub(self.chunk.len() as u64);
                     }
@@ -271,19 +294,26 @@ impl Sink for Stream {
         let Some(outgoing) = &mut self.outgoing else {
             return Poll::Ready(Err(h2::Error::from(Reason::STREAM_CLOSED).into()));
         };
-        let taken = ready!(Self::poll_capacity(outgoing, cx, data.len()))?;
+        let room = ready!(self.outbox.poll_room(cx));
+        let taken = ready!(Self::poll_capacity(outgoing, cx, data.len().min(room)))?;
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(taken as u64);
         }
         // The last bytes of an announced length end the stream: one frame fewer.
         let last = self.left == Some(0);
-        outgoing.send_data(Bytes::copy_from_slice(&data[..taken]), last)?;
-        self.sent += taken as u64;
+        outgoing.send_data(self.outbox.put(&data[..taken]), last)?;
+        self.sent += taken as u64 + taken.div_ceil(FRAME_BYTES) as u64 * FRAME_HEAD_BYTES;
         if last {
             self.outgoing = None;
             self.is_sent = true;
         }
         Poll::Ready(Ok(taken))
+    }
+
+    /// As much as the peer's windows have let out so far, and at least what each stream may hold:
+    /// that a body ends may have to be read before the window opens for more.
+    fn room(&self) -> usize {
+        self.outgoing.as_ref().map_or(0, SendStream::capacity).max(FIRST_BYTES)
     }
 
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -297,8 +327,14 @@ impl Sink for Stream {
     ) -> Poll<Result<(), Error>> {
         let Some(mut outgoing) = self.outgoing.take() else { return Poll::Ready(Ok(())) };
         match trailers.map(head::trailer_map).filter(|map| !map.is_empty()) {
-            Some(map) => outgoing.send_trailers(map)?,
-            None => outgoing.send_data(Bytes::new(), true)?,
+            Some(map) => {
+                self.sent += fields_bytes(&map);
+                outgoing.send_trailers(map)?;
+            }
+            None => {
+                self.sent += FRAME_HEAD_BYTES;
+                outgoing.send_data(Payload::default(), true)?;
+            }
         }
         self.is_sent = true;
         Poll::Ready(Ok(()))

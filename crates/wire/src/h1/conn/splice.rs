@@ -13,7 +13,7 @@ use tokio::io::Interest;
 
 use super::{Conn, Incoming, Outgoing};
 use crate::body::Error;
-use crate::buffer::Pool;
+use crate::buffer::{Permit, Pool};
 use crate::h1::Fault;
 use crate::stream::Stream;
 
@@ -26,31 +26,37 @@ const CALL_BYTES: usize = 1024 * 1024;
 
 /// A pipe with what is on its way from one socket to another.
 pub struct Pipe {
-    read: OwnedFd,
-    write: OwnedFd,
+    ends: Ends,
     held: usize,
     pool: Pool,
 }
 
-/// The two ends of an unused pipe.
-pub(crate) type Ends = (OwnedFd, OwnedFd);
+/// The two ends of a pipe.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    read: OwnedFd,
+    write: OwnedFd,
+    /// Its place among those that there may be.
+    _permit: Permit,
+}
 
 impl Pipe {
     /// An empty pipe, one that was used before if there is one.
     ///
     /// # Errors
-    /// When descriptors have run out.
+    /// When descriptors have run out, or there are as many pipes as may be.
     pub fn take(pool: &Pool) -> io::Result<Self> {
-        let (read, write) = match pool.pipe() {
+        let ends = match pool.pipe() {
             Some(ends) => ends,
             None => {
-                let ends = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+                let permit = pool.pipe_permit().ok_or(io::ErrorKind::QuotaExceeded)?;
+                let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
                 // One user may have so many large pipes and no more. A small one works too.
-                let _ = fcntl_setpipe_size(&ends.1, PIPE_BYTES);
-                ends
+                let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+                Ends { read, write, _permit: permit }
             }
         };
-        Ok(Self { read, write, held: 0, pool: pool.clone() })
+        Ok(Self { ends, held: 0, pool: pool.clone() })
     }
 
     /// Whether nothing is on its way.
@@ -61,7 +67,7 @@ impl Pipe {
     /// Ends its use: it is kept for the next body if it is empty.
     pub fn give_back(self) {
         if self.held == 0 {
-            self.pool.give_pipe((self.read, self.write));
+            self.pool.give_pipe(self.ends);
         }
     }
 }
@@ -97,7 +103,7 @@ impl Conn {
         let n = loop {
             ready!(socket.poll_read_ready(cx))?;
             match socket.try_io(Interest::READABLE, || {
-                Ok(splice(socket, None, &pipe.write, None, wanted, SpliceFlags::NONBLOCK)?)
+                Ok(splice(socket, None, &pipe.ends.write, None, wanted, SpliceFlags::NONBLOCK)?)
             }) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => break done?,
@@ -128,7 +134,7 @@ impl Conn {
         let n = loop {
             ready!(socket.poll_write_ready(cx))?;
             match socket.try_io(Interest::WRITABLE, || {
-                Ok(splice(&pipe.read, None, socket, None, pipe.held, SpliceFlags::NONBLOCK)?)
+                Ok(splice(&pipe.ends.read, None, socket, None, pipe.held, SpliceFlags::NONBLOCK)?)
             }) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => break done?,

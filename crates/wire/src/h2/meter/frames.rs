@@ -1,11 +1,12 @@
-//! Finds the frame heads in a stream of HTTP/2 bytes, however it is cut (RFC 9113 §4.1).
+//! Finds the frame heads in a stream of HTTP/2 bytes that a server sends, however it is cut (RFC 9113
+//! §4.1).
 //!
-//! Payloads are stepped over unseen; nothing is copied but a head that a cut goes through.
+//! Payloads are stepped over; nothing is copied but a head that a cut goes through.
 
 /// A frame's head is this many bytes.
-const HEAD_BYTES: usize = 9;
+pub(super) const HEAD_BYTES: usize = 9;
 /// The client's preface, which goes before its first frame (RFC 9113 §3.4).
-const PREFACE_BYTES: u32 = 24;
+pub(super) const PREFACE_BYTES: u32 = 24;
 
 /// Frame types (RFC 9113 §6).
 pub(super) mod kind {
@@ -20,7 +21,9 @@ pub(super) mod kind {
 }
 
 /// Of DATA and HEADERS: the last frame of its stream.
-const END_STREAM: u8 = 0x1;
+pub(super) const END_STREAM: u8 = 0x1;
+/// Of HEADERS and CONTINUATION: the last frame of its block.
+pub(super) const END_HEADERS: u8 = 0x4;
 
 /// What a frame says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +40,15 @@ impl Head {
         self.flags & END_STREAM != 0
     }
 
-    fn parse(bytes: [u8; HEAD_BYTES]) -> Self {
+    /// As it stands on the wire.
+    pub(super) fn write(self) -> [u8; HEAD_BYTES] {
+        let [_, l1, l2, l3] = self.length.to_be_bytes();
+        let [s1, s2, s3, s4] = self.stream.to_be_bytes();
+        [l1, l2, l3, self.kind, self.flags, s1, s2, s3, s4]
+    }
+
+    #[inline]
+    pub(super) fn parse(bytes: [u8; HEAD_BYTES]) -> Self {
         let [l1, l2, l3, kind, flags, stream @ ..] = bytes;
         Self {
             length: u32::from_be_bytes([0, l1, l2, l3]),
@@ -50,7 +61,7 @@ impl Head {
 }
 
 /// Where a stream of frames stands.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Frames {
     /// Bytes up to the next head.
     skip: u32,
@@ -60,33 +71,17 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// What a client sends: its preface, then frames.
-    pub(super) fn of_client() -> Self {
-        Self { skip: PREFACE_BYTES, ..Self::of_server() }
-    }
-
-    /// What a server sends: frames.
-    pub(super) fn of_server() -> Self {
-        Self { skip: 0, partial: [0; HEAD_BYTES], partial_bytes: 0 }
-    }
-
-    /// Shows `each` the heads that end in `bytes`, which follow those of the call before.
-    ///
-    /// # Errors
-    /// The first that `each` returns.
+    /// Shows `each` the heads that end in `bytes`, which follow those of the call before, and what
+    /// came of the payload with each.
     #[inline]
-    pub(super) fn scan<E>(
-        &mut self,
-        mut bytes: &[u8],
-        mut each: impl FnMut(Head) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(super) fn scan(&mut self, mut bytes: &[u8], mut each: impl FnMut(Head, &[u8])) {
         loop {
             let skipped = bytes.len().min(self.skip as usize);
             self.skip -= skipped as u32;
             bytes = &bytes[skipped..];
-            let Some(head) = self.next_head(&mut bytes) else { return Ok(()) };
+            let Some(head) = self.next_head(&mut bytes) else { return };
             self.skip = head.length;
-            each(head)?;
+            each(head, &bytes[..bytes.len().min(head.length as usize)]);
         }
     }
 
@@ -113,25 +108,18 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use proptest::prelude::*;
 
     use super::*;
 
     fn heads(frames: &mut Frames, bytes: &[u8]) -> Vec<Head> {
         let mut heads = Vec::new();
-        let Ok(()) = frames.scan(bytes, |head| {
-            heads.push(head);
-            Ok::<_, Infallible>(())
-        });
+        frames.scan(bytes, |head, _| heads.push(head));
         heads
     }
 
     fn encoded(head: Head) -> Vec<u8> {
-        let mut bytes = head.length.to_be_bytes()[1..].to_vec();
-        bytes.extend([head.kind, head.flags]);
-        bytes.extend(head.stream.to_be_bytes());
+        let mut bytes = head.write().to_vec();
         bytes.resize(HEAD_BYTES + head.length as usize, 0xff);
         bytes
     }
@@ -148,10 +136,10 @@ mod tests {
                 .into_iter()
                 .map(|(length, kind, flags, stream)| Head { length, kind, flags, stream })
                 .collect();
-            let mut bytes = vec![b'P'; PREFACE_BYTES as usize];
+            let mut bytes = Vec::new();
             sent.iter().for_each(|head| bytes.extend(encoded(*head)));
 
-            let mut scanned = Frames::of_client();
+            let mut scanned = Frames::default();
             let mut seen = Vec::new();
             let mut rest = &bytes[..];
             for cut in cuts.iter().cycle() {
@@ -169,7 +157,7 @@ mod tests {
     #[test]
     fn reserved_bit_is_no_part_of_the_stream() {
         let bytes = [0, 0, 0, kind::PING, 0x1, 0x80, 0, 0, 7];
-        let [head] = heads(&mut Frames::of_server(), &bytes)[..] else { panic!("one head") };
+        let [head] = heads(&mut Frames::default(), &bytes)[..] else { panic!("one head") };
         assert_eq!((head.stream, head.kind, head.ends_stream()), (7, kind::PING, true));
     }
 }

@@ -1,7 +1,8 @@
 //! Sees floods of frames that the `h2` crate bears with, and ends them.
 //!
 //! A [`Metered`] stream lies below `h2`'s server connection and reads along: the nine bytes of
-//! each frame's head, in both directions, without copying or holding anything back. Frames that
+//! each frame's head, in both directions. What is malformed on one stream alone, and `h2` would end
+//! the connection for, it replaces by what `h2` resets the stream for (`gate.rs`). Frames that
 //! ask for work and bring none are paid for with credits, which a connection earns by its
 //! requests, by the answers it takes and by waiting (`ledger.rs` has the prices). A client that
 //! runs out of them is read no more, and the connection's [`Meter`] sends it GOAWAY with
@@ -14,20 +15,20 @@
 //!
 //! | flood | bounded by | how |
 //! | --- | --- | --- |
-//! | PING, its ACK | meter | 1 credit. `h2` holds one PONG at a time and reads on only when it is written, so memory is safe without; an ACK nobody asked for it logs as WARN, each. |
+//! | PING, its ACK | meter | 1 credit. `h2` holds one PONG at a time and reads on only when it is written, so memory is safe without; an ACK nobody asked for it logs, each, which the log leaves out. |
 //! | SETTINGS | meter | 10 credits, 1 more for 256 bytes. `h2` walks all streams for each that changes the initial window. |
 //! | PRIORITY, PRIORITY_UPDATE, unknown frames | meter | 1 credit, 1 more for 256 bytes of an unknown one. `h2` skips them. |
 //! | WINDOW_UPDATE | meter | 1 credit. `h2` bounds only what the windows add up to (FLOW_CONTROL_ERROR). |
 //! | windows opened byte by byte (CVE-2019-9511) | meter | DATA of 13 bytes or less earns nothing for the WINDOW_UPDATE that let it out. |
 //! | rapid reset (CVE-2023-44487) | meter, `h2` | 2 credits of a budget of their own, 1 earned back by each stream opened. `h2` counts only streams that were reset before `accept` returned them (`max_pending_accept_reset_streams`). |
-//! | resets that we are made to send (CVE-2025-8671) | `h2` | `max_local_error_reset_streams`, over the connection's life; refused streams count too. |
+//! | resets that we are made to send (CVE-2025-8671), malformed heads among them | meter | as many credits of the same budget, for each that says that the client broke the rules. (`max_local_error_reset_streams` of `h2` is one number for a connection's life, which a connection of many users reaches.) |
 //! | HEADERS on a stream that we reset | meter | 1 credit, 1 more for 256 bytes. `h2` decodes and ignores them while it remembers the stream. |
 //! | empty DATA | `h2`, meter | 100 over the connection's life, padding counted as empty; not to be set. 1 credit, so that they show by name. |
 //! | small DATA | `h2` | `data_frame_budget`: what frames below 256 bytes lack, until they are read; half the connection's window. |
-//! | CONTINUATION without end (CVE-2024-27316) | `h2`, meter | five in a row, or as many as `max_header_list_size` takes and a quarter; 1 credit each, so that five for each stream are a flood as well. |
+//! | CONTINUATION without end (CVE-2024-27316) | `h2`, meter | five in a row, or as many as `max_header_list_size` takes and a quarter; 1 credit each, 16 for one without content, so that five for each stream are a flood as well. |
 //! | large heads, HPACK bombs (CVE-2016-6581) | `h2` | above `max_header_list_size` nothing is kept and 431 is sent; four times that ends the connection. |
-//! | streams | `h2` | `max_concurrent_streams`, then REFUSED_STREAM, which counts as a reset of ours. |
-//! | answers not read (CVE-2019-9517) | `h2`, owner | `max_send_buffer_size` for each stream; how long, its owner must bound. |
+//! | streams | `h2`, owner | `max_concurrent_streams`, then REFUSED_STREAM; so does the owner when memory is spent. |
+//! | answers not read (CVE-2019-9517) | `h2`, outbox, owner | `max_send_buffer_size` for each stream, the outbox for all of them; how long, its owner must bound. |
 //! | bodies sent ahead | `h2` | the windows (FLOW_CONTROL_ERROR). |
 //! | memory of streams that we reset | `h2` | `max_concurrent_reset_streams`, `reset_stream_duration`; the oldest is forgotten. |
 //! | frames larger than 16 KiB | `h2` | FRAME_SIZE_ERROR. |
@@ -38,10 +39,11 @@
 
 mod budget;
 mod frames;
+mod gate;
 mod ledger;
 mod settings;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -56,6 +58,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use frames::Frames;
+use gate::Gate;
 use ledger::Ledger;
 
 pub use budget::Allowance;
@@ -69,18 +72,23 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 const LINGER_BYTES_AT_ONCE: usize = 4 * 1024;
 
 /// What stream and meter of one connection tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     flood: Cell<Option<Flood>>,
     /// Our side is shut; only the client's end is waited for.
     lingering: Cell<bool>,
+    gate: RefCell<Gate>,
 }
+
+/// In a request's extensions: its `:path` has a fragment, which a request target cannot have, and
+/// which the `http` crate has taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HasFragment;
 
 /// A client's byte stream whose frames are counted.
 #[derive(Debug)]
 pub struct Metered<S> {
     stream: S,
-    incoming: Frames,
     outgoing: Frames,
     ledger: Ledger,
     shared: Rc<Shared>,
@@ -89,18 +97,21 @@ pub struct Metered<S> {
 
 impl<S> Metered<S> {
     /// Counts on `stream`, whose next bytes are the client's preface, and gives the meter that
-    /// its connection has to be polled with.
-    pub fn new(stream: S) -> (Self, Meter) {
-        Self::with_allowances(stream, Allowances::default())
+    /// its connection has to be polled with. `limits` are those that `h2` is given.
+    pub fn new(stream: S, limits: Limits) -> (Self, Meter) {
+        Self::with_allowances(stream, limits, Allowances::default())
     }
 
     /// The same with other allowances.
-    pub fn with_allowances(stream: S, allowances: Allowances) -> (Self, Meter) {
-        let shared = Rc::<Shared>::default();
+    pub fn with_allowances(stream: S, limits: Limits, allowances: Allowances) -> (Self, Meter) {
+        let shared = Rc::new(Shared {
+            flood: Cell::default(),
+            lingering: Cell::default(),
+            gate: RefCell::new(Gate::new(limits.header_bytes)),
+        });
         let metered = Self {
             stream,
-            incoming: Frames::of_client(),
-            outgoing: Frames::of_server(),
+            outgoing: Frames::default(),
             ledger: Ledger::new(allowances, Instant::now()),
             shared: shared.clone(),
             lingered_bytes: 0,
@@ -114,10 +125,11 @@ impl<S> Metered<S> {
     }
 
     fn count_sent(&mut self, bytes: &[u8]) {
-        let Self { outgoing, ledger, .. } = self;
-        let Ok(()) = outgoing.scan(bytes, |head| {
-            ledger.sent(head);
-            Ok::<_, std::convert::Infallible>(())
+        let Self { outgoing, ledger, shared, .. } = self;
+        outgoing.scan(bytes, |head, payload| {
+            if let Err(flood) = ledger.sent(head, payload, Instant::now) {
+                shared.flood.set(Some(flood));
+            }
         });
     }
 }
@@ -170,7 +182,12 @@ impl Meter {
         B: Buf,
     {
         if matches!(self.phase, Phase::Open) {
-            let accepted = pin!(connection.accept()).poll(cx);
+            let mut accepted = pin!(connection.accept()).poll(cx);
+            if let Poll::Ready(Some(Ok((request, respond)))) = &mut accepted
+                && self.shared.gate.borrow_mut().take_fragment(respond.stream_id().into())
+            {
+                request.extensions_mut().insert(HasFragment);
+            }
             if matches!(accepted, Poll::Ready(None | Some(Err(_)))) {
                 self.phase = Phase::Closed;
                 return accepted;
@@ -217,21 +234,35 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, incoming, ledger, shared, .. } = self.get_mut();
-        if shared.flood.get().is_some() {
-            return Poll::Pending;
+        let Self { stream, ledger, shared, .. } = self.get_mut();
+        loop {
+            if shared.flood.get().is_some() {
+                return Poll::Pending;
+            }
+            let mut gate = shared.gate.borrow_mut();
+            if gate.hand_on(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut *stream).poll_read(cx, buf))?;
+            let read = &buf.filled()[before..];
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            match gate.pass(read, |head| ledger.received(head, Instant::now)) {
+                Ok(passed) => buf.set_filled(before + passed),
+                Err(flood) => {
+                    // Of what came with it nothing is processed, and GOAWAY will say so.
+                    buf.set_filled(before);
+                    shared.flood.set(Some(flood));
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            if buf.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(stream).poll_read(cx, buf))?;
-        let read = &buf.filled()[before..];
-        if let Err(flood) = incoming.scan(read, |head| ledger.received(head, Instant::now)) {
-            // Of what came with it nothing is processed, and GOAWAY will say so.
-            buf.set_filled(before);
-            shared.flood.set(Some(flood));
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -34,9 +34,6 @@ impl Default for Limits {
     }
 }
 
-/// Errors of the client that `h2` answers by a reset of ours, over a connection's life. The
-/// crate's own choice, held here so that it does not change unseen.
-const ERRORS_MAX: usize = 1024;
 /// How long frames for a stream that we reset are ignored, at least a round trip. Later ones
 /// count among the errors.
 const RESET_REMEMBERED: Duration = Duration::from_secs(5);
@@ -50,7 +47,8 @@ pub fn server_builder(limits: Limits) -> h2::server::Builder {
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
         .max_send_buffer_size(limits.send_bytes)
-        .max_local_error_reset_streams(Some(ERRORS_MAX))
+        // The meter counts them, and lets useful requests earn them back.
+        .max_local_error_reset_streams(None)
         .max_concurrent_reset_streams(limits.streams as usize)
         .reset_stream_duration(RESET_REMEMBERED)
         // A client may cancel all that it has open before we come to look at it once; 20, the

@@ -1,0 +1,48 @@
+//! How long a connection that has nothing to do is kept by its task: for its idle time, or until its
+//! place is wanted by another.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use super::Door;
+use crate::idlers::Idling;
+use crate::parking::PARK_AFTER;
+use crate::wheel::Alarm;
+
+/// One wait of an idle connection. The alarm is that of the connection.
+pub(super) struct Idleness {
+    /// What is left after a while, once it is idle for so long that it may have to make room.
+    rest: Option<Duration>,
+    idling: Option<Idling>,
+}
+
+impl Idleness {
+    /// It is idle from now on, for `idle` at the most.
+    pub(super) fn begin(alarm: &Alarm, idle: Duration) -> Self {
+        alarm.set(idle.min(PARK_AFTER));
+        Self { rest: Some(idle.saturating_sub(PARK_AFTER)), idling: None }
+    }
+
+    /// Ready when it has been idle for long enough, or has to make room.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, door: &Door, alarm: &Alarm) -> Poll<()> {
+        loop {
+            if self.idling.as_ref().is_some_and(|idling| idling.poll_called().is_ready()) {
+                return Poll::Ready(());
+            }
+            ready!(alarm.poll(cx));
+            match self.rest.take() {
+                Some(rest) if rest > Duration::ZERO => {
+                    let Door { worker, plan, .. } = door;
+                    self.idling = Some(Idling::begin(&worker.idlers, &plan.live, cx));
+                    alarm.set(rest);
+                }
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// It is idle no more.
+    pub(super) fn end(&mut self) {
+        self.idling = None;
+    }
+}
