@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use model::{ExchangeKind, RetryCondition, ServiceTimeouts, UpstreamProtocol};
+use model::{ExchangeKind, HeaderEdits, RetryCondition, ServiceTimeouts, UpstreamProtocol};
 use wire::account::Account;
 use wire::body::Error;
 use wire::h1::Framing;
@@ -13,7 +13,6 @@ use wire::head::{Fields, Method, ResponseHead, list};
 use wire::name::Name;
 use wire::system::is_shortage;
 
-use crate::answer;
 use crate::client::{Client, StatusLine};
 use crate::crawl::Crawl;
 use crate::fault::Fault;
@@ -25,6 +24,7 @@ use crate::member::NewConnection;
 use crate::patience::Patience;
 use crate::pick::Claim;
 use crate::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
+use crate::response::{self, Applied, Head, Passed};
 use crate::retry::Retries;
 use crate::sticky::Stay;
 use crate::story::Story;
@@ -257,11 +257,13 @@ impl Attempt<'_> {
                 101 => break,
                 100 if upload.is_held() => {
                     upload.release();
-                    answer::inform(client, &head).map_err(client_gone)?;
+                    response::inform(client, &head, self.response_edits()).map_err(client_gone)?;
                 }
                 // The client did not ask, or was told already.
                 100 => {}
-                102..=199 => answer::inform(client, &head).map_err(client_gone)?,
+                102..=199 => {
+                    response::inform(client, &head, self.response_edits()).map_err(client_gone)?
+                }
                 _ => {
                     story.status = Some(head.status());
                     return Ok(head);
@@ -361,7 +363,8 @@ impl Attempt<'_> {
             client.end_after_answer();
         }
         let mapping = Mapping::of(self.request, self.claim.member.live.address);
-        answer::begin(client, head, method, framing, self.request, mapping.as_ref(), &self.stay)
+        let passed = Passed { head, request: self.request, mapping };
+        response::begin(client, Head::Instance(&passed), framing, &self.applied())
             .map_err(client_gone)?;
         story.answer_begins();
         let mut answered = Answered { upstream, kept_for };
@@ -386,6 +389,20 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    fn response_edits(&self) -> &HeaderEdits {
+        &self.request.policies.response_headers
+    }
+
+    /// What is done to the instance's response.
+    pub(crate) fn applied(&self) -> Applied<'_> {
+        Applied {
+            request_id: self.request.request_id,
+            date: self.worker.calendar.today(),
+            edits: self.response_edits(),
+            stay: Some(&self.stay),
+        }
+    }
+
     /// The exchange may last, from now on.
     pub(crate) fn lasts(&self, kind: ExchangeKind) -> Lasting {
         Lasting::begin(&self.claim.member.lasting, kind, self.worker.wheel.now())
@@ -407,7 +424,7 @@ impl Attempt<'_> {
         upload: &mut Upload,
         mut lasting: Option<Lasting>,
     ) -> Result<Relayed, Failed> {
-        let edits = &self.request.policies.response_headers;
+        let edits = self.response_edits();
         let is_stream = |lasting: &Lasting| lasting.kind() == ExchangeKind::Stream;
         let mut download = match lasting.as_ref().is_some_and(is_stream) {
             true => Download::of_events(),

@@ -150,8 +150,10 @@ impl Known {
             service: service.clone(),
             live,
             instances: lives.collect(),
-            split: split
-                .map(|it| SplitPlan::new(it, instances.iter().map(|instance| &instance.name))),
+            split: split.map(|it| {
+                let names = instances.iter().map(|instance| &instance.name);
+                SplitPlan::new(it, &service.name, names)
+            }),
             picker: Picker::new(&service.balance, &members),
         }
     }

@@ -84,6 +84,11 @@ impl<'a> Chain<'a> {
             _ => self.peer,
         }
     }
+
+    /// Whether the client speaks TLS with the first proxy.
+    pub(crate) fn is_https(&self) -> bool {
+        matches!(self.scheme.as_deref(), Some(b"https" | b"wss"))
+    }
 }
 
 /// What proxies said of the client's request, each list in the order of the fields.

@@ -44,6 +44,9 @@ pub(crate) trait Client: Source + Sink {
         fields: impl FnOnce(&mut Self::Fields),
     ) -> Result<(), Error>;
 
+    /// Whether fields can follow a body that is framed like this.
+    fn carries_trailers(&self, framing: Framing) -> bool;
+
     /// The answer is `101`: writes its head, and from now on the bytes mean nothing.
     fn switch(
         &mut self,

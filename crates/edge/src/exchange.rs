@@ -24,7 +24,7 @@ use crate::respond;
 use crate::retry::Retries;
 use crate::routing::{self, Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
-use crate::sticky::Stay;
+use crate::sticky::{self, Stay};
 use crate::story::Story;
 use crate::wheel::{Alarm, TICK};
 use crate::worker::Worker;
@@ -87,8 +87,8 @@ async fn tell_fault<C: Client>(
         client.end_after_answer();
     }
     let limit = entrance.listener.listener.timeouts.write_idle;
-    let mut telling =
-        std::pin::pin!(respond::fault(client, Some(head), fault, story.request_id.as_bytes()));
+    let applied = story.applied(entrance.worker);
+    let mut telling = std::pin::pin!(respond::fault(client, Some(head), fault, &applied));
     // Who does not read it within its time does not get it.
     let _ = entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
 }
@@ -111,47 +111,62 @@ async fn serve<C: Client>(
             return Err(Fault::BadRequest);
         }
         story.own_answer(308, Ending::Redirect);
-        let id = story.request_id;
-        let told = respond::redirect_https(client, head, port, id.as_bytes());
-        return Box::pin(told).await.map_err(gone);
+        let applied = story.applied(entrance.worker);
+        return Box::pin(respond::redirect_https(client, head, port, &applied)).await.map_err(gone);
     }
     let plan = local.plan.clone();
     let found = plan.routes.find(&request).map_err(|_| Fault::BadRequest)?;
     let index = found.ok_or(Fault::NoRoute)?;
     let route = plan.routes.route(index);
     story.route = Some((plan.clone(), index));
-    let edits = &route.policies.response_headers;
-    let id = story.request_id;
     match &route.action {
         Action::Forward(_) if entrance.worker.shared.pseudonym.is_in(&head.fields) => {
             Err(Fault::Loop)
         }
         Action::Forward(_) if hops::max_forwards(head) == Some(0) => {
             story.own_answer(200, Ending::Respond);
-            let told = respond::options(client, edits, id.as_bytes());
-            Box::pin(told).await.map_err(gone)
+            let applied = story.applied(entrance.worker);
+            Box::pin(respond::options(client, &applied)).await.map_err(gone)
         }
         Action::Forward(_) => {
-            let service = choose(entrance.worker, &local, index);
+            let service = choose(entrance.worker, &local, index, head);
             story.service = Some(service.clone());
             forward(entrance, client, &request, framing, route, &service, story).await
         }
         Action::Redirect(redirect) => {
             story.own_answer(redirect.status, Ending::Redirect);
-            let told = respond::redirect(client, head, redirect, edits, id.as_bytes());
-            Box::pin(told).await.map_err(gone)
+            let applied = story.applied(entrance.worker);
+            Box::pin(respond::redirect(client, head, redirect, &applied)).await.map_err(gone)
         }
         Action::Respond(own) => {
             story.own_answer(own.status, Ending::Respond);
-            let told = respond::respond(client, head, own, edits, id.as_bytes());
-            Box::pin(told).await.map_err(gone)
+            let applied = story.applied(entrance.worker);
+            Box::pin(respond::respond(client, head, own, &applied)).await.map_err(gone)
         }
     }
 }
 
-/// The service among those that share the route's requests whose turn it is, by chance.
-fn choose(worker: &Worker, local: &Local, index: RouteIndex) -> Rc<LocalService> {
+/// The service among those that share the route's requests: the one whose cookie the client has, as long
+/// as that has a share and an instance that may serve, or else by chance.
+fn choose(
+    worker: &Worker,
+    local: &Local,
+    index: RouteIndex,
+    head: &RequestHead,
+) -> Rc<LocalService> {
     let shares = &local.plan.shares[index.0 as usize];
+    if let [_, _, ..] = shares.of[..] {
+        let key = &worker.shared.sticky_key;
+        let stays = |(place, weight): &&(usize, u32)| {
+            let service = &local.services[*place];
+            *weight > 0
+                && sticky::named(key, &service.service, head).is_some()
+                && service.members.iter().any(|member| member.live.is_eligible())
+        };
+        if let Some((place, _)) = shares.of.iter().find(stays) {
+            return local.services[*place].clone();
+        }
+    }
     let mut left = match shares.of.len() {
         1 => 0,
         _ => worker.rng.borrow_mut().u32(..shares.sum.max(1)),
@@ -304,13 +319,7 @@ async fn forward<C: Client>(
             alarm,
             account,
             retries: &retries,
-            stay: Stay::new(
-                &worker.shared.sticky_key,
-                wanted,
-                &claim.member.live.name,
-                claim.is_known,
-                claim.drawn,
-            ),
+            stay: Stay::new(&worker.shared.sticky_key, &outbound, &claim),
         };
         let mut outcome = attempt.run(client, &mut upload, story).await;
         let follows = match &mut outcome {

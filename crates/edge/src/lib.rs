@@ -2,12 +2,11 @@
 //!
 //! [`Edge`] is the handle by which everything else sees it: a [`Blueprint`] goes in and becomes
 //! what is served, in one step; observations come out. A request's way is
-//! `connection` -> `exchange` -> `pick` -> `attempt` -> `answer` -> `story`; it stays on its
+//! `connection` -> `exchange` -> `pick` -> `attempt` -> `response` -> `story`; it stays on its
 //! worker's thread from accept to record.
 
 mod accept;
 mod address_text;
-mod answer;
 mod atomic {
     //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,6 +18,7 @@ mod claim;
 mod client;
 mod connection;
 mod crawl;
+mod date;
 mod descriptors;
 mod exchange;
 pub mod explain;
@@ -45,6 +45,7 @@ mod refusal;
 mod relay;
 mod request_id;
 mod respond;
+mod response;
 mod retry;
 pub mod routing;
 mod seldom;

@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::fault::Fault;
 use crate::identity::Peer;
 use crate::respond;
+use crate::response::{Applied, NO_EDITS};
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
 use crate::worker::Worker;
@@ -34,7 +35,9 @@ impl Refusal<'_> {
         let id = self.worker.ids.next();
         let limit = self.listener.listener.timeouts.write_idle;
         {
-            let mut telling = std::pin::pin!(respond::fault(client, None, self.fault, &id));
+            let date = self.worker.calendar.today();
+            let applied = Applied { request_id: &id, date, edits: &NO_EDITS, stay: None };
+            let mut telling = std::pin::pin!(respond::fault(client, None, self.fault, &applied));
             // Who does not read it within its time does not get it.
             let _ = self.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
         }

@@ -11,10 +11,11 @@ use wire::head::{Method, RequestHead};
 use wire::name::Name;
 use wire::target::escape_for_uri;
 
-use crate::client::{Client, StatusLine};
+use crate::client::Client;
 use crate::fault::Fault;
 use crate::fields::FieldSink;
-use crate::forward::write_edits;
+use crate::forward::is_edited;
+use crate::response::{self, Applied, Head};
 
 /// After how many seconds a client may try again, when nobody could serve it.
 const RETRY_AFTER: &[u8] = b"1";
@@ -23,15 +24,13 @@ const RETRY_AFTER: &[u8] = b"1";
 const METHODS: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// An answer of our own.
-struct Own<'a> {
-    status: u16,
+pub(crate) struct Own<'a> {
+    pub(crate) status: u16,
     content_type: &'a [u8],
     body: &'a [u8],
-    request_id: &'a [u8],
     location: Option<&'a [u8]>,
     is_temporary: bool,
     allows: Option<&'a [u8]>,
-    edits: Option<&'a HeaderEdits>,
 }
 
 /// Answers with what a route says.
@@ -39,39 +38,30 @@ pub(crate) async fn respond<C: Client>(
     client: &mut C,
     head: &RequestHead,
     respond: &Respond,
-    edits: &HeaderEdits,
-    request_id: &[u8],
+    applied: &Applied<'_>,
 ) -> Result<(), Error> {
     let own = Own {
         status: respond.status,
         content_type: respond.content_type.as_bytes(),
         body: respond.body.as_bytes(),
-        request_id,
         location: None,
         is_temporary: respond.status == 503,
         allows: None,
-        edits: Some(edits),
     };
-    send(client, head.method(), &own).await
+    send(client, head.method(), &own, applied).await
 }
 
 /// Answers an `OPTIONS` that is to go no further than here (RFC 9110 §7.6.2).
-pub(crate) async fn options<C: Client>(
-    client: &mut C,
-    edits: &HeaderEdits,
-    request_id: &[u8],
-) -> Result<(), Error> {
+pub(crate) async fn options<C: Client>(client: &mut C, applied: &Applied<'_>) -> Result<(), Error> {
     let own = Own {
         status: 200,
         content_type: b"",
         body: b"",
-        request_id,
         location: None,
         is_temporary: false,
         allows: Some(METHODS),
-        edits: Some(edits),
     };
-    send(client, Method::Options, &own).await
+    send(client, Method::Options, &own, applied).await
 }
 
 /// Sends the client elsewhere.
@@ -79,21 +69,18 @@ pub(crate) async fn redirect<C: Client>(
     client: &mut C,
     head: &RequestHead,
     redirect: &Redirect,
-    edits: &HeaderEdits,
-    request_id: &[u8],
+    applied: &Applied<'_>,
 ) -> Result<(), Error> {
     let location = location(redirect, head);
     let own = Own {
         status: redirect.status,
         content_type: b"text/plain; charset=utf-8",
         body: b"",
-        request_id,
         location: Some(&location),
         is_temporary: false,
         allows: None,
-        edits: Some(edits),
     };
-    send(client, head.method(), &own).await
+    send(client, head.method(), &own, applied).await
 }
 
 /// Sends the client, which has named a host, to the same place over TLS.
@@ -101,7 +88,7 @@ pub(crate) async fn redirect_https<C: Client>(
     client: &mut C,
     head: &RequestHead,
     port: NonZeroU16,
-    request_id: &[u8],
+    applied: &Applied<'_>,
 ) -> Result<(), Error> {
     let host = crate::routing::host_of(head.authority());
     let mut to = format!("https://{}", String::from_utf8_lossy(&host));
@@ -109,7 +96,7 @@ pub(crate) async fn redirect_https<C: Client>(
         let _ = write!(to, ":{port}");
     }
     let target = Redirect { to, status: 308 };
-    redirect(client, head, &target, &HeaderEdits::default(), request_id).await
+    redirect(client, head, &target, applied).await
 }
 
 /// Tells the client of a fault. `head` is there unless it was the head that was at fault.
@@ -117,13 +104,13 @@ pub(crate) async fn fault<C: Client>(
     client: &mut C,
     head: Option<&RequestHead>,
     fault: Fault,
-    request_id: &[u8],
+    applied: &Applied<'_>,
 ) -> Result<(), Error> {
     let Some(status) = fault.status() else { return Ok(()) };
     let wants_json = head.is_some_and(wants_json);
     let phrase = phrase(status);
     let sentence = fault.sentence();
-    let id = String::from_utf8_lossy(request_id);
+    let id = String::from_utf8_lossy(applied.request_id);
     let body = match wants_json {
         true => format!(
             "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{status},\
@@ -137,20 +124,23 @@ pub(crate) async fn fault<C: Client>(
         status,
         content_type,
         body: body.as_bytes(),
-        request_id,
         location: None,
         is_temporary: fault.is_temporary(),
         allows: (fault == Fault::MethodNotAllowed).then_some(METHODS),
-        edits: None,
     };
-    send(client, head.map_or(Method::Get, RequestHead::method), &own).await
+    send(client, head.map_or(Method::Get, RequestHead::method), &own, applied).await
 }
 
-async fn send<C: Client>(client: &mut C, method: Method, own: &Own<'_>) -> Result<(), Error> {
+async fn send<C: Client>(
+    client: &mut C,
+    method: Method,
+    own: &Own<'_>,
+    applied: &Applied<'_>,
+) -> Result<(), Error> {
     let length = own.body.len() as u64;
     let has_body = method != Method::Head && !wire::h1::framing::is_bodiless(own.status);
     let framing = if has_body { Framing::Length(length) } else { Framing::None };
-    client.begin(StatusLine::standard(own.status), framing, |out| own.write_fields(out))?;
+    response::begin(client, Head::Own(own), framing, applied)?;
     if has_body {
         send_all(client, own.body).await?;
     }
@@ -166,21 +156,22 @@ async fn send_all<C: Sink>(client: &mut C, mut data: &[u8]) -> Result<(), Error>
 }
 
 impl Own<'_> {
-    fn write_fields(&self, out: &mut impl FieldSink) {
-        if !self.body.is_empty() {
-            out.put(b"Content-Type", self.content_type);
+    /// Writes its own fields but those that are edited. Says whether it has a date, which it never has.
+    pub(crate) fn write_fields(&self, edits: &HeaderEdits, out: &mut impl FieldSink) -> bool {
+        let has_body = !self.body.is_empty();
+        for (name, value) in [
+            (&b"Content-Type"[..], has_body.then_some(self.content_type)),
+            (b"Location", self.location),
+            (b"Allow", self.allows),
+            (b"Retry-After", self.is_temporary.then_some(RETRY_AFTER)),
+        ] {
+            if let Some(value) = value
+                && !is_edited(edits, name)
+            {
+                out.put(name, value);
+            }
         }
-        if let Some(location) = self.location {
-            out.put(b"Location", location);
-        }
-        if let Some(methods) = self.allows {
-            out.put(b"Allow", methods);
-        }
-        if self.is_temporary {
-            out.put(b"Retry-After", RETRY_AFTER);
-        }
-        out.put(b"X-Request-Id", self.request_id);
-        self.edits.into_iter().for_each(|edits| write_edits(edits, out));
+        false
     }
 }
 

@@ -9,15 +9,18 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use balance::Key;
-use model::InstanceName;
+use model::{InstanceName, ServiceName};
 use wire::head::RequestHead;
 
 use crate::snapshot::LocalService;
 use crate::sticky;
 use crate::worker::Worker;
 
-/// The cookie that keeps a client's number for its session.
-pub(crate) const COOKIE: &str = "plimsoll_release";
+/// The cookie that keeps a client's number for its session: one for each service, as several may be
+/// deployed at once.
+pub(crate) fn cookie_of(service: &ServiceName) -> String {
+    format!("plimsoll_release-{service}")
+}
 
 /// How requests are split between two releases.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,7 @@ pub struct Split {
 pub(crate) struct SplitPlan {
     share: f64,
     is_fresh: Vec<bool>,
+    cookie: String,
 }
 
 /// Which release answers a request.
@@ -45,9 +49,13 @@ pub(crate) struct Side<'a> {
 }
 
 impl SplitPlan {
-    pub(crate) fn new<'a>(split: &Split, names: impl Iterator<Item = &'a InstanceName>) -> Self {
+    pub(crate) fn new<'a>(
+        split: &Split,
+        service: &ServiceName,
+        names: impl Iterator<Item = &'a InstanceName>,
+    ) -> Self {
         let is_fresh = names.map(|name| split.fresh.contains(name)).collect();
-        Self { share: split.share, is_fresh }
+        Self { share: split.share, is_fresh, cookie: cookie_of(service) }
     }
 
     /// Whether the instance at `place` is of the new release.
@@ -93,7 +101,7 @@ pub(crate) fn side_of<'a>(
         return Some(plan.side(key.hash(), None));
     }
     let secret = &worker.shared.sticky_key;
-    if let Some(number) = sticky::number(secret, &service.service, head, COOKIE) {
+    if let Some(number) = sticky::number(secret, &service.service, head, &plan.cookie) {
         return Some(plan.side(number, None));
     }
     let number = drawn.get().unwrap_or_else(|| worker.rng.borrow_mut().u64(..));
@@ -108,7 +116,7 @@ mod tests {
     fn plan(share: f64) -> SplitPlan {
         let names: Vec<InstanceName> = ["old-1", "old-2", "new-1"].map(InstanceName::from).into();
         let split = Split { share, fresh: ["new-1".into()].into() };
-        SplitPlan::new(&split, names.iter())
+        SplitPlan::new(&split, &"api".into(), names.iter())
     }
 
     #[test]

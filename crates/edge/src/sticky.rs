@@ -1,7 +1,9 @@
 //! The cookie that keeps a client with its instance.
 //!
 //! It names the instance by a hash and is signed, so that nobody can choose an instance or learn
-//! how many there are: `base64(hash(instance) || HMAC-SHA256(key, service || hash)[..16])`.
+//! how many there are: `base64(hash(instance) || HMAC-SHA256(key, use || service || hash)[..16])`. What a
+//! token is used for is signed with it: one that names an instance is no client's number, and the other
+//! way round.
 
 use std::time::Duration;
 
@@ -9,15 +11,35 @@ use aws_lc_rs::hmac;
 use balance::Key;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use model::{InstanceName, Service, Sticky};
+use model::{CookieSecurity, InstanceName, SameSite, Service, ServiceName, Sticky};
 use wire::head::RequestHead;
 
 use crate::fields::FieldSink;
+use crate::forward::Outbound;
+use crate::pick::Claim;
 use crate::snapshot::LocalService;
 use crate::split;
 
 const ID_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// It names an instance.
+    Instance,
+    /// It is a client's number, which says which of two releases answers it.
+    Release,
+}
+
+impl Use {
+    fn tag(self) -> &'static [u8] {
+        match self {
+            Self::Instance => b"instance\0",
+            Self::Release => b"release\0",
+        }
+    }
+}
 
 /// Signs the cookies of all services.
 #[derive(Clone)]
@@ -29,24 +51,25 @@ impl StickyKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    fn sign(&self, service: &Service, id: [u8; ID_BYTES]) -> String {
+    fn sign(&self, of: Use, service: &ServiceName, id: [u8; ID_BYTES]) -> String {
         let mut token = id.to_vec();
-        token.extend_from_slice(&self.mac(service, id).as_ref()[..MAC_BYTES]);
+        token.extend_from_slice(&self.mac(of, service, id).as_ref()[..MAC_BYTES]);
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    fn verify(&self, service: &Service, cookie: &[u8]) -> Option<[u8; ID_BYTES]> {
+    fn verify(&self, of: Use, service: &ServiceName, cookie: &[u8]) -> Option<[u8; ID_BYTES]> {
         let token = URL_SAFE_NO_PAD.decode(cookie).ok()?;
         let (id, mac) = token.split_first_chunk::<ID_BYTES>()?;
-        let wanted = self.mac(service, *id);
+        let wanted = self.mac(of, service, *id);
         let same =
             aws_lc_rs::constant_time::verify_slices_are_equal(mac, &wanted.as_ref()[..MAC_BYTES]);
         same.is_ok().then_some(*id)
     }
 
-    fn mac(&self, service: &Service, id: [u8; ID_BYTES]) -> hmac::Tag {
+    fn mac(&self, of: Use, service: &ServiceName, id: [u8; ID_BYTES]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
-        context.update(service.name.as_str().as_bytes());
+        context.update(of.tag());
+        context.update(service.as_str().as_bytes());
         context.update(&[0]);
         context.update(&id);
         context.sign()
@@ -70,7 +93,7 @@ pub(crate) fn preferred(
 /// The instance that the client's cookie names, by its hash.
 pub(crate) fn named(key: &StickyKey, service: &Service, head: &RequestHead) -> Option<InstanceId> {
     let sticky = service.sticky.as_ref()?;
-    key.verify(service, head.cookie(sticky.cookie.as_bytes())?).map(InstanceId)
+    key.verify(Use::Instance, &service.name, head.cookie(sticky.cookie.as_bytes())?).map(InstanceId)
 }
 
 /// The number that the client keeps in `cookie`.
@@ -80,7 +103,7 @@ pub(crate) fn number(
     head: &RequestHead,
     cookie: &str,
 ) -> Option<u64> {
-    key.verify(service, head.cookie(cookie.as_bytes())?).map(u64::from_be_bytes)
+    key.verify(Use::Release, &service.name, head.cookie(cookie.as_bytes())?).map(u64::from_be_bytes)
 }
 
 /// Whether `id` is the hash of `name`.
@@ -92,41 +115,76 @@ pub(crate) fn is_named(id: InstanceId, name: &InstanceName) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct InstanceId([u8; ID_BYTES]);
 
-/// The cookie that an answer carries, where the client is to stay with a new instance.
+/// The cookies that a response carries, where the client is to stay with a new instance or release.
 pub(crate) struct Stay<'a> {
     key: &'a StickyKey,
-    service: &'a Service,
-    instance: Option<(&'a Sticky, &'a InstanceName)>,
-    /// The number by which it stays with a release.
-    number: Option<u64>,
+    request: &'a Outbound<'a>,
+    claim: &'a Claim,
 }
 
 impl<'a> Stay<'a> {
-    /// The client came to `instance`, and its cookie names it or not; it was drawn a `number`, or
-    /// needs none.
-    pub(crate) fn new(
-        key: &'a StickyKey,
-        service: &'a Service,
-        instance: &'a InstanceName,
-        is_known: bool,
-        number: Option<u64>,
-    ) -> Self {
-        let sticky = service.sticky.as_ref().filter(|_| !is_known);
-        Self { key, service, instance: sticky.map(|sticky| (sticky, instance)), number }
+    /// The client of `request` came to what was claimed.
+    pub(crate) fn new(key: &'a StickyKey, request: &'a Outbound<'a>, claim: &'a Claim) -> Self {
+        Self { key, request, claim }
     }
 
     /// Writes the cookies, if there are any to be written.
+    #[inline]
     pub(crate) fn write_cookies(&self, out: &mut impl FieldSink) {
-        if let Some(number) = self.number {
-            let token = self.key.sign(self.service, number.to_be_bytes());
-            let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", split::COOKIE);
-            out.put(b"Set-Cookie", cookie.as_bytes());
+        let service = &*self.claim.service.service;
+        if let Some(number) = self.claim.drawn {
+            let token = self.key.sign(Use::Release, &service.name, number.to_be_bytes());
+            let cookie = format!("{}={token}", split::cookie_of(&service.name));
+            // Only for as long as a deploy may last.
+            self.put(service.sticky.as_ref(), None, &cookie, out);
         }
-        let Some((sticky, instance)) = self.instance else { return };
-        let token = self.key.sign(self.service, id_of(instance));
-        let age = sticky.ttl.map(|ttl: Duration| format!("; Max-Age={}", ttl.as_secs()));
-        let age = age.unwrap_or_default();
-        let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{age}", sticky.cookie);
+        if let Some(sticky) = service.sticky.as_ref().filter(|_| !self.claim.is_known) {
+            let token =
+                self.key.sign(Use::Instance, &service.name, id_of(&self.claim.member.live.name));
+            self.put(Some(sticky), sticky.ttl, &format!("{}={token}", sticky.cookie), out);
+        }
+    }
+
+    /// Writes a cookie that travels as the service's own does.
+    fn put(
+        &self,
+        sticky: Option<&Sticky>,
+        ttl: Option<Duration>,
+        pair: &str,
+        out: &mut impl FieldSink,
+    ) {
+        let same_site = sticky.map(|it| it.same_site).unwrap_or_default();
+        let is_secure = match sticky.map(|it| it.secure).unwrap_or_default() {
+            CookieSecurity::Always => true,
+            CookieSecurity::Never => false,
+            // Browsers take no cookie of other sites that is not secure.
+            CookieSecurity::Auto => same_site == SameSite::None || self.request.is_secure(),
+        };
+        let path = sticky.map_or("/", |it| &it.path);
+        let domain = sticky.and_then(|it| it.domain.as_deref());
+        let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        let age = ttl.map(|ttl| format!("; Max-Age={}", ttl.as_secs())).unwrap_or_default();
+        let secure = if is_secure { "; Secure" } else { "" };
+        let cookie =
+            format!("{pair}; Path={path}; HttpOnly; SameSite={same_site}{secure}{domain}{age}");
         out.put(b"Set-Cookie", cookie.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_one_use_and_one_service() {
+        let key = StickyKey::new(b"secret");
+        let (api, shop) = (ServiceName::from("api"), ServiceName::from("shop"));
+        let token = key.sign(Use::Instance, &api, [7; ID_BYTES]);
+        let verify = |of, service| key.verify(of, service, token.as_bytes());
+        assert_eq!(verify(Use::Instance, &api), Some([7; ID_BYTES]));
+        assert_eq!(verify(Use::Release, &api), None, "an instance's is no client's number");
+        assert_eq!(verify(Use::Instance, &shop), None);
+        let other = StickyKey::new(b"another").sign(Use::Instance, &api, [7; ID_BYTES]);
+        assert_eq!(key.verify(Use::Instance, &api, other.as_bytes()), None);
     }
 }

@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::identity::{Peer, Sender};
 use crate::member::Member;
 use crate::request_id::RequestId;
+use crate::response::{Applied, NO_EDITS};
 use crate::retry;
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, LocalService, Plan};
@@ -123,6 +124,16 @@ impl<'a> Story<'a> {
         if service.service.passive.as_ref().is_some_and(|it| in_a_row >= it.max_fails.get()) {
             worker.shared.suspect(live);
         }
+    }
+
+    /// What is done to each of its responses that is our own.
+    pub(crate) fn applied(&self, worker: &Worker) -> Applied<'_> {
+        let edits = match &self.route {
+            Some((plan, index)) => &plan.routes.route(*index).policies.response_headers,
+            None => &NO_EDITS,
+        };
+        let (request_id, date) = (self.request_id.as_bytes(), worker.calendar.today());
+        Applied { request_id, date, edits, stay: None }
     }
 
     /// The exchange is over. Called once.

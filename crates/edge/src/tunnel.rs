@@ -8,15 +8,15 @@ use std::time::Duration;
 use model::ExchangeKind;
 use telemetry::Ending;
 use wire::body::{Error, Sink};
-use wire::h1::Conn;
+use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
-use crate::answer;
 use crate::attempt::{Attempt, Failed, Reached, cut};
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::lasting::Lasting;
 use crate::relay::{Download, Side};
+use crate::response::{self, Head, Passed};
 use crate::story::Story;
 use crate::upstream::Upstream;
 use crate::websocket::{Frames, GOING_AWAY};
@@ -35,7 +35,9 @@ pub(crate) async fn run<C: Client>(
     story: &mut Story<'_>,
 ) -> Result<(), Failed> {
     let gone = |_| cut(Side::Client, Fault::ClientGone);
-    answer::switch(client, head, attempt.request).map_err(gone)?;
+    let passed = Passed { head, request: attempt.request, mapping: None };
+    response::begin(client, Head::Switch(&passed), Framing::None, &attempt.applied())
+        .map_err(gone)?;
     story.own_answer(101, Ending::Tunnel);
     let Upstream::H1(instance) = &mut upstream else {
         return Err(cut(Side::Instance, Fault::UpstreamNonsense));

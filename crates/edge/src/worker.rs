@@ -18,6 +18,7 @@ use wire::buffer::Pool;
 use crate::accept;
 use crate::claim::Ledger;
 use crate::crawl::Crawlers;
+use crate::date::Calendar;
 use crate::descriptors::{Descriptors, Slot};
 use crate::guest::Guests;
 use crate::hops::Pseudonym;
@@ -148,6 +149,8 @@ pub(crate) struct Worker {
     pub(crate) turnstile: Turnstile,
     pub(crate) rng: RefCell<fastrand::Rng>,
     pub(crate) ids: RequestIds,
+    /// The date of responses that have none.
+    pub(crate) calendar: Calendar,
     pub(crate) counters: Arc<WorkerCounters>,
     current: RefCell<Option<Rc<Local>>>,
     /// Told of what is published.
@@ -207,6 +210,7 @@ impl Worker {
             turnstile: Turnstile::default(),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
+            calendar: Calendar::new(),
             counters,
             current: RefCell::new(None),
             news: Notify::new(),
@@ -395,6 +399,7 @@ impl Worker {
             ticks.tick().await;
             self.wheel.turn();
             self.counters.memory_held.store(self.pool.account().used(), Ordering::Relaxed);
+            self.calendar.turn();
             self.call();
             self.help_out();
             turns = turns.wrapping_add(1);

@@ -4,7 +4,9 @@
 use model::{
     Action, HeaderEdits, HostMatch, Matcher, PathMatch, Redirect, Respond, Rewrite, Route,
 };
-use testkit::{Origin, Protocol, Reply, Request, Step, Talk, TestEdge};
+use model::{Destination, Share, Sticky};
+use testkit::{Authority, Origin, Protocol, RawClient, Reply, Request, Step, Talk, TestEdge};
+use wire::tls::Alpn;
 
 /// An edge over one origin that answers everything with 200.
 struct Stage {
@@ -401,4 +403,210 @@ fn a_listener_redirects_everything_to_https() {
         assert_eq!(reply.field("location"), Some("https://shop.example:8443/a?b=c"));
     }
     assert!(stage.origin.journal().is_empty());
+}
+
+/// A response whose date and id are as every response's.
+fn check_own(reply: &Reply, what: &str) {
+    let date = reply.field("date").unwrap_or_else(|| panic!("{what} has no date"));
+    assert!(date.ends_with(" GMT") && date.len() == 29, "{what}: {date}");
+    let id = reply.field("x-request-id").unwrap_or_else(|| panic!("{what} has no id"));
+    assert_eq!(id.len(), 32, "{what}");
+    assert_eq!(reply.field("x-frame-options"), Some("DENY"), "{what}");
+    assert_eq!(reply.field("server"), None, "{what}");
+}
+
+#[test]
+fn every_response_has_date_id_and_the_routes_headers_whoever_made_it() {
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/reset" => vec![Step::Reset],
+        "/nonsense" => vec![Step::send("hello\r\n\r\n")],
+        _ => vec![Step::send("HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok")],
+    });
+    let edited = |action: Action, path: &str| {
+        let mut route = Route { action, ..template() };
+        route.matcher.path = PathMatch::Exact(path.to_owned());
+        route.policies.response_headers =
+            edits(&[("x-frame-options", "DENY")], &["server", "retry-after"]);
+        route
+    };
+    let to_api = || template().action;
+    let redirect = Action::Redirect(Redirect { to: "https://a.example".into(), status: 302 });
+    let respond = Respond { status: 503, body: "soon".into(), content_type: "text/plain".into() };
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        let mut small = edited(to_api(), "/small");
+        small.policies.body = Some(model::BodyLimit::Bytes(1));
+        wanted.routes = vec![
+            small,
+            edited(to_api(), "/fine"),
+            edited(to_api(), "/reset"),
+            edited(to_api(), "/nonsense"),
+            edited(redirect, "/redirect"),
+            edited(Action::Respond(respond), "/respond"),
+        ];
+    });
+    for protocol in Protocol::ALL {
+        for (path, status) in [
+            ("/fine", 200),
+            ("/reset", 502),
+            ("/nonsense", 502),
+            ("/redirect", 302),
+            ("/respond", 503),
+        ] {
+            let reply = Talk::get(path).over(protocol, edge.address());
+            assert_eq!(reply.status, status, "{protocol:?} {path}");
+            assert_eq!(reply.field("retry-after"), None, "an edit reaches what we write");
+            check_own(&reply, path);
+        }
+        let reply = Talk::new("POST", "/small").body("abc").over(protocol, edge.address());
+        assert_eq!(reply.status, 413, "{protocol:?}");
+        check_own(&reply, "/small");
+        let reply = Talk::get("/nowhere").over(protocol, edge.address());
+        assert_eq!((reply.status, reply.field("x-frame-options")), (404, None), "no route's");
+        assert!(reply.field("date").is_some() && reply.field("x-request-id").is_some());
+    }
+    let refused = RawClient::connect(edge.address()).send("GET / HTTP/1.1\r\n\r\n").answer();
+    assert_eq!(refused.status, 400);
+    assert!(refused.field("date").is_some() && refused.field("x-request-id").is_some());
+}
+
+fn template() -> Route {
+    let shares = vec![Share { service: "api".into(), weight: 1 }];
+    Route {
+        matcher: Matcher::default(),
+        action: Action::Forward(Destination { shares }),
+        policies: model::Policies::default(),
+    }
+}
+
+#[test]
+fn an_instances_date_is_kept_and_its_id_is_ours() {
+    let origin = Origin::start(|_| {
+        vec![Step::send(
+            "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Request-Id: theirs\r\n\
+             Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n",
+        )]
+    });
+    let edge = TestEdge::start(&[origin.address()]);
+    for protocol in Protocol::ALL {
+        let reply = Talk::get("/").over(protocol, edge.address());
+        assert_eq!(reply.field("date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"), "{protocol:?}");
+        let journal = origin.journal();
+        let told = journal.last().expect("it was asked").field("x-request-id");
+        assert_eq!(reply.field("x-request-id"), told);
+        assert_eq!((reply.field("trailer"), reply.trailers("x-sum")), (Some("X-Sum"), vec!["1"]));
+    }
+    let old = RawClient::connect(edge.address()).send("GET / HTTP/1.0\r\n\r\n").answer();
+    assert_eq!(old.field("trailer"), None, "HTTP/1.0 has none");
+}
+
+#[test]
+fn a_cookie_knows_how_it_travels() {
+    let origin = Origin::polite("fine");
+    let authority = Authority::default();
+    let start = |is_tls: bool, sticky: Sticky| {
+        TestEdge::with(&[origin.address()], |wanted| {
+            wanted.service.sticky = Some(sticky);
+            wanted.listener.trusted_proxies = networks(&["127.0.0.1/32"]);
+            wanted.tls =
+                is_tls.then(|| authority.server(&[&["a.example"]], &[Alpn::Http2, Alpn::Http1]));
+        })
+    };
+    let attributes = |reply: Reply| {
+        let cookie = reply.field("set-cookie").expect("a cookie").to_owned();
+        let (pair, rest) = cookie.split_once("; ").expect("it has attributes");
+        assert!(pair.starts_with("stay="), "{pair}");
+        rest.to_owned()
+    };
+    let tls = start(true, Sticky::named("stay"));
+    let clear = start(false, Sticky::named("stay"));
+    for (protocol, alpn) in [(Protocol::H1, Alpn::Http1), (Protocol::H2, Alpn::Http2)] {
+        let over_tls = Talk::get("/").tls(authority.client(&[alpn]), "a.example");
+        let plain = "Path=/; HttpOnly; SameSite=Lax";
+        let secure = format!("{plain}; Secure");
+        assert_eq!(attributes(over_tls.over(protocol, tls.address())), secure, "{protocol:?}");
+        assert_eq!(attributes(Talk::get("/").over(protocol, clear.address())), plain);
+        for (name, value) in
+            [("X-Forwarded-Proto", "https"), ("Forwarded", "for=1.1.1.1;proto=https")]
+        {
+            let behind = Talk::get("/").field(name, value).over(protocol, clear.address());
+            assert_eq!(attributes(behind), secure, "{name}");
+        }
+    }
+    let framed = start(
+        false,
+        Sticky {
+            same_site: model::SameSite::None,
+            domain: Some("example.com".into()),
+            path: "/shop".into(),
+            ttl: Some(std::time::Duration::from_secs(60)),
+            ..Sticky::named("stay")
+        },
+    );
+    assert_eq!(
+        attributes(Talk::get("/").over(Protocol::H1, framed.address())),
+        "Path=/shop; HttpOnly; SameSite=None; Secure; Domain=example.com; Max-Age=60"
+    );
+}
+
+/// The cookies that a client keeps after `reply`, as it sends them.
+fn jar(reply: &Reply) -> String {
+    let pairs =
+        reply.fields("set-cookie").into_iter().filter_map(|cookie| cookie.split(';').next());
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn of_services_that_share_a_route_the_first_keeps_its_client() {
+    let (one, two) = (Origin::polite("one"), Origin::polite("two"));
+    let mut edge = TestEdge::with(&[one.address()], |wanted| {
+        wanted.service.sticky = Some(Sticky::named("plimsoll-api"));
+    });
+    edge.add_service("next", &[two.address()], |intent| {
+        let next = intent.services.get_mut("next").expect("it was added");
+        std::sync::Arc::make_mut(next).sticky = Some(Sticky::named("plimsoll-next"));
+        let share = |service: &str| Share { service: service.into(), weight: 50 };
+        let route = std::sync::Arc::make_mut(&mut intent.routes[0]);
+        route.action = Action::Forward(Destination { shares: vec![share("api"), share("next")] });
+    });
+    testkit::eventually("both are served", || {
+        let reply = Talk::get("/").over(Protocol::H1, edge.address());
+        reply.body == "two"
+    });
+    for protocol in Protocol::ALL {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..16 {
+            let first = Talk::get("/").over(protocol, edge.address());
+            let jar = jar(&first);
+            for _ in 0..4 {
+                let again = Talk::get("/").field("Cookie", &jar).over(protocol, edge.address());
+                assert_eq!(again.body, first.body, "{protocol:?}");
+            }
+            seen.insert(first.body);
+        }
+        assert_eq!(seen.len(), 2, "new clients are spread over both");
+    }
+}
+
+#[test]
+fn during_a_canary_a_client_stays_with_its_release() {
+    let (old, new) = (Origin::polite("old"), Origin::polite("new"));
+    let mut edge = TestEdge::start(&[old.address(), new.address()]);
+    edge.split(0.5, new.address());
+    testkit::eventually("clients are drawn a number", || {
+        let reply = Talk::get("/").over(Protocol::H1, edge.address());
+        jar(&reply).starts_with("plimsoll_release-api=")
+    });
+    for protocol in Protocol::ALL {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..16 {
+            let first = Talk::get("/").over(protocol, edge.address());
+            let jar = jar(&first);
+            for _ in 0..4 {
+                let again = Talk::get("/").field("Cookie", &jar).over(protocol, edge.address());
+                assert_eq!((again.body.as_str(), again.field("set-cookie")), (&*first.body, None));
+            }
+            seen.insert(first.body);
+        }
+        assert_eq!(seen.len(), 2, "{protocol:?}: each release has its share");
+    }
 }

@@ -263,8 +263,10 @@ fn a_request_whose_only_instance_breaks_connections_and_stays_is_not_kept_waitin
 fn a_sticky_client_stays_and_moves_once_when_its_instance_goes() {
     let (one, two) = (Origin::polite("one"), Origin::polite("two"));
     let mut edge = TestEdge::with(&[one.address(), two.address()], |wanted| {
-        wanted.service.sticky =
-            Some(model::Sticky { cookie: "stay".into(), ttl: Some(Duration::from_secs(60)) });
+        wanted.service.sticky = Some(model::Sticky {
+            ttl: Some(Duration::from_secs(60)),
+            ..model::Sticky::named("stay")
+        });
     });
     let mut client = RawClient::connect(edge.address());
     let first = client.get("/");

@@ -36,6 +36,6 @@ pub use run::{
 };
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 pub use service::{
-    Balance, Hash, HashAlgorithm, HashKey, Host, KeepAlive, Passive, Queue, Retry, RetryCondition,
-    Service, ServiceTimeouts, Sticky, Target, UpstreamProtocol,
+    Balance, CookieSecurity, Hash, HashAlgorithm, HashKey, Host, KeepAlive, Passive, Queue, Retry,
+    RetryCondition, SameSite, Service, ServiceTimeouts, Sticky, Target, UpstreamProtocol,
 };

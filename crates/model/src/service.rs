@@ -1,5 +1,6 @@
 //! What is wanted of a group of instances that do the same: `[services.NAME]`.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -139,6 +140,63 @@ pub struct Sticky {
     pub cookie: String,
     /// How long the client keeps it; `None` until it ends its session.
     pub ttl: Option<Duration>,
+    /// Below which path it is sent.
+    pub path: String,
+    /// To which domain, with all below it; `None` for the host alone that set it.
+    pub domain: Option<String>,
+    /// From which sites it is sent.
+    pub same_site: SameSite,
+    /// Whether it is sent over TLS alone.
+    pub secure: CookieSecurity,
+}
+
+impl Sticky {
+    /// One of this name with all that may be left out.
+    pub fn named(cookie: impl Into<String>) -> Self {
+        Self {
+            cookie: cookie.into(),
+            ttl: None,
+            path: "/".to_owned(),
+            domain: None,
+            same_site: SameSite::default(),
+            secure: CookieSecurity::default(),
+        }
+    }
+}
+
+/// From which sites a cookie is sent (RFC 6265bis).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// From its own, and where a person follows a link to it.
+    #[default]
+    Lax,
+    /// From its own alone.
+    Strict,
+    /// From all, as for what is framed by others. Browsers want it to be secure.
+    None,
+}
+
+impl fmt::Display for SameSite {
+    /// As `Set-Cookie` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lax => "Lax",
+            Self::Strict => "Strict",
+            Self::None => "None",
+        })
+    }
+}
+
+/// Whether a cookie is sent over TLS alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CookieSecurity {
+    /// Where the client speaks TLS, with us or with a trusted proxy, and always where browsers want it.
+    #[default]
+    Auto,
+    /// Yes.
+    Always,
+    /// No.
+    Never,
 }
 
 /// Where requests wait while all instances are full.

@@ -92,6 +92,36 @@ impl TestEdge {
         self.edge.publish(&self.blueprint).expect("it can be published")
     }
 
+    /// Serves one more service, which is as `api` but for its name and targets, with what else is
+    /// changed by `change`.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn add_service(
+        &mut self,
+        name: &str,
+        targets: &[SocketAddr],
+        change: impl FnOnce(&mut Intent),
+    ) -> Generation {
+        let intent = Arc::make_mut(&mut self.blueprint.intent);
+        let mut service = Service::clone(intent.services.values().next().expect("there is one"));
+        service.name = name.into();
+        intent.services.insert(name.into(), Arc::new(service));
+        let instances = instances(targets).into_values().next().expect("they are of one service");
+        self.blueprint.instances.insert(name.into(), instances);
+        self.republish(change)
+    }
+
+    /// Tries the target at `fresh` as a new release on this share of the requests.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn split(&mut self, share: f64, fresh: SocketAddr) -> Generation {
+        let fresh = [fresh.to_string().into()].into();
+        self.blueprint.splits.insert("api".into(), ::edge::Split { share, fresh });
+        self.republish(|_| {})
+    }
+
     /// Serves new connections with another TLS.
     ///
     /// # Panics

@@ -31,6 +31,7 @@ mod seen;
 mod server;
 mod service;
 mod shell;
+mod sticky;
 
 pub use run::parse_step;
 use seen::Seen;
@@ -66,6 +67,7 @@ pub(crate) fn intent(
     let routes = route::routes(&root, &mut context);
     if !faults.has_errors() {
         service::warn_of_unused(&root, &context);
+        sticky::warn(&root, &services, routes.as_deref().unwrap_or_default());
     }
     Some(Intent { server: server?, admin, log, listeners, services, routes: routes? })
 }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use model::{
-    InstanceName, KeepAlive, Passive, Queue, Retry, Service, ServiceName, ServiceTimeouts, Sticky,
-    Target, UpstreamProtocol,
+    CookieSecurity, InstanceName, KeepAlive, Passive, Queue, Retry, SameSite, Service, ServiceName,
+    ServiceTimeouts, Sticky, Target, UpstreamProtocol,
 };
 
 use super::{Context, balance, distinct, health, narrow, optional, run};
@@ -16,7 +16,7 @@ use crate::faults::Flaw;
 use crate::node::Node;
 use crate::schema::RUNS;
 use crate::section::{Names, Section};
-use crate::value::{address, condition, header, name, shown};
+use crate::value::{address, condition, header, host, name, path, shown};
 
 /// Reads all services, and notes their names for the routes.
 pub(super) fn services(
@@ -58,7 +58,7 @@ pub(super) fn warn_of_unused(root: &Section<'_>, context: &Context<'_>) {
 fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) -> Option<Service> {
     let targets = targets(section);
     let run = run::run(section, origin);
-    let sticky = optional(section, "sticky", sticky);
+    let sticky = optional(section, "sticky", |table| sticky(table, name.as_ref()));
     let slow_start = section.node("slow_start").and_then(|node| node.duration());
     let max_connections = section.node("max_connections").and_then(|node| node.count());
     let health = optional(section, "health", health::check);
@@ -142,10 +142,48 @@ fn protocol(word: &str) -> Option<UpstreamProtocol> {
     }
 }
 
-fn sticky(section: &Section<'_>) -> Option<Sticky> {
-    let ttl = section.node("ttl").and_then(|node| node.duration());
-    let cookie = section.parse_or_default("cookie", header::parse_cookie);
-    Some(Sticky { cookie: cookie?, ttl })
+/// Reads how the cookie is called, and how it travels. A service without a good name has a fault.
+fn sticky(section: &Section<'_>, service: Option<&ServiceName>) -> Option<Sticky> {
+    let cookie = match section.node("cookie") {
+        Some(node) => node.parse(header::parse_cookie),
+        None => service.map(|service| format!("plimsoll-{service}")),
+    };
+    let sticky = Sticky {
+        ttl: section.node("ttl").and_then(|node| node.duration()),
+        path: section.parse_or_default("path", path::parse_cookie_path)?,
+        domain: section.parse("domain", host::parse_domain),
+        same_site: section.word("same_site", same_site),
+        secure: section.node("secure").map(|node| secure(&node)).unwrap_or_default(),
+        ..Sticky::named(cookie?)
+    };
+    if sticky.same_site == SameSite::None && sticky.secure == CookieSecurity::Never {
+        let flaw = Flaw::new(
+            Code::Conflict,
+            "browsers take no cookie of other sites that is not secure",
+            "with `same_site = \"none\"` no client would stay",
+            "take `secure` out: then it is written where it is needed",
+        );
+        section.report_at("secure", flaw, &[]);
+    }
+    Some(sticky)
+}
+
+fn same_site(word: &str) -> Option<SameSite> {
+    match word {
+        "lax" => Some(SameSite::Lax),
+        "strict" => Some(SameSite::Strict),
+        "none" => Some(SameSite::None),
+        _ => None,
+    }
+}
+
+fn secure(node: &Node<'_>) -> CookieSecurity {
+    let word = || node.word(|word| (word == "auto").then_some(CookieSecurity::Auto));
+    match node.is_flag() {
+        true if node.flag() == Some(true) => CookieSecurity::Always,
+        true => CookieSecurity::Never,
+        false => word().unwrap_or_default(),
+    }
 }
 
 fn queue(section: &Section<'_>) -> Option<Queue> {

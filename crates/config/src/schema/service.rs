@@ -15,6 +15,8 @@ const CONDITION: Format = Format {
 };
 const COOKIE: Format =
     Format { noun: "the name of a cookie", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
+const COOKIE_DOMAIN: Format = Format { noun: "a domain such as \"example.com\"", pattern: None };
+const COOKIE_PATH: Format = Format { noun: "a path such as \"/shop\"", pattern: Some("^/") };
 
 /// The weight of a target or of a route's share.
 pub(super) const WEIGHT: Shape = Shape::Count(0..=65_535);
@@ -231,9 +233,9 @@ pub(crate) static STICKY: Table = Table {
         Key::new(
             "cookie",
             Shape::Text(&COOKIE),
-            Absent::Text("plimsoll"),
-            "\"plimsoll\"",
-            "The cookie's name.",
+            Absent::Means("`plimsoll-NAME`, with the service's name"),
+            "\"shop_session\"",
+            "The cookie's name. No two services that a client may meet at one host should have the same.",
         )
         .aka(&["name", "cookie_name"]),
         Key::new(
@@ -246,6 +248,36 @@ pub(crate) static STICKY: Table = Table {
             "How long the client keeps it.",
         )
         .aka(&["max_age", "expires", "duration"]),
+        Key::new(
+            "same_site",
+            Shape::Word(&["lax", "strict", "none"], &[]),
+            Absent::Text("lax"),
+            "\"none\"",
+            "From which sites it is sent; `none` where others frame the service.",
+        )
+        .aka(&["samesite"]),
+        Key::new(
+            "secure",
+            Shape::Either(&[Shape::Word(&["auto"], &[]), Shape::Flag]),
+            Absent::Text("auto"),
+            "\"auto\"",
+            "Whether it is sent over TLS alone. `auto`: where the client speaks TLS, with Plimsoll or with a \
+             trusted proxy before it, and always with `same_site = \"none\"`.",
+        ),
+        Key::new(
+            "domain",
+            Shape::Text(&COOKIE_DOMAIN),
+            Absent::Means("the host that set it"),
+            "\"example.com\"",
+            "To which domain it is sent, and to all below it.",
+        ),
+        Key::new(
+            "path",
+            Shape::Text(&COOKIE_PATH),
+            Absent::Text("/"),
+            "\"/shop\"",
+            "Below which path it is sent.",
+        ),
     ],
     later: &[],
 };

@@ -93,6 +93,14 @@ pub(crate) fn parse_authority(text: &str) -> Result<String, Flaw> {
     checked.map(|()| text.to_owned()).map_err(|why| Flaw::invalid(what(), why, hint))
 }
 
+/// Reads the domain of a cookie; a dot before it means nothing (RFC 6265 §5.2.3).
+pub(crate) fn parse_domain(text: &str) -> Result<String, Flaw> {
+    parse_name(text.strip_prefix('.').unwrap_or(text)).map_err(|why| {
+        let what = format!("\"{}\" is not a domain", shown(text));
+        Flaw::invalid(what, why, "write it like \"example.com\"")
+    })
+}
+
 /// Checks the name of a machine, and puts it in lower case. Underscores are allowed, as names
 /// inside clusters have them. The error says why it is none.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {

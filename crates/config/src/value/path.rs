@@ -223,6 +223,19 @@ fn stray(text: &str, at: usize, char: char) -> Flaw {
     flaw(text, "paths are sent with this character escaped", hint).at(at..at + char.len_utf8())
 }
 
+/// Reads the path of a cookie (RFC 6265 §4.1.1).
+pub(crate) fn parse_cookie_path(text: &str) -> Result<String, Flaw> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
+    match text.starts_with('/') && is_plain {
+        true => Ok(text.to_owned()),
+        false => {
+            let what = format!("\"{}\" is not a cookie's path", shown(text));
+            let why = "it begins with a slash, and has no space, `;` or other letters than ASCII's";
+            Err(Flaw::invalid(what, why, "write it like \"/shop\""))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

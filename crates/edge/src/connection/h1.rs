@@ -335,6 +335,10 @@ impl Sink for H1<'_> {
 impl Client for H1<'_> {
     type Fields = Vec<u8>;
 
+    fn carries_trailers(&self, framing: Framing) -> bool {
+        self.version == Version::Http11 && framing == Framing::Chunked
+    }
+
     fn inform(
         &mut self,
         line: StatusLine<'_>,

@@ -348,6 +348,10 @@ impl Sink for H2 {
 impl Client for H2 {
     type Fields = HeaderMap;
 
+    fn carries_trailers(&self, framing: Framing) -> bool {
+        !framing.is_empty()
+    }
+
     fn inform(
         &mut self,
         line: StatusLine<'_>,

@@ -278,11 +278,13 @@ fn a_client_stays_with_one_release_during_a_canary() {
     let mut releases = [0, 0];
     for _ in 0..20 {
         let first = running.get("/");
-        let cookie = first.split("plimsoll_release=").nth(1).unwrap().split(';').next().unwrap();
+        let cookie =
+            first.split("plimsoll_release-api=").nth(1).unwrap().split(';').next().unwrap();
         let release = first.split(" of ").nth(1).unwrap().trim().to_owned();
         releases[usize::from(release == "2")] += 1;
         for _ in 0..5 {
-            let again = running.get_with("/", &format!("cookie: plimsoll_release={cookie}\r\n"));
+            let again =
+                running.get_with("/", &format!("cookie: plimsoll_release-api={cookie}\r\n"));
             assert!(again.ends_with(&format!(" of {release}\n")), "{again}");
             assert!(!again.contains("set-cookie"), "{again}");
         }
