@@ -96,11 +96,11 @@ impl Pool {
         buffer
     }
 
-    /// A buffer to read a body into: of the largest size if `room` bytes can be passed on at once
-    /// and memory is not short, else one that every exchange may hold.
+    /// A buffer to read a body into: of the largest size if all of it can be passed on at once, for
+    /// which there is `room`, and memory is not short; else one that every exchange may hold.
     #[inline]
     pub fn body_buffer(&self, room: usize) -> Buffer {
-        let is_bulk = room > FIRST_BYTES && self.0.account.is_roomy();
+        let is_bulk = room >= BULK_BYTES && self.0.account.is_roomy();
         self.buffer(if is_bulk { BULK_BYTES } else { FIRST_BYTES })
     }
 
@@ -313,7 +313,7 @@ mod tests {
     fn bodies_get_small_buffers_where_little_can_be_passed_on_or_memory_is_short() {
         let pool = Pool::new(Account::new(BULK_BYTES), 0);
         let size = |buffer: &mut Buffer| buffer.space().len();
-        assert_eq!(size(&mut pool.body_buffer(FIRST_BYTES)), FIRST_BYTES);
+        assert_eq!(size(&mut pool.body_buffer(BULK_BYTES - 1)), FIRST_BYTES);
         let mut large = pool.body_buffer(usize::MAX);
         assert_eq!(size(&mut large), BULK_BYTES);
         assert_eq!(size(&mut pool.body_buffer(usize::MAX)), FIRST_BYTES, "half is used");

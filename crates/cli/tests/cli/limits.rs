@@ -178,15 +178,16 @@ fn idle_and_slow_connections_cost_little() {
 fn streams_that_stand_still_cost_little() {
     raise_descriptors(4_000);
     unread_streams(4);
-    repeated_field(32);
+    repeated_field(16);
 }
 
 #[test]
 #[ignore = "prints figures: scripts/limits"]
-fn streams_of_a_hundred_connections_are_borne() {
+fn streams_of_many_connections_are_borne() {
     raise_descriptors(30_000);
-    unread_streams(40);
-    repeated_field(100);
+    // More would be more than one address may hold, and the one that looks on has the same.
+    unread_streams(25);
+    repeated_field(25);
 }
 
 #[test]

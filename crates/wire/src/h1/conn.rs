@@ -579,7 +579,8 @@ impl Source for Conn {
         loop {
             let wanted = match &mut self.incoming {
                 Incoming::Done => return Poll::Ready(Ok(false)),
-                Incoming::Length(left) => clamp(*left, self.room),
+                Incoming::Length(left) if *left <= FIRST_BYTES as u64 => FIRST_BYTES,
+                Incoming::Length(_) => self.room,
                 Incoming::Close => self.room,
                 Incoming::Chunked(decoder) => {
                     if let Some(inbox) = &mut self.inbox {

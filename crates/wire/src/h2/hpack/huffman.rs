@@ -160,7 +160,7 @@ mod tests {
             let code = CODE.first[length] + (rank as u32 - u32::from(CODE.place[length]));
             bits += &format!("{code:0length$b}");
         }
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
