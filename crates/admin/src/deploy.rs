@@ -198,8 +198,8 @@ pub struct History {
 const OUTPUT: &str = "output";
 /// What stands in its place.
 const LEFT_OUT: &str = "(what instances write is told on the socket, or with a token)";
-/// Who wants a deploy is told in no more bytes.
-const WHO_BYTES_MAX: usize = 128;
+/// The longest name of who wants a deploy, in bytes.
+pub const WHO_BYTES_MAX: usize = 128;
 
 impl History {
     /// The same, without what instances wrote.

@@ -35,8 +35,8 @@ pub use axum::Router;
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};
 pub use deploy::{
-    Deploy, Deploying, Events, History, Line, Past, Receipt, Release, Step, Way, Word, events,
-    write_receipt,
+    Deploy, Deploying, Events, History, Line, Past, Receipt, Release, Step, WHO_BYTES_MAX, Way,
+    Word, events, write_receipt,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
 pub use explanation::{Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share};

@@ -3,6 +3,10 @@
 
 use std::fs;
 
+use admin::WHO_BYTES_MAX;
+
+use crate::foreign::shown;
+
 /// Variables in which a CI says who or what began a job, in the order in which they are asked.
 const CI: [&str; 5] = [
     "GITHUB_ACTOR",
@@ -17,7 +21,14 @@ pub(crate) fn who() -> String {
     let variable = |name: &str| std::env::var(name).ok();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    told(variable, rustix::process::getuid().as_raw(), &users, host.trim())
+    printable(&told(variable, rustix::process::getuid().as_raw(), &users, host.trim()))
+}
+
+/// What the API takes for a name, of whatever the environment says.
+fn printable(name: &str) -> String {
+    let mut name = shown(name).into_owned();
+    name.truncate(name.floor_char_boundary(WHO_BYTES_MAX));
+    name
 }
 
 fn told(variable: impl Fn(&str) -> Option<String>, uid: u32, users: &str, host: &str) -> String {
@@ -69,5 +80,12 @@ mod tests {
             assert_eq!(told(variable, uid, USERS, "edge"), expected, "{set:?}");
         }
         assert_eq!(told(|_| None, 0, USERS, ""), "root");
+    }
+
+    #[test]
+    fn a_name_is_one_printable_line_that_the_api_takes() {
+        assert_eq!(printable("ann\u{1b}[2J\n"), "ann\\u001b[2J\\u000a");
+        assert_eq!(printable(&"\u{e9}".repeat(100)).len(), WHO_BYTES_MAX);
+        assert_eq!(printable(&"a".repeat(300)).len(), WHO_BYTES_MAX);
     }
 }

@@ -120,15 +120,13 @@ impl Attempt<'_> {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
-                if failed.fault == Fault::ClientGone && upload.is_sent() {
-                    // It took at least so long: were that not counted, an instance that hangs would
-                    // look the better, the sooner clients lose patience with it.
-                    self.observe_latency(story.waited_for());
-                }
                 return Err(failed);
             }
         };
-        self.observe_latency(story.heard());
+        let latency = story.heard();
+        if !story.is_left() {
+            self.observe_latency(latency);
+        }
         if head.status() == 101 {
             return Box::pin(tunnel::run(self, client, upstream, &head, story)).await;
         }
@@ -251,7 +249,7 @@ impl Attempt<'_> {
         story: &mut Story<'_>,
     ) -> Result<ResponseHead, Failed> {
         for _ in 0..=INFORMATIONAL_MAX {
-            let head = self.next_head(client, upstream, upload).await?;
+            let head = self.next_head(client, upstream, upload, story).await?;
             match head.status() {
                 101 if is_asked_for(self.request.upgrade.as_deref(), &head) => return Ok(head),
                 101 => break,
@@ -282,6 +280,7 @@ impl Attempt<'_> {
         client: &mut C,
         upstream: &mut Upstream,
         upload: &mut Upload,
+        story: &mut Story<'_>,
     ) -> Result<ResponseHead, Failed> {
         let mut pace = Pace::new(self, upload);
         let head = poll_fn(|cx| {
@@ -303,8 +302,16 @@ impl Attempt<'_> {
                 }
                 Poll::Pending => {}
             }
-            if upload.is_sent() && client.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(Failed::by_client(Fault::ClientGone, Reached::Sent)));
+            if upload.is_sent() {
+                let gone = client.poll_gone(cx);
+                if (gone.is_ready() || client.poll_left(cx).is_ready()) && story.leave() {
+                    // It took at least so long: were that not counted, an instance that hangs would
+                    // look the better, the sooner clients lose patience with it.
+                    self.observe_latency(story.waited_for());
+                }
+                if gone.is_ready() {
+                    return Poll::Ready(Err(Failed::by_client(Fault::ClientGone, Reached::Sent)));
+                }
             }
             pace.poll(cx, self, client, upload)
         });

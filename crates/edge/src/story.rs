@@ -38,6 +38,8 @@ pub(crate) struct Story<'a> {
     attempt_began: Instant,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
+    /// The client sends no more, and has probably gone, while the instance has not said anything.
+    is_left: bool,
 }
 
 impl<'a> Story<'a> {
@@ -67,6 +69,7 @@ impl<'a> Story<'a> {
             attempt_began: began,
             connect: None,
             first_byte: None,
+            is_left: false,
         }
     }
 
@@ -79,6 +82,17 @@ impl<'a> Story<'a> {
             self.attempt_began = Instant::now();
         }
         self.first_byte = None;
+        self.is_left = false;
+    }
+
+    /// The client sends no more while the attempt waits for its response. False where that was known.
+    pub(crate) fn leave(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_left, true)
+    }
+
+    /// Whether that was so in this attempt.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left
     }
 
     /// The request has waited for an instance: its attempt begins now.

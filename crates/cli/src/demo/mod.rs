@@ -221,8 +221,9 @@ fn of_deploy(error: DeployError) -> Failure {
 /// What the balancer is told. Checks are quick, so that nobody has to wait for the point.
 fn configuration(place: &Path, program: &Path, socket: &Path, bake: Duration) -> String {
     let bake = bake.as_millis();
+    let state = place.join("state");
     format!(
-        "[server]\nstate_dir = {place:?}\ndrain = \"1s\"\n\
+        "[server]\nstate_dir = {state:?}\ndrain = \"1s\"\n\
          [log]\naccess = \"off\"\n\
          [listeners.web]\nbind = \"127.0.0.1:0\"\n\
          [services.shop]\n\

@@ -105,7 +105,7 @@ fn two_plimsolls_never_share_a_port() {
         &serving(&[origin.address]).replace("127.0.0.1:0", &running.address.to_string()),
     );
     let ended = second.plimsoll(&["run"]);
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(3));
     let expected = format!("already listened on by plimsoll, pid {}", running.pid());
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     let file = first.path().join("plimsoll.toml").display().to_string();

@@ -19,6 +19,9 @@ async fn serve(answer: &'static [u8]) -> (SocketAddr, Arc<Mutex<String>>) {
             let read = stream.read(&mut bytes).await.unwrap();
             *hears.lock().await = String::from_utf8_lossy(&bytes[..read]).into_owned();
             let _ = stream.write_all(answer).await;
+            let _ = stream.shutdown().await;
+            // Closed with something unread in it, it would be reset, and the answer lost.
+            tokio::spawn(async move { while matches!(stream.read(&mut bytes).await, Ok(1..)) {} });
         }
     });
     (address, heard)

@@ -46,7 +46,11 @@ impl OwnFault {
     pub(super) fn of_connect(error: io::Error) -> Self {
         match system::is_shortage(&error) {
             true => Self::Shortage(error),
-            false => Self::Connect(error),
+            // Over HTTP/2 a connection is there once both sides have greeted.
+            false => match error.downcast::<h2::Error>() {
+                Ok(error) => Self::of_h2(error, Stage::Connecting),
+                Err(error) => Self::Connect(error),
+            },
         }
     }
 
