@@ -1,7 +1,7 @@
 //! Printing. Colours go only to terminals that want them; a reader may stop reading.
 //!
 //! All that a command prints passes here, and on its way to a terminal it loses what that would obey
-//! but our own colours (`foreign`). Only [`control`] sends more, and takes nothing but constants and
+//! but our own colours (`foreign`). Only [`control()`] sends more, and takes nothing but constants and
 //! numbers of ours.
 
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ pub(crate) fn json(document: &impl Serialize) {
     out(&format!("{text}\n"));
 }
 
-/// `text` as it may be part of what [`control`] sends: safe, and without colours where none are
+/// `text` as it may be part of what [`control()`] sends: safe, and without colours where none are
 /// wanted.
 pub(crate) fn painted(text: &str) -> String {
     let text = foreign::guarded(text);
