@@ -26,7 +26,7 @@ pub const TOKEN_BYTES_MIN: usize = 16;
 /// Who may ask.
 #[derive(Clone, Debug)]
 pub enum Guard {
-    /// Whoever shows one of the tokens.
+    /// A client that shows one of the tokens.
     Tokens(Tokens),
     /// Whoever is not a web page of another origin, and only to look.
     ReadOnly,

@@ -128,7 +128,7 @@ async fn events<B: Backend>(
     Ok(Json(if sees_output(sight) { events } else { events.without_output() }))
 }
 
-/// Whether whoever asks may see what instances wrote. On the socket, where nobody stands guard, they
+/// Whether the client may see what instances wrote. On the socket, where nobody stands guard, they
 /// may.
 fn sees_output(sight: Option<Extension<Sight>>) -> bool {
     sight.is_none_or(|Extension(sight)| sight == Sight::Whole)

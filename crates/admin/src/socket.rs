@@ -137,7 +137,7 @@ impl Identity {
     }
 }
 
-/// The number of the Plimsoll that runs for `state_dir`, as far as its lock says: for whoever cannot
+/// The number of the Plimsoll that runs for `state_dir`, as far as its lock says: for a client that cannot
 /// reach it by its socket.
 pub(crate) fn running_for(state_dir: &Path) -> Option<u32> {
     let mut file = File::open(state_dir.join(LOCK)).ok()?;
@@ -151,7 +151,7 @@ pub(crate) fn running_for(state_dir: &Path) -> Option<u32> {
 fn lock(state_dir: &Path) -> Result<File, ClaimError> {
     let path = state_dir.join(LOCK);
     let fault = |source| ClaimError::File { path: path.clone(), source };
-    // Whoever can open it can lock it, and so keep us from starting.
+    // A user who can open it can lock it, and so keep us from starting.
     let mut file = open_file(&path)?;
     match file.try_lock() {
         Ok(()) => {}

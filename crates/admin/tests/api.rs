@@ -355,7 +355,7 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
 
 const SECRET: &str = "s3cret-of-sixteen";
 
-/// Lets in whoever shows the secret.
+/// Lets in clients that show the secret.
 fn guard() -> Guard {
     Guard::Tokens(Tokens::new(Some(Token::new(SECRET).unwrap()), None).unwrap())
 }

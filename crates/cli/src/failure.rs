@@ -56,7 +56,7 @@ pub(crate) enum Failure {
         /// Why.
         source: io::Error,
     },
-    /// Whoever may look could act.
+    /// The token for reading could act.
     #[error("the token for looking is the same as the token for acting")]
     SameToken,
     /// A question that `explain` was asked makes no sense.

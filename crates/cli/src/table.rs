@@ -34,7 +34,7 @@ pub(crate) enum Column {
     Right(&'static str),
 }
 
-/// A piece of text in one style, whoever wrote it: it stays in its line.
+/// A piece of text in one style, wherever it comes from: it stays in its line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
     text: String,

@@ -1,7 +1,7 @@
 //! That what Plimsoll keeps is its own: a directory and files that belong to its user, that nobody
 //! else may write, and that nobody else can read.
 //!
-//! The journal says which programs are started: whoever can write it, or put another in its place,
+//! The journal says which programs are started: a user who can write it, or put another in its place,
 //! runs what they like. So what belongs to somebody else, or could have been written by others, is
 //! refused with a cure, and never mended: nobody knows what is in it by then. What others may only
 //! read is shut to them. No file of it is ever opened through a symbolic link; the directory itself

@@ -19,7 +19,7 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Line {
     next_ticket: u64,
-    /// Who waits, by ticket: whoever leaves, from wherever in the line, is found at once.
+    /// The requests that wait, by ticket: one that leaves, from wherever in the line, is found at once.
     places: BTreeMap<u64, Option<Waker>>,
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Passed<'a> {
     pub(crate) mapping: Option<Mapping<'a>>,
 }
 
-/// What is done to every response of an exchange, whoever made it: the response phase of the route's
+/// What is done to every response of an exchange, of an instance or our own: the response phase of the route's
 /// policies, and what Plimsoll adds by itself.
 pub(crate) struct Applied<'a> {
     pub(crate) request_id: &'a [u8],

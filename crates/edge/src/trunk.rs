@@ -115,7 +115,7 @@ impl Opening {
         Self(trunks.clone())
     }
 
-    /// It was opened: the stream of whoever opened it is its first.
+    /// It was opened: the stream of the request that opened it is its first.
     pub(crate) fn opened(self, sender: SendRequest<Payload>) -> (SendRequest<Payload>, Lane) {
         let lanes = Rc::default();
         let lane = Lane::enter(&self.0, &lanes);

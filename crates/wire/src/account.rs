@@ -1,7 +1,7 @@
 //! What is held of memory, counted in bytes: by a worker, within it by each client, within that by
 //! each connection of HTTP/2.
 //!
-//! An account only counts. Whoever is about to hold more asks it first and, where it is spent, does
+//! An account only counts. Code that is about to hold more asks it first and, where it is spent, does
 //! with less or refuses; nothing that is held already is ever taken away. One account belongs to
 //! one worker, as everything that it counts does.
 

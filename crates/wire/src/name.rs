@@ -11,7 +11,7 @@ pub enum Name {
     Shadow,
     /// By this name a proxy tells what became of a request on its way, and there is no need here to
     /// know which it is: all of `X-Forwarded-*` but those below, and the names that servers and
-    /// other proxies use for the same. Worth as much as whoever sends it.
+    /// other proxies use for the same. Worth as much as the peer that sends it.
     Claim,
     /// `Accept`
     Accept,

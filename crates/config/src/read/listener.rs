@@ -211,7 +211,7 @@ fn proxy_protocol(section: &Section<'_>) -> ProxyProtocol {
     node.report(Flaw::new(
         Code::Risky,
         "everybody is believed when it says by the PROXY protocol who its client is",
-        "whoever reaches this listener passes every `from`",
+        "any client can name an address that passes every `from`",
         "name the balancers that send it: `proxy_protocol = { from = [\"10.0.0.0/8\"] }`",
     ));
     ProxyProtocol::FromAnyone

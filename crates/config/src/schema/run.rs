@@ -122,7 +122,7 @@ pub(super) const SECRETS_KEY: Key = Key::new(
 pub(super) const USER_KEY: Key = Key::new(
     "user",
     Shape::Text(&ACCOUNT),
-    Absent::Means("whoever runs Plimsoll"),
+    Absent::Means("the user that runs Plimsoll"),
     "\"app:www-data\"",
     "As whom the instances run: a name or a number, and perhaps a group. Plimsoll has to run as root. \
      `HOME`, `USER` and `LOGNAME` are that user's, and its other groups are the instance's, too.",

@@ -12,7 +12,7 @@ use wire::system;
 pub(crate) enum ProbeFault {
     /// It was not made, for want of something of ours: it says nothing of the instance.
     NotMade(String),
-    /// It was not made, for it is not known of the instance what that takes: yet, or until it is started again.
+    /// It was not made, as it is not known of the instance what that takes: yet, or until it is started again.
     Unknown(String),
     /// No connection could be opened.
     Connect(io::Error),

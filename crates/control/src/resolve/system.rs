@@ -60,7 +60,7 @@ fn has_ipv6() -> bool {
         .is_ok_and(|socket| socket.connect(somewhere).is_ok())
 }
 
-/// What a lookup failed with, in the words of whoever has to mend it.
+/// What a lookup failed with, in the words of the person who has to mend it.
 fn fault(error: NetError) -> ResolveError {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {

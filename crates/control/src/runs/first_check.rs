@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::probe::{self, Plan, ProbeFault};
 
-/// From one look at a new instance to the next: short, for whoever deploys waits for it.
+/// From one look at a new instance to the next: short, as the deploy waits for it.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The same, where a program has to be run for it.
 const COMMAND_EVERY: Duration = Duration::from_millis(500);

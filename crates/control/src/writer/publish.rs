@@ -142,7 +142,7 @@ impl Writer {
         match self.reloads.pop_front() {
             Some(Reload::Deploy(order, reply)) => self.deploy_of_file(prepared, order, reply),
             Some(Reload::Asked(reply)) => {
-                // Whoever asked may be gone.
+                // The client that asked may be gone.
                 let _ = reply.send(self.reload_with(prepared));
             }
             None => {}

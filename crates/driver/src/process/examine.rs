@@ -90,7 +90,7 @@ async fn watch(running: &Running, output: &mut Receiver, kept: &mut Vec<u8>) {
     }
 }
 
-/// Takes what was written and not read yet; whoever else holds the pipe is not waited for.
+/// Takes what was written and not read yet; a process that also holds the pipe is not waited for.
 fn take_rest(output: &Receiver, kept: &mut Vec<u8>) {
     let mut piece = [0; 1024];
     while kept.len() < OUTPUT_BYTES_MAX {

@@ -2,7 +2,7 @@
 //! that `$NOTIFY_SOCKET` names.
 //!
 //! The socket has an abstract name that is made of the instance's mark: it needs no directory that the instance's
-//! user may enter, and is had again by whoever takes the instance over. Abstract names are for everybody to write
+//! user may enter, and is had again by the process that takes the instance over. Abstract names are for everybody to write
 //! to, so the kernel is asked who wrote: only the instance's own processes, its user and root are heard.
 
 use std::fs;
@@ -102,7 +102,7 @@ async fn hear(socket: UnixDatagram, family: Family, tell: watch::Sender<Notice>)
 }
 
 /// One datagram, and who the kernel says that sent it. Descriptors that came along are closed, which is what
-/// whoever sent them waits for (sd_notify_barrier(3)).
+/// the sender waits for (sd_notify_barrier(3)).
 fn receive(
     socket: &tokio::net::UnixDatagram,
     bytes: &mut [u8],

@@ -68,7 +68,7 @@ fn write(count: usize) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Says these lines to whoever started it, by the protocol of sd_notify(3).
+/// Says these lines to the process that started it, by the protocol of sd_notify(3).
 fn notify(lines: &[String]) -> ExitCode {
     let name = env::var("NOTIFY_SOCKET").expect("somebody listens");
     let name = name.strip_prefix('@').expect("the name is abstract");

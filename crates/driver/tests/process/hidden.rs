@@ -29,7 +29,7 @@ impl Hidden {
 
     fn runs(&self) -> bool {
         let stat = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-        // One that has ended, and was not asked how by whoever is its parent now, is there no more.
+        // One that has ended, and was not asked how by the process that is its parent now, is there no more.
         let has_ended =
             |stat: String| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'));
         self.pid().and_then(stat).is_some_and(|stat| !has_ended(stat))

@@ -48,7 +48,7 @@ fn a_program_says_whether_an_instance_is_well_and_requests_warm_it_up() {
     assert!(reason.ends_with("exit code 4: api-2 is not well"), "{reason}");
 }
 
-/// Says its arguments to whoever listens, once the file of that name is there.
+/// Says its arguments to the socket that listens, once the file of that name is there.
 const NOTIFY: &str = "say() { until [ -e $1 ]; do sleep 0.02; done; shift; python3 -c 'import os, socket, sys; \
      socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(\"\\n\".join(sys.argv[1:]).encode(), \
      b\"\\0\" + os.environ[\"NOTIFY_SOCKET\"][1:].encode())' \"$@\"; }\n\
