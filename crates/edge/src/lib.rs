@@ -270,6 +270,23 @@ impl Edge {
         self.counters().map(|counters| counters.memory_held.load(Ordering::Relaxed)).sum()
     }
 
+    /// Clients' connections that are parked, over all workers and as it was a moment ago.
+    pub fn parked_connections(&self) -> usize {
+        self.counters().map(|counters| counters.parked.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Groups of requests that waited for what had begun before them, since the edge began, over all
+    /// workers and as it was a moment ago.
+    pub fn groups_held_back(&self) -> u64 {
+        self.counters().map(|counters| counters.groups.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Bytes of bodies that went from socket to socket without being copied, since the edge began,
+    /// over all workers and as it was a moment ago.
+    pub fn spliced_bytes(&self) -> u64 {
+        self.counters().map(|counters| counters.spliced_bytes.load(Ordering::Relaxed)).sum()
+    }
+
     /// Open connections of clients.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)

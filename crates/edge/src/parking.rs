@@ -109,6 +109,11 @@ impl Lot {
         connection::resume(parked);
     }
 
+    /// How many are parked.
+    pub(crate) fn len(&self) -> usize {
+        self.parked.borrow().len()
+    }
+
     /// Closes what has been idle for too long.
     pub(crate) fn sweep(&self, now: Duration) {
         self.keep(|parked| now < parked.deadline);

@@ -22,6 +22,8 @@ pub(crate) struct Turnstile {
     entered: Cell<u32>,
     waiting: RefCell<VecDeque<Waker>>,
     someone_waits: Notify,
+    /// Groups that had to wait and were let in.
+    groups: Cell<u64>,
 }
 
 impl Turnstile {
@@ -50,7 +52,81 @@ impl Turnstile {
                 let mut waiting = self.waiting.borrow_mut();
                 let group = waiting.len().min(GROUP as usize);
                 waiting.drain(..group).for_each(Waker::wake);
+                self.groups.set(self.groups.get().wrapping_add(1));
             }
         }
+    }
+
+    /// How many groups had to wait until what had begun before them had its turn.
+    pub(crate) fn groups(&self) -> u64 {
+        self.groups.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// What requests did.
+    #[derive(Default)]
+    struct Seen {
+        begun: Cell<usize>,
+        ended: Cell<usize>,
+        /// The most that had begun and not ended.
+        most: Cell<usize>,
+        order: RefCell<Vec<usize>>,
+    }
+
+    /// A request that enters, and has its next step after all that is ready now.
+    async fn request(number: usize, turnstile: Rc<Turnstile>, seen: Rc<Seen>) {
+        let mut has_waited = false;
+        poll_fn(|cx| turnstile.poll_enter(cx, &mut has_waited)).await;
+        seen.order.borrow_mut().push(number);
+        seen.begun.set(seen.begun.get() + 1);
+        seen.most.set(seen.most.get().max(seen.begun.get() - seen.ended.get()));
+        tokio::task::yield_now().await;
+        seen.ended.set(seen.ended.get() + 1);
+    }
+
+    /// Has so many requests begin at once.
+    fn run(count: usize) -> (Rc<Seen>, u64) {
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.build_local(tokio::runtime::LocalOptions::default()).unwrap();
+        let (turnstile, seen) = (Rc::<Turnstile>::default(), Rc::<Seen>::default());
+        runtime.block_on(async {
+            let turned = turnstile.clone();
+            let turning = tokio::task::spawn_local(async move { turned.turn().await });
+            let requests: Vec<_> = (0..count)
+                .map(|n| tokio::task::spawn_local(request(n, turnstile.clone(), seen.clone())))
+                .collect();
+            for request in requests {
+                request.await.unwrap();
+            }
+            turning.abort();
+        });
+        (seen, turnstile.groups())
+    }
+
+    #[test]
+    fn what_has_begun_ends_before_more_than_two_groups_have_begun() {
+        let (seen, groups) = run(1000);
+        assert_eq!(seen.ended.get(), 1000);
+        assert!(seen.most.get() <= 2 * GROUP as usize, "{} at once", seen.most.get());
+        assert!(groups >= 1000 / u64::from(GROUP) - 1, "{groups} groups");
+    }
+
+    #[test]
+    fn all_have_their_turn_in_their_order() {
+        let (seen, _) = run(1000);
+        assert!(seen.order.borrow().is_sorted(), "{:?}", seen.order.borrow());
+    }
+
+    #[test]
+    fn a_group_that_is_not_full_waits_for_nobody() {
+        let (seen, groups) = run(GROUP as usize);
+        assert_eq!((seen.ended.get(), groups), (GROUP as usize, 0));
     }
 }

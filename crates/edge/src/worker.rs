@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -112,6 +112,12 @@ pub struct WorkerCounters {
     pub refused: Counter,
     /// What is held of memory for clients, in bytes, as it was a moment ago.
     pub(crate) memory_held: AtomicUsize,
+    /// Connections that are parked, as it was a moment ago.
+    pub(crate) parked: AtomicUsize,
+    /// Groups of requests that the turnstile held back, as it was a moment ago.
+    pub(crate) groups: AtomicU64,
+    /// Bytes that were spliced, as it was a moment ago.
+    pub(crate) spliced_bytes: AtomicU64,
 }
 
 /// What a worker is told.
@@ -379,6 +385,15 @@ impl Worker {
         }
     }
 
+    /// Shows others what only this thread may look at.
+    fn tell_counts(&self) {
+        let told = &self.counters;
+        told.memory_held.store(self.pool.account().used(), Ordering::Relaxed);
+        told.parked.store(self.lot.len(), Ordering::Relaxed);
+        told.groups.store(self.turnstile.groups(), Ordering::Relaxed);
+        told.spliced_bytes.store(self.pool.spliced_bytes(), Ordering::Relaxed);
+    }
+
     async fn attend_turnstile(self: Rc<Self>) {
         self.turnstile.turn().await;
     }
@@ -398,7 +413,7 @@ impl Worker {
         loop {
             ticks.tick().await;
             self.wheel.turn();
-            self.counters.memory_held.store(self.pool.account().used(), Ordering::Relaxed);
+            self.tell_counts();
             self.calendar.turn();
             self.call();
             self.help_out();

@@ -1,8 +1,10 @@
-//! Large bodies, most of which go from socket to socket without being copied.
+//! Large bodies, most of which go from socket to socket without being copied where both are on clear
+//! text and of HTTP/1.
 
 use std::time::Duration;
 
-use testkit::{Origin, RawClient, Step, TestEdge, eventually};
+use testkit::{Authority, H2Client, Origin, RawClient, Step, TestEdge, eventually};
+use wire::tls::Alpn;
 
 const BYTES: usize = 3 * 1024 * 1024 + 17;
 
@@ -18,6 +20,15 @@ fn answer(framing: &str, body: &[u8]) -> Step {
     Step::send(text)
 }
 
+/// Waits until most of `count` such bodies was seen to go without being copied: all but what comes with a
+/// head, and what is too little to be worth it.
+fn most_is_spliced(edge: &TestEdge, count: usize) {
+    let most = (count * (BYTES - BYTES / 4)) as u64;
+    let all = (count * BYTES) as u64;
+    eventually("it is spliced", || edge.edge.spliced_bytes() >= most);
+    assert!(edge.edge.spliced_bytes() <= all, "{} bytes", edge.edge.spliced_bytes());
+}
+
 #[test]
 fn large_answers_arrive_as_they_were_and_the_connection_goes_on() {
     let origin = Origin::start(|request| match &*request.target {
@@ -31,6 +42,8 @@ fn large_answers_arrive_as_they_were_and_the_connection_goes_on() {
         assert!(client.get(path).body == body(), "{path}");
         assert_eq!(client.get("/small").text(), "small");
     }
+    // The one that ends with its connection is chunked for this client.
+    most_is_spliced(&edge, 2);
 }
 
 #[test]
@@ -44,6 +57,23 @@ fn large_uploads_arrive_as_they_were() {
         assert_eq!(client.answer().text(), BYTES.to_string());
     }
     assert!(origin.journal().iter().all(|request| request.body == body()));
+    most_is_spliced(&edge, 2);
+}
+
+#[test]
+fn what_is_encrypted_or_framed_anew_is_copied_and_arrives_as_it_was() {
+    let origin = Origin::start(|_| vec![answer(&format!("Content-Length: {BYTES}\r\n"), &body())]);
+    let authority = Authority::default();
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.tls = Some(authority.server(&[&["a.example"]], &[Alpn::Http1]));
+    });
+    let config = authority.client(&[Alpn::Http1]);
+    let mut client = RawClient::connect_tls(edge.address(), config, "a.example");
+    assert!(client.get("/").body == body());
+    let plain = TestEdge::start(&[origin.address()]);
+    assert!(H2Client::connect(plain.address()).get("/").body == body());
+    assert!(RawClient::connect(plain.address()).get("/").body == body());
+    most_is_spliced(&plain, 1);
 }
 
 #[test]

@@ -36,13 +36,27 @@ struct Inner {
     pipes: Pipes,
 }
 
-/// How many more pipes there may be.
+/// What all who borrow from one worker share of its pipes.
 #[derive(Clone, Debug)]
-struct Pipes(Rc<Cell<usize>>);
+struct Pipes(Rc<PipeCounts>);
+
+#[derive(Debug)]
+struct PipeCounts {
+    /// How many more there may be.
+    left: Cell<usize>,
+    /// Bytes that have left by one.
+    moved: Cell<u64>,
+}
+
+impl Pipes {
+    fn new(left: usize) -> Self {
+        Self(Rc::new(PipeCounts { left: Cell::new(left), moved: Cell::new(0) }))
+    }
+}
 
 impl Default for Pipes {
     fn default() -> Self {
-        Self(Rc::new(Cell::new(usize::MAX)))
+        Self::new(usize::MAX)
     }
 }
 
@@ -52,7 +66,7 @@ pub(crate) struct Permit(Pipes);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let left = &self.0.0;
+        let left = &self.0.0.left;
         left.set(left.get().saturating_add(1));
     }
 }
@@ -69,8 +83,7 @@ impl Pool {
     /// Buffers of which what is large is counted in `account`, and at the most so many pipes, each of
     /// two descriptors.
     pub fn new(account: Account, pipes: usize) -> Self {
-        let pipes = Pipes(Rc::new(Cell::new(pipes)));
-        Self(Rc::new(Inner { shelves: Rc::default(), account, pipes }))
+        Self(Rc::new(Inner { shelves: Rc::default(), account, pipes: Pipes::new(pipes) }))
     }
 
     /// The same buffers, counted in another account.
@@ -141,9 +154,21 @@ impl Pool {
 
     /// Leave to open one more pipe, if there may be one.
     pub(crate) fn pipe_permit(&self) -> Option<Permit> {
-        let left = &self.0.pipes.0;
+        let left = &self.0.pipes.0.left;
         left.set(left.get().checked_sub(1)?);
         Some(Permit(self.0.pipes.clone()))
+    }
+
+    /// `n` bytes have left by a pipe.
+    pub(crate) fn moved_by_pipe(&self, n: usize) {
+        let moved = &self.0.pipes.0.moved;
+        moved.set(moved.get().wrapping_add(n as u64));
+    }
+
+    /// Bytes of bodies that went from socket to socket by a pipe, without being copied, of all who
+    /// share these buffers.
+    pub fn spliced_bytes(&self) -> u64 {
+        self.0.pipes.0.moved.get()
     }
 
     pub(crate) fn give_pipe(&self, ends: Ends) {

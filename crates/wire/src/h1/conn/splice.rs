@@ -141,6 +141,7 @@ impl Conn {
             }
         };
         pipe.held -= n;
+        pipe.pool.moved_by_pipe(n);
         self.sent += n as u64;
         self.sent_of_body(n);
         Poll::Ready(Ok(n))
