@@ -48,19 +48,39 @@ pub(crate) async fn run<C: Client>(
     framing: Framing,
 ) {
     let Entrance { worker, listener, peer, .. } = entrance;
-    let mut story = Story::begin(worker, head, peer, listener);
-    let outcome = serve(entrance, client, head, framing, &mut story).await;
+    let story = Story::begin(worker, head, peer, listener);
+    let mut open = Open { worker, client, story, has_ended: false };
+    let Open { client, story, .. } = &mut open;
+    let outcome = serve(entrance, &mut **client, head, framing, story).await;
     if let Err(fault) = outcome {
         story.fail(fault);
         // What is rare is on the heap, so that all other exchanges are small.
         match story.answered || fault.status().is_none() {
             // It left before there was anything to be sent.
             true if !story.answered && fault == Fault::ClientGone => client.end_after_answer(),
-            true => Box::pin(break_off(entrance, client, fault)).await,
-            false => Box::pin(tell_fault(entrance, client, head, fault, &story)).await,
+            true => Box::pin(break_off(entrance, &mut **client, fault)).await,
+            false => Box::pin(tell_fault(entrance, &mut **client, head, fault, story)).await,
         }
     }
-    story.tell(worker, client.take_counts());
+    open.has_ended = true;
+}
+
+/// An exchange until it was told, which its end does: the one that it comes to, or the one that is made for
+/// it, where its task is dropped with the worker because the time to drain is over.
+struct Open<'a, 'h, C: Client> {
+    worker: &'a Worker,
+    client: &'a mut C,
+    story: Story<'h>,
+    has_ended: bool,
+}
+
+impl<C: Client> Drop for Open<'_, '_, C> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.story.cut_off();
+        }
+        self.story.tell(self.worker, self.client.take_counts());
+    }
 }
 
 /// Ends a response that is not whole. A client that is there gets what the instance had sent before

@@ -2,7 +2,7 @@
 //! log, as every exchange is.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use telemetry::AccessRecord;
 
@@ -20,7 +20,6 @@ pub(crate) struct Refusal<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) listener: &'a ListenerPlan,
     pub(crate) peer: &'a Peer,
-    pub(crate) alarm: &'a Alarm,
     pub(crate) fault: Fault,
     pub(crate) protocol: &'static str,
     pub(crate) method: &'a [u8],
@@ -28,23 +27,42 @@ pub(crate) struct Refusal<'a> {
     pub(crate) path: &'a [u8],
 }
 
+/// A refusal that the client is being told, which is recorded at its end, whichever that is.
+struct Telling<'a, C: Client> {
+    refusal: Refusal<'a>,
+    client: &'a mut C,
+    id: [u8; 32],
+    began: Instant,
+}
+
+impl<C: Client> Drop for Telling<'_, C> {
+    fn drop(&mut self) {
+        let status = self.refusal.fault.status();
+        self.refusal.record(&self.id, status, self.client.take_counts(), self.began.elapsed());
+    }
+}
+
 impl Refusal<'_> {
     /// Tells the client, in the time that it has to read its answer, then all others.
-    pub(crate) async fn tell<C: Client>(self, client: &mut C) {
-        let began = Instant::now();
-        let id = self.worker.ids.next();
+    pub(crate) async fn tell<C: Client>(self, client: &mut C, alarm: &Alarm) {
+        let (began, id) = (Instant::now(), self.worker.ids.next());
         let limit = self.listener.listener.timeouts.write_idle;
-        {
-            let date = self.worker.calendar.today();
-            let applied = Applied { request_id: &id, date, edits: &NO_EDITS, stay: None };
-            let mut telling = std::pin::pin!(respond::fault(client, None, self.fault, &applied));
-            // Who does not read it within its time does not get it.
-            let _ = self.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
-        }
-        self.record(&id, client.take_counts(), began);
+        let mut open = Telling { refusal: self, client, id, began };
+        let Telling { refusal, client, id, .. } = &mut open;
+        let date = refusal.worker.calendar.today();
+        let applied = Applied { request_id: &*id, date, edits: &NO_EDITS, stay: None };
+        let mut telling =
+            std::pin::pin!(respond::fault(&mut **client, None, refusal.fault, &applied));
+        // Who does not read it within its time does not get it.
+        let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
     }
 
-    fn record(&self, id: &[u8], bytes: (u64, u64), began: Instant) {
+    /// Tells all others of what the client was told nothing of: its stream was reset.
+    pub(crate) fn record_reset(&self, bytes: (u64, u64)) {
+        self.record(&self.worker.ids.next(), None, bytes, Duration::ZERO);
+    }
+
+    fn record(&self, id: &[u8], status: Option<u16>, bytes: (u64, u64), total: Duration) {
         self.worker.counters.refused.add(1);
         self.worker.counters.exchanges.count(self.fault.ending());
         self.worker.log(|| AccessRecord {
@@ -56,10 +74,10 @@ impl Refusal<'_> {
             method: self.method,
             host: self.host,
             path: self.path,
-            status: self.fault.status().unwrap_or(0),
+            status: status.unwrap_or(0),
             bytes_in: bytes.0,
             bytes_out: bytes.1,
-            total: began.elapsed(),
+            total,
             upstream_connect: None,
             upstream_first_byte: None,
             route: None,

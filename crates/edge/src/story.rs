@@ -216,6 +216,14 @@ impl<'a> Story<'a> {
         self.ending = Ending::Moved;
     }
 
+    /// The edge ends, and the exchange with it.
+    pub(crate) fn cut_off(&mut self) {
+        self.ending = Ending::Shutdown;
+        if !self.answered {
+            self.status = None;
+        }
+    }
+
     /// Notes how the exchange failed.
     pub(crate) fn fail(&mut self, fault: Fault) {
         self.ending = fault.ending();

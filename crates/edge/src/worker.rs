@@ -437,7 +437,7 @@ pub(crate) fn run(
 ) -> std::io::Result<()> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-    runtime.block_on(async move {
+    let worker = runtime.block_on(async move {
         let worker = make()?;
         let lot = tokio::task::spawn_local(worker.clone().attend_lot());
         let turnstile = tokio::task::spawn_local(worker.clone().attend_turnstile());
@@ -468,9 +468,12 @@ pub(crate) fn run(
         turnstile.abort();
         // They hold the worker, which holds them.
         worker.lot.clear();
-        if let Some(log) = &mut *worker.log.borrow_mut() {
-            log.flush();
-        }
-        Ok(())
-    })
+        std::io::Result::Ok(worker)
+    })?;
+    // What is still open is cut off here, and recorded as that.
+    drop(runtime);
+    if let Some(log) = &mut *worker.log.borrow_mut() {
+        log.flush();
+    }
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! Who is slow, and who only takes long: timeouts look at progress.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use model::{ListenerTimeouts, ServiceTimeouts};
-use socket2::{Domain, Socket, Type};
 use testkit::frames::{END_STREAM, block, kind};
 use testkit::h2_client::request;
+use testkit::origin::FullQueue;
 use testkit::{FrameClient, H2Client, Origin, RawClient, Request, Step, TestEdge, eventually};
 
 /// Every timeout of these tests. What is to outlast it takes several times as long.
@@ -238,15 +238,8 @@ fn an_exchange_that_takes_long_does_not_idle() {
 
 #[test]
 fn an_instance_that_does_not_accept_is_a_504() {
-    let full = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("loopback has a free port");
-    full.listen(0).expect("it listens");
-    let address = full.local_addr().expect("it is bound").as_socket().expect("over IP");
-    // Fills its queue, so that the kernel drops what comes next.
-    let wait = Duration::from_millis(100);
-    let fillers = (0..4).map_while(|_| TcpStream::connect_timeout(&address, wait).ok());
-    let _fillers: Vec<_> = fillers.collect();
-    let edge = start(address);
+    let full = FullQueue::default();
+    let edge = start(full.address());
     assert_eq!(RawClient::connect(edge.address()).get("/").status, 504);
     assert_eq!(H2Client::connect(edge.address()).get("/").status, 504);
 }

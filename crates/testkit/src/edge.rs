@@ -15,6 +15,8 @@ use model::{
 };
 use rustls::ServerConfig;
 
+use crate::AccessLines;
+
 /// A running edge with one listener, `web`, and one service, `api`, that gets every request unless
 /// the test says otherwise.
 pub struct TestEdge {
@@ -24,6 +26,7 @@ pub struct TestEdge {
 }
 
 const MEMORY: usize = 512 * 1024 * 1024;
+const WORKERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
 /// What a test may change before anything is published.
 pub struct Wanted {
@@ -37,6 +40,8 @@ pub struct Wanted {
     pub tls: Option<Arc<ServerConfig>>,
     /// What both workers together may hold for clients, in bytes.
     pub memory: usize,
+    /// Where the access log goes, if it is to be written.
+    pub access_log: Option<AccessLines>,
 }
 
 impl TestEdge {
@@ -51,14 +56,17 @@ impl TestEdge {
     /// When the edge cannot start.
     pub fn with(targets: &[SocketAddr], change: impl FnOnce(&mut Wanted)) -> Self {
         let (listener, service, routes) = (listener(), service(), vec![route()]);
-        let mut wanted = Wanted { listener, service, routes, tls: None, memory: MEMORY };
+        let (tls, access_log) = (None, None);
+        let mut wanted = Wanted { listener, service, routes, tls, memory: MEMORY, access_log };
         change(&mut wanted);
         let memory = wanted.memory;
+        let logs = wanted.access_log.as_ref().map(|log| log.writers(WORKERS.get()));
+        let logs = logs.unwrap_or_default();
         let blueprint = blueprint(wanted, targets);
         let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
-        let workers = NonZeroUsize::MIN.saturating_add(1);
+        let workers = WORKERS;
         let sticky_key = StickyKey::new(b"a key for tests");
-        let options = Options { workers, memory, sticky_key, logs: Vec::new(), suspects };
+        let options = Options { workers, memory, sticky_key, logs, suspects };
         let mut edge = Edge::start(options).expect("threads start");
         edge.publish(&blueprint).expect("loopback has a free port");
         Self { edge, blueprint }

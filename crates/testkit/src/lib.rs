@@ -4,6 +4,7 @@
 //! All of it is blocking and plain: a test reads from top to bottom, and what it drives has threads
 //! of its own. Only tests depend on this crate.
 
+pub mod access_log;
 pub mod ask;
 pub mod client;
 pub mod edge;
@@ -14,6 +15,7 @@ pub mod origin;
 pub mod talk;
 pub mod tls;
 
+pub use access_log::{AccessLine, AccessLines};
 pub use ask::{Protocol, Seen, ask};
 pub use client::{Answer, RawClient};
 pub use edge::TestEdge;

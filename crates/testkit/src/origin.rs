@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use crate::DEADLINE;
 
 /// A request as an origin read it.
@@ -187,6 +189,34 @@ impl Drop for Origin {
         self.close_connections();
         // Wakes the accepting thread, so that it sees that it is over.
         let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// An address at which a connection is neither taken nor refused, as long as this is there.
+pub struct FullQueue {
+    address: SocketAddr,
+    _listener: Socket,
+    _fillers: Vec<TcpStream>,
+}
+
+impl Default for FullQueue {
+    fn default() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        listener.bind(&anywhere.into()).expect("loopback has a free port");
+        listener.listen(0).expect("it listens");
+        let address = listener.local_addr().expect("it is bound").as_socket().expect("over IP");
+        // They fill its queue, so that the kernel drops what comes next.
+        let wait = Duration::from_millis(100);
+        let fillers = (0..4).map_while(|_| TcpStream::connect_timeout(&address, wait).ok());
+        Self { address, _fillers: fillers.collect(), _listener: listener }
+    }
+}
+
+impl FullQueue {
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -24,7 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "plimsoll",
         &["model", "balance", "config", "wire", "telemetry", "control", "admin", "load", "driver"],
     ),
-    ("testkit", &["model", "wire", "edge"]),
+    ("testkit", &["model", "wire", "telemetry", "edge"]),
 ];
 
 /// Crates that are pure: time, chance and the outside come to them as arguments.

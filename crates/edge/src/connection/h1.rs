@@ -211,14 +211,13 @@ async fn refuse(session: &mut Session, fault: Fault) {
         worker: &door.worker,
         listener: &door.plan,
         peer,
-        alarm,
         fault,
         protocol: Version::Http11.as_str(),
         method: b"",
         host: b"",
         path: b"",
     };
-    refusal.tell(&mut client).await;
+    refusal.tell(&mut client, alarm).await;
 }
 
 /// Closes so that the client sees what was sent: reads on for a while if it is still sending.

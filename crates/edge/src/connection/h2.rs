@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
+use http::request::Parts;
 use http::{HeaderMap, Request};
 use tokio::time::{Instant, Sleep, sleep};
 use wire::account::Charge;
@@ -161,8 +162,8 @@ impl Shared {
         let head_bytes = fields_bytes(request.headers()) as usize;
         let long = head_bytes.saturating_sub(HEAD_BYTES);
         let Some(held) = self.pool.account().charge(EXCHANGE_BYTES + long) else {
-            self.worker.counters.refused.add(1);
-            self.worker.counters.exchanges.count(Fault::Overloaded.ending());
+            let (head, _) = request.into_parts();
+            self.refusal(&door.plan, &head, Fault::Overloaded).record_reset((head_bytes as u64, 0));
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
                 let client = self.peer.ip();
                 tracing::warn!(%client, before, "no memory for what a client asks: a stream is refused");
@@ -175,6 +176,20 @@ impl Shared {
         // In a box of its own, which a task that begins and ends copies instead of what is in it.
         let request = Admitted { request, held, long };
         tokio::task::spawn_local(Box::pin(stream_of(shared, plan, request, respond)));
+    }
+
+    /// What is to be said of a stream that is no exchange.
+    fn refusal<'a>(&'a self, plan: &'a ListenerPlan, head: &'a Parts, fault: Fault) -> Refusal<'a> {
+        Refusal {
+            worker: &self.worker,
+            listener: plan,
+            peer: &self.peer,
+            fault,
+            protocol: Version::H2.as_str(),
+            method: head.method.as_str().as_bytes(),
+            host: head.uri.authority().map_or(b"", |it| it.as_str().as_bytes()),
+            path: head.uri.path().as_bytes(),
+        }
     }
 }
 
@@ -208,43 +223,27 @@ async fn stream_of(
     held.shrink(long);
     match head {
         Ok(head) => {
-            let length = content_length(&head.fields);
-            let framing = match (has_ended, length) {
+            client.stream.received_head(head.fields.head_bytes());
+            let framing = match (has_ended, content_length(&head.fields)) {
                 (true, _) => Framing::None,
                 (false, Some(length)) => Framing::Length(length),
                 (false, None) => Framing::Chunked,
             };
-            drop(parts);
-            client.stream.received_head(head.fields.head_bytes());
-            let entrance = Entrance {
-                worker: &shared.worker,
-                listener: &plan,
-                peer: &shared.peer,
-                alarm: &alarm,
-                account: pool.account(),
-            };
-            if framing != Framing::Length(0) || client.is_empty_as_said(&plan, &alarm).await {
-                exchange::run(entrance, &mut client, &head, framing).await;
-                if client.stream.is_sent() && !client.stream.is_received() {
-                    let drained = linger::drain(&shared.worker, &mut client.stream, &alarm);
-                    Box::pin(drained).await;
+            match client.is_empty_if_said(framing, &plan, &alarm).await {
+                Ok(()) => {
+                    drop(parts);
+                    exchange_of(&shared, &plan, &alarm, &mut client, &head, framing).await;
+                }
+                Err(fault) => {
+                    let bytes = client.take_counts();
+                    shared.refusal(&plan, &parts, fault).record_reset(bytes);
                 }
             }
         }
         Err(fault) => {
             client.stream.received_head(fields_bytes(&parts.headers) as usize);
-            let refusal = Refusal {
-                worker: &shared.worker,
-                listener: &plan,
-                peer: &shared.peer,
-                alarm: &alarm,
-                fault,
-                protocol: Version::H2.as_str(),
-                method: parts.method.as_str().as_bytes(),
-                host: parts.uri.authority().map_or(b"", |it| it.as_str().as_bytes()),
-                path: parts.uri.path().as_bytes(),
-            };
-            Box::pin(refusal.tell(&mut client)).await;
+            let refusal = shared.refusal(&plan, &parts, fault);
+            Box::pin(refusal.tell(&mut client, &alarm)).await;
         }
     }
     // A client that still sends is told to stop.
@@ -252,11 +251,29 @@ async fn stream_of(
     shared.open.set(shared.open.get() - 1);
 }
 
-fn head_of(
-    parts: &http::request::Parts,
-    pool: &Pool,
+/// Serves the exchange that a stream is.
+async fn exchange_of(
+    shared: &Rc<Shared>,
     plan: &ListenerPlan,
-) -> Result<RequestHead, Fault> {
+    alarm: &Alarm,
+    client: &mut H2,
+    head: &RequestHead,
+    framing: Framing,
+) {
+    let entrance = Entrance {
+        worker: &shared.worker,
+        listener: plan,
+        peer: &shared.peer,
+        alarm,
+        account: shared.pool.account(),
+    };
+    exchange::run(entrance, client, head, framing).await;
+    if client.stream.is_sent() && !client.stream.is_received() {
+        Box::pin(linger::drain(&shared.worker, &mut client.stream, alarm)).await;
+    }
+}
+
+fn head_of(parts: &Parts, pool: &Pool, plan: &ListenerPlan) -> Result<RequestHead, Fault> {
     if parts.headers.len() > plan.listener.limits.headers {
         return Err(Fault::HeaderTooLarge);
     }
@@ -279,13 +296,25 @@ struct H2 {
 }
 
 impl H2 {
-    /// Whether a stream that has announced an empty body, and did not end with its head, keeps its
-    /// word. Waited for, so that data which contradicts the length (RFC 9113 §8.1.1) is seen before
-    /// an instance is asked; one that never ends is taken for empty in the end.
-    async fn is_empty_as_said(&mut self, plan: &ListenerPlan, alarm: &Alarm) -> bool {
+    /// Waits for the end of a stream that has announced an empty body, and did not end with its head, so
+    /// that data which contradicts the length (RFC 9113 §8.1.1) is seen before an instance is asked; one
+    /// that never ends is taken for empty in the end.
+    async fn is_empty_if_said(
+        &mut self,
+        framing: Framing,
+        plan: &ListenerPlan,
+        alarm: &Alarm,
+    ) -> Result<(), Fault> {
+        if framing != Framing::Length(0) {
+            return Ok(());
+        }
         let patience = plan.listener.timeouts.body_idle;
-        let end = alarm.within(patience, |cx| self.stream.poll_fill(cx)).await;
-        matches!(end, None | Some(Ok(false)))
+        match alarm.within(patience, |cx| self.stream.poll_fill(cx)).await {
+            None | Some(Ok(false)) => Ok(()),
+            Some(Ok(true)) => Err(Fault::BadRequest),
+            Some(Err(error)) if error.is_nonsense() => Err(Fault::BadRequest),
+            Some(Err(error)) => Err(Fault::of_body(&error)),
+        }
     }
 }
 

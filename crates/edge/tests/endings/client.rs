@@ -1,0 +1,181 @@
+//! Endings that are a client's doing, or a route's, or the edge's own.
+
+use std::time::Duration;
+
+use model::{Action, BodyLimit, HostMatch, Redirect, Respond};
+use telemetry::Ending;
+use testkit::frames::{END_STREAM, kind};
+use testkit::h2_client::request;
+use testkit::{FrameClient, H2Client, Protocol, RawClient, Request, Step, Talk, eventually};
+
+use crate::scene::Scene;
+
+const SHORT: Duration = Duration::from_millis(100);
+/// More than all buffers on the way hold.
+const MUCH: usize = 64 * 1024 * 1024;
+
+pub(crate) fn redirect(protocol: Protocol) -> Scene {
+    let to = Redirect { to: "https://a.example".into(), status: 302 };
+    Scene::polite(|wanted| wanted.routes[0].action = Action::Redirect(to)).answers(protocol, 302)
+}
+
+pub(crate) fn respond(protocol: Protocol) -> Scene {
+    let own = Respond { status: 200, body: "ok".into(), content_type: "text/plain".into() };
+    Scene::polite(|wanted| wanted.routes[0].action = Action::Respond(own)).answers(protocol, 200)
+}
+
+pub(crate) fn bad_request(protocol: Protocol) -> Scene {
+    Scene::polite(|_| {}).answers_to(Talk::get("/../etc"), protocol, 400)
+}
+
+pub(crate) fn header_too_large(protocol: Protocol) -> Scene {
+    let talk = (0..101).fold(Talk::get("/"), |talk, n| talk.field(&format!("a{n}"), "b"));
+    Scene::polite(|_| {}).answers_to(talk, protocol, 431)
+}
+
+pub(crate) fn uri_too_long(protocol: Protocol) -> Scene {
+    let scene = Scene::polite(|wanted| {
+        // One that neither protocol of clients refuses, and that cannot be said to the instance.
+        wanted.service.protocol = model::UpstreamProtocol::H2;
+        wanted.routes[0].policies.rewrite.add_prefix = Some(format!("/{}", "x".repeat(70_000)));
+    });
+    scene.answers(protocol, 414)
+}
+
+pub(crate) fn body_too_large(protocol: Protocol) -> Scene {
+    let scene = Scene::polite(|wanted| wanted.listener.limits.body = BodyLimit::Bytes(3));
+    scene.answers_to(Talk::new("POST", "/").body("abcd"), protocol, 413)
+}
+
+pub(crate) fn header_timeout() -> Scene {
+    let scene = Scene::polite(|wanted| wanted.listener.timeouts.header = SHORT);
+    let mut client = RawClient::connect(scene.address());
+    assert_eq!(client.send("GET / HTTP/1.1\r\nHo").answer().status, 408);
+    scene
+}
+
+pub(crate) fn body_timeout(protocol: Protocol) -> Scene {
+    let scene = Scene::polite(|wanted| wanted.listener.timeouts.body_idle = SHORT);
+    let status = match protocol {
+        Protocol::H1 => {
+            let mut client = RawClient::connect(scene.address());
+            client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+            client.answer().status
+        }
+        Protocol::H2 => {
+            let client = H2Client::connect(scene.address());
+            let mut asked = client.begin(request("PUT", "/"), false);
+            asked.send(b"abc", false);
+            client.answer(asked).status
+        }
+    };
+    assert_eq!(status, 408);
+    scene
+}
+
+/// An instance that says nothing until the connection ends.
+fn hang(_: &Request) -> Vec<Step> {
+    vec![Step::Echo]
+}
+
+pub(crate) fn client_closed(protocol: Protocol) -> Scene {
+    let scene = Scene::over(hang, |_| {});
+    match protocol {
+        Protocol::H1 => scene.busy().reset(),
+        Protocol::H2 => {
+            let client = H2Client::connect(scene.address());
+            let asked = client.begin(request("GET", "/"), true);
+            eventually("it has arrived", || scene.in_flight() == 1);
+            asked.reset(h2::Reason::CANCEL);
+            eventually("it is given up", || scene.in_flight() == 0);
+        }
+    }
+    scene
+}
+
+pub(crate) fn write_timeout(protocol: Protocol) -> Scene {
+    let pour = |_: &Request| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n");
+        vec![Step::send(head), Step::Pour(MUCH)]
+    };
+    let scene = Scene::over(pour, |wanted| wanted.listener.timeouts.write_idle = SHORT);
+    match protocol {
+        Protocol::H1 => {
+            let unread = scene.busy();
+            eventually("it is given up", || scene.in_flight() == 0);
+            scene.keeping(unread)
+        }
+        Protocol::H2 => {
+            let client = H2Client::connect(scene.address());
+            let mut unread = client.begin(request("GET", "/"), true);
+            assert!(!client.part(&mut unread).is_empty());
+            eventually("it is given up", || scene.in_flight() == 0);
+            scene.keeping((client, unread))
+        }
+    }
+}
+
+pub(crate) fn method_not_allowed(protocol: Protocol) -> Scene {
+    Scene::polite(|_| {}).answers_to(Talk::new("TRACE", "/"), protocol, 405)
+}
+
+/// What one client may hold is an eighth of all: of the memory of one of two workers, a quarter.
+const SHARE: usize = 8;
+
+pub(crate) fn overloaded(protocol: Protocol) -> Scene {
+    match protocol {
+        Protocol::H1 => {
+            let scene = Scene::polite(|wanted| wanted.memory = SHARE * 8 * 1024);
+            let answer = RawClient::connect(scene.address()).get("/");
+            assert_eq!(answer.status, 503);
+            scene
+        }
+        // Enough for a connection, and not for a stream on it: that is refused.
+        Protocol::H2 => Scene::polite(|wanted| wanted.memory = SHARE * 60 * 1024).cuts(protocol),
+    }
+}
+
+pub(crate) fn no_route(protocol: Protocol) -> Scene {
+    let other = HostMatch::Exact("other.example".into());
+    let scene = Scene::polite(|wanted| wanted.routes[0].matcher.hosts = vec![other]);
+    scene.answers(protocol, 404)
+}
+
+/// What a drain left open when its time was over.
+pub(crate) fn cut_by_shutdown(protocol: Protocol) -> Scene {
+    let mut scene = Scene::over(hang, |_| {});
+    let kept: Box<dyn std::any::Any> = match protocol {
+        Protocol::H1 => Box::new(scene.busy()),
+        Protocol::H2 => {
+            let client = H2Client::connect(scene.address());
+            let asked = client.begin(request("GET", "/"), true);
+            eventually("it has arrived", || scene.in_flight() == 1);
+            Box::new((client, asked))
+        }
+    };
+    let edge = scene.edge.take().expect("it runs");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let cut = runtime.expect("a runtime starts").block_on(edge.edge.stop(SHORT));
+    assert_eq!(cut, 1);
+    scene.keeping(kept)
+}
+
+/// One that announces an empty body and sends one is reset, and has its line.
+pub(crate) fn a_stream_that_breaks_its_word() {
+    let mut scene = Scene::polite(|_| {});
+    let mut client = FrameClient::connect(scene.address());
+    let head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/empty"),
+        (":authority", "a"),
+        ("content-length", "0"),
+    ];
+    client.send_head(0, 1, &head);
+    client.send(kind::DATA, END_STREAM, 1, b"a");
+    client.next_of(kind::RST_STREAM).expect("it is reset");
+    let lines = scene.lines(Ending::BadRequest);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    let told = ["path", "status", "ending"].map(|field| lines[0].field(field));
+    assert_eq!(told, ["/empty", "0", "bad_request"]);
+}
