@@ -90,6 +90,16 @@ impl TestEdge {
         self.edge.publish(&self.blueprint).expect("it was published before")
     }
 
+    /// Waits until each worker serves what was published last.
+    ///
+    /// # Panics
+    /// When there is no runtime to be had.
+    pub fn settle(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        // A worker reads its orders one after another, and this one comes after what was published.
+        let _ = runtime.expect("a runtime starts").block_on(self.edge.open());
+    }
+
     /// Serves what it becomes by `change` instead.
     ///
     /// # Panics
@@ -120,12 +130,12 @@ impl TestEdge {
         self.republish(change)
     }
 
-    /// Tries the target at `fresh` as a new release on this share of the requests.
+    /// Tries the targets at `fresh` as a new release on this share of the requests.
     ///
     /// # Panics
     /// When it cannot be published.
-    pub fn split(&mut self, share: f64, fresh: SocketAddr) -> Generation {
-        let fresh = [fresh.to_string().into()].into();
+    pub fn split(&mut self, share: f64, fresh: &[SocketAddr]) -> Generation {
+        let fresh = fresh.iter().map(|address| address.to_string().into()).collect();
         self.blueprint.splits.insert("api".into(), ::edge::Split { share, fresh });
         self.republish(|_| {})
     }
@@ -248,7 +258,8 @@ fn service() -> Service {
     }
 }
 
-fn route() -> Route {
+/// The route of an edge of which a test wants nothing else: everything goes to `api`.
+pub fn route() -> Route {
     let share = Share { service: "api".into(), weight: 1 };
     Route {
         matcher: Matcher::default(),

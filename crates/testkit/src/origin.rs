@@ -45,6 +45,17 @@ impl Request {
         assert!(values.len() <= 1, "{name}: {values:?}");
         values.first().copied()
     }
+
+    /// Asserts that each of these fields, named in lower case, is there once, with this value.
+    ///
+    /// # Panics
+    /// When one is not.
+    #[track_caller]
+    pub fn has(&self, wanted: &[(&str, &str)]) {
+        for (name, value) in wanted {
+            assert_eq!(self.field(name), Some(*value), "{name} in {}", self.head);
+        }
+    }
 }
 
 /// What an origin does to answer.

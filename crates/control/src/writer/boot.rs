@@ -9,7 +9,6 @@ use model::{Intent, ServiceName, Stop};
 use rollout::{Outcome, Reason};
 
 use super::Writer;
-use super::instances::Found;
 use super::rollouts::{WriteReceipt, run_by_us};
 use crate::journal::{Journal, JournalError, Known};
 use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun, notify};
@@ -75,8 +74,8 @@ impl Writer {
         for Legacy { service, instances } in legacies {
             for (process, made_by) in instances {
                 if let Some(run) = self.runs.services.get(&service) {
-                    let (release, found) = release_of(run, &process.record().version, made_by);
-                    self.take_over_instance(&service, process, release, found);
+                    let (release, is_wanted) = release_of(run, &process.record().version, made_by);
+                    self.adopt_instance(&service, process, release, is_wanted);
                 } else {
                     let stopped = process.stop(Stop::default());
                     let (journal, record) = (self.runs.journal.clone(), process.record().clone());
@@ -169,7 +168,7 @@ impl Writer {
             self.runs.services.remove(service);
         }
         for instance in names {
-            self.dismiss(service, &instance);
+            self.retire_for_good(service, &instance);
         }
     }
 
@@ -184,16 +183,16 @@ impl Writer {
 
 /// The release of an instance of `version` that was found, and whether it is the one that is meant to
 /// run: of a deploy that was cut short the old one is kept.
-fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Release>, Found) {
+fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Release>, bool) {
     let made_by = made_by.unwrap_or_default();
     let is_meant = |it: &&Arc<Release>| it.id == made_by && it.version == version;
     match run.release.as_ref().filter(is_meant) {
-        Some(release) => (release.clone(), Found::Wanted),
+        Some(release) => (release.clone(), true),
         None => {
             let recipe = run.run().recipe.clone();
             let (id, version) = (made_by, version.to_owned());
             let (given, file_version) = (BTreeSet::new(), None);
-            (Arc::new(Release { id, version, recipe, given, file_version }), Found::Leftover)
+            (Arc::new(Release { id, version, recipe, given, file_version }), false)
         }
     }
 }

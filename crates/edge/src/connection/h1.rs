@@ -226,8 +226,7 @@ async fn close(session: &mut Session) {
     if conn.is_cut() {
         return;
     }
-    // Of TLS that could not be read, what is left stands in the socket.
-    let is_quiet = conn.is_received() && !conn.has_unread() && !conn.has_failed();
+    let is_quiet = conn.is_received() && !conn.has_unread();
     if is_quiet && conn.is_sent() && matches!(conn.stream(), Stream::Plain(_)) {
         // Dropping the socket says all that is to be said.
         return;

@@ -1,13 +1,12 @@
 //! One HTTP/2 stream as a body's source and sink, to a client or to a server.
 
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 
-use super::ahead::Body;
 use super::head;
 use super::meter::SEND_BYTES;
 use super::outbox::{Outbox, Payload};
@@ -73,8 +72,6 @@ pub struct Stream {
     /// Of the outgoing body, where its length was announced.
     left: Option<u64>,
     announced: Option<u64>,
-    /// The incoming body, as long as its peer may send it ahead.
-    ahead: Option<Body>,
     /// Where what is sent waits until it was written.
     outbox: Outbox,
     pool: Pool,
@@ -85,17 +82,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A client's stream, whose answer is yet to come, on the connection of `outbox`. What it sends
-    /// `ahead` is counted.
-    pub fn from_client(
-        incoming: RecvStream,
-        ahead: Option<Body>,
-        outbox: Outbox,
-        pool: Pool,
-    ) -> Self {
+    /// A client's stream, whose answer is yet to come, on the connection of `outbox`.
+    pub fn from_client(incoming: RecvStream, outbox: Outbox, pool: Pool) -> Self {
         let mut stream = Self::to_server(None, None, outbox, pool);
         stream.receive(incoming, None);
-        stream.ahead = ahead;
         stream
     }
 
@@ -113,7 +103,6 @@ impl Stream {
             outgoing,
             left,
             announced: None,
-            ahead: None,
             outbox,
             pool,
             received: 0,
@@ -220,11 +209,6 @@ impl Stream {
         }
     }
 
-    /// Nothing of the incoming body follows.
-    fn has_received(&mut self) {
-        (self.incoming, self.ahead) = (None, None);
-    }
-
     fn poll_capacity(
         outgoing: &mut SendStream<Payload>,
         cx: &mut Context<'_>,
@@ -246,20 +230,9 @@ impl Stream {
         if let Some(incoming) = &mut self.incoming {
             self.trailers = ready!(incoming.poll_trailers(cx))?;
             self.received += self.trailers.as_ref().map_or(0, fields_bytes);
-            self.has_received();
+            self.incoming = None;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        // What is thrown away unread is held no more, and is seen to go.
-        let (Some(incoming), Some(ahead)) = (&mut self.incoming, &mut self.ahead) else { return };
-        let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Some(Ok(chunk))) = incoming.poll_data(&mut cx) {
-            ahead.took(chunk.len());
-        }
     }
 }
 
@@ -273,9 +246,6 @@ impl Source for Stream {
             match ready!(incoming.poll_data(cx)) {
                 Some(chunk) => {
                     self.chunk = chunk?;
-                    if let Some(ahead) = &mut self.ahead {
-                        ahead.took(self.chunk.len());
-                    }
                     self.received += self.chunk.len() as u64 + FRAME_HEAD_BYTES;
                     if let Some(left) = &mut self.announced {
                         *left = left.saturating_sub(self.chunk.len() as u64);
@@ -283,7 +253,7 @@ impl Source for Stream {
                     if incoming.is_end_stream() {
                         // Nothing can follow, and no window is owed for a stream that has ended.
                         let _ = incoming.flow_control().release_capacity(self.chunk.len());
-                        self.has_received();
+                        self.incoming = None;
                     }
                 }
                 None => ready!(self.poll_trailers(cx))?,

@@ -37,8 +37,6 @@ impl Default for Allowances {
 pub enum Flood {
     /// DATA without data that does not end its stream (CVE-2019-9518).
     EmptyData,
-    /// DATA in so small pieces that there is no memory for more of them.
-    SmallData,
     /// HEADERS that open no stream.
     Headers,
     /// PRIORITY (CVE-2019-9513).
@@ -58,9 +56,8 @@ pub enum Flood {
 }
 
 impl Flood {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 9] = [
         Self::EmptyData,
-        Self::SmallData,
         Self::Headers,
         Self::Priority,
         Self::Reset,
@@ -75,7 +72,6 @@ impl Flood {
     pub fn name(self) -> &'static str {
         match self {
             Self::EmptyData => "empty_data",
-            Self::SmallData => "small_data",
             Self::Headers => "headers",
             Self::Priority => "priority",
             Self::Reset => "reset",
