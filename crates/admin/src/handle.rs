@@ -7,13 +7,14 @@ use control::{
     DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
     ListenerStatus, PrepareError, ReloadError, ServiceStatus, State,
 };
+use edge::DescriptorBudget;
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, Deploy, Deploying, DrainedAway, Events, Explanation, FirstRelease,
-    History, Instance, LastDeploy, Listener, Past, Question, Receipt, Refusal, Reloaded, Run,
-    RunningDeploy, Scrape, Service, ServiceMode, Standing, Status, Totals, Unresolved, Version,
-    Waiting, Word,
+    Access, Backend, Basis, Deploy, Deploying, Descriptors, DrainedAway, Events, Explanation,
+    FirstRelease, History, Instance, LastDeploy, Listener, Past, Question, Receipt, Refusal,
+    Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Standing, Status, Totals,
+    Unresolved, Version, Waiting, Word,
 };
 
 /// How long whoever asks for events waits for one.
@@ -93,9 +94,23 @@ impl From<&control::Status> for Status {
             generation: status.generation.0,
             uptime_s: status.uptime.as_secs_f64(),
             connections: status.connections as u64,
+            descriptors: Descriptors::from(&status.descriptors),
             last_reload: status.last_reload.as_ref().map(crate::LastReload::from),
             listeners: status.listeners.iter().map(Listener::from).collect(),
             services: status.services.iter().map(Service::from).collect(),
+        }
+    }
+}
+
+impl From<&DescriptorBudget> for Descriptors {
+    fn from(budget: &DescriptorBudget) -> Self {
+        Self {
+            clients: budget.clients as u64,
+            instances: budget.instances as u64,
+            allowed: budget.allowed as u64,
+            pipes: budget.pipes as u64,
+            reserve: budget.reserve as u64,
+            limit: budget.limit as u64,
         }
     }
 }

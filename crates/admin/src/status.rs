@@ -21,12 +21,33 @@ pub struct Status {
     pub uptime_s: f64,
     /// Open connections of clients, over all listeners.
     pub connections: u64,
+    /// How the program's file descriptors are shared out, and how many of them connections use.
+    #[serde(default)]
+    pub descriptors: Descriptors,
     /// The last reload, unless there was none.
     pub last_reload: Option<LastReload>,
     /// Each listener, by name.
     pub listeners: Vec<Listener>,
     /// Each service, by name.
     pub services: Vec<Service>,
+}
+
+/// How the program's file descriptors are shared out, and how many of them connections use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Descriptors {
+    /// Used by clients' connections.
+    pub clients: u64,
+    /// Used by connections to instances.
+    pub instances: u64,
+    /// What both may use together. New connections of clients wait, and requests get 503, where none is
+    /// left for them.
+    pub allowed: u64,
+    /// What is left to pipes, through which large bodies go.
+    pub pipes: u64,
+    /// What is left to everything else: health checks, this API, the journal, instances' output.
+    pub reserve: u64,
+    /// What the system allows the program; the three above together.
+    pub limit: u64,
 }
 
 /// How the last reload went.

@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use admin::{
-    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, Deploying, Events,
-    Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome, Past, Question, Refusal,
-    Reloaded, Scrape, Server, Standing, Status, Token, Tokens, Totals, Word,
+    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, Deploying,
+    Descriptors, Events, Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome,
+    Past, Question, Refusal, Reloaded, Scrape, Server, Standing, Status, Token, Tokens, Totals,
+    Word,
 };
 use http::Method;
 use serde_json::Value;
@@ -47,6 +48,7 @@ impl Backend for Scripted {
             generation: 9,
             uptime_s: 1.5,
             connections: 0,
+            descriptors: Descriptors::default(),
             last_reload: None,
             listeners: Vec::new(),
             services: Vec::new(),

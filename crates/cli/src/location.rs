@@ -26,6 +26,11 @@ impl Which {
         }
     }
 
+    /// The same, for a command that is to do what this file says.
+    pub(crate) fn named(&self) -> Result<Named, Failure> {
+        self.file().map(Named)
+    }
+
     /// Where the Plimsoll that serves the configuration keeps its state.
     pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
         state_dir(&self.file()?)
@@ -34,6 +39,30 @@ impl Which {
     /// Asks the Plimsoll that serves the configuration.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(&self.state_dir()?))
+    }
+}
+
+/// The configuration that a command was told to be about.
+pub(crate) struct Named(PathBuf);
+
+impl Named {
+    /// Refuses where the running Plimsoll serves another one: two files may name one state directory, and
+    /// what applies its file would apply the other's.
+    pub(crate) async fn must_be_served(self, client: &Client) -> Result<(), Failure> {
+        let served = PathBuf::from(client.status().await?.file);
+        match is_same(&served, &self.0) {
+            true => Ok(()),
+            false => Err(Failure::OtherFile { served, named: self.0 }),
+        }
+    }
+}
+
+/// Whether two paths lead to one file, or to where it was: it may be gone while it is replaced.
+fn is_same(served: &Path, named: &Path) -> bool {
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (whole(served), whole(named)) {
+        (Ok(served), Ok(named)) => served == named,
+        _ => served == named,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use balance::{Access, Mode, Role, Standing};
 use edge::live::Outcomes;
-use edge::{Open, Opens};
+use edge::{DescriptorBudget, Open, Opens};
 use model::{Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
 
 use crate::window::Recent;
@@ -25,6 +25,8 @@ pub struct Status {
     pub uptime: Duration,
     /// Open connections of clients, over all listeners.
     pub connections: usize,
+    /// How the program's descriptors are shared out and used.
+    pub descriptors: DescriptorBudget,
     /// The last attempt to reload, if there was one.
     pub last_reload: Option<LastReload>,
     /// By name.

@@ -11,7 +11,6 @@
 //! | what starts an instance | [`launch`], [`command`], [`account`], [`environment`], [`env_file`], [`port`] |
 //! | how it outlives us and is found again | [`record`], [`process`] |
 //! | where its output goes | [`log`] |
-//! | when it is started again | [`restart`] |
 //! | what is checked before anything is touched | [`preflight`] |
 
 pub mod account;
@@ -29,7 +28,6 @@ pub mod process;
 mod procfs;
 mod program;
 pub mod record;
-pub mod restart;
 mod signal;
 
 pub use account::{Account, AccountFault};

@@ -19,6 +19,7 @@ use crate::fault::Fault;
 use crate::forward::Outbound;
 use crate::keep_alive::idle_for;
 use crate::lasting::Lasting;
+use crate::live::Bar;
 use crate::mapping::Mapping;
 use crate::member::NewConnection;
 use crate::patience::Patience;
@@ -38,6 +39,11 @@ use crate::worker::Worker;
 /// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
 /// on in its place; as long as clients themselves wait.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+/// How long an exchange may go on whose client sends no more, whose instance is to go and has not
+/// said anything: as long as a client may be silent that is lingered for (`connection::linger`).
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
+/// How often it is looked whether its instance is to go.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How far a request got before its attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -283,6 +289,7 @@ impl Attempt<'_> {
         story: &mut Story<'_>,
     ) -> Result<ResponseHead, Failed> {
         let mut pace = Pace::new(self, upload);
+        let mut left = None;
         let head = poll_fn(|cx| {
             if let Poll::Ready(Err(broken)) = upload.poll(cx, &mut self.body_of(client), upstream)
                 && let Some(failed) = self.judge_upload(broken)
@@ -309,7 +316,9 @@ impl Attempt<'_> {
                     // look the better, the sooner clients lose patience with it.
                     self.observe_latency(story.waited_for());
                 }
-                if gone.is_ready() {
+                let is_over = gone.is_ready()
+                    || (story.is_left() && self.poll_left_behind(cx, &mut left).is_ready());
+                if is_over {
                     return Poll::Ready(Err(Failed::by_client(Fault::ClientGone, Reached::Sent)));
                 }
             }
@@ -318,6 +327,31 @@ impl Attempt<'_> {
         let head = head.await;
         self.alarm.clear();
         head
+    }
+
+    /// Ready when the client, which sends no more, has waited long enough for an instance that is to go.
+    fn poll_left_behind(
+        &self,
+        cx: &mut Context<'_>,
+        left: &mut Option<Box<LeftBehind>>,
+    ) -> Poll<()> {
+        // What is rare is on the heap.
+        let left = left.get_or_insert_with(|| {
+            let alarm = self.worker.wheel.alarm();
+            alarm.set(LOOK_EVERY);
+            Box::new(LeftBehind { alarm, since: None })
+        });
+        loop {
+            std::task::ready!(left.alarm.poll(cx));
+            let now = self.worker.wheel.now();
+            // It may be told to stay after all.
+            let is_leaving = self.claim.member.live.has(Bar::Drained);
+            left.since = left.since.or(Some(now)).filter(|_| is_leaving);
+            if left.since.is_some_and(|since| now - since >= LEFT_BEHIND) {
+                return Poll::Ready(());
+            }
+            left.alarm.set(LOOK_EVERY);
+        }
     }
 
     /// What a body that broke means; `None` where the instance's answer will tell.
@@ -494,6 +528,13 @@ impl Attempt<'_> {
             self.claim.member.keep(upstream, self.worker.wheel.now() + kept_for);
         }
     }
+}
+
+/// A client that sends no more, watched until its response begins.
+struct LeftBehind {
+    alarm: Alarm,
+    /// When it was first seen to wait for an instance that is to go, by the worker's wheel.
+    since: Option<Duration>,
 }
 
 /// How an answer's body came to its end.

@@ -17,9 +17,27 @@ const SIDE_SHARE: usize = 8;
 /// This part goes to pipes, through which large bodies go from socket to socket.
 const PIPES_SHARE: usize = 8;
 
+/// How the program's descriptors are shared out, and how many of them connections use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescriptorBudget {
+    /// Used by clients' connections.
+    pub clients: usize,
+    /// Used by connections to instances.
+    pub instances: usize,
+    /// What both may use together.
+    pub allowed: usize,
+    /// What is left to pipes, through which large bodies go.
+    pub pipes: usize,
+    /// What is left to everything else: health checks, the admin API, the journal, instances' output.
+    pub reserve: usize,
+    /// What the system allows the program; the three above together.
+    pub limit: usize,
+}
+
 /// What connections may use of the program's descriptors, and do.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
+    limit: usize,
     allowed: usize,
     /// How many pipes there may be, of two descriptors each.
     pipes: usize,
@@ -38,7 +56,20 @@ impl Descriptors {
         let reserve = RESERVE.min(limit / RESERVE_SHARE);
         let of_pipes = limit / PIPES_SHARE;
         let allowed = limit - reserve - of_pipes;
-        Self { allowed, pipes: of_pipes / 2, clients: 0.into(), instances: 0.into() }
+        Self { limit, allowed, pipes: of_pipes / 2, clients: 0.into(), instances: 0.into() }
+    }
+
+    /// How they are shared out and used, as of now.
+    pub(crate) fn budget(&self) -> DescriptorBudget {
+        let Self { limit, allowed, pipes, .. } = *self;
+        DescriptorBudget {
+            clients: self.clients.load(Ordering::Relaxed),
+            instances: self.instances.load(Ordering::Relaxed),
+            allowed,
+            pipes: 2 * pipes,
+            reserve: limit - allowed - 2 * pipes,
+            limit,
+        }
     }
 
     /// How many pipes there may be.
@@ -113,6 +144,9 @@ mod tests {
         assert_eq!(slots.len(), 12);
         descriptors.client_left();
         assert!(descriptors.has_room_for_client());
+        let budget = descriptors.budget();
+        assert_eq!((budget.clients, budget.instances), (87, 12));
+        assert_eq!(budget.allowed + budget.pipes + budget.reserve, budget.limit);
         drop(slots);
         (0..87).for_each(|_| descriptors.client_left());
         let slots: Vec<_> = std::iter::from_fn(|| descriptors.for_instance()).collect();

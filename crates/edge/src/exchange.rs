@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use model::{Action, Route, UpstreamProtocol};
+use model::{Action, Listener, Route, UpstreamProtocol};
 use telemetry::Ending;
 use wire::account::Account;
 use wire::h1::Framing;
@@ -126,7 +126,10 @@ async fn serve<C: Client>(
     let local = entrance.worker.current();
     let request = Request::new(head, story.sender.client).map_err(|_| Fault::BadRequest)?;
     let gone = |_| Fault::ClientGone;
-    if let Some(port) = entrance.listener.listener.redirect_https {
+    let Listener { redirect_https, trusted_proxies, .. } = &*entrance.listener.listener;
+    if let Some(port) = *redirect_https
+        && !entrance.peer.is_secure(story.sender, &head.fields, trusted_proxies)
+    {
         if head.authority().is_empty() {
             return Err(Fault::BadRequest);
         }

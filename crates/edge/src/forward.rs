@@ -10,7 +10,6 @@ use wire::head::{Fields, RequestHead, list};
 use wire::name::{Name, reads_as};
 use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
-use crate::chain::Chain;
 use crate::fields::FieldSink;
 use crate::forwarded;
 use crate::hops::{self, Pseudonym};
@@ -115,8 +114,7 @@ impl Outbound<'_> {
     /// Whether the client speaks TLS: with us, or with a trusted proxy before us.
     pub(crate) fn is_secure(&self) -> bool {
         let trusted = &self.listener.listener.trusted_proxies;
-        let is_https = || Chain::read(&self.head.fields, self.peer.ip(), trusted).is_https();
-        self.peer.tls || (self.sender.is_trusted && is_https())
+        self.peer.is_secure(self.sender, &self.head.fields, trusted)
     }
 
     /// Whether the head must say that there is no body (RFC 9110 §8.6): where the method leads to

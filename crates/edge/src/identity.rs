@@ -49,6 +49,18 @@ impl Peer {
         if self.tls { "https" } else { "http" }
     }
 
+    /// Whether the client that sends a request with these fields speaks TLS: with us, or with a trusted
+    /// proxy before us, of which `sender` says whether it is one.
+    pub(crate) fn is_secure(
+        &self,
+        sender: Sender,
+        fields: &Fields,
+        trusted_proxies: &[IpNet],
+    ) -> bool {
+        let is_https = || Chain::read(fields, self.ip(), trusted_proxies).is_https();
+        self.tls || (sender.is_trusted && is_https())
+    }
+
     /// Who sends a request with these fields.
     #[inline]
     pub(crate) fn sender(&self, fields: &Fields, trusted_proxies: &[IpNet]) -> Sender {

@@ -75,6 +75,7 @@ use telemetry::LogWriter;
 use tokio::sync::mpsc;
 
 pub use blueprint::{Blueprint, Instance};
+pub use descriptors::DescriptorBudget;
 pub use live::{Bar, Live, ServiceLive};
 pub use open::{Open, Opens};
 pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
@@ -290,6 +291,11 @@ impl Edge {
     /// Open connections of clients.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How the program's descriptors are shared out, and how many of them connections use.
+    pub fn descriptors(&self) -> DescriptorBudget {
+        self.shared.descriptors.budget()
     }
 
     /// Asks the workers what is open on each instance.

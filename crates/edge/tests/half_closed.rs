@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use edge::Bar;
 use testkit::{Authority, Origin, RawClient, Step, TestEdge, eventually};
 use wire::tls::Alpn;
 
@@ -106,4 +107,35 @@ fn a_client_that_sends_no_more_keeps_no_place_in_a_queue() {
     second.end();
     eventually("its place is free", || queued() == 0);
     assert!(second.read_to_end().expect("it is not reset").is_empty());
+}
+
+/// A client that has ended its half may still read; one that has gone looks the same. When the instance is
+/// to go, it gets a little time more, and a rollback of a release that hangs does not wait for the rest.
+#[test]
+fn an_instance_that_is_to_go_is_not_held_by_a_client_that_sends_no_more() {
+    let origin = slow();
+    let edge = TestEdge::start(&[origin.address()]);
+    let live = edge.live(origin.address());
+    let mut left = RawClient::connect(edge.address());
+    left.send("GET /hangs HTTP/1.1\r\nHost: a\r\n\r\n").end();
+    let mut stays = RawClient::connect(edge.address());
+    stays.send("GET /hangs HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("both are asked", || live.in_flight() == 2);
+    live.put(Bar::Drained);
+    eventually("one is given up", || live.in_flight() == 1);
+    assert!(left.read_to_end().expect("it is not reset").is_empty());
+    assert_eq!(live.outcomes().failures, 0, "the instance is not blamed");
+    origin.close_connections();
+    assert_eq!(stays.answer().status, 502, "who still sends is waited for");
+}
+
+#[test]
+fn a_client_that_ends_its_half_while_its_instance_is_to_go_gets_its_response() {
+    let origin = slow();
+    let edge = TestEdge::start(&[origin.address()]);
+    let mut client = RawClient::connect(edge.address());
+    client.send(ASK).end();
+    eventually("it is asked", || !origin.journal().is_empty());
+    edge.live(origin.address()).put(Bar::Drained);
+    assert_eq!(client.answer().text(), "here it is");
 }

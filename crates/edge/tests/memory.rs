@@ -2,6 +2,7 @@
 //! little they send.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use testkit::frames::{END_HEADERS, END_STREAM, block, kind};
@@ -34,7 +35,11 @@ fn get(path: &'static str) -> Vec<u8> {
 
 /// All is given back, and others are served as before.
 fn goes_on(origin: &Origin, edge: &TestEdge) {
-    eventually("nothing is in flight", || edge.live(origin.address()).in_flight() == 0);
+    eventually("nothing is in flight", || {
+        // A client that has ended its side may still want its response.
+        origin.close_connections();
+        edge.live(origin.address()).in_flight() == 0
+    });
     eventually("no connection is open", || edge.edge.connections() == 0);
     eventually("nothing is held", || edge.edge.memory_held() == 0);
     assert_eq!(RawClient::connect(edge.address()).get("/").text(), "fine");
@@ -110,11 +115,6 @@ fn one_client_has_a_part_of_the_memory_and_what_is_beyond_is_refused() {
     assert!(live.in_flight() <= 2 * 171, "{} are open", live.in_flight());
     assert!(edge.edge.memory_held() <= 2 * 4 * MIB, "{} bytes", edge.edge.memory_held());
     drop(clients);
-    // A client that has ended its side may still want its response; some may only just have connected.
-    eventually("all are let go", || {
-        origin.close_connections();
-        live.in_flight() == 0
-    });
     goes_on(&origin, &edge);
 }
 
@@ -200,4 +200,119 @@ fn a_window_that_opens_byte_by_byte_does_not_keep_a_stream() {
         std::thread::sleep(SHORT / 10);
     }
     assert_eq!(live.outcomes().failures, 0, "the instance is not blamed");
+}
+
+const POST: &[(&str, &str)] =
+    &[(":method", "POST"), (":scheme", "http"), (":path", "/hang"), (":authority", "a")];
+
+/// An edge whose only instance is busy with another request, so that no body is read.
+fn start_busy(memory: usize) -> (Origin, TestEdge, RawClient) {
+    let origin = Origin::start(|request| match &*request.target {
+        "/hang" => vec![Step::Echo],
+        _ => vec![Step::answer(200, "fine")],
+    });
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.memory = memory;
+        wanted.service.retry.attempts = 1;
+        wanted.service.max_connections = NonZeroU32::new(1);
+        wanted.service.queue.timeout = 2 * testkit::DEADLINE;
+    });
+    let mut first = RawClient::connect(edge.address());
+    first.send(GET);
+    let live = edge.live(origin.address());
+    eventually("it is busy", || live.in_flight() == 1);
+    (origin, edge, first)
+}
+
+#[test]
+fn bodies_that_clients_may_send_ahead_are_counted_before_they_do() {
+    let (origin, edge, first) = start_busy(32 * MIB);
+    let before = edge.edge.memory_held();
+    let mut one = FrameClient::connect(edge.address());
+    for n in 0..4 {
+        one.send_head(0, 2 * n + 1, POST);
+    }
+    eventually("their windows are counted", || edge.edge.memory_held() >= before + 4 * 65_535);
+    let clients: Vec<_> = (0..60)
+        .map(|_| {
+            let mut client = FrameClient::connect(edge.address());
+            for n in 0..4 {
+                client.send_head(0, 2 * n + 1, POST);
+                client.send(kind::DATA, 0, 2 * n + 1, &[7; 16_000]);
+            }
+            client
+        })
+        .collect();
+    eventually("some are refused", || refused(&edge) > 0);
+    testkit::stands_still(|| edge.edge.memory_held());
+    // Of each of two workers a client has 4 MiB.
+    assert!(edge.edge.memory_held() <= 2 * 4 * MIB, "{} bytes", edge.edge.memory_held());
+    drop((first, one, clients));
+    goes_on(&origin, &edge);
+}
+
+#[test]
+fn a_client_that_sends_more_ahead_than_it_may_is_ended() {
+    const FLOW_CONTROL_ERROR: u32 = 3;
+    let (origin, edge, first) = start_busy(512 * MIB);
+    let mut client = FrameClient::connect(edge.address());
+    for n in 0..5 {
+        client.send_head(0, 2 * n + 1, POST);
+    }
+    // Five times a mebibyte, which neither the streams' windows nor the connection's allow.
+    for n in (0..5).cycle().take(5 * 64) {
+        client.send(kind::DATA, 0, 2 * n + 1, &[7; 16_384]);
+    }
+    let ended = std::iter::from_fn(|| client.next_frame().ok())
+        .find(|frame| matches!(frame.kind, kind::RST_STREAM | kind::GOAWAY));
+    assert_eq!(ended.and_then(|frame| frame.reason()), Some(FLOW_CONTROL_ERROR));
+    drop((first, client));
+    goes_on(&origin, &edge);
+}
+
+#[test]
+fn an_upload_that_moves_is_given_wider_windows() {
+    const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
+    let origin = Origin::polite("fine");
+    let edge = TestEdge::with(&[origin.address()], |_| {});
+    let mut client = FrameClient::connect(edge.address());
+    client.send_head(0, 1, POST);
+    let mut windows = Vec::new();
+    let mut left = 65_535;
+    while windows.last() != Some(&(256 * 1024)) {
+        if left >= 16_384 {
+            client.send(kind::DATA, 0, 1, &[7; 16_384]);
+            left -= 16_384;
+            continue;
+        }
+        let frame = client.next_frame().expect("the connection lives");
+        match (frame.kind, frame.payload.chunks_exact(6).find(|it| it[..2] == INITIAL_WINDOW_SIZE))
+        {
+            (8, _) if frame.stream == 1 => {
+                left += u32::from_be_bytes(frame.payload[..4].try_into().expect("four bytes"));
+            }
+            (kind::SETTINGS, Some(setting)) => {
+                windows.push(u32::from_be_bytes(setting[2..].try_into().expect("four bytes")));
+                client.send(kind::SETTINGS, 1, 0, &[]);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(windows, [65_535, 256 * 1024]);
+    client.send(kind::DATA, END_STREAM, 1, &[7; 100]);
+    client.next_of(kind::HEADERS).expect("it is answered");
+    drop(client);
+    eventually("nothing is held", || edge.edge.memory_held() == 0);
+}
+
+#[test]
+fn small_frames_hold_more_than_their_bytes_and_are_counted() {
+    let (origin, edge, first) = start_busy(512 * MIB);
+    let mut client = FrameClient::connect(edge.address());
+    let before = edge.edge.memory_held();
+    client.send_head(0, 1, POST);
+    assert!((0..1000).all(|_| client.send(kind::DATA, 0, 1, b"x")));
+    eventually("it shows", || edge.edge.memory_held() >= before + 1000 * 256);
+    drop((first, client));
+    goes_on(&origin, &edge);
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use testkit::{H2Client, RawClient, TestEdge};
+use testkit::{H2Client, Origin, RawClient, TestEdge};
 
 fn redirecting(port: u16) -> TestEdge {
     TestEdge::with(&[testkit::origin::refusing_address()], |wanted| {
@@ -45,4 +45,41 @@ fn a_client_that_names_no_host_is_told_that_it_must() {
     let over_h2 = H2Client::connect(edge.address()).get("/x");
     assert_eq!(over_h2.status, 308);
     assert!(over_h2.field("location").is_some_and(|to| to.starts_with("https://")));
+}
+
+/// Behind a proxy that speaks TLS with clients, a redirect would lead back to itself for ever.
+#[test]
+fn what_a_trusted_proxy_says_came_by_https_is_served() {
+    let origin = Origin::polite("fine");
+    let listening = |trusted: &str| {
+        TestEdge::with(&[origin.address()], |wanted| {
+            wanted.listener.redirect_https = NonZeroU16::new(443);
+            wanted.listener.trusted_proxies = vec![trusted.parse().expect("a network")];
+        })
+    };
+    let (behind, open) = (listening("127.0.0.0/8"), listening("192.0.2.0/24"));
+    for (field, is_https) in [
+        ("X-Forwarded-Proto: https", true),
+        ("X-Forwarded-Proto: HTTPS", true),
+        ("Forwarded: for=192.0.2.1;proto=https", true),
+        ("X-Forwarded-Proto: http", false),
+        ("Forwarded: for=192.0.2.1;proto=http", false),
+        ("X-Forwarded-For: 192.0.2.1", false),
+        // Both families: the chain is read from one, and never from both.
+        ("X-Forwarded-Proto: http\r\nForwarded: for=192.0.2.1;proto=https", false),
+    ] {
+        let head = format!("GET /x HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+        let status =
+            |edge: &TestEdge| RawClient::connect(edge.address()).send(&*head).answer().status;
+        assert_eq!(status(&behind), if is_https { 200 } else { 308 }, "{field}");
+        assert_eq!(status(&open), 308, "{field} of anybody");
+        let fields: Vec<_> = field.split("\r\n").filter_map(|line| line.split_once(": ")).collect();
+        let mut request = http::Request::get("http://a/x");
+        for (name, value) in fields {
+            request = request.header(name, value);
+        }
+        let request = request.body(()).expect("a request");
+        let over_h2 = H2Client::connect(behind.address()).ask(request, b"", None);
+        assert_eq!(over_h2.status, if is_https { 200 } else { 308 }, "{field} over HTTP/2");
+    }
 }

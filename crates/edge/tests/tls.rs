@@ -138,10 +138,8 @@ fn instead_of_a_handshake(edge: &TestEdge, bytes: &[u8]) -> Vec<u8> {
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
     stream.write_all(bytes).expect("the connection is open");
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("it stays open"),
-        _ => answer,
-    }
+    stream.read_to_end(&mut answer).expect("it ends, and is not reset");
+    answer
 }
 
 #[test]
@@ -169,4 +167,98 @@ fn what_is_no_handshake_ends_the_connection_and_nothing_else() {
     let config = authority.client(&[Http1]);
     assert_eq!(RawClient::connect_tls(edge.address(), config, "a.example").get("/").status, 200);
     assert_eq!(origin.journal().len(), 1);
+}
+
+/// A record in clear text (RFC 8446 §5.1).
+fn record(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).expect("a record's length has 16 bits");
+    [&[kind, 3, 3], &length.to_be_bytes()[..], payload].concat()
+}
+
+/// A ClientHello of TLS 1.0 or 1.1, as programs that speak nothing newer send it.
+fn old_hello(minor: u8) -> Vec<u8> {
+    let ciphers = [0xc0, 0x09, 0xc0, 0x13, 0x00, 0x2f];
+    let body =
+        [&[3, minor][..], &[7; 32], &[0], &[0, ciphers.len() as u8], &ciphers, &[1, 0]].concat();
+    let length = (body.len() as u32).to_be_bytes();
+    record(22, &[&[1], &length[1..], &body].concat())
+}
+
+const ALERT: u8 = 21;
+const FATAL: u8 = 2;
+
+/// What is sent behind the record that ends the handshake would make the kernel reset the connection,
+/// and the alert would be lost with it.
+#[test]
+fn a_handshake_that_fails_ends_with_its_alert_though_more_was_sent() {
+    const DECODE_ERROR: u8 = 50;
+    const UNEXPECTED_MESSAGE: u8 = 10;
+    const HANDSHAKE_FAILURE: u8 = 40;
+    const PROTOCOL_VERSION: u8 = 70;
+    let (_authority, _origin, edge) = start(&[&["a.example"]]);
+    for (what, bytes, description) in [
+        ("a record of no type", record(0, b"x"), &[DECODE_ERROR][..]),
+        ("data before keys", record(23, b"x"), &[UNEXPECTED_MESSAGE]),
+        // rustls looks for signature algorithms, which these versions do not have, before it looks at
+        // the version.
+        ("TLS 1.0", old_hello(1), &[HANDSHAKE_FAILURE, PROTOCOL_VERSION]),
+        ("TLS 1.1", old_hello(2), &[HANDSHAKE_FAILURE, PROTOCOL_VERSION]),
+    ] {
+        for more in [0, 200_000] {
+            let answer = instead_of_a_handshake(&edge, &[&*bytes, &vec![0; more]].concat());
+            let [ALERT, 3, _, 0, 2, level, told] = answer[..] else {
+                panic!("{what}, {more} more: {answer:?}");
+            };
+            assert_eq!(level, FATAL, "{what}");
+            assert!(description.contains(&told), "{what}: {told}");
+        }
+    }
+}
+
+/// The client's TLS over a socket to which a test can write by itself.
+fn agreed(edge: &TestEdge, config: rustls::ClientConfig) -> (rustls::ClientConnection, TcpStream) {
+    let mut socket = TcpStream::connect(edge.address()).expect("somebody listens");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
+    let name = "a.example".try_into().expect("a name");
+    let mut tls = rustls::ClientConnection::new(config.into(), name).expect("a client");
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket).expect("the handshake passes");
+    }
+    (tls, socket)
+}
+
+#[test]
+fn what_is_no_tls_later_ends_with_an_alert_and_no_word_of_a_good_end() {
+    use rustls::AlertDescription::{BadRecordMac, DecodeError};
+    let (authority, _origin, edge) = start(&[&["a.example"]]);
+    for version in [&TLS12, &TLS13] {
+        for (what, bytes, description) in [
+            ("a record of no type", record(0, b"x"), DecodeError),
+            ("a record that was not sealed", record(23, &[7; 100]), BadRecordMac),
+            ("a record that is too long", record(23, &[7; 20_000]), DecodeError),
+        ] {
+            for more in [0, 200_000] {
+                let config = authority.client_of(&[version], &[Http1]);
+                let (mut tls, mut socket) = agreed(&edge, config);
+                socket.write_all(&[&*bytes, &vec![0; more]].concat()).expect("it is open");
+                let ended = loop {
+                    match tls.read_tls(&mut socket) {
+                        Ok(0) => break None,
+                        Ok(_) => match tls.process_new_packets() {
+                            Ok(state) if state.peer_has_closed() => panic!("{what}: a good end"),
+                            Ok(_) => {}
+                            Err(error) => break Some(error),
+                        },
+                        Err(error) => panic!("{what}, {more} more: {error}"),
+                    }
+                };
+                let rest = socket.read_to_end(&mut Vec::new());
+                rest.unwrap_or_else(|error| {
+                    panic!("{what}, {more} more, after the alert: {error}")
+                });
+                let wanted = rustls::Error::AlertReceived(description);
+                assert!(ended == Some(wanted), "{what}, {more} more, {version:?}: {ended:?}");
+            }
+        }
+    }
 }

@@ -1,13 +1,14 @@
-//! The deployer's machine: how one release of a service is replaced by the next, and the judge who
-//! says whether it stays.
+//! The deployer's machines: how one release of a service is replaced by the next, the judge that says
+//! whether it stays, and the life of each instance.
 //!
 //! [`Rollout::step`] is told what happened and says what shall be done. Nothing here does I/O, asks
 //! a clock, draws a random number or waits: time is an argument, and whoever drives the machine
 //! carries out its effects and tells it what came of them. What a rollout goes through is in
-//! `LIFECYCLE.md`.
+//! `LIFECYCLE.md`; what an instance does, in that of [`instance`].
 
 mod event;
 mod fleet;
+pub mod instance;
 pub mod judge;
 mod machine;
 mod tally;

@@ -113,6 +113,11 @@ impl Charge {
         has_room
     }
 
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Holds `less` bytes no longer.
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);

@@ -29,6 +29,15 @@ impl Stream {
 }
 
 impl Stream {
+    /// Whether what came was no TLS, so that nothing more can be read.
+    pub fn has_failed(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            // rustls says again what it found wrong.
+            Self::Tls(stream) => stream.get_mut().1.process_new_packets().is_err(),
+        }
+    }
+
     /// Reads once into `space`, which is not empty; 0 at the end of the stream.
     #[inline]
     pub fn poll_receive(
@@ -99,8 +108,15 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        let has_failed = this.has_failed();
+        match this {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(stream) if has_failed => {
+                // The alert is the last word, and has left: after it, or in its place, `close_notify`
+                // would say that all is well (RFC 8446 §6.2).
+                Pin::new(stream.get_mut().0).poll_shutdown(cx)
+            }
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -106,8 +106,10 @@ impl Manner {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
+    let named = options.which.named()?;
     let deploy = options.manner.deploy(options.version.clone());
     super::block_on(async {
+        named.must_be_served(&client).await?;
         let begun = client.deploy(&options.service, &deploy).await?;
         progress::follow(&client, begun.id, options.manner.no_wait(), &options.form).await
     })

@@ -1,7 +1,5 @@
 //! `plimsoll reload`: the running Plimsoll takes up a change of its configuration.
 
-use std::path::{Path, PathBuf};
-
 use admin::{Changes, Reloaded};
 
 use crate::arguments::{Form, Which};
@@ -28,29 +26,16 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
-    let named = options.which.file()?;
+    let named = options.which.named()?;
     let reloaded = super::block_on(async {
-        // Two files may name one state directory, and this is the other's.
-        let served = PathBuf::from(client.status().await?.file);
-        match is_same(&served, &named) {
-            true => Ok(client.reload().await?),
-            false => Err(Failure::OtherFile { served, named }),
-        }
+        named.must_be_served(&client).await?;
+        Ok::<_, Failure>(client.reload().await?)
     })?;
     match options.form.json {
         true => output::json(&reloaded),
         false => output::out(&describe(&reloaded)),
     }
     Ok(Exit::Done)
-}
-
-/// Whether two paths lead to one file, or to where it was: it may be gone while it is replaced.
-fn is_same(served: &Path, named: &Path) -> bool {
-    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    match (whole(served), whole(named)) {
-        (Ok(served), Ok(named)) => served == named,
-        _ => served == named,
-    }
 }
 
 fn describe(reloaded: &Reloaded) -> String {

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use admin::{
-    Access, Client, ClientError, Instance, LastDeploy, LastReload, Listener, Run, RunningDeploy,
-    Service, ServiceMode, Standing, Status,
+    Access, Client, ClientError, Descriptors, Instance, LastDeploy, LastReload, Listener, Run,
+    RunningDeploy, Service, ServiceMode, Standing, Status,
 };
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -136,10 +136,28 @@ fn head(status: &Status, now: Timestamp) -> String {
          {generation}, {connections}\n",
         shown(file)
     );
+    text.push_str(&descriptors(status.descriptors));
     if let Some(reload) = &status.last_reload {
         text.push_str(&last_reload(reload, now));
     }
     text
+}
+
+/// Nothing where the program that runs does not say. What its connections use beyond three quarters is
+/// what somebody has to look at.
+fn descriptors(descriptors: Descriptors) -> String {
+    let Descriptors { clients, instances, allowed, reserve, limit, .. } = descriptors;
+    let used = clients + instances;
+    if limit == 0 {
+        return String::new();
+    }
+    let bad = match used > allowed / 4 * 3 {
+        true => colour(AnsiColor::Red),
+        false => anstyle::Style::new(),
+    };
+    format!(
+        "descriptors: {bad}{used} of {allowed} for connections{bad:#}, {reserve} in reserve, limit {limit}\n"
+    )
 }
 
 fn last_reload(reload: &LastReload, now: Timestamp) -> String {
@@ -461,6 +479,14 @@ mod tests {
             generation: 7,
             uptime_s: 7500.0,
             connections: 1,
+            descriptors: Descriptors {
+                clients: 1,
+                instances: 4,
+                allowed: 640,
+                pipes: 128,
+                reserve: 256,
+                limit: 1024,
+            },
             last_reload: None,
             listeners: vec![Listener {
                 name: "web".to_owned(),
@@ -486,6 +512,7 @@ mod tests {
     fn every_instance_is_a_line_and_what_is_wrong_stands_below() {
         insta::assert_snapshot!(plain(&status(), usize::MAX), @r"
         plimsoll 0.1.0 serves /srv/plimsoll.toml, pid 4242, up 2h 5m, revision 2, generation 7, 1 connection
+        descriptors: 5 of 640 for connections, 256 in reserve, limit 1024
 
         LISTENER  ADDRESS       TLS  CONNECTIONS
         web       0.0.0.0:8080  no             1
@@ -511,6 +538,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         plimsoll 0.1.0 serves /srv/plimsoll.toml, pid 4242, up 2h 5m, revision 2,
           generation 7, 1 connection
+        descriptors: 5 of 640 for connections, 256 in reserve, limit 1024
 
         LISTENER  ADDRESS       TLS  CONNECTIONS
         web       0.0.0.0:8080  no             1
@@ -543,7 +571,7 @@ mod tests {
             refused: Some("plimsoll.toml: 3 errors".to_owned()),
         });
         let text = plain(&Status { last_reload, ..status() }, usize::MAX);
-        let line = text.lines().nth(1).unwrap();
+        let line = text.lines().nth(2).unwrap();
         assert_eq!(line, "last reload 10 s ago changed nothing: plimsoll.toml: 3 errors");
     }
 }

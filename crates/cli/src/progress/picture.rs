@@ -204,6 +204,7 @@ mod tests {
             generation: 7,
             uptime_s: 75.0,
             connections: 1,
+            descriptors: admin::Descriptors::default(),
             last_reload: None,
             listeners: Vec::new(),
             services: vec![service],

@@ -249,6 +249,8 @@ fn streams_that_take_every_descriptor_make_no_server_unhealthy() {
     eventually("checks go on", || well.journal().len() > checked + 10);
     let status = sandbox.plimsoll(&["status"]);
     assert!(!status.stdout.contains("unhealthy"), "{}", status.stdout);
+    let budget = "of 100 for connections, 40 in reserve, limit 160";
+    assert!(status.stdout.contains(budget), "{}", status.stdout);
     drop(clients);
     eventually("there is room again", || running.get("/other").ends_with("well"));
 }

@@ -47,10 +47,12 @@ fn another_file_than_the_one_that_is_served_is_not_taken_for_it() {
     let _running = sandbox.run();
     let whole = std::fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
     std::fs::write(sandbox.path().join("other.toml"), whole).unwrap();
-    let ended = sandbox.plimsoll(&["reload", "-c", "other.toml"]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:#?}");
     let expected = "error: the running plimsoll serves SANDBOX/plimsoll.toml, and not other.toml\n";
-    assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
+    for command in [&["reload"][..], &["deploy", "api", "2"], &["rollback", "api"]] {
+        let ended = sandbox.plimsoll(&[command, &["-c", "other.toml"]].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:#?}");
+        assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
+    }
     // However the same file is named.
     let whole = sandbox.path().join("./plimsoll.toml");
     let ended = sandbox.plimsoll(&["reload", "-c", whole.to_str().unwrap()]);

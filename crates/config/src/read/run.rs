@@ -1,5 +1,6 @@
 //! Reads what `[services.NAME]` says of instances that Plimsoll runs itself.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -22,6 +23,12 @@ use crate::value::{name, release, share, shown};
 pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     if !section.has("command") {
         refuse_without_command(section);
+        refuse_marks(
+            section,
+            &[],
+            "somebody else runs the instances: write what is meant, or say with \
+                                    `command` what one runs",
+        );
         return None;
     }
     if section.has("targets") {
@@ -34,7 +41,12 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         );
         section.report_at("command", flaw, &[(span, "somebody else runs these")]);
     }
-    refuse_marks(section);
+    let holds_in = ["command", "directory", "env", "env_file", "health.command"];
+    let cure = "it holds in `command`, `directory`, `env`, `env_file` and `health.command`";
+    refuse_marks(section, &holds_in, cure);
+    if !section.has("version") {
+        warn_of_no_version(section);
+    }
     let command = section.node("command").and_then(|node| command(&node));
     if let (Some(node), Some(command)) = (section.node("command"), &command) {
         shell::warn_of_command(&node, command);
@@ -69,15 +81,31 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     Some(Run { recipe, version, replicas, deploy, stop, restart })
 }
 
-/// Refuses `{version}` where nothing is put in for it.
-fn refuse_marks(section: &Section<'_>) {
-    let holds_in = ["command", "directory", "env", "env_file", "health.command"];
-    section.report_texts(&holds_in, |text| {
+/// Refuses `{version}` where nothing is put in for it: everywhere but in the keys that it `holds_in`.
+fn refuse_marks(section: &Section<'_>, holds_in: &[&str], cure: &str) {
+    section.report_texts(holds_in, |text| {
         text.contains(VERSION_MARK).then(|| {
             Flaw::invalid(
                 "nothing is put in for `{version}` here",
                 "it would be taken as it is written",
-                "it holds in `command`, `directory`, `env`, `env_file` and `health.command`",
+                cure,
+            )
+        })
+    });
+}
+
+/// Warns where a release is spoken of and none is named: it is legitimate, and mostly forgotten.
+fn warn_of_no_version(section: &Section<'_>) {
+    // One word is enough, however often it is spoken of.
+    let told = Cell::new(false);
+    section.report_texts(&[], |text| {
+        (text.contains(VERSION_MARK) && !told.replace(true)).then(|| {
+            Flaw::new(
+                Code::NoEffect,
+                "a release is meant, and the service names none",
+                "nothing runs, and requests get 503, until a deploy names one",
+                "write what runs first, as in version = \"1.4.1\"; or begin with \
+                 `plimsoll deploy NAME 1.4.1`",
             )
         })
     });

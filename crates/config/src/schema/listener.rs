@@ -44,7 +44,8 @@ pub(crate) static LISTENER: Table = Table {
             "true",
             "Redirect every request to `https` on the same host: with `true` to the port of the file's \
              TLS listener (443 where there are several and one has it), or to this port, as where a \
-             container's port is mapped to another. Only for clear text.",
+             container's port is mapped to another. Only for clear text. What a trusted proxy says came by \
+             `https` is served.",
         )
         .aka(&["https_redirect", "force_https", "force_ssl", "ssl_redirect"]),
         Key::new(

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::restart::{Cause, Pace, Restarts};
 use model::Restart;
+use rollout::instance::restart::{Cause, Pace, Restarts};
 
 use super::{Purpose, Release, ServiceRun};
 use crate::writer::Target;

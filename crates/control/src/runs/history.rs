@@ -115,7 +115,7 @@ impl ServiceRun {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
             let (name, release) = (name.to_string(), running.release.version.clone());
-            Waiting { name, release, state: running.state.words(), why: running.state.why() }
+            Waiting { name, release, state: running.state(), why: running.why() }
         });
         Standing {
             version: self.release.as_ref().map(|release| release.version.clone()),

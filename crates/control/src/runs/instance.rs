@@ -1,121 +1,102 @@
-//! One instance, from its start to its end.
+//! One instance as the control loop holds it: its lifecycle, and what that knows nothing of.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use driver::Instance;
-use driver::restart::Restarts;
 use edge::Live;
 use edge::live::Shard;
 use model::InstanceName;
 use rollout::Tally;
+use rollout::instance::restart::Standing;
+use rollout::instance::{self, Event, Exposure, Phase};
 
 use super::Release;
 use crate::task::Task;
 
-/// How far an instance has come, as far as its process goes.
-#[derive(Debug)]
-pub(crate) enum State {
-    /// Its process is being made.
-    Launching,
-    /// Its program runs, and is asked until it answers.
-    Probing {
-        process: Arc<dyn Instance>,
-        /// What came of its last check, once one has failed.
-        said: Option<String>,
-        /// Ends with the state.
-        _asking: Task,
-    },
-    /// It has passed a check.
-    Up(Arc<dyn Instance>),
-    /// It ended, and is started again when the task says so.
-    Pausing {
-        /// Ends with the state.
-        _waiting: Task,
-        /// Why it ended, and when it is started again.
-        why: String,
-    },
-    /// It was asked to stop.
-    Stopping,
-}
-
-impl State {
-    /// How far it has come, in words.
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::Launching => "launching".to_owned(),
-            Self::Probing { .. } => "starting".to_owned(),
-            Self::Up(_) => "up".to_owned(),
-            Self::Pausing { why, .. } => why.clone(),
-            Self::Stopping => "stopping".to_owned(),
-        }
-    }
-
-    /// Why it has come no further, as far as its checks tell.
-    pub(crate) fn why(&self) -> Option<String> {
-        match self {
-            Self::Probing { said, .. } => said.clone(),
-            _ => None,
-        }
-    }
-}
+/// The life of an instance, whose process is the driver's.
+pub(crate) type Lifecycle = instance::Lifecycle<Arc<dyn Instance>>;
+/// What it wants done.
+pub(crate) type Effect = instance::Effect<Arc<dyn Instance>>;
 
 /// One instance.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) release: Arc<Release>,
-    /// Of which start.
-    pub(crate) start: u64,
-    pub(crate) state: State,
-    pub(crate) restarts: Restarts,
-    /// It is to get requests, once it is up.
-    pub(crate) serves: bool,
-    /// Once it no longer serves: the number of the wait until nothing reaches it.
-    pub(crate) leaving: Option<u64>,
-    /// It is to stop as soon as it can be.
-    pub(crate) is_unwanted: bool,
-    /// It was started by us, and not taken over.
-    pub(crate) is_new: bool,
+    /// No other instance had this number, whatever its name.
+    pub(crate) number: u64,
+    pub(crate) lifecycle: Lifecycle,
+    /// Asks it until it is ready.
+    asking: Option<Task>,
     lives: Vec<Arc<Live>>,
     told: Tally,
 }
 
 impl Running {
-    pub(crate) fn new(release: Arc<Release>, start: u64, restarts: Restarts) -> Self {
-        Self {
-            release,
-            start,
-            state: State::Launching,
-            restarts,
-            serves: false,
-            leaving: None,
-            is_unwanted: false,
-            is_new: true,
-            lives: Vec::new(),
-            told: Tally::default(),
+    pub(crate) fn new(release: Arc<Release>, number: u64, lifecycle: Lifecycle) -> Self {
+        let (lives, told) = (Vec::new(), Tally::default());
+        Self { release, number, lifecycle, asking: None, lives, told }
+    }
+
+    /// Tells its lifecycle what happened.
+    pub(crate) fn step(&mut self, now: Duration, event: Event<Arc<dyn Instance>>) -> Vec<Effect> {
+        let effects = self.lifecycle.step(now, event);
+        if !matches!(self.lifecycle.phase(), Phase::Warming { .. }) {
+            self.asking = None;
         }
+        effects
+    }
+
+    /// It is being asked, until it has come further.
+    pub(crate) fn ask(&mut self, asking: Task) {
+        self.asking = Some(asking);
     }
 
     /// The process, if its program runs.
     pub(crate) fn process(&self) -> Option<&Arc<dyn Instance>> {
-        match &self.state {
-            State::Probing { process, .. } | State::Up(process) => Some(process),
-            State::Launching | State::Pausing { .. } | State::Stopping => None,
-        }
+        self.lifecycle.process()
     }
 
-    /// What is to be published of it: nothing before its first check passed.
+    /// What is to be published of it.
     pub(crate) fn published(&self, name: &InstanceName) -> Option<edge::Instance> {
-        let State::Up(process) = &self.state else { return None };
-        let was_seen = !self.lives.is_empty();
-        (self.serves || was_seen).then(|| edge::Instance {
+        let is_drained = match self.lifecycle.exposure() {
+            Exposure::Hidden => return None,
+            Exposure::Barred => true,
+            Exposure::Serving => false,
+        };
+        Some(edge::Instance {
             name: name.clone(),
-            address: address(process.record().port),
+            address: address(self.process()?.record().port),
             release: Some(self.release.version.clone()),
             weight: 1,
             backup: false,
-            is_drained: !self.serves,
+            is_drained,
         })
+    }
+
+    /// How far it has come, in words.
+    pub(crate) fn state(&self) -> String {
+        let (why, next) = match self.lifecycle.phase() {
+            Phase::Starting => return "launching".to_owned(),
+            Phase::Warming { .. } => return "starting".to_owned(),
+            Phase::Live => return "up".to_owned(),
+            Phase::Stopping | Phase::Gone => return "stopping".to_owned(),
+            Phase::Backoff { why, next, .. } => (why, next),
+        };
+        let again = format!("{why}; starts again {:.1} s after that", next.pause.as_secs_f64());
+        match next.standing {
+            Standing::Restarting => again,
+            Standing::CrashLoop { runs } => format!("in a crash loop ({runs} runs): {again}"),
+        }
+    }
+
+    /// Why it has come no further, as far as its checks tell.
+    pub(crate) fn why(&self) -> Option<String> {
+        match self.lifecycle.phase() {
+            Phase::Warming { why } => why.map(str::to_owned),
+            _ => None,
+        }
     }
 
     pub(crate) fn observe(&mut self, live: &Arc<Live>) {

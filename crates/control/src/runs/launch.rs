@@ -9,12 +9,13 @@ use driver::env_file::EnvFile;
 use driver::environment::{Environment, Sources, Value};
 use driver::{Account, Driver, Instance, Launch, Notify, Rotation, StartError, Upkeep};
 use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
+use rollout::instance::{Origin, Start};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::first_check::{self, LOOK_EVERY};
 use super::instance::address;
-use super::{Happening, Release, What, warm_up};
+use super::{Happening, OfStart, Release, What, warm_up};
 use crate::journal::Journal;
 use crate::probe::{self, Inside};
 use crate::status::chain;
@@ -29,16 +30,14 @@ pub(crate) struct Launching {
     pub(crate) service: Arc<Service>,
     pub(crate) release: Arc<Release>,
     pub(crate) instance: InstanceName,
-    /// The number of the start.
-    pub(crate) start: u64,
+    pub(crate) number: u64,
+    pub(crate) start: Start,
     pub(crate) log: PathBuf,
     /// Variables that it does not inherit.
     pub(crate) withheld: BTreeSet<String>,
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
     pub(crate) checker: probe::Checker,
-    /// It was started by us, and not taken over.
-    pub(crate) is_new: bool,
 }
 
 impl Launching {
@@ -52,10 +51,11 @@ impl Launching {
         Upkeep { stop: self.run().stop, rotation: Rotation::default(), notify }
     }
 
-    fn tell(&self, what: What) {
+    fn tell(&self, what: OfStart) {
         let (service, instance) = (self.service.name.clone(), self.instance.clone());
+        let what = What::Start(self.start, what);
         // The loop that listens may have ended; then nobody wants to know.
-        let _ = self.tell.send(Happening { service, instance, start: self.start, what });
+        let _ = self.tell.send(Happening { service, instance, number: self.number, what });
     }
 
     /// Starts it, and tells what becomes of it until nothing of it is left.
@@ -63,10 +63,10 @@ impl Launching {
         match self.launch(&*driver).await {
             Ok((process, launch)) => {
                 self.enter(driver, &process, Some(launch));
-                self.tell(What::Launched(Ok(process.clone())));
+                self.tell(OfStart::Launched(Ok(process.clone())));
                 self.follow(process).await;
             }
-            Err(why) => self.tell(What::Launched(Err(why))),
+            Err(why) => self.tell(OfStart::Launched(Err(why))),
         }
     }
 
@@ -136,32 +136,39 @@ impl Launching {
     pub(crate) async fn follow(&self, process: Arc<dyn Instance>) {
         let exit = process.exited().await;
         let words = process.tail(LAST_LINES).await.unwrap_or_default();
-        self.tell(What::Exited(exit, words));
+        self.tell(OfStart::Exited(exit, words));
         let stopped = process.gone().await;
         self.checker.leave(address(process.record().port), &process);
-        self.tell(What::Gone(process.record().clone(), stopped));
+        self.tell(OfStart::Gone(process.record().clone(), stopped));
     }
 
     /// Asks it until it answers as a healthy one does, and tells why it does not yet.
-    /// It has to do so for `min_healthy` on end.
-    pub(crate) fn probe(&self, process: Arc<dyn Instance>, min_healthy: Duration) -> Task {
+    /// It has to do so for `min_healthy` on end. One that was started is warmed up then.
+    pub(crate) fn probe(
+        &self,
+        process: Arc<dyn Instance>,
+        min_healthy: Duration,
+        origin: Origin,
+    ) -> Task {
         let this = self.clone();
         Task::spawn(async move {
             let started = Instant::now();
             let plan = this.first_check(process.record().port);
-            let tell = |why| this.tell(What::Unready(why));
+            let tell = |why| this.tell(OfStart::Unready(why));
             first_check::until_ready(&plan, &*process, min_healthy, tell).await;
-            this.warm_up(&plan, started).await;
-            this.tell(What::Ready);
+            if origin == Origin::Started {
+                this.warm_up(&plan, started).await;
+            }
+            this.tell(OfStart::Ready);
         })
     }
 
-    /// Asks a new one for what warms it up, and tells what came of it.
+    /// Asks it for what warms it up, and tells what came of it.
     async fn warm_up(&self, plan: &probe::Plan, started: Instant) {
         let deploy = &self.run().deploy;
-        if self.is_new && !deploy.warm_up.is_empty() {
+        if !deploy.warm_up.is_empty() {
             let limit = warm_up::limit(deploy, started);
-            self.tell(What::WarmedUp(warm_up::warm_up(plan, &deploy.warm_up, limit).await));
+            self.tell(OfStart::WarmedUp(warm_up::warm_up(plan, &deploy.warm_up, limit).await));
         }
     }
 

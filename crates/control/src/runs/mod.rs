@@ -1,8 +1,9 @@
 //! What Plimsoll runs itself: the instances of each service, and the rollout that replaces them.
 //!
 //! All of it belongs to the control loop ([`crate::writer`]); what takes long is done by tasks, which tell what
-//! happened as a [`Happening`]. An instance is known by its name and by the number of its start, so
-//! that word of an earlier run under the same name means nothing.
+//! happened as a [`Happening`]. What that means for an instance is for its lifecycle to say
+//! ([`rollout::instance`]). An instance is known by its name and by a number, so that word of an earlier one
+//! under the same name means nothing.
 
 mod active;
 mod difference;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
 use edge::Live;
 use model::{InstanceName, Run, Service, ServiceName, Stop};
+use rollout::instance::{Start, Wait};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
@@ -36,7 +38,7 @@ pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 pub(crate) use active::{Active, Beginning, seen, strategy_word};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
-pub(crate) use instance::{Running, State};
+pub(crate) use instance::{Effect, Lifecycle, Running};
 pub(crate) use launch::{LAST_LINES, Launching, notify};
 pub(crate) use release::Release;
 pub(crate) use request::{Asked, Order, Purpose};
@@ -50,14 +52,27 @@ use crate::writer::WriteReceipt;
 pub(crate) struct Happening {
     pub(crate) service: ServiceName,
     pub(crate) instance: InstanceName,
-    /// Of which start.
-    pub(crate) start: u64,
+    /// The number of the instance.
+    pub(crate) number: u64,
     pub(crate) what: What,
 }
 
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum What {
+    /// Of one of its starts.
+    Start(Start, OfStart),
+    /// Nothing reaches it any more, or its time to drain is over.
+    Unreachable(Wait),
+    /// It gets nothing new, and what is open on it still has time: what, and how long.
+    Draining(String),
+    /// The last lines that it wrote before it was given up.
+    LastWords(Vec<String>),
+}
+
+/// What happened to one start of an instance.
+#[derive(Debug)]
+pub(crate) enum OfStart {
     /// Its program runs, or why it does not.
     Launched(Result<Arc<dyn Instance>, String>),
     /// It was warmed up, and what came of it.
@@ -70,14 +85,6 @@ pub(crate) enum What {
     Exited(Exit, Vec<String>),
     /// Nothing of it is left, and what that took.
     Gone(Record, Stopped),
-    /// Nothing reaches it any more, or its time to drain is over; the number of this wait.
-    Unreachable(u64),
-    /// It gets nothing new, and what is open on it still has time: what, and how long.
-    Draining(String),
-    /// It is time to start it again.
-    PauseOver,
-    /// The last lines that it wrote before it was given up.
-    LastWords(Vec<String>),
 }
 
 /// All services that Plimsoll runs.
@@ -92,8 +99,7 @@ pub(crate) struct Runs {
     pub(crate) recent: BTreeMap<i64, Progressing>,
     /// Writes a receipt down.
     pub(crate) write_receipt: WriteReceipt,
-    starts: u64,
-    waits: u64,
+    numbers: u64,
 }
 
 /// One service that Plimsoll runs.
@@ -147,19 +153,13 @@ impl Runs {
     ) -> Self {
         let services = BTreeMap::new();
         let recent = BTreeMap::new();
-        Self { driver, journal, tell, logs, services, recent, write_receipt, starts: 0, waits: 0 }
+        Self { driver, journal, tell, logs, services, recent, write_receipt, numbers: 0 }
     }
 
-    /// A number that no start had.
-    pub(crate) fn next_start(&mut self) -> u64 {
-        self.starts += 1;
-        self.starts
-    }
-
-    /// A number that no wait for an instance to be out of reach had.
-    pub(crate) fn next_wait(&mut self) -> u64 {
-        self.waits += 1;
-        self.waits
+    /// A number that nothing had.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
     }
 
     /// Stops everything that runs, all at once, and waits until nothing of it is left. Nothing is
@@ -199,12 +199,10 @@ impl Runs {
         }
     }
 
-    /// The instance that `happening` is about, if that is still its last start. Whether it can be
-    /// reached is told by the number of the wait, over all of its starts.
+    /// The instance that `happening` is about, if it is there.
     pub(crate) fn meant(&mut self, happening: &Happening) -> Option<&mut Running> {
         let service = self.services.get_mut(&happening.service)?;
         let running = service.instances.get_mut(&happening.instance)?;
-        let is_of_any_start = matches!(happening.what, What::Unreachable(_));
-        (is_of_any_start || running.start == happening.start).then_some(running)
+        (running.number == happening.number).then_some(running)
     }
 }

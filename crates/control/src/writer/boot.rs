@@ -9,6 +9,7 @@ use model::{Intent, ServiceName, Stop};
 use rollout::{Outcome, Reason};
 
 use super::Writer;
+use super::instances::Found;
 use super::rollouts::{WriteReceipt, run_by_us};
 use crate::journal::{Journal, JournalError, Known};
 use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun, notify};
@@ -74,8 +75,8 @@ impl Writer {
         for Legacy { service, instances } in legacies {
             for (process, made_by) in instances {
                 if let Some(run) = self.runs.services.get(&service) {
-                    let (release, is_wanted) = release_of(run, &process.record().version, made_by);
-                    self.adopt_instance(&service, process, release, is_wanted);
+                    let (release, found) = release_of(run, &process.record().version, made_by);
+                    self.take_over_instance(&service, process, release, found);
                 } else {
                     let stopped = process.stop(Stop::default());
                     let (journal, record) = (self.runs.journal.clone(), process.record().clone());
@@ -168,7 +169,7 @@ impl Writer {
             self.runs.services.remove(service);
         }
         for instance in names {
-            self.retire_for_good(service, &instance);
+            self.dismiss(service, &instance);
         }
     }
 
@@ -183,16 +184,16 @@ impl Writer {
 
 /// The release of an instance of `version` that was found, and whether it is the one that is meant to
 /// run: of a deploy that was cut short the old one is kept.
-fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Release>, bool) {
+fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Release>, Found) {
     let made_by = made_by.unwrap_or_default();
     let is_meant = |it: &&Arc<Release>| it.id == made_by && it.version == version;
     match run.release.as_ref().filter(is_meant) {
-        Some(release) => (release.clone(), true),
+        Some(release) => (release.clone(), Found::Wanted),
         None => {
             let recipe = run.run().recipe.clone();
             let (id, version) = (made_by, version.to_owned());
             let (given, file_version) = (BTreeSet::new(), None);
-            (Arc::new(Release { id, version, recipe, given, file_version }), false)
+            (Arc::new(Release { id, version, recipe, given, file_version }), Found::Leftover)
         }
     }
 }

@@ -63,7 +63,7 @@ impl Writer {
         let names: Vec<_> = run.instances.keys().cloned().collect();
         self.end_deploy(service, Outcome::RolledBack(Reason::Superseded(version.to_owned())));
         for instance in names {
-            self.retire_for_good(service, &instance);
+            self.dismiss(service, &instance);
         }
         self.runs.services.get_mut(service).expect("it is there").first = first;
     }

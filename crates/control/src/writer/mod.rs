@@ -6,11 +6,13 @@
 
 mod boot;
 mod first;
+mod instances;
+mod launches;
 mod preflight;
 mod publish;
 mod rollouts;
-mod runs;
 mod survey;
+mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -231,8 +233,9 @@ impl Writer {
             Wish::Drain => self.drains.put(&service.into(), &instance.into(), SystemTime::now()),
             Wish::Enable => self.drains.remove(service, instance),
         }
-        let is_retired =
-            |run: &ServiceRun| run.instances.get(instance).is_some_and(|running| !running.serves);
+        let is_retired = |run: &ServiceRun| {
+            run.instances.get(instance).is_some_and(|running| !running.lifecycle.serves())
+        };
         match self.runs.services.get(service).is_some_and(is_retired) {
             // A deploy, too, gives it nothing, and may be about to stop it.
             true => self.readdress(),
@@ -268,13 +271,15 @@ impl Writer {
         let now = self.edge.now();
         self.watches.values_mut().for_each(|watch| watch.tick(now));
         self.tick_rollouts();
+        self.tick_instances();
         self.tick_first();
     }
 
-    /// When an ejection is over, or a rollout's time has come, if there is such a time.
+    /// When an ejection is over, or the time of a rollout or an instance has come, if there is such a time.
     fn next_deadline(&self) -> Option<Instant> {
         let ejections = self.watches.values().filter_map(ServiceWatch::next_deadline);
         let at = ejections.chain(self.next_rollout_deadline());
+        let at = at.chain(self.next_instance_deadline());
         let at = at.chain(self.next_first_deadline()).min()?;
         // Timers are as fine as a millisecond: a little late is once, a little early is a spin.
         let wait = at.saturating_sub(self.edge.now()) + Duration::from_millis(1);

@@ -65,7 +65,7 @@ impl Writer {
         order: Order,
         reply: Reply<Result<Progressing, DeployError>>,
     ) {
-        let number = self.runs.next_start();
+        let number = self.runs.next_number();
         let asked = Asked {
             number,
             who: order.request.who.clone(),

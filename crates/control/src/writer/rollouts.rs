@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use driver::Instance;
 use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
+use rollout::instance::Demand;
 use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
 
 use super::Writer;
@@ -14,7 +15,7 @@ use super::preflight::Target;
 use crate::journal::{Deploy, NewDeploy};
 use crate::runs::{
     Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
-    Purpose, Receipt, Release, Running, What, seen, strategy_word,
+    Purpose, Receipt, Release, What, seen, strategy_word,
 };
 use crate::status::chain;
 
@@ -30,8 +31,7 @@ impl Writer {
         let Order { request, purpose, taken_up } = order;
         let run = &self.runs.services[service];
         let former = run.release.clone();
-        let is_former = |running: &Running| running.serves && !running.is_unwanted;
-        let instances = run.instances.iter().filter(|(_, running)| is_former(running));
+        let instances = run.instances.iter().filter(|(_, running)| running.lifecycle.serves());
         let instances: Vec<InstanceName> = instances.map(|(name, _)| name.clone()).collect();
         let deploy = request.overrides.apply(&run.run().deploy);
         let new = NewDeploy {
@@ -124,10 +124,10 @@ impl Writer {
                     active.sides.insert(instance.clone(), side);
                     let release = active.release(side);
                     self.count_names(service);
-                    self.start_instance(service, &instance, release, false);
+                    self.start_instance(service, &instance, release);
                 }
                 Effect::Traffic(traffic) => self.direct(service, &traffic),
-                Effect::Stop(instance) => self.stop_instance(service, &instance),
+                Effect::Stop(instance) => self.demand(service, &instance, Demand::Stop),
                 Effect::Commit => {
                     let written = self.commit(service);
                     self.tell_rollout(service, written);
@@ -160,21 +160,7 @@ impl Writer {
             let is_fresh = |name: &&InstanceName| active.sides.get(*name) == Some(&Side::Fresh);
             Split { share, fresh: traffic.serving.iter().filter(is_fresh).cloned().collect() }
         });
-        let mut retired = Vec::new();
-        for (name, running) in &mut run.instances {
-            let serves = traffic.serving.contains(name);
-            if running.serves && !serves {
-                retired.push(name.clone());
-            }
-            if serves {
-                running.leaving = None;
-            }
-            running.serves = serves;
-        }
-        self.readdress();
-        for instance in retired {
-            self.bar(service, &instance, drain);
-        }
+        self.direct_to(service, &traffic.serving, drain);
     }
 
     /// Writes down that the new release is the one that runs. Whether it is written.
@@ -221,10 +207,10 @@ impl Writer {
             && let Some(process) = running.process()
         {
             let (words, tell) = (process.tail(LAST_LINES), self.runs.tell.clone());
-            let (service, instance, start) = (service.clone(), instance.clone(), running.start);
+            let (service, instance, number) = (service.clone(), instance.clone(), running.number);
             tokio::spawn(async move {
                 let what = What::LastWords(words.await.unwrap_or_default());
-                let _ = tell.send(Happening { service, instance, start, what });
+                let _ = tell.send(Happening { service, instance, number, what });
             });
         }
     }

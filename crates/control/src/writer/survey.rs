@@ -52,6 +52,7 @@ impl Writer {
             generation: self.edge.generation(),
             uptime: self.edge.now(),
             connections: self.edge.connections(),
+            descriptors: self.edge.descriptors(),
             last_reload: self.last_reload.clone(),
             listeners: self.listeners(),
             services: self.services(),

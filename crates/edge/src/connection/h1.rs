@@ -226,7 +226,8 @@ async fn close(session: &mut Session) {
     if conn.is_cut() {
         return;
     }
-    let is_quiet = conn.is_received() && !conn.has_unread();
+    // Of TLS that could not be read, what is left stands in the socket.
+    let is_quiet = conn.is_received() && !conn.has_unread() && !conn.has_failed();
     if is_quiet && conn.is_sent() && matches!(conn.stream(), Stream::Plain(_)) {
         // Dropping the socket says all that is to be said.
         return;

@@ -16,11 +16,12 @@ use wire::account::Charge;
 use wire::body::{Error, Sink, Source};
 use wire::buffer::{HEAD_BYTES, Pool};
 use wire::h1::{Conn, Framing};
+use wire::h2::ahead::Body;
 use wire::h2::head::content_length;
 use wire::h2::meter::{HasFragment, Limits, Meter, Metered, server_builder};
 use wire::h2::outbox::OUTBOX_BYTES_MIN;
 use wire::h2::stream::fields_bytes;
-use wire::h2::{Answer, Outbox, Payload, Stream};
+use wire::h2::{Ahead, Answer, Outbox, Payload, Stream};
 use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Rewound;
 
@@ -57,6 +58,7 @@ struct Shared {
     /// Buffers that are counted as this connection's.
     pool: Pool,
     outbox: Outbox,
+    ahead: Ahead,
     _held: Charge,
 }
 
@@ -67,8 +69,9 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
     let limits = Limits { header_bytes, ..Limits::default() };
     let builder = server_builder(limits);
     let alarm = door.worker.wheel.alarm();
-    let (metered, mut meter) = Metered::new(stream, limits);
     let account = door.pool().account().part(CONNECTION_BYTES_MAX);
+    let ahead = Ahead::new(&account);
+    let (metered, mut meter) = Metered::new(stream, limits, ahead.clone());
     let Some(held) = account.charge(CONNECTION_BYTES) else {
         let client = peer.ip();
         tracing::debug!(%client, "no memory for another connection of HTTP/2: it is closed");
@@ -87,6 +90,7 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
         open: std::cell::Cell::new(0),
         pool: door.pool().counted_in(account.clone()),
         outbox: Outbox::new(account),
+        ahead,
         _held: held,
     });
     accept_streams(&mut door, &mut connection, &mut meter, &shared, &alarm).await;
@@ -118,6 +122,13 @@ async fn accept_streams(
             is_closing = true;
             connection.graceful_shutdown();
         }
+        shared.ahead.widen(|stream, all| {
+            let is_told = connection.set_initial_window_size(stream).is_ok();
+            if is_told {
+                connection.set_target_window_size(all);
+            }
+            is_told
+        });
         loop {
             match meter.poll_accept(connection, cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
@@ -161,7 +172,7 @@ impl Shared {
         // sender one byte.
         let head_bytes = fields_bytes(request.headers()) as usize;
         let long = head_bytes.saturating_sub(HEAD_BYTES);
-        let Some(held) = self.pool.account().charge(EXCHANGE_BYTES + long) else {
+        let Some((held, ahead)) = self.admit(EXCHANGE_BYTES + long, &request) else {
             let (head, _) = request.into_parts();
             self.refusal(&door.plan, &head, Fault::Overloaded).record_reset((head_bytes as u64, 0));
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
@@ -174,7 +185,7 @@ impl Shared {
         self.open.set(self.open.get() + 1);
         let (shared, plan) = (self.clone(), door.plan.clone());
         // In a box of its own, which a task that begins and ends copies instead of what is in it.
-        let request = Admitted { request, held, long };
+        let request = Admitted { request, ahead, held, long };
         tokio::task::spawn_local(Box::pin(stream_of(shared, plan, request, respond)));
     }
 
@@ -191,11 +202,23 @@ impl Shared {
             path: head.uri.path().as_bytes(),
         }
     }
+
+    /// Room for a request that holds so many bytes, and for what its client may send ahead of its
+    /// body.
+    fn admit(&self, bytes: usize, request: &Request<RecvStream>) -> Option<(Charge, Option<Body>)> {
+        let held = self.pool.account().charge(bytes)?;
+        match request.body().is_end_stream() {
+            true => Some((held, None)),
+            false => Some((held, Some(self.ahead.open()?))),
+        }
+    }
 }
 
 /// A request for which there is room.
 struct Admitted {
     request: Request<RecvStream>,
+    /// Its body, unless it has none.
+    ahead: Option<Body>,
     held: Charge,
     /// What of `held` is for a head that is longer than most, until its buffer is counted.
     long: usize,
@@ -208,13 +231,13 @@ async fn stream_of(
     admitted: Admitted,
     respond: SendResponse<Payload>,
 ) {
-    let Admitted { request, mut held, long } = admitted;
+    let Admitted { request, ahead, mut held, long } = admitted;
     let (parts, body) = request.into_parts();
     let has_ended = body.is_end_stream();
     let pool = &shared.pool;
     let alarm = shared.worker.wheel.alarm();
     let mut client = H2 {
-        stream: Stream::from_client(body, shared.outbox.clone(), pool.clone()),
+        stream: Stream::from_client(body, ahead, shared.outbox.clone(), pool.clone()),
         answer: Answer::new(respond),
         bytes_before: (0, 0),
         grace: None,

@@ -6,12 +6,15 @@
 //! bounded in time and bytes. A client that stops, by closing or by silence, ends it.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::io::AsyncWrite;
 use wire::body::Source;
 use wire::h1::Conn;
 use wire::h2::Stream;
+use wire::socket::Socket;
 
 use crate::wheel::Alarm;
 use crate::worker::Worker;
@@ -24,6 +27,11 @@ const TOTAL: Duration = Duration::from_secs(30);
 const BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The same where the edge is to stop, which should not wait for uploads that nobody reads.
 const TOTAL_WHEN_STOPPING: Duration = Duration::from_secs(2);
+/// How long a client may take that was turned away in its handshake, and how much it may send: it has
+/// nothing to finish.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(2);
+const TURNED_AWAY_BYTES_MAX: usize = 1024 * 1024;
+const TURNED_AWAY_BYTES_AT_ONCE: usize = 16 * 1024;
 /// How much is thrown away before others have their turn.
 const BYTES_AT_ONCE: u64 = 1024 * 1024;
 
@@ -33,6 +41,25 @@ pub(super) async fn close(worker: &Worker, conn: &mut Conn, alarm: &Alarm) {
     if matches!(shut, Some(Ok(()))) {
         linger(worker, alarm, |cx| conn.poll_discard(cx)).await;
     }
+}
+
+/// Ends the connection of a client with which no TLS could be agreed on, and which was sent an alert
+/// that says why: what it has sent beyond would make the kernel reset the connection, and the alert with
+/// it.
+pub(super) async fn turn_away(socket: &mut Socket, alarm: &Alarm) {
+    let mut space = vec![0; TURNED_AWAY_BYTES_AT_ONCE];
+    let mut left = TURNED_AWAY_BYTES_MAX;
+    let ending = alarm.within(TURNED_AWAY_WITHIN, |cx| {
+        let _ = ready!(Pin::new(&mut *socket).poll_shutdown(cx));
+        while left > 0 {
+            match ready!(socket.poll_discard(cx, &mut space)) {
+                Ok(n) if n > 0 => left = left.saturating_sub(n),
+                _ => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    let _ = ending.await;
 }
 
 /// Waits until the client of a stream of HTTP/2 has sent the rest of its request: a stream that is

@@ -16,7 +16,7 @@ use wire::stream::Stream;
 
 use super::h1::Session;
 use super::idleness::Idleness;
-use super::{Door, FIRST_REQUEST, h1, h2};
+use super::{Door, FIRST_REQUEST, h1, h2, linger};
 use crate::identity::{Peer, is_within};
 use crate::parking::Parked;
 use crate::wheel::Alarm;
@@ -129,7 +129,7 @@ async fn handshake(
     socket: Socket,
 ) -> Option<Stream> {
     let limit = door.plan.listener.timeouts.header;
-    let mut accepting = TlsAcceptor::from(config).accept(socket);
+    let mut accepting = TlsAcceptor::from(config).accept(socket).into_fallible();
     let accepted = alarm.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
     match accepted {
         Some(Ok(mut stream)) => {
@@ -138,8 +138,9 @@ async fn handshake(
         }
         failed => {
             door.plan.live.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-            if let Some(Err(error)) = failed {
+            if let Some(Err((error, mut socket))) = failed {
                 tracing::debug!(%error, "TLS handshake failed");
+                linger::turn_away(&mut socket, alarm).await;
             }
             None
         }

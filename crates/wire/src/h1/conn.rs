@@ -144,6 +144,11 @@ impl Conn {
         &self.stream
     }
 
+    /// Whether what came was not what its stream is read as, so that nothing more can be read of it.
+    pub fn has_failed(&mut self) -> bool {
+        self.stream.has_failed()
+    }
+
     /// What its larger buffers are counted in.
     pub fn account(&self) -> &Account {
         self.pool.account()

@@ -1,12 +1,13 @@
 //! One HTTP/2 stream as a body's source and sink, to a client or to a server.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 
+use super::ahead::Body;
 use super::head;
 use super::meter::SEND_BYTES;
 use super::outbox::{Outbox, Payload};
@@ -72,6 +73,8 @@ pub struct Stream {
     /// Of the outgoing body, where its length was announced.
     left: Option<u64>,
     announced: Option<u64>,
+    /// The incoming body, as long as its peer may send it ahead.
+    ahead: Option<Body>,
     /// Where what is sent waits until it was written.
     outbox: Outbox,
     pool: Pool,
@@ -82,10 +85,17 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A client's stream, whose answer is yet to come, on the connection of `outbox`.
-    pub fn from_client(incoming: RecvStream, outbox: Outbox, pool: Pool) -> Self {
+    /// A client's stream, whose answer is yet to come, on the connection of `outbox`. What it sends
+    /// `ahead` is counted.
+    pub fn from_client(
+        incoming: RecvStream,
+        ahead: Option<Body>,
+        outbox: Outbox,
+        pool: Pool,
+    ) -> Self {
         let mut stream = Self::to_server(None, None, outbox, pool);
         stream.receive(incoming, None);
+        stream.ahead = ahead;
         stream
     }
 
@@ -103,6 +113,7 @@ impl Stream {
             outgoing,
             left,
             announced: None,
+            ahead: None,
             outbox,
             pool,
             received: 0,
@@ -209,6 +220,11 @@ impl Stream {
         }
     }
 
+    /// Nothing of the incoming body follows.
+    fn has_received(&mut self) {
+        (self.incoming, self.ahead) = (None, None);
+    }
+
     fn poll_capacity(
         outgoing: &mut SendStream<Payload>,
         cx: &mut Context<'_>,
@@ -230,9 +246,20 @@ impl Stream {
         if let Some(incoming) = &mut self.incoming {
             self.trailers = ready!(incoming.poll_trailers(cx))?;
             self.received += self.trailers.as_ref().map_or(0, fields_bytes);
-            self.incoming = None;
+            self.has_received();
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // What is thrown away unread is held no more, and is seen to go.
+        let (Some(incoming), Some(ahead)) = (&mut self.incoming, &mut self.ahead) else { return };
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(Ok(chunk))) = incoming.poll_data(&mut cx) {
+            ahead.took(chunk.len());
+        }
     }
 }
 
@@ -246,6 +273,9 @@ impl Source for Stream {
             match ready!(incoming.poll_data(cx)) {
                 Some(chunk) => {
                     self.chunk = chunk?;
+                    if let Some(ahead) = &mut self.ahead {
+                        ahead.took(self.chunk.len());
+                    }
                     self.received += self.chunk.len() as u64 + FRAME_HEAD_BYTES;
                     if let Some(left) = &mut self.announced {
                         *left = left.saturating_sub(self.chunk.len() as u64);
@@ -253,7 +283,7 @@ impl Source for Stream {
                     if incoming.is_end_stream() {
                         // Nothing can follow, and no window is owed for a stream that has ended.
                         let _ = incoming.flow_control().release_capacity(self.chunk.len());
-                        self.incoming = None;
+                        self.has_received();
                     }
                 }
                 None => ready!(self.poll_trailers(cx))?,

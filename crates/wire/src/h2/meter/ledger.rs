@@ -37,6 +37,8 @@ impl Default for Allowances {
 pub enum Flood {
     /// DATA without data that does not end its stream (CVE-2019-9518).
     EmptyData,
+    /// DATA in so small pieces that there is no memory for more of them.
+    SmallData,
     /// HEADERS that open no stream.
     Headers,
     /// PRIORITY (CVE-2019-9513).
@@ -56,8 +58,9 @@ pub enum Flood {
 }
 
 impl Flood {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::EmptyData,
+        Self::SmallData,
         Self::Headers,
         Self::Priority,
         Self::Reset,
@@ -72,6 +75,7 @@ impl Flood {
     pub fn name(self) -> &'static str {
         match self {
             Self::EmptyData => "empty_data",
+            Self::SmallData => "small_data",
             Self::Headers => "headers",
             Self::Priority => "priority",
             Self::Reset => "reset",

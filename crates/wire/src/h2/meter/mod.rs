@@ -24,12 +24,12 @@
 //! | resets that we are made to send (CVE-2025-8671), malformed heads among them | meter | as many credits of the same budget, for each that says that the client broke the rules. (`max_local_error_reset_streams` of `h2` is one number for a connection's life, which a connection of many users reaches.) |
 //! | HEADERS on a stream that we reset | meter | 1 credit, 1 more for 256 bytes. `h2` decodes and ignores them while it remembers the stream. |
 //! | empty DATA | `h2`, meter | 100 over the connection's life, padding counted as empty; not to be set. 1 credit, so that they show by name. |
-//! | small DATA | `h2` | `data_frame_budget`: what frames below 256 bytes lack, until they are read; half the connection's window. |
+//! | small DATA | `h2`, meter | `data_frame_budget`: what frames below 256 bytes lack, until they are read. What they hold is counted (`Ahead`), and one for which there is no memory ends the connection. |
 //! | CONTINUATION without end (CVE-2024-27316) | `h2`, meter | five in a row, or as many as `max_header_list_size` takes and a quarter; 1 credit each, 16 for one without content, so that five for each stream are a flood as well. |
 //! | large heads, HPACK bombs (CVE-2016-6581) | `h2` | above `max_header_list_size` nothing is kept and 431 is sent; four times that ends the connection. |
 //! | streams | `h2`, owner | `max_concurrent_streams`, then REFUSED_STREAM; so does the owner when memory is spent. |
 //! | answers not read (CVE-2019-9517) | `h2`, outbox, owner | `max_send_buffer_size` for each stream, the outbox for all of them; how long, its owner must bound. |
-//! | bodies sent ahead | `h2` | the windows (FLOW_CONTROL_ERROR). |
+//! | bodies sent ahead | `h2`, owner | the windows (FLOW_CONTROL_ERROR), which the owner charges for each open body (`Ahead`). |
 //! | memory of streams that we reset | `h2` | `max_concurrent_reset_streams`, `reset_stream_duration`; the oldest is forgotten. |
 //! | frames larger than 16 KiB | `h2` | FRAME_SIZE_ERROR. |
 //! | connections without a request | owner | its idle time. |
@@ -57,7 +57,8 @@ use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use frames::Frames;
+use super::ahead::Ahead;
+use frames::{Frames, kind};
 use gate::Gate;
 use ledger::Ledger;
 
@@ -91,19 +92,26 @@ pub struct Metered<S> {
     stream: S,
     outgoing: Frames,
     ledger: Ledger,
+    ahead: Ahead,
     shared: Rc<Shared>,
     lingered_bytes: usize,
 }
 
 impl<S> Metered<S> {
     /// Counts on `stream`, whose next bytes are the client's preface, and gives the meter that
-    /// its connection has to be polled with. `limits` are those that `h2` is given.
-    pub fn new(stream: S, limits: Limits) -> (Self, Meter) {
-        Self::with_allowances(stream, limits, Allowances::default())
+    /// its connection has to be polled with. `limits` are those that `h2` is given; `ahead` is where
+    /// small frames are counted.
+    pub fn new(stream: S, limits: Limits, ahead: Ahead) -> (Self, Meter) {
+        Self::with_allowances(stream, limits, ahead, Allowances::default())
     }
 
     /// The same with other allowances.
-    pub fn with_allowances(stream: S, limits: Limits, allowances: Allowances) -> (Self, Meter) {
+    pub fn with_allowances(
+        stream: S,
+        limits: Limits,
+        ahead: Ahead,
+        allowances: Allowances,
+    ) -> (Self, Meter) {
         let shared = Rc::new(Shared {
             flood: Cell::default(),
             lingering: Cell::default(),
@@ -113,6 +121,7 @@ impl<S> Metered<S> {
             stream,
             outgoing: Frames::default(),
             ledger: Ledger::new(allowances, Instant::now()),
+            ahead,
             shared: shared.clone(),
             lingered_bytes: 0,
         };
@@ -234,7 +243,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, ledger, shared, .. } = self.get_mut();
+        let Self { stream, ledger, ahead, shared, .. } = self.get_mut();
+        let mut book = |head: frames::Head| match head.kind {
+            kind::DATA if !ahead.received(head.length) => Err(Flood::SmallData),
+            _ => ledger.received(head, Instant::now),
+        };
         loop {
             if shared.flood.get().is_some() {
                 return Poll::Pending;
@@ -249,7 +262,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             if read.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            match gate.pass(read, |head| ledger.received(head, Instant::now)) {
+            match gate.pass(read, &mut book) {
                 Ok(passed) => buf.set_filled(before + passed),
                 Err(flood) => {
                     // Of what came with it nothing is processed, and GOAWAY will say so.

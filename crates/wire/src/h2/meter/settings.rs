@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::h2::ahead::{CONNECTION_WINDOW, SMALL_FRAMES_MAX, STREAM_WINDOW};
+
 /// Bytes of one answer that wait for the client, where nothing else is set.
 pub const SEND_BYTES: usize = 64 * 1024;
 
@@ -13,24 +15,13 @@ pub struct Limits {
     pub header_bytes: u32,
     /// Streams open at once.
     pub streams: u32,
-    /// Body bytes that a client may send ahead on one stream.
-    pub stream_window: u32,
-    /// Body bytes that a client may send ahead on all streams together: what a connection's
-    /// requests may hold of our memory.
-    pub connection_window: u32,
     /// Bytes of one answer that wait for the client.
     pub send_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            header_bytes: 32 * 1024,
-            streams: 128,
-            stream_window: 256 * 1024,
-            connection_window: 1024 * 1024,
-            send_bytes: SEND_BYTES,
-        }
+        Self { header_bytes: 32 * 1024, streams: 128, send_bytes: SEND_BYTES }
     }
 }
 
@@ -44,8 +35,10 @@ pub fn server_builder(limits: Limits) -> h2::server::Builder {
     builder
         .max_header_list_size(limits.header_bytes)
         .max_concurrent_streams(limits.streams)
-        .initial_window_size(limits.stream_window)
-        .initial_connection_window_size(limits.connection_window)
+        // `Ahead` widens them, and counts what they let come.
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .data_frame_budget(SMALL_FRAMES_MAX)
         .max_send_buffer_size(limits.send_bytes)
         // The meter counts them, and lets useful requests earn them back.
         .max_local_error_reset_streams(None)

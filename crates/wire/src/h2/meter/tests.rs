@@ -67,7 +67,7 @@ async fn serve<S>(stream: S, origin: Origin) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let (metered, mut meter) = Metered::new(stream, Limits::default());
+    let (metered, mut meter) = Metered::new(stream, Limits::default(), Ahead::default());
     let builder = server_builder(Limits::default());
     let mut connection = builder.handshake::<_, Bytes>(metered).await.unwrap();
     let mut end = End { requests: 0, flood: None, error: None };
@@ -403,7 +403,7 @@ fn graceful_shutdown_does_not_wait_for_a_client_that_stays() {
     run(async {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
         let server = spawn_local(async move {
-            let (metered, mut meter) = Metered::new(far, Limits::default());
+            let (metered, mut meter) = Metered::new(far, Limits::default(), Ahead::default());
             let builder = server_builder(Limits::default());
             let mut connection = builder.handshake::<_, Bytes>(metered).await.unwrap();
             connection.graceful_shutdown();

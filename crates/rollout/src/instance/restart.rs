@@ -42,7 +42,7 @@ impl Default for Pace {
 pub enum Cause {
     /// By itself, in whichever way.
     Exit,
-    /// Somebody took its port before it did, see [`crate::Exit::port_taken`].
+    /// Somebody took its port before it did: nobody's fault, see [`Port::Taken`](super::Port::Taken).
     PortTaken,
 }
 

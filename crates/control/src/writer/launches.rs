@@ -1,0 +1,127 @@
+//! How the writer starts an instance, and what it clears away when nothing is left of one.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use model::{InstanceName, ServiceName};
+use rollout::Side;
+use rollout::instance::Start;
+
+use super::Writer;
+use crate::runs::Launching;
+
+/// Of so many instances that are gone the logs are kept, for each service.
+const GONE_LOGS_MAX: usize = 10;
+
+impl Writer {
+    /// Makes a process of an instance's start, beside the loop.
+    pub(super) fn launch(&mut self, service: &ServiceName, instance: &InstanceName, start: Start) {
+        let launching = self.launching(service, instance, start);
+        let driver = self.runs.driver.clone();
+        tokio::spawn(launching.begin(driver));
+    }
+
+    pub(super) fn launching(
+        &mut self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        start: Start,
+    ) -> Launching {
+        let withheld = self.withheld(service);
+        let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
+        let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
+        let checker = self.reports.checker.clone();
+        let run = self.run_of(service);
+        let running = &run.instances[instance];
+        Launching {
+            service: run.service.clone(),
+            release: running.release.clone(),
+            instance: instance.clone(),
+            number: running.number,
+            start,
+            log,
+            withheld,
+            journal,
+            tell,
+            checker,
+        }
+    }
+
+    /// Variables that an instance of `service` does not inherit, unless they are its own release's
+    /// secrets: those of all other services, by the file and by what runs.
+    pub(super) fn withheld(&self, service: &ServiceName) -> BTreeSet<String> {
+        let intent = self.intent.borrow();
+        let others = self.runs.services.iter().filter(|(name, _)| *name != service);
+        let running = others.flat_map(|(_, run)| run.releases()).map(|release| &release.recipe);
+        let others = intent.services.values().filter(|other| other.name != *service);
+        let wanted = others.filter_map(|other| Some(&other.run.as_ref()?.recipe));
+        let secrets = running.chain(wanted).flat_map(|recipe| recipe.secrets.iter().cloned());
+        // What the services had that are not in the file any more is nobody's now.
+        let (known, service) = (&self.runs.journal, service.clone());
+        let gone = known.secrets_but_of(&service).unwrap_or_else(|error| {
+            tracing::error!(why = crate::status::chain(&error), "journal cannot be read");
+            Default::default()
+        });
+        secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
+    }
+
+    /// How long an instance has to be healthy on end before it is ready: no time at all but for one of a release
+    /// that is to come, for what runs is wanted back soon.
+    pub(super) fn min_healthy(&self, service: &ServiceName, instance: &InstanceName) -> Duration {
+        let run = &self.runs.services[service];
+        let side = run.active.as_ref().and_then(|active| active.sides.get(instance));
+        match side {
+            Some(Side::Fresh) => run.run().deploy.min_healthy,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Nothing is left of an instance. What became of its last requests is counted all the same.
+    pub(super) fn remove_instance(&mut self, service: &ServiceName, instance: &InstanceName) {
+        let run = self.run_of(service);
+        let Some(mut running) = run.instances.remove(instance) else { return };
+        if let Some(active) = &mut run.active {
+            active.owe(instance, &running.take_tally());
+        }
+        self.sweep_logs(service);
+    }
+
+    /// Removes old logs of instances that are gone, beside the loop.
+    pub(super) fn sweep_logs(&mut self, service: &ServiceName) {
+        let directory = self.runs.logs.join(service.as_str());
+        let living = self.run_of(service).instances.keys().map(InstanceName::to_string).collect();
+        let then = SystemTime::now();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = driver::log::sweep(&directory, (&living, then), GONE_LOGS_MAX) {
+                let directory = directory.display();
+                tracing::warn!(%error, %directory, "old logs cannot be removed");
+            }
+        });
+    }
+
+    /// Whether the intent does not want the service to be run any more.
+    pub(super) fn is_unwanted(&self, service: &ServiceName) -> bool {
+        let intent = self.intent.borrow();
+        intent.services.get(service).is_none_or(|service| service.run.is_none())
+    }
+
+    /// A name that no instance of the service had.
+    pub(super) fn next_name(&mut self, service: &ServiceName) -> InstanceName {
+        let run = self.run_of(service);
+        let name = InstanceName::from(format!("{service}-{}", run.next_number));
+        run.next_number += 1;
+        let next = run.next_number;
+        if let Err(error) = self.runs.journal.count_from(service, next) {
+            let why = crate::status::chain(&error);
+            tracing::error!(%service, why, "journal cannot be written: a name may be given twice");
+        }
+        name
+    }
+
+    pub(super) fn forget(&self, record: &driver::Record) {
+        if let Err(error) = self.runs.journal.forget(record) {
+            let why = crate::status::chain(&error);
+            tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
+        }
+    }
+}
