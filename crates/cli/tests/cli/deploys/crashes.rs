@@ -147,7 +147,11 @@ impl Disk {
         fs::rename(&state, &before).unwrap();
         fs::create_dir(&state).unwrap();
         let disk = Self(state.clone());
-        system(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&state));
+        system(
+            Command::new("mount")
+                .args(["-t", "tmpfs", "-o", "size=2m,mode=0700", "none"])
+                .arg(&state),
+        );
         system(Command::new("cp").arg("-r").arg(before.join(".")).arg(&state));
         house.restart_with(&[]);
         disk
