@@ -12,9 +12,11 @@ pub mod instance;
 pub mod judge;
 mod machine;
 mod tally;
+mod tries;
 
 pub use event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 pub use fleet::Phase;
 pub use judge::{Fault, Judge, Verdict};
 pub use machine::{Plan, Rollout, Stage, Standing};
 pub use tally::{Latencies, Tally};
+pub use tries::{FailedTry, Tries};

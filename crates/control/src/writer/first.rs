@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::ServiceName;
-use rollout::{Outcome, Reason};
+use rollout::{Outcome, Reason, Tries};
 use tokio::sync::oneshot;
 
 use super::Writer;
@@ -37,9 +37,9 @@ impl Writer {
         if is_busy {
             return;
         }
-        let (now, restart) = (self.edge.now(), run.run().restart);
-        let run = self.runs.services.get_mut(service).expect("it was looked at");
-        run.first.get_or_insert_with(|| FirstTries::new(restart, now)).begins(now);
+        let (now, pace) = (self.edge.now(), self.pace(service));
+        let first = &mut self.run_of(service).first;
+        first.get_or_insert_with(|| FirstTries::new(pace, now)).tries.begin(now);
         let request = DeployRequest {
             service: service.to_string(),
             release: Wanted::OfFile,
@@ -73,7 +73,7 @@ impl Writer {
         let now = self.edge.now();
         let run = self.runs.services.get_mut(service).expect("it was tried");
         let Some(first) = &mut run.first else { return };
-        let pause = first.fails(now, why.clone(), fastrand::f64());
+        let pause = first.tries.fail(now, why.clone(), fastrand::f64());
         let seconds = pause.as_secs_f64();
         tracing::error!(%service, why, seconds, "first release does not run, and is tried again");
     }
@@ -86,19 +86,23 @@ impl Writer {
     /// Tries those first releases again whose pause is over.
     pub(super) fn tick_first(&mut self) {
         let now = self.edge.now();
-        let runs = self.runs.services.iter();
-        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-        let due = runs.filter(|(_, run)| is_due(run.first.as_ref().and_then(FirstTries::again_at)));
-        for service in due.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            let run = self.runs.services.get_mut(&service).expect("it is there");
-            run.first.iter_mut().for_each(|first| first.put_off(now + PUT_OFF));
+        let is_due = |(name, tries): (ServiceName, &Tries)| {
+            tries.next_deadline().is_some_and(|at| at <= now).then_some(name)
+        };
+        for service in self.tries().filter_map(is_due).collect::<Vec<_>>() {
+            let first = &mut self.run_of(&service).first;
+            first.iter_mut().for_each(|first| first.tries.put_off(now + PUT_OFF));
             self.begin_first(&service);
         }
     }
 
     /// When the next pause of a first release is over.
     pub(super) fn next_first_deadline(&self) -> Option<Duration> {
-        let first = self.runs.services.values().filter_map(|run| run.first.as_ref());
-        first.filter_map(FirstTries::again_at).min()
+        self.tries().filter_map(|(_, tries)| tries.next_deadline()).min()
+    }
+
+    fn tries(&self) -> impl Iterator<Item = (ServiceName, &Tries)> {
+        let runs = self.runs.services.iter();
+        runs.filter_map(|(name, run)| Some((name.clone(), &run.first.as_ref()?.tries)))
     }
 }

@@ -121,7 +121,7 @@ impl Writer {
         self.run_of(service).instances.insert(instance.clone(), running);
     }
 
-    fn pace(&mut self, service: &ServiceName) -> Pace {
+    pub(super) fn pace(&mut self, service: &ServiceName) -> Pace {
         let Restart { backoff, max_backoff } = self.run_of(service).run().restart;
         Pace { backoff, backoff_max: max_backoff, ..Pace::default() }
     }
