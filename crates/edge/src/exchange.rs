@@ -18,6 +18,7 @@ use crate::forward::Outbound;
 use crate::hops;
 use crate::identity::Peer;
 use crate::member::Member;
+use crate::own_lines::OwnLines;
 use crate::pick::{self, Choice, Tried};
 use crate::relay::Upload;
 use crate::respond;
@@ -35,6 +36,7 @@ pub(crate) struct Entrance<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) listener: &'a ListenerPlan,
     pub(crate) peer: &'a Peer,
+    pub(crate) own_lines: &'a OwnLines,
     pub(crate) alarm: &'a Alarm,
     /// Where what is held for the client is counted.
     pub(crate) account: &'a Account,
@@ -269,7 +271,7 @@ async fn forward<C: Client>(
     service: &Rc<LocalService>,
     story: &mut Story<'_>,
 ) -> Result<(), Fault> {
-    let Entrance { worker, listener, peer, alarm, account } = entrance;
+    let Entrance { worker, listener, peer, own_lines, alarm, account } = entrance;
     let head = request.head;
     let allowed = route.policies.body.unwrap_or(listener.listener.limits.body);
     if matches!(framing, Framing::Length(length) if !allowed.allows(length)) {
@@ -281,6 +283,7 @@ async fn forward<C: Client>(
         cut: cut_of(route, head)?,
         framing,
         peer,
+        own_lines,
         listener,
         sender: story.sender,
         request_id: request_id.as_bytes(),

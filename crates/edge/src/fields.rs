@@ -15,6 +15,11 @@ pub(crate) trait FieldSink {
 
     /// Appends those of `fields` that `keep` chooses.
     fn put_kept(&mut self, fields: &Fields, keep: impl FnMut(Name, &[u8]) -> bool);
+
+    /// The text that is written, where a head is text: lines that are ready go there in one piece.
+    fn as_text(&mut self) -> Option<&mut Vec<u8>> {
+        None
+    }
 }
 
 impl FieldSink for Vec<u8> {
@@ -39,6 +44,11 @@ impl FieldSink for Vec<u8> {
     #[inline]
     fn put_kept(&mut self, fields: &Fields, keep: impl FnMut(Name, &[u8]) -> bool) {
         fields.lines(keep, |lines| self.extend_from_slice(lines));
+    }
+
+    #[inline]
+    fn as_text(&mut self) -> Option<&mut Vec<u8>> {
+        Some(self)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::fields::FieldSink;
 use crate::forwarded;
 use crate::hops::{self, Pseudonym};
 use crate::identity::{Peer, Sender};
+use crate::own_lines::OwnLines;
 use crate::snapshot::ListenerPlan;
 
 /// A request on its way to an instance.
@@ -23,6 +24,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) cut: usize,
     pub(crate) framing: Framing,
     pub(crate) peer: &'a Peer,
+    /// What was said of the connection's requests before.
+    pub(crate) own_lines: &'a OwnLines,
     pub(crate) listener: &'a ListenerPlan,
     pub(crate) sender: Sender,
     pub(crate) request_id: &'a [u8],
@@ -102,13 +105,30 @@ impl Outbound<'_> {
             let left = forwards.saturating_sub(1);
             out.put(b"Max-Forwards", itoa::Buffer::new().format(left).as_bytes());
         }
-        if !is_edited(edits, b"via") {
-            self.via.write(self.head.version(), out);
+        match out.as_text() {
+            Some(text) if self.has_plain_way() => self.own_lines.write(self, text),
+            _ => self.write_way(out),
         }
-        forwarded::write(self, out);
         if !is_edited(edits, b"x-request-id") {
             out.put(b"X-Request-Id", self.request_id);
         }
+    }
+
+    /// Writes what Plimsoll says of the request's way to here.
+    pub(crate) fn write_way(&self, out: &mut impl FieldSink) {
+        if !is_edited(&self.policies.request_headers, b"via") {
+            self.via.write(self.head.version(), out);
+        }
+        forwarded::write(self, out);
+    }
+
+    /// Whether that depends on the peer, the authority and the version alone.
+    fn has_plain_way(&self) -> bool {
+        let Policies { request_headers, rewrite, .. } = self.policies;
+        !self.sender.is_trusted
+            && request_headers.set.is_empty()
+            && request_headers.remove.is_empty()
+            && rewrite.strip_prefix.is_none()
     }
 
     /// Whether the client speaks TLS: with us, or with a trusted proxy before us.

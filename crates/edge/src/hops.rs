@@ -9,22 +9,31 @@ use wire::name::Name;
 
 use crate::fields::FieldSink;
 
+/// The versions of HTTP, as `Via` names them.
+const RECEIVED_AS: [&str; 3] = ["1.0", "1.1", "2.0"];
+
 /// The name by which this edge calls itself in `Via`: drawn for each, the same over its workers, and no
 /// word of the machine that it runs on.
 #[derive(Debug)]
-pub(crate) struct Pseudonym(Box<str>);
+pub(crate) struct Pseudonym {
+    name: Box<str>,
+    /// The line `Via` for each version of HTTP, as text carries it.
+    lines: [Box<str>; 3],
+}
 
 impl Pseudonym {
     /// A new one.
     pub(crate) fn draw() -> Self {
-        Self(format!("plimsoll-{:016x}", fastrand::u64(..)).into())
+        let name = format!("plimsoll-{:016x}", fastrand::u64(..)).into_boxed_str();
+        let lines = RECEIVED_AS.map(|version| format!("Via: {version} {name}\r\n").into());
+        Self { name, lines }
     }
 
     /// Whether a message with `fields` has been here before.
     pub(crate) fn is_in(&self, fields: &Fields) -> bool {
         let by = |hop: &[u8]| {
             let mut words = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-            words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(self.0.as_bytes()))
+            words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(self.name.as_bytes()))
         };
         fields.has(Name::Via) && fields.all(Name::Via).flat_map(list).any(by)
     }
@@ -32,12 +41,15 @@ impl Pseudonym {
     /// Writes that a message was received here, spoken in `version`.
     #[inline]
     pub(crate) fn write(&self, version: Version, out: &mut impl FieldSink) {
-        let version: &[u8] = match version {
-            Version::Http10 => b"1.0 ",
-            Version::Http11 => b"1.1 ",
-            Version::H2 => b"2.0 ",
+        let place = match version {
+            Version::Http10 => 0,
+            Version::Http11 => 1,
+            Version::H2 => 2,
         };
-        out.put_parts(b"Via", &[version, self.0.as_bytes()]);
+        match out.as_text() {
+            Some(text) => text.extend_from_slice(self.lines[place].as_bytes()),
+            None => out.put(b"Via", format!("{} {}", RECEIVED_AS[place], self.name).as_bytes()),
+        }
     }
 }
 
@@ -85,16 +97,16 @@ mod tests {
     #[test]
     fn its_own_hop_is_known_among_others() {
         let (one, other) = (Pseudonym::draw(), Pseudonym::draw());
-        assert_ne!(one.0, other.0);
+        assert_ne!(one.name, other.name);
         let mut written = Vec::new();
         one.write(Version::H2, &mut written);
-        assert_eq!(written, format!("Via: 2.0 {}\r\n", one.0).as_bytes());
+        assert_eq!(written, format!("Via: 2.0 {}\r\n", one.name).as_bytes());
         for via in ["1.1 {}", "HTTP/1.1 {} (a, b)", "1.0 a,1.1\t{}", "1.0 a, 2.0  {} , 1.1 b"] {
-            let via = via.replace("{}", &one.0);
+            let via = via.replace("{}", &one.name);
             assert!(is_in(&one, &via) && !is_in(&other, &via), "{via}");
         }
         for via in ["", "1.1", "1.1 a ({})", "{}", "1.1 x{}", "1.1 {}:80"] {
-            assert!(!is_in(&one, &via.replace("{}", &one.0)), "{via}");
+            assert!(!is_in(&one, &via.replace("{}", &one.name)), "{via}");
         }
     }
 

@@ -37,6 +37,7 @@ mod mapping;
 mod member;
 mod open;
 mod own;
+mod own_lines;
 mod parking;
 mod patience;
 mod pick;

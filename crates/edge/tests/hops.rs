@@ -35,6 +35,41 @@ fn both_sides_are_told_who_came_between() {
 }
 
 #[test]
+fn on_one_connection_each_request_is_told_of_as_itself() {
+    let (origin, edge) = one();
+    let mut client = RawClient::connect(edge.address());
+    let long = format!("{}example", "a.".repeat(200));
+    let asked = [
+        ("1.1", "a.example"),
+        ("1.1", "a.example"),
+        ("1.1", "b.example:81"),
+        ("1.0", "b.example:81"),
+        ("1.1", &long),
+        ("1.1", "a.example"),
+    ];
+    for (version, host) in asked {
+        let head =
+            format!("GET / HTTP/{version}\r\nHost: {host}\r\nConnection: keep-alive\r\n\r\n");
+        assert_eq!(client.send(head).answer().status, 200);
+    }
+    let journal = origin.journal();
+    for (seen, (version, host)) in journal.iter().zip(asked) {
+        let field = |name| seen.fields(name).collect::<Vec<_>>();
+        let port = host.split_once(':').map_or("80", |(_, port)| port);
+        assert_eq!(field("host"), [host]);
+        assert_eq!(field("x-forwarded-host"), [host]);
+        assert_eq!(field("x-forwarded-port"), [port]);
+        assert_eq!(field("x-forwarded-for"), ["127.0.0.1"]);
+        let told = format!("for=127.0.0.1;host=\"{host}\";proto=http");
+        assert_eq!(field("forwarded"), [told]);
+        assert!(field("via")[0].starts_with(version), "{:?}", field("via"));
+    }
+    let ids: std::collections::HashSet<_> =
+        journal.iter().flat_map(|seen| seen.fields("x-request-id")).collect();
+    assert_eq!(ids.len(), asked.len(), "each has an id of its own");
+}
+
+#[test]
 fn a_request_that_comes_back_ends_with_508() {
     for protocol in Protocol::ALL {
         let mut edge = TestEdge::start(&[testkit::origin::refusing_address()]);

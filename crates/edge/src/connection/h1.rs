@@ -21,6 +21,7 @@ use crate::fault::Fault;
 use crate::fields::FieldSink;
 use crate::guest::EXCHANGE_BYTES;
 use crate::identity::Peer;
+use crate::own_lines::OwnLines;
 use crate::parking::{PARK_AFTER, Parked};
 use crate::refusal::Refusal;
 use crate::respond;
@@ -34,6 +35,7 @@ pub(super) struct Session {
     door: Door,
     conn: Conn,
     peer: Peer,
+    own_lines: OwnLines,
     alarm: Alarm,
     /// Why what came last was no request.
     fault: Option<Fault>,
@@ -80,6 +82,7 @@ impl Session {
             door,
             conn,
             peer,
+            own_lines: OwnLines::default(),
             alarm,
             fault: None,
             parks_until: None,
@@ -193,9 +196,10 @@ async fn one(session: &mut Session, head: RequestHead) -> bool {
         session.fault = Some(Fault::Overloaded);
         return false;
     };
-    let Session { door, conn, peer, alarm, .. } = session;
+    let Session { door, conn, peer, own_lines, alarm, .. } = session;
     let account = door.pool().account();
-    let entrance = Entrance { worker: &door.worker, listener: &door.plan, peer, alarm, account };
+    let (worker, listener) = (&door.worker, &*door.plan);
+    let entrance = Entrance { worker, listener, peer, own_lines, alarm, account };
     let keep = head.keeps_alive();
     let framing = conn.framing();
     let mut client = H1 { door, conn, version: head.version(), keep, has_begun: false };

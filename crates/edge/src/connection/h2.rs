@@ -33,6 +33,7 @@ use crate::fault::Fault;
 use crate::guest::EXCHANGE_BYTES;
 use crate::identity::Peer;
 use crate::lasting::Lasting;
+use crate::own_lines::OwnLines;
 use crate::refusal::Refusal;
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
@@ -54,6 +55,7 @@ const CONNECTION_BYTES: usize = 32 * 1024 + OUTBOX_BYTES_MIN;
 struct Shared {
     worker: Rc<Worker>,
     peer: Peer,
+    own_lines: OwnLines,
     open: std::cell::Cell<usize>,
     /// Buffers that are counted as this connection's.
     pool: Pool,
@@ -87,6 +89,7 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
     let shared = Rc::new(Shared {
         worker: door.worker.clone(),
         peer,
+        own_lines: OwnLines::default(),
         open: std::cell::Cell::new(0),
         pool: door.pool().counted_in(account.clone()),
         outbox: Outbox::new(account),
@@ -287,6 +290,7 @@ async fn exchange_of(
         worker: &shared.worker,
         listener: plan,
         peer: &shared.peer,
+        own_lines: &shared.own_lines,
         alarm,
         account: shared.pool.account(),
     };
