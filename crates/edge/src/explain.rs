@@ -216,7 +216,7 @@ fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
     });
     Explanation {
         listener: None,
-        host: String::from_utf8_lossy(&request.host).into_owned(),
+        host: String::from_utf8_lossy(&request.host()).into_owned(),
         path: String::from_utf8_lossy(&request.path).into_owned(),
         candidates: table.explain(request),
         ambiguity,

@@ -23,15 +23,24 @@ impl RequestIds {
     pub(crate) fn next(&self) -> [u8; 32] {
         let number = self.0.borrow_mut().u128(..);
         let mut text = [0; 32];
-        for (place, byte) in number.to_be_bytes().into_iter().enumerate() {
-            text[place * 2] = DIGITS[usize::from(byte >> 4)];
-            text[place * 2 + 1] = DIGITS[usize::from(byte & 0xf)];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+            *pair = PAIRS[usize::from(byte)];
         }
         text
     }
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// Every byte in hexadecimal.
+const PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// The id of one request.
 #[derive(Clone, Copy)]

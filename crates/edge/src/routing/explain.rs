@@ -60,7 +60,7 @@ impl fmt::Display for Lost {
 impl RouteTable {
     /// Every route with why it lost, and the one that won.
     pub(crate) fn explain(&self, request: &Request<'_>) -> Vec<Candidate> {
-        let winner = self.find_at(&request.path, request);
+        let winner = self.find_at(&self.host_of(request), &request.path, request);
         let candidates = (0u32..).map(RouteIndex).zip(&self.routes);
         candidates
             .map(|(index, route)| Candidate {
@@ -79,7 +79,8 @@ fn mismatch(matcher: &Matcher, request: &Request<'_>) -> Option<Lost> {
                  has: &dyn Fn(&str, &model::ValueMatch) -> bool| {
         list.iter().find(|(name, wanted)| !has(name, wanted)).map(|(name, _)| name.clone())
     };
-    if !matcher.hosts.is_empty() && !matcher.hosts.iter().any(|host| is_host(host, &request.host)) {
+    if !matcher.hosts.is_empty() && !matcher.hosts.iter().any(|host| is_host(host, &request.host()))
+    {
         return Some(Lost::Host);
     }
     if !is_path(&matcher.path, &request.path) {

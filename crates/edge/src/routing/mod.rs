@@ -13,6 +13,7 @@ mod readings;
 mod request;
 mod rewrite;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use model::{HostMatch, Matcher, PathMatch, Route, ValueMatch};
@@ -104,9 +105,10 @@ impl RouteTable {
     /// # Errors
     /// When not every reading of its path leads there.
     pub(crate) fn find(&self, request: &Request<'_>) -> Result<Option<RouteIndex>, Ambiguous> {
-        let found = self.find_at(&request.path, request);
+        let host = self.host_of(request);
+        let found = self.find_at(&host, &request.path, request);
         for (reading, path) in request.readings.iter().enumerate() {
-            let route = self.find_at(path, request);
+            let route = self.find_at(&host, path, request);
             if route != found {
                 return Err(Ambiguous { reading, route });
             }
@@ -114,9 +116,17 @@ impl RouteTable {
         Ok(found)
     }
 
-    /// The route that `request` takes if its path is read as `path`.
-    fn find_at(&self, path: &[u8], request: &Request<'_>) -> Option<RouteIndex> {
-        self.tables(&request.host).find_map(|paths| paths.find(path, request, &self.routes))
+    /// The host of `request`, if any route asks for it.
+    fn host_of<'a>(&self, request: &Request<'a>) -> Cow<'a, [u8]> {
+        match self.exact_hosts.is_empty() && self.wildcard_hosts.is_empty() {
+            true => Cow::default(),
+            false => request.host(),
+        }
+    }
+
+    /// The route that `request`, which is for `host`, takes if its path is read as `path`.
+    fn find_at(&self, host: &[u8], path: &[u8], request: &Request<'_>) -> Option<RouteIndex> {
+        self.tables(host).find_map(|paths| paths.find(path, request, &self.routes))
     }
 
     /// The route at `index`.

@@ -10,8 +10,6 @@ use super::readings::Readings;
 
 /// A request as the routes see it.
 pub(crate) struct Request<'a> {
-    /// The host in lower case, without port; empty if the client named none.
-    pub(crate) host: Cow<'a, [u8]>,
     /// The path in the form in which paths are compared.
     pub(crate) path: Cow<'a, [u8]>,
     /// The other forms that the path has for servers that read it otherwise.
@@ -26,7 +24,12 @@ impl<'a> Request<'a> {
     /// Prepares `head` for matching.
     pub(crate) fn new(head: &'a RequestHead, client: IpAddr) -> Result<Self, BadPath> {
         let Readings { plain: path, others: readings } = Readings::of(head.path())?;
-        Ok(Self { host: host_of(head.authority()), path, readings, head, client })
+        Ok(Self { path, readings, head, client })
+    }
+
+    /// The host in lower case, without port; empty if the client named none.
+    pub(crate) fn host(&self) -> Cow<'a, [u8]> {
+        host_of(self.head.authority())
     }
 
     /// Whether a query parameter `name` has a value that `wanted` accepts.
