@@ -193,13 +193,22 @@ impl Name {
 #[inline]
 fn is_same(text: &[u8], known: &[u8]) -> bool {
     const LOWER: u64 = 0x2020_2020_2020_2020;
-    if let (Some((text_head, text_tail)), Some((known_head, known_tail))) =
-        (text.split_first_chunk::<8>(), known.split_first_chunk::<8>())
-    {
-        return u64::from_ne_bytes(*text_head) | LOWER == u64::from_ne_bytes(*known_head)
-            && is_same(text_tail, known_tail);
+    let is_same_word = |text: &[u8; 8], known: &[u8; 8]| {
+        u64::from_ne_bytes(*text) | LOWER == u64::from_ne_bytes(*known)
+    };
+    match (text.last_chunk(), known.last_chunk()) {
+        // The last word may lie over the one before it.
+        (Some(text_end), Some(known_end)) => {
+            is_same_word(text_end, known_end)
+                && text
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .zip(known.as_chunks().0)
+                    .all(|(a, b)| is_same_word(a, b))
+        }
+        _ => text.iter().zip(known).all(|(byte, wanted)| *byte | 0x20 == *wanted),
     }
-    text.iter().zip(known).all(|(byte, wanted)| *byte | 0x20 == *wanted)
 }
 
 /// Whether a server may read the name `text` as `known`. CGI, WSGI and PHP make variables of names,

@@ -3,6 +3,7 @@
 //! A connection owns buffers only while they hold bytes. It never decides anything: what a fault
 //! means and how long to wait is for its owner.
 
+mod heads;
 pub mod splice;
 
 use std::io::{self, IoSlice};
@@ -15,20 +16,16 @@ use tokio::io::AsyncWrite;
 use super::chunked::{Decoder, Next, write_size};
 use super::fault::Fault;
 use super::framing::Framing;
-use super::request::{self, HeadLimits};
-use super::response;
 use super::scan::Scan;
 use crate::account::Account;
 use crate::body::{Error, Sink, Source};
 use crate::buffer::{BULK_BYTES, Buffer, FIRST_BYTES, HEAD_BYTES, Pool};
-use crate::head::{Fields, RequestHead, ResponseHead};
+use crate::head::Fields;
 use crate::stream::{Rewound, Stream};
 use crate::trailer::may_trail;
 
 /// Data up to this size is copied behind the head and leaves with it in one plain write.
 const COALESCED_BYTES: usize = 4 * 1024;
-/// A server's head may be this large; whose is larger speaks nonsense.
-const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The first line of HTTP/2, as it looks to one who reads HTTP/1 (RFC 9113 §3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -57,24 +54,6 @@ enum Size {
     Head(usize),
     /// For a body of which so much can be passed on at once.
     Body(usize),
-}
-
-/// What a head belongs to.
-#[derive(Clone, Copy)]
-enum HeadOf {
-    /// A request, of which it may have so many bytes.
-    Request(usize),
-    Response,
-}
-
-impl HeadOf {
-    /// How many bytes it may have, and the size of the buffer that it is begun with.
-    fn sizes(self) -> (usize, usize) {
-        match self {
-            Self::Request(bytes_max) => (bytes_max, HEAD_BYTES),
-            Self::Response => (RESPONSE_HEAD_BYTES_MAX, FIRST_BYTES),
-        }
-    }
 }
 
 /// What a connection's first bytes are.
@@ -195,38 +174,6 @@ impl Conn {
             return Poll::Ready(Ok(true));
         }
         Poll::Ready(Ok(ready!(self.poll_receive(cx, Size::Head(HEAD_BYTES)))? > 0))
-    }
-
-    /// Waits for a request's head. `None` when the peer closed before it began.
-    ///
-    /// The body that it announces is read next, by [`Source`].
-    pub fn poll_request(
-        &mut self,
-        cx: &mut Context<'_>,
-        limits: HeadLimits,
-    ) -> Poll<Result<Option<RequestHead>, Error>> {
-        let polled = self.poll_head(cx, HeadOf::Request(limits.bytes));
-        if !matches!(polled, Poll::Ready(Ok(_))) {
-            self.check_begin()?;
-        }
-        let Some(raw) = ready!(polled)? else {
-            return Poll::Ready(Ok(None));
-        };
-        let head = request::parse(raw, &self.pool, limits)?;
-        self.expect_body(Framing::of_request(head.version(), &head.fields)?);
-        Poll::Ready(Ok(Some(head)))
-    }
-
-    /// Waits for an answer's head; the body is expected with [`Conn::expect_body`], for what it
-    /// is depends on the request. `None` when the peer closed before it began.
-    pub fn poll_response(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<ResponseHead>, Error>> {
-        let Some(raw) = ready!(self.poll_head(cx, HeadOf::Response))? else {
-            return Poll::Ready(Ok(None));
-        };
-        Poll::Ready(Ok(Some(response::parse(raw, &self.pool)?)))
     }
 
     /// Says how the body that is received next is framed.
@@ -417,70 +364,6 @@ impl Conn {
         polled
     }
 
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: HeadOf,
-    ) -> Poll<Result<Option<Buffer>, Error>> {
-        let (bytes_max, size) = head.sizes();
-        loop {
-            if let Some(raw) = self.split_head(bytes_max)? {
-                return Poll::Ready(Ok(Some(raw)));
-            }
-            if self.lacks_room_for(head) {
-                return Poll::Ready(Err(Fault::NoMemory.into()));
-            }
-            if ready!(self.poll_receive(cx, Size::Head(size)))? == 0 {
-                return Poll::Ready(match self.has_unread() {
-                    true => Err(Fault::Truncated.into()),
-                    false => Ok(None),
-                });
-            }
-        }
-    }
-
-    /// Whether what has come of a request may become one.
-    fn check_begin(&self) -> Result<(), Fault> {
-        match &self.inbox {
-            Some(inbox) if self.scan.in_first_line() => request::check_begin(inbox.data()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether a request's head wants more than the buffer that each gets, and there is no memory
-    /// for it. (A response's belongs to a request that was let in.)
-    fn lacks_room_for(&self, head: HeadOf) -> bool {
-        matches!(head, HeadOf::Request(_))
-            && self.inbox.as_ref().is_some_and(|inbox| inbox.data().len() >= HEAD_BYTES)
-            && !self.pool.account().has_room(HEAD_BYTES)
-    }
-
-    /// Takes the head out of the inbox once it is whole; what follows it stays.
-    fn split_head(&mut self, bytes_max: usize) -> Result<Option<Buffer>, Fault> {
-        let Some(inbox) = &mut self.inbox else { return Ok(None) };
-        if self.scan.in_first_line() && skip_empty_lines(inbox) {
-            // What was searched is gone: of an empty line the CR may have come alone.
-            self.scan = Scan::default();
-        }
-        let whole = self.scan.find_end(inbox.data())?;
-        let length = whole.unwrap_or(inbox.data().len());
-        if length > bytes_max {
-            let allowed = &inbox.data()[..bytes_max];
-            let in_first_line = !allowed.contains(&b'\n');
-            return Err(if in_first_line { Fault::TargetTooLong } else { Fault::HeadTooLarge });
-        }
-        let Some(end) = whole else { return Ok(None) };
-        self.scan = Scan::default();
-        let Some(mut raw) = self.inbox.take() else { return Ok(None) };
-        if raw.data().len() > end {
-            let mut rest = self.pool.buffer(raw.data().len() - end);
-            rest.extend(&raw.data()[end..]);
-            self.inbox = Some(rest);
-            raw.truncate(end);
-        }
-        Ok(Some(raw))
-    }
-
     /// Writes the outbox and then from the front of `tail`. Ready when some of `tail` was taken,
     /// or, if it is empty, when the outbox is.
     fn poll_drain(&mut self, cx: &mut Context<'_>, tail: &[u8]) -> Poll<io::Result<usize>> {
@@ -568,15 +451,6 @@ impl Conn {
         }
         Poll::Ready(Ok(taken))
     }
-}
-
-/// Drops a lenient reader's empty lines before a request (RFC 9112 §2.2); whether there were any.
-fn skip_empty_lines(inbox: &mut Buffer) -> bool {
-    let length = inbox.data().len();
-    while inbox.data().starts_with(b"\r\n") {
-        inbox.consume(2);
-    }
-    inbox.data().len() < length
 }
 
 impl Source for Conn {

@@ -7,6 +7,7 @@ pub mod chunked;
 pub mod conn;
 pub mod fault;
 pub mod framing;
+mod plain;
 pub mod request;
 pub mod response;
 pub mod scan;

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::fault::{Fault, Part};
+use super::plain::RequestLine;
 use crate::buffer::{Buffer, Pool};
 use crate::head::{Field, Fields, Method, RequestHead, Span, Version, split_target};
 use crate::name::Name;
@@ -54,6 +55,24 @@ pub fn parse(mut raw: Buffer, pool: &Pool, limits: HeadLimits) -> Result<Request
     })
 }
 
+/// The head that `raw` holds, whose first line and fields were read in one pass.
+pub(super) fn of_plain(
+    line: RequestLine,
+    raw: Buffer,
+    fields: Vec<Field>,
+    pool: &Pool,
+) -> RequestHead {
+    RequestHead {
+        method: line.method,
+        version: Version::Http11,
+        method_text: line.method_text,
+        path: line.path,
+        query: line.query,
+        authority: line.authority,
+        fields: Fields::new(raw, fields, pool.clone()),
+    }
+}
+
 /// Looks at the first bytes of what is not a whole head yet, so that what can never become one is not
 /// waited for.
 ///
@@ -75,8 +94,9 @@ pub(super) fn check_begin(data: &[u8]) -> Result<(), Fault> {
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+pub(super) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// What the first line and `Host` say.

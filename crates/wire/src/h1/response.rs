@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use super::fault::{Fault, Part};
+use super::plain::StatusLine;
 use super::request::{USUAL_FIELDS, collect, fault_of, room_for_all};
 use crate::buffer::{Buffer, Pool};
 use crate::head::{Field, Fields, ResponseHead, Span, Version};
@@ -30,6 +31,18 @@ pub fn parse(mut raw: Buffer, pool: &Pool) -> Result<ResponseHead, Fault> {
         }
     };
     Ok(ResponseHead { version, status, reason, fields: Fields::new(raw, fields, pool.clone()) })
+}
+
+/// The head that `raw` holds, whose first line and fields were read in one pass.
+pub(super) fn of_plain(
+    line: StatusLine,
+    raw: Buffer,
+    fields: Vec<Field>,
+    pool: &Pool,
+) -> ResponseHead {
+    let StatusLine { status, reason } = line;
+    let fields = Fields::new(raw, fields, pool.clone());
+    ResponseHead { version: Version::Http11, status, reason, fields }
 }
 
 fn read(data: &[u8], fields: &mut Vec<Field>) -> Result<(Version, u16, Span), Fault> {

@@ -36,6 +36,11 @@ impl Scan {
         Ok(None)
     }
 
+    /// Whether nothing was searched yet.
+    pub fn is_new(&self) -> bool {
+        self.searched == 0 && self.line_start == 0
+    }
+
     /// Whether the first line has not ended yet.
     pub fn in_first_line(&self) -> bool {
         self.line_start == 0
