@@ -118,6 +118,7 @@ impl Attempt<'_> {
         story: &mut Story<'_>,
     ) -> Result<(), Failed> {
         let mut upstream = self.reach(client, story).await?;
+        upstream.read_as(self.claim.service.service.violations);
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
         let instance = self.claim.member.live.address;
         upstream.send_head(self.request, self.framing, instance).map_err(not_sent)?;
@@ -523,6 +524,7 @@ impl Attempt<'_> {
             && let Some(kept_for) = answered.kept_for
             && upload.is_sent()
             && upstream.conn.is_clean()
+            && !upstream.conn.has_violated()
             && !self.worker.is_draining()
         {
             self.claim.member.keep(upstream, self.worker.wheel.now() + kept_for);

@@ -5,11 +5,12 @@ use std::task::{Context, Poll, ready};
 
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Uri};
+use model::Violations;
 use wire::account::Charge;
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::framing::is_bodiless;
-use wire::h1::{Conn, Framing};
+use wire::h1::{Conn, Framing, Reading};
 use wire::h2::head::{append_to, content_length, response};
 use wire::h2::stream::fields_bytes;
 use wire::h2::{Outbox, Payload, Stream};
@@ -89,6 +90,17 @@ impl Upstream {
         }
     }
 
+    /// What becomes of responses that are not what they should be. HTTP/2 leaves nothing to mend.
+    #[inline]
+    pub(crate) fn read_as(&mut self, violations: Violations) {
+        if let Self::H1(upstream) = self {
+            upstream.conn.read_as(match violations {
+                Violations::Refused => Reading::Strict,
+                Violations::Accepted => Reading::Lenient,
+            });
+        }
+    }
+
     /// Writes the request's head for the instance at `instance`; its body follows by [`Sink`].
     pub(crate) fn send_head(
         &mut self,
@@ -123,12 +135,7 @@ impl Upstream {
         head: &ResponseHead,
     ) -> Result<Framing, Error> {
         match self {
-            Self::H1(upstream) => {
-                let framing =
-                    Framing::of_response(method, head.status(), head.version(), &head.fields)?;
-                upstream.conn.expect_body(framing);
-                Ok(framing)
-            }
+            Self::H1(upstream) => Ok(upstream.conn.expect_response(method, head)?),
             // An HTTP/1 client has to be told that nothing follows.
             Self::H2(upstream) if upstream.stream.is_received() => {
                 match method == Method::Head || is_bodiless(head.status()) {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use edge::{Asker, OwnRequest};
-use model::UpstreamProtocol;
+use model::{UpstreamProtocol, Violations};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[test]
@@ -13,6 +13,7 @@ fn without_descriptors_an_instance_is_not_asked_and_not_blamed() {
     let request = |protocol| OwnRequest {
         address: listener.local_addr().unwrap(),
         protocol,
+        violations: Violations::Refused,
         method: "GET",
         target: "/".to_owned(),
         host: "localhost".to_owned(),

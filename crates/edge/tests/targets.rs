@@ -50,6 +50,18 @@ fn what_is_let_pass_reaches_instances_of_both_protocols() {
     assert!(h2.journal().iter().all(|head| head.uri.authority().unwrap() == "a_b.c:80"));
 }
 
+/// Latin-1 and EUC-KR as old browsers send them.
+#[test]
+fn raw_bytes_that_are_no_utf_8_are_refused_and_pass_when_they_are_escaped() {
+    let plain = Origin::start(|_| vec![Step::answer(200, "")]);
+    let edge = TestEdge::start(&[plain.address()]);
+    for (raw, escaped) in [(&b"/\xe4"[..], "/%E4"), (b"/?q=\xc7\xd1", "/?q=%C7%D1")] {
+        let head = [b"GET ", raw, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        assert_eq!(RawClient::connect(edge.address()).send(head).answer().status, 400, "{escaped}");
+        assert_eq!(status(&edge, &format!("GET {escaped} HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+    }
+}
+
 #[test]
 fn what_cannot_be_said_is_refused_before_an_instance_is_asked() {
     let plain = Origin::start(|_| vec![Step::answer(200, "")]);

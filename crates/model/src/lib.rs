@@ -38,4 +38,5 @@ pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource
 pub use service::{
     Balance, CookieSecurity, Hash, HashAlgorithm, HashKey, Host, KeepAlive, Passive, Queue, Retry,
     RetryCondition, SameSite, Service, ServiceTimeouts, Sticky, Target, UpstreamProtocol,
+    Violations,
 };

@@ -20,6 +20,8 @@ pub struct Service {
     pub run: Option<Run>,
     /// What is spoken with the instances.
     pub protocol: UpstreamProtocol,
+    /// What becomes of responses that break HTTP/1.1 as old programs do.
+    pub violations: Violations,
     /// How an instance is chosen.
     pub balance: Balance,
     /// A cookie keeps a client with its instance.
@@ -64,6 +66,17 @@ pub enum Host {
     Address(IpAddr),
     /// At every address that this name resolves to, looked up again when its TTL is over.
     Name(String),
+}
+
+/// What becomes of an instance's response that breaks RFC 9112 in a way that can be mended: lines that end with LF
+/// alone, blanks behind a chunk's size, `chunked` that is said twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Violations {
+    /// It is a failure of the instance: 502.
+    #[default]
+    Refused,
+    /// It is passed on as what is meant, and its connection is not used again.
+    Accepted,
 }
 
 /// What is spoken with the instances.

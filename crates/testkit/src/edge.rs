@@ -248,6 +248,7 @@ fn service() -> Service {
                 RetryCondition::Status(503),
             ],
         },
+        violations: model::Violations::Refused,
         keep_alive: KeepAlive { idle: second(50), honour_hint: true },
         timeouts: ServiceTimeouts {
             connect: second(3),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{
     CookieSecurity, InstanceName, KeepAlive, Passive, Queue, Retry, SameSite, Service, ServiceName,
-    ServiceTimeouts, Sticky, Target, UpstreamProtocol,
+    ServiceTimeouts, Sticky, Target, UpstreamProtocol, Violations,
 };
 
 use super::{Context, balance, distinct, health, narrow, optional, run};
@@ -75,6 +75,7 @@ fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) ->
         targets,
         run,
         protocol: section.word("protocol", protocol),
+        violations: violations(section),
         balance: balance::balance(section),
         sticky,
         slow_start,
@@ -88,6 +89,24 @@ fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) ->
     };
     health::refuse_impossible(section, &service);
     Some(service)
+}
+
+/// Refused unless the file says otherwise, for a protocol that leaves anything to mend.
+fn violations(section: &Section<'_>) -> Violations {
+    const KEY: &str = "accept_unsafe_violations";
+    if !section.flag(KEY) {
+        return Violations::Refused;
+    }
+    if section.word("protocol", protocol) == UpstreamProtocol::H2 {
+        let flaw = Flaw::new(
+            Code::NoEffect,
+            "HTTP/2 leaves nothing to mend",
+            "what is accepted are ends of lines, sizes of chunks and codings of HTTP/1.1",
+            "take this out, or `protocol = \"h2\"`",
+        );
+        section.report_at(KEY, flaw, &[]);
+    }
+    Violations::Accepted
 }
 
 fn targets(section: &Section<'_>) -> Vec<Target> {

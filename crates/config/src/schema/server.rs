@@ -94,8 +94,8 @@ pub(crate) static SERVER: Table = Table {
             Shape::Size(16 << 20..=1 << 40),
             Absent::Text("512MiB"),
             "\"512MiB\"",
-            "What all threads together may hold for clients: heads, buffers, responses that wait to \
-             be read. One client may have a quarter of it. What is beyond is refused: 503 over \
+            "What all threads together may hold for clients: heads, buffers, bodies that are sent \
+             ahead, responses that wait to be read. One client may have a quarter of it. What is beyond is refused: 503 over \
              HTTP/1, REFUSED_STREAM over HTTP/2.",
         )
         .aka(&["memory_max", "max_memory", "buffer_memory"]),

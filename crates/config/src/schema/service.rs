@@ -48,6 +48,23 @@ pub(crate) static SERVICE: Table = Table {
         )
         .aka(&["protocols", "grpc", "http2"]),
         Key::new(
+            "accept_unsafe_violations",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "For programs that cannot be changed: responses over HTTP/1.1 may have lines that end with LF alone, \
+             blanks behind a chunk's size, and `chunked` said twice, which are 502 otherwise. A connection on which \
+             that was so is not used again. Unsafe, since a program that puts a client's line breaks into \
+             its headers is no longer stopped.",
+        )
+        .aka(&[
+            "accept_violations",
+            "accept_invalid_http_response",
+            "accept_unsafe_violations_in_http_response",
+            "insecure_http_parser",
+            "lenient",
+        ]),
+        Key::new(
             "balance",
             Shape::Either(&[
                 Shape::Word(

@@ -29,6 +29,7 @@ pub(super) async fn ask(plan: &Plan, probe: &GrpcProbe) -> Result<Passed, ProbeF
     let request = OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
+        violations: plan.violations,
         method: "POST",
         target: PATH.to_owned(),
         host: probe.host.as_deref().unwrap_or(&plan.target).to_owned(),

@@ -17,7 +17,7 @@ mod verdict;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::{HealthCheck, HealthProbe, ProbeHeaders, UpstreamProtocol};
+use model::{HealthCheck, HealthProbe, ProbeHeaders, UpstreamProtocol, Violations};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     /// The target as it was written: its own `Host`.
     pub(crate) target: String,
     pub(crate) protocol: UpstreamProtocol,
+    /// What becomes of responses that are not what they should be.
+    pub(crate) violations: Violations,
     pub(crate) check: HealthCheck,
     /// What makes the checks.
     pub(crate) checker: Checker,

@@ -10,6 +10,7 @@ pub(super) async fn ask(plan: &Plan, probe: &HttpProbe) -> Result<Passed, ProbeF
     let request = OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
+        violations: plan.violations,
         method: probe.method.as_str(),
         target: probe.path.clone(),
         host: probe.host.as_deref().unwrap_or(&plan.target).to_owned(),

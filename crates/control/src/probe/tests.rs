@@ -36,7 +36,8 @@ fn plan(address: SocketAddr, probe: HealthProbe) -> Plan {
         unhealthy: 1,
     };
     let checker = Checker::start().unwrap();
-    Plan { address, target: "app:80".into(), protocol: UpstreamProtocol::H1, check, checker }
+    let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
+    Plan { address, target: "app:80".into(), protocol, violations, check, checker }
 }
 
 fn http(body: Option<&str>) -> HealthProbe {

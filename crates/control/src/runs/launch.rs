@@ -185,6 +185,7 @@ impl Launching {
             address: address(port),
             target: address(port).to_string(),
             protocol: self.service.protocol,
+            violations: self.service.violations,
             check: self.service.health.clone().unwrap_or(tcp),
             checker: self.checker.clone(),
         }

@@ -71,6 +71,7 @@ fn asked(plan: &Plan, request: &WarmUp, timeout: Duration) -> OwnRequest {
     OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
+        violations: plan.violations,
         method: request.method.as_str(),
         target: request.target.clone(),
         host: host.unwrap_or(&plan.target).to_owned(),
@@ -99,7 +100,7 @@ impl fmt::Display for WarmedUp {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use model::{HealthCheck, ProbeMethod, UpstreamProtocol};
+    use model::{HealthCheck, ProbeMethod, UpstreamProtocol, Violations};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -141,7 +142,8 @@ mod tests {
         };
         let checker = Checker::start().unwrap();
         let target = "api-1".to_owned();
-        (Plan { address, target, protocol: UpstreamProtocol::H1, check, checker }, heard)
+        let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
+        (Plan { address, target, protocol, violations, check, checker }, heard)
     }
 
     #[tokio::test]

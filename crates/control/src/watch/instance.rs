@@ -117,6 +117,7 @@ impl InstanceWatch {
             address: self.live.address,
             target: target_of(&self.live.name).to_owned(),
             protocol: service.protocol,
+            violations: service.violations,
             check: check.clone(),
             checker: reports.checker.clone(),
         };

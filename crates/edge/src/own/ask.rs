@@ -28,6 +28,7 @@ pub(super) async fn ask(request: &OwnRequest, pool: &Pool) -> Result<OwnResponse
     let connecting = timeout_at(deadline, Upstream::open(request.address, request.protocol, pool));
     let connected = connecting.await.map_err(late(Stage::Connecting))?;
     let mut upstream = connected.map_err(OwnFault::of_connect)?;
+    upstream.read_as(request.violations);
     let head = timeout_at(deadline, exchange(request, &mut upstream)).await;
     let head = head.map_err(late(Stage::Waiting))??;
     let body = timeout_at(deadline, read(request, &mut upstream, head)).await;

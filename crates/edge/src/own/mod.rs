@@ -11,7 +11,7 @@ mod thread;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::UpstreamProtocol;
+use model::{UpstreamProtocol, Violations};
 
 pub use fault::{OwnFault, Stage};
 pub use thread::Asker;
@@ -23,6 +23,8 @@ pub struct OwnRequest {
     pub address: SocketAddr,
     /// What is spoken there.
     pub protocol: UpstreamProtocol,
+    /// What becomes of a response that is not what it should be.
+    pub violations: Violations,
     /// The method, in capitals.
     pub method: &'static str,
     /// The target in origin form.

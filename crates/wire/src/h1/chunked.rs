@@ -4,6 +4,7 @@
 //! sizes, extensions or trailers that it could read otherwise than we did.
 
 use super::fault::Fault;
+use super::lenient::{Reading, mend_lines};
 use super::request::{collect, fault_of, is_token};
 use super::scan::Scan;
 use crate::buffer::{Buffer, HEAD_BYTES, Pool};
@@ -89,12 +90,14 @@ pub struct Decoder {
     line_bytes: u32,
     extension_bytes: u32,
     trailer: Option<(Buffer, Scan)>,
+    reading: Reading,
+    has_violated: bool,
 }
 
 impl Default for Decoder {
+    /// A strict one.
     fn default() -> Self {
-        let state = State::Size { digits: 0 };
-        Self { state, size: 0, line_bytes: 0, extension_bytes: 0, trailer: None }
+        Self::new(Reading::Strict)
     }
 }
 
@@ -110,6 +113,24 @@ pub enum Next {
 }
 
 impl Decoder {
+    /// One at the beginning of a body.
+    pub fn new(reading: Reading) -> Self {
+        Self {
+            state: State::Size { digits: 0 },
+            size: 0,
+            line_bytes: 0,
+            extension_bytes: 0,
+            trailer: None,
+            reading,
+            has_violated: false,
+        }
+    }
+
+    /// Whether anything was mended.
+    pub fn has_violated(&self) -> bool {
+        self.has_violated
+    }
+
     /// Takes the framing off the front of `input`.
     ///
     /// # Errors
@@ -178,14 +199,37 @@ impl Decoder {
             (State::Size { digits: 1.. }, b';') => self.extension(Extension::Named),
             (State::Size { digits: 1.. }, b' ' | b'\t') => self.extension(Extension::Blank),
             (State::Extension(it), b'\r') if it.may_end() => Ok(State::SizeLf),
-            (State::Extension(it), byte) => self.extension(it.next(byte).ok_or(Fault::Chunk)?),
-            (State::SizeLf, b'\n') => {
-                self.line_bytes = 0;
-                Ok(if self.size == 0 { State::Trailer } else { State::Data })
+            (State::Extension(Extension::Blank), b'\r') => self.tolerated(State::SizeLf),
+            (State::Size { digits: 1.. }, b'\n') => {
+                let next = self.size_ended();
+                self.tolerated(next)
             }
+            (State::Extension(it), b'\n') if it.may_end() || it == Extension::Blank => {
+                let next = self.size_ended();
+                self.tolerated(next)
+            }
+            (State::Extension(it), byte) => self.extension(it.next(byte).ok_or(Fault::Chunk)?),
+            (State::SizeLf, b'\n') => Ok(self.size_ended()),
             (State::DataCr, b'\r') => Ok(State::DataLf),
+            (State::DataCr, b'\n') => self.tolerated(State::Size { digits: 0 }),
             (State::DataLf, b'\n') => Ok(State::Size { digits: 0 }),
             _ => Err(Fault::Chunk),
+        }
+    }
+
+    fn size_ended(&mut self) -> State {
+        self.line_bytes = 0;
+        if self.size == 0 { State::Trailer } else { State::Data }
+    }
+
+    /// Goes on to `next` where a lenient reader does.
+    fn tolerated(&mut self, next: State) -> Result<State, Fault> {
+        match self.reading {
+            Reading::Strict => Err(Fault::Chunk),
+            Reading::Lenient => {
+                self.has_violated = true;
+                Ok(next)
+            }
         }
     }
 
@@ -211,9 +255,13 @@ impl Decoder {
         let before = raw.data().len();
         let taken = input.data().len().min(TRAILER_BYTES_MAX + 1 - before);
         raw.extend(&input.data()[..taken]);
-        match scan.find_end(raw.data()).map_err(|_| Fault::Trailer)? {
+        match scan.find(raw.data(), self.reading).map_err(|_| Fault::Trailer)? {
             Some(end) => {
                 raw.truncate(end);
+                if let Some(mended) = mend_lines(raw.data(), pool) {
+                    *raw = mended;
+                    self.has_violated = true;
+                }
                 input.consume(end - before);
                 self.state = State::Done;
                 Ok(true)
@@ -258,8 +306,16 @@ mod tests {
 
     /// Decodes `text`, given in pieces of at most `piece` bytes.
     fn decode(text: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>, bool), Fault> {
+        decode_with(&mut Decoder::default(), text, piece)
+    }
+
+    fn decode_with(
+        decoder: &mut Decoder,
+        text: &[u8],
+        piece: usize,
+    ) -> Result<(Vec<u8>, Vec<u8>, bool), Fault> {
         let pool = Pool::default();
-        let (mut decoder, mut input) = (Decoder::default(), pool.buffer(HEAD_BYTES));
+        let mut input = pool.buffer(HEAD_BYTES);
         let (mut body, mut ended) = (Vec::new(), false);
         for part in text.chunks(piece) {
             input.extend(part);
@@ -369,6 +425,80 @@ mod tests {
             let mut out = Vec::new();
             write_size(len, &mut out);
             assert_eq!(out, format!("{text}\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_no_reader_could_guess_is_refused_by_the_lenient_one_too() {
+        for text in [
+            "\r\n",
+            "\n",
+            ";x\r\n",
+            " 1\r\na\r\n",
+            "1 1\r\na\r\n",
+            "1\ra\r\n",
+            "1\r\r\na\r\n",
+            "1\r\nab\r\n",
+            "1\r\na\r\r\n0\r\n\r\n",
+            "1\r\na\n\n0\r\n\r\n",
+            "1;\na\r\n",
+            "1;a=\"b\na\r\n",
+            "0x1\na\n",
+            "0\nA : b\n\n",
+            "10000000000000000\n",
+        ] {
+            let mut lenient = Decoder::new(Reading::Lenient);
+            assert!(decode_with(&mut lenient, text.as_bytes(), 64).is_err(), "{text:?}");
+        }
+        let endless = format!("1{}\r\na\r\n", " ".repeat(300));
+        let mut lenient = Decoder::new(Reading::Lenient);
+        assert_eq!(decode_with(&mut lenient, endless.as_bytes(), 64).map(drop), Err(Fault::Chunk));
+    }
+
+    #[test]
+    fn lenient_trailers_are_those_that_are_meant() {
+        let pool = Pool::default();
+        let (mut decoder, mut input) = (Decoder::new(Reading::Lenient), pool.buffer(HEAD_BYTES));
+        input.extend(b"0\r\nA: b\nC: d\r\n\nnext");
+        assert_eq!(decoder.advance(&mut input, &pool), Ok(Next::End));
+        assert!(decoder.has_violated() && input.data() == b"next");
+        let trailers = decoder.take_trailers(&pool).unwrap().unwrap();
+        assert_eq!((trailers.len(), trailers.named(b"c").next()), (2, Some(&b"d"[..])));
+    }
+
+    proptest::proptest! {
+        /// Padded and with whatever ends of lines, a body is what it would be if it were well formed; and
+        /// only then has it violated anything, which the strict reader refuses.
+        #[test]
+        fn lenient_bodies_are_those_that_are_meant(
+            chunks in proptest::collection::vec(
+                (proptest::collection::vec(proptest::num::u8::ANY, 1..40), 0usize..4, 0u8..4),
+                0..6,
+            ),
+            end in (0usize..4, 0u8..4),
+            piece in 1usize..80,
+        ) {
+            let line_end = |is_bare: bool| if is_bare { &b"\n"[..] } else { b"\r\n" };
+            let (mut text, mut meant, mut is_violation) = (Vec::new(), Vec::new(), false);
+            for (data, blanks, bare) in &chunks {
+                text.extend(format!("{:x}{}", data.len(), " ".repeat(*blanks)).into_bytes());
+                text.extend(line_end(bare & 1 == 1));
+                text.extend(data);
+                text.extend(line_end(bare & 2 == 2));
+                meant.extend(data);
+                is_violation |= *blanks > 0 || *bare > 0;
+            }
+            text.extend(format!("0{}", " ".repeat(end.0)).into_bytes());
+            text.extend(line_end(end.1 & 1 == 1));
+            text.extend(line_end(end.1 & 2 == 2));
+            is_violation |= end != (0, 0);
+            text.extend(b"next");
+            let mut lenient = Decoder::new(Reading::Lenient);
+            let (body, rest, ended) = decode_with(&mut lenient, &text, piece).unwrap();
+            proptest::prop_assert_eq!(body, meant);
+            proptest::prop_assert!(ended && b"next".ends_with(&rest[..]));
+            proptest::prop_assert_eq!(lenient.has_violated(), is_violation);
+            proptest::prop_assert_eq!(decode(&text, piece).is_err(), is_violation);
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::io::AsyncWrite;
 use super::chunked::{Decoder, Next, write_size};
 use super::fault::Fault;
 use super::framing::Framing;
+use super::lenient::Reading;
 use super::scan::Scan;
 use crate::account::Account;
 use crate::body::{Error, Sink, Source};
@@ -89,6 +90,8 @@ pub struct Conn {
     received: u64,
     sent: u64,
     is_cut: bool,
+    reading: Reading,
+    has_violated: bool,
     /// Whether the peer was seen to send no more.
     has_ended: bool,
     /// How much of the body that is received next can be passed on at once.
@@ -112,6 +115,8 @@ impl Conn {
             received: 0,
             sent: 0,
             is_cut: false,
+            reading: Reading::Strict,
+            has_violated: false,
             has_ended: false,
             room: usize::MAX,
             is_slow: false,
@@ -181,7 +186,7 @@ impl Conn {
         self.incoming = match framing {
             Framing::None | Framing::Length(0) => Incoming::Done,
             Framing::Length(length) => Incoming::Length(length),
-            Framing::Chunked => Incoming::Chunked(Box::default()),
+            Framing::Chunked => Incoming::Chunked(Box::new(Decoder::new(self.reading))),
             Framing::Close => Incoming::Close,
         };
     }
@@ -521,6 +526,7 @@ impl Source for Conn {
     fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
         let Incoming::Chunked(decoder) = &mut self.incoming else { return Ok(None) };
         let trailers = decoder.take_trailers(&self.pool)?;
+        self.has_violated |= decoder.has_violated();
         self.incoming = Incoming::Done;
         Ok(trailers)
     }

@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::fault::Fault;
+use super::lenient::Reading;
 
 /// Remembers how far a head was searched, so that a head that arrives byte by byte costs no more
 /// than one that arrives at once.
@@ -17,15 +18,26 @@ impl Scan {
     ///
     /// # Errors
     /// A line that ends with a bare LF.
+    #[inline]
     pub fn find_end(&mut self, data: &[u8]) -> Result<Option<usize>, Fault> {
+        self.find(data, Reading::Strict)
+    }
+
+    /// The same, where a line may end with a bare LF if that is how it is read.
+    ///
+    /// # Errors
+    /// A line that ends with a bare LF, in strict reading.
+    #[inline]
+    pub fn find(&mut self, data: &[u8], reading: Reading) -> Result<Option<usize>, Fault> {
         let mut line_start = self.line_start as usize;
         let mut from = self.searched as usize;
         while let Some(found) = memchr(b'\n', &data[from..]) {
             let lf = from + found;
-            if lf == line_start || data[lf - 1] != b'\r' {
+            let is_bare = lf == line_start || data[lf - 1] != b'\r';
+            if is_bare && reading == Reading::Strict {
                 return Err(Fault::BareLf);
             }
-            if lf == line_start + 1 {
+            if lf == line_start || (lf == line_start + 1 && !is_bare) {
                 return Ok(Some(lf + 1));
             }
             line_start = lf + 1;

@@ -3,16 +3,17 @@
 
 use std::task::{Context, Poll, ready};
 
-use super::{Conn, Size};
+use super::{Conn, Incoming, Size};
 use crate::body::Error;
 use crate::buffer::{Buffer, FIRST_BYTES, HEAD_BYTES};
 use crate::h1::fault::Fault;
 use crate::h1::framing::Framing;
+use crate::h1::lenient::{self, Reading};
 use crate::h1::plain::{self, Plain};
 use crate::h1::request::{self, HeadLimits};
 use crate::h1::response;
 use crate::h1::scan::Scan;
-use crate::head::{Field, RequestHead, ResponseHead};
+use crate::head::{Field, Method, RequestHead, ResponseHead};
 
 /// A server's head may be this large; whose is larger speaks nonsense.
 const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -83,8 +84,60 @@ impl Conn {
         Poll::Ready(Ok(match ready!(self.poll_head(cx, HeadOf::Response, plain))? {
             None => None,
             Some(Whole::Read(head)) => Some(head),
-            Some(Whole::Raw(raw)) => Some(response::parse(raw, &self.pool)?),
+            Some(Whole::Raw(raw)) => Some(response::parse(self.mended(raw), &self.pool)?),
         }))
+    }
+
+    /// How strictly responses are read from now on.
+    #[inline]
+    pub fn read_as(&mut self, reading: Reading) {
+        self.reading = reading;
+    }
+
+    /// Whether anything that came had to be mended, so that nothing more may be read of the connection
+    /// beyond the response.
+    pub fn has_violated(&self) -> bool {
+        let is_mended = |incoming: &Incoming| match incoming {
+            Incoming::Chunked(decoder) => decoder.has_violated(),
+            _ => false,
+        };
+        self.has_violated || is_mended(&self.incoming)
+    }
+
+    /// Expects the body of the response whose head was read last, to a request with `method`: how it is
+    /// framed.
+    ///
+    /// # Errors
+    /// See [`Framing::of_response`].
+    pub fn expect_response(
+        &mut self,
+        method: Method,
+        head: &ResponseHead,
+    ) -> Result<Framing, Fault> {
+        let strict = Framing::of_response(method, head.status(), head.version(), &head.fields);
+        let framing = match strict {
+            Err(fault) if self.reading == Reading::Lenient => {
+                self.has_violated = true;
+                lenient::framing(method, head, fault)?
+            }
+            strict => strict?,
+        };
+        self.expect_body(framing);
+        Ok(framing)
+    }
+
+    /// A response's head as it is meant.
+    fn mended(&mut self, raw: Buffer) -> Buffer {
+        if self.reading == Reading::Strict {
+            return raw;
+        }
+        match lenient::mend_lines(raw.data(), &self.pool) {
+            Some(mended) => {
+                self.has_violated = true;
+                mended
+            }
+            None => raw,
+        }
     }
 
     fn poll_head<Head>(
@@ -156,7 +209,7 @@ impl Conn {
             // What was searched is gone: of an empty line the CR may have come alone.
             self.scan = Scan::default();
         }
-        let whole = self.scan.find_end(inbox.data())?;
+        let whole = self.scan.find(inbox.data(), self.reading)?;
         let length = whole.unwrap_or(inbox.data().len());
         if length > bytes_max {
             let allowed = &inbox.data()[..bytes_max];
