@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use edge::live::{Live, ServiceShard, Shard};
+use edge::live::{Live, ServiceLive, ServiceShard, Shard};
 use edge::{Edge, ListenerLive, ServiceView};
 use model::ListenerName;
 use telemetry::scrape::{
     AccessLogSample, ConfigSample, InstanceSample, ListenerSample, ServiceSample,
     Standing as StandingLabel,
 };
-use telemetry::{Counter, EndingTotals, HistogramSnapshot, Scrape};
+use telemetry::{Counter, EndingTotals, GrpcTotals, HistogramSnapshot, Scrape};
 
 use crate::status::State;
 use crate::watch::{Brief, ServiceWatch};
@@ -62,6 +62,7 @@ fn service(view: &ServiceView<'_>, watch: &ServiceWatch) -> ServiceSample {
     ServiceSample {
         name: live.name.clone(),
         by_class: std::array::from_fn(by_class),
+        grpc: calls(live),
         duration: merged(live.shards().map(|shard| shard.duration.snapshot())),
         bytes_in: sum(|shard| &shard.bytes_in),
         bytes_out: sum(|shard| &shard.bytes_out),
@@ -72,6 +73,13 @@ fn service(view: &ServiceView<'_>, watch: &ServiceWatch) -> ServiceSample {
         queue_timeouts: sum(|shard| &shard.queue_timeouts),
         instances: view.instances.iter().filter_map(sample).collect(),
     }
+}
+
+fn calls(live: &ServiceLive) -> GrpcTotals {
+    live.shards().fold(GrpcTotals::default(), |mut sum, shard| {
+        sum.merge(&shard.grpc.totals());
+        sum
+    })
 }
 
 fn instance(live: &Live, brief: Brief) -> InstanceSample {

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use model::{ExchangeKind, HeaderEdits, RetryCondition, ServiceTimeouts, UpstreamProtocol};
@@ -13,15 +13,16 @@ use wire::head::{Fields, Method, ResponseHead, list};
 use wire::name::Name;
 use wire::system::is_shortage;
 
-use crate::client::{Client, StatusLine};
-use crate::crawl::Crawl;
+use crate::client::Client;
 use crate::fault::Fault;
 use crate::forward::Outbound;
+use crate::grpc::Call;
 use crate::keep_alive::idle_for;
 use crate::lasting::Lasting;
 use crate::live::Bar;
 use crate::mapping::Mapping;
 use crate::member::NewConnection;
+use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::pick::Claim;
 use crate::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
@@ -36,9 +37,6 @@ use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
-/// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
-/// on in its place; as long as clients themselves wait.
-const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 /// How long an exchange may go on whose client sends no more, whose instance is to go and has not
 /// said anything: as long as a client may be silent that is lingered for (`connection::linger`).
 const LEFT_BEHIND: Duration = Duration::from_secs(5);
@@ -70,7 +68,7 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    fn by_client(fault: Fault, reached: Reached) -> Self {
+    pub(crate) fn by_client(fault: Fault, reached: Reached) -> Self {
         Self { fault, reached, condition: None, blames_instance: false, was_stale: false }
     }
 
@@ -81,7 +79,7 @@ impl Failed {
         Self { fault, reached, condition, blames_instance: false, was_stale: false }
     }
 
-    fn by_instance(fault: Fault, reached: Reached, condition: RetryCondition) -> Self {
+    pub(crate) fn by_instance(fault: Fault, reached: Reached, condition: RetryCondition) -> Self {
         let condition = Some(condition);
         Self { fault, reached, condition, blames_instance: true, was_stale: false }
     }
@@ -100,6 +98,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) account: &'a Account,
     pub(crate) retries: &'a Retries<'a>,
     pub(crate) stay: Stay<'a>,
+    /// The gRPC call that the request is, if it is one.
+    pub(crate) call: Option<Call>,
 }
 
 /// An attempt's answer has begun, and this is what is left of the attempt.
@@ -127,6 +127,9 @@ impl Attempt<'_> {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
+                if failed.fault == Fault::ClientDeadline && story.leave() {
+                    self.observe_latency(story.waited_for());
+                }
                 return Err(failed);
             }
         };
@@ -289,7 +292,7 @@ impl Attempt<'_> {
         upload: &mut Upload,
         story: &mut Story<'_>,
     ) -> Result<ResponseHead, Failed> {
-        let mut pace = Pace::new(self, upload);
+        let mut pace = Pace::new(upload);
         let mut left = None;
         let head = poll_fn(|cx| {
             if let Poll::Ready(Err(broken)) = upload.poll(cx, &mut self.body_of(client), upstream)
@@ -343,7 +346,7 @@ impl Attempt<'_> {
             Box::new(LeftBehind { alarm, since: None })
         });
         loop {
-            std::task::ready!(left.alarm.poll(cx));
+            ready!(left.alarm.poll(cx));
             let now = self.worker.wheel.now();
             // It may be told to stay after all.
             let is_leaving = self.claim.member.live.has(Bar::Drained);
@@ -372,6 +375,33 @@ impl Attempt<'_> {
         failed.was_stale = upstream.is_reused() && fault == Fault::UpstreamReset;
         failed.blames_instance = !failed.was_stale;
         failed
+    }
+
+    /// Waits so long, or as long as the client of a gRPC call does.
+    pub(crate) fn wait(&self, limit: Duration) {
+        self.alarm.set(match &self.call {
+            None => limit,
+            Some(call) => limit.min(call.left(self.worker.wheel.now())),
+        });
+    }
+
+    /// Whether the time is over that its client has given a gRPC call.
+    pub(crate) fn is_over_for_client(&self) -> bool {
+        self.call.is_some_and(|call| call.left(self.worker.wheel.now()).is_zero())
+    }
+
+    /// Whether neither side need say anything for a while: both may in a stream of gRPC messages whose
+    /// client has not ended its part.
+    pub(crate) fn may_be_silent(&self, upload: &Upload) -> bool {
+        !upload.is_resting() && self.call.is_some_and(|call| call.is_stream())
+    }
+
+    /// How long neither side need say anything: `idle`, or longer where that means nothing.
+    pub(crate) fn silence(&self, upload: &Upload, idle: Duration) -> Duration {
+        match self.may_be_silent(upload) {
+            true => idle.max(self.timeouts.tunnel_idle),
+            false => idle,
+        }
     }
 
     fn observe_latency(&self, latency: Duration) {
@@ -418,7 +448,10 @@ impl Attempt<'_> {
         self.alarm.clear();
         self.count_bytes(&mut answered.upstream);
         match relayed {
-            Ok(Relayed::Whole) => self.keep(answered, upload),
+            Ok(Relayed::Whole(trailers)) => {
+                story.call_ends(head, trailers.as_ref());
+                self.keep(answered, upload);
+            }
             Ok(Relayed::Moved) => {
                 answered.upstream.cancel();
                 story.moved();
@@ -472,15 +505,23 @@ impl Attempt<'_> {
             true => Download::of_events(),
             false => Download::from(Side::Instance, Some(&self.worker.pool)),
         };
-        let mut outcome = Relayed::Whole;
+        let mut has_moved = false;
         let mut patience = Patience::default();
         let relayed = poll_fn(|cx| {
-            // A client whose body is broken may still want its answer.
-            let _ = upload.poll(cx, &mut self.body_of(client), upstream);
+            // A client whose body is broken may still want its answer. One that sends too much gets no
+            // more of it: the instance would wait for the rest.
+            let uploaded = upload.poll(cx, &mut self.body_of(client), upstream);
+            if matches!(uploaded, Poll::Ready(Err(Broken::TooLarge))) {
+                return Poll::Ready(Err(cut(Side::Client, Fault::BodyTooLarge)));
+            }
             match &lasting {
-                Some(it) if !is_stream(it) && upload.is_sent() => lasting = None,
+                Some(it) if !is_stream(it) && upload.is_sent() => {
+                    lasting = None;
+                    // From now on the instance alone has something to say.
+                    patience = Patience::default();
+                }
                 Some(it) if is_stream(it) && it.poll_called(cx).is_ready() => {
-                    outcome = Relayed::Moved;
+                    has_moved = true;
                     download.end_after_event();
                 }
                 _ => {}
@@ -500,16 +541,24 @@ impl Attempt<'_> {
             if patience.begins_anew(waits_for, download.moved(), upload.moved()) {
                 self.alarm.set(match waits_for {
                     Side::Client => self.client_timeouts.write_idle,
-                    Side::Instance => self.timeouts.idle,
+                    Side::Instance => self.silence(upload, self.timeouts.idle),
                 });
             }
-            let late = match waits_for {
-                Side::Client => Fault::WriteTimeout,
-                Side::Instance => Fault::UpstreamTruncated,
-            };
-            self.alarm.poll(cx).map(|()| Err(cut(waits_for, late)))
+            ready!(self.alarm.poll(cx));
+            Poll::Ready(Err(match waits_for {
+                Side::Client => cut(Side::Client, Fault::WriteTimeout),
+                // The instance may have waited for its client as well.
+                Side::Instance if self.may_be_silent(upload) => {
+                    cut(Side::Client, Fault::BodyTimeout)
+                }
+                Side::Instance => cut(Side::Instance, Fault::UpstreamTruncated),
+            }))
         });
-        relayed.await.map(|()| outcome)
+        relayed.await?;
+        Ok(match has_moved {
+            true => Relayed::Moved,
+            false => Relayed::Whole(download.take_trailers()),
+        })
     }
 
     pub(crate) fn count_bytes(&self, upstream: &mut Upstream) {
@@ -540,10 +589,9 @@ struct LeftBehind {
 }
 
 /// How an answer's body came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relayed {
-    /// The instance ended it.
-    Whole,
+    /// The instance ended it, with these fields after it.
+    Whole(Option<Fields>),
     /// We did, for the instance is to go.
     Moved,
 }
@@ -598,7 +646,7 @@ fn not_sent(unsent: Unsent) -> Failed {
     }
 }
 
-fn client_gone(_: Error) -> Failed {
+pub(crate) fn client_gone(_: Error) -> Failed {
     Failed::by_client(Fault::ClientGone, Reached::Answer)
 }
 
@@ -614,110 +662,5 @@ pub(crate) fn cut(side: Side, fault: Fault) -> Failed {
     match side {
         Side::Client => Failed::by_client(fault, Reached::Answer),
         Side::Instance => Failed::by_instance(fault, Reached::Answer, RetryCondition::Reset),
-    }
-}
-
-/// Watches that a request gets on, until its answer begins.
-struct Pace {
-    /// What is waited for; a change sets the alarm anew.
-    waits: Option<Waits>,
-    moved: u64,
-    /// The body has crawled.
-    crawl: Option<Crawl>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
-    Body(Side),
-    Continue,
-    Answer,
-}
-
-impl Pace {
-    fn new(_: &Attempt<'_>, upload: &Upload) -> Self {
-        Self { waits: None, moved: upload.moved(), crawl: None }
-    }
-
-    /// Ready when someone has been waited for too long.
-    fn poll<C: Client>(
-        &mut self,
-        cx: &mut Context<'_>,
-        attempt: &Attempt<'_>,
-        client: &mut C,
-        upload: &mut Upload,
-    ) -> Poll<Result<ResponseHead, Failed>> {
-        let waits = if upload.is_held() {
-            Waits::Continue
-        } else if upload.is_resting() {
-            Waits::Answer
-        } else {
-            Waits::Body(upload.waits_for())
-        };
-        let has_moved = upload.moved() - self.moved >= attempt.client_timeouts.body_progress;
-        if self.waits != Some(waits) || has_moved {
-            // Turns between the two sides of a body are no progress by themselves.
-            let turned =
-                matches!((self.waits, waits), (Some(Waits::Body(_)), Waits::Body(Side::Client)));
-            self.waits = Some(waits);
-            if !turned || has_moved {
-                self.moved = upload.moved();
-                attempt.alarm.set(match waits {
-                    Waits::Continue => CONTINUE_AFTER,
-                    Waits::Answer => attempt.timeouts.first_byte,
-                    Waits::Body(Side::Client) => attempt.client_timeouts.body_idle,
-                    Waits::Body(Side::Instance) => attempt.timeouts.idle,
-                });
-            }
-        }
-        std::task::ready!(attempt.alarm.poll(cx));
-        if waits == Waits::Body(Side::Client) && self.crawls(attempt, upload) {
-            attempt.alarm.set(attempt.client_timeouts.body_idle);
-            std::task::ready!(attempt.alarm.poll(cx));
-        }
-        let timeout = RetryCondition::Timeout;
-        Poll::Ready(Err(match waits {
-            Waits::Continue => return self.go_on(cx, attempt, client, upload),
-            Waits::Answer | Waits::Body(Side::Instance) => {
-                Failed::by_instance(Fault::UpstreamTimeout, Reached::Sent, timeout)
-            }
-            Waits::Body(Side::Client) => Failed::by_client(Fault::BodyTimeout, Reached::Sent),
-        }))
-    }
-
-    /// Whether too little of the body has come to be progress by itself, and the body may go on like
-    /// that.
-    fn crawls(&mut self, attempt: &Attempt<'_>, upload: &Upload) -> bool {
-        if upload.moved() == self.moved || attempt.framing != Framing::Chunked {
-            return false;
-        }
-        self.moved = upload.moved();
-        let now = attempt.worker.wheel.now();
-        if self.crawl.is_none() {
-            self.crawl = attempt.worker.crawlers.enter(now);
-        }
-        self.crawl.as_ref().is_some_and(|crawl| crawl.may_last(now))
-    }
-
-    /// The instance keeps silent: the client is told to send its body all the same.
-    fn go_on<C: Client>(
-        &mut self,
-        cx: &mut Context<'_>,
-        attempt: &Attempt<'_>,
-        client: &mut C,
-        upload: &mut Upload,
-    ) -> Poll<Result<ResponseHead, Failed>> {
-        upload.release();
-        attempt.alarm.clear();
-        self.waits = None;
-        let told = client.inform(StatusLine::standard(100), |_| {});
-        if let Err(error) = told {
-            return Poll::Ready(Err(client_gone(error)));
-        }
-        // Looks again at once, now that the body may move.
-        cx.waker().wake_by_ref();
-        match client.poll_flush(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(client_gone(error))),
-            _ => Poll::Pending,
-        }
     }
 }

@@ -21,7 +21,7 @@ use crate::member::Member;
 use crate::own_lines::OwnLines;
 use crate::pick::{self, Choice, Tried};
 use crate::relay::Upload;
-use crate::respond;
+use crate::respond::{self, Asked};
 use crate::retry::Retries;
 use crate::routing::{self, Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
@@ -110,7 +110,9 @@ async fn tell_fault<C: Client>(
     }
     let limit = entrance.listener.listener.timeouts.write_idle;
     let applied = story.applied(entrance.worker);
-    let mut telling = std::pin::pin!(respond::fault(client, Some(head), fault, &applied));
+    let dialect = story.call.map(|call| call.dialect);
+    let asked = Asked { head: Some(head), dialect };
+    let mut telling = std::pin::pin!(respond::fault(client, asked, fault, &applied));
     // Who does not read it within its time does not get it.
     let _ = entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
 }
@@ -322,7 +324,7 @@ async fn forward<C: Client>(
                 };
                 asked = &newest;
                 story.service = Some(newest.clone());
-                story.waited();
+                story.waited(worker)?;
                 continue;
             }
             Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
@@ -330,7 +332,7 @@ async fn forward<C: Client>(
         };
         retries.attempted();
         if claim.has_waited {
-            story.waited();
+            story.waited(worker)?;
         }
         story.attempt(&claim.member);
         let wanted = &*claim.service.service;
@@ -346,6 +348,7 @@ async fn forward<C: Client>(
             account,
             retries: &retries,
             stay: Stay::new(&worker.shared.sticky_key, &outbound, &claim),
+            call: story.call,
         };
         let mut outcome = attempt.run(client, &mut upload, story).await;
         let follows = match &mut outcome {
@@ -362,6 +365,7 @@ async fn forward<C: Client>(
         if !follows {
             return Err(failed.fault);
         }
+        story.is_still_wanted(worker)?;
         last = Some(failed.fault);
         newest = worker.newest(service);
         asked = &newest;

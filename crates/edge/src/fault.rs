@@ -1,7 +1,7 @@
 //! Why an exchange did not end with an instance's answer: what kind, whose fault, and the one
 //! table that turns it into a status.
 
-use telemetry::Ending;
+use telemetry::{Ending, GrpcStatus};
 use wire::h1;
 
 /// Why an exchange did not end as it should.
@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     HeaderTimeout,
     /// The body came too slowly.
     BodyTimeout,
+    /// The client's own time for its gRPC call is over.
+    ClientDeadline,
     /// The client went away.
     ClientGone,
     /// The client did not read its answer.
@@ -75,8 +77,41 @@ impl Fault {
             | Self::QueueFull
             | Self::QueueTimeout
             | Self::Shortage => 503,
-            Self::ConnectTimeout | Self::UpstreamTimeout => 504,
+            Self::ConnectTimeout | Self::UpstreamTimeout | Self::ClientDeadline => 504,
             Self::Loop => 508,
+            Self::ClientGone | Self::WriteTimeout => return None,
+        })
+    }
+
+    /// What the client of a gRPC call is told, as gRPC itself reads the status of HTTP
+    /// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>), except where it has a word
+    /// for what happened and would read none. `UNAVAILABLE` invites clients to try again.
+    pub(crate) fn grpc_status(self) -> Option<GrpcStatus> {
+        Some(match self {
+            Self::BadRequest | Self::TlsOnPlain => GrpcStatus::Internal,
+            Self::NoRoute | Self::MethodNotAllowed => GrpcStatus::Unimplemented,
+            // Too large or too long: as gRPC's own servers say of messages and metadata.
+            Self::BodyTooLarge | Self::TargetTooLong | Self::HeaderTooLarge => {
+                GrpcStatus::ResourceExhausted
+            }
+            // Too slow, whoever was.
+            Self::HeaderTimeout
+            | Self::BodyTimeout
+            | Self::UpstreamTimeout
+            | Self::ClientDeadline => GrpcStatus::DeadlineExceeded,
+            Self::ConnectFailed
+            | Self::UpstreamReset
+            | Self::UpstreamNonsense
+            | Self::UpstreamTruncated
+            | Self::Overloaded
+            | Self::NoInstance
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::Shortage
+            // It did not run, and may on another instance.
+            | Self::ConnectTimeout => GrpcStatus::Unavailable,
+            // To try again leads into the same circle.
+            Self::Loop => GrpcStatus::Internal,
             Self::ClientGone | Self::WriteTimeout => return None,
         })
     }
@@ -91,6 +126,7 @@ impl Fault {
             Self::BodyTooLarge => Ending::BodyTooLarge,
             Self::HeaderTimeout => Ending::HeaderTimeout,
             Self::BodyTimeout => Ending::BodyTimeout,
+            Self::ClientDeadline => Ending::ClientDeadline,
             Self::ClientGone => Ending::ClientClosed,
             Self::WriteTimeout => Ending::WriteTimeout,
             Self::MethodNotAllowed => Ending::MethodNotAllowed,
@@ -129,6 +165,7 @@ impl Fault {
             Self::ConnectFailed | Self::UpstreamReset => "The server could not be reached.",
             Self::UpstreamNonsense | Self::UpstreamTruncated => "The server's answer was broken.",
             Self::ConnectTimeout | Self::UpstreamTimeout => "The server took too long to answer.",
+            Self::ClientDeadline => "The time that you gave is over.",
             Self::ClientGone | Self::WriteTimeout => "",
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use model::{InstanceName, ServiceName};
-use telemetry::{Counter, Histogram};
+use telemetry::{Counter, GrpcCounters, Histogram};
 
 use crate::blueprint::Instance;
 use crate::claim::InFlight;
@@ -58,7 +58,7 @@ pub struct Live {
 pub struct Shard {
     /// Attempts that ended well.
     pub ok: Counter,
-    /// Attempts that the instance answered with 5xx.
+    /// Attempts that the instance answered with 5xx, or with a gRPC status that is a failure of the server.
     pub server_errors: Counter,
     /// Attempts that failed without a whole answer.
     pub failures: Counter,
@@ -77,7 +77,7 @@ pub struct Shard {
 pub struct Outcomes {
     /// Attempts that ended well.
     pub ok: u64,
-    /// Attempts that the instance answered with 5xx.
+    /// Attempts that the instance answered with 5xx, or with a gRPC status that is a failure of the server.
     pub server_errors: u64,
     /// Attempts that failed without a whole answer.
     pub failures: u64,
@@ -245,7 +245,10 @@ pub struct ServiceLive {
 pub struct ServiceShard {
     /// Exchanges by the first digit of their status; those without one under 0.
     pub by_class: [Counter; 6],
-    /// Exchanges that the client must call failed: 5xx, or no whole answer by no fault of its own.
+    /// gRPC calls by their status.
+    pub grpc: GrpcCounters,
+    /// Exchanges that the client must call failed: 5xx, a gRPC status that is a failure of the server, or no
+    /// whole answer by no fault of its own.
     pub failed: Counter,
     /// From a request's head to the end of its answer.
     pub duration: Histogram,

@@ -8,8 +8,9 @@ use telemetry::AccessRecord;
 
 use crate::client::Client;
 use crate::fault::Fault;
+use crate::grpc::Dialect;
 use crate::identity::Peer;
-use crate::respond;
+use crate::respond::{self, Asked};
 use crate::response::{Applied, NO_EDITS};
 use crate::snapshot::ListenerPlan;
 use crate::wheel::Alarm;
@@ -25,6 +26,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) method: &'a [u8],
     pub(crate) host: &'a [u8],
     pub(crate) path: &'a [u8],
+    /// There if it was to be a gRPC call.
+    pub(crate) dialect: Option<Dialect>,
 }
 
 /// A refusal that the client is being told, which is recorded at its end, whichever that is.
@@ -51,8 +54,9 @@ impl Refusal<'_> {
         let Telling { refusal, client, id, .. } = &mut open;
         let date = refusal.worker.calendar.today();
         let applied = Applied { request_id: &*id, date, edits: &NO_EDITS, stay: None };
+        let asked = Asked { head: None, dialect: refusal.dialect };
         let mut telling =
-            std::pin::pin!(respond::fault(&mut **client, None, refusal.fault, &applied));
+            std::pin::pin!(respond::fault(&mut **client, asked, refusal.fault, &applied));
         // Who does not read it within its time does not get it.
         let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
     }
@@ -75,6 +79,7 @@ impl Refusal<'_> {
             host: self.host,
             path: self.path,
             status: status.unwrap_or(0),
+            grpc_status: status.and(self.dialect).and(self.fault.grpc_status()),
             bytes_in: bytes.0,
             bytes_out: bytes.1,
             total,

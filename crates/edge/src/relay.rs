@@ -440,6 +440,11 @@ impl Download {
         }
     }
 
+    /// The fields that came after it, once it has ended.
+    pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
+        self.trailers.take()
+    }
+
     /// Bytes moved so far.
     pub(crate) fn moved(&self) -> u64 {
         self.moved

@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::fault::Fault;
 use crate::fields::FieldSink;
 use crate::forward::is_edited;
+use crate::grpc::{self, Dialect};
 use crate::response::{self, Applied, Head};
 
 /// After how many seconds a client may try again, when nobody could serve it.
@@ -31,6 +32,8 @@ pub(crate) struct Own<'a> {
     location: Option<&'a [u8]>,
     is_temporary: bool,
     allows: Option<&'a [u8]>,
+    /// What a gRPC client reads beside, or instead of, all that.
+    grpc: Option<grpc::Told>,
 }
 
 /// Answers with what a route says.
@@ -47,6 +50,7 @@ pub(crate) async fn respond<C: Client>(
         location: None,
         is_temporary: respond.status == 503,
         allows: None,
+        grpc: None,
     };
     send(client, head.method(), &own, applied).await
 }
@@ -60,6 +64,7 @@ pub(crate) async fn options<C: Client>(client: &mut C, applied: &Applied<'_>) ->
         location: None,
         is_temporary: false,
         allows: Some(METHODS),
+        grpc: None,
     };
     send(client, Method::Options, &own, applied).await
 }
@@ -79,6 +84,7 @@ pub(crate) async fn redirect<C: Client>(
         location: Some(&location),
         is_temporary: false,
         allows: None,
+        grpc: None,
     };
     send(client, head.method(), &own, applied).await
 }
@@ -99,18 +105,43 @@ pub(crate) async fn redirect_https<C: Client>(
     redirect(client, head, &target, applied).await
 }
 
-/// Tells the client of a fault. `head` is there unless it was the head that was at fault.
+/// What is known of the request that met a fault.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked<'a> {
+    /// There unless it was the head that was at fault.
+    pub(crate) head: Option<&'a RequestHead>,
+    /// There if it is a gRPC call.
+    pub(crate) dialect: Option<Dialect>,
+}
+
+/// Tells the client of a fault. One of gRPC is told in the head alone, which is a response of 200; one of
+/// grpc-web, which looks at the status of HTTP first, is told there as well.
 pub(crate) async fn fault<C: Client>(
     client: &mut C,
-    head: Option<&RequestHead>,
+    asked: Asked<'_>,
     fault: Fault,
     applied: &Applied<'_>,
 ) -> Result<(), Error> {
     let Some(status) = fault.status() else { return Ok(()) };
+    let head = asked.head;
     let wants_json = head.is_some_and(wants_json);
     let phrase = phrase(status);
     let sentence = fault.sentence();
     let id = String::from_utf8_lossy(applied.request_id);
+    let told = |status| grpc::Told::new(status, &format!("{sentence} Request {id}"));
+    let grpc = asked.dialect.and(fault.grpc_status()).map(told);
+    if asked.dialect == Some(Dialect::Native) {
+        let own = Own {
+            status: 200,
+            content_type: grpc::MEDIA_TYPE,
+            body: b"",
+            location: None,
+            is_temporary: false,
+            allows: None,
+            grpc,
+        };
+        return send(client, Method::Post, &own, applied).await;
+    }
     let body = match wants_json {
         true => format!(
             "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{status},\
@@ -127,6 +158,7 @@ pub(crate) async fn fault<C: Client>(
         location: None,
         is_temporary: fault.is_temporary(),
         allows: (fault == Fault::MethodNotAllowed).then_some(METHODS),
+        grpc,
     };
     send(client, head.map_or(Method::Get, RequestHead::method), &own, applied).await
 }
@@ -158,9 +190,9 @@ async fn send_all<C: Sink>(client: &mut C, mut data: &[u8]) -> Result<(), Error>
 impl Own<'_> {
     /// Writes its own fields but those that are edited. Says whether it has a date, which it never has.
     pub(crate) fn write_fields(&self, edits: &HeaderEdits, out: &mut impl FieldSink) -> bool {
-        let has_body = !self.body.is_empty();
+        let has_type = !self.body.is_empty() || self.grpc.is_some();
         for (name, value) in [
-            (&b"Content-Type"[..], has_body.then_some(self.content_type)),
+            (&b"Content-Type"[..], has_type.then_some(self.content_type)),
             (b"Location", self.location),
             (b"Allow", self.allows),
             (b"Retry-After", self.is_temporary.then_some(RETRY_AFTER)),
@@ -170,6 +202,9 @@ impl Own<'_> {
             {
                 out.put(name, value);
             }
+        }
+        if let Some(told) = &self.grpc {
+            told.write(out);
         }
         false
     }

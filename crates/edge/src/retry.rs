@@ -14,6 +14,7 @@ use crate::member::Member;
 use crate::pick::{Claim, Tried};
 use crate::relay::Upload;
 use crate::snapshot::LocalService;
+use crate::verdict::Verdict;
 use crate::worker::Worker;
 
 /// The attempts at one request.
@@ -74,7 +75,8 @@ impl<'a> Retries<'a> {
     pub(crate) fn withhold(&self, status: u16, claim: &Claim, upload: &Upload) -> bool {
         let condition = RetryCondition::Status(status);
         let on = &self.service.service.retry.on;
-        let is_meant = on.contains(&condition) || claim.is_canary && is_failure(status);
+        let is_meant = on.contains(&condition)
+            || claim.is_canary && Verdict::of_status(status) == Verdict::Failed;
         let granted = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()
@@ -169,9 +171,4 @@ impl<'a> Retries<'a> {
         }
         allowed
     }
-}
-
-/// Whether an answer with this status is what a client would call a failure of the server.
-pub(crate) fn is_failure(status: u16) -> bool {
-    matches!(status, 500 | 502 | 503 | 504)
 }

@@ -4,19 +4,20 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use telemetry::{AccessRecord, Blame, Ending};
-use wire::head::RequestHead;
+use telemetry::{AccessRecord, Blame, Ending, GrpcStatus};
+use wire::head::{Fields, RequestHead, ResponseHead};
 use wire::name::Name;
 
 use crate::attempt::Failed;
 use crate::fault::Fault;
+use crate::grpc::{self, Call};
 use crate::identity::{Peer, Sender};
 use crate::member::Member;
 use crate::request_id::RequestId;
 use crate::response::{Applied, NO_EDITS};
-use crate::retry;
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, LocalService, Plan};
+use crate::verdict::Verdict;
 use crate::worker::Worker;
 
 /// One exchange, from its head to its record.
@@ -25,6 +26,10 @@ pub(crate) struct Story<'a> {
     pub(crate) sender: Sender,
     pub(crate) request_id: RequestId<'a>,
     pub(crate) status: Option<u16>,
+    /// The gRPC call that it is, if it is one.
+    pub(crate) call: Option<Call>,
+    /// How that ended.
+    grpc: Option<GrpcStatus>,
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
     pub(crate) route: Option<(Rc<Plan>, RouteIndex)>,
@@ -57,6 +62,8 @@ impl<'a> Story<'a> {
             sender,
             request_id: RequestId::of(head, sender, &worker.ids),
             status: None,
+            call: Call::begin(head, &worker.wheel),
+            grpc: None,
             answered: false,
             route: None,
             service: None,
@@ -95,9 +102,18 @@ impl<'a> Story<'a> {
         self.is_left
     }
 
-    /// The request has waited for an instance: its attempt begins now.
-    pub(crate) fn waited(&mut self) {
+    /// The request has waited for an instance: its attempt begins now, if it is still wanted.
+    pub(crate) fn waited(&mut self, worker: &Worker) -> Result<(), Fault> {
         self.attempt_began = Instant::now();
+        self.is_still_wanted(worker)
+    }
+
+    /// Whether an instance need be asked at all: not for a call whose client has given it up by now.
+    pub(crate) fn is_still_wanted(&self, worker: &Worker) -> Result<(), Fault> {
+        match self.call {
+            Some(call) if call.left(worker.wheel.now()).is_zero() => Err(Fault::ClientDeadline),
+            _ => Ok(()),
+        }
     }
 
     /// A connection was opened within `after`.
@@ -123,20 +139,34 @@ impl<'a> Story<'a> {
         let live = &member.live;
         let shard = live.shard(worker.index);
         match failed {
-            None if self.status.is_some_and(|status| status >= 500) => shard.server_errors.add(1),
-            None => shard.ok.add(1),
+            None => match self.verdict(worker) {
+                Verdict::Served => {
+                    shard.ok.add(1);
+                    return live.succeeded();
+                }
+                Verdict::Refused => {
+                    shard.server_errors.add(1);
+                    return live.succeeded();
+                }
+                Verdict::Failed => shard.server_errors.add(1),
+                Verdict::Unknown => return,
+            },
             Some(failed) if failed.blames_instance => shard.failures.add(1),
             Some(_) => return,
         }
         // Passive ejection counts what a client would call a failure.
-        let is_failure = failed.is_some() || self.status.is_some_and(retry::is_failure);
-        if !is_failure {
-            live.succeeded();
-            return;
-        }
         let in_a_row = live.failed();
         if service.service.passive.as_ref().is_some_and(|it| in_a_row >= it.max_fails.get()) {
             worker.shared.suspect(live);
+        }
+    }
+
+    /// What the response says of the instance.
+    fn verdict(&self, worker: &Worker) -> Verdict {
+        let status = self.status.unwrap_or(0);
+        match &self.call {
+            None => Verdict::of_status(status),
+            Some(call) => Verdict::of_call(call, status, self.grpc, worker.wheel.now()),
         }
     }
 
@@ -157,7 +187,14 @@ impl<'a> Story<'a> {
             let shard = service.live.shard(worker.index);
             let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
             shard.by_class[class].add(1);
-            if class == 5 || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
+            let has_failed = match &self.call {
+                None => class == 5,
+                Some(_) => {
+                    shard.grpc.count(self.grpc);
+                    matches!(self.verdict(worker), Verdict::Failed | Verdict::Refused)
+                }
+            };
+            if has_failed || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
                 shard.failed.add(1);
             }
             shard.bytes_in.add(bytes.0);
@@ -182,6 +219,7 @@ impl<'a> Story<'a> {
             host: self.head.authority(),
             path: self.head.path(),
             status: self.status.unwrap_or(0),
+            grpc_status: self.grpc,
             bytes_in: bytes.0,
             bytes_out: bytes.1,
             total,
@@ -205,6 +243,14 @@ impl<'a> Story<'a> {
         self.answered = true;
     }
 
+    /// The response is whole, with these fields after it, and tells how a gRPC call ended.
+    #[inline]
+    pub(crate) fn call_ends(&mut self, head: &ResponseHead, trailers: Option<&Fields>) {
+        if self.call.is_some() {
+            self.grpc = grpc::told(head, trailers);
+        }
+    }
+
     /// We answer by ourselves, as a route says.
     pub(crate) fn own_answer(&mut self, status: u16, ending: Ending) {
         (self.status, self.ending) = (Some(status), ending);
@@ -220,7 +266,7 @@ impl<'a> Story<'a> {
     pub(crate) fn cut_off(&mut self) {
         self.ending = Ending::Shutdown;
         if !self.answered {
-            self.status = None;
+            (self.status, self.grpc) = (None, None);
         }
     }
 
@@ -229,6 +275,7 @@ impl<'a> Story<'a> {
         self.ending = fault.ending();
         if !self.answered {
             self.status = fault.status();
+            self.grpc = self.call.and_then(|_| fault.grpc_status());
         }
     }
 }

@@ -115,7 +115,8 @@ impl BodyLimit {
 pub struct ListenerTimeouts {
     /// From a request's first byte to the end of its head, the TLS handshake likewise.
     pub header: Duration,
-    /// Without progress of a request's body.
+    /// Without progress of a request's body. The stream of a gRPC call may be silent for the service's
+    /// `tunnel_idle`.
     pub body_idle: Duration,
     /// So many bytes of it are progress; each is where its length is not known beforehand.
     pub body_progress: u64,

@@ -271,10 +271,11 @@ pub struct KeepAlive {
 pub struct ServiceTimeouts {
     /// To open a connection.
     pub connect: Duration,
-    /// From the request's end to the answer's head.
+    /// From the request's end to the answer's head. A gRPC client that waits for less is heeded.
     pub first_byte: Duration,
     /// Without progress of either body.
     pub idle: Duration,
-    /// Without a byte in either direction of an upgraded connection.
+    /// Without a byte in either direction of an upgraded connection, or of a gRPC call whose client has not
+    /// ended its stream.
     pub tunnel_idle: Duration,
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct Tally {
     /// All that came to an end.
     pub requests: u64,
-    /// Those of them that failed: 5xx, connection reset, time-out, answer cut short.
+    /// Those of them that failed: 5xx, a gRPC status that is a failure of the server, connection reset,
+    /// time-out, answer cut short.
     pub errors: u64,
     /// From a request to the head of its answer, or to where its client lost patience.
     pub latencies: Latencies,

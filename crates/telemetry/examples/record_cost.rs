@@ -62,6 +62,7 @@ fn record(n: u32) -> AccessRecord<'static> {
         host: b"shop.example.com",
         path: b"/catalogue/shoes/42/reviews",
         status: 200,
+        grpc_status: None,
         bytes_in: 612,
         bytes_out: 5204 + u64::from(n),
         total: Duration::from_micros(1_340),

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use model::LogFormat;
 
 use crate::ending::Ending;
+use crate::grpc::GrpcStatus;
 use line::{Line, Notation};
 use stamp::Stamp;
 
@@ -43,6 +44,8 @@ pub struct AccessRecord<'a> {
     pub path: &'a [u8],
     /// The status that the client saw; 0 if it saw none.
     pub status: u16,
+    /// How a gRPC call ended, if it was one and did not break off.
+    pub grpc_status: Option<GrpcStatus>,
     /// Bytes received from the client, heads and framing included.
     pub bytes_in: u64,
     /// Bytes sent to the client, heads and framing included.
@@ -111,6 +114,7 @@ impl AccessFormat {
         line.text(Field::Host, record.host);
         line.text(Field::Path, without_query(record.path));
         line.number(Field::Status, record.status.into());
+        record.grpc_status.iter().for_each(|it| line.word(Field::GrpcStatus, it.as_str()));
         line.number(Field::BytesIn, record.bytes_in);
         line.number(Field::BytesOut, record.bytes_out);
         line.millis(Field::Duration, record.total);
@@ -159,6 +163,7 @@ mod tests {
             host: b"a.b",
             path,
             status: 200,
+            grpc_status: Some(GrpcStatus::Ok),
             bytes_in: 1,
             bytes_out: 2,
             total: Duration::from_micros(1234),
@@ -226,7 +231,7 @@ mod tests {
         assert_eq!(
             line(&record(b"/x"), LogFormat::Text),
             "time=2023-11-14T22:13:20.123Z request_id=id1 client=192.0.2.1 method=GET host=a.b \
-             path=/x status=200 bytes_in=1 bytes_out=2 duration_ms=1.234 connect_ms=0.850 \
+             path=/x status=200 grpc_status=OK bytes_in=1 bytes_out=2 duration_ms=1.234 connect_ms=0.850 \
              first_byte_ms=0.007 route=/* service=api release=1.4.2 instance=10.0.0.1:80 \
              attempts=1 ending=ok listener=web protocol=HTTP/1.1 tls=false user_agent=\"curl 8\"\n"
         );
@@ -245,6 +250,9 @@ mod tests {
         assert_eq!(short(&usual), "22:13:20Z 200 GET /x 1.2 ms → 10.0.0.1:80\n");
         let refused = AccessRecord { status: 503, instance: None, attempts: 0, ..usual };
         assert_eq!(short(&refused), "22:13:20Z 503 GET /x 1.2 ms\n");
+        let grpc_status = Some(GrpcStatus::Unavailable);
+        let failed = AccessRecord { grpc_status, ..usual };
+        assert_eq!(short(&failed), "22:13:20Z 200 GET /x 1.2 ms → 10.0.0.1:80, UNAVAILABLE\n");
         let gone = AccessRecord {
             status: 0,
             attempts: 3,
@@ -274,7 +282,7 @@ mod tests {
             line(&record(b"/x"), LogFormat::Json),
             "{\"time\":\"2023-11-14T22:13:20.123Z\",\"request_id\":\"id1\",\
              \"client\":\"192.0.2.1\",\"method\":\"GET\",\"host\":\"a.b\",\"path\":\"/x\",\
-             \"status\":200,\"bytes_in\":1,\"bytes_out\":2,\"duration_ms\":1.234,\
+             \"status\":200,\"grpc_status\":\"OK\",\"bytes_in\":1,\"bytes_out\":2,\"duration_ms\":1.234,\
              \"connect_ms\":0.850,\"first_byte_ms\":0.007,\"route\":\"/*\",\"service\":\"api\",\
              \"release\":\"1.4.2\",\"instance\":\"10.0.0.1:80\",\"attempts\":1,\"ending\":\"ok\",\
              \"listener\":\"web\",\"protocol\":\"HTTP/1.1\",\"tls\":false,\
@@ -285,6 +293,7 @@ mod tests {
     #[test]
     fn what_did_not_happen_has_no_field() {
         let empty = AccessRecord {
+            grpc_status: None,
             upstream_connect: None,
             upstream_first_byte: None,
             route: None,

@@ -65,6 +65,8 @@ endings! {
     HeaderTimeout = "header_timeout" by Client,
     /// The body came too slowly.
     BodyTimeout = "body_timeout" by Client,
+    /// The time was over that the client had given its gRPC call (`grpc-timeout`).
+    ClientDeadline = "client_deadline" by Client,
     /// The client went away before it had its answer.
     ClientClosed = "client_closed" by Client,
     /// The client did not read its answer.

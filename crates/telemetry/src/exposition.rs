@@ -163,6 +163,11 @@ impl Scrape {
             classes.map(|(class, count)| ([it.name(), class], Value::Whole(count)))
         });
         page.family(Metric::Requests, classes)?;
+        let calls = self.services.iter().flat_map(|it| {
+            let statuses = it.grpc.by_label();
+            statuses.map(|(status, count)| ([it.name(), status], Value::Whole(count)))
+        });
+        page.family(Metric::GrpcCalls, calls)?;
         let durations = self.services.iter().map(|it| ([it.name()], Value::Times(&it.duration)));
         page.family(Metric::RequestDuration, durations)?;
 

@@ -94,10 +94,13 @@ labels! {
     Instance = "service_instance",
     /// The listener's name in the configuration.
     Listener = "listener",
-    /// The class of the status that the client saw, or `none` if it saw none.
+    /// The class of the status that the client saw, or `none` if it saw none. Of an error of ours that a
+    /// gRPC client was told in its own words, the class of the status that is meant.
     Class = "class",
-    /// What came of an attempt: answered with less than 500, answered with 5xx, or not answered
-    /// whole.
+    /// The name of a gRPC status, or `none` where the call broke off without one.
+    GrpcStatus = "grpc_status",
+    /// What came of an attempt: answered with less than 500, answered with 5xx or with a gRPC status
+    /// that says that the server failed, or not answered whole.
     Outcome = "outcome",
     /// The one word for how an exchange ended, as the access log has it.
     Ending = "ending",
@@ -128,6 +131,9 @@ metrics! {
 
     /// Requests that went to a service and ended.
     Requests = Counter "plimsoll_requests" {Service, Class};
+    /// gRPC calls that went to a service and ended, by their status: the server's, or ours where it had
+    /// none. A service has the series from its first call on.
+    GrpcCalls = Counter "plimsoll_grpc_calls" {Service, GrpcStatus};
     /// From a request's head to the end of its answer, upgraded connections excepted.
     RequestDuration = Histogram "plimsoll_request_duration" [Seconds] {Service};
     /// Bytes received from clients, heads and framing included.

@@ -9,6 +9,7 @@ use model::LogFormat;
 use crate::access::{AccessFormat, AccessRecord, Field, VALUE_BYTES_MAX};
 use crate::ending::Ending;
 use crate::exposition::BOUNDS_MICROS;
+use crate::grpc::GrpcStatus;
 use crate::metric::{Label, Metric};
 use crate::scrape::{CLASSES, OUTCOMES, Scrape, Standing};
 
@@ -99,6 +100,10 @@ fn values(label: Label) -> String {
         Label::Standing => {
             words(&Standing::ALL.iter().map(|standing| standing.as_str()).collect::<Vec<_>>())
         }
+        Label::GrpcStatus => {
+            let names = GrpcStatus::ALL.iter().map(|status| status.as_str());
+            words(&names.chain([crate::grpc_counters::NONE]).collect::<Vec<_>>())
+        }
         Label::Ending => "see [the access log](access-log.md#how-an-exchange-ended)".to_owned(),
         Label::Service | Label::Instance | Label::Listener | Label::Version => String::new(),
     }
@@ -124,6 +129,7 @@ fn example(format: LogFormat) -> String {
         host: b"shop.example.com",
         path: b"/cart",
         status: 200,
+        grpc_status: None,
         bytes_in: 312,
         bytes_out: 5204,
         total: Duration::from_micros(12_340),

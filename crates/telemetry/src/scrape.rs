@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use model::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 
 use crate::ending_counters::EndingTotals;
+use crate::grpc_counters::GrpcTotals;
 use crate::process::Process;
 use crate::snapshot::HistogramSnapshot;
 
@@ -56,6 +57,8 @@ pub struct ServiceSample {
     pub name: ServiceName,
     /// Requests by the first digit of the status that the client saw; those without one under 0.
     pub by_class: [u64; 6],
+    /// gRPC calls by their status.
+    pub grpc: GrpcTotals,
     /// From a request's head to the end of its answer.
     pub duration: HistogramSnapshot,
     /// Bytes received from clients.

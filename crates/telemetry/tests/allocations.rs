@@ -29,6 +29,7 @@ fn record() -> AccessRecord<'static> {
         host: b"shop.example.com",
         path: b"/caf\xc3\xa9/\xff\"quoted\"\n?token=1",
         status: 200,
+        grpc_status: None,
         bytes_in: 312,
         bytes_out: 5204,
         total: Duration::from_micros(12_340),

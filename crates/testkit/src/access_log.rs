@@ -24,9 +24,13 @@ impl AccessLine {
     /// # Panics
     /// When it is not there.
     pub fn field(&self, field: &str) -> &str {
+        self.get(field).expect("the field is there")
+    }
+
+    /// What stands for `field`, if it is there and neither quoted nor empty.
+    pub fn get(&self, field: &str) -> Option<&str> {
         let mut pairs = self.0.split(' ').filter_map(|pair| pair.split_once('='));
-        let (_, value) = pairs.find(|(name, _)| *name == field).expect("the field is there");
-        value.trim_end()
+        pairs.find(|(name, _)| *name == field).map(|(_, value)| value.trim_end())
     }
 }
 

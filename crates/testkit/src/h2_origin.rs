@@ -26,6 +26,8 @@ pub enum H2Step {
     Data(Vec<u8>),
     /// Sends back the body of the request as it comes, to its end.
     Echo,
+    /// Reads the body of the request to its end.
+    Collect,
     /// Ends the answer with these fields after the body.
     Trailers(&'static [(&'static str, &'static str)]),
     /// Ends the answer.
@@ -181,6 +183,7 @@ impl Stream {
                 }
                 H2Step::Data(data) => began(&mut sink).send_data(data.into(), false)?,
                 H2Step::Echo => echo(&mut body, began(&mut sink)).await?,
+                H2Step::Collect => collect(&mut body).await?,
                 H2Step::Trailers(fields) => began(&mut sink).send_trailers(map(fields))?,
                 H2Step::End => began(&mut sink).send_data(Bytes::new(), true)?,
                 H2Step::Wait(time) => tokio::time::sleep(time).await,
@@ -203,6 +206,13 @@ impl Stream {
 
 fn began(sink: &mut Option<SendStream<Bytes>>) -> &mut SendStream<Bytes> {
     sink.as_mut().expect("the script sends a head first")
+}
+
+async fn collect(body: &mut RecvStream) -> Result<(), h2::Error> {
+    while let Some(part) = body.data().await {
+        body.flow_control().release_capacity(part?.len())?;
+    }
+    Ok(())
 }
 
 async fn echo(body: &mut RecvStream, sink: &mut SendStream<Bytes>) -> Result<(), h2::Error> {

@@ -177,7 +177,8 @@ pub(crate) static LIMITS: Table = Table {
             Shape::SizeOrUnlimited,
             Absent::Text("10MiB"),
             "\"10MiB\"",
-            "A request's body; more gets 413. A route's `body` overrides it.",
+            "A request's body, of a gRPC call all its messages together; more gets 413. A route's `body` \
+             overrides it.",
         )
         .aka(&["client_max_body_size", "body_size", "body_bytes", "max_body"]),
         Key::new(
@@ -222,7 +223,8 @@ pub(crate) static TIMEOUTS: Table = Table {
             TIMEOUT,
             Absent::Text("30s"),
             "\"30s\"",
-            "Without progress of a request's body.",
+            "Without progress of a request's body. The stream of a gRPC call may be silent for longer: \
+             for the service's `tunnel_idle`.",
         )
         .aka(&["body", "client_body_timeout", "read"]),
         Key::new(

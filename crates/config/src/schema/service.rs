@@ -451,9 +451,10 @@ pub(crate) static TIMEOUTS: Table = Table {
             TIMEOUT,
             Absent::Text("1h"),
             "\"1h\"",
-            "Without a byte in either direction of an upgraded connection, such as a WebSocket.",
+            "Without a byte in either direction of an upgraded connection, such as a WebSocket, or of a \
+             gRPC call whose client has not ended its stream.",
         )
-        .aka(&["tunnel", "websocket"]),
+        .aka(&["tunnel", "websocket", "stream_idle", "grpc_idle"]),
     ],
     later: &[],
 };

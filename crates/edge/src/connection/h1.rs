@@ -220,6 +220,7 @@ async fn refuse(session: &mut Session, fault: Fault) {
         method: b"",
         host: b"",
         path: b"",
+        dialect: None,
     };
     refusal.tell(&mut client, alarm).await;
 }

@@ -30,6 +30,7 @@ use super::{Door, linger};
 use crate::client::{Client, StatusLine};
 use crate::exchange::{self, Entrance};
 use crate::fault::Fault;
+use crate::grpc::Dialect;
 use crate::guest::EXCHANGE_BYTES;
 use crate::identity::Peer;
 use crate::lasting::Lasting;
@@ -203,6 +204,7 @@ impl Shared {
             method: head.method.as_str().as_bytes(),
             host: head.uri.authority().map_or(b"", |it| it.as_str().as_bytes()),
             path: head.uri.path().as_bytes(),
+            dialect: dialect_of(head),
         }
     }
 
@@ -311,6 +313,12 @@ fn head_of(parts: &Parts, pool: &Pool, plan: &ListenerPlan) -> Result<RequestHea
         return Err(Fault::MethodNotAllowed);
     }
     wire::h2::head::request(parts, pool).map_err(|fault| Fault::of_head(&fault.into()))
+}
+
+/// Whether a request whose head is at fault was to be a gRPC call.
+fn dialect_of(parts: &Parts) -> Option<Dialect> {
+    let media = parts.headers.get(http::header::CONTENT_TYPE)?;
+    (parts.method == http::Method::POST).then(|| Dialect::of(media.as_bytes()))?
 }
 
 /// The client's side of one exchange.

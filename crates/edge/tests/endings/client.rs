@@ -93,6 +93,14 @@ pub(crate) fn client_closed(protocol: Protocol) -> Scene {
     scene
 }
 
+pub(crate) fn deadline(protocol: Protocol) -> Scene {
+    let call =
+        Talk::new("POST", "/").field("content-type", "application/grpc").body(*b"\0\0\0\0\0");
+    // A gRPC client reads its fate in a head of 200.
+    let scene = Scene::over(|_| vec![Step::Echo], |_| {});
+    scene.answers_to(call.field("grpc-timeout", "100m"), protocol, 200)
+}
+
 pub(crate) fn write_timeout(protocol: Protocol) -> Scene {
     let pour = |_: &Request| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n");

@@ -29,6 +29,7 @@ fn reach(ending: Ending, protocol: Protocol) -> Option<Scene> {
         // What of a head has come over HTTP/2 is of a connection, not yet of a request.
         Ending::HeaderTimeout => return is_h1.then(client::header_timeout),
         Ending::BodyTimeout => client::body_timeout(protocol),
+        Ending::ClientDeadline => client::deadline(protocol),
         Ending::ClientClosed => client::client_closed(protocol),
         Ending::WriteTimeout => client::write_timeout(protocol),
         Ending::MethodNotAllowed => client::method_not_allowed(protocol),

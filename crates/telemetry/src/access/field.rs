@@ -101,8 +101,11 @@ fields! {
     Host = "host": Text, "always";
     /// The path as it was sent. The query is never written.
     Path = "path": Text, "always";
-    /// The status that the client saw; 0 if it saw none.
+    /// The status that the client saw; 0 if it saw none. Of an error of ours that a gRPC client was told in
+    /// its own words, over 200, the status that is meant.
     Status = "status": Count, "always";
+    /// How a gRPC call ended, by the name of its status: the instance's, or ours where it had none.
+    GrpcStatus = "grpc_status": Text, "if it was one, and did not break off";
     /// Bytes received from the client, heads and framing included.
     BytesIn = "bytes_in": Count, "always";
     /// Bytes sent to the client, heads and framing included.

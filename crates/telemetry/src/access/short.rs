@@ -7,6 +7,7 @@ use super::line::is_invisible;
 use super::{AccessRecord, without_query};
 use crate::access::stamp::Time;
 use crate::ending::Ending;
+use crate::grpc::GrpcStatus;
 
 /// So many characters of a path are shown, so that a line fits 80 columns.
 const PATH_CHARS_MAX: usize = 36;
@@ -39,6 +40,9 @@ pub(super) fn write(record: &AccessRecord<'_>, time: &Time, out: &mut Vec<u8>) {
     }
     if record.attempts > 1 {
         put(out, format_args!(", {} attempts", record.attempts));
+    }
+    if let Some(status) = record.grpc_status.filter(|status| *status != GrpcStatus::Ok) {
+        put(out, format_args!(", {}", status.as_str()));
     }
     if record.ending != Ending::Ok {
         put(out, format_args!(", {}", record.ending.as_str()));

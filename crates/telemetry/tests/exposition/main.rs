@@ -10,7 +10,9 @@ use telemetry::metric::Kind;
 use telemetry::scrape::{
     AccessLogSample, ConfigSample, InstanceSample, ListenerSample, ServiceSample, Standing,
 };
-use telemetry::{Ending, EndingCounters, Histogram, HistogramSnapshot, Metric, Process, Scrape};
+use telemetry::{
+    Ending, EndingCounters, GrpcStatus, Histogram, HistogramSnapshot, Metric, Process, Scrape,
+};
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
@@ -44,6 +46,7 @@ fn service(name: &str, instances: Vec<InstanceSample>) -> ServiceSample {
     ServiceSample {
         name: name.into(),
         by_class: [1, 0, 40, 3, 2, 1],
+        grpc: [(Some(GrpcStatus::Ok), 30), (None, 2)].into_iter().collect(),
         duration: times(&[500, 1_000, 1_001, 240_000, 90_000_000]),
         bytes_in: 10_000,
         bytes_out: 20_000,

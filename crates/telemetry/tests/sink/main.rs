@@ -25,6 +25,7 @@ fn record(path: &str) -> AccessRecord<'_> {
         host: b"localhost",
         path: path.as_bytes(),
         status: 200,
+        grpc_status: None,
         bytes_in: 1,
         bytes_out: 1,
         total: Duration::from_micros(1),

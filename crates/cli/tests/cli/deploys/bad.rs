@@ -38,6 +38,25 @@ impl Workload for Asking {
     }
 }
 
+/// Calls by gRPC, whose status alone says what became of it.
+struct Calling;
+
+impl Workload for Calling {
+    fn request(&self, _: u64) -> Request<Full<Bytes>> {
+        let call = Request::post("/shop.v1.Cart/Show").header("host", "test");
+        call.header("content-type", "application/grpc").body(Full::default()).unwrap()
+    }
+
+    fn judge(&self, _: u64, answer: &Response<Bytes>) -> Result<String, Wrong> {
+        let field = |name| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+        match (answer.status(), field("grpc-status").as_deref(), field("x-release")) {
+            (StatusCode::OK, Some("0"), Some(release)) => Ok(release),
+            (StatusCode::OK, Some(status), _) => Err(Wrong(format!("grpc-status {status}"))),
+            (status, ..) => Err(Wrong(status.to_string())),
+        }
+    }
+}
+
 /// Steady users of a house, while `act` is done to it.
 fn with_users<T>(house: &House, act: impl FnOnce() -> T) -> (T, Tally) {
     with_users_of(Duration::from_secs(40), house, act)
@@ -45,10 +64,19 @@ fn with_users<T>(house: &House, act: impl FnOnce() -> T) -> (T, Tally) {
 
 /// The same, who leave when they have waited so long.
 fn with_users_of<T>(patience: Duration, house: &House, act: impl FnOnce() -> T) -> (T, Tally) {
+    with_workload(Asking, patience, house, act)
+}
+
+fn with_workload<T>(
+    workload: impl Workload,
+    patience: Duration,
+    house: &House,
+    act: impl FnOnce() -> T,
+) -> (T, Tally) {
     let runtime = Runtime::new().unwrap();
     let rate = Rate(NonZeroU32::new(RATE).unwrap());
     let plan = Plan { address: house.running.address, rate, timeout: patience };
-    let users = runtime.block_on(async { OpenLoop::start(plan, Asking) });
+    let users = runtime.block_on(async { OpenLoop::start(plan, workload) });
     let done = act();
     (done, runtime.block_on(users.stop()))
 }
@@ -65,8 +93,20 @@ fn bound(fails: f64, of_traffic: f64) -> u64 {
 
 /// Deploys `release`: it is rolled back, for this reason, and users have felt no more than `bound`.
 fn is_rolled_back(release: &str, how: &[&str], bound: u64, reason: &str) {
-    let house = house();
-    let ((code, receipt), users) = with_users(&house, || house.deploy(&[&[release], how].concat()));
+    is_rolled_back_under(Asking, release, how, bound, reason);
+}
+
+/// The same, under users who ask for something else.
+fn is_rolled_back_under(
+    workload: impl Workload,
+    release: &str,
+    how: &[&str],
+    bound: u64,
+    reason: &str,
+) {
+    let (house, patience) = (house(), Duration::from_secs(40));
+    let deploy = || house.deploy(&[&[release], how].concat());
+    let ((code, receipt), users) = with_workload(workload, patience, &house, deploy);
     tell(release, &receipt, &users);
     assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
     let said = receipt["reason"].as_str().unwrap();
@@ -114,6 +154,12 @@ fn one_that_fails_everything_and_is_rolled_out_at_once() {
         bound(1.0, 1.0),
         "worse: it failed",
     );
+}
+
+#[test]
+fn one_that_fails_every_grpc_call_with_a_200() {
+    let bound = bound(1.0, 0.2);
+    is_rolled_back_under(Calling, "internal-on-all", &CANARY, bound, "worse: it failed");
 }
 
 #[test]

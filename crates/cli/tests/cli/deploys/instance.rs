@@ -178,6 +178,7 @@ impl Server {
             });
         }
         let mut answer = match (request.method(), request.uri().path()) {
+            _ if is_call(&request) => called(self.is("internal-on-all")),
             (&Method::GET, "/ws") => websocket(request),
             (&Method::GET, "/events") => events(),
             (&Method::GET, "/poll") => {
@@ -248,6 +249,19 @@ fn truncated() -> Response<Body> {
     let parts = [Ok(Frame::data(Bytes::from_static(b"hel"))), Err(broken)];
     let body = StreamBody::new(stream::iter(parts));
     Response::builder().header(header::CONTENT_LENGTH, 5).body(BodyExt::boxed(body)).unwrap()
+}
+
+fn is_call(request: &Request<Incoming>) -> bool {
+    request.headers().get(header::CONTENT_TYPE).is_some_and(|it| it == "application/grpc")
+}
+
+/// The response to a gRPC call, which is all head: OK or INTERNAL.
+fn called(fails: bool) -> Response<Body> {
+    let mut answer = text("");
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, "application/grpc".parse().unwrap());
+    headers.insert("grpc-status", if fails { 13 } else { 0 }.into());
+    answer
 }
 
 /// Says how much was received.
