@@ -16,7 +16,8 @@ use wire::system::is_shortage;
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::forward::Outbound;
-use crate::grpc::Call;
+use crate::grpc::{Call, Ended};
+use crate::grpc_web::Frames;
 use crate::keep_alive::idle_for;
 use crate::lasting::Lasting;
 use crate::live::Bar;
@@ -448,8 +449,8 @@ impl Attempt<'_> {
         self.alarm.clear();
         self.count_bytes(&mut answered.upstream);
         match relayed {
-            Ok(Relayed::Whole(trailers)) => {
-                story.call_ends(head, trailers.as_ref());
+            Ok(Relayed::Whole(ended)) => {
+                story.call_ends(head, &ended);
                 self.keep(answered, upload);
             }
             Ok(Relayed::Moved) => {
@@ -501,9 +502,10 @@ impl Attempt<'_> {
     ) -> Result<Relayed, Failed> {
         let edits = self.response_edits();
         let is_stream = |lasting: &Lasting| lasting.kind() == ExchangeKind::Stream;
-        let mut download = match lasting.as_ref().is_some_and(is_stream) {
-            true => Download::of_events(),
-            false => Download::from(Side::Instance, Some(&self.worker.pool)),
+        let mut download = match self.call.and_then(|_| Frames::of(head)) {
+            Some(frames) => Download::of_call(frames),
+            None if lasting.as_ref().is_some_and(is_stream) => Download::of_events(),
+            None => Download::from(Side::Instance, Some(&self.worker.pool)),
         };
         let mut has_moved = false;
         let mut patience = Patience::default();
@@ -557,7 +559,7 @@ impl Attempt<'_> {
         relayed.await?;
         Ok(match has_moved {
             true => Relayed::Moved,
-            false => Relayed::Whole(download.take_trailers()),
+            false => Relayed::Whole(download.take_end()),
         })
     }
 
@@ -590,8 +592,8 @@ struct LeftBehind {
 
 /// How an answer's body came to its end.
 enum Relayed {
-    /// The instance ended it, with these fields after it.
-    Whole(Option<Fields>),
+    /// The instance ended it.
+    Whole(Ended),
     /// We did, for the instance is to go.
     Moved,
 }

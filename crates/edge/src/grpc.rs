@@ -14,7 +14,7 @@ use crate::fields::FieldSink;
 use crate::wheel::{TICK, Wheel};
 
 pub(crate) const MEDIA_TYPE: &[u8] = b"application/grpc";
-const STATUS: &[u8] = b"grpc-status";
+pub(crate) const STATUS: &[u8] = b"grpc-status";
 
 /// A timeout has so many digits at the most.
 const TIMEOUT_DIGITS_MAX: usize = 8;
@@ -93,17 +93,31 @@ impl Call {
     }
 }
 
-/// How a response that is whole says that its call ended. One that is no gRPC says nothing of it: a client
-/// must not make a failure of a good response by what it calls its request.
-pub(crate) fn told(head: &ResponseHead, trailers: Option<&Fields>) -> Option<GrpcStatus> {
-    let status = |fields: &Fields| fields.named(STATUS).next().map(read);
-    let told = trailers.and_then(status).or_else(|| status(&head.fields));
-    let is_native = || Dialect::of_fields(&head.fields) == Some(Dialect::Native);
-    // One that ends without a status is unknown to its client.
-    told.or_else(|| (head.status() == 200 && is_native()).then_some(GrpcStatus::Unknown))
+/// What came of a response beside its head, once it is whole.
+#[derive(Default)]
+pub(crate) struct Ended {
+    /// The fields after its body.
+    pub(crate) trailers: Option<Fields>,
+    /// What its body told, where that is of grpc-web.
+    pub(crate) in_body: Option<GrpcStatus>,
 }
 
-fn read(text: &[u8]) -> GrpcStatus {
+/// How a response that is whole says that its call ended. One that is no gRPC says nothing of it: a client
+/// must not make a failure of a good response by what it calls its request.
+pub(crate) fn told(head: &ResponseHead, ended: &Ended) -> Option<GrpcStatus> {
+    let status = |fields: &Fields| fields.named(STATUS).next().map(read_status);
+    let told = ended.trailers.as_ref().and_then(status).or_else(|| status(&head.fields));
+    let is_native = || Dialect::of_fields(&head.fields) == Some(Dialect::Native);
+    told.or_else(|| match head.status() {
+        // One that ends without a status is unknown to its client.
+        200 if is_native() => Some(GrpcStatus::Unknown),
+        200 => ended.in_body,
+        _ => None,
+    })
+}
+
+/// The status that a value of `grpc-status` stands for.
+pub(crate) fn read_status(text: &[u8]) -> GrpcStatus {
     parse_length(text).map_or(GrpcStatus::Unknown, GrpcStatus::of)
 }
 

@@ -27,6 +27,7 @@ mod fields;
 mod forward;
 mod forwarded;
 mod grpc;
+mod grpc_web;
 mod guest;
 mod hops;
 mod identity;

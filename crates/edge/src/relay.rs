@@ -10,6 +10,9 @@ use wire::buffer::Pool;
 use wire::h1::conn::splice::Pipe;
 use wire::head::Fields;
 
+use crate::grpc::Ended;
+use crate::grpc_web::Frames;
+
 /// What is kept of a request's body at the most, so that it can be sent a second time.
 pub(crate) const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
@@ -388,11 +391,43 @@ impl Events {
     }
 }
 
+/// What is read of a body while it is passed on.
+enum Watched {
+    /// Where a stream of events stands.
+    Events(Events),
+    /// How a call of grpc-web ended.
+    Call(Box<Frames>),
+}
+
+impl Watched {
+    fn follow(&mut self, data: &[u8]) {
+        match self {
+            Self::Events(events) => events.follow(data),
+            Self::Call(frames) => frames.follow(data),
+        }
+    }
+
+    /// Whether the body may end here, as far as that is ours to say.
+    fn is_between(&self) -> bool {
+        match self {
+            Self::Events(events) => events.is_between(),
+            Self::Call(_) => true,
+        }
+    }
+
+    /// How many bytes of `data` there are until it may.
+    fn until_between(&self, data: &[u8]) -> usize {
+        match self {
+            Self::Events(events) => events.until_between(data),
+            Self::Call(_) => data.len(),
+        }
+    }
+}
+
 /// An answer's body, or one direction of a tunnel.
 pub(crate) struct Download {
     is_ending: bool,
-    /// Where a stream of events stands.
-    events: Option<Events>,
+    watched: Option<Watched>,
     /// Whether it ends with the event that is being passed on.
     is_last_event: bool,
     /// So much of what was offered last was not taken. It is offered again first, and no less: a
@@ -412,7 +447,7 @@ impl Download {
         let splice = Splice::new(pool);
         Self {
             is_ending: false,
-            events: None,
+            watched: None,
             is_last_event: false,
             owed: 0,
             trailers: None,
@@ -425,7 +460,16 @@ impl Download {
 
     /// An event stream, which can be ended between two events.
     pub(crate) fn of_events() -> Self {
-        Self { events: Some(Events::default()), ..Self::from(Side::Instance, None) }
+        Self::watched(Watched::Events(Events::default()))
+    }
+
+    /// The response to a call of grpc-web.
+    pub(crate) fn of_call(frames: Frames) -> Self {
+        Self::watched(Watched::Call(Box::new(frames)))
+    }
+
+    fn watched(watched: Watched) -> Self {
+        Self { watched: Some(watched), ..Self::from(Side::Instance, None) }
     }
 
     /// Passes on no event beyond the one that has begun: what follows is the end.
@@ -440,9 +484,13 @@ impl Download {
         }
     }
 
-    /// The fields that came after it, once it has ended.
-    pub(crate) fn take_trailers(&mut self) -> Option<Fields> {
-        self.trailers.take()
+    /// What it told, once it has ended.
+    pub(crate) fn take_end(&mut self) -> Ended {
+        let in_body = match &self.watched {
+            Some(Watched::Call(frames)) => Some(frames.status()),
+            _ => None,
+        };
+        Ended { trailers: self.trailers.take(), in_body }
     }
 
     /// Bytes moved so far.
@@ -464,7 +512,7 @@ impl Download {
     ) -> Poll<Result<(), (Side, Error)>> {
         let (from, to) = (self.from, self.to());
         while !self.is_ending {
-            let is_between = self.events.is_none_or(Events::is_between);
+            let is_between = self.watched.as_ref().is_none_or(Watched::is_between);
             if self.is_last_event && self.owed == 0 && is_between {
                 self.is_ending = true;
                 break;
@@ -495,17 +543,17 @@ impl Download {
                 Poll::Ready(Ok(true)) => {
                     self.waits_for = to;
                     let data = source.data();
-                    let offered = match self.events {
+                    let offered = match &self.watched {
                         Some(_) if self.owed > 0 => self.owed,
-                        Some(events) if self.is_last_event => events.until_between(data),
+                        Some(watched) if self.is_last_event => watched.until_between(data),
                         _ => data.len(),
                     };
                     self.owed = offered;
                     let taken = ready!(sink.poll_send(cx, &data[..offered]))
                         .map_err(|error| (to, error))?;
                     self.owed -= taken;
-                    if let Some(events) = &mut self.events {
-                        events.follow(&data[..taken]);
+                    if let Some(watched) = &mut self.watched {
+                        watched.follow(&data[..taken]);
                     }
                     source.consume(taken);
                     self.moved += taken as u64;

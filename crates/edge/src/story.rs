@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use telemetry::{AccessRecord, Blame, Ending, GrpcStatus};
-use wire::head::{Fields, RequestHead, ResponseHead};
+use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
 
 use crate::attempt::Failed;
 use crate::fault::Fault;
-use crate::grpc::{self, Call};
+use crate::grpc::{self, Call, Ended};
 use crate::identity::{Peer, Sender};
 use crate::member::Member;
 use crate::request_id::RequestId;
@@ -243,11 +243,11 @@ impl<'a> Story<'a> {
         self.answered = true;
     }
 
-    /// The response is whole, with these fields after it, and tells how a gRPC call ended.
+    /// The response is whole, and tells how a gRPC call ended.
     #[inline]
-    pub(crate) fn call_ends(&mut self, head: &ResponseHead, trailers: Option<&Fields>) {
+    pub(crate) fn call_ends(&mut self, head: &ResponseHead, ended: &Ended) {
         if self.call.is_some() {
-            self.grpc = grpc::told(head, trailers);
+            self.grpc = grpc::told(head, ended);
         }
     }
 

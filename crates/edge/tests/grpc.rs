@@ -296,6 +296,39 @@ fn a_client_of_grpc_web_reads_the_status_of_http_and_that_of_grpc() {
 }
 
 #[test]
+fn a_status_of_grpc_web_counts_in_the_body_too_which_passes_as_it_is() {
+    // A message, then `grpc-status: 13`; and the same in base64.
+    const BODY: &[u8] = b"\0\0\0\0\x03abc\x80\0\0\0\x11grpc-status: 13\r\n";
+    const TEXT: &[u8] = b"AAAAAANhYmOAAAAAEWdycGMtc3RhdHVzOiAxMw0K";
+    let origin = Origin::start(|request| {
+        let body = if request.target == "/-text" { TEXT } else { BODY };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web{}\r\nContent-Length: {}\r\n\r\n",
+            &request.target[1..],
+            body.len()
+        );
+        vec![Step::send([head.as_bytes(), body].concat())]
+    });
+    let edge = TestEdge::start(&[origin.address()]);
+    for (n, (kind, body)) in [("", BODY), ("-text", TEXT)].into_iter().enumerate() {
+        let mut client = RawClient::connect(edge.address());
+        client.send(format!(
+            "POST /{kind} HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc-web{kind}\r\n\
+             Content-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(client.answer().body, body);
+        let n = 2 * n as u64;
+        eventually(kind, || counted(&edge, Some(GrpcStatus::Internal)) == n + 1);
+        let mut head = request("POST", &format!("/{kind}"));
+        let media = HeaderValue::try_from(format!("application/grpc-web{kind}")).unwrap();
+        head.headers_mut().insert("content-type", media);
+        assert_eq!(ask(&edge, head).body, body, "over HTTP/2");
+        eventually(kind, || counted(&edge, Some(GrpcStatus::Internal)) == n + 2);
+    }
+    assert_eq!(edge.live(origin.address()).outcomes().server_errors, 4);
+}
+
+#[test]
 fn a_call_whose_client_has_no_more_time_blames_nobody() {
     let (origin, lines) = (origin(), AccessLines::default());
     let edge = with(&origin, |wanted| wanted.access_log = Some(lines.clone()));
