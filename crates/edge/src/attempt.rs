@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use model::{ExchangeKind, HeaderEdits, RetryCondition, ServiceTimeouts, UpstreamProtocol};
 use wire::account::Account;
-use wire::body::Error;
 use wire::h1::Framing;
 use wire::head::{Fields, Method, ResponseHead, list};
 use wire::name::Name;
 use wire::system::is_shortage;
 
 use crate::client::Client;
+use crate::failed::{Failed, Reached, broken_off, client_gone, cut, not_sent, unprocessed};
 use crate::fault::Fault;
 use crate::forward::Outbound;
 use crate::grpc::{Call, Ended};
@@ -34,7 +34,7 @@ use crate::story::Story;
 use crate::trailing::Trailing;
 use crate::trunk::Passage;
 use crate::tunnel;
-use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
+use crate::upstream::{INFORMATIONAL_MAX, Upstream};
 use crate::wheel::Alarm;
 use crate::worker::Worker;
 
@@ -43,48 +43,6 @@ use crate::worker::Worker;
 const LEFT_BEHIND: Duration = Duration::from_secs(5);
 /// How often it is looked whether its instance is to go.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// How far a request got before its attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reached {
-    /// Nothing was sent: it certainly did not run.
-    Nothing,
-    /// Something was sent: it may have run.
-    Sent,
-    /// The client has seen the beginning of an answer.
-    Answer,
-}
-
-/// An attempt that did not answer the client.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) fault: Fault,
-    pub(crate) reached: Reached,
-    /// What it counts as when it is asked whether a retry may follow.
-    pub(crate) condition: Option<RetryCondition>,
-    /// Whether the instance is to blame.
-    pub(crate) blames_instance: bool,
-    /// The connection was kept from before and had been closed: nobody's fault.
-    pub(crate) was_stale: bool,
-}
-
-impl Failed {
-    pub(crate) fn by_client(fault: Fault, reached: Reached) -> Self {
-        Self { fault, reached, condition: None, blames_instance: false, was_stale: false }
-    }
-
-    /// A failure of this machine's own. The instance bears no blame; another may be reached over a
-    /// connection that is open already.
-    fn by_us(fault: Fault, reached: Reached) -> Self {
-        let condition = Some(RetryCondition::Connect);
-        Self { fault, reached, condition, blames_instance: false, was_stale: false }
-    }
-
-    pub(crate) fn by_instance(fault: Fault, reached: Reached, condition: RetryCondition) -> Self {
-        let condition = Some(condition);
-        Self { fault, reached, condition, blames_instance: true, was_stale: false }
-    }
-}
 
 /// What one attempt needs to know.
 pub(crate) struct Attempt<'a> {
@@ -632,37 +590,4 @@ fn is_event_stream(method: Method, head: &ResponseHead, framing: Framing) -> boo
         && matches!(framing, Framing::Chunked | Framing::Close)
         && value(b"content-type").is_some_and(is_type)
         && value(b"content-encoding").is_none_or(|it| it.eq_ignore_ascii_case(b"identity"))
-}
-
-/// The instance did nothing with the request: as if it could not be reached.
-fn unprocessed() -> Failed {
-    Failed::by_instance(Fault::ConnectFailed, Reached::Nothing, RetryCondition::Connect)
-}
-
-/// The head did not leave. What cannot be said is the client's, which is to be refused before; a
-/// connection that was gone is nobody's.
-fn not_sent(unsent: Unsent) -> Failed {
-    match unsent {
-        Unsent::Unsayable => Failed::by_client(Fault::BadRequest, Reached::Nothing),
-        Unsent::Gone => Failed { blames_instance: false, was_stale: true, ..unprocessed() },
-    }
-}
-
-pub(crate) fn client_gone(_: Error) -> Failed {
-    Failed::by_client(Fault::ClientGone, Reached::Answer)
-}
-
-fn broken_off(side: Side) -> Fault {
-    match side {
-        Side::Client => Fault::ClientGone,
-        Side::Instance => Fault::UpstreamTruncated,
-    }
-}
-
-/// An answer that broke off after it had begun.
-pub(crate) fn cut(side: Side, fault: Fault) -> Failed {
-    match side {
-        Side::Client => Failed::by_client(fault, Reached::Answer),
-        Side::Instance => Failed::by_instance(fault, Reached::Answer, RetryCondition::Reset),
-    }
 }

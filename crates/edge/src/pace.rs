@@ -8,9 +8,10 @@ use model::RetryCondition;
 use wire::h1::Framing;
 use wire::head::ResponseHead;
 
-use crate::attempt::{Attempt, Failed, Reached, client_gone};
+use crate::attempt::Attempt;
 use crate::client::{Client, StatusLine};
 use crate::crawl::Crawl;
+use crate::failed::{Failed, Reached, client_gone};
 use crate::fault::Fault;
 use crate::relay::{Side, Upload};
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use model::{RetryCondition, UpstreamProtocol};
 use wire::head::Method;
 
-use crate::attempt::{Failed, Reached};
+use crate::failed::{Failed, Reached};
 use crate::member::Member;
 use crate::pick::{Claim, Tried};
 use crate::relay::Upload;

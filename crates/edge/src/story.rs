@@ -8,7 +8,7 @@ use telemetry::{AccessRecord, Blame, Ending, GrpcStatus};
 use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
 
-use crate::attempt::Failed;
+use crate::failed::Failed;
 use crate::fault::Fault;
 use crate::grpc::{self, Call, Ended};
 use crate::identity::{Peer, Sender};

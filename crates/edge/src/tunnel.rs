@@ -11,8 +11,9 @@ use wire::body::{Error, Sink};
 use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
-use crate::attempt::{Attempt, Failed, Reached, cut};
+use crate::attempt::Attempt;
 use crate::client::Client;
+use crate::failed::{Failed, Reached, cut};
 use crate::fault::Fault;
 use crate::lasting::Lasting;
 use crate::relay::{Download, Side};
