@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use testkit::origin::refusing_address;
-use testkit::{Origin, RawClient, Request, Step, TestEdge, eventually};
+use testkit::{Line, Origin, Protocol, RawClient, Request, Step, Talk, TestEdge};
 
 fn one(
     script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
 ) -> (Origin, TestEdge, RawClient) {
-    let origin = Origin::start(script);
-    let edge = TestEdge::start(&[origin.address()]);
+    let (origin, edge) = TestEdge::over(script);
     let client = RawClient::connect(edge.address());
     (origin, edge, client)
 }
 
 #[test]
 fn an_idle_pair_alternates() {
-    let (one, two) = (Origin::polite("one"), Origin::polite("two"));
-    let edge = TestEdge::start(&[one.address(), two.address()]);
-    let mut client = RawClient::connect(edge.address());
-    for _ in 0..10 {
-        assert_eq!(client.get("/").status, 200);
+    for protocol in Protocol::ALL {
+        let (one, two) = (Origin::polite("one"), Origin::polite("two"));
+        let edge = TestEdge::start(&[one.address(), two.address()]);
+        let mut line = Line::open(protocol, edge.address());
+        for _ in 0..10 {
+            assert_eq!(line.get("/").status, 200, "{protocol:?}");
+        }
+        assert_eq!((one.journal().len(), two.journal().len()), (5, 5), "{protocol:?}");
+        assert_eq!((one.connections(), two.connections()), (1, 1), "connections are kept");
     }
-    assert_eq!((one.journal().len(), two.journal().len()), (5, 5));
-    assert_eq!((one.connections(), two.connections()), (1, 1), "connections are kept");
 }
 
 #[test]
@@ -56,36 +56,94 @@ fn the_instance_sees_who_asked_and_nothing_that_is_of_one_hop() {
 
 #[test]
 fn bodies_pass_both_ways_whatever_frames_them() {
-    let (origin, _edge, mut client) = one(|request| match &*request.target {
-        "/chunked" => vec![Step::send(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
-        )],
-        "/close" => vec![Step::send("HTTP/1.1 200 OK\r\n\r\nto the end"), Step::Close],
-        _ => vec![Step::answer(200, &String::from_utf8_lossy(&request.body))],
-    });
-    let chunked = client.get("/chunked");
-    assert_eq!((chunked.text().as_str(), chunked.trailers.as_str()), ("hello", "X-T: 1\n"));
-    assert_eq!(client.get("/close").text(), "to the end");
-    client.send("POST /l HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
-    assert_eq!(client.answer().text(), "abc");
-    client.send("POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab");
-    client.send("c\r\n2;ext\r\nde\r\n0\r\n\r\n");
-    assert_eq!(client.answer().text(), "abcde");
-    assert_eq!(origin.journal().len(), 4);
+    for protocol in Protocol::ALL {
+        let (origin, edge) = TestEdge::over(|request| match &*request.target {
+            "/chunked" => vec![Step::send(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
+            )],
+            "/close" => vec![Step::send("HTTP/1.1 200 OK\r\n\r\nto the end"), Step::Close],
+            _ => vec![Step::answer(200, &String::from_utf8_lossy(&request.body))],
+        });
+        let mut line = Line::open(protocol, edge.address());
+        let chunked = line.get("/chunked");
+        assert_eq!((&*chunked.body, chunked.field("content-length")), ("hello", None));
+        assert_eq!(chunked.trailers("x-t"), ["1"], "{protocol:?}");
+        assert_eq!(line.get("/close").body, "to the end");
+        assert_eq!(line.ask(Talk::new("POST", "/").body("abc")).body, "abc");
+        let large = "x".repeat(1_000_000);
+        let reply = line.ask(Talk::new("POST", "/").body(large.clone()));
+        assert!(reply.body == large && reply.field("content-length") == Some("1000000"));
+        let trailing = Talk::new("POST", "/").body("abcde").trailer("X-Sum", "1");
+        assert_eq!(line.ask(trailing).body, "abcde", "{protocol:?}");
+        let journal = origin.journal();
+        let lengths = [2, 3, 4].map(|at: usize| journal[at].field("content-length"));
+        assert_eq!(lengths, [Some("3"), Some("1000000"), None], "{protocol:?}");
+        assert_eq!(journal[4].field("transfer-encoding"), Some("chunked"));
+    }
 }
 
 #[test]
-fn answers_without_body_have_none() {
-    let (_origin, _edge, mut client) = one(|request| match &*request.target {
-        "/204" => vec![Step::send("HTTP/1.1 204 No Content\r\n\r\n")],
-        "/304" => vec![Step::send("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n")],
-        _ => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")],
-    });
-    assert_eq!(client.get("/204").field("content-length"), None);
-    assert_eq!(client.get("/304").status, 304);
-    let head = client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").head();
-    assert_eq!(head.field("content-length"), Some("7"));
-    assert_eq!(client.get("/204").status, 204, "the connection is in step");
+fn chunks_of_a_request_are_read_however_they_come() {
+    let (_origin, _edge, mut client) =
+        one(|request| vec![Step::answer(200, &String::from_utf8_lossy(&request.body))]);
+    client.send("POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab");
+    client.send("c\r\n2;ext\r\nde\r\n0\r\n\r\n");
+    assert_eq!(client.answer().text(), "abcde");
+}
+
+#[test]
+fn what_is_of_one_connection_goes_no_further() {
+    for protocol in Protocol::ALL {
+        let (_origin, edge) = TestEdge::over(|_| {
+            vec![Step::send(
+                "HTTP/1.1 200 OK\r\nConnection: x-mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n\
+                 Proxy-Connection: a\r\nX-Other: 1\r\nContent-Length: 0\r\n\r\n",
+            )]
+        });
+        let reply = Talk::get("/").over(protocol, edge.address());
+        for gone in ["connection", "x-mine", "keep-alive", "proxy-connection", "transfer-encoding"]
+        {
+            assert_eq!(reply.field(gone), None, "{protocol:?} {gone}");
+        }
+        assert_eq!(reply.field("x-other"), Some("1"), "{protocol:?}");
+    }
+}
+
+#[test]
+fn informational_heads_come_before_the_final_one() {
+    for protocol in Protocol::ALL {
+        let (_origin, edge) = TestEdge::over(|_| {
+            let hints = Step::send("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n");
+            vec![hints.clone(), hints, Step::answer(200, "ok")]
+        });
+        let reply = Talk::get("/").over(protocol, edge.address());
+        assert_eq!((&reply.informed[..], &*reply.body), (&[103, 103][..], "ok"), "{protocol:?}");
+    }
+}
+
+#[test]
+fn responses_without_body_have_none() {
+    for protocol in Protocol::ALL {
+        let (_origin, edge) = TestEdge::over(|request| match &*request.target {
+            "/204" => vec![Step::send("HTTP/1.1 204 No Content\r\n\r\n")],
+            "/304" => {
+                vec![Step::send("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n")]
+            }
+            _ => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")],
+        });
+        let mut line = Line::open(protocol, edge.address());
+        for (method, path, status, length) in [
+            ("GET", "/204", 204, None),
+            ("GET", "/304", 304, Some("9")),
+            ("HEAD", "/", 200, Some("7")),
+            // The connection is in step.
+            ("GET", "/204", 204, None),
+        ] {
+            let reply = line.ask(Talk::new(method, path));
+            assert_eq!((reply.status, reply.field("content-length")), (status, length), "{path}");
+            assert_eq!(reply.body, "", "{protocol:?} {path}");
+        }
+    }
 }
 
 #[test]
@@ -260,85 +318,6 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn one_that_refuses_is_passed_over_and_the_client_sees_nothing_of_it() {
-    let origin = Origin::polite("one");
-    let edge = TestEdge::start(&[refusing_address(), origin.address()]);
-    let mut client = RawClient::connect(edge.address());
-    for n in 0..8 {
-        client.send(format!("POST /{n} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"));
-        assert_eq!(client.answer().text(), "one");
-    }
-    let targets: Vec<_> = origin.journal().into_iter().map(|request| request.target).collect();
-    assert_eq!(targets, (0..8).map(|n| format!("/{n}")).collect::<Vec<_>>(), "each ran once");
-}
-
-#[test]
-fn what_must_run_once_is_not_sent_twice() {
-    let broken = Origin::start(|_| vec![Step::Reset]);
-    let other = Origin::polite("other");
-    let edge = TestEdge::start(&[broken.address(), other.address()]);
-    let mut client = RawClient::connect(edge.address());
-    let mut statuses = Vec::new();
-    for _ in 0..2 {
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab");
-        statuses.push(client.answer().status);
-    }
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 502]);
-    assert_eq!(broken.journal().len() + other.journal().len(), 2);
-}
-
-#[test]
-fn what_may_run_twice_is_sent_again_with_its_body() {
-    let broken = Origin::start(|_| vec![Step::Reset]);
-    let other = Origin::start(|request| vec![Step::answer(200, &request.target)]);
-    let edge = TestEdge::start(&[broken.address(), other.address()]);
-    let mut client = RawClient::connect(edge.address());
-    for n in 0..4 {
-        client.send(format!("PUT /{n} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"));
-        assert_eq!(client.answer().text(), format!("/{n}"));
-    }
-    assert!(other.journal().iter().all(|request| request.body == b"ab"));
-    assert!(!broken.journal().is_empty());
-}
-
-#[test]
-fn a_503_is_asked_elsewhere_where_that_is_safe() {
-    let busy = Origin::start(|_| vec![Step::answer(503, "busy")]);
-    let other = Origin::polite("other");
-    let edge = TestEdge::start(&[busy.address(), other.address()]);
-    let mut client = RawClient::connect(edge.address());
-    for _ in 0..4 {
-        assert_eq!(client.get("/").text(), "other");
-    }
-    let mut posted = Vec::new();
-    for _ in 0..2 {
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
-        posted.push(client.answer().status);
-    }
-    posted.sort_unstable();
-    assert_eq!(posted, [200, 503], "an answer to a POST is passed on as it is");
-}
-
-#[test]
-fn a_kept_connection_that_was_closed_is_nobodys_failure() {
-    let (origin, edge, mut client) = one(|_| vec![Step::answer(200, "ok")]);
-    assert_eq!(client.get("/").text(), "ok");
-    origin.close_connections();
-    assert_eq!(client.get("/").text(), "ok");
-    let live = edge.live(origin.address());
-    eventually("both are counted", || live.outcomes().ok == 2);
-    assert_eq!(live.outcomes().failures, 0);
-}
-
-#[test]
-fn all_down_is_a_503_that_says_when_to_come_back() {
-    let edge = TestEdge::start(&[]);
-    let answer = RawClient::connect(edge.address()).get("/");
-    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")));
-}
-
-#[test]
 fn a_slow_instance_is_a_504_and_a_slow_client_a_408() {
     let origin = Origin::start(|_| vec![Step::Wait(Duration::from_secs(2)), Step::answer(200, "")]);
     let edge = TestEdge::with(&[origin.address()], |wanted| {
@@ -353,28 +332,15 @@ fn a_slow_instance_is_a_504_and_a_slow_client_a_408() {
 }
 
 #[test]
-fn problems_are_json_for_who_asks_for_json() {
+fn problems_are_json_for_a_client_that_asks_for_json() {
     let edge = TestEdge::start(&[]);
-    let mut client = RawClient::connect(edge.address());
-    let ask = "GET / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\nX-Request-Id: mine\r\n\r\n";
-    let answer = client.send(ask).answer();
-    assert_eq!(answer.field("content-type"), Some("application/problem+json"));
-    let id = answer.field("x-request-id").expect("every response has one");
-    let text = answer.text();
-    assert!(text.contains("\"status\":503") && text.contains(&format!("\"{id}\"")), "{text}");
-    assert_ne!(id, "mine", "nobody is believed");
-}
-
-#[test]
-fn a_failure_on_a_kept_connection_that_the_client_feels_is_the_instance_s() {
-    let origin = Origin::start(|request| match request.method.as_str() {
-        "POST" => vec![Step::Close],
-        _ => vec![Step::answer(200, "fine")],
-    });
-    let edge = TestEdge::start(&[origin.address()]);
-    let mut client = RawClient::connect(edge.address());
-    assert_eq!(client.get("/").text(), "fine");
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
-    assert_eq!(client.answer().status, 502);
-    assert_eq!(edge.live(origin.address()).outcomes().failures, 1);
+    for protocol in Protocol::ALL {
+        let talk = Talk::get("/").field("Accept", "application/json").field("X-Request-Id", "mine");
+        let reply = talk.over(protocol, edge.address());
+        assert_eq!(reply.field("content-type"), Some("application/problem+json"), "{protocol:?}");
+        let id = reply.field("x-request-id").expect("every response has one");
+        let text = &reply.body;
+        assert!(text.contains("\"status\":503") && text.contains(&format!("\"{id}\"")), "{text}");
+        assert_ne!(id, "mine", "nobody is believed");
+    }
 }

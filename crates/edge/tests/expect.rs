@@ -10,8 +10,7 @@ const HEAD: &str =
 fn one(
     script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static,
 ) -> (Origin, TestEdge, RawClient) {
-    let origin = Origin::start(script);
-    let edge = TestEdge::start(&[origin.address()]);
+    let (origin, edge) = TestEdge::over(script);
     let client = RawClient::connect(edge.address());
     (origin, edge, client)
 }

@@ -15,7 +15,7 @@ use model::{
 };
 use rustls::ServerConfig;
 
-use crate::AccessLines;
+use crate::{AccessLines, Origin, Request, Step};
 
 /// A running edge with one listener, `web`, and one service, `api`, that gets every request unless
 /// the test says otherwise.
@@ -50,7 +50,14 @@ impl TestEdge {
         Self::with(targets, |_| {})
     }
 
-    /// The same, after `change`.
+    /// Balances over one origin, which answers as `script` says.
+    pub fn over(script: impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static) -> (Origin, Self) {
+        let origin = Origin::start(script);
+        let edge = Self::start(&[origin.address()]);
+        (origin, edge)
+    }
+
+    /// [`TestEdge::start`], after `change`.
     ///
     /// # Panics
     /// When the edge cannot start.

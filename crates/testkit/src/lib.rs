@@ -23,7 +23,7 @@ pub use frames::FrameClient;
 pub use h2_client::{H2Answer, H2Client};
 pub use h2_origin::{H2Origin, H2Step};
 pub use origin::{Origin, Request, Step};
-pub use talk::{Reply, Talk};
+pub use talk::{Line, Reply, Talk};
 pub use tls::Authority;
 
 use std::time::{Duration, Instant};

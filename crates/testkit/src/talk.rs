@@ -20,11 +20,50 @@ pub struct Talk {
     tls: Option<(ClientConfig, String)>,
 }
 
+/// One connection, by either protocol, on which one request is asked after another.
+pub enum Line {
+    /// Over HTTP/1.1.
+    H1(RawClient),
+    /// Over HTTP/2.
+    H2(H2Client),
+}
+
+impl Line {
+    /// Connects.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn open(protocol: Protocol, address: SocketAddr) -> Self {
+        match protocol {
+            Protocol::H1 => Self::H1(RawClient::connect(address)),
+            Protocol::H2 => Self::H2(H2Client::connect(address)),
+        }
+    }
+
+    /// A `GET` and its response.
+    pub fn get(&mut self, path: &str) -> Reply {
+        self.ask(Talk::get(path))
+    }
+
+    /// Asks so, and reads the response.
+    ///
+    /// # Panics
+    /// When what comes is not whole and strictly as the protocol has it.
+    pub fn ask(&mut self, talk: Talk) -> Reply {
+        match self {
+            Self::H1(client) => talk.on_h1(client),
+            Self::H2(client) => talk.on_h2(client),
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The status.
     pub status: u16,
+    /// The statuses of the informational heads before it.
+    pub informed: Vec<u16>,
     /// The body.
     pub body: String,
     fields: Vec<(String, String)>,
@@ -85,17 +124,19 @@ impl Talk {
     /// # Panics
     /// When nobody listens there, or what comes is not whole and strictly as the protocol has it.
     pub fn over(self, protocol: Protocol, address: SocketAddr) -> Reply {
-        match protocol {
-            Protocol::H1 => self.over_h1(address),
-            Protocol::H2 => self.over_h2(address),
-        }
+        let mut line = match (protocol, self.tls.clone()) {
+            (_, None) => Line::open(protocol, address),
+            (Protocol::H1, Some((config, name))) => {
+                Line::H1(RawClient::connect_tls(address, config, &name))
+            }
+            (Protocol::H2, Some((config, name))) => {
+                Line::H2(H2Client::connect_tls(address, config, &name))
+            }
+        };
+        line.ask(self)
     }
 
-    fn over_h1(self, address: SocketAddr) -> Reply {
-        let mut client = match self.tls {
-            None => RawClient::connect(address),
-            Some((config, name)) => RawClient::connect_tls(address, config, &name),
-        };
+    fn on_h1(self, client: &mut RawClient) -> Reply {
         let lines = |fields: &[(String, String)]| -> String {
             fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
         };
@@ -115,13 +156,15 @@ impl Talk {
             text += &format!("\r\n{}", String::from_utf8_lossy(&body));
         }
         client.send(text);
+        let mut informed = Vec::new();
         let answer = loop {
             let answer = match &*self.method {
                 "HEAD" => client.head(),
                 _ => client.answer(),
             };
-            if answer.status >= 200 {
-                break answer;
+            match answer.status {
+                200.. => break answer,
+                status => informed.push(status),
             }
         };
         let parsed = |lines: &str| {
@@ -131,17 +174,14 @@ impl Talk {
         let (_, fields) = answer.head.split_once("\r\n").expect("a status line");
         Reply {
             status: answer.status,
+            informed,
             body: answer.text(),
             fields: parsed(fields),
             trailers: parsed(&answer.trailers),
         }
     }
 
-    fn over_h2(self, address: SocketAddr) -> Reply {
-        let client = match self.tls {
-            None => H2Client::connect(address),
-            Some((config, name)) => H2Client::connect_tls(address, config, &name),
-        };
+    fn on_h2(self, client: &H2Client) -> Reply {
         let uri = format!("http://{}{}", self.host, self.path);
         let request = Request::builder().method(&*self.method).uri(uri).body(());
         let mut request = request.expect("it is a request");
@@ -160,6 +200,7 @@ impl Talk {
         };
         Reply {
             status: answer.status,
+            informed: answer.informed.clone(),
             body: answer.text(),
             fields: listed(&answer.fields),
             trailers: answer.trailers.as_ref().map(listed).unwrap_or_default(),
