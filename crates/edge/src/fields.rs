@@ -10,6 +10,11 @@ pub(crate) trait FieldSink {
     /// case.
     fn put(&mut self, name: &[u8], value: &[u8]);
 
+    /// Appends a field with a value that no other message has: there is no sense in remembering it.
+    fn put_unique(&mut self, name: &[u8], value: &[u8]) {
+        self.put(name, value);
+    }
+
     /// Appends a field whose value is put together of `parts`.
     fn put_parts(&mut self, name: &[u8], parts: &[&[u8]]);
 
@@ -58,6 +63,17 @@ impl FieldSink for HeaderMap {
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
         {
+            self.append(name, value);
+        }
+    }
+
+    /// As one that is never indexed (RFC 7541 §6.2.3), so that it takes no other's place in the table that
+    /// both sides keep.
+    fn put_unique(&mut self, name: &[u8], value: &[u8]) {
+        if let (Ok(name), Ok(mut value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            value.set_sensitive(true);
             self.append(name, value);
         }
     }

@@ -110,7 +110,7 @@ impl Outbound<'_> {
             _ => self.write_way(out),
         }
         if !is_edited(edits, b"x-request-id") {
-            out.put(b"X-Request-Id", self.request_id);
+            out.put_unique(b"X-Request-Id", self.request_id);
         }
     }
 

@@ -23,6 +23,8 @@ struct Lines {
     text: Vec<u8>,
     authority: Vec<u8>,
     version: Option<Version>,
+    /// Whether a request came before: only then are there likely more, for which it pays to keep any.
+    is_used: bool,
 }
 
 impl OwnLines {
@@ -32,11 +34,8 @@ impl OwnLines {
         let mut lines = self.0.borrow_mut();
         if lines.are_for(request) {
             out.extend_from_slice(&lines.text);
-        } else if request.head.authority().len() <= AUTHORITY_BYTES_MAX {
-            lines.put_together(request);
-            out.extend_from_slice(&lines.text);
         } else {
-            request.write_way(out);
+            lines.write_anew(request, out);
         }
     }
 }
@@ -47,11 +46,14 @@ impl Lines {
     }
 
     #[cold]
-    fn put_together(&mut self, request: &Outbound<'_>) {
-        self.text.clear();
-        self.authority.clear();
-        request.write_way(&mut self.text);
-        self.authority.extend_from_slice(request.head.authority());
-        self.version = Some(request.head.version());
+    fn write_anew(&mut self, request: &Outbound<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        request.write_way(out);
+        let authority = request.head.authority();
+        if std::mem::replace(&mut self.is_used, true) && authority.len() <= AUTHORITY_BYTES_MAX {
+            self.text = out[start..].to_vec();
+            self.authority = authority.to_vec();
+            self.version = Some(request.head.version());
+        }
     }
 }

@@ -166,7 +166,7 @@ impl Applied<'_> {
             out.put(b"Date", self.date.as_bytes());
         }
         if !is_edited(self.edits, b"x-request-id") {
-            out.put(b"X-Request-Id", self.request_id);
+            out.put_unique(b"X-Request-Id", self.request_id);
         }
         if let Some(stay) = self.stay
             && !is_edited(self.edits, b"set-cookie")
