@@ -2,71 +2,23 @@
 //!
 //! [`Edge`] is the handle by which everything else sees it: a [`Blueprint`] goes in and becomes
 //! what is served, in one step; observations come out. A request's way is
-//! `connection` -> `exchange` -> `pick` -> `attempt` -> `response` -> `story`; it stays on its
+//! `listener` -> `connection` -> `exchange` -> `routing` -> `choice` -> `upstream` -> `response`; it stays on its
 //! worker's thread from accept to record.
 
-mod accept;
-mod address_text;
 mod atomic {
     //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
-mod attempt;
-mod blueprint;
-mod chain;
-mod claim;
-mod client;
+mod choice;
 mod connection;
-mod crawl;
-mod date;
-mod descriptors;
-mod events;
 mod exchange;
-pub mod explain;
-mod failed;
-mod fault;
-mod fields;
-mod forward;
-mod forwarded;
 mod grpc;
-mod grpc_web;
-mod guest;
-mod hops;
-mod identity;
-mod idlers;
-mod keep_alive;
-mod lasting;
-pub mod live;
-mod mapping;
-mod member;
-mod open;
+mod listener;
 mod own;
-mod own_lines;
-mod pace;
-mod parking;
-mod patience;
-mod pick;
-mod queue;
-mod refusal;
-mod relay;
-mod request_id;
-mod respond;
 mod response;
-mod retry;
 pub mod routing;
-mod seldom;
 mod snapshot;
-mod split;
-mod sticky;
-mod story;
-mod trailing;
-mod trunk;
-mod tunnel;
-mod turnstile;
 mod upstream;
-mod verdict;
-mod websocket;
-mod wheel;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -81,19 +33,21 @@ use model::{Drain, Generation, ListenerName, Revision, Service};
 use telemetry::LogWriter;
 use tokio::sync::mpsc;
 
-pub use blueprint::{Blueprint, Instance};
-pub use descriptors::DescriptorBudget;
-pub use live::{Bar, Live, ServiceLive};
-pub use open::{Open, Opens};
+pub use choice::explain;
+pub use choice::split::Split;
+pub use choice::sticky::StickyKey;
+pub use exchange::open::{Open, Opens};
 pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
 pub use snapshot::ListenerLive;
-pub use split::Split;
-pub use sticky::StickyKey;
+pub use snapshot::blueprint::{Blueprint, Instance};
+pub use snapshot::live;
+pub use snapshot::live::{Bar, Live, ServiceLive};
 pub use worker::WorkerCounters;
+pub use worker::descriptors::DescriptorBudget;
 
-use accept::{Place, Socket};
-use blueprint::Registry;
+use listener::accept::{Place, Socket};
 use snapshot::Snapshot;
+use snapshot::blueprint::Registry;
 use worker::{Order, Parts, Shared, Worker};
 
 /// What an edge is started with.
@@ -222,7 +176,8 @@ impl Edge {
                             address: *address,
                             source,
                         };
-                        new = accept::bind(*address, count, &self.shared).map_err(fault)?;
+                        new =
+                            listener::accept::bind(*address, count, &self.shared).map_err(fault)?;
                         let real = new[0].address().map_err(fault)?;
                         bound.insert(key, real);
                     }
@@ -404,7 +359,7 @@ impl Drains {
         let number = self.pass();
         loop {
             let told = self.shared.drained.notified();
-            if claim::is_unreachable(&self.shared.ledger, &live.in_flight, number) {
+            if choice::claim::is_unreachable(&self.shared.ledger, &live.in_flight, number) {
                 return;
             }
             told.await;

@@ -15,17 +15,17 @@ use wire::stream::Stream;
 
 use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, linger};
-use crate::client::{Client, StatusLine};
+use crate::connection::client::{Client, StatusLine};
+use crate::connection::parking::{PARK_AFTER, Parked};
+use crate::exchange::fault::Fault;
+use crate::exchange::identity::Peer;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::{self, Entrance};
-use crate::fault::Fault;
-use crate::fields::FieldSink;
-use crate::guest::EXCHANGE_BYTES;
-use crate::identity::Peer;
-use crate::own_lines::OwnLines;
-use crate::parking::{PARK_AFTER, Parked};
-use crate::refusal::Refusal;
-use crate::respond;
-use crate::wheel::Alarm;
+use crate::listener::guest::EXCHANGE_BYTES;
+use crate::response::fields::FieldSink;
+use crate::response::respond;
+use crate::upstream::own_lines::OwnLines;
+use crate::worker::wheel::Alarm;
 
 /// How long the last bytes of a connection may take to be written.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);

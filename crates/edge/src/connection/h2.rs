@@ -27,18 +27,18 @@ use wire::stream::Rewound;
 
 use super::idleness::Idleness;
 use super::{Door, linger};
-use crate::client::{Client, StatusLine};
+use crate::connection::client::{Client, StatusLine};
+use crate::exchange::fault::Fault;
+use crate::exchange::identity::Peer;
+use crate::exchange::lasting::Lasting;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::{self, Entrance};
-use crate::fault::Fault;
 use crate::grpc::Dialect;
-use crate::guest::EXCHANGE_BYTES;
-use crate::identity::Peer;
-use crate::lasting::Lasting;
-use crate::own_lines::OwnLines;
-use crate::refusal::Refusal;
+use crate::listener::guest::EXCHANGE_BYTES;
 use crate::snapshot::ListenerPlan;
-use crate::wheel::Alarm;
+use crate::upstream::own_lines::OwnLines;
 use crate::worker::Worker;
+use crate::worker::wheel::Alarm;
 
 /// How long a stream whose response breaks off is not reset, from when something of it was last seen to
 /// be written: `h2` would throw away what waits.

@@ -5,9 +5,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::Door;
-use crate::idlers::Idling;
-use crate::parking::PARK_AFTER;
-use crate::wheel::Alarm;
+use crate::connection::idlers::Idling;
+use crate::connection::parking::PARK_AFTER;
+use crate::worker::wheel::Alarm;
 
 /// One wait of an idle connection. The alarm is that of the connection.
 pub(super) struct Idleness {

@@ -1,6 +1,10 @@
 //! A client's connection, from accept to close: what comes before HTTP (PROXY protocol, TLS), and
 //! which version is spoken then.
 
+pub(crate) mod client;
+pub(crate) mod idlers;
+pub(crate) mod parking;
+
 mod h1;
 mod h2;
 mod idleness;
@@ -17,8 +21,8 @@ use std::time::Duration;
 
 use wire::buffer::Pool;
 
-use crate::guest::{ClientKey, Guest, Guests};
-use crate::identity::is_within;
+use crate::exchange::identity::is_within;
+use crate::listener::guest::{ClientKey, Guest, Guests};
 use crate::snapshot::ListenerPlan;
 use crate::worker::Worker;
 

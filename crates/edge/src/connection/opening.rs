@@ -17,9 +17,9 @@ use wire::stream::Stream;
 use super::h1::Session;
 use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, h1, h2, linger};
-use crate::identity::{Peer, is_within};
-use crate::parking::Parked;
-use crate::wheel::Alarm;
+use crate::connection::parking::Parked;
+use crate::exchange::identity::{Peer, is_within};
+use crate::worker::wheel::Alarm;
 
 /// What TLS may hold sealed of a client's response that does not leave: four of its records.
 const SEALED_BYTES_MAX: usize = 64 * 1024;

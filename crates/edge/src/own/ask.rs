@@ -15,7 +15,7 @@ use wire::target::escape_for_h2;
 
 use super::fault::NOT_HTTP;
 use super::{OwnFault, OwnRequest, OwnResponse, Stage};
-use crate::fields::FieldSink;
+use crate::response::fields::FieldSink;
 use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 
 /// Asks, and reads the whole response.
@@ -182,11 +182,11 @@ impl Upstream {
         protocol: UpstreamProtocol,
         pool: &Pool,
     ) -> io::Result<Self> {
-        let socket = crate::member::open(address).await?;
+        let socket = crate::upstream::member::open(address).await?;
         match protocol {
             UpstreamProtocol::H1 => Ok(Self::over_h1(socket, None, pool)),
             UpstreamProtocol::H2 => {
-                let (sender, connection) = crate::member::begin_h2(socket).await?;
+                let (sender, connection) = crate::upstream::member::begin_h2(socket).await?;
                 tokio::task::spawn_local(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "connection of our own to an instance ended");

@@ -1,0 +1,281 @@
+//! What one exchange was: gathered on its way and told once, to the log, the metrics and the
+//! instance's record.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use telemetry::{AccessRecord, Blame, Ending, GrpcStatus};
+use wire::head::{RequestHead, ResponseHead};
+use wire::name::Name;
+
+use crate::exchange::fault::Fault;
+use crate::exchange::identity::{Peer, Sender};
+use crate::exchange::request_id::RequestId;
+use crate::grpc::{self, Call, Ended};
+use crate::response::{Applied, NO_EDITS};
+use crate::routing::RouteIndex;
+use crate::snapshot::{ListenerPlan, LocalService, Plan};
+use crate::upstream::failed::Failed;
+use crate::upstream::member::Member;
+use crate::upstream::verdict::Verdict;
+use crate::worker::Worker;
+
+/// One exchange, from its head to its record.
+pub(crate) struct Story<'a> {
+    pub(crate) head: &'a RequestHead,
+    pub(crate) sender: Sender,
+    pub(crate) request_id: RequestId<'a>,
+    pub(crate) status: Option<u16>,
+    /// The gRPC call that it is, if it is one.
+    pub(crate) call: Option<Call>,
+    /// How that ended.
+    grpc: Option<GrpcStatus>,
+    /// Whether the client has seen the beginning of an answer.
+    pub(crate) answered: bool,
+    pub(crate) route: Option<(Rc<Plan>, RouteIndex)>,
+    pub(crate) service: Option<Rc<LocalService>>,
+    pub(crate) member: Option<Rc<Member>>,
+    pub(crate) attempts: u32,
+    pub(crate) ending: Ending,
+    peer: &'a Peer,
+    listener: &'a ListenerPlan,
+    began: Instant,
+    attempt_began: Instant,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    /// The client sends no more, and has probably gone, while the instance has not said anything.
+    is_left: bool,
+}
+
+impl<'a> Story<'a> {
+    /// The exchange begins with its head.
+    pub(crate) fn begin(
+        worker: &Worker,
+        head: &'a RequestHead,
+        peer: &'a Peer,
+        listener: &'a ListenerPlan,
+    ) -> Self {
+        let began = Instant::now();
+        let sender = peer.sender(&head.fields, &listener.listener.trusted_proxies);
+        Self {
+            head,
+            sender,
+            request_id: RequestId::of(head, sender, &worker.ids),
+            status: None,
+            call: Call::begin(head, &worker.wheel),
+            grpc: None,
+            answered: false,
+            route: None,
+            service: None,
+            member: None,
+            attempts: 0,
+            ending: Ending::Ok,
+            peer,
+            listener,
+            began,
+            attempt_began: began,
+            connect: None,
+            first_byte: None,
+            is_left: false,
+        }
+    }
+
+    /// An attempt begins on `member`.
+    pub(crate) fn attempt(&mut self, member: &Rc<Member>) {
+        self.member = Some(member.clone());
+        self.attempts += 1;
+        // The first begins with the exchange, unless it waited in the queue: one clock read less.
+        if self.attempts > 1 {
+            self.attempt_began = Instant::now();
+        }
+        self.first_byte = None;
+        self.is_left = false;
+    }
+
+    /// The client sends no more while the attempt waits for its response. False where that was known.
+    pub(crate) fn leave(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_left, true)
+    }
+
+    /// Whether that was so in this attempt.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// The request has waited for an instance: its attempt begins now, if it is still wanted.
+    pub(crate) fn waited(&mut self, worker: &Worker) -> Result<(), Fault> {
+        self.attempt_began = Instant::now();
+        self.is_still_wanted(worker)
+    }
+
+    /// Whether an instance need be asked at all: not for a call whose client has given it up by now.
+    pub(crate) fn is_still_wanted(&self, worker: &Worker) -> Result<(), Fault> {
+        match self.call {
+            Some(call) if call.left(worker.wheel.now()).is_zero() => Err(Fault::ClientDeadline),
+            _ => Ok(()),
+        }
+    }
+
+    /// A connection was opened within `after`.
+    pub(crate) fn connected(&mut self, after: Duration) {
+        self.connect = Some(after);
+    }
+
+    /// The answer's head is here. Says how long the instance took to it.
+    pub(crate) fn heard(&mut self) -> Duration {
+        let took = self.waited_for();
+        self.first_byte = Some(took);
+        took
+    }
+
+    /// How long ago the attempt began.
+    pub(crate) fn waited_for(&self) -> Duration {
+        self.attempt_began.elapsed()
+    }
+
+    /// The attempt is over: tells the instance's record.
+    pub(crate) fn attempt_ended(&self, worker: &Worker, failed: Option<&Failed>) {
+        let (Some(member), Some(service)) = (&self.member, &self.service) else { return };
+        let live = &member.live;
+        let shard = live.shard(worker.index);
+        match failed {
+            None => match self.verdict(worker) {
+                Verdict::Served => {
+                    shard.ok.add(1);
+                    return live.succeeded();
+                }
+                Verdict::Refused => {
+                    shard.server_errors.add(1);
+                    return live.succeeded();
+                }
+                Verdict::Failed => shard.server_errors.add(1),
+                Verdict::Unknown => return,
+            },
+            Some(failed) if failed.blames_instance => shard.failures.add(1),
+            Some(_) => return,
+        }
+        // Passive ejection counts what a client would call a failure.
+        let in_a_row = live.failed();
+        if service.service.passive.as_ref().is_some_and(|it| in_a_row >= it.max_fails.get()) {
+            worker.shared.suspect(live);
+        }
+    }
+
+    /// What the response says of the instance.
+    fn verdict(&self, worker: &Worker) -> Verdict {
+        let status = self.status.unwrap_or(0);
+        match &self.call {
+            None => Verdict::of_status(status),
+            Some(call) => Verdict::of_call(call, status, self.grpc, worker.wheel.now()),
+        }
+    }
+
+    /// What is done to each of its responses that is our own.
+    pub(crate) fn applied(&self, worker: &Worker) -> Applied<'_> {
+        let edits = match &self.route {
+            Some((plan, index)) => &plan.routes.route(*index).policies.response_headers,
+            None => &NO_EDITS,
+        };
+        let (request_id, date) = (self.request_id.as_bytes(), worker.calendar.today());
+        Applied { request_id, date, edits, stay: None }
+    }
+
+    /// The exchange is over. Called once.
+    pub(crate) fn tell(&self, worker: &Worker, bytes: (u64, u64)) {
+        let duration = self.began.elapsed();
+        if let Some(service) = &self.service {
+            let shard = service.live.shard(worker.index);
+            let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
+            shard.by_class[class].add(1);
+            let has_failed = match &self.call {
+                None => class == 5,
+                Some(_) => {
+                    shard.grpc.count(self.grpc);
+                    matches!(self.verdict(worker), Verdict::Failed | Verdict::Refused)
+                }
+            };
+            if has_failed || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
+                shard.failed.add(1);
+            }
+            shard.bytes_in.add(bytes.0);
+            shard.bytes_out.add(bytes.1);
+            // What is closed from outside says nothing of how long answers take.
+            if !matches!(self.ending, Ending::Tunnel | Ending::Moved) {
+                shard.duration.record(duration);
+            }
+        }
+        worker.counters.exchanges.count(self.ending);
+        worker.log(|| self.record(bytes, duration));
+    }
+
+    fn record(&self, bytes: (u64, u64), total: Duration) -> AccessRecord<'_> {
+        AccessRecord {
+            request_id: self.request_id.as_bytes(),
+            client: self.sender.client,
+            listener: self.listener.listener.name.as_str(),
+            protocol: self.head.version().as_str(),
+            tls: self.peer.tls,
+            method: self.head.method_text(),
+            host: self.head.authority(),
+            path: self.head.path(),
+            status: self.status.unwrap_or(0),
+            grpc_status: self.grpc,
+            bytes_in: bytes.0,
+            bytes_out: bytes.1,
+            total,
+            upstream_connect: self.connect,
+            upstream_first_byte: self.first_byte,
+            route: self
+                .route
+                .as_ref()
+                .map(|(plan, index)| plan.routes.route(*index) as &dyn std::fmt::Display),
+            service: self.service.as_ref().map(|service| service.service.name.as_str()),
+            release: self.member.as_ref().and_then(|member| member.live.release.as_deref()),
+            instance: self.member.as_ref().map(|member| member.live.name.as_str()),
+            attempts: self.attempts,
+            ending: self.ending,
+            user_agent: self.head.fields.get(Name::UserAgent),
+        }
+    }
+
+    /// The client sees the beginning of an answer: from now on no other instance is asked.
+    pub(crate) fn answer_begins(&mut self) {
+        self.answered = true;
+    }
+
+    /// The response is whole, and tells how a gRPC call ended.
+    #[inline]
+    pub(crate) fn call_ends(&mut self, head: &ResponseHead, ended: &Ended) {
+        if self.call.is_some() {
+            self.grpc = grpc::told(head, ended);
+        }
+    }
+
+    /// We answer by ourselves, as a route says.
+    pub(crate) fn own_answer(&mut self, status: u16, ending: Ending) {
+        (self.status, self.ending) = (Some(status), ending);
+        self.answer_begins();
+    }
+
+    /// It was closed because its instance is to go.
+    pub(crate) fn moved(&mut self) {
+        self.ending = Ending::Moved;
+    }
+
+    /// The edge ends, and the exchange with it.
+    pub(crate) fn cut_off(&mut self) {
+        self.ending = Ending::Shutdown;
+        if !self.answered {
+            (self.status, self.grpc) = (None, None);
+        }
+    }
+
+    /// Notes how the exchange failed.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        self.ending = fault.ending();
+        if !self.answered {
+            self.status = fault.status();
+            self.grpc = self.call.and_then(|_| fault.grpc_status());
+        }
+    }
+}

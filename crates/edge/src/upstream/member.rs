@@ -1,0 +1,220 @@
+//! One instance as one worker knows it: what is observed of it, and the connections to it that
+//! this worker keeps.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use balance::latency::PeakEwma;
+use h2::client::SendRequest;
+use model::UpstreamProtocol;
+use tokio::net::TcpStream;
+use wire::account::Account;
+use wire::buffer::Pool;
+use wire::h2::Payload;
+use wire::socket::Socket;
+
+use crate::exchange::lasting::Register;
+use crate::exchange::open::Open;
+use crate::snapshot::live::Live;
+use crate::upstream::trunk::{LANES_MAX, Lane, Opening, Trunks};
+use crate::upstream::{H1, Place, Upstream};
+use crate::worker::descriptors::Slot;
+
+/// Idle connections to one instance that one worker keeps at the most.
+const IDLE_MAX: usize = 512;
+/// What one stream may receive ahead of its client.
+const H2_STREAM_WINDOW: u32 = 64 * 1024;
+/// What all streams of a connection together may: so much that clients who stand still, however many,
+/// never close it to the others.
+const H2_CONNECTION_WINDOW: u32 = LANES_MAX as u32 * H2_STREAM_WINDOW;
+
+/// What of one stream's body may wait to be written.
+const H2_SEND_BYTES: usize = 64 * 1024;
+
+/// One instance as one worker knows it.
+pub(crate) struct Member {
+    pub(crate) live: Arc<Live>,
+    /// How long its answers take, as this worker sees it.
+    pub(crate) smoothed: Cell<PeakEwma>,
+    /// When each claim that is open began, in the time of the worker's wheel.
+    open: RefCell<slab::Slab<Duration>>,
+    /// Those of them that may last.
+    pub(crate) lasting: Rc<Register>,
+    idle: RefCell<Vec<Idle>>,
+    /// Connections of HTTP/2, which requests share.
+    pub(crate) trunks: Rc<Trunks>,
+    pool: Pool,
+}
+
+/// A connection that is to be opened.
+pub(crate) enum NewConnection {
+    /// For one attempt alone.
+    H1,
+    /// For all that ask.
+    Shared(Opening),
+}
+
+struct Idle {
+    upstream: Box<H1>,
+    /// Until when it may be used, in the time of the worker's wheel.
+    until: Duration,
+}
+
+impl Member {
+    pub(crate) fn new(live: Arc<Live>, pool: Pool) -> Self {
+        Self {
+            live,
+            smoothed: Cell::default(),
+            open: RefCell::default(),
+            lasting: Rc::default(),
+            idle: RefCell::default(),
+            trunks: Rc::default(),
+            pool,
+        }
+    }
+
+    /// A claim begins; [`Member::left`] wants the key back when it ends.
+    #[inline]
+    pub(crate) fn entered(&self, now: Duration) -> u32 {
+        self.open.borrow_mut().insert(now) as u32
+    }
+
+    /// A claim has ended.
+    #[inline]
+    pub(crate) fn left(&self, key: u32) {
+        self.open.borrow_mut().remove(key as usize);
+    }
+
+    /// What is open, if anything is. Looks at all of it.
+    pub(crate) fn open(&self, now: Duration) -> Option<Open> {
+        let claims = self.open.borrow();
+        let oldest = claims.iter().map(|(_, began)| *began).min()?;
+        let lasting = self.lasting.count();
+        let requests = (claims.len() as u32).saturating_sub(lasting.total());
+        Some(Open { oldest: now.saturating_sub(oldest), requests, ..lasting })
+    }
+
+    /// A kept connection that is still open, the one that was used last.
+    pub(crate) async fn reuse(
+        &self,
+        protocol: UpstreamProtocol,
+        now: Duration,
+        account: &Account,
+    ) -> Option<Upstream> {
+        if protocol == UpstreamProtocol::H2 {
+            let (sender, lane) = self.trunks.free().await?;
+            return Some(self.over(sender, lane, account));
+        }
+        loop {
+            let Idle { upstream, until } = self.idle.borrow_mut().pop()?;
+            if now < until && upstream.conn.is_quiet() {
+                return Some(Upstream::H1(upstream));
+            }
+        }
+    }
+
+    /// Opens a connection of HTTP/1, or a shared one, with a descriptor that was set aside for it.
+    pub(crate) async fn connect(
+        &self,
+        kind: NewConnection,
+        slot: Slot,
+        account: &Account,
+    ) -> std::io::Result<Upstream> {
+        let socket = open(self.live.address).await?;
+        match kind {
+            NewConnection::H1 => Ok(Upstream::over_h1(socket, Some(slot), &self.pool)),
+            NewConnection::Shared(opening) => {
+                let (sender, lane) = self.connect_h2(socket, opening, slot).await?;
+                Ok(self.over(sender, lane, account))
+            }
+        }
+    }
+
+    /// An attempt over a shared connection that takes one more stream. What the instance may send
+    /// ahead of a client that stands still is held for that client.
+    pub(crate) fn over(
+        &self,
+        sender: SendRequest<Payload>,
+        lane: Lane,
+        account: &Account,
+    ) -> Upstream {
+        let place = Place { _lane: lane, _held: account.hold(H2_STREAM_WINDOW as usize) };
+        Upstream::h2(sender, Some(place), &self.pool)
+    }
+
+    async fn connect_h2(
+        &self,
+        socket: Socket,
+        opening: Opening,
+        slot: Slot,
+    ) -> std::io::Result<(SendRequest<Payload>, Lane)> {
+        let (sender, connection) = begin_h2(socket).await?;
+        // Ends by itself when the last stream and the last sender are gone, or the peer closes.
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection to an instance ended");
+            }
+            drop(slot);
+        });
+        let sender = sender.ready().await.map_err(std::io::Error::other)?;
+        Ok(opening.opened(sender))
+    }
+
+    /// Keeps the connection of an exchange that came to its end, for requests that come `until` then.
+    pub(crate) fn keep(&self, mut upstream: Box<H1>, until: Duration) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < IDLE_MAX {
+            upstream.reused = true;
+            idle.push(Idle { upstream, until });
+        }
+    }
+
+    /// Closes all that is idle, for their descriptors.
+    pub(crate) fn let_go(&self) {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        drop(idle);
+    }
+
+    /// Closes what was idle for too long, or was closed by the instance.
+    pub(crate) fn sweep(&self, now: Duration) {
+        self.trunks.sweep();
+        self.idle.borrow_mut().retain(|idle| now < idle.until && idle.upstream.conn.is_quiet());
+    }
+}
+
+/// Begins HTTP/2 over `socket`, as far as that the instance has said how many streams it takes. The
+/// connection is to be driven.
+pub(crate) async fn begin_h2(
+    socket: Socket,
+) -> std::io::Result<(SendRequest<Payload>, h2::client::Connection<Socket, Payload>)> {
+    let mut builder = h2::client::Builder::new();
+    builder
+        .initial_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_send_buffer_size(H2_SEND_BYTES)
+        .initial_max_send_streams(0)
+        .enable_push(false);
+    let (sender, mut connection) =
+        builder.handshake::<_, Payload>(socket).await.map_err(std::io::Error::other)?;
+    poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(std::io::Error::other(error))),
+        Poll::Pending if sender.current_max_send_streams() > 0 => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+    .await?;
+    Ok((sender, connection))
+}
+
+/// Opens a connection.
+pub(crate) async fn open(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    Ok(Socket::new(socket))
+}

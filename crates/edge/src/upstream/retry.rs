@@ -1,0 +1,174 @@
+//! Whether a failed attempt is followed by another.
+//!
+//! A request is sent again only if it certainly did not run, or may run twice, and all of it can
+//! be sent again; only to another instance; only as often as configured, and within the budget.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use model::{RetryCondition, UpstreamProtocol};
+use wire::head::Method;
+
+use crate::choice::{Claim, Tried};
+use crate::snapshot::LocalService;
+use crate::upstream::failed::{Failed, Reached};
+use crate::upstream::member::Member;
+use crate::upstream::relay::Upload;
+use crate::upstream::verdict::Verdict;
+use crate::worker::Worker;
+
+/// The attempts at one request.
+pub(crate) struct Retries<'a> {
+    worker: &'a Worker,
+    service: &'a Rc<LocalService>,
+    method: Method,
+    tried: RefCell<Tried>,
+    /// A kept connection turned out to be closed: the next one is to be new.
+    wants_fresh: Cell<bool>,
+    /// The budget has already granted the retry that comes next.
+    granted: Cell<bool>,
+    /// The next attempt is still to be counted: nobody is there yet who could be asked.
+    waits: Cell<bool>,
+}
+
+/// Who could be asked next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Nobody,
+    /// An instance that is there.
+    Somebody,
+    /// One that is to come.
+    Newcomer,
+}
+
+impl<'a> Retries<'a> {
+    pub(crate) fn new(worker: &'a Worker, service: &'a Rc<LocalService>, method: Method) -> Self {
+        Self {
+            worker,
+            service,
+            method,
+            tried: RefCell::default(),
+            wants_fresh: Cell::new(false),
+            granted: Cell::new(false),
+            waits: Cell::new(false),
+        }
+    }
+
+    /// Whether a request that was sent may be sent again at all: its method allows it, or the
+    /// instance has a way to say that it did nothing with it. Then its body is kept.
+    pub(crate) fn are_possible(&self) -> bool {
+        self.method.is_idempotent() || self.service.service.protocol == UpstreamProtocol::H2
+    }
+
+    /// Where the request failed.
+    pub(crate) fn tried(&self) -> Tried {
+        self.tried.borrow().clone()
+    }
+
+    /// Whether the next attempt must not use a kept connection.
+    pub(crate) fn wants_fresh(&self) -> bool {
+        self.wants_fresh.get()
+    }
+
+    /// Whether an answer with `status` is not passed on, since another instance will be asked: where
+    /// that is wanted, and where a new release fails that is only being tried.
+    pub(crate) fn withhold(&self, status: u16, claim: &Claim, upload: &Upload) -> bool {
+        let condition = RetryCondition::Status(status);
+        let on = &self.service.service.retry.on;
+        let is_meant = on.contains(&condition)
+            || claim.is_canary && Verdict::of_status(status) == Verdict::Failed;
+        let granted = is_meant
+            && self.method.is_idempotent()
+            && upload.is_repeatable()
+            && self.next(&claim.member, false) != Next::Nobody
+            && self.withdraw();
+        self.granted.set(granted);
+        granted
+    }
+
+    /// Whether another attempt follows the one that failed on `member`; notes that it does.
+    pub(crate) fn follow(&self, failed: &Failed, member: &Rc<Member>, upload: &Upload) -> bool {
+        if !self.is_safe(failed.reached, upload) {
+            return false;
+        }
+        if failed.was_stale && !self.wants_fresh.replace(true) {
+            return true;
+        }
+        let Some(condition) = failed.condition else { return false };
+        let on = &self.service.service.retry.on;
+        // An instance that ended breaks its connections before anybody can say that it did.
+        let may_be_lost = matches!(condition, RetryCondition::Connect | RetryCondition::Reset);
+        let follows = self.granted.take()
+            || on.contains(&condition)
+                && match self.next(member, may_be_lost) {
+                    Next::Nobody => false,
+                    Next::Somebody => self.withdraw(),
+                    // The budget keeps retries off instances in trouble. This one is gone, and the
+                    // next gets all that wait for it, be it their first attempt or not.
+                    Next::Newcomer => {
+                        self.waits.set(true);
+                        true
+                    }
+                };
+        if follows {
+            self.tried.borrow_mut().push(member.clone());
+            self.wants_fresh.set(false);
+            if !self.waits.get() {
+                self.count();
+            }
+        }
+        follows
+    }
+
+    /// An attempt is made, which may be the one that somebody had to come for.
+    pub(crate) fn attempted(&self) {
+        if self.waits.take() {
+            self.count();
+        }
+    }
+
+    fn count(&self) {
+        self.service.live.shard(self.worker.index).retries.add(1);
+    }
+
+    fn is_safe(&self, reached: Reached, upload: &Upload) -> bool {
+        match reached {
+            Reached::Nothing => upload.is_repeatable(),
+            Reached::Sent => self.method.is_idempotent() && upload.is_repeatable(),
+            Reached::Answer => false,
+        }
+    }
+
+    /// Who could be asked, if an attempt is left: an instance other than `member` that was not tried.
+    /// One that came after the request did counts too: by now it may have taken the others' place. So
+    /// does one that is to come, where Plimsoll runs the instances and nobody is up, or soon may not
+    /// be.
+    fn next(&self, member: &Rc<Member>, may_be_lost: bool) -> Next {
+        let tried = self.tried.borrow();
+        let attempts = tried.len() as u32 + 1;
+        let is_new = |other: &Rc<Member>| {
+            !Rc::ptr_eq(other, member) && !tried.iter().any(|it| Rc::ptr_eq(other, it))
+        };
+        if attempts >= self.service.service.retry.attempts {
+            return Next::Nobody;
+        }
+        let newest = self.worker.newest(self.service);
+        let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
+        let is_absent = eligible.peek().is_none();
+        if eligible.any(is_new) {
+            return Next::Somebody;
+        }
+        match self.worker.may_come(&newest) && (is_absent || may_be_lost) {
+            true => Next::Newcomer,
+            false => Next::Nobody,
+        }
+    }
+
+    fn withdraw(&self) -> bool {
+        let allowed = self.service.budget.borrow_mut().withdraw(self.worker.wheel.now());
+        if !allowed {
+            self.service.live.shard(self.worker.index).budget_exhausted.add(1);
+        }
+        allowed
+    }
+}

@@ -1,0 +1,484 @@
+//! A data-plane worker: one thread with its own runtime, listeners, connections and counters.
+
+pub(crate) mod descriptors;
+pub(crate) mod seldom;
+pub(crate) mod turnstile;
+pub(crate) mod wheel;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::{Drain, InstanceName, ServiceName};
+use rustc_hash::FxHashMap;
+use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
+use tokio::runtime::LocalOptions;
+use tokio::sync::{Notify, mpsc};
+use wire::account::Account;
+use wire::buffer::Pool;
+
+use crate::choice::claim::Ledger;
+use crate::choice::sticky::StickyKey;
+use crate::connection::idlers::{Idler, Idlers};
+use crate::connection::parking::Lot;
+use crate::exchange::hops::Pseudonym;
+use crate::exchange::lasting::Register;
+use crate::exchange::open;
+use crate::exchange::request_id::RequestIds;
+use crate::listener::accept;
+use crate::listener::guest::Guests;
+use crate::response::date::Calendar;
+use crate::snapshot::live::Live;
+use crate::snapshot::{ListenerLive, Local, LocalService, Snapshot};
+use crate::upstream::crawl::Crawlers;
+use crate::upstream::member::Member;
+use crate::worker::descriptors::{Descriptors, Slot};
+use crate::worker::seldom::Seldom;
+use crate::worker::turnstile::Turnstile;
+use crate::worker::wheel::{TICK, Wheel};
+
+/// How often idle connections to instances are looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Over how long clients' connections are told to go at the most when the edge stops: nobody new is
+/// let in meanwhile.
+const GOODBYES: Duration = Duration::from_secs(5);
+
+/// What all workers and the edge's owner share.
+pub(crate) struct Shared {
+    pub(crate) workers: usize,
+    pub(crate) ledger: Ledger,
+    /// The number of the last [`Order::Pass`]. Held while one is sent, so that all workers read them
+    /// in their order.
+    pub(crate) last_pass: Mutex<u64>,
+    pub(crate) sticky_key: StickyKey,
+    pub(crate) pseudonym: Pseudonym,
+    /// Told when a worker has read a drain's order, or a drained instance lost a request.
+    pub(crate) drained: Notify,
+    suspects: mpsc::UnboundedSender<Arc<Live>>,
+    pub(crate) is_draining: AtomicBool,
+    pub(crate) connections: AtomicUsize,
+    pub(crate) descriptors: Arc<Descriptors>,
+    /// Sockets that listen, over all workers.
+    pub(crate) doors: AtomicUsize,
+    /// The ports that they are on.
+    pub(crate) ports: accept::Ports,
+    /// Told when a connection closed while the edge drains, or a socket that listened did.
+    pub(crate) closed: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        workers: usize,
+        sticky_key: StickyKey,
+        suspects: mpsc::UnboundedSender<Arc<Live>>,
+    ) -> Self {
+        Self {
+            workers,
+            ledger: Ledger::new(workers),
+            last_pass: Mutex::new(0),
+            sticky_key,
+            pseudonym: Pseudonym::draw(),
+            drained: Notify::new(),
+            suspects,
+            is_draining: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            descriptors: Arc::new(Descriptors::of_process()),
+            doors: AtomicUsize::new(0),
+            ports: accept::Ports::default(),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Something that a drain may wait for has happened.
+    pub(crate) fn tell_drained(&self) {
+        self.drained.notify_waiters();
+    }
+
+    /// An instance has failed so often in a row that it may have to be ejected. At most one word
+    /// of each instance is on its way.
+    pub(crate) fn suspect(&self, live: &Arc<Live>) {
+        if live.becomes_suspect() {
+            // Whoever would listen is gone only when the edge is.
+            let _ = self.suspects.send(live.clone());
+        }
+    }
+}
+
+/// What a worker counts beside services and instances.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    /// How exchanges ended.
+    pub exchanges: EndingCounters,
+    /// Requests that were refused before they could be routed.
+    pub refused: Counter,
+    /// What is held of memory for clients, in bytes, as it was a moment ago.
+    pub(crate) memory_held: AtomicUsize,
+    /// Connections that are parked, as it was a moment ago.
+    pub(crate) parked: AtomicUsize,
+    /// Groups of requests that the turnstile held back, as it was a moment ago.
+    pub(crate) groups: AtomicU64,
+    /// Bytes that were spliced, as it was a moment ago.
+    pub(crate) spliced_bytes: AtomicU64,
+}
+
+/// What a worker is told.
+pub(crate) enum Order {
+    /// Serve this from now on, and accept at these addresses.
+    Publish(Arc<Snapshot>, Vec<accept::Socket>),
+    /// Say that this was read, under its number in the ledger. A worker that has read it says by
+    /// itself whenever a claim ends that somebody waits for.
+    Pass(u64),
+    /// Tell what is open on each instance.
+    TellOpen(mpsc::UnboundedSender<open::Answer>),
+    /// Let what need not ever end leave this instance, which gets nothing new.
+    Depart(Arc<Live>, Drain),
+    /// Take nothing new, end what is idle, and let what need not ever end leave within this time.
+    Drain(Duration),
+    /// End at once.
+    Stop,
+}
+
+/// One worker's own.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    /// Its buffers, counted as the worker's; a client's own come from its guest.
+    pub(crate) pool: Pool,
+    pub(crate) guests: Guests,
+    pub(crate) wheel: Wheel,
+    /// Connections that have been idle for a while.
+    pub(crate) lot: Lot,
+    /// All that have, those included that cannot be parked.
+    pub(crate) idlers: Rc<Idlers>,
+    /// What is said of it now and then.
+    pub(crate) seldom: Sayings,
+    /// Where requests of HTTP/1 begin.
+    pub(crate) turnstile: Turnstile,
+    pub(crate) rng: RefCell<fastrand::Rng>,
+    pub(crate) ids: RequestIds,
+    /// The date of responses that have none.
+    pub(crate) calendar: Calendar,
+    pub(crate) counters: Arc<WorkerCounters>,
+    current: RefCell<Option<Rc<Local>>>,
+    /// Told of what is published.
+    pub(crate) news: Notify,
+    members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
+    /// Clients' connections that end only when they are told to.
+    pub(crate) connections: Rc<Register>,
+    /// Uploads that crawl.
+    pub(crate) crawlers: Crawlers,
+    /// Instances that are to go.
+    departing: RefCell<Vec<Weak<Member>>>,
+    log: RefCell<Option<LogWriter>>,
+    is_draining: Cell<bool>,
+}
+
+/// What a worker says of what may happen any number of times.
+#[derive(Default)]
+pub(crate) struct Sayings {
+    /// A client's connection was one too many.
+    pub(crate) too_many_connections: Seldom,
+    /// A stream was refused for want of memory.
+    pub(crate) no_memory: Seldom,
+    /// A connection over HTTP/2 was ended for a flood.
+    pub(crate) floods: Seldom,
+    /// There was no descriptor for a connection to an instance.
+    pub(crate) no_descriptor: Seldom,
+    /// An idle connection made room.
+    pub(crate) made_room: Seldom,
+}
+
+/// What a worker is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    /// What it may hold for clients, in bytes.
+    pub(crate) memory: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) log: Option<LogWriter>,
+    pub(crate) seed: u64,
+}
+
+impl Worker {
+    /// A worker that serves nothing yet.
+    pub(crate) fn new(parts: Parts) -> std::io::Result<Rc<Self>> {
+        let Parts { index, memory, shared, counters, log, seed } = parts;
+        let idlers = Rc::<Idlers>::default();
+        let pipes = shared.descriptors.pipes() / shared.workers;
+        Ok(Rc::new(Self {
+            index,
+            shared,
+            pool: Pool::new(Account::new(memory), pipes),
+            guests: Guests::default(),
+            wheel: Wheel::new(),
+            lot: Lot::new(idlers.clone())?,
+            idlers,
+            seldom: Sayings::default(),
+            turnstile: Turnstile::default(),
+            rng: RefCell::new(fastrand::Rng::with_seed(seed)),
+            ids: RequestIds::new(seed ^ 0x5bd1_e995_9d1b_54a3),
+            calendar: Calendar::new(),
+            counters,
+            current: RefCell::new(None),
+            news: Notify::new(),
+            members: RefCell::default(),
+            connections: Rc::default(),
+            crawlers: Crawlers::default(),
+            departing: RefCell::default(),
+            log: RefCell::new(log),
+            is_draining: Cell::new(false),
+        }))
+    }
+
+    /// What is served now.
+    pub(crate) fn current(&self) -> Rc<Local> {
+        self.current.borrow().clone().expect("listeners open after the first snapshot")
+    }
+
+    /// What is served now of what was `service` when the request came; that itself, if it is gone.
+    pub(crate) fn newest(&self, service: &Rc<LocalService>) -> Rc<LocalService> {
+        let current = self.current();
+        current.service(&service.service.name).unwrap_or(service).clone()
+    }
+
+    /// Whether an instance of `service` may come that is not there: where Plimsoll runs them, as long
+    /// as it does.
+    pub(crate) fn may_come(&self, service: &LocalService) -> bool {
+        service.service.run.is_some() && !self.is_draining()
+    }
+
+    /// Whether the edge is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
+    /// Writes one line of the access log, if there is one.
+    #[inline]
+    pub(crate) fn log<'a>(&self, record: impl FnOnce() -> AccessRecord<'a>) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.write(&record());
+        }
+    }
+
+    /// Counts a connection.
+    pub(crate) fn opened_one(&self) {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        self.shared.descriptors.client_came();
+    }
+
+    /// A connection was closed.
+    pub(crate) fn closed_one(&self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.descriptors.client_left();
+        if self.is_draining() {
+            self.shared.closed.notify_one();
+        }
+    }
+
+    /// Closes the connection of `listener` here that has been idle for longest; whether there is one.
+    pub(crate) fn make_room(&self, listener: &Arc<ListenerLive>) -> bool {
+        match self.idlers.take_oldest(listener) {
+            Some(Idler::Parked(key)) => self.lot.close(key),
+            Some(Idler::Task(called)) => called.call(),
+            None => return false,
+        }
+        true
+    }
+
+    /// A descriptor for one more connection to an instance. Where they have run out, idle ones are
+    /// closed for it.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        let descriptors = &self.shared.descriptors;
+        if let Some(slot) = descriptors.for_instance() {
+            return Some(slot);
+        }
+        let members: Vec<_> = self.members.borrow().values().filter_map(Weak::upgrade).collect();
+        members.iter().for_each(|member| member.let_go());
+        let slot = descriptors.for_instance();
+        if slot.is_none()
+            && let Some(before) = self.seldom.no_descriptor.happens(self.wheel.now())
+        {
+            tracing::error!(
+                before,
+                "no descriptors are left for connections to instances: requests are refused"
+            );
+        }
+        slot
+    }
+
+    /// Makes room where another worker has to let somebody in and found none.
+    fn help_out(&self) {
+        let Some(local) = self.current.borrow().clone() else { return };
+        for plan in local.plan.listeners.values() {
+            if plan.live.takes_wish() && !self.make_room(&plan.live) {
+                plan.live.wishes_room();
+            }
+        }
+    }
+
+    fn publish(&self, plan: Arc<Snapshot>) {
+        let before = self.current.take();
+        let mut member = |live: &Arc<Live>| self.member(live);
+        let local = Rc::new(Local::new(plan, before.as_deref(), &mut member));
+        self.current.replace(Some(local.clone()));
+        // Those of instances that are gone close their connections when their last request ends.
+        drop(before);
+        self.members.borrow_mut().retain(|_, member| member.strong_count() > 0);
+        self.news.notify_waiters();
+        // Whoever waits for room may find some on an instance that is new.
+        local.services.iter().for_each(|service| service.live.queue.wake_first());
+    }
+
+    /// What this worker has of an instance, kept from one generation to the next.
+    fn member(&self, live: &Arc<Live>) -> Rc<Member> {
+        let key = (live.service.clone(), live.name.clone(), live.address);
+        let mut members = self.members.borrow_mut();
+        if let Some(member) = members.get(&key).and_then(Weak::upgrade)
+            && Arc::ptr_eq(&member.live, live)
+        {
+            return member;
+        }
+        let member = Rc::new(Member::new(live.clone(), self.pool.clone()));
+        members.insert(key, Rc::downgrade(&member));
+        member
+    }
+
+    /// What is open on each instance that has anything.
+    fn open(&self) -> open::Answer {
+        let now = self.wheel.now();
+        let members = self.members.borrow();
+        let members = members.values().filter_map(Weak::upgrade);
+        members.filter_map(|it| Some((open::key(&it.live), it.open(now)?))).collect()
+    }
+
+    fn depart(&self, live: &Arc<Live>, drain: Drain) {
+        let member = self.members.borrow().get(&open::key(live)).and_then(Weak::upgrade);
+        let Some(member) = member.filter(|member| Arc::ptr_eq(&member.live, live)) else { return };
+        member.lasting.depart(self.wheel.now(), drain, false);
+        self.departing.borrow_mut().push(Rc::downgrade(&member));
+    }
+
+    fn drain(&self, limit: Duration) {
+        self.is_draining.set(true);
+        self.lot.clear();
+        let (now, drain) = (self.wheel.now(), Drain::all(limit));
+        self.connections.depart(now, Drain::all(limit.min(GOODBYES)), true);
+        for member in self.members.borrow().values().filter_map(Weak::upgrade) {
+            member.lasting.depart(now, drain, true);
+            self.departing.borrow_mut().push(Rc::downgrade(&member));
+        }
+        self.wheel.wake_all();
+    }
+
+    /// Lets those leave whose turn it is.
+    fn call(&self) {
+        let now = self.wheel.now();
+        self.connections.call(now, true);
+        let is_going = |member: &Weak<Member>| member.upgrade().is_some_and(|it| it.call(now));
+        self.departing.borrow_mut().retain(is_going);
+    }
+
+    fn sweep(&self) {
+        self.lot.sweep(self.wheel.now());
+        let members: Vec<_> = self.members.borrow().values().filter_map(Weak::upgrade).collect();
+        for member in members {
+            member.sweep(self.wheel.now());
+        }
+    }
+
+    /// Shows others what only this thread may look at.
+    fn tell_counts(&self) {
+        let told = &self.counters;
+        told.memory_held.store(self.pool.account().used(), Ordering::Relaxed);
+        told.parked.store(self.lot.len(), Ordering::Relaxed);
+        told.groups.store(self.turnstile.groups(), Ordering::Relaxed);
+        told.spliced_bytes.store(self.pool.spliced_bytes(), Ordering::Relaxed);
+    }
+
+    async fn attend_turnstile(self: Rc<Self>) {
+        self.turnstile.turn().await;
+    }
+
+    async fn attend_lot(self: Rc<Self>) {
+        if let Err(error) = self.lot.attend().await {
+            tracing::error!(%error, "idle connections are not attended to any more");
+        }
+    }
+
+    /// Turns the wheel, and does what comes round with it, for ever.
+    async fn keep_time(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(TICK);
+        // A late tick is made up for, so that the wheel's time does not fall behind.
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+        let mut turns = 0u32;
+        loop {
+            ticks.tick().await;
+            self.wheel.turn();
+            self.tell_counts();
+            self.calendar.turn();
+            self.call();
+            self.help_out();
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(4)
+                && let Some(log) = &mut *self.log.borrow_mut()
+            {
+                log.flush();
+            }
+            if turns.is_multiple_of((SWEEP_EVERY.as_millis() / TICK.as_millis()) as u32) {
+                self.sweep();
+            }
+        }
+    }
+}
+
+/// Runs a worker on this thread until it is told to stop, or whoever gives orders is gone.
+pub(crate) fn run(
+    make: impl FnOnce() -> std::io::Result<Rc<Worker>>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> std::io::Result<()> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build_local(LocalOptions::default())?;
+    let worker = runtime.block_on(async move {
+        let worker = make()?;
+        let lot = tokio::task::spawn_local(worker.clone().attend_lot());
+        let turnstile = tokio::task::spawn_local(worker.clone().attend_turnstile());
+        let time = tokio::task::spawn_local(worker.clone().keep_time());
+        let mut doors = accept::Doors::default();
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Publish(plan, sockets) => {
+                    worker.publish(plan);
+                    doors.open(&worker, sockets);
+                }
+                Order::Pass(number) => {
+                    worker.shared.ledger.pass(worker.index, number);
+                    worker.shared.tell_drained();
+                }
+                // Whoever asked may have lost patience.
+                Order::TellOpen(tell) => drop(tell.send(worker.open())),
+                Order::Depart(live, drain) => worker.depart(&live, drain),
+                Order::Drain(limit) => {
+                    doors.close();
+                    worker.drain(limit);
+                }
+                Order::Stop => break,
+            }
+        }
+        time.abort();
+        lot.abort();
+        turnstile.abort();
+        // They hold the worker, which holds them.
+        worker.lot.clear();
+        std::io::Result::Ok(worker)
+    })?;
+    // What is still open is cut off here, and recorded as that.
+    drop(runtime);
+    if let Some(log) = &mut *worker.log.borrow_mut() {
+        log.flush();
+    }
+    Ok(())
+}
