@@ -59,14 +59,14 @@ impl Sandbox {
         self.dir.path()
     }
 
-    /// The processes of the instances that were started in it.
+    /// The processes of the instances that were started in it, or below it.
     pub(crate) fn instances(&self) -> Vec<u32> {
         let directory = self.path().canonicalize().unwrap();
         let is_ours = |pid: &u32| {
             let place = std::fs::read_link(format!("/proc/{pid}/cwd"));
             let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             let mut variables = environment.split(|byte| *byte == 0);
-            place.is_ok_and(|place| place == directory)
+            place.is_ok_and(|place| place.starts_with(&directory))
                 && variables.any(|variable| variable.starts_with(b"PLIMSOLL_RUN="))
         };
         let entries = std::fs::read_dir("/proc").unwrap().flatten();
