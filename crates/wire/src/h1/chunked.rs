@@ -467,6 +467,22 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// Leniency changes nothing of what the strict reader takes.
+        #[test]
+        fn what_the_strict_reader_takes_the_lenient_one_reads_alike(
+            text in "([0-9a-c]{1,2}( ?;[a-c]=?[a-c\"]{0,3})?[ \t]{0,2}\r?\n|[a-c]{0,3}\r?\n){0,6}0\r?\n(a: b\r?\n)?\r?\n",
+            piece in 1usize..40,
+        ) {
+            let mut lenient = Decoder::new(Reading::Lenient);
+            let read = decode_with(&mut lenient, text.as_bytes(), piece);
+            if let Ok(strict) = decode(text.as_bytes(), piece) {
+                proptest::prop_assert_eq!(read.unwrap(), strict);
+                proptest::prop_assert!(!lenient.has_violated());
+            }
+        }
+    }
+
+    proptest::proptest! {
         /// Padded and with whatever ends of lines, a body is what it would be if it were well formed; and
         /// only then has it violated anything, which the strict reader refuses.
         #[test]
