@@ -22,7 +22,7 @@ use crate::log::Follow;
 use crate::port::NoPort;
 use crate::program::ProgramFault;
 use crate::record::Record;
-use model::Stop;
+use model::{InstanceName, Stop};
 
 /// Starts instances, and finds those again that an earlier Plimsoll started.
 pub trait Driver: fmt::Debug + Send + Sync {
@@ -169,10 +169,10 @@ pub enum StartError {
 
 /// Why it could not be found out what became of an instance.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot find out what became of the process {pid}")]
+#[error("cannot find out what became of {instance}")]
 pub struct AdoptError {
-    /// The process.
-    pub pid: u32,
+    /// Which.
+    pub instance: InstanceName,
     /// Why.
     pub source: io::Error,
 }

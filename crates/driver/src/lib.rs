@@ -38,4 +38,4 @@ pub use launch::{Examination, Examined, Launch, Notice, Notify, Rotation, Upkeep
 pub use model::{Command, Stop, StopSignal, StopTo};
 pub use process::{Holder, Launcher, ProcessDriver, Started};
 pub use program::{ProgramFault, find as find_program};
-pub use record::{ProcessIdentity, Record};
+pub use record::{Identity, ProcessIdentity, ProcessRecord, Record};

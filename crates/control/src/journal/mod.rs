@@ -5,6 +5,7 @@
 //! never there without its row.
 
 mod deploys;
+mod identity;
 mod prune;
 mod recipe;
 mod reserve;
@@ -30,7 +31,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 4] = ["
+const VERSIONS: [&str; 5] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -57,6 +58,19 @@ const VERSIONS: [&str; 4] = ["
 ", "
     ALTER TABLE service ADD COLUMN file_version TEXT;
     ALTER TABLE deploy ADD COLUMN restores INTEGER;
+", "
+    CREATE TABLE instance_by_identity (
+        service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, address TEXT NOT NULL,
+        run TEXT NOT NULL, identity TEXT NOT NULL, made_by INTEGER, PRIMARY KEY (service, name)
+    );
+    INSERT INTO instance_by_identity
+        SELECT service, name, version, '127.0.0.1:' || port, run,
+            json_object('process', json_object('pid', pid, 'start_ticks', start_ticks,
+                'boot_id', boot_id, 'log', log, 'log_start', log_start)),
+            made_by
+        FROM instance;
+    DROP TABLE instance;
+    ALTER TABLE instance_by_identity RENAME TO instance;
 "];
 
 /// Why the journal cannot be read or written.
@@ -206,8 +220,11 @@ fn upgrade(connection: &Connection) -> Result<(), JournalError> {
 
 #[cfg(test)]
 mod tests {
-    use driver::{ProcessIdentity, Record};
+    use driver::{Identity, ProcessIdentity, ProcessRecord, Record};
     use model::Recipe;
+
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::runs::Release;
@@ -217,11 +234,13 @@ mod tests {
             service: "api".into(),
             instance: instance.into(),
             version: "1.4.2".into(),
-            port: 8123,
-            log: "/var/log/api.log".into(),
-            log_start: 7,
+            address: "127.0.0.1:8123".parse().unwrap(),
             run: run.into(),
-            process: ProcessIdentity { pid: 42, start_ticks: u64::MAX, boot_id: "b".into() },
+            identity: Identity::Process(ProcessRecord {
+                leader: ProcessIdentity { pid: 42, start_ticks: u64::MAX, boot_id: "b".into() },
+                log: "/var/log/api.log".into(),
+                log_start: 7,
+            }),
         }
     }
 
@@ -258,6 +277,64 @@ mod tests {
         assert!(matches!(journal.services(), Err(JournalError::Closed)));
     }
 
+    /// A journal as the version before this one left it, with what runs.
+    fn of_version_4(room: &Path) {
+        let db = Connection::open(room.join(FILE)).unwrap();
+        for tables in &VERSIONS[..4] {
+            db.execute_batch(tables).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO service (name, version, next_number, made_by) VALUES ('api', '1.4.2', 3, 7);
+             INSERT INTO instance VALUES ('api', 'api-1', '1.4.2', 20107, '/state/logs/api/api-1.log', 512,
+                 'k3Xw9QdLrT0bZ5aP', 31337, 84215577, '0f3e6d1c-5b7a-4d8e-9a60-2c1b7e4f9d35', 7);
+             INSERT INTO instance VALUES ('api', 'api-2', '1.4.1', 20108, '/a \"quoted\" log', 0,
+                 'x', 1, 2, 'b', NULL);
+             PRAGMA user_version = 4;",
+        )
+        .unwrap();
+        drop(db);
+        std::fs::set_permissions(room.join(FILE), Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn what_an_earlier_version_has_written_down_of_its_processes_is_found_again() {
+        let room = tempfile::tempdir().unwrap();
+        of_version_4(room.path());
+        let journal = Journal::open(room.path(), None).unwrap();
+        let api = "api".into();
+        let first = Record {
+            service: "api".into(),
+            instance: "api-1".into(),
+            version: "1.4.2".into(),
+            address: "127.0.0.1:20107".parse().unwrap(),
+            run: "k3Xw9QdLrT0bZ5aP".into(),
+            identity: Identity::Process(ProcessRecord {
+                leader: ProcessIdentity {
+                    pid: 31337,
+                    start_ticks: 84_215_577,
+                    boot_id: "0f3e6d1c-5b7a-4d8e-9a60-2c1b7e4f9d35".into(),
+                },
+                log: "/state/logs/api/api-1.log".into(),
+                log_start: 512,
+            }),
+        };
+        let records = journal.records(&api).unwrap();
+        assert_eq!(records[0], (first.clone(), Some(7)));
+        let (second, made_by) = &records[1];
+        let Identity::Process(process) = &second.identity;
+        assert_eq!((process.log.to_str(), *made_by), (Some("/a \"quoted\" log"), None));
+        assert_eq!(journal.service(&api).unwrap().next_number, 3);
+        // And it goes on as any other.
+        journal.forget(&first).unwrap();
+        journal.remember(&record("api-3", "c"), 8).unwrap();
+        drop(journal);
+        let journal = Journal::open(room.path(), None).unwrap();
+        let records = journal.records(&api).unwrap();
+        let names: Vec<_> = records.iter().map(|(record, _)| record.instance.as_str()).collect();
+        assert_eq!(names, ["api-2", "api-3"]);
+        assert_eq!(records[1].0, record("api-3", "c"));
+    }
+
     #[test]
     fn a_journal_of_a_later_version_is_left_alone() {
         let room = tempfile::tempdir().unwrap();
@@ -268,7 +345,7 @@ mod tests {
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 4"
+            "the journal is of version 7, and this Plimsoll knows only up to 5"
         );
     }
 }

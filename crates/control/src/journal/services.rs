@@ -1,12 +1,14 @@
 //! Which release of each service is meant to run, and each process that may be there.
 
 use std::collections::BTreeSet;
+use std::net::AddrParseError;
 
-use driver::{ProcessIdentity, Record};
+use driver::Record;
 use model::{InstanceName, Recipe, ServiceName};
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Journal, JournalError, recipe};
+use super::{Journal, JournalError, identity, recipe};
 use crate::runs::Release;
 
 /// What is known of a service.
@@ -136,24 +138,21 @@ impl Journal {
         if open.is_sealed {
             return Err(JournalError::Closed);
         }
+        let identity = identity::text(&record.identity)?;
         open.write(|db| {
             db.prepare_cached(
-                "INSERT INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                "INSERT INTO instance (service, name, version, address, run, identity, made_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (service, name) DO UPDATE
-                 SET version = ?3, port = ?4, log = ?5, log_start = ?6, run = ?7, pid = ?8,
-                     start_ticks = ?9, boot_id = ?10, made_by = ?11",
+                 SET version = ?3, address = ?4, run = ?5, identity = ?6, made_by = ?7",
             )?
             .execute(params![
                 record.service.as_str(),
                 record.instance.as_str(),
                 record.version,
-                record.port,
-                record.log.to_string_lossy(),
-                record.log_start as i64,
+                record.address.to_string(),
                 record.run,
-                record.process.pid,
-                record.process.start_ticks as i64,
-                record.process.boot_id,
+                identity,
                 made_by,
             ])
         })?;
@@ -178,9 +177,11 @@ impl Journal {
         service: &ServiceName,
     ) -> Result<Vec<(Record, Option<i64>)>, JournalError> {
         self.with(|db| {
-            let mut query =
-                db.prepare("SELECT * FROM instance WHERE service = ?1 ORDER BY name")?;
-            let row = |row: &Row<'_>| Ok((record(row)?, row.get(10)?));
+            let mut query = db.prepare(
+                "SELECT service, name, version, address, run, identity, made_by FROM instance
+                 WHERE service = ?1 ORDER BY name",
+            )?;
+            let row = |row: &Row<'_>| Ok((record(row)?, row.get(6)?));
             query.query_map([service.as_str()], row)?.collect()
         })
     }
@@ -192,15 +193,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         service: row.get::<_, String>(0)?.into(),
         instance: InstanceName::from(name),
         version: row.get(2)?,
-        port: row.get(3)?,
-        log: row.get::<_, String>(4)?.into(),
-        log_start: row.get::<_, i64>(5)? as u64,
-        run: row.get(6)?,
-        process: ProcessIdentity {
-            pid: row.get(7)?,
-            start_ticks: row.get::<_, i64>(8)? as u64,
-            boot_id: row.get(9)?,
-        },
+        address: row.get::<_, String>(3)?.parse().map_err(|error: AddrParseError| {
+            rusqlite::Error::FromSqlConversionFailure(3, Type::Text, Box::new(error))
+        })?,
+        run: row.get(4)?,
+        identity: identity::read(row, 5)?,
     })
 }
 

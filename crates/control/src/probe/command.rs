@@ -12,7 +12,7 @@ pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeF
     let inside = inside.ok_or_else(|| unknown("its process is not known"))?;
     let launch = inside.launch.ok_or_else(|| unknown("its environment is not known any more"))?;
     let record = inside.process.record();
-    let (limit, port, run) = (plan.check.timeout, record.port, record.run.clone());
+    let (limit, port, run) = (plan.check.timeout, record.address.port(), record.run.clone());
     let launch = Launch { command: command.clone(), ..launch };
     let examination = Examination { launch, port, run, timeout: limit };
     match inside.driver.examine(examination).await {

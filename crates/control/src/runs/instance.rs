@@ -1,6 +1,5 @@
 //! One instance as the control loop holds it: its lifecycle, and what that knows nothing of.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ impl Running {
         };
         Some(edge::Instance {
             name: name.clone(),
-            address: address(self.process()?.record().port),
+            address: self.process()?.record().address,
             release: Some(self.release.version.clone()),
             weight: 1,
             backup: false,
@@ -120,11 +119,6 @@ impl Running {
         self.told = all;
         since
     }
-}
-
-/// Where an instance on `port` is.
-pub(crate) fn address(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 fn tally(shard: &Shard) -> Tally {

@@ -1,6 +1,7 @@
 //! Starting an instance, and asking it until it answers: tasks beside the control loop.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::first_check::{self, LOOK_EVERY};
-use super::instance::address;
 use super::{Happening, OfStart, Release, What, warm_up};
 use crate::journal::Journal;
 use crate::probe::{self, Inside};
@@ -84,7 +84,7 @@ impl Launching {
     /// Lets checks know it from within.
     fn enter(&self, driver: Arc<dyn Driver>, process: &Arc<dyn Instance>, launch: Option<Launch>) {
         let inside = Inside { driver, process: process.clone(), launch };
-        self.checker.enter(address(process.record().port), inside);
+        self.checker.enter(process.record().address, inside);
     }
 
     /// All that is needed to start it.
@@ -138,7 +138,7 @@ impl Launching {
         let words = process.tail(LAST_LINES).await.unwrap_or_default();
         self.tell(OfStart::Exited(exit, words));
         let stopped = process.gone().await;
-        self.checker.leave(address(process.record().port), &process);
+        self.checker.leave(process.record().address, &process);
         self.tell(OfStart::Gone(process.record().clone(), stopped));
     }
 
@@ -153,7 +153,7 @@ impl Launching {
         let this = self.clone();
         Task::spawn(async move {
             let started = Instant::now();
-            let plan = this.first_check(process.record().port);
+            let plan = this.first_check(process.record().address);
             let tell = |why| this.tell(OfStart::Unready(why));
             first_check::until_ready(&plan, &*process, min_healthy, tell).await;
             if origin == Origin::Started {
@@ -173,7 +173,7 @@ impl Launching {
     }
 
     /// Without a check of its own an instance is taken for ready when it lets itself be connected to.
-    fn first_check(&self, port: u16) -> probe::Plan {
+    fn first_check(&self, address: SocketAddr) -> probe::Plan {
         let tcp = HealthCheck {
             probe: HealthProbe::Tcp,
             interval: LOOK_EVERY,
@@ -182,8 +182,8 @@ impl Launching {
             unhealthy: 1,
         };
         probe::Plan {
-            address: address(port),
-            target: address(port).to_string(),
+            address,
+            target: address.to_string(),
             protocol: self.service.protocol,
             violations: self.service.violations,
             check: self.service.health.clone().unwrap_or(tcp),

@@ -31,9 +31,9 @@ pub(super) async fn adopt(
     upkeep: Upkeep,
     ports: Ports,
 ) -> Result<Adoption, AdoptError> {
-    let pid = record.process.pid;
-    let failed = |source| AdoptError { pid, source };
-    let process = record.process.clone();
+    let instance = record.instance.clone();
+    let failed = |source| AdoptError { instance: instance.clone(), source };
+    let process = record.identity.process().leader.clone();
     let found = apart(move || find(&process)).await.and_then(|found| found).map_err(failed)?;
     match found {
         Found::Rebooted => Ok(Adoption::Gone(Gone::Rebooted)),
@@ -44,7 +44,7 @@ pub(super) async fn adopt(
             Ok(Adoption::Gone(Gone::Ended { leftovers: ended.leftovers }))
         }
         Found::Same(pidfd) => {
-            let process = Process { child: None, pidfd, lease: ports.keep(record.port) };
+            let process = Process { child: None, pidfd, lease: ports.keep(record.address.port()) };
             let notices = match upkeep.notify {
                 Notify::Heard => Some(notify::listen(&record.run).map_err(failed)?),
                 Notify::Unheard => None,

@@ -40,9 +40,10 @@ pub(super) struct Member {
 impl Family {
     /// The family of what `record` remembers.
     pub(super) fn of(record: &Record) -> Self {
+        let leader = &record.identity.process().leader;
         Self {
-            leader: record.process.pid,
-            start_ticks: record.process.start_ticks,
+            leader: leader.pid,
+            start_ticks: leader.start_ticks,
             mark: record.run.clone(),
             tag: Tag::of_mark(&record.run),
         }

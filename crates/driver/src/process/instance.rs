@@ -18,7 +18,7 @@ use crate::exit::{Exit, Stopped};
 use crate::launch::{Notice, Upkeep};
 use crate::log::{self, Follow};
 use crate::procfs;
-use crate::record::Record;
+use crate::record::{ProcessRecord, Record};
 use model::Stop;
 
 /// A running process. The watching is a task of its own and goes on when this is dropped.
@@ -83,7 +83,7 @@ impl Instance for ProcessInstance {
     }
 
     fn listener(&self) -> BoxFuture<'static, Listener> {
-        let (port, family) = (self.record.port, Family::of(&self.record));
+        let (port, family) = (self.record.address.port(), Family::of(&self.record));
         let look = apart(move || listener::of(port, &family));
         async move { look.await.unwrap_or(Listener::Unknown) }.boxed()
     }
@@ -108,12 +108,19 @@ impl Instance for ProcessInstance {
 
     fn tail(&self, lines: usize) -> BoxFuture<'static, io::Result<Vec<String>>> {
         let record = Arc::clone(&self.record);
-        async move { apart(move || log::tail(&record.log, record.log_start, lines)).await? }.boxed()
+        let tail = move || {
+            let ProcessRecord { log, log_start, .. } = record.identity.process();
+            log::tail(log, *log_start, lines)
+        };
+        async move { apart(tail).await? }.boxed()
     }
 
     fn follow(&self, lines: usize) -> BoxFuture<'static, io::Result<Follow>> {
         let record = Arc::clone(&self.record);
-        async move { apart(move || Follow::last(&record.log, record.log_start, lines)).await? }
-            .boxed()
+        let last = move || {
+            let ProcessRecord { log, log_start, .. } = record.identity.process();
+            Follow::last(log, *log_start, lines)
+        };
+        async move { apart(last).await? }.boxed()
     }
 }

@@ -1,6 +1,7 @@
 //! Starting a process up to the point where it waits to be let go.
 
 use std::io::{self, Read};
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,8 @@ use crate::driver::StartError;
 use crate::environment::Environment;
 use crate::launch::{Launch, Notify};
 use crate::port::Ports;
-use crate::record::{ProcessIdentity, Record};
-use crate::{log, procfs, program};
+use crate::record::{ProcessIdentity, ProcessRecord, Record};
+use crate::{log, procfs, program, record};
 
 /// A launcher that says nothing for so long never will.
 const LAUNCH_TIME: Duration = Duration::from_secs(30);
@@ -52,7 +53,7 @@ pub(super) fn spawn(
     let (ours, theirs) = line()?;
     let place = Place { port: lease.port(), mark: &mark };
     let Spawned { mut child, program } = spawn_launcher(&launch, launcher, place, theirs, output)?;
-    let (pidfd, process) = match wait_for_launcher(&ours, &child) {
+    let (pidfd, leader) = match wait_for_launcher(&ours, &child) {
         Ok(known) => known,
         Err(error) => {
             end(&mut child);
@@ -63,11 +64,9 @@ pub(super) fn spawn(
         service: launch.service,
         instance: launch.instance,
         version: launch.version,
-        port: lease.port(),
-        log: launch.log,
-        log_start,
+        address: (Ipv4Addr::LOCALHOST, lease.port()).into(),
         run: mark,
-        process,
+        identity: record::Identity::Process(ProcessRecord { leader, log: launch.log, log_start }),
     };
     let waiting = Waiting { line: ours, child, pidfd, lease, notices };
     Ok(HeldProcess::new(record, program, waiting, launch.upkeep))

@@ -197,10 +197,11 @@ impl LogKeeper {
     fn start(&mut self) {
         let (record, rotation) = (Arc::clone(&self.record), self.rotation);
         self.running = Some(spawn_blocking(move || {
-            if let Err(error) = log::note(&record.log) {
+            let of_process = record.identity.process();
+            if let Err(error) = log::note(&of_process.log) {
                 tracing::debug!(instance = %record.instance, %error, "times of the log not noted");
             }
-            log::rotate(&record.log, rotation)
+            log::rotate(&of_process.log, rotation)
         }));
     }
 

@@ -5,7 +5,10 @@ use std::net::TcpStream;
 use std::process::{Child, Command as Program, Stdio};
 use std::sync::Arc;
 
-use driver::{Adoption, Driver, Ending, Gone, Instance, ProcessIdentity, Record, Upkeep};
+use driver::{
+    Adoption, Driver, Ending, Gone, Identity, Instance, ProcessIdentity, ProcessRecord, Record,
+    Upkeep,
+};
 
 use crate::ground::{Ground, actor, said, soon, stop, until};
 use crate::record_line;
@@ -45,18 +48,25 @@ fn read(line: &str) -> Record {
         service: fields[0].into(),
         instance: fields[1].into(),
         version: fields[2].to_owned(),
-        port: fields[3].parse().unwrap(),
-        log: fields[4].into(),
-        log_start: fields[5].parse().unwrap(),
+        address: fields[3].parse().unwrap(),
         run: fields[6].to_owned(),
-        process: ProcessIdentity {
-            pid: fields[7].parse().unwrap(),
-            start_ticks: fields[8].parse().unwrap(),
-            boot_id: fields[9].to_owned(),
-        },
+        identity: Identity::Process(ProcessRecord {
+            leader: ProcessIdentity {
+                pid: fields[7].parse().unwrap(),
+                start_ticks: fields[8].parse().unwrap(),
+                boot_id: fields[9].to_owned(),
+            },
+            log: fields[4].into(),
+            log_start: fields[5].parse().unwrap(),
+        }),
     };
     assert_eq!(record_line::write(&record), line);
     record
+}
+
+fn leader(record: &mut Record) -> &mut ProcessIdentity {
+    let Identity::Process(process) = &mut record.identity;
+    &mut process.leader
 }
 
 async fn adopt(ground: &Ground, record: &Record) -> Adoption {
@@ -89,13 +99,17 @@ async fn instances_outlive_a_killed_owner_and_are_adopted() {
     for instance in &instances {
         said(&**instance, "listening").await;
         // It still answers, and what it writes still arrives, though its first owner is gone.
-        TcpStream::connect(("127.0.0.1", instance.record().port)).unwrap().flush().unwrap();
+        TcpStream::connect(("127.0.0.1", instance.record().address.port()))
+            .unwrap()
+            .flush()
+            .unwrap();
         said(&**instance, "hello").await;
         assert!(instance.memory().await > 0);
     }
     let stopped = soon(instances[0].stop(stop())).await;
     assert_eq!((stopped.exit.ending, stopped.exit.asked), (Ending::Unknown, true));
-    let pid = rustix::process::Pid::from_raw(records[1].process.pid as i32).unwrap();
+    let pid =
+        rustix::process::Pid::from_raw(records[1].identity.process().leader.pid as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let exit = soon(instances[1].exited()).await;
     assert_eq!((exit.ending, exit.asked), (Ending::Unknown, false));
@@ -112,7 +126,7 @@ async fn the_ports_of_adopted_instances_are_given_to_nobody_else() {
     let before = ground.driver.ports().free(usize::MAX);
     let instance = adopt_running(&ground, &records[0]).await;
     said(&*instance, "listening").await;
-    let port = records[0].port;
+    let port = records[0].address.port();
     let only = driver::port::Ports::within(port..=port);
     assert_eq!(only.free(1), 0);
     soon(instance.stop(stop())).await;
@@ -139,11 +153,11 @@ async fn another_process_under_the_same_number_is_left_alone() {
     let instance = ground.actor(&["serve"]).await;
     said(&*instance, "listening").await;
     let mut record = instance.record().clone();
-    record.process.start_ticks -= 1;
+    leader(&mut record).start_ticks -= 1;
     // What it marked is another's too.
     record.run = "another".into();
     assert_eq!(adopt_gone(&ground, &record).await, Gone::Ended { leftovers: 0 });
-    TcpStream::connect(("127.0.0.1", record.port)).expect("it serves on");
+    TcpStream::connect(("127.0.0.1", record.address.port())).expect("it serves on");
     soon(instance.stop(stop())).await;
 }
 
@@ -152,7 +166,7 @@ async fn a_record_of_an_earlier_run_of_the_machine_names_nobody() {
     let ground = Ground::new();
     let instance = ground.actor(&["serve"]).await;
     let mut record = instance.record().clone();
-    record.process.boot_id = "another".into();
+    leader(&mut record).boot_id = "another".into();
     assert_eq!(adopt_gone(&ground, &record).await, Gone::Rebooted);
     assert!(soon(instance.stop(stop())).await.exit.asked);
 }
@@ -162,9 +176,9 @@ async fn a_number_that_nobody_has_or_could_have_is_gone() {
     let ground = Ground::new();
     let instance = ground.shell("exit 0").await;
     soon(instance.gone()).await;
-    for pid in [instance.record().process.pid, 0, u32::MAX] {
+    for pid in [instance.record().identity.process().leader.pid, 0, u32::MAX] {
         let mut record = instance.record().clone();
-        record.process.pid = pid;
+        leader(&mut record).pid = pid;
         assert_eq!(adopt_gone(&ground, &record).await, Gone::Ended { leftovers: 0 });
     }
 }
@@ -174,10 +188,13 @@ async fn what_outlived_an_instance_that_nobody_watched_is_ended() {
     let ground = Ground::new();
     let script = "sleep 1000 & setsid sleep 1000 &";
     let records = Owner::new(&ground, &["1", "run", script]).kill();
-    let has_begun = || std::fs::read_to_string(&records[0].log).unwrap().contains("listening");
+    let has_begun = || {
+        std::fs::read_to_string(&records[0].identity.process().log).unwrap().contains("listening")
+    };
     until("it serves", has_begun).await;
     until("all three run", || ground.processes().len() == 3).await;
-    let pid = rustix::process::Pid::from_raw(records[0].process.pid as i32).unwrap();
+    let pid =
+        rustix::process::Pid::from_raw(records[0].identity.process().leader.pid as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let has_ended = || match std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())) {
         Ok(stat) => stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'),
@@ -201,8 +218,8 @@ async fn a_process_that_ended_and_was_not_reaped_is_gone() {
         stat.rsplit_once(')').unwrap().1.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     until("it has ended", || stat()[0] == "Z").await;
-    zombie.process.pid = child.id();
-    zombie.process.start_ticks = stat()[19].parse().unwrap();
+    leader(&mut zombie).pid = child.id();
+    leader(&mut zombie).start_ticks = stat()[19].parse().unwrap();
     assert_eq!(adopt_gone(&ground, &zombie).await, Gone::Ended { leftovers: 0 });
     child.wait().unwrap();
 }

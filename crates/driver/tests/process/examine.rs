@@ -11,7 +11,7 @@ use crate::ground::{Ground, soon, until};
 async fn examine(ground: &Ground, script: &str, timeout: Duration) -> Result<Examined, StartError> {
     let instance = ground.shell("exec sleep 1000").await;
     let (launch, record) = (ground.launch(Command::Shell(script.into())), instance.record());
-    let (port, run) = (record.port, record.run.clone());
+    let (port, run) = (record.address.port(), record.run.clone());
     let examined = ground.driver.examine(Examination { launch, port, run, timeout }).await;
     soon(instance.stop(crate::ground::stop())).await;
     examined
@@ -72,7 +72,7 @@ async fn given_up_it_is_killed() {
     let ground = Ground::new();
     let instance = ground.shell("exec sleep 1000").await;
     let launch = ground.launch(Command::Shell("echo > began; sleep 1000 & sleep 1000".into()));
-    let (port, run) = (instance.record().port, instance.record().run.clone());
+    let (port, run) = (instance.record().address.port(), instance.record().run.clone());
     let examination = Examination { launch, port, run, timeout: LONG };
     let task = tokio::spawn(ground.driver.examine(examination));
     until("it runs", || fs::exists(ground.path().join("began")).unwrap()).await;

@@ -33,14 +33,14 @@ async fn an_end_is_told_to_whoever_asks_later_too() {
 async fn a_port_that_somebody_took_first_is_told_and_another_is_had() {
     let ground = Ground::new();
     let held = ground.driver.prepare(ground.launch(acting(&["serve"]))).await.unwrap();
-    let port = held.record().port;
+    let port = held.record().address.port();
     let _thief = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let instance = held.release().await.unwrap();
     let exit = soon(instance.exited()).await;
     assert_eq!((exit.ending, exit.port_taken), (Ending::Code(98), true));
 
     let again = ground.actor(&["serve"]).await;
-    assert_ne!(again.record().port, port);
+    assert_ne!(again.record().address.port(), port);
     said(&*again, "listening").await;
     assert_eq!(again.listener().await, Listener::Own);
     let stopped = soon(again.stop(crate::ground::stop())).await;
@@ -51,7 +51,7 @@ async fn a_port_that_somebody_took_first_is_told_and_another_is_had() {
 async fn a_stranger_on_the_port_of_one_that_did_not_end_is_told() {
     let ground = Ground::new();
     let held = ground.driver.prepare(ground.launch(acting(&["serve", "stay"]))).await.unwrap();
-    let thief = TcpListener::bind(("127.0.0.1", held.record().port)).unwrap();
+    let thief = TcpListener::bind(("127.0.0.1", held.record().address.port())).unwrap();
     let instance = held.release().await.unwrap();
     said(&*instance, "stays").await;
     assert_eq!(instance.listener().await, Listener::Other);
@@ -74,7 +74,7 @@ async fn children_that_outlive_it_are_ended_wherever_they_went() {
     assert_eq!(exit.ending, Ending::Code(3));
     let stopped = soon(instance.gone()).await;
     assert!(stopped.leftovers >= 4 && !stopped.killed && stopped.stuck == 0, "{stopped:?}");
-    let pid = instance.record().process.pid;
+    let pid = instance.record().identity.process().leader.pid;
     let in_session = |entry: std::fs::DirEntry| {
         let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();

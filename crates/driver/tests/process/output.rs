@@ -39,7 +39,7 @@ async fn the_last_lines_of_this_run_are_told_and_none_of_the_run_before() {
     let tail = instance.tail(20).await.unwrap();
     assert_eq!((tail.len(), &*tail[0], &*tail[18], &*tail[19]), (20, "13", "no line end", "end"));
     assert_eq!(instance.tail(100).await.unwrap().len(), 32);
-    let whole = std::fs::read_to_string(&instance.record().log).unwrap();
+    let whole = std::fs::read_to_string(&instance.record().identity.process().log).unwrap();
     assert!(whole.starts_with("old\n1\n"));
 }
 
@@ -50,7 +50,7 @@ async fn a_log_is_for_its_owner_only() {
     let ground = Ground::new();
     let instance = ground.shell("echo secret").await;
     soon(instance.gone()).await;
-    let log = &instance.record().log;
+    let log = &instance.record().identity.process().log;
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(log) & 0o777, 0o600);
     assert_eq!(mode(log.parent().unwrap()) & 0o777, 0o700);

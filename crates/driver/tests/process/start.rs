@@ -35,7 +35,7 @@ async fn instance_finds_what_it_was_given_and_nothing_else() {
             r#"INSTANCE="api-1""#.to_owned(),
             r#"LINES="one\ntwo\n""#.to_owned(),
             format!("PLIMSOLL_RUN={:?}", record.run),
-            format!("PORT=\"{}\"", record.port),
+            format!("PORT=\"{}\"", record.address.port()),
             r#"QUOTES="'single' \"double\" `back`""#.to_owned(),
             r#"SERVICE="api""#.to_owned(),
             r#"SPACES="two  words ""#.to_owned(),
@@ -52,7 +52,8 @@ async fn instance_leads_a_session_and_a_group_and_holds_nothing_of_ours() {
     let instance = ground.shell(script).await;
     soon(instance.gone()).await;
     let record = instance.record();
-    let (pid, log) = (record.process.pid, record.log.display().to_string());
+    let (pid, log) =
+        (record.identity.process().leader.pid, record.identity.process().log.display().to_string());
     let expected = [format!("{pid} {pid}"), "/dev/null".into(), log.clone(), log, "0".into()];
     assert_eq!(instance.tail(9).await.unwrap(), expected);
 }
@@ -77,7 +78,7 @@ async fn arguments_arrive_as_they_were_meant() {
     let line = r#"printf '<%s>\n' "a b" $PORT r-{version} '$(id)' '' ünï"#;
     let instance = ground.start(ground.launch(Command::Line(line.into()))).await.unwrap();
     soon(instance.gone()).await;
-    let port = format!("<{}>", instance.record().port);
+    let port = format!("<{}>", instance.record().address.port());
     let expected = ["<a b>", &port, "<r-1.4.2>", "<$(id)>", "<>", "<ünï>"];
     assert_eq!(instance.tail(9).await.unwrap(), expected);
 }
@@ -87,8 +88,8 @@ async fn what_is_held_has_not_run_and_dropped_never_does() {
     let ground = Ground::new();
     let launch = ground.launch(Command::Shell("touch ran".into()));
     let held = ground.driver.prepare(launch.clone()).await.unwrap();
-    assert!(fs::exists(format!("/proc/{}", held.record().process.pid)).unwrap());
-    let port = held.record().port;
+    assert!(fs::exists(format!("/proc/{}", held.record().identity.process().leader.pid)).unwrap());
+    let port = held.record().address.port();
     assert!(ground.driver.ports().free(usize::MAX) > 0);
     drop(held);
     assert!(ground.processes().is_empty());
@@ -105,7 +106,7 @@ async fn a_release_that_nobody_waits_for_is_carried_through_and_watched() {
     let ground = Ground::new();
     let launch = ground.launch(Command::Shell("touch ran; exit 0".into()));
     let held = ground.driver.prepare(launch).await.unwrap();
-    let pid = held.record().process.pid;
+    let pid = held.record().identity.process().leader.pid;
     let mut release = held.release();
     assert!(futures_util::poll!(&mut release).is_pending());
     drop(release);
@@ -118,7 +119,7 @@ async fn two_that_start_at_once_get_two_ports() {
     let ground = Ground::new();
     let one = ground.driver.prepare(ground.launch(acting(&["serve"]))).await.unwrap();
     let other = ground.driver.prepare(ground.launch(acting(&["serve"]))).await.unwrap();
-    assert_ne!(one.record().port, other.record().port);
+    assert_ne!(one.record().address.port(), other.record().address.port());
     assert_ne!(one.record().run, other.record().run);
 }
 

@@ -1,0 +1,40 @@
+//! By what an instance is found again, as a text in the journal: JSON, whose form is the journal's own. It
+//! begins with what kind of an instance it is, `{"process": ..}`, so that others need no table of their own.
+
+use driver::{Identity, ProcessIdentity, ProcessRecord};
+use rusqlite::Row;
+use rusqlite::types::Type;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Written {
+    Process { pid: u32, start_ticks: u64, boot_id: String, log: String, log_start: u64 },
+}
+
+/// `identity` as a text.
+pub(super) fn text(identity: &Identity) -> rusqlite::Result<String> {
+    let written = match identity.clone() {
+        Identity::Process(ProcessRecord { leader, log, log_start }) => {
+            let ProcessIdentity { pid, start_ticks, boot_id } = leader;
+            let log = log.to_string_lossy().into_owned();
+            Written::Process { pid, start_ticks, boot_id, log, log_start }
+        }
+    };
+    serde_json::to_string(&written)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// The identity in a column of `row`.
+pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Identity> {
+    let text: String = row.get(column)?;
+    let written = serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })?;
+    Ok(match written {
+        Written::Process { pid, start_ticks, boot_id, log, log_start } => {
+            let leader = ProcessIdentity { pid, start_ticks, boot_id };
+            Identity::Process(ProcessRecord { leader, log: log.into(), log_start })
+        }
+    })
+}
