@@ -16,16 +16,24 @@ use tokio::sync::watch;
 
 use crate::account::AccountFault;
 use crate::command::CommandError;
+use crate::env_file::EnvFileError;
 use crate::exit::{Exit, Stopped};
-use crate::launch::{Examination, Examined, Launch, Notice, Upkeep};
-use crate::log::Follow;
+use crate::launch::{Composed, Examination, Examined, Launch, Notice, Spec, Upkeep};
+use crate::log::{Follow, Sweep};
 use crate::port::NoPort;
+use crate::preflight::{Fault, Passed, Plan};
 use crate::program::ProgramFault;
 use crate::record::Record;
 use model::{InstanceName, Stop};
 
 /// Starts instances, and finds those again that an earlier Plimsoll started.
 pub trait Driver: fmt::Debug + Send + Sync {
+    /// Looks for everything that can be known now to fail later. Nothing is started, written or reserved.
+    fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>>;
+
+    /// Works out what instances by `spec` are started with, now.
+    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>>;
+
     /// Makes everything ready for an instance, up to the moment before it runs.
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>>;
 
@@ -37,6 +45,9 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// on when nobody waits for the outcome any more, with all that it started.
     fn examine(&self, examination: Examination)
     -> BoxFuture<'static, Result<Examined, StartError>>;
+
+    /// Removes what instances of a service that are gone have left of their output, but for the last.
+    fn sweep(&self, sweep: Sweep) -> BoxFuture<'static, io::Result<()>>;
 }
 
 /// An instance that waits to be let run. Dropped, it never runs.
@@ -154,6 +165,9 @@ pub enum StartError {
     /// It cannot run as its user.
     #[error(transparent)]
     Account(#[from] AccountFault),
+    /// Its `env_file` cannot be read.
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
     /// The system would not let it become that user, or have those limits.
     #[error("cannot take on the user or the limits of the instance")]
     Terms(#[source] io::Error),

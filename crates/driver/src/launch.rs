@@ -1,9 +1,10 @@
 //! What starts an instance, in one struct, and how it is cared for while it runs.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{Command, InstanceName, ServiceName, Stop};
+use model::{Command, InstanceName, Recipe, ServiceName, Stop};
 
 use crate::account::Account;
 use crate::environment::Environment;
@@ -18,18 +19,54 @@ pub struct Launch {
     pub instance: InstanceName,
     /// The release, `$VERSION` and `{version}`.
     pub version: String,
-    /// What is run.
-    pub command: Command,
-    /// What it finds in its environment, besides what the driver adds.
-    pub environment: Environment,
-    /// As whom it runs; as we do without.
-    pub account: Option<Account>,
-    /// Where it runs; a relative program is looked for here. Absolute.
-    pub directory: PathBuf,
+    /// What is started.
+    pub composed: Composed,
     /// Where its output goes: appended, made if it is missing. Absolute.
     pub log: PathBuf,
     /// How it is cared for while it runs.
     pub upkeep: Upkeep,
+}
+
+/// What instances of a release are to be made of. What this machine has to say to that, its files and users
+/// and our own environment, a driver looks up.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub version: String,
+    /// Its recipe, as the file has it.
+    pub recipe: Recipe,
+    /// Names that are not inherited, see [`Sources::withheld`](crate::environment::Sources::withheld).
+    pub withheld: BTreeSet<String>,
+}
+
+/// What is started, worked out by the driver that starts it.
+#[derive(Clone, Debug)]
+pub enum Composed {
+    /// A process of this machine.
+    Process(ProcessStart),
+}
+
+impl Composed {
+    /// The process. Everything that is not one is another driver's.
+    pub fn process(&self) -> &ProcessStart {
+        let Self::Process(process) = self;
+        process
+    }
+}
+
+/// What a process is started with.
+#[derive(Clone, Debug)]
+pub struct ProcessStart {
+    /// What is run.
+    pub command: Command,
+    /// Where it runs; a relative program is looked for here. Absolute.
+    pub directory: PathBuf,
+    /// What it finds in its environment, besides what the driver adds.
+    pub environment: Environment,
+    /// As whom it runs; as we do without.
+    pub account: Option<Account>,
 }
 
 /// How an instance is cared for while it runs.
@@ -79,8 +116,10 @@ pub enum Word {
 /// A program that is run once as a part of an instance, and killed when its time is over.
 #[derive(Clone, Debug)]
 pub struct Examination {
-    /// As the instance was started, but for the command. The log is not written to.
+    /// As the instance was started. The log is not written to.
     pub launch: Launch,
+    /// What is run in its place.
+    pub command: Command,
     /// The instance's port.
     pub port: u16,
     /// The instance's mark ([`Record::run`](crate::Record)).

@@ -34,7 +34,10 @@ pub use account::{Account, AccountFault};
 pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, Listener, StartError};
 pub use environment::Environment;
 pub use exit::{Ending, Exit, Stopped};
-pub use launch::{Examination, Examined, Launch, Notice, Notify, Rotation, Upkeep, Word};
+pub use launch::{
+    Composed, Examination, Examined, Launch, Notice, Notify, ProcessStart, Rotation, Spec, Upkeep,
+    Word,
+};
 pub use model::{Command, Stop, StopSignal, StopTo};
 pub use process::{Holder, Launcher, ProcessDriver, Started};
 pub use program::{ProgramFault, find as find_program};

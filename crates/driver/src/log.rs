@@ -31,7 +31,7 @@ use std::path::Path;
 
 pub use follow::{Follow, Line};
 pub use rotate::{RotateError, rotate};
-pub use sweep::sweep;
+pub use sweep::{Sweep, sweep};
 pub use tail::tail;
 pub use times::Times;
 pub(crate) use times::note;

@@ -6,7 +6,7 @@
 mod names;
 mod room;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -17,40 +17,21 @@ use crate::account::{Account, AccountFault};
 use crate::command::{self, CommandError, Facts};
 use crate::env_file::{EnvFile, EnvFileError};
 use crate::environment::{Environment, Sources, Value};
+use crate::launch::Spec;
 use crate::near::hint;
 use crate::port::Ports;
 use crate::program::{self, ProgramFault};
-use model::Command;
+use model::{ProcessRecipe, Recipe, Workload};
 
 /// What is to be started.
 #[derive(Debug)]
-pub struct Plan<'a> {
-    /// The service.
-    pub service: &'a str,
-    /// The release.
-    pub version: &'a str,
-    /// Its command.
-    pub command: &'a Command,
-    /// Where it runs.
-    pub directory: &'a Path,
-    /// Our own environment.
-    pub given: Environment,
-    /// What is inherited of it, see [`Sources::inherit`].
-    pub inherit: &'a [String],
-    /// Names that are not, see [`Sources::withheld`].
-    pub withheld: BTreeSet<String>,
-    /// As whom it runs, if not as we do.
-    pub user: Option<&'a model::Account>,
-    /// Names that must be set to something.
-    pub secrets: &'a [String],
-    /// Its `env_file`; a relative path is looked for in `directory`.
-    pub env_file: Option<&'a Path>,
-    /// Its `env`.
-    pub env: BTreeMap<String, Value>,
+pub struct Plan {
+    /// Of what it is made.
+    pub spec: Spec,
     /// What was given to the running release, as far as that is known.
-    pub running: &'a BTreeSet<String>,
+    pub running: BTreeSet<String>,
     /// Names of that without which it is meant to run.
-    pub without: &'a [String],
+    pub without: Vec<String>,
     /// What old and new need together, beyond what the old have already.
     pub room: Room,
 }
@@ -164,15 +145,19 @@ pub enum Fault {
     },
 }
 
-/// Checks `plan`.
+/// Checks `plan`, where `ours` is our own environment.
 ///
 /// # Errors
 ///
 /// All that stands in its way.
-pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
+pub fn check(plan: Plan, ours: Environment, ports: &Ports) -> Result<Passed, Vec<Fault>> {
+    let Plan { spec, running, without, room } = plan;
+    let Spec { service, version, recipe, withheld } = spec;
+    let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
+    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;
     let mut faults = Vec::new();
-    let directory_is_fine = check_directory(plan.directory).map_err(|fault| faults.push(fault));
-    let file = match plan.env_file.map(|path| EnvFile::read(&plan.directory.join(path))) {
+    let directory_is_fine = check_directory(&directory).map_err(|fault| faults.push(fault));
+    let file = match env_file.map(|path| EnvFile::read(&directory.join(path))) {
         Some(Err(error)) => {
             faults.push(error.into());
             None
@@ -180,8 +165,8 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
         Some(Ok(file)) => Some(Some(file)),
         None => Some(None),
     };
-    let given = given(plan.secrets, file.as_ref().and_then(Option::as_ref), plan.env.keys());
-    let account = match plan.user.map(Account::find) {
+    let given = given(&secrets, file.as_ref().and_then(Option::as_ref), env.keys());
+    let account = match user.as_ref().map(Account::find) {
         Some(Err(fault)) => {
             faults.push(fault.into());
             None
@@ -189,35 +174,35 @@ pub fn check(plan: Plan<'_>, ports: &Ports) -> Result<Passed, Vec<Fault>> {
         Some(Ok(account)) => Some(account),
         None => None,
     };
-    let known: Vec<String> = plan.given.names().map(str::to_owned).collect();
+    let known: Vec<String> = ours.names().map(str::to_owned).collect();
     let environment = Environment::compose(Sources {
-        given: plan.given,
-        inherit: plan.inherit,
-        withheld: plan.withheld,
-        secrets: plan.secrets,
+        given: ours,
+        inherit: &inherit,
+        withheld,
+        secrets: &secrets,
         account: account.as_ref(),
         file: file.as_ref().and_then(Option::as_ref),
-        env: plan.env,
+        env: env.into_iter().map(|(name, value)| (name, Value(value))).collect(),
     });
     // Without the file, secrets would be missed that may well be in it.
     if file.is_some() {
-        faults.extend(names::secrets(&environment, &known, plan.secrets));
+        faults.extend(names::secrets(&environment, &known, &secrets));
         // A secret that is missing has been told.
-        let is_told = |name: &String| plan.without.contains(name) || plan.secrets.contains(name);
-        faults.extend(names::lost(plan.running, &environment, is_told));
+        let is_told = |name: &String| without.contains(name) || secrets.contains(name);
+        faults.extend(names::lost(&running, &environment, is_told));
     }
-    let facts =
-        Facts { port: 0, version: plan.version, instance: plan.service, service: plan.service };
-    let found = command::words(plan.command, facts)
+    let service = service.as_str();
+    let facts = Facts { port: 0, version: &version, instance: service, service };
+    let found = command::words(&command, facts)
         .map_err(|error| faults.push(error.into()))
         .ok()
         .and_then(|words| {
             // In a directory that is none, nothing is found.
             directory_is_fine.ok()?;
-            let found = program::find(&words[0], plan.directory, environment.get("PATH"));
+            let found = program::find(&words[0], &directory, environment.get("PATH"));
             found.map_err(|fault| faults.push(fault.into())).ok()
         });
-    faults.extend(plan.room.check(ports));
+    faults.extend(room.check(ports));
     match found {
         Some(program) if faults.is_empty() => Ok(Passed { environment, given, program }),
         _ => Err(faults),
@@ -244,39 +229,34 @@ fn at_most(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use model::Command;
+
     use super::*;
 
-    fn told(plan: Plan<'_>) -> Vec<String> {
-        let faults = check(plan, &Ports::default()).unwrap_err();
+    fn ours() -> Environment {
+        let ours =
+            [("PATH", "/usr/bin:/bin"), ("sms_access", "x"), ("BLANK", " \t"), ("OTHERS", "x")];
+        ours.into_iter().collect()
+    }
+
+    fn told(plan: Plan) -> Vec<String> {
+        let faults = check(plan, ours(), &Ports::default()).unwrap_err();
         faults.iter().map(ToString::to_string).collect()
     }
 
-    static NONE: &BTreeSet<String> = &BTreeSet::new();
-
-    fn plan<'a>(command: &'a Command, directory: &'a Path, secrets: &'a [String]) -> Plan<'a> {
-        Plan {
-            service: "api",
-            version: "2",
-            command,
-            directory,
-            given: [
-                ("PATH", "/usr/bin:/bin"),
-                ("sms_access", "x"),
-                ("BLANK", " \t"),
-                ("OTHERS", "x"),
-            ]
-            .into_iter()
-            .collect(),
-            inherit: &[],
-            user: None,
+    fn plan(command: Command, directory: &Path, secrets: &[&str]) -> Plan {
+        let (directory, user, inherit) = (directory.to_owned(), None, Vec::new());
+        let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
+        let secrets = secrets.iter().map(ToString::to_string).collect();
+        let spec = Spec {
+            service: "api".into(),
+            version: "2".into(),
+            recipe: Recipe { workload, env: BTreeMap::new(), env_file: None, secrets },
             withheld: ["OTHERS".to_owned()].into(),
-            secrets,
-            env_file: None,
-            env: BTreeMap::new(),
-            running: NONE,
-            without: &[],
-            room: Room::default(),
-        }
+        };
+        Plan { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() }
     }
 
     #[test]
@@ -284,9 +264,9 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let command = Command::Line("./serv-{version} --port $PORT".into());
         fs::write(room.path().join("serve-2"), "").unwrap();
-        let secrets = ["SMS_ACCESS", "BLANK"].map(str::to_owned);
         let huge = Room { memory_bytes: u64::MAX, ports: 100_000, ..Room::default() };
-        let told = told(Plan { room: huge, ..plan(&command, room.path(), &secrets) });
+        let plan = plan(command, room.path(), &["SMS_ACCESS", "BLANK"]);
+        let told = told(Plan { room: huge, ..plan });
         assert_eq!(told.len(), 5, "{told:?}");
         assert_eq!(told[0], "the secret `SMS_ACCESS` is not set; there is `sms_access`");
         assert_eq!(told[1], "the secret `BLANK` is set, but blank");
@@ -298,15 +278,16 @@ mod tests {
     #[test]
     fn a_missing_env_file_is_told_and_not_each_secret_that_it_may_have() {
         let room = tempfile::tempdir().unwrap();
-        let command = Command::Line("sh".into());
-        let secrets = ["IN_FILE".to_owned()];
-        let env_file = Some(Path::new(".env"));
-        let missing = told(Plan { env_file, ..plan(&command, room.path(), &secrets) });
+        let plan = || {
+            let mut plan = plan(Command::Line("sh".into()), room.path(), &["IN_FILE"]);
+            plan.spec.recipe.env_file = Some(".env".into());
+            plan
+        };
+        let missing = told(plan());
         assert_eq!(missing, [format!("cannot read {}/.env", room.path().display())]);
 
         fs::write(room.path().join(".env"), "IN_FILE=x\n").unwrap();
-        let plan = Plan { env_file, ..plan(&command, room.path(), &secrets) };
-        let passed = check(plan, &Ports::default()).unwrap();
+        let passed = check(plan(), ours(), &Ports::default()).unwrap();
         assert!(passed.environment.says("IN_FILE") && passed.environment.get("OTHERS").is_none());
         assert!(passed.program.ends_with("sh"));
     }
@@ -314,7 +295,7 @@ mod tests {
     #[test]
     fn a_missing_directory_is_told_once() {
         let command = Command::Line("./serve".into());
-        let told = told(plan(&command, Path::new("/no/such/place"), &[]));
+        let told = told(plan(command, Path::new("/no/such/place"), &[]));
         assert_eq!(told, ["cannot run in the directory /no/such/place"]);
     }
 }

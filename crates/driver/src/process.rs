@@ -5,6 +5,7 @@
 //! sent by it reaches this process or none.
 
 mod adopt;
+mod compose;
 mod examine;
 mod family;
 mod held;
@@ -29,8 +30,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
-use crate::launch::{Examination, Examined, Launch, Upkeep};
+use crate::environment::Environment;
+use crate::launch::{Composed, Examination, Examined, Launch, Spec, Upkeep};
+use crate::log::{self, Sweep};
 use crate::port::Ports;
+use crate::preflight::{self, Fault, Passed, Plan};
 use crate::record::Record;
 
 pub use holder::Holder;
@@ -79,6 +83,20 @@ impl ProcessDriver {
 }
 
 impl Driver for ProcessDriver {
+    fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>> {
+        let ports = self.ports.clone();
+        async move {
+            let work = move || preflight::check(plan, Environment::of_this_process(), &ports);
+            let unknown = |source| Fault::Unknown { what: "what stands in the way", source };
+            apart(work).await.unwrap_or_else(|source| Err(vec![unknown(source)]))
+        }
+        .boxed()
+    }
+
+    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>> {
+        compose::compose(spec).boxed()
+    }
+
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
         let Self { launcher, ports } = self.clone();
         async move {
@@ -97,6 +115,10 @@ impl Driver for ProcessDriver {
         examination: Examination,
     ) -> BoxFuture<'static, Result<Examined, StartError>> {
         examine::examine(examination, self.launcher.clone()).boxed()
+    }
+
+    fn sweep(&self, sweep: Sweep) -> BoxFuture<'static, io::Result<()>> {
+        async move { apart(move || log::sweep(&sweep)).await? }.boxed()
     }
 }
 

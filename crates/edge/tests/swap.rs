@@ -166,13 +166,15 @@ fn a_client_that_leaves_the_queue_gives_its_place_up() {
 fn run_by_us() -> model::Run {
     model::Run {
         recipe: model::Recipe {
-            command: model::Command::Line("server".into()),
-            directory: "/".into(),
+            workload: model::Workload::Process(model::ProcessRecipe {
+                command: model::Command::Line("server".into()),
+                directory: "/".into(),
+                user: None,
+                inherit: Vec::new(),
+            }),
             env: Default::default(),
             env_file: None,
             secrets: Vec::new(),
-            user: None,
-            inherit: Vec::new(),
         },
         version: None,
         replicas: NonZeroU32::MIN,

@@ -32,7 +32,8 @@ pub use route::{
     Redirect, Respond, Rewrite, Route, Share, ValueMatch,
 };
 pub use run::{
-    Command, INHERITED, Recipe, Restart, Run, Stop, StopSignal, StopTo, VERSION_MARK, is_version,
+    Command, INHERITED, ProcessRecipe, Recipe, Restart, Run, Stop, StopSignal, StopTo,
+    VERSION_MARK, Workload, is_version,
 };
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 pub use service::{

@@ -31,16 +31,30 @@ pub struct Run {
 /// whatever the file has come to say since.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// What an instance runs.
-    pub command: Command,
-    /// Where; absolute.
-    pub directory: PathBuf,
+    /// What an instance is.
+    pub workload: Workload,
     /// What it finds in its environment.
     pub env: BTreeMap<String, String>,
     /// A file with more of it; absolute.
     pub env_file: Option<PathBuf>,
     /// Variables that must be set, and say something, before a release is started.
     pub secrets: Vec<String>,
+}
+
+/// What an instance is: which driver starts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// A process of this machine.
+    Process(ProcessRecipe),
+}
+
+/// What a process is made of, beside its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessRecipe {
+    /// What is run.
+    pub command: Command,
+    /// Where; absolute.
+    pub directory: PathBuf,
     /// As whom it runs; as Plimsoll does without.
     pub user: Option<Account>,
     /// What of Plimsoll's own environment it finds in its own: names, or their beginnings followed by
@@ -63,14 +77,15 @@ impl Recipe {
         // A path that is no text has no mark.
         let path =
             |path: &PathBuf| path.to_str().map_or_else(|| path.clone(), |it| text(it).into());
+        let Workload::Process(process) = &self.workload;
         Self {
-            command: self.command.clone(),
-            directory: path(&self.directory),
+            workload: Workload::Process(ProcessRecipe {
+                directory: path(&process.directory),
+                ..process.clone()
+            }),
             env: self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
             env_file: self.env_file.as_ref().map(path),
             secrets: self.secrets.clone(),
-            user: self.user.clone(),
-            inherit: self.inherit.clone(),
         }
     }
 }
@@ -79,13 +94,10 @@ impl Recipe {
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recipe")
-            .field("command", &self.command)
-            .field("directory", &self.directory)
+            .field("workload", &self.workload)
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("env_file", &self.env_file)
             .field("secrets", &self.secrets)
-            .field("user", &self.user)
-            .field("inherit", &self.inherit)
             .finish()
     }
 }
@@ -211,13 +223,15 @@ mod tests {
     #[test]
     fn a_version_stands_wherever_it_is_named() {
         let recipe = |version: &str| Recipe {
-            command: Command::Line("x {version}".into()),
-            directory: format!("/srv/{version}").into(),
+            workload: Workload::Process(ProcessRecipe {
+                command: Command::Line("x {version}".into()),
+                directory: format!("/srv/{version}").into(),
+                user: None,
+                inherit: Vec::new(),
+            }),
             env: [("TAG".to_owned(), format!("v{version}, {version}"))].into(),
             env_file: Some(format!("/etc/{version}.env").into()),
             secrets: vec!["KEY".to_owned()],
-            user: None,
-            inherit: Vec::new(),
         };
         assert_eq!(recipe(VERSION_MARK).of_version("1.4"), recipe("1.4"));
     }

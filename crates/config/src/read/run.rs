@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use model::{
-    Account, Command, Deploy, Drain, INHERITED, Judge, LittleData, NoAccount, Recipe, Restart, Run,
-    Step, Stop, StopTo, Strategy, Surge, VERSION_MARK, WarmUp,
+    Account, Command, Deploy, Drain, INHERITED, Judge, LittleData, NoAccount, ProcessRecipe,
+    Recipe, Restart, Run, Step, Stop, StopTo, Strategy, Surge, VERSION_MARK, WarmUp, Workload,
 };
 
 use super::named::named;
@@ -77,7 +77,8 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         max_backoff: restart.duration("max_backoff"),
     });
     let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
-    let recipe = Recipe { command, directory, env, env_file, secrets, user, inherit };
+    let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
+    let recipe = Recipe { workload, env, env_file, secrets };
     Some(Run { recipe, version, replicas, deploy, stop, restart })
 }
 

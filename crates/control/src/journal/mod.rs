@@ -221,7 +221,7 @@ fn upgrade(connection: &Connection) -> Result<(), JournalError> {
 #[cfg(test)]
 mod tests {
     use driver::{Identity, ProcessIdentity, ProcessRecord, Record};
-    use model::Recipe;
+    use model::{ProcessRecipe, Recipe, Workload};
 
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
@@ -250,13 +250,15 @@ mod tests {
 
     pub(super) fn release(version: &str) -> Release {
         let recipe = Recipe {
-            command: model::Command::Line(format!("server {version}")),
-            directory: "/srv".into(),
+            workload: Workload::Process(ProcessRecipe {
+                command: model::Command::Line(format!("server {version}")),
+                directory: "/srv".into(),
+                user: Some("app:www".parse().unwrap()),
+                inherit: vec!["PATH".into()],
+            }),
             env: [("LEVEL".to_owned(), "a\nb".to_owned())].into(),
             env_file: Some("/srv/.env".into()),
             secrets: vec!["DB_URL".into()],
-            user: Some("app:www".parse().unwrap()),
-            inherit: vec!["PATH".into()],
         };
         let given = ["DB_URL", "LEVEL"].map(str::to_owned);
         let file_version = Some("1.4.0".to_owned());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::{Account, Command, INHERITED, NoAccount, Recipe};
+use model::{Account, Command, INHERITED, NoAccount, ProcessRecipe, Recipe, Workload};
 use rusqlite::Row;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,8 @@ enum Words {
 
 /// `recipe` as a text; `None` where a path cannot be said in one.
 pub(super) fn text(recipe: &Recipe) -> Option<String> {
-    let Recipe { command, directory, env, env_file, secrets, user, inherit } = recipe.clone();
+    let Recipe { workload, env, env_file, secrets } = recipe.clone();
+    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;
     let command = match command {
         Command::Arguments(words) => Words::Arguments(words),
         Command::Line(line) => Words::Line(line),
@@ -69,5 +70,6 @@ fn parse(text: &str) -> serde_json::Result<Recipe> {
         Words::Line(line) => Command::Line(line),
         Words::Shell(script) => Command::Shell(script),
     };
-    Ok(Recipe { command, directory, env, env_file, secrets, user, inherit })
+    let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
+    Ok(Recipe { workload, env, env_file, secrets })
 }

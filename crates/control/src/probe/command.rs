@@ -1,6 +1,6 @@
 //! A check by a program, which is run beside the instance as the instance itself was.
 
-use driver::{Examination, Launch, StartError};
+use driver::{Examination, StartError};
 use model::Command;
 
 use super::{Passed, Plan, ProbeFault};
@@ -13,8 +13,8 @@ pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeF
     let launch = inside.launch.ok_or_else(|| unknown("its environment is not known any more"))?;
     let record = inside.process.record();
     let (limit, port, run) = (plan.check.timeout, record.address.port(), record.run.clone());
-    let launch = Launch { command: command.clone(), ..launch };
-    let examination = Examination { launch, port, run, timeout: limit };
+    let command = command.clone();
+    let examination = Examination { launch, command, port, run, timeout: limit };
     match inside.driver.examine(examination).await {
         Ok(examined) if examined.is_well() => Ok(Passed(examined.words(limit))),
         Ok(examined) => Err(ProbeFault::Said(examined.words(limit))),

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::env_file::EnvFile;
-use driver::environment::{Environment, Sources, Value};
-use driver::{Account, Driver, Instance, Launch, Notify, Rotation, StartError, Upkeep};
-use model::{HealthCheck, HealthProbe, InstanceName, Recipe, Run, Service};
+use driver::{Driver, Instance, Launch, Notify, Rotation, Spec, StartError, Upkeep};
+use model::{HealthCheck, HealthProbe, InstanceName, Run, Service};
 use rollout::instance::{Origin, Start};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -72,7 +70,7 @@ impl Launching {
 
     /// Follows one that was taken over.
     pub(crate) async fn take_over(self, driver: Arc<dyn Driver>, process: Arc<dyn Instance>) {
-        let composed = self.compose().await;
+        let composed = self.compose(&*driver).await;
         if let Err(why) = &composed {
             let instance = &self.instance;
             tracing::warn!(%instance, why, "instance cannot be checked by a program");
@@ -88,29 +86,26 @@ impl Launching {
     }
 
     /// All that is needed to start it.
-    async fn compose(&self) -> Result<Launch, String> {
-        let release = self.release.clone();
-        let withheld = self.withheld.clone();
-        let recipe = release.recipe.of_version(&release.version);
-        let directory = recipe.directory.clone();
-        let composed = tokio::task::spawn_blocking(move || surroundings(&recipe, withheld));
-        let composed = composed.await.map_err(|error| chain(&error))?;
-        let (environment, account) = composed.map_err(|error| chain(&error))?;
+    async fn compose(&self, driver: &dyn Driver) -> Result<Launch, String> {
+        let spec = Spec {
+            service: self.service.name.clone(),
+            version: self.release.version.clone(),
+            recipe: self.release.recipe.clone(),
+            withheld: self.withheld.clone(),
+        };
+        let composed = driver.compose(spec).await.map_err(|error| chain(&error))?;
         Ok(Launch {
             service: self.service.name.clone(),
             instance: self.instance.clone(),
             version: self.release.version.clone(),
-            command: self.release.recipe.command.clone(),
-            environment,
-            account,
-            directory,
+            composed,
             log: self.log.clone(),
             upkeep: self.upkeep(),
         })
     }
 
     async fn launch(&self, driver: &dyn Driver) -> Result<(Arc<dyn Instance>, Launch), String> {
-        let launch = self.compose().await?;
+        let launch = self.compose(driver).await?;
         let told = |error: StartError| chain(&error);
         let held = driver.prepare(launch.clone()).await.map_err(told)?;
         let (journal, record) = (self.journal.clone(), held.record().clone());
@@ -198,34 +193,4 @@ pub(crate) fn notify(service: &Service) -> Notify {
         Some(HealthProbe::Notify) => Notify::Heard,
         _ => Notify::Unheard,
     }
-}
-
-/// Why it cannot be said in what an instance is to run.
-#[derive(Debug, thiserror::Error)]
-enum NoSurroundings {
-    /// Its `env_file` cannot be read.
-    #[error(transparent)]
-    EnvFile(#[from] driver::env_file::EnvFileError),
-    /// Nobody can run as its user.
-    #[error(transparent)]
-    Account(#[from] driver::AccountFault),
-}
-
-/// What an instance that is made by `recipe` finds in its environment, and as whom it runs.
-fn surroundings(
-    recipe: &Recipe,
-    withheld: BTreeSet<String>,
-) -> Result<(Environment, Option<Account>), NoSurroundings> {
-    let file = recipe.env_file.as_deref().map(EnvFile::read).transpose()?;
-    let account = recipe.user.as_ref().map(Account::find).transpose()?;
-    let environment = Environment::compose(Sources {
-        given: Environment::of_this_process(),
-        inherit: &recipe.inherit,
-        withheld,
-        secrets: &recipe.secrets,
-        account: account.as_ref(),
-        file: file.as_ref(),
-        env: recipe.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
-    });
-    Ok((environment, account))
 }

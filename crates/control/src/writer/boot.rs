@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use driver::{Adoption, Driver, Instance, Rotation, Upkeep};
-use model::{Intent, ServiceName, Stop};
+use model::{Intent, ServiceName, Stop, Workload};
 use rollout::{Outcome, Reason};
 
 use super::Writer;
@@ -119,7 +119,8 @@ impl Writer {
 
     fn add_run(&mut self, service: &Arc<model::Service>) {
         let Some(wanted) = &service.run else { return };
-        if driver::account::is_root() && wanted.recipe.user.is_none() {
+        let Workload::Process(process) = &wanted.recipe.workload;
+        if driver::account::is_root() && process.user.is_none() {
             let service = &service.name;
             tracing::warn!(%service, "instances run as root: say with `user` as whom they are to run");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use driver::log::Sweep;
 use model::{InstanceName, ServiceName};
 use rollout::Side;
 use rollout::instance::Start;
@@ -91,8 +92,10 @@ impl Writer {
         let directory = self.runs.logs.join(service.as_str());
         let living = self.run_of(service).instances.keys().map(InstanceName::to_string).collect();
         let then = SystemTime::now();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = driver::log::sweep(&directory, (&living, then), GONE_LOGS_MAX) {
+        let sweep = Sweep { directory: directory.clone(), living, then, keep: GONE_LOGS_MAX };
+        let swept = self.runs.driver.sweep(sweep);
+        tokio::spawn(async move {
+            if let Err(error) = swept.await {
                 let directory = directory.display();
                 tracing::warn!(%error, %directory, "old logs cannot be removed");
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use driver::environment::{Environment, Value};
-use driver::preflight::{self, Fault, Room};
+use driver::Spec;
+use driver::preflight::{Fault, Plan, Room};
 use model::{Deploy, Recipe, Run, ServiceName, Strategy};
 
 use super::Writer;
@@ -82,11 +82,17 @@ impl Writer {
             (None, Some(running)) => running.given.clone(),
             _ => BTreeSet::new(),
         };
-        let running = (running, order.request.without.clone());
+        let spec = Spec {
+            service: service.clone(),
+            version: target.version.clone(),
+            recipe: target.recipe.clone(),
+            withheld,
+        };
+        let without = order.request.without.clone();
         let more = more_at_once(&order.request.overrides.apply(&run.run().deploy), run.run());
         let processes = run.instances.values().filter_map(Running::process);
         let memory: Vec<_> = processes.map(|process| process.memory()).collect();
-        let (name, wanted) = (service.clone(), target.clone());
+        let driver = self.runs.driver.clone();
         self.checking.spawn(async move {
             let mut most = 0;
             for memory in memory {
@@ -98,9 +104,9 @@ impl Writer {
                 disk: Some((logs, more << 20)),
                 ports: more as usize,
             };
-            let work = move || check(&wanted, &name, withheld, running, room);
-            let result = tokio::task::spawn_blocking(work).await;
-            let result = result.unwrap_or_else(|error| Err(vec![chain(&error)]));
+            let checked = driver.preflight(Plan { spec, running, without, room }).await;
+            let told = |faults: Vec<Fault>| faults.iter().map(|fault| chain(fault)).collect();
+            let result = checked.map(|passed| passed.given).map_err(told);
             Checked { service, number, order, target, result, reply }
         });
     }
@@ -246,36 +252,6 @@ impl Writer {
     }
 }
 
-fn check(
-    target: &Target,
-    service: &ServiceName,
-    withheld: BTreeSet<String>,
-    (running, without): (BTreeSet<String>, Vec<String>),
-    room: Room,
-) -> Result<BTreeSet<String>, Vec<String>> {
-    let recipe = target.recipe.of_version(&target.version);
-    let version = &target.version;
-    let plan = preflight::Plan {
-        service: service.as_str(),
-        version,
-        command: &recipe.command,
-        directory: &recipe.directory,
-        given: Environment::of_this_process(),
-        inherit: &recipe.inherit,
-        withheld,
-        user: recipe.user.as_ref(),
-        secrets: &recipe.secrets,
-        env_file: recipe.env_file.as_deref(),
-        env: recipe.env.iter().map(|(name, value)| (name.clone(), Value(value.clone()))).collect(),
-        running: &running,
-        without: &without,
-        room,
-    };
-    let told = |fault: &Fault| chain(fault);
-    let checked = preflight::check(plan, &driver::port::Ports::default());
-    checked.map(|passed| passed.given).map_err(|faults| faults.iter().map(told).collect())
-}
-
 /// How many instances there are at the same time at the most, beside those that run.
 fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
     let replicas = run.replicas.get();
@@ -290,7 +266,7 @@ fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use model::{Command, Restart, Stop, Surge};
+    use model::{Command, ProcessRecipe, Restart, Stop, Surge, Workload};
 
     use super::*;
 
@@ -298,13 +274,15 @@ mod tests {
     fn only_what_runs_beside_the_old_release_needs_room() {
         let run = Run {
             recipe: Recipe {
-                command: Command::Line("x".into()),
-                directory: "/".into(),
+                workload: Workload::Process(ProcessRecipe {
+                    command: Command::Line("x".into()),
+                    directory: "/".into(),
+                    user: None,
+                    inherit: Vec::new(),
+                }),
                 env: Default::default(),
                 env_file: None,
                 secrets: Vec::new(),
-                user: None,
-                inherit: Vec::new(),
             },
             version: None,
             replicas: 4.try_into().unwrap(),

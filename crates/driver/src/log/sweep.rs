@@ -11,17 +11,26 @@ use super::times;
 /// What a log's name ends with.
 const SUFFIX: &str = ".log";
 
-/// Removes the logs in `directory`, with their archives, of instances that are not among `living`, who
-/// were all that there were at the time `then`, but for the `keep` that were made last, by the numbers
-/// that their names end with. A directory that is not there has none.
+/// Which logs are to be removed.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// Where the logs of a service are.
+    pub directory: PathBuf,
+    /// The instances whose logs stay: all that there were at the time `then`.
+    pub living: BTreeSet<String>,
+    /// What has been written since stays.
+    pub then: SystemTime,
+    /// Of so many of the others the logs are kept: those that were made last, by the numbers that their
+    /// names end with.
+    pub keep: usize,
+}
+
+/// Removes logs, with their archives. A directory that is not there has none.
 ///
 /// # Errors
 /// The first fault; the others are removed all the same.
-pub fn sweep(
-    directory: &Path,
-    (living, then): (&BTreeSet<String>, SystemTime),
-    keep: usize,
-) -> io::Result<()> {
+pub fn sweep(sweep: &Sweep) -> io::Result<()> {
+    let Sweep { directory, living, then, keep } = sweep;
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -35,12 +44,12 @@ pub fn sweep(
         let number = name.rsplit('-').next().and_then(|number| number.parse().ok());
         // It may have been swept by somebody else; or it is of one that was started since.
         let Ok(written) = path.metadata().and_then(|it| it.modified()) else { continue };
-        if written <= then {
+        if written <= *then {
             gone.push((number.unwrap_or_default(), path));
         }
     }
     gone.sort_by(|one, other| other.cmp(one));
-    let faults = gone.iter().skip(keep).filter_map(|(_, log)| remove(log).err());
+    let faults = gone.iter().skip(*keep).filter_map(|(_, log)| remove(log).err());
     let faults: Vec<_> = faults.collect();
     faults.into_iter().next().map_or(Ok(()), Err)
 }
@@ -83,7 +92,8 @@ mod tests {
         let new = fs::File::create(room.path().join("api-0.log")).unwrap();
         let then = SystemTime::now();
         new.set_modified(then + Duration::from_secs(1)).unwrap();
-        sweep(room.path(), (&living, then), 2).unwrap();
+        let all = Sweep { directory: room.path().to_owned(), living, then, keep: 2 };
+        sweep(&all).unwrap();
         let entries = fs::read_dir(room.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let expected = [
@@ -95,6 +105,6 @@ mod tests {
             "notes.txt",
         ];
         assert_eq!(names.collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
-        sweep(&room.path().join("none"), (&living, then), 2).unwrap();
+        sweep(&Sweep { directory: room.path().join("none"), ..all }).unwrap();
     }
 }

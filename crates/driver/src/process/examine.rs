@@ -57,12 +57,13 @@ fn start(
     examination: &Examination,
     launcher: &Launcher,
 ) -> Result<(Running, PipeReader), StartError> {
-    let place = Place { port: examination.port, mark: &examination.run };
+    let Examination { launch, command, port, run, .. } = examination;
+    let place = Place { port: *port, mark: run };
     let (output, theirs) = io::pipe()?;
     let (line, other) = spawn::line()?;
     let theirs = File::from(OwnedFd::from(theirs));
     let Spawned { mut child, program } =
-        spawn::spawn_launcher(&examination.launch, launcher, place, other, theirs)?;
+        spawn::spawn_launcher(launch, command, launcher, place, other, theirs)?;
     let pidfd = match spawn::wait_for_launcher(&line, &child) {
         Ok((pidfd, _)) => pidfd,
         Err(error) => {

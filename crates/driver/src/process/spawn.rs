@@ -19,7 +19,7 @@ use super::terms::{Identity, Started, Terms};
 use crate::command::{self, Facts};
 use crate::driver::StartError;
 use crate::environment::Environment;
-use crate::launch::{Launch, Notify};
+use crate::launch::{Launch, Notify, ProcessStart};
 use crate::port::Ports;
 use crate::record::{ProcessIdentity, ProcessRecord, Record};
 use crate::{log, procfs, program, record};
@@ -52,7 +52,9 @@ pub(super) fn spawn(
         open.map_err(|source| StartError::Log { path: launch.log.clone(), source })?;
     let (ours, theirs) = line()?;
     let place = Place { port: lease.port(), mark: &mark };
-    let Spawned { mut child, program } = spawn_launcher(&launch, launcher, place, theirs, output)?;
+    let command = &launch.composed.process().command;
+    let Spawned { mut child, program } =
+        spawn_launcher(&launch, command, launcher, place, theirs, output)?;
     let (pidfd, leader) = match wait_for_launcher(&ours, &child) {
         Ok(known) => known,
         Err(error) => {
@@ -98,21 +100,24 @@ pub(super) struct Spawned {
     pub(super) program: PathBuf,
 }
 
-/// Starts a launcher for what `launch` runs, as a part of the instance at `place`.
+/// Starts a launcher for `command`, as a part of the instance at `place` that `launch` starts.
 pub(super) fn spawn_launcher(
     launch: &Launch,
+    command: &model::Command,
     launcher: &Launcher,
     place: Place<'_>,
     line: UnixStream,
     output: fs::File,
 ) -> Result<Spawned, StartError> {
-    let run = work_out(launch, launcher.started, place)?;
-    let child = start(&run, launcher, &launch.directory, line, output)?;
+    let process = launch.composed.process();
+    let run = work_out(launch, command, launcher.started, place)?;
+    let child = start(&run, launcher, &process.directory, line, output)?;
     Ok(Spawned { child, program: run.program })
 }
 
 fn work_out(
     launch: &Launch,
+    command: &model::Command,
     started: Started,
     Place { port, mark }: Place<'_>,
 ) -> Result<Run, StartError> {
@@ -122,14 +127,15 @@ fn work_out(
         instance: launch.instance.as_str(),
         service: launch.service.as_str(),
     };
-    let words = command::words(&launch.command, facts)?;
-    check_directory(&launch.directory)?;
-    let mut environment = launch.environment.clone().with(facts, mark);
+    let ProcessStart { directory, environment, account, .. } = launch.composed.process();
+    let words = command::words(command, facts)?;
+    check_directory(directory)?;
+    let mut environment = environment.clone().with(facts, mark);
     if launch.upkeep.notify == Notify::Heard {
         environment.set("NOTIFY_SOCKET", notify::variable(mark));
     }
-    let program = program::find(&words[0], &launch.directory, environment.get("PATH"))?;
-    let identity = launch.account.as_ref().map(Identity::from);
+    let program = program::find(&words[0], directory, environment.get("PATH"))?;
+    let identity = account.as_ref().map(Identity::from);
     let terms = Terms { started, tag: Tag::of_mark(mark), identity };
     Ok(Run { program, words, environment, terms })
 }

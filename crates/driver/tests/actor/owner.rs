@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use driver::{Command, Driver, Environment, Launch, Launcher, ProcessDriver, Upkeep};
+use driver::{
+    Command, Composed, Driver, Environment, Launch, Launcher, ProcessDriver, ProcessStart, Upkeep,
+};
 
 #[path = "../process/record_line.rs"]
 mod record_line;
@@ -41,10 +43,12 @@ fn launch(directory: &std::path::Path, number: usize, script: &str) -> Launch {
         service: "api".into(),
         instance: format!("api-{number}").into(),
         version: "1".into(),
-        command: Command::Shell(script),
-        environment: Environment::of_this_process(),
-        account: None,
-        directory: directory.to_owned(),
+        composed: Composed::Process(ProcessStart {
+            command: Command::Shell(script),
+            directory: directory.to_owned(),
+            environment: Environment::of_this_process(),
+            account: None,
+        }),
         log: directory.join(format!("api-{number}.log")),
         upkeep: Upkeep::default(),
     }

@@ -3,16 +3,27 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use driver::{Command, Driver, Ending, Examination, Examined, StartError};
+use driver::{Command, Driver, Ending, Examination, Examined, Instance, StartError};
 
 use crate::ground::{Ground, soon, until};
+
+/// Of `instance`, by this script.
+fn examination(ground: &Ground, instance: &dyn Instance, script: &str) -> Examination {
+    let record = instance.record();
+    Examination {
+        launch: ground.launch(Command::Shell("exec sleep 1000".into())),
+        command: Command::Shell(script.into()),
+        port: record.address.port(),
+        run: record.run.clone(),
+        timeout: LONG,
+    }
+}
 
 /// Examines a running instance with this script.
 async fn examine(ground: &Ground, script: &str, timeout: Duration) -> Result<Examined, StartError> {
     let instance = ground.shell("exec sleep 1000").await;
-    let (launch, record) = (ground.launch(Command::Shell(script.into())), instance.record());
-    let (port, run) = (record.address.port(), record.run.clone());
-    let examined = ground.driver.examine(Examination { launch, port, run, timeout }).await;
+    let examination = Examination { timeout, ..examination(ground, &*instance, script) };
+    let examined = ground.driver.examine(examination).await;
     soon(instance.stop(crate::ground::stop())).await;
     examined
 }
@@ -71,9 +82,8 @@ async fn what_it_leaves_behind_does_not_outlive_it_and_is_not_waited_for() {
 async fn given_up_it_is_killed() {
     let ground = Ground::new();
     let instance = ground.shell("exec sleep 1000").await;
-    let launch = ground.launch(Command::Shell("echo > began; sleep 1000 & sleep 1000".into()));
-    let (port, run) = (instance.record().address.port(), instance.record().run.clone());
-    let examination = Examination { launch, port, run, timeout: LONG };
+    let script = "echo > began; sleep 1000 & sleep 1000";
+    let examination = examination(&ground, &*instance, script);
     let task = tokio::spawn(ground.driver.examine(examination));
     until("it runs", || fs::exists(ground.path().join("began")).unwrap()).await;
     task.abort();
@@ -84,8 +94,9 @@ async fn given_up_it_is_killed() {
 #[tokio::test]
 async fn what_cannot_be_run_is_told() {
     let ground = Ground::new();
-    let launch = ground.launch(Command::Line("no-such-program --ping".into()));
-    let examination = Examination { launch, port: 1, run: "none".into(), timeout: LONG };
+    let launch = ground.launch(Command::Shell("exit 0".into()));
+    let command = Command::Line("no-such-program --ping".into());
+    let examination = Examination { launch, command, port: 1, run: "none".into(), timeout: LONG };
     let fault = ground.driver.examine(examination).await.unwrap_err();
     assert!(matches!(fault, StartError::Program(_)), "{fault:?}");
 }

@@ -9,8 +9,8 @@ use std::{fs, thread};
 
 use driver::port::Ports;
 use driver::{
-    Command, Driver, Environment, Instance, Launch, Launcher, Notify, ProcessDriver, Rotation,
-    StartError, Started, Stop, StopSignal, StopTo, Upkeep,
+    Command, Composed, Driver, Environment, Instance, Launch, Launcher, Notify, ProcessDriver,
+    ProcessStart, Rotation, StartError, Started, Stop, StopSignal, StopTo, Upkeep,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -47,10 +47,12 @@ impl Ground {
             service: "api".into(),
             instance: "api-1".into(),
             version: "1.4.2".into(),
-            command,
-            environment,
-            account: None,
-            directory: self.path().to_owned(),
+            composed: Composed::Process(ProcessStart {
+                command,
+                directory: self.path().to_owned(),
+                environment,
+                account: None,
+            }),
             log: self.path().join("logs/api-1.log"),
             upkeep: Upkeep { stop: stop(), rotation: Rotation::default(), notify: Notify::Unheard },
         }
@@ -94,6 +96,12 @@ impl Drop for Ground {
             assert!(left.is_empty(), "orphans: {left:?}");
         }
     }
+}
+
+/// What `launch` starts.
+pub(crate) fn process(launch: &mut Launch) -> &mut ProcessStart {
+    let Composed::Process(process) = &mut launch.composed;
+    process
 }
 
 /// A launcher whose instances have what the test was started with.

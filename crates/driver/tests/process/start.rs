@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use driver::port::Ports;
 use driver::{Command, Driver, Ending, ProcessDriver, StartError};
 
-use crate::ground::{self, Ground, acting, launcher, soon, until};
+use crate::ground::{self, Ground, acting, launcher, process, soon, until};
 
 #[tokio::test]
 async fn instance_finds_what_it_was_given_and_nothing_else() {
@@ -19,7 +19,7 @@ async fn instance_finds_what_it_was_given_and_nothing_else() {
         ("DOLLAR", "$PORT ${HOME} \\"),
         ("PORT", "not ours to hide"),
     ] {
-        launch.environment.set(name, value);
+        process(&mut launch).environment.set(name, value);
     }
     let instance = ground.start(launch).await.unwrap();
     let stopped = soon(instance.gone()).await;
@@ -134,7 +134,7 @@ async fn each_reason_not_to_start_is_told_apart() {
     assert!(matches!(unclosed, StartError::Command(_)), "{unclosed:?}");
 
     let mut launch = ground.launch(Command::Line("true".into()));
-    launch.directory = ground.path().join("none");
+    process(&mut launch).directory = ground.path().join("none");
     let nowhere = ground.start(launch).await.unwrap_err();
     assert!(matches!(nowhere, StartError::Directory { .. }), "{nowhere:?}");
 

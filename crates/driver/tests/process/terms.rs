@@ -7,7 +7,7 @@ use driver::port::Ports;
 use driver::{Account, Command, Launch, ProcessDriver, StartError};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
-use crate::ground::{Ground, launcher, soon};
+use crate::ground::{Ground, launcher, process, soon};
 
 /// What the script prints, run in an instance.
 async fn told(ground: &Ground, launch: Launch) -> Vec<String> {
@@ -45,7 +45,8 @@ async fn an_instance_runs_as_its_user_and_in_its_groups_and_in_no_others() {
     fs::set_permissions(ground.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let script = "grep -E '^(Uid|Gid|Groups|CapPrm|CapEff|CapAmb):' /proc/self/status";
     let account = Account { uid: 5678, gid: 5679, groups: vec![5680, 5681], entry: None };
-    let launch = Launch { account: Some(account), ..ground.launch(Command::Shell(script.into())) };
+    let mut launch = ground.launch(Command::Shell(script.into()));
+    process(&mut launch).account = Some(account);
     let told: Vec<_> = told(&ground, launch)
         .await
         .iter()
@@ -70,7 +71,8 @@ async fn a_user_that_cannot_be_taken_on_is_told_and_nothing_runs() {
     let ground = Ground::new();
     let account = Account { uid: 5678, gid: 5679, groups: vec![], entry: None };
     let command = Command::Shell("touch ran".into());
-    let launch = Launch { account: Some(account), ..ground.launch(command) };
+    let mut launch = ground.launch(command);
+    process(&mut launch).account = Some(account);
     let error = ground.start(launch).await.unwrap_err();
     assert!(matches!(error, StartError::Terms(_)), "{error:?}");
     assert!(!ground.path().join("ran").exists());
