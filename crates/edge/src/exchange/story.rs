@@ -243,12 +243,9 @@ impl<'a> Story<'a> {
         self.answered = true;
     }
 
-    /// The response is whole, and tells how a gRPC call ended.
-    #[inline]
+    /// The response to a gRPC call is whole, and tells how that ended.
     pub(crate) fn call_ends(&mut self, head: &ResponseHead, ended: &Ended) {
-        if self.call.is_some() {
-            self.grpc = grpc::told(head, ended);
-        }
+        self.grpc = grpc::told(head, ended);
     }
 
     /// We answer by ourselves, as a route says.

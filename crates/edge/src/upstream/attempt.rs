@@ -410,7 +410,9 @@ impl Attempt<'_> {
         self.count_bytes(&mut answered.upstream);
         match relayed {
             Ok(Relayed::Whole(ended)) => {
-                story.call_ends(head, &ended);
+                if let Some(ended) = ended {
+                    story.call_ends(head, &ended);
+                }
                 self.keep(answered, upload);
             }
             Ok(Relayed::Moved) => {
@@ -519,7 +521,7 @@ impl Attempt<'_> {
         relayed.await?;
         Ok(match has_moved {
             true => Relayed::Moved,
-            false => Relayed::Whole(download.take_end()),
+            false => Relayed::Whole(self.call.map(|_| Box::new(download.take_end()))),
         })
     }
 
@@ -552,8 +554,8 @@ struct LeftBehind {
 
 /// How an answer's body came to its end.
 enum Relayed {
-    /// The instance ended it.
-    Whole(Ended),
+    /// The instance ended it; what that told of a gRPC call, which nothing else has to carry along.
+    Whole(Option<Box<Ended>>),
     /// We did, for the instance is to go.
     Moved,
 }
