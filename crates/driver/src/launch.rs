@@ -9,6 +9,7 @@ use model::{Command, InstanceName, Recipe, ServiceName, Stop};
 use crate::account::Account;
 use crate::environment::Environment;
 use crate::exit::Ending;
+use crate::record::Record;
 
 /// All that is needed to start one instance. The port is the driver's to choose.
 #[derive(Clone, Debug)]
@@ -120,10 +121,8 @@ pub struct Examination {
     pub launch: Launch,
     /// What is run in its place.
     pub command: Command,
-    /// The instance's port.
-    pub port: u16,
-    /// The instance's mark ([`Record::run`](crate::Record)).
-    pub run: String,
+    /// What is remembered of the instance.
+    pub record: Record,
     /// How long it may take.
     pub timeout: Duration,
 }

@@ -11,10 +11,9 @@ pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeF
     let inside = plan.checker.inside(plan.address);
     let inside = inside.ok_or_else(|| unknown("its process is not known"))?;
     let launch = inside.launch.ok_or_else(|| unknown("its environment is not known any more"))?;
-    let record = inside.process.record();
-    let (limit, port, run) = (plan.check.timeout, record.address.port(), record.run.clone());
+    let (limit, record) = (plan.check.timeout, inside.process.record().clone());
     let command = command.clone();
-    let examination = Examination { launch, command, port, run, timeout: limit };
+    let examination = Examination { launch, command, record, timeout: limit };
     match inside.driver.examine(examination).await {
         Ok(examined) if examined.is_well() => Ok(Passed(examined.words(limit))),
         Ok(examined) => Err(ProbeFault::Said(examined.words(limit))),

@@ -57,8 +57,8 @@ fn start(
     examination: &Examination,
     launcher: &Launcher,
 ) -> Result<(Running, PipeReader), StartError> {
-    let Examination { launch, command, port, run, .. } = examination;
-    let place = Place { port: *port, mark: run };
+    let Examination { launch, command, record, .. } = examination;
+    let place = Place { port: record.address.port(), mark: &record.run };
     let (output, theirs) = io::pipe()?;
     let (line, other) = spawn::line()?;
     let theirs = File::from(OwnedFd::from(theirs));

@@ -9,12 +9,10 @@ use crate::ground::{Ground, soon, until};
 
 /// Of `instance`, by this script.
 fn examination(ground: &Ground, instance: &dyn Instance, script: &str) -> Examination {
-    let record = instance.record();
     Examination {
         launch: ground.launch(Command::Shell("exec sleep 1000".into())),
         command: Command::Shell(script.into()),
-        port: record.address.port(),
-        run: record.run.clone(),
+        record: instance.record().clone(),
         timeout: LONG,
     }
 }
@@ -94,9 +92,10 @@ async fn given_up_it_is_killed() {
 #[tokio::test]
 async fn what_cannot_be_run_is_told() {
     let ground = Ground::new();
-    let launch = ground.launch(Command::Shell("exit 0".into()));
+    let instance = ground.shell("exec sleep 1000").await;
     let command = Command::Line("no-such-program --ping".into());
-    let examination = Examination { launch, command, port: 1, run: "none".into(), timeout: LONG };
+    let examination = Examination { command, ..examination(&ground, &*instance, "exit 0") };
     let fault = ground.driver.examine(examination).await.unwrap_err();
+    soon(instance.stop(crate::ground::stop())).await;
     assert!(matches!(fault, StartError::Program(_)), "{fault:?}");
 }
