@@ -13,6 +13,7 @@ use bytes::Bytes;
 use config::Environment;
 use control::resolve::{Answer, ResolveError};
 use control::{After, Controller, Handle, InstanceStatus, Resolve, Settings, Status};
+use driver::Driver;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Empty, Full};
@@ -28,6 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that answers with its name.
+#[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
@@ -36,6 +38,7 @@ pub(crate) struct Origin {
 }
 
 /// What an origin does, and what it saw.
+#[derive(Debug)]
 struct Mind {
     health: AtomicU16,
     answer: AtomicU16,
@@ -171,6 +174,7 @@ impl Resolve for FakeNames {
 pub(crate) struct Bench {
     pub(crate) handle: Handle,
     pub(crate) names: Arc<FakeNames>,
+    driver: Arc<dyn Driver>,
     file: PathBuf,
     _dir: tempfile::TempDir,
     controller: Option<Controller>,
@@ -184,20 +188,25 @@ impl Bench {
 
     /// The same, with names.
     pub(crate) async fn start_with(text: &str, names: FakeNames) -> Self {
+        Self::start_by(text, names, nobody()).await
+    }
+
+    /// The same, with what starts instances.
+    pub(crate) async fn start_by(text: &str, names: FakeNames, driver: Arc<dyn Driver>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("plimsoll.toml");
         std::fs::write(&file, whole(text)).unwrap();
         let names = Arc::new(names);
-        let controller = start(&file, &names).await;
+        let controller = start(&file, &names, &driver).await;
         let handle = controller.handle();
-        Self { handle, names, file, _dir: dir, controller: Some(controller) }
+        Self { handle, names, driver, file, _dir: dir, controller: Some(controller) }
     }
 
     /// Ends, and starts again with the same files.
     pub(crate) async fn restart(&mut self) {
         self.handle.shutdown(After::Stop).await.unwrap();
         self.controller.take().unwrap().ended().await;
-        let controller = start(&self.file, &self.names).await;
+        let controller = start(&self.file, &self.names, &self.driver).await;
         self.handle = controller.handle();
         self.controller = Some(controller);
     }
@@ -261,16 +270,16 @@ impl Bench {
 }
 
 /// Starts processes; nobody here has any started.
-fn nobody() -> Arc<dyn driver::Driver> {
+fn nobody() -> Arc<dyn Driver> {
     let launcher = driver::Launcher::this_program(["none"]);
     Arc::new(driver::ProcessDriver::new(launcher, driver::port::Ports::default()))
 }
 
-async fn start(file: &Path, names: &Arc<FakeNames>) -> Controller {
+async fn start(file: &Path, names: &Arc<FakeNames>, driver: &Arc<dyn Driver>) -> Controller {
     let settings = Settings {
         environment: Environment::of_process(),
         resolver: names.clone(),
-        ..Settings::new(file, nobody(), Arc::new(|_| String::new()))
+        ..Settings::new(file, driver.clone(), Arc::new(|_| String::new()))
     };
     control::start(settings).await.unwrap()
 }

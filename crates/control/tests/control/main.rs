@@ -8,5 +8,7 @@ mod certificates;
 mod checks;
 mod drains;
 mod explanations;
+mod instances;
 mod names;
 mod reloads;
+mod tasks;

@@ -1,0 +1,237 @@
+//! A driver whose instances are no processes: each is a server in the test's own process, that ends when
+//! the test, or the control loop, says so.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use driver::log::{Follow, Sweep};
+use driver::preflight::{Fault, Passed, Plan};
+use driver::{
+    AdoptError, Adoption, Composed, Driver, Ending, Environment, Examination, Examined, Exit, Gone,
+    Held, Identity, Instance, Launch, Listener, Notice, ProcessIdentity, ProcessRecord,
+    ProcessStart, Record, Spec, StartError, Stop, Stopped, Upkeep,
+};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use model::Workload;
+use tokio::sync::watch;
+
+use crate::bench::Origin;
+
+/// Starts servers, and knows all that it ever started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskDriver(Arc<Stage>);
+
+#[derive(Debug, Default)]
+struct Stage {
+    instances: Mutex<Vec<Arc<TaskInstance>>>,
+    /// Starts that were begun, whether or not they were let go on.
+    begun: watch::Sender<usize>,
+    /// Starts are held back.
+    holds: watch::Sender<bool>,
+    /// What preflight finds, if anything.
+    fault: Mutex<Option<&'static str>>,
+}
+
+impl TaskDriver {
+    /// Holds starts back, or lets them go on.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.0.holds.send_replace(holds);
+    }
+
+    /// Preflight finds something.
+    pub(crate) fn find_fault(&self, what: &'static str) {
+        *self.0.fault.lock().unwrap() = Some(what);
+    }
+
+    /// Starts that were begun.
+    pub(crate) fn begun(&self) -> usize {
+        *self.0.begun.borrow()
+    }
+
+    /// All that were started under this name, the last being the last.
+    pub(crate) fn named(&self, name: &str) -> Vec<Arc<TaskInstance>> {
+        let all = self.0.instances.lock().unwrap();
+        all.iter().filter(|it| it.record.instance.as_str() == name).cloned().collect()
+    }
+
+    /// Those that run.
+    pub(crate) fn running(&self) -> Vec<String> {
+        let all = self.0.instances.lock().unwrap();
+        let running = all.iter().filter(|instance| instance.exit.borrow().is_none());
+        running.map(|instance| instance.record.instance.to_string()).collect()
+    }
+}
+
+impl Driver for TaskDriver {
+    fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>> {
+        let fault = *self.0.fault.lock().unwrap();
+        let checked = match fault {
+            Some(what) => {
+                Err(vec![Fault::Unknown { what, source: io::ErrorKind::NotConnected.into() }])
+            }
+            None => Ok(Passed {
+                environment: Environment::default(),
+                given: plan.spec.recipe.env.into_keys().collect(),
+                program: "/".into(),
+            }),
+        };
+        async { checked }.boxed()
+    }
+
+    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>> {
+        let Workload::Process(process) = spec.recipe.workload;
+        let (command, directory) = (process.command, process.directory);
+        let (environment, account) = (Environment::default(), None);
+        let start = ProcessStart { command, directory, environment, account };
+        async { Ok(Composed::Process(start)) }.boxed()
+    }
+
+    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
+        async move {
+            self.0.begun.send_modify(|begun| *begun += 1);
+            let _ = self.0.holds.subscribe().wait_for(|holds| !holds).await;
+            let origin = Origin::start("task").await;
+            let record = Record {
+                service: launch.service,
+                instance: launch.instance,
+                version: launch.version,
+                address: origin.address,
+                run: origin.address.to_string(),
+                identity: Identity::Process(ProcessRecord {
+                    leader: ProcessIdentity { pid: 0, start_ticks: 0, boot_id: String::new() },
+                    log: launch.log,
+                    log_start: 0,
+                }),
+            };
+            Ok(Box::new(HeldTask { record, origin, stage: self.0.clone() }) as Box<dyn Held>)
+        }
+        .boxed()
+    }
+
+    fn adopt(&self, record: Record, _: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>> {
+        let all = self.0.instances.lock().unwrap();
+        let found = all.iter().find(|it| it.record == record && it.exit.borrow().is_none());
+        let adoption = match found {
+            Some(instance) => Adoption::Running(instance.clone()),
+            None => Adoption::Gone(Gone::Ended { leftovers: 0 }),
+        };
+        async { Ok(adoption) }.boxed()
+    }
+
+    fn examine(&self, _: Examination) -> BoxFuture<'static, Result<Examined, StartError>> {
+        async { Err(StartError::Lost) }.boxed()
+    }
+
+    fn sweep(&self, _: Sweep) -> BoxFuture<'static, io::Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+#[derive(Debug)]
+struct HeldTask {
+    record: Record,
+    origin: Origin,
+    stage: Arc<Stage>,
+}
+
+impl Held for HeldTask {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>> {
+        let Self { record, origin, stage } = *self;
+        let (exit, origin) = (watch::Sender::default(), Mutex::new(Some(origin)));
+        let instance = Arc::new(TaskInstance { record, exit, origin });
+        stage.instances.lock().unwrap().push(instance.clone());
+        async { Ok(instance as Arc<dyn Instance>) }.boxed()
+    }
+}
+
+/// A server that runs, or ran.
+#[derive(Debug)]
+pub(crate) struct TaskInstance {
+    record: Record,
+    exit: watch::Sender<Option<Exit>>,
+    origin: Mutex<Option<Origin>>,
+}
+
+impl TaskInstance {
+    /// Requests that it had.
+    pub(crate) fn requests(&self) -> usize {
+        self.origin.lock().unwrap().as_ref().map_or(0, Origin::requests)
+    }
+
+    /// It ends, and nobody asked it to.
+    pub(crate) fn fails(&self) {
+        self.ends(Exit { ending: Ending::Code(1), asked: false, port_taken: false });
+    }
+
+    fn ends(&self, exit: Exit) {
+        if let Some(origin) = self.origin.lock().unwrap().take() {
+            tokio::spawn(origin.kill());
+        }
+        self.exit.send_if_modified(|told| told.is_none() && told.replace(exit).is_none());
+    }
+
+    fn ended<T: Send + 'static>(&self, of: fn(Exit) -> T) -> BoxFuture<'static, T> {
+        let mut exit = self.exit.subscribe();
+        async move {
+            let told = exit.wait_for(Option::is_some).await.map(|exit| exit.map(of));
+            told.ok().flatten().expect("it is kept until it has ended")
+        }
+        .boxed()
+    }
+}
+
+impl Instance for TaskInstance {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn exited(&self) -> BoxFuture<'static, Exit> {
+        self.ended(|exit| exit)
+    }
+
+    fn gone(&self) -> BoxFuture<'static, Stopped> {
+        self.ended(|exit| Stopped { exit, killed: false, leftovers: 0, stuck: 0 })
+    }
+
+    fn stop(&self, _: Stop) -> BoxFuture<'static, Stopped> {
+        self.ends(Exit { ending: Ending::Code(0), asked: true, port_taken: false });
+        self.gone()
+    }
+
+    fn listener(&self) -> BoxFuture<'static, Listener> {
+        async { Listener::Own }.boxed()
+    }
+
+    fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>> {
+        let address = self.record.address;
+        async move { vec![address] }.boxed()
+    }
+
+    fn notices(&self) -> Option<watch::Receiver<Notice>> {
+        None
+    }
+
+    fn memory(&self) -> BoxFuture<'static, u64> {
+        async { 0 }.boxed()
+    }
+
+    fn tail(&self, _: usize) -> BoxFuture<'static, io::Result<Vec<String>>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn follow(&self, _: usize) -> BoxFuture<'static, io::Result<Follow>> {
+        async { Err(io::ErrorKind::Unsupported.into()) }.boxed()
+    }
+}
+
+/// The names of these.
+pub(crate) fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
+}
