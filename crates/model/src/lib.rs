@@ -11,7 +11,9 @@ pub mod health;
 pub mod id;
 pub mod intent;
 pub mod listener;
+pub mod policy;
 pub mod route;
+pub mod route_id;
 pub mod run;
 pub mod server;
 pub mod service;
@@ -27,10 +29,12 @@ pub use intent::Intent;
 pub use listener::{
     BodyLimit, Listener, ListenerLimits, ListenerTimeouts, Protocol, ProxyProtocol, TlsCertificate,
 };
+pub use policy::{HeaderEdits, Policies, Rewrite};
 pub use route::{
-    Action, Destination, Expression, HeaderEdits, HostMatch, Matcher, PathMatch, Policies,
-    Redirect, Respond, Rewrite, Route, Share, ValueMatch,
+    Action, Destination, Expression, HostMatch, Matcher, PathMatch, Redirect, Respond, Route,
+    Share, ValueMatch,
 };
+pub use route_id::RouteId;
 pub use run::{
     Command, INHERITED, ProcessRecipe, Recipe, Restart, Run, Stop, StopSignal, StopTo,
     VERSION_MARK, Workload, is_version,

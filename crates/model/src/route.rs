@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use regex::Regex;
 
 use crate::id::ServiceName;
-use crate::listener::BodyLimit;
+use crate::policy::Policies;
+use crate::route_id::RouteId;
 
 /// What a request must be like, and what happens to it then.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +16,7 @@ pub struct Route {
     pub matcher: Matcher,
     /// What happens to it.
     pub action: Action,
-    /// What is changed on the way.
+    /// What is decided and changed on the way.
     pub policies: Policies,
 }
 
@@ -34,6 +35,11 @@ impl fmt::Display for Route {
 }
 
 impl Route {
+    /// By what it is known over reloads.
+    pub fn id(&self) -> RouteId {
+        RouteId::of(&self.matcher)
+    }
+
     /// The route with what else it asks of a request, so that routes with one path can be told apart:
     /// `/api/* with header authorization, from 10.0.0.0/8`. Values are left out: they may be secrets.
     pub fn in_full(&self) -> String {
@@ -219,37 +225,4 @@ pub struct Respond {
     pub body: String,
     /// Its type.
     pub content_type: String,
-}
-
-/// What a route changes on the way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Policies {
-    /// Changes of the target.
-    pub rewrite: Rewrite,
-    /// Changes of the headers that the instance sees.
-    pub request_headers: HeaderEdits,
-    /// Changes of the headers that the client sees.
-    pub response_headers: HeaderEdits,
-    /// How large a body may be, instead of the listener's limit.
-    pub body: Option<BodyLimit>,
-}
-
-/// Changes of a request's target, in this order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rewrite {
-    /// Taken from the path's front; always a prefix that the route's path matches.
-    pub strip_prefix: Option<String>,
-    /// Put before the path.
-    pub add_prefix: Option<String>,
-    /// What the instance sees as `Host`.
-    pub host: Option<String>,
-}
-
-/// Changes of headers. Names are in lower case, and none is one that frames a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderEdits {
-    /// Set to this value, replacing what was there.
-    pub set: Vec<(String, String)>,
-    /// Taken out.
-    pub remove: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Action, Destination, Matcher, PathMatch, Policies, Rewrite, Route, Share};
+use model::{Action, Destination, Matcher, PathMatch, Policies, Rewrite, Route, RouteId, Share};
 
 use super::{Context, Seen, action, headers, matcher};
 use crate::diagnostic::Code;
@@ -142,10 +142,10 @@ fn refuse_without_to(section: &Section<'_>, key: &'static str) {
 }
 
 /// Two routes whose matchers are equal are a mistake: no request could ever reach the second.
-fn check_distinct(section: &Section<'_>, route: &Route, seen: &mut Seen<Vec<u8>>) {
+fn check_distinct(section: &Section<'_>, route: &Route, seen: &mut Seen<RouteId>) {
     let place = ["path", "host", "methods"].into_iter().find_map(|key| section.entry_span(key));
     let place = place.unwrap_or_else(|| section.span());
-    let Some(first) = seen.insert(matcher::identity(&route.matcher), place.clone()) else {
+    let Some(first) = seen.insert(route.id(), place.clone()) else {
         return;
     };
     let flaw = Flaw::new(

@@ -1,0 +1,37 @@
+//! What is decided and changed on a request's way, as routes say it: `deny`, `rewrite`, `request_headers`,
+//! `response_headers`, `body`. What is decided is `policy`'s, and how it is done `edge::policy`'s.
+
+use crate::listener::BodyLimit;
+
+/// The policies of a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// Changes of the target.
+    pub rewrite: Rewrite,
+    /// Changes of the headers that the instance sees.
+    pub request_headers: HeaderEdits,
+    /// Changes of the headers that the client sees.
+    pub response_headers: HeaderEdits,
+    /// How large a body may be, instead of the listener's limit.
+    pub body: Option<BodyLimit>,
+}
+
+/// Changes of a request's target, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Taken from the path's front; always a prefix that the route's path matches.
+    pub strip_prefix: Option<String>,
+    /// Put before the path.
+    pub add_prefix: Option<String>,
+    /// What the instance sees as `Host`.
+    pub host: Option<String>,
+}
+
+/// Changes of headers. Names are in lower case, and none is one that frames a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Set to this value, replacing what was there.
+    pub set: Vec<(String, String)>,
+    /// Taken out.
+    pub remove: Vec<String>,
+}
