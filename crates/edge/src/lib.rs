@@ -15,6 +15,7 @@ mod exchange;
 mod grpc;
 mod listener;
 mod own;
+mod policy;
 mod response;
 pub mod routing;
 mod snapshot;

@@ -18,7 +18,7 @@ use crate::choice::Claim;
 use crate::choice::split;
 use crate::response::fields::FieldSink;
 use crate::snapshot::LocalService;
-use crate::upstream::forward::Outbound;
+use crate::upstream::outbound::Outbound;
 
 const ID_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;

@@ -10,34 +10,26 @@ pub(crate) mod refusal;
 pub(crate) mod request_id;
 pub(crate) mod story;
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use model::{Action, Listener, Route, UpstreamProtocol};
+use model::{Action, Listener};
 use telemetry::Ending;
 use wire::account::Account;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
-use crate::choice::sticky::{self, Stay};
-use crate::choice::{self, Choice, Tried};
+use crate::choice::sticky;
 use crate::connection::client::Client;
 use crate::exchange::fault::Fault;
 use crate::exchange::identity::Peer;
 use crate::exchange::story::Story;
 use crate::response::respond::{self, Asked};
-use crate::routing::{self, Request, RouteIndex};
+use crate::routing::{Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
-use crate::upstream::attempt::Attempt;
-use crate::upstream::forward::Outbound;
-use crate::upstream::member::Member;
+use crate::upstream::forward::forward;
 use crate::upstream::own_lines::OwnLines;
-use crate::upstream::relay::Upload;
-use crate::upstream::retry::Retries;
 use crate::worker::Worker;
-use crate::worker::wheel::{Alarm, TICK};
+use crate::worker::wheel::Alarm;
 
 /// Where a request came in.
 #[derive(Clone, Copy)]
@@ -214,169 +206,4 @@ fn choose(
     });
     let (place, _) = chosen.unwrap_or(&shares.of[0]);
     local.services[*place].clone()
-}
-
-/// How much of the path the route's rewrite takes away.
-fn cut_of(route: &Route, head: &RequestHead) -> Result<usize, Fault> {
-    match &route.policies.rewrite.strip_prefix {
-        Some(prefix) => routing::cut(head.path(), prefix).map_err(|_| Fault::BadRequest),
-        None => Ok(0),
-    }
-}
-
-/// How long it may take on a busy machine until an instance that ended is served no more.
-const LOSS_SEEN_WITHIN: Duration = Duration::from_millis(500);
-
-/// Waits until the service has an instance that may serve and was not `tried`: until `deadline` while
-/// it has none at all, and otherwise until it would be known that those who were tried are gone.
-async fn wait_for_instance(
-    worker: &Rc<Worker>,
-    service: &Rc<LocalService>,
-    tried: &Tried,
-    deadline: Duration,
-    mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Result<Rc<LocalService>, Fault> {
-    let shard = service.live.shard(worker.index);
-    let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
-        shard.queue_full.add(1);
-        return Err(Fault::NoInstance);
-    };
-    let alarm = worker.wheel.alarm();
-    let seen_by = worker.wheel.now() + LOSS_SEEN_WITHIN;
-    while worker.wheel.now() < deadline {
-        // One comes with what is published next, or because its checks pass again.
-        let mut news = std::pin::pin!(worker.news.notified());
-        let left = alarm.within(TICK, |cx| match gone(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => news.as_mut().poll(cx).map(|()| false),
-        });
-        if left.await == Some(true) {
-            return Err(Fault::ClientGone);
-        }
-        let newest = worker.newest(service);
-        let is_new = |member: &Rc<Member>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
-        let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
-        let is_absent = eligible.peek().is_none();
-        if eligible.any(is_new) {
-            return Ok(newest);
-        }
-        let is_seen = !is_absent && worker.wheel.now() > seen_by;
-        if is_seen || !worker.may_come(&newest) {
-            return Err(Fault::NoInstance);
-        }
-    }
-    shard.queue_timeouts.add(1);
-    // Nobody was busy: there was nobody.
-    Err(Fault::NoInstance)
-}
-
-/// Sends the request to one instance after another until one has answered, or none may be asked.
-/// Where Plimsoll runs the instances and none is up, as between two releases that may not run beside
-/// each other, the request waits for one.
-async fn forward<C: Client>(
-    entrance: Entrance<'_>,
-    client: &mut C,
-    request: &Request<'_>,
-    framing: Framing,
-    route: &Route,
-    service: &Rc<LocalService>,
-    story: &mut Story<'_>,
-) -> Result<(), Fault> {
-    let Entrance { worker, listener, peer, own_lines, alarm, account } = entrance;
-    let head = request.head;
-    let allowed = route.policies.body.unwrap_or(listener.listener.limits.body);
-    if matches!(framing, Framing::Length(length) if !allowed.allows(length)) {
-        return Err(Fault::BodyTooLarge);
-    }
-    let request_id = story.request_id;
-    let outbound = Outbound {
-        head,
-        cut: cut_of(route, head)?,
-        framing,
-        peer,
-        own_lines,
-        listener,
-        sender: story.sender,
-        request_id: request_id.as_bytes(),
-        policies: &route.policies,
-        upgrade: hops::upgrade_of(head),
-        via: &worker.shared.pseudonym,
-    };
-    if service.service.protocol == UpstreamProtocol::H2 && !outbound.fits_h2() {
-        return Err(Fault::TargetTooLong);
-    }
-    let key = choice::key_of(&service.service.balance, request);
-    let retries = Retries::new(worker, service, head.method());
-    let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool, account);
-    let (mut last, mut deadline, drawn) = (None, None, Cell::new(None));
-    let mut newest;
-    let mut asked = service;
-    service.budget.borrow_mut().deposit(worker.wheel.now());
-    loop {
-        let tried = retries.tried();
-        let mut gone = |cx: &mut Context<'_>| match upload.moved() {
-            0 => client.poll_left(cx),
-            _ => Poll::Pending,
-        };
-        let choice = Choice { head, key, drawn: &drawn, tried: &tried };
-        let claim = match choice::claim(worker, asked, choice, &mut gone).await {
-            Ok(claim) => claim,
-            Err(Fault::NoInstance) if worker.may_come(service) => {
-                let now = worker.wheel.now();
-                let until = *deadline.get_or_insert(now + service.service.queue.timeout);
-                // What is rare is on the heap.
-                let wait = Box::pin(wait_for_instance(worker, service, &tried, until, gone));
-                newest = match wait.await {
-                    Ok(newest) => newest,
-                    Err(Fault::ClientGone) => return Err(Fault::ClientGone),
-                    Err(fault) => return Err(last.unwrap_or(fault)),
-                };
-                asked = &newest;
-                story.service = Some(newest.clone());
-                story.waited(worker)?;
-                continue;
-            }
-            Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
-            Err(fault) => return Err(fault),
-        };
-        retries.attempted();
-        if claim.has_waited {
-            story.waited(worker)?;
-        }
-        story.attempt(&claim.member);
-        let wanted = &*claim.service.service;
-        let attempt = Attempt {
-            worker,
-            request: &outbound,
-            framing,
-            claim: &claim,
-            timeouts: &wanted.timeouts,
-            client_timeouts: &listener.listener.timeouts,
-            protocol: wanted.protocol,
-            alarm,
-            account,
-            retries: &retries,
-            stay: Stay::new(&worker.shared.sticky_key, &outbound, &claim),
-            call: story.call,
-        };
-        let mut outcome = attempt.run(client, &mut upload, story).await;
-        let follows = match &mut outcome {
-            Ok(()) => false,
-            Err(failed) => {
-                let follows = retries.follow(failed, &claim.member, &upload);
-                // That a kept connection was closed is nobody's fault, unless the client feels it.
-                failed.blames_instance |= failed.was_stale && !follows;
-                follows
-            }
-        };
-        story.attempt_ended(worker, outcome.as_ref().err());
-        let Err(failed) = outcome else { return Ok(()) };
-        if !follows {
-            return Err(failed.fault);
-        }
-        story.is_still_wanted(worker)?;
-        last = Some(failed.fault);
-        newest = worker.newest(service);
-        asked = &newest;
-    }
 }

@@ -7,7 +7,6 @@
 
 pub(crate) mod date;
 pub(crate) mod fields;
-pub(crate) mod mapping;
 pub(crate) mod respond;
 
 use model::HeaderEdits;
@@ -19,13 +18,12 @@ use wire::name::Name;
 
 use crate::choice::sticky::Stay;
 use crate::connection::client::{Client, StatusLine};
+use crate::policy::headers::{is_edited, write_edits};
+use crate::policy::mapping::Mapping;
 use crate::response::date::HttpDate;
 use crate::response::fields::FieldSink;
-use crate::response::mapping::Mapping;
 use crate::response::respond::Own;
-use crate::upstream::forward::{
-    Named, Outbound, is_edited, is_named, named_by_connection, write_edits,
-};
+use crate::upstream::outbound::{Named, Outbound, is_named, named_by_connection};
 
 /// Whose head a response has.
 #[derive(Clone, Copy)]

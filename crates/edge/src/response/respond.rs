@@ -14,9 +14,9 @@ use wire::target::escape_for_uri;
 use crate::connection::client::Client;
 use crate::exchange::fault::Fault;
 use crate::grpc::{self, Dialect};
+use crate::policy::headers::is_edited;
 use crate::response::fields::FieldSink;
 use crate::response::{self, Applied, Head};
-use crate::upstream::forward::is_edited;
 
 /// After how many seconds a client may try again, when nobody could serve it.
 const RETRY_AFTER: &[u8] = b"1";

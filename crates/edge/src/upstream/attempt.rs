@@ -20,15 +20,15 @@ use crate::exchange::lasting::Lasting;
 use crate::exchange::story::Story;
 use crate::grpc::web::Frames;
 use crate::grpc::{Call, Ended};
-use crate::response::mapping::Mapping;
+use crate::policy::mapping::Mapping;
 use crate::response::{self, Applied, Head, Passed};
 use crate::snapshot::live::Bar;
 use crate::upstream::failed::{
     Failed, Reached, broken_off, client_gone, cut, not_sent, unprocessed,
 };
-use crate::upstream::forward::Outbound;
 use crate::upstream::keep_alive::idle_for;
 use crate::upstream::member::NewConnection;
+use crate::upstream::outbound::Outbound;
 use crate::upstream::pace::Pace;
 use crate::upstream::patience::Patience;
 use crate::upstream::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};

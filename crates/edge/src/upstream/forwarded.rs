@@ -10,9 +10,10 @@ use std::borrow::Cow;
 use model::HeaderEdits;
 
 use crate::exchange::chain::{Chain, Node};
+use crate::policy::headers::is_edited;
 use crate::response::fields::FieldSink;
 use crate::upstream::address_text::AddressText;
-use crate::upstream::forward::{Outbound, is_edited};
+use crate::upstream::outbound::Outbound;
 
 /// Writes the fields of both families.
 pub(crate) fn write(request: &Outbound<'_>, out: &mut impl FieldSink) {

@@ -9,6 +9,7 @@ pub(crate) mod forward;
 pub(crate) mod forwarded;
 pub(crate) mod keep_alive;
 pub(crate) mod member;
+pub(crate) mod outbound;
 pub(crate) mod own_lines;
 pub(crate) mod pace;
 pub(crate) mod patience;
@@ -18,6 +19,7 @@ pub(crate) mod trailing;
 pub(crate) mod trunk;
 pub(crate) mod tunnel;
 pub(crate) mod verdict;
+pub(crate) mod wait;
 pub(crate) mod websocket;
 
 use std::net::SocketAddr;
@@ -39,7 +41,7 @@ use wire::socket::Socket;
 use wire::target::escape_for_h2;
 
 use crate::response::fields::FieldSink;
-use crate::upstream::forward::Outbound;
+use crate::upstream::outbound::Outbound;
 use crate::upstream::trunk::Lane;
 use crate::worker::descriptors::Slot;
 
@@ -193,9 +195,9 @@ fn write_h1_head(
 ) {
     out.extend_from_slice(request.head.method_text());
     out.push(b' ');
-    request.write_target(out);
+    request.rewriting.write_target(out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    out.put(b"Host", &request.host(instance));
+    out.put(b"Host", &request.rewriting.host(instance));
     request.write_fields(out);
     match framing {
         _ if framing.is_empty() => {
@@ -294,9 +296,9 @@ impl H2 {
 /// What the request is for, as HTTP/2 says it. Nothing that `wire::target` reads is too much for it.
 fn uri_of(request: &Outbound<'_>, instance: SocketAddr) -> Result<Uri, Unsent> {
     let (mut plain, mut target) = (Vec::with_capacity(64), Vec::with_capacity(64));
-    request.write_target(&mut plain);
+    request.rewriting.write_target(&mut plain);
     escape_for_h2(&plain, &mut target);
-    let authority = &*request.host(instance);
+    let authority = &*request.rewriting.host(instance);
     let uri = Uri::builder().scheme("http").authority(authority).path_and_query(target);
     uri.build().map_err(|_| Unsent::Unsayable)
 }

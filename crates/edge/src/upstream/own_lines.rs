@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use wire::head::Version;
 
-use crate::upstream::forward::Outbound;
+use crate::upstream::outbound::Outbound;
 
 /// An authority that is longer is rare, and its lines are not kept: a name of DNS has 253 bytes.
 const AUTHORITY_BYTES_MAX: usize = 260;

@@ -8,7 +8,8 @@ use wire::body::{Error, Source};
 use wire::h1::Conn;
 use wire::head::Fields;
 
-use crate::upstream::forward::{is_edited, is_named, named_by_connection};
+use crate::policy::headers::is_edited;
+use crate::upstream::outbound::{is_named, named_by_connection};
 
 /// A body of a message with this head, some of whose fields a route edits.
 pub(crate) struct Trailing<'a, S> {

@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use model::Rewrite;
 use wire::head::Fields;
 
+use crate::policy::headers::is_edited;
 use crate::response::fields::FieldSink;
-use crate::upstream::forward::{Outbound, is_edited};
+use crate::upstream::outbound::Outbound;
 
 /// The fields that name places.
 const NAMES: [&str; 4] = ["location", "content-location", "refresh", "set-cookie"];
@@ -37,7 +38,7 @@ impl<'a> Mapping<'a> {
             return None;
         }
         let authority = request.head.authority();
-        let told = request.host(instance);
+        let told = request.rewriting.host(instance);
         Some(Self {
             stripped: strip_prefix.as_deref().unwrap_or_default().as_bytes(),
             added: add_prefix.as_deref().unwrap_or_default().trim_end_matches('/').as_bytes(),

@@ -1,0 +1,77 @@
+//! `rewrite`: the target and the host that an instance sees in place of the client's. The way back, of what it
+//! then says of places, is [`mapping`](super::mapping)'s.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use model::Rewrite;
+use wire::head::RequestHead;
+use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
+
+use crate::exchange::fault::Fault;
+use crate::routing;
+
+/// How one request is rewritten.
+pub(crate) struct Rewriting<'a> {
+    rewrite: &'a Rewrite,
+    head: &'a RequestHead,
+    /// How much of the path is taken away.
+    cut: usize,
+}
+
+impl<'a> Rewriting<'a> {
+    /// That of the request with `head`.
+    ///
+    /// # Errors
+    /// [`Fault::BadRequest`] where the path does not begin with the prefix in every reading.
+    pub(crate) fn new(rewrite: &'a Rewrite, head: &'a RequestHead) -> Result<Self, Fault> {
+        let cut = match &rewrite.strip_prefix {
+            Some(prefix) => routing::cut(head.path(), prefix).map_err(|_| Fault::BadRequest)?,
+            None => 0,
+        };
+        Ok(Self { rewrite, head, cut })
+    }
+
+    /// The host that the instance at `instance` sees: its own address where the client named none,
+    /// for an `http` URI has a host (RFC 9110 §4.2.1).
+    pub(crate) fn host(&self, instance: SocketAddr) -> Cow<'a, [u8]> {
+        match (&self.rewrite.host, self.head.authority()) {
+            (Some(host), _) => host.as_bytes().into(),
+            (None, []) => instance.to_string().into_bytes().into(),
+            (None, authority) => authority.into(),
+        }
+    }
+
+    /// Writes the target that the instance sees: as the client sent it, but for what stands for the
+    /// prefix that is taken away or replaced.
+    pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
+        let added = self.rewrite.add_prefix.as_deref().unwrap_or_default();
+        if self.cut == 0 && added.is_empty() || self.head.path() == b"*" {
+            out.extend_from_slice(self.head.target());
+            return;
+        }
+        let start = out.len();
+        out.extend_from_slice(added.trim_end_matches('/').as_bytes());
+        out.extend_from_slice(&self.head.path()[self.cut..]);
+        if out.len() == start {
+            out.push(b'/');
+        }
+        if let Some(query) = self.head.query() {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+    }
+
+    /// Whether HTTP/2 can carry the target; asks so only of long ones, which each byte may make three
+    /// times as long.
+    pub(crate) fn fits_h2(&self) -> bool {
+        let added = self.rewrite.add_prefix.as_ref().map_or(0, String::len);
+        if self.head.target().len() + added <= TARGET_BYTES_MAX / 3 {
+            return true;
+        }
+        let (mut plain, mut target) = (Vec::new(), Vec::new());
+        self.write_target(&mut plain);
+        escape_for_h2(&plain, &mut target);
+        target.len() <= TARGET_BYTES_MAX
+    }
+}

@@ -1,0 +1,142 @@
+//! What an instance sees of a request: the head that is sent to it.
+
+use std::borrow::Cow;
+
+use model::Policies;
+use smallvec::SmallVec;
+use wire::h1::Framing;
+use wire::head::{Fields, RequestHead, list};
+use wire::name::Name;
+
+use crate::exchange::hops::{self, Pseudonym};
+use crate::exchange::identity::{Peer, Sender};
+use crate::policy::headers::{is_edited, write_edits};
+use crate::policy::rewrite::Rewriting;
+use crate::response::fields::FieldSink;
+use crate::snapshot::ListenerPlan;
+use crate::upstream::forwarded;
+use crate::upstream::own_lines::OwnLines;
+
+/// A request on its way to an instance.
+pub(crate) struct Outbound<'a> {
+    pub(crate) head: &'a RequestHead,
+    /// How its target and host are changed.
+    pub(crate) rewriting: Rewriting<'a>,
+    pub(crate) framing: Framing,
+    pub(crate) peer: &'a Peer,
+    /// What was said of the connection's requests before.
+    pub(crate) own_lines: &'a OwnLines,
+    pub(crate) listener: &'a ListenerPlan,
+    pub(crate) sender: Sender,
+    pub(crate) request_id: &'a [u8],
+    pub(crate) policies: &'a Policies,
+    /// The protocol that the client asks to change to.
+    pub(crate) upgrade: Option<Cow<'a, [u8]>>,
+    /// What we call ourselves.
+    pub(crate) via: &'a Pseudonym,
+}
+
+/// Names that the client's `Connection` header names, so that they go no further.
+pub(crate) type Named<'a> = SmallVec<[&'a [u8]; 4]>;
+
+impl Outbound<'_> {
+    /// Writes the fields other than `Host` and those that frame the body.
+    pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
+        let named = named_by_connection(&self.head.fields);
+        let edits = &self.policies.request_headers;
+        let is_trusted = self.sender.is_trusted;
+        let forwards = hops::max_forwards(self.head);
+        out.put_kept(&self.head.fields, |name, text| {
+            let is_kept = match name {
+                Name::Claim => is_trusted,
+                Name::Trailer => self.framing == Framing::Chunked,
+                Name::MaxForwards => forwards.is_none(),
+                _ => !is_ours(name) && !name.is_hop_by_hop(),
+            };
+            is_kept && !is_edited(edits, text) && !is_named(&named, text)
+        });
+        write_edits(edits, out);
+        if let Some(forwards) = forwards
+            && !is_edited(edits, b"max-forwards")
+        {
+            let left = forwards.saturating_sub(1);
+            out.put(b"Max-Forwards", itoa::Buffer::new().format(left).as_bytes());
+        }
+        match out.as_text() {
+            Some(text) if self.has_plain_way() => self.own_lines.write(self, text),
+            _ => self.write_way(out),
+        }
+        if !is_edited(edits, b"x-request-id") {
+            out.put_unique(b"X-Request-Id", self.request_id);
+        }
+    }
+
+    /// Writes what Plimsoll says of the request's way to here.
+    pub(crate) fn write_way(&self, out: &mut impl FieldSink) {
+        if !is_edited(&self.policies.request_headers, b"via") {
+            self.via.write(self.head.version(), out);
+        }
+        forwarded::write(self, out);
+    }
+
+    /// Whether that depends on the peer, the authority and the version alone.
+    fn has_plain_way(&self) -> bool {
+        let Policies { request_headers, rewrite, .. } = self.policies;
+        !self.sender.is_trusted
+            && request_headers.set.is_empty()
+            && request_headers.remove.is_empty()
+            && rewrite.strip_prefix.is_none()
+    }
+
+    /// Whether the client speaks TLS: with us, or with a trusted proxy before us.
+    pub(crate) fn is_secure(&self) -> bool {
+        let trusted = &self.listener.listener.trusted_proxies;
+        self.peer.is_secure(self.sender, &self.head.fields, trusted)
+    }
+
+    /// Whether the head must say that there is no body (RFC 9110 §8.6): where the method leads to
+    /// expect one, and where the client said so.
+    pub(crate) fn says_empty(&self) -> bool {
+        let expects_one = || matches!(self.head.method_text(), b"POST" | b"PUT" | b"PATCH");
+        self.framing.is_empty() && (self.head.fields.has(Name::ContentLength) || expects_one())
+    }
+}
+
+/// Whether Plimsoll alone says what is written under this name, or its place is elsewhere.
+fn is_ours(name: Name) -> bool {
+    matches!(
+        name,
+        Name::Shadow
+            | Name::Host
+            | Name::ContentLength
+            | Name::Expect
+            | Name::Forwarded
+            | Name::XForwardedFor
+            | Name::XForwardedHost
+            | Name::XForwardedPort
+            | Name::XForwardedPrefix
+            | Name::XForwardedProto
+            | Name::XRealIp
+            | Name::XRequestId
+    )
+}
+
+/// What `Connection` names, beyond what is dropped or kept in any case. That it cannot take away
+/// what must stay (`host`, the framing, what we write) follows from those being ours to write.
+pub(crate) fn named_by_connection(fields: &Fields) -> Named<'_> {
+    if !fields.has(Name::Connection) {
+        return Named::new();
+    }
+    fields
+        .all(Name::Connection)
+        .flat_map(list)
+        .filter(|item| {
+            !item.eq_ignore_ascii_case(b"keep-alive") && !item.eq_ignore_ascii_case(b"close")
+        })
+        .collect()
+}
+
+#[inline]
+pub(crate) fn is_named(named: &Named<'_>, text: &[u8]) -> bool {
+    named.iter().any(|item| item.eq_ignore_ascii_case(text))
+}

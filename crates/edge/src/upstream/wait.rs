@@ -1,0 +1,58 @@
+//! Waits for an instance where a service has none.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::choice::Tried;
+use crate::exchange::fault::Fault;
+use crate::snapshot::LocalService;
+use crate::upstream::member::Member;
+use crate::worker::Worker;
+use crate::worker::wheel::TICK;
+
+/// How long it may take on a busy machine until an instance that ended is served no more.
+const LOSS_SEEN_WITHIN: Duration = Duration::from_millis(500);
+
+/// Waits until the service has an instance that may serve and was not `tried`: until `deadline` while
+/// it has none at all, and otherwise until it would be known that those who were tried are gone.
+pub(crate) async fn wait_for_instance(
+    worker: &Rc<Worker>,
+    service: &Rc<LocalService>,
+    tried: &Tried,
+    deadline: Duration,
+    mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
+) -> Result<Rc<LocalService>, Fault> {
+    let shard = service.live.shard(worker.index);
+    let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
+        shard.queue_full.add(1);
+        return Err(Fault::NoInstance);
+    };
+    let alarm = worker.wheel.alarm();
+    let seen_by = worker.wheel.now() + LOSS_SEEN_WITHIN;
+    while worker.wheel.now() < deadline {
+        // One comes with what is published next, or because its checks pass again.
+        let mut news = std::pin::pin!(worker.news.notified());
+        let left = alarm.within(TICK, |cx| match gone(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => news.as_mut().poll(cx).map(|()| false),
+        });
+        if left.await == Some(true) {
+            return Err(Fault::ClientGone);
+        }
+        let newest = worker.newest(service);
+        let is_new = |member: &Rc<Member>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
+        let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
+        let is_absent = eligible.peek().is_none();
+        if eligible.any(is_new) {
+            return Ok(newest);
+        }
+        let is_seen = !is_absent && worker.wheel.now() > seen_by;
+        if is_seen || !worker.may_come(&newest) {
+            return Err(Fault::NoInstance);
+        }
+    }
+    shard.queue_timeouts.add(1);
+    // Nobody was busy: there was nobody.
+    Err(Fault::NoInstance)
+}
