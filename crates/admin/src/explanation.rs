@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use edge::explain::{Ambiguity, ChosenBy, Forward};
+use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyRefusal};
 use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,10 @@ fn outcome(found: &edge::explain::Explanation) -> Outcome {
     let Some(route) = &found.route else {
         return Outcome::Refused { status: 404, why: "no route matches".to_owned() };
     };
+    if let Some(PolicyRefusal { status, ending }) = found.refusal {
+        let why = ending.meaning().trim_end_matches('.').to_owned();
+        return Outcome::Refused { status, why };
+    }
     match &route.action {
         Action::Redirect(redirect) => {
             Outcome::Redirect { to: redirect.to.clone(), status: redirect.status }
@@ -217,9 +221,10 @@ impl From<&edge::explain::Choice> for Choice {
 
 /// What `policies` change, each in words. Values of headers may be secrets and are left out.
 fn policies(policies: &Policies) -> Vec<String> {
-    let Policies { rewrite, request_headers, response_headers, body } = policies;
+    let Policies { deny, rewrite, request_headers, response_headers, body } = policies;
     let Rewrite { strip_prefix, add_prefix, host } = rewrite;
     let mut words = Vec::new();
+    words.extend(deny.iter().map(|network| format!("denies clients from {network}")));
     words.extend(strip_prefix.iter().map(|prefix| format!("strips {prefix} off the path")));
     words.extend(add_prefix.iter().map(|prefix| format!("puts {prefix} before the path")));
     words.extend(host.iter().map(|host| format!("sends the host {host}")));

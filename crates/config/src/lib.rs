@@ -28,6 +28,7 @@ mod faults;
 mod mistype;
 mod node;
 mod place;
+mod policy;
 mod read;
 mod render;
 mod schema;

@@ -1,11 +1,15 @@
 //! What is decided and changed on a request's way, as routes say it: `deny`, `rewrite`, `request_headers`,
 //! `response_headers`, `body`. What is decided is `policy`'s, and how it is done `edge::policy`'s.
 
+use ipnet::IpNet;
+
 use crate::listener::BodyLimit;
 
 /// The policies of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policies {
+    /// Clients from these networks are refused.
+    pub deny: Vec<IpNet>,
     /// Changes of the target.
     pub rewrite: Rewrite,
     /// Changes of the headers that the instance sees.

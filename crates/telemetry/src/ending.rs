@@ -77,6 +77,8 @@ endings! {
     Loop = "loop" by Edge,
     /// There was no memory for it: its client, or all together, held what they may.
     Overloaded = "overloaded" by Edge,
+    /// The client's address is one that the route denies.
+    Denied = "denied" by Client,
     /// No route matches.
     NoRoute = "no_route" by Client,
     /// No instance may serve.

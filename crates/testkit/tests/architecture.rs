@@ -17,7 +17,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("telemetry", &["model"]),
     ("load", &[]),
-    ("edge", &["model", "balance", "wire", "telemetry"]),
+    ("policy", &[]),
+    ("edge", &["model", "balance", "policy", "wire", "telemetry"]),
     ("control", &["model", "balance", "config", "wire", "telemetry", "edge", "rollout", "driver"]),
     ("admin", &["model", "balance", "config", "edge", "control", "rollout"]),
     (
@@ -28,7 +29,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that are pure: time, chance and the outside come to them as arguments.
-const PURE: &[&str] = &["model", "balance", "rollout"];
+const PURE: &[&str] = &["model", "balance", "policy", "rollout"];
 const OUTSIDE: &[&str] =
     &["tokio", "mio", "socket2", "rustix", "hyper", "h2", "rustls", "fastrand", "rand", "jiff"];
 

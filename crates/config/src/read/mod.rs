@@ -163,7 +163,7 @@ fn distinct<'a, T, K: Eq + Hash>(
 
 /// Reads a list of networks. Bits behind the prefix mean nothing and are taken away, with a
 /// warning.
-fn networks(node: &Node<'_>) -> Vec<ipnet::IpNet> {
+pub(crate) fn networks(node: &Node<'_>) -> Vec<ipnet::IpNet> {
     let read = |item: &Node<'_>| {
         let network = item.parse(crate::value::network::parse)?;
         if network != network.trunc() {

@@ -8,6 +8,7 @@ use super::{Context, Seen, action, headers, matcher};
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
+use crate::policy;
 use crate::section::Section;
 use crate::value::header::Side;
 use crate::value::{host, path};
@@ -92,6 +93,7 @@ fn route(section: &Section<'_>, context: &mut Context<'_>) -> Option<Route> {
 fn policies(section: &Section<'_>, matcher: Option<&Matcher>) -> Policies {
     let edits = |key, side| section.section(key, |edits| headers::edits(edits, side));
     Policies {
+        deny: policy::deny::read(section),
         rewrite: section.section("rewrite", |rewrite| self::rewrite(rewrite, matcher)),
         request_headers: edits("request_headers", Side::Request),
         response_headers: edits("response_headers", Side::Response),

@@ -252,7 +252,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TIMEOUT: Shape = Shape::Duration(MILLISECOND..=Duration::from_secs(365 * 86_400));
 
 const ADDRESS: Format = Format { noun: "an IP address with a port", pattern: Some(r":[0-9]+$") };
-const NETWORK: Format =
+pub(crate) const NETWORK: Format =
     Format { noun: "a network such as \"10.0.0.0/8\", or an address", pattern: None };
 const FILE: Format = Format { noun: "the path of a file", pattern: None };
 const TEXT: Format = Format { noun: "a text", pattern: None };

@@ -2,6 +2,7 @@
 
 use super::service::WEIGHT;
 use super::{Absent, Empty, Format, Key, Later, NETWORK, Shape, TEXT, Table};
+use crate::policy;
 
 const HOST: Format = Format {
     noun: "a host such as \"api.example.com\" or \"*.example.com\"",
@@ -132,6 +133,7 @@ pub(crate) static ROUTE: Table = Table {
             "Answers without asking anyone.",
         )
         .aka(&["response", "answer", "fixed_response", "static_response"]),
+        policy::deny::KEY,
         Key::new(
             "rewrite",
             Shape::Table(&REWRITE),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use balance::{Attempt, Field, Refusal, Share, SlowStart, Standing};
 use model::{Action, Intent, Listener, Route, Service};
+use telemetry::Ending;
 use wire::buffer::Pool;
 use wire::head::{HeadBuilder, RequestHead};
 use wire::target::{is_authority, is_target};
@@ -14,6 +15,7 @@ use wire::target::{is_authority, is_target};
 use crate::Edge;
 use crate::choice;
 use crate::choice::sticky::{self, StickyKey};
+use crate::policy;
 use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteTable};
 use crate::snapshot::ServicePlan;
 use crate::snapshot::live::Live;
@@ -61,6 +63,8 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// The route that it takes; `None` for 404.
     pub route: Option<Arc<Route>>,
+    /// What the route's policies refuse it with.
+    pub refusal: Option<PolicyRefusal>,
     /// The services that share the route's requests, if it forwards them.
     pub forwards: Vec<Forward>,
 }
@@ -72,6 +76,15 @@ pub struct Ambiguity {
     pub path: String,
     /// The route that it would take then, as people know it; `None` for 404.
     pub route: Option<String>,
+}
+
+/// A policy does not let the request pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyRefusal {
+    /// The status that the client gets.
+    pub status: u16,
+    /// Why, as the access log has it.
+    pub ending: Ending,
 }
 
 /// A service that may get a request.
@@ -214,13 +227,19 @@ fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
         path: String::from_utf8_lossy(&request.readings[reading]).into_owned(),
         route: route.map(|index| table.route(index).to_string()),
     });
+    let route = found.ok().flatten().map(|index| table.route(index).clone());
+    let policies = route.as_ref().and_then(|route| policy::Plan::compile(&route.policies));
+    let refused = policies.and_then(|plan| policy::request(&plan, request).err());
+    let refusal = refused
+        .and_then(|fault| Some(PolicyRefusal { status: fault.status()?, ending: fault.ending() }));
     Explanation {
         listener: None,
         host: String::from_utf8_lossy(&request.host()).into_owned(),
         path: String::from_utf8_lossy(&request.path).into_owned(),
         candidates: table.explain(request),
         ambiguity,
-        route: found.ok().flatten().map(|index| table.route(index).clone()),
+        route,
+        refusal,
         forwards: Vec::new(),
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     MethodNotAllowed,
     /// There is no memory for it: its client, or all of them together, hold what they may.
     Overloaded,
+    /// The route denies the client's address.
+    Denied,
     /// No route matches.
     NoRoute,
     /// No instance may serve.
@@ -62,6 +64,7 @@ impl Fault {
     pub(crate) fn status(self) -> Option<u16> {
         Some(match self {
             Self::BadRequest | Self::TlsOnPlain => 400,
+            Self::Denied => 403,
             Self::NoRoute => 404,
             Self::MethodNotAllowed => 405,
             Self::HeaderTimeout | Self::BodyTimeout => 408,
@@ -89,6 +92,7 @@ impl Fault {
     pub(crate) fn grpc_status(self) -> Option<GrpcStatus> {
         Some(match self {
             Self::BadRequest | Self::TlsOnPlain => GrpcStatus::Internal,
+            Self::Denied => GrpcStatus::PermissionDenied,
             Self::NoRoute | Self::MethodNotAllowed => GrpcStatus::Unimplemented,
             // Too large or too long: as gRPC's own servers say of messages and metadata.
             Self::BodyTooLarge | Self::TargetTooLong | Self::HeaderTooLarge => {
@@ -131,6 +135,7 @@ impl Fault {
             Self::WriteTimeout => Ending::WriteTimeout,
             Self::MethodNotAllowed => Ending::MethodNotAllowed,
             Self::Overloaded => Ending::Overloaded,
+            Self::Denied => Ending::Denied,
             Self::NoRoute => Ending::NoRoute,
             Self::NoInstance => Ending::NoInstance,
             Self::QueueFull => Ending::QueueFull,
@@ -158,6 +163,7 @@ impl Fault {
             Self::BodyTimeout => "The request's body came too slowly.",
             Self::MethodNotAllowed => "This method is not served here.",
             Self::Overloaded => "Too much is going on at the moment.",
+            Self::Denied => "You may not ask for this.",
             Self::NoRoute => "Nothing is served at this address.",
             Self::NoInstance => "No server is available at the moment.",
             Self::Shortage => "No server can be reached at the moment.",

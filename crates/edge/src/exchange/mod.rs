@@ -23,6 +23,7 @@ use crate::connection::client::Client;
 use crate::exchange::fault::Fault;
 use crate::exchange::identity::Peer;
 use crate::exchange::story::Story;
+use crate::policy;
 use crate::response::respond::{self, Asked};
 use crate::routing::{Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
@@ -147,6 +148,9 @@ async fn serve<C: Client>(
     let index = found.ok_or(Fault::NoRoute)?;
     let route = plan.routes.route(index);
     story.route = Some((plan.clone(), index));
+    if let Some(policies) = &plan.policies[index.0 as usize] {
+        policy::request(policies, &request)?;
+    }
     match &route.action {
         Action::Forward(_) if entrance.worker.shared.pseudonym.is_in(&head.fields) => {
             Err(Fault::Loop)

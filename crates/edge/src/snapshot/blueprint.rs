@@ -9,6 +9,7 @@ use model::{Action, Generation, InstanceName, Intent, ListenerName, Revision, Se
 use rustc_hash::FxHashMap;
 
 use crate::choice::split::{Split, SplitPlan};
+use crate::policy;
 use crate::routing::RouteTable;
 use crate::snapshot::live::{Bar, Live, ServiceLive};
 use crate::snapshot::{ListenerLive, ListenerPlan, ServicePlan, Shares, Snapshot};
@@ -96,6 +97,7 @@ impl Registry {
             generation,
             revision: blueprint.revision,
             routes,
+            policies: policies_of(intent),
             shares,
             services,
             listeners,
@@ -176,4 +178,9 @@ fn shares(intent: &Intent) -> Vec<Shares> {
         Action::Redirect(_) | Action::Respond(_) => Shares::default(),
     };
     intent.routes.iter().map(|route| of_route(&route.action)).collect()
+}
+
+/// For each route its policies that look at requests.
+fn policies_of(intent: &Intent) -> Vec<Option<Box<policy::Plan>>> {
+    intent.routes.iter().map(|route| policy::Plan::compile(&route.policies)).collect()
 }

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 
 use crate::choice::split::SplitPlan;
 use crate::listener::guest::Crowd;
+use crate::policy;
 use crate::routing::RouteTable;
 use crate::snapshot::live::{Live, ServiceLive};
 use crate::upstream::member::Member;
@@ -30,6 +31,8 @@ pub(crate) struct Snapshot {
     pub(crate) routes: RouteTable,
     /// For each route the services that share its requests, as places in `services`.
     pub(crate) shares: Vec<Shares>,
+    /// For each route its policies that look at requests.
+    pub(crate) policies: Vec<Option<Box<policy::Plan>>>,
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) listeners: FxHashMap<ListenerName, Arc<ListenerPlan>>,
 }

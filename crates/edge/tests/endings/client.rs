@@ -143,6 +143,11 @@ pub(crate) fn overloaded(protocol: Protocol) -> Scene {
     }
 }
 
+pub(crate) fn denied(protocol: Protocol) -> Scene {
+    let networks = vec!["127.0.0.0/8".parse().unwrap()];
+    Scene::polite(|wanted| wanted.routes[0].policies.deny = networks).answers(protocol, 403)
+}
+
 pub(crate) fn no_route(protocol: Protocol) -> Scene {
     let other = HostMatch::Exact("other.example".into());
     let scene = Scene::polite(|wanted| wanted.routes[0].matcher.hosts = vec![other]);

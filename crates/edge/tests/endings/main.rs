@@ -35,6 +35,7 @@ fn reach(ending: Ending, protocol: Protocol) -> Option<Scene> {
         Ending::MethodNotAllowed => client::method_not_allowed(protocol),
         Ending::Loop => instance::forwarding_to_itself(protocol),
         Ending::Overloaded => client::overloaded(protocol),
+        Ending::Denied => client::denied(protocol),
         Ending::NoRoute => client::no_route(protocol),
         Ending::NoInstance => instance::none(protocol),
         Ending::QueueFull => instance::queue_full(protocol),

@@ -3,6 +3,7 @@
 
 mod body;
 mod canary;
+mod deny;
 mod forwarding;
 mod own;
 mod request_headers;
