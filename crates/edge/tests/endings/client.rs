@@ -144,7 +144,7 @@ pub(crate) fn overloaded(protocol: Protocol) -> Scene {
 }
 
 pub(crate) fn denied(protocol: Protocol) -> Scene {
-    let networks = vec!["127.0.0.0/8".parse().unwrap()];
+    let networks = vec!["127.0.0.0/8".parse().expect("a network")];
     Scene::polite(|wanted| wanted.routes[0].policies.deny = networks).answers(protocol, 403)
 }
 
