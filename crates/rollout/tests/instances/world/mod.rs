@@ -1,6 +1,9 @@
 //! The world: what the control loop does with the machines, and what chance does to what runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod holds;
+mod troubles;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -10,7 +13,7 @@ use rollout::instance::{
     Demand, Effect, End, Event, Exposure, Force, Lifecycle, News, OnEnd, Origin, Phase, Port,
     Scale, Start, Then, Wait, scale,
 };
-use rollout::{Command, Plan, Rollout, Side, Tally, Traffic};
+use rollout::{Plan, Rollout, Side, Tally, Traffic};
 
 use crate::outside::{Id, Outside, Pid};
 
@@ -515,157 +518,6 @@ impl World {
         for (name, mut of_one) in effects {
             of_one.retain(|effect| *effect != Effect::Publish);
             self.carry_out(&name, of_one);
-        }
-    }
-}
-
-/// Troubles.
-impl World {
-    fn meddle(&mut self) {
-        if self.chance.f64() < self.temper.dies * 0.3 {
-            let lives = self
-                .held
-                .iter()
-                .map(|(name, held)| Id { instance: name.clone(), number: held.number });
-            let running: Vec<_> = lives.filter_map(|id| self.outside.running(&id)).collect();
-            if let Some(pid) = self.chance.choice(running) {
-                self.exits(pid);
-            }
-        }
-        if self.chance.f64() < self.temper.meddles {
-            self.person();
-        }
-        if self.chance.f64() < self.temper.killed {
-            self.is_killed();
-        }
-        let is_paused = |active: &Active| active.rollout.standing().paused.is_some();
-        if self.active.as_ref().is_some_and(is_paused) && self.chance.f64() < 0.2 {
-            self.tell_rollout(rollout::Event::Command(Command::Resume));
-        }
-    }
-
-    fn person(&mut self) {
-        match self.chance.u32(0..8) {
-            0..3 => self.begin_deploy(),
-            3 => {
-                let words = [Command::Promote, Command::Abort, Command::Pause];
-                let word = self.chance.choice(words).expect("there are some");
-                self.tell_rollout(rollout::Event::Command(word));
-            }
-            4 | 5 => {
-                self.replicas = self.chance.u32(1..4);
-                self.reconcile();
-            }
-            6 => self.take_out(),
-            _ => {
-                self.is_wanted = true;
-                self.reconcile();
-                if self.release.is_none() {
-                    self.begin_deploy();
-                }
-            }
-        }
-    }
-
-    /// The file does not have the service any more.
-    fn take_out(&mut self) {
-        (self.is_wanted, self.active) = (false, None);
-        let names: Vec<_> = self.held.keys().cloned().collect();
-        for instance in names {
-            self.demand(&instance, Demand::Dismiss(Drain::all(Duration::ZERO)));
-        }
-    }
-
-    /// Plimsoll is killed, and started again: it finds what runs by its journal.
-    fn is_killed(&mut self) {
-        let chance = &mut self.chance;
-        self.outside.is_killed(|| chance.bool());
-        self.active = None;
-        self.held.clear();
-        self.coming.retain(|_, coming| matches!(coming, Coming::Exits(_)));
-        let found: Vec<_> =
-            self.outside.processes.iter().map(|(pid, it)| (*pid, it.clone())).collect();
-        for (pid, process) in found {
-            let is_meant = Some(process.release) == self.release && self.is_wanted;
-            let (lifecycle, effects) = match is_meant {
-                true => Lifecycle::adopt(self.now, PACE, pid),
-                false => Lifecycle::reject(self.now, PACE, pid),
-            };
-            *(if is_meant { &mut self.counts.adopted } else { &mut self.counts.rejected }) += 1;
-            let instance = process.of.instance;
-            let start = lifecycle.last_start();
-            self.keep(&instance, process.release, lifecycle);
-            let id = Id { instance: instance.clone(), number: self.numbers };
-            self.outside.is_followed(pid, &id, start);
-            self.carry_out(&instance, effects);
-        }
-        self.reconcile();
-    }
-}
-
-/// What must hold after every step.
-impl World {
-    fn look(&self) {
-        let Self { seed, outside, held, .. } = self;
-        assert_eq!(outside.snapshot, self.exposed(), "seed {seed}: not published");
-        let mut names = BTreeSet::new();
-        for (pid, process) in &outside.processes {
-            if process.runs {
-                assert!(names.insert(&process.of.instance), "seed {seed}: two of {process:?}");
-            }
-            if process.runs && !process.asked {
-                let held =
-                    held.get(&process.of.instance).filter(|it| it.number == process.of.number);
-                let known = held.and_then(|held| held.lifecycle.process());
-                assert_eq!(known, Some(pid), "seed {seed}: nobody follows {process:?}");
-            }
-        }
-        for (name, held) in held {
-            self.look_at(name, held);
-        }
-        if self.is_wanted && self.active.is_none() && self.release.is_some() {
-            let staying = held.values().filter(|held| held.lifecycle.stays()).count();
-            assert_eq!(staying, self.replicas as usize, "seed {seed}");
-        }
-        self.look_at_rollout();
-    }
-
-    fn look_at(&self, name: &InstanceName, held: &Held) {
-        let (seed, lifecycle) = (self.seed, &held.lifecycle);
-        let id = Id { instance: name.clone(), number: held.number };
-        let phase = lifecycle.phase();
-        let is_under_way =
-            self.outside.launching.contains_key(&(id.clone(), lifecycle.last_start()));
-        assert_eq!(phase == Phase::Starting, is_under_way, "seed {seed}: {name} {phase:?}");
-        if let Some(pid) = lifecycle.process() {
-            let process = self.outside.processes.get(pid);
-            let process = process.unwrap_or_else(|| panic!("seed {seed}: {name} has a dead one"));
-            assert!(!process.asked && process.of == id, "seed {seed}: {name} {process:?}");
-        }
-        match phase {
-            Phase::Backoff { until, .. } => {
-                assert!(until <= self.now + PACE.backoff_max, "seed {seed}: {name} {phase:?}");
-                let deadline = lifecycle.next_deadline();
-                assert_eq!(deadline.is_some(), lifecycle.stays(), "seed {seed}: {name}");
-            }
-            Phase::Gone => panic!("seed {seed}: {name} is gone, and kept"),
-            _ => assert_eq!(lifecycle.next_deadline(), None, "seed {seed}: {name}"),
-        }
-        let exposure = lifecycle.exposure();
-        let serves = phase == Phase::Live && lifecycle.serves();
-        assert_eq!(exposure == Exposure::Serving, serves, "seed {seed}: {name} {phase:?}");
-    }
-
-    /// What the rollout thinks of its instances is what they are.
-    fn look_at_rollout(&self) {
-        let Some(active) = &self.active else { return };
-        for (name, side, phase) in active.rollout.standing().instances {
-            let Some(held) = self.held.get(name) else {
-                panic!("seed {}: {name} ({side:?}) is {phase:?}, and is not there", self.seed);
-            };
-            let (serves, phase) = (held.lifecycle.serves(), (phase, held.lifecycle.phase()));
-            let is_serving = matches!(phase.0, rollout::Phase::Serving);
-            assert_eq!(serves, is_serving, "seed {}: {name} {phase:?}", self.seed);
         }
     }
 }
