@@ -104,16 +104,29 @@ fn is_rolled_back_under(
     bound: u64,
     reason: &str,
 ) {
-    let (house, patience) = (house(), Duration::from_secs(40));
+    is_rolled_back_in(&house(), workload, release, how, bound, reason);
+}
+
+/// The same, where another release may have been deployed before.
+fn is_rolled_back_in(
+    house: &House,
+    workload: impl Workload,
+    release: &str,
+    how: &[&str],
+    bound: u64,
+    reason: &str,
+) {
+    let before = house.settled();
+    let patience = Duration::from_secs(40);
     let deploy = || house.deploy(&[&[release], how].concat());
-    let ((code, receipt), users) = with_workload(workload, patience, &house, deploy);
+    let ((code, receipt), users) = with_workload(workload, patience, house, deploy);
     tell(release, &receipt, &users);
     assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
     let said = receipt["reason"].as_str().unwrap();
     assert!(said.contains(reason), "{said}");
     assert!(users.failed() <= bound, "more than {bound}: {:?}\n{receipt:#}", users.failures());
     assert_eq!(receipt["failed"], users.failed(), "users and receipt agree: {receipt:#}");
-    assert_eq!(house.settled(), "1");
+    assert_eq!(house.settled(), before);
     assert_eq!(house.sandbox.instances().len(), 2, "nothing of it is left");
 }
 
@@ -176,7 +189,11 @@ fn one_that_fails_a_few() {
 
 #[test]
 fn one_that_is_twice_as_slow() {
-    is_rolled_back("slow-2", &CANARY, 0, "worse: its 95th percentile");
+    // Against a release whose work takes so long that what a busy machine adds is little beside it.
+    let house = house();
+    let (code, receipt) = house.deploy(&["slow-10"]);
+    assert_eq!(code, Some(0), "{receipt:#}");
+    is_rolled_back_in(&house, Asking, "slow-20", &CANARY, 0, "worse: its 95th percentile");
 }
 
 #[test]
