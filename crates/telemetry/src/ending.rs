@@ -1,13 +1,22 @@
-//! The one word for how an exchange ended.
+//! How an exchange ended: the one table of what it is called, who is at fault and what its client is told.
+//! All who count, judge, log or answer ask here, so that they never differ.
 //!
 //! The access log and the metrics use the same word. How often an instance was asked is told
 //! beside it, not by it: an exchange that ended well after a retry is `ok` with two attempts.
 
 use std::fmt;
 
-/// Declares the endings with their word and who is at fault, once for all uses.
+use crate::grpc::GrpcStatus;
+
+/// Declares the endings, once for all uses: the word, who is at fault, and, where the client is told of it in
+/// a response of our own, that response's status, that of a gRPC call, what is read, and what becomes of the
+/// connection.
 macro_rules! endings {
-    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal by $blame:ident,)*) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident = $word:literal by $blame:ident
+            $(tells $status:literal $grpc:ident $sentence:literal $connection:ident)?;
+    )*) => {
         /// How an exchange ended.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Ending {
@@ -38,71 +47,155 @@ macro_rules! endings {
                     $(Self::$name => Blame::$blame,)*
                 }
             }
+
+            /// What its client is told in the place of a response; `None` where there is one, or nobody
+            /// to be told.
+            pub const fn told(self) -> Option<Told> {
+                match self {
+                    $(Self::$name => row!($($status $grpc $sentence $connection)?),)*
+                }
+            }
         }
     };
 }
 
+/// What a row of the table tells.
+macro_rules! row {
+    () => {
+        None
+    };
+    ($status:literal $grpc:ident $sentence:literal $connection:ident) => {
+        Some(Told {
+            status: $status,
+            grpc: GrpcStatus::$grpc,
+            sentence: $sentence,
+            connection: Persistence::$connection,
+        })
+    };
+}
+
+// The status of a gRPC call is what gRPC itself makes of the status of HTTP
+// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>), except where it has a word for
+// what happened and would make none of it: too large is RESOURCE_EXHAUSTED, as its own servers say of messages
+// and metadata, and too slow DEADLINE_EXCEEDED, whoever was. UNAVAILABLE invites clients to try again.
 endings! {
-    /// An instance's answer was passed on whole.
-    Ok = "ok" by Nobody,
+    /// An instance's response was passed on whole.
+    Ok = "ok" by Nobody;
     /// A route redirected the client.
-    Redirect = "redirect" by Nobody,
+    Redirect = "redirect" by Nobody;
     /// A route answered by itself.
-    Respond = "respond" by Nobody,
-    /// An upgraded connection was carried to its end.
-    Tunnel = "tunnel_closed" by Nobody,
-    /// An event stream or an upgraded connection was closed because its instance was to go.
-    Moved = "moved" by Nobody,
+    Respond = "respond" by Nobody;
+    /// An upgraded connection was carried until one of its sides ended it.
+    Tunnel = "tunnel_closed" by Nobody;
+    /// An event stream or an upgraded connection was closed because its instance drains.
+    DrainClosed = "drain_closed" by Nobody;
     /// Not HTTP, or framing that could be read two ways.
-    BadRequest = "bad_request" by Client,
+    BadRequest = "bad_request" by Client
+        tells 400 Internal "The request is malformed or ambiguous." Close;
+    /// TLS was spoken to a listener of plain HTTP.
+    TlsOnPlain = "tls_on_plain" by Client
+        tells 400 Internal "TLS was spoken to a port that speaks plain HTTP." Close;
     /// Too many or too large headers.
-    HeaderTooLarge = "header_too_large" by Client,
+    HeaderTooLarge = "header_too_large" by Client
+        tells 431 ResourceExhausted "The request's headers are too large." Close;
     /// A target that is too long.
-    UriTooLong = "uri_too_long" by Client,
+    UriTooLong = "uri_too_long" by Client
+        tells 414 ResourceExhausted "The request's target is too long." Close;
     /// A body over the limit.
-    BodyTooLarge = "body_too_large" by Client,
+    BodyTooLarge = "body_too_large" by Client
+        tells 413 ResourceExhausted "The request's body is too large." Close;
     /// The head came too slowly.
-    HeaderTimeout = "header_timeout" by Client,
+    HeaderTimeout = "header_timeout" by Client
+        tells 408 DeadlineExceeded "The request's headers came too slowly." Close;
     /// The body came too slowly.
-    BodyTimeout = "body_timeout" by Client,
+    BodyTimeout = "body_timeout" by Client
+        tells 408 DeadlineExceeded "The request's body came too slowly." Close;
     /// The time was over that the client had given its gRPC call (`grpc-timeout`).
-    ClientDeadline = "client_deadline" by Client,
-    /// The client went away before it had its answer.
-    ClientClosed = "client_closed" by Client,
-    /// The client did not read its answer.
-    WriteTimeout = "write_timeout" by Client,
+    ClientDeadline = "client_deadline" by Client
+        tells 504 DeadlineExceeded "The time that you gave is over." Keep;
+    /// The client went away before it had its response.
+    ClientClosed = "client_closed" by Client;
+    /// The client did not read its response.
+    WriteTimeout = "write_timeout" by Client;
     /// A method that a gateway does not serve.
-    MethodNotAllowed = "method_not_allowed" by Client,
+    MethodNotAllowed = "method_not_allowed" by Client
+        tells 405 Unimplemented "This method is not served here." Keep;
     /// A request came back to the Plimsoll that had forwarded it.
-    Loop = "loop" by Edge,
+    Loop = "loop" by Edge
+        // To try again leads into the same circle.
+        tells 508 Internal "The request came back to where it had been." Keep;
     /// There was no memory for it: its client, or all together, held what they may.
-    Overloaded = "overloaded" by Edge,
+    Overloaded = "overloaded" by Edge
+        tells 503 Unavailable "Too much is going on at the moment." Close;
     /// The client's address is one that the route denies.
-    Denied = "denied" by Client,
+    Denied = "denied" by Client
+        tells 403 PermissionDenied "You may not ask for this." Keep;
     /// No route matches.
-    NoRoute = "no_route" by Client,
+    NoRoute = "no_route" by Client
+        tells 404 Unimplemented "Nothing is served at this address." Keep;
     /// No instance may serve.
-    NoInstance = "no_instance" by Instance,
+    NoInstance = "no_instance" by Instance
+        tells 503 Unavailable "No server is available at the moment." Keep;
     /// All instances and the queue are full.
-    QueueFull = "queue_full" by Edge,
+    QueueFull = "queue_full" by Edge
+        tells 503 Unavailable "All servers are busy at the moment." Keep;
     /// It waited too long in the queue.
-    QueueTimeout = "queue_timeout" by Edge,
+    QueueTimeout = "queue_timeout" by Edge
+        tells 503 Unavailable "All servers are busy at the moment." Keep;
     /// Plimsoll had no descriptor, port or memory left for a connection to an instance.
-    Shortage = "shortage" by Edge,
+    Shortage = "shortage" by Edge
+        tells 503 Unavailable "No server can be reached at the moment." Keep;
     /// No connection to an instance could be opened.
-    ConnectFailed = "connect_failed" by Instance,
+    ConnectFailed = "connect_failed" by Instance
+        tells 502 Unavailable "The server could not be reached." Keep;
     /// An instance took too long to accept a connection.
-    ConnectTimeout = "connect_timeout" by Instance,
+    ConnectTimeout = "connect_timeout" by Instance
+        // It did not run, and may on another instance.
+        tells 504 Unavailable "The server took too long to answer." Keep;
     /// An instance broke the connection before it answered.
-    UpstreamReset = "upstream_reset" by Instance,
+    UpstreamReset = "upstream_reset" by Instance
+        tells 502 Unavailable "The server could not be reached." Keep;
     /// An instance spoke something that is not HTTP.
-    UpstreamProtocol = "upstream_protocol" by Instance,
+    UpstreamProtocol = "upstream_protocol" by Instance
+        tells 502 Unavailable "The server's answer was broken." Keep;
     /// An instance took too long to answer.
-    UpstreamTimeout = "upstream_timeout" by Instance,
-    /// An instance broke off in the middle of its answer.
-    UpstreamTruncated = "upstream_truncated" by Instance,
+    UpstreamTimeout = "upstream_timeout" by Instance
+        tells 504 DeadlineExceeded "The server took too long to answer." Keep;
+    /// An instance broke off in the middle of its response.
+    UpstreamTruncated = "upstream_truncated" by Instance
+        tells 502 Unavailable "The server's answer was broken." Keep;
     /// Plimsoll stopped, and what its drain time left open was cut off.
-    Shutdown = "shutdown" by Edge,
+    Shutdown = "shutdown" by Edge;
+}
+
+/// What a client is told that gets no instance's response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The status of HTTP, from 400 to 599.
+    pub status: u16,
+    /// The status of a gRPC call.
+    pub grpc: GrpcStatus,
+    /// One sentence that tells nothing of the inside.
+    pub sentence: &'static str,
+    /// What becomes of a connection of HTTP/1.
+    pub connection: Persistence,
+}
+
+impl Told {
+    /// Whether to try again soon may help.
+    pub const fn is_temporary(self) -> bool {
+        self.status == 503
+    }
+}
+
+/// What becomes of a connection of HTTP/1 whose client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It may serve another request.
+    Keep,
+    /// It is closed: where the next request begins is not certain, or the client still sends what nobody
+    /// wants, or there is no room for another.
+    Close,
 }
 
 /// Who is at fault for how an exchange ended.
@@ -154,6 +247,30 @@ mod tests {
         for ending in Ending::ALL {
             let meaning = ending.meaning();
             assert!(meaning.ends_with('.') && !meaning.contains("  "), "{meaning}");
+        }
+    }
+
+    #[test]
+    fn what_ends_well_tells_no_error_and_what_is_told_is_one() {
+        for ending in Ending::ALL {
+            let Some(told) = ending.told() else { continue };
+            assert_ne!(ending.blame(), Blame::Nobody, "{ending}");
+            assert!((400..600).contains(&told.status), "{ending}");
+            assert!(told.sentence.ends_with('.'), "{ending}");
+            assert_ne!(told.grpc, GrpcStatus::Ok, "{ending}");
+        }
+    }
+
+    #[test]
+    fn a_connection_ends_where_the_next_request_could_not_be_found() {
+        for ending in Ending::ALL {
+            let Some(told) = ending.told() else { continue };
+            let is_lost = matches!(told.status, 400 | 408 | 413 | 414 | 431);
+            assert_eq!(
+                told.connection == Persistence::Close,
+                is_lost || *ending == Ending::Overloaded,
+                "{ending}"
+            );
         }
     }
 }

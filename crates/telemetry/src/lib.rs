@@ -24,7 +24,7 @@ pub mod snapshot;
 
 pub use access::{AccessFormat, AccessRecord};
 pub use counter::Counter;
-pub use ending::{Blame, Ending};
+pub use ending::{Blame, Ending, Persistence, Told};
 pub use ending_counters::{EndingCounters, EndingTotals};
 pub use gauge::Gauge;
 pub use grpc::GrpcStatus;

@@ -80,14 +80,16 @@ pub fn access_log() -> String {
     }
     page.add(format_args!(
         "\n## How an exchange ended\n\n\
-         `{}` is one of these words; `{}` counts by the same.\n\n\
-         | ending | at fault | |\n| --- | --- | --- |\n",
+         `{}` is one of these words; `{}` counts by the same. Where the client gets a response of Plimsoll's own, \
+         that has this status; once an instance's has begun, the status is that one's.\n\n\
+         | ending | at fault | status | |\n| --- | --- | --- | --- |\n",
         Field::Ending.as_str(),
         Metric::Exchanges.name(),
     ));
     for ending in Ending::ALL {
         let (word, blame) = (ending.as_str(), ending.blame().as_str());
-        page.add(format_args!("| `{word}` | {blame} | {} |\n", ending.meaning()));
+        let status = ending.told().map_or(String::new(), |told| told.status.to_string());
+        page.add(format_args!("| `{word}` | {blame} | {status} | {} |\n", ending.meaning()));
     }
     page.0
 }

@@ -230,8 +230,8 @@ fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
     let route = found.ok().flatten().map(|index| table.route(index).clone());
     let policies = route.as_ref().and_then(|route| policy::Plan::compile(&route.policies));
     let refused = policies.and_then(|plan| policy::request(&plan, request).err());
-    let refusal = refused
-        .and_then(|fault| Some(PolicyRefusal { status: fault.status()?, ending: fault.ending() }));
+    let refusal =
+        refused.and_then(|ending| Some(PolicyRefusal { status: ending.told()?.status, ending }));
     Explanation {
         listener: None,
         host: String::from_utf8_lossy(&request.host()).into_owned(),

@@ -15,10 +15,10 @@ use std::time::Duration;
 use balance::{Attempt, Field, Key, Refusal, Share, Standing};
 use model::{Balance, HashKey};
 use smallvec::SmallVec;
+use telemetry::Ending;
 use wire::head::RequestHead;
 
 use crate::choice::split::Side;
-use crate::exchange::fault::Fault;
 use crate::routing::{Request, query_values};
 use crate::snapshot::LocalService;
 use crate::snapshot::live::{Bar, Live, ServiceLive};
@@ -228,12 +228,12 @@ pub(crate) async fn claim(
     service: &Rc<LocalService>,
     choice: Choice<'_>,
     gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Result<Claim, Fault> {
+) -> Result<Claim, Ending> {
     if service.live.queue.len() == 0 {
         match claim_now(worker, service, choice) {
             Ok(claim) => return Ok(claim),
             Err(Refusal::Full) => {}
-            Err(Refusal::Tried | Refusal::Down) => return Err(Fault::NoInstance),
+            Err(Refusal::Tried | Refusal::Down) => return Err(Ending::NoInstance),
         }
     }
     // On the heap, for it is rare and large.
@@ -245,17 +245,17 @@ async fn wait(
     service: &Rc<LocalService>,
     choice: Choice<'_>,
     mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Result<Claim, Fault> {
+) -> Result<Claim, Ending> {
     let wanted = &service.service.queue;
     let shard = service.live.shard(worker.index);
     let Some(ticket) = service.live.queue.join(wanted.length) else {
         shard.queue_full.add(1);
-        return Err(Fault::QueueFull);
+        return Err(Ending::QueueFull);
     };
     let alarm = worker.wheel.alarm();
     let waited = alarm.within(wanted.timeout, |cx| {
         if gone(cx).is_ready() {
-            return Poll::Ready(Err(Fault::ClientGone));
+            return Poll::Ready(Err(Ending::ClientClosed));
         }
         // Instances may have come since.
         ticket.poll_turn(cx, || match claim_now(worker, &worker.newest(service), choice) {
@@ -264,12 +264,12 @@ async fn wait(
                 Some(Ok(claim))
             }
             Err(Refusal::Full) => None,
-            Err(Refusal::Tried | Refusal::Down) => Some(Err(Fault::NoInstance)),
+            Err(Refusal::Tried | Refusal::Down) => Some(Err(Ending::NoInstance)),
         })
     });
     waited.await.unwrap_or_else(|| {
         shard.queue_timeouts.add(1);
-        Err(Fault::QueueTimeout)
+        Err(Ending::QueueTimeout)
     })
 }
 

@@ -15,10 +15,12 @@ use wire::stream::Stream;
 
 use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, linger};
+use telemetry::Ending;
+
 use crate::connection::client::{Client, StatusLine};
 use crate::connection::parking::{PARK_AFTER, Parked};
-use crate::exchange::fault::Fault;
 use crate::exchange::identity::Peer;
+use crate::exchange::reading;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{self, Entrance};
 use crate::listener::guest::EXCHANGE_BYTES;
@@ -37,8 +39,8 @@ pub(super) struct Session {
     peer: Peer,
     own_lines: OwnLines,
     alarm: Alarm,
-    /// Why what came last was no request.
-    fault: Option<Fault>,
+    /// How it ends with what came last, which was no request.
+    refused: Option<Ending>,
     /// When it will have been idle for too long, once it has been idle for a while.
     parks_until: Option<Duration>,
     /// Whether a request was answered on it.
@@ -69,8 +71,8 @@ pub(super) async fn serve(session: &mut Session) {
     if session.parks_until.is_some() {
         return;
     }
-    if let Some(fault) = session.fault.take() {
-        Box::pin(refuse(session, fault)).await;
+    if let Some(ending) = session.refused.take() {
+        Box::pin(refuse(session, ending)).await;
     }
     Box::pin(close(session)).await;
 }
@@ -84,7 +86,7 @@ impl Session {
             peer,
             own_lines: OwnLines::default(),
             alarm,
-            fault: None,
+            refused: None,
             parks_until: None,
             has_served: false,
             has_waited: false,
@@ -137,8 +139,8 @@ impl Session {
             }
             let head = ready!(self.poll_head(cx));
             self.alarm.clear();
-            Poll::Ready(head.unwrap_or_else(|fault| {
-                self.fault = Some(fault);
+            Poll::Ready(head.unwrap_or_else(|ending| {
+                self.refused = Some(ending);
                 None
             }))
         })
@@ -179,13 +181,13 @@ impl Session {
         self.conn.poll_begun(cx)
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Fault>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Ending>> {
         let limits = &self.door.plan.listener.limits;
         let limits = HeadLimits { bytes: limits.header_bytes, fields: limits.headers };
         match self.conn.poll_request(cx, limits) {
             Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(Fault::of_head(&error))),
-            Poll::Pending => self.alarm.poll(cx).map(|()| Err(Fault::HeaderTimeout)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(reading::request_failed(&error))),
+            Poll::Pending => self.alarm.poll(cx).map(|()| Err(Ending::HeaderTimeout)),
         }
     }
 }
@@ -193,7 +195,7 @@ impl Session {
 /// Serves one request; whether another may follow.
 async fn one(session: &mut Session, head: RequestHead) -> bool {
     let Some(_held) = session.conn.account().charge(EXCHANGE_BYTES) else {
-        session.fault = Some(Fault::Overloaded);
+        session.refused = Some(Ending::Overloaded);
         return false;
     };
     let Session { door, conn, peer, own_lines, alarm, .. } = session;
@@ -208,14 +210,14 @@ async fn one(session: &mut Session, head: RequestHead) -> bool {
 }
 
 /// Answers what was no request.
-async fn refuse(session: &mut Session, fault: Fault) {
+async fn refuse(session: &mut Session, ending: Ending) {
     let Session { door, conn, peer, alarm, .. } = session;
     let mut client = H1 { door, conn, version: Version::Http11, keep: false, has_begun: false };
     let refusal = Refusal {
         worker: &door.worker,
         listener: &door.plan,
         peer,
-        fault,
+        ending,
         protocol: Version::Http11.as_str(),
         method: b"",
         host: b"",

@@ -27,10 +27,12 @@ use wire::stream::Rewound;
 
 use super::idleness::Idleness;
 use super::{Door, linger};
+use telemetry::Ending;
+
 use crate::connection::client::{Client, StatusLine};
-use crate::exchange::fault::Fault;
 use crate::exchange::identity::Peer;
 use crate::exchange::lasting::Lasting;
+use crate::exchange::reading;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{self, Entrance};
 use crate::grpc::Dialect;
@@ -178,7 +180,8 @@ impl Shared {
         let long = head_bytes.saturating_sub(HEAD_BYTES);
         let Some((held, ahead)) = self.admit(EXCHANGE_BYTES + long, &request) else {
             let (head, _) = request.into_parts();
-            self.refusal(&door.plan, &head, Fault::Overloaded).record_reset((head_bytes as u64, 0));
+            self.refusal(&door.plan, &head, Ending::Overloaded)
+                .record_reset((head_bytes as u64, 0));
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
                 let client = self.peer.ip();
                 tracing::warn!(%client, before, "no memory for what a client asks: a stream is refused");
@@ -194,12 +197,17 @@ impl Shared {
     }
 
     /// What is to be said of a stream that is no exchange.
-    fn refusal<'a>(&'a self, plan: &'a ListenerPlan, head: &'a Parts, fault: Fault) -> Refusal<'a> {
+    fn refusal<'a>(
+        &'a self,
+        plan: &'a ListenerPlan,
+        head: &'a Parts,
+        ending: Ending,
+    ) -> Refusal<'a> {
         Refusal {
             worker: &self.worker,
             listener: plan,
             peer: &self.peer,
-            fault,
+            ending,
             protocol: Version::H2.as_str(),
             method: head.method.as_str().as_bytes(),
             host: head.uri.authority().map_or(b"", |it| it.as_str().as_bytes()),
@@ -262,15 +270,15 @@ async fn stream_of(
                     drop(parts);
                     exchange_of(&shared, &plan, &alarm, &mut client, &head, framing).await;
                 }
-                Err(fault) => {
+                Err(ending) => {
                     let bytes = client.take_counts();
-                    shared.refusal(&plan, &parts, fault).record_reset(bytes);
+                    shared.refusal(&plan, &parts, ending).record_reset(bytes);
                 }
             }
         }
-        Err(fault) => {
+        Err(ending) => {
             client.stream.received_head(fields_bytes(&parts.headers) as usize);
-            let refusal = shared.refusal(&plan, &parts, fault);
+            let refusal = shared.refusal(&plan, &parts, ending);
             Box::pin(refusal.tell(&mut client, &alarm)).await;
         }
     }
@@ -302,17 +310,17 @@ async fn exchange_of(
     }
 }
 
-fn head_of(parts: &Parts, pool: &Pool, plan: &ListenerPlan) -> Result<RequestHead, Fault> {
+fn head_of(parts: &Parts, pool: &Pool, plan: &ListenerPlan) -> Result<RequestHead, Ending> {
     if parts.headers.len() > plan.listener.limits.headers {
-        return Err(Fault::HeaderTooLarge);
+        return Err(Ending::HeaderTooLarge);
     }
     if parts.extensions.get::<HasFragment>().is_some() {
-        return Err(Fault::BadRequest);
+        return Err(Ending::BadRequest);
     }
     if parts.method == http::Method::CONNECT {
-        return Err(Fault::MethodNotAllowed);
+        return Err(Ending::MethodNotAllowed);
     }
-    wire::h2::head::request(parts, pool).map_err(|fault| Fault::of_head(&fault.into()))
+    wire::h2::head::request(parts, pool).map_err(|fault| reading::request_failed(&fault.into()))
 }
 
 /// Whether a request whose head is at fault was to be a gRPC call.
@@ -339,16 +347,16 @@ impl H2 {
         framing: Framing,
         plan: &ListenerPlan,
         alarm: &Alarm,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Ending> {
         if framing != Framing::Length(0) {
             return Ok(());
         }
         let patience = plan.listener.timeouts.body_idle;
         match alarm.within(patience, |cx| self.stream.poll_fill(cx)).await {
             None | Some(Ok(false)) => Ok(()),
-            Some(Ok(true)) => Err(Fault::BadRequest),
-            Some(Err(error)) if error.is_nonsense() => Err(Fault::BadRequest),
-            Some(Err(error)) => Err(Fault::of_body(&error)),
+            Some(Ok(true)) => Err(Ending::BadRequest),
+            Some(Err(error)) if error.is_nonsense() => Err(Ending::BadRequest),
+            Some(Err(error)) => Err(reading::request_failed(&error)),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! One request's way through the edge.
 
 pub(crate) mod chain;
-pub(crate) mod fault;
 pub(crate) mod hops;
 pub(crate) mod identity;
 pub(crate) mod lasting;
 pub(crate) mod open;
+pub(crate) mod reading;
 pub(crate) mod refusal;
 pub(crate) mod request_id;
 pub(crate) mod story;
@@ -13,14 +13,13 @@ pub(crate) mod story;
 use std::rc::Rc;
 
 use model::{Action, Listener};
-use telemetry::Ending;
+use telemetry::{Ending, Persistence};
 use wire::account::Account;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
 use crate::choice::sticky;
 use crate::connection::client::Client;
-use crate::exchange::fault::Fault;
 use crate::exchange::identity::Peer;
 use crate::exchange::story::Story;
 use crate::policy;
@@ -56,14 +55,14 @@ pub(crate) async fn run<C: Client>(
     let mut open = Open { worker, client, story, has_ended: false };
     let Open { client, story, .. } = &mut open;
     let outcome = serve(entrance, &mut **client, head, framing, story).await;
-    if let Err(fault) = outcome {
-        story.fail(fault);
+    if let Err(ending) = outcome {
+        story.fail(ending);
         // What is rare is on the heap, so that all other exchanges are small.
-        match story.answered || fault.status().is_none() {
+        match story.answered || ending.told().is_none() {
             // It left before there was anything to be sent.
-            true if !story.answered && fault == Fault::ClientGone => client.end_after_answer(),
-            true => Box::pin(break_off(entrance, &mut **client, fault)).await,
-            false => Box::pin(tell_fault(entrance, &mut **client, head, fault, story)).await,
+            true if !story.answered && ending == Ending::ClientClosed => client.end_after_answer(),
+            true => Box::pin(break_off(entrance, &mut **client, ending)).await,
+            false => Box::pin(tell(entrance, &mut **client, head, ending, story)).await,
         }
     }
     open.has_ended = true;
@@ -89,8 +88,8 @@ impl<C: Client> Drop for Open<'_, '_, C> {
 
 /// Ends a response that is not whole. A client that is there gets what the instance had sent before
 /// it broke off, as fast as it reads; one that has left, or reads nothing, is reset.
-async fn break_off<C: Client>(entrance: Entrance<'_>, client: &mut C, fault: Fault) {
-    if fault.status().is_some() {
+async fn break_off<C: Client>(entrance: Entrance<'_>, client: &mut C, ending: Ending) {
+    if !matches!(ending, Ending::ClientClosed | Ending::WriteTimeout) {
         let limit = entrance.listener.listener.timeouts.write_idle;
         let broken = entrance.alarm.within(limit, |cx| client.poll_break_off(cx)).await;
         if matches!(broken, Some(Ok(()))) {
@@ -100,21 +99,21 @@ async fn break_off<C: Client>(entrance: Entrance<'_>, client: &mut C, fault: Fau
     client.abort();
 }
 
-async fn tell_fault<C: Client>(
+async fn tell<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
     head: &RequestHead,
-    fault: Fault,
+    ending: Ending,
     story: &Story<'_>,
 ) {
-    if fault.ends_connection() {
+    if ending.told().is_some_and(|told| told.connection == Persistence::Close) {
         client.end_after_answer();
     }
     let limit = entrance.listener.listener.timeouts.write_idle;
     let applied = story.applied(entrance.worker);
     let dialect = story.call.map(|call| call.dialect);
     let asked = Asked { head: Some(head), dialect };
-    let mut telling = std::pin::pin!(respond::fault(client, asked, fault, &applied));
+    let mut telling = std::pin::pin!(respond::told(client, asked, ending, &applied));
     // Who does not read it within its time does not get it.
     let _ = entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
 }
@@ -125,27 +124,27 @@ async fn serve<C: Client>(
     head: &RequestHead,
     framing: Framing,
     story: &mut Story<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), Ending> {
     if matches!(head.method(), Method::Connect | Method::Trace) {
-        return Err(Fault::MethodNotAllowed);
+        return Err(Ending::MethodNotAllowed);
     }
     let local = entrance.worker.current();
-    let request = Request::new(head, story.sender.client).map_err(|_| Fault::BadRequest)?;
-    let gone = |_| Fault::ClientGone;
+    let request = Request::new(head, story.sender.client).map_err(|_| Ending::BadRequest)?;
+    let gone = |_| Ending::ClientClosed;
     let Listener { redirect_https, trusted_proxies, .. } = &*entrance.listener.listener;
     if let Some(port) = *redirect_https
         && !entrance.peer.is_secure(story.sender, &head.fields, trusted_proxies)
     {
         if head.authority().is_empty() {
-            return Err(Fault::BadRequest);
+            return Err(Ending::BadRequest);
         }
         story.own_answer(308, Ending::Redirect);
         let applied = story.applied(entrance.worker);
         return Box::pin(respond::redirect_https(client, head, port, &applied)).await.map_err(gone);
     }
     let plan = local.plan.clone();
-    let found = plan.routes.find(&request).map_err(|_| Fault::BadRequest)?;
-    let index = found.ok_or(Fault::NoRoute)?;
+    let found = plan.routes.find(&request).map_err(|_| Ending::BadRequest)?;
+    let index = found.ok_or(Ending::NoRoute)?;
     let route = plan.routes.route(index);
     story.route = Some((plan.clone(), index));
     if let Some(policies) = &plan.policies[index.0 as usize] {
@@ -153,7 +152,7 @@ async fn serve<C: Client>(
     }
     match &route.action {
         Action::Forward(_) if entrance.worker.shared.pseudonym.is_in(&head.fields) => {
-            Err(Fault::Loop)
+            Err(Ending::Loop)
         }
         Action::Forward(_) if hops::max_forwards(head) == Some(0) => {
             story.own_answer(200, Ending::Respond);

@@ -4,10 +4,9 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use telemetry::AccessRecord;
+use telemetry::{AccessRecord, Ending, Told};
 
 use crate::connection::client::Client;
-use crate::exchange::fault::Fault;
 use crate::exchange::identity::Peer;
 use crate::grpc::Dialect;
 use crate::response::respond::{self, Asked};
@@ -21,7 +20,7 @@ pub(crate) struct Refusal<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) listener: &'a ListenerPlan,
     pub(crate) peer: &'a Peer,
-    pub(crate) fault: Fault,
+    pub(crate) ending: Ending,
     pub(crate) protocol: &'static str,
     pub(crate) method: &'a [u8],
     pub(crate) host: &'a [u8],
@@ -40,8 +39,8 @@ struct Telling<'a, C: Client> {
 
 impl<C: Client> Drop for Telling<'_, C> {
     fn drop(&mut self) {
-        let status = self.refusal.fault.status();
-        self.refusal.record(&self.id, status, self.client.take_counts(), self.began.elapsed());
+        let told = self.refusal.ending.told();
+        self.refusal.record(&self.id, told, self.client.take_counts(), self.began.elapsed());
     }
 }
 
@@ -56,7 +55,7 @@ impl Refusal<'_> {
         let applied = Applied { request_id: &*id, date, edits: &NO_EDITS, stay: None };
         let asked = Asked { head: None, dialect: refusal.dialect };
         let mut telling =
-            std::pin::pin!(respond::fault(&mut **client, asked, refusal.fault, &applied));
+            std::pin::pin!(respond::told(&mut **client, asked, refusal.ending, &applied));
         // Who does not read it within its time does not get it.
         let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
     }
@@ -66,9 +65,9 @@ impl Refusal<'_> {
         self.record(&self.worker.ids.next(), None, bytes, Duration::ZERO);
     }
 
-    fn record(&self, id: &[u8], status: Option<u16>, bytes: (u64, u64), total: Duration) {
+    fn record(&self, id: &[u8], told: Option<Told>, bytes: (u64, u64), total: Duration) {
         self.worker.counters.refused.add(1);
-        self.worker.counters.exchanges.count(self.fault.ending());
+        self.worker.counters.exchanges.count(self.ending);
         self.worker.log(|| AccessRecord {
             request_id: id,
             client: self.peer.ip(),
@@ -78,8 +77,8 @@ impl Refusal<'_> {
             method: self.method,
             host: self.host,
             path: self.path,
-            status: status.unwrap_or(0),
-            grpc_status: status.and(self.dialect).and(self.fault.grpc_status()),
+            status: told.map_or(0, |told| told.status),
+            grpc_status: self.dialect.and(told).map(|told| told.grpc),
             bytes_in: bytes.0,
             bytes_out: bytes.1,
             total,
@@ -90,7 +89,7 @@ impl Refusal<'_> {
             release: None,
             instance: None,
             attempts: 0,
-            ending: self.fault.ending(),
+            ending: self.ending,
             user_agent: None,
         });
     }

@@ -8,14 +8,12 @@ use telemetry::{AccessRecord, Blame, Ending, GrpcStatus};
 use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
 
-use crate::exchange::fault::Fault;
 use crate::exchange::identity::{Peer, Sender};
 use crate::exchange::request_id::RequestId;
 use crate::grpc::{self, Call, Ended};
 use crate::response::{Applied, NO_EDITS};
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, LocalService, Plan};
-use crate::upstream::failed::Failed;
 use crate::upstream::member::Member;
 use crate::upstream::verdict::Verdict;
 use crate::worker::Worker;
@@ -103,15 +101,15 @@ impl<'a> Story<'a> {
     }
 
     /// The request has waited for an instance: its attempt begins now, if it is still wanted.
-    pub(crate) fn waited(&mut self, worker: &Worker) -> Result<(), Fault> {
+    pub(crate) fn waited(&mut self, worker: &Worker) -> Result<(), Ending> {
         self.attempt_began = Instant::now();
         self.is_still_wanted(worker)
     }
 
     /// Whether an instance need be asked at all: not for a call whose client has given it up by now.
-    pub(crate) fn is_still_wanted(&self, worker: &Worker) -> Result<(), Fault> {
+    pub(crate) fn is_still_wanted(&self, worker: &Worker) -> Result<(), Ending> {
         match self.call {
-            Some(call) if call.left(worker.wheel.now()).is_zero() => Err(Fault::ClientDeadline),
+            Some(call) if call.left(worker.wheel.now()).is_zero() => Err(Ending::ClientDeadline),
             _ => Ok(()),
         }
     }
@@ -133,12 +131,12 @@ impl<'a> Story<'a> {
         self.attempt_began.elapsed()
     }
 
-    /// The attempt is over: tells the instance's record.
-    pub(crate) fn attempt_ended(&self, worker: &Worker, failed: Option<&Failed>) {
+    /// The attempt is over: tells the instance's record. `blame` says who is to blame for one that failed.
+    pub(crate) fn attempt_ended(&self, worker: &Worker, blame: Option<Blame>) {
         let (Some(member), Some(service)) = (&self.member, &self.service) else { return };
         let live = &member.live;
         let shard = live.shard(worker.index);
-        match failed {
+        match blame {
             None => match self.verdict(worker) {
                 Verdict::Served => {
                     shard.ok.add(1);
@@ -151,7 +149,7 @@ impl<'a> Story<'a> {
                 Verdict::Failed => shard.server_errors.add(1),
                 Verdict::Unknown => return,
             },
-            Some(failed) if failed.blames_instance => shard.failures.add(1),
+            Some(Blame::Instance) => shard.failures.add(1),
             Some(_) => return,
         }
         // Passive ejection counts what a client would call a failure.
@@ -200,7 +198,7 @@ impl<'a> Story<'a> {
             shard.bytes_in.add(bytes.0);
             shard.bytes_out.add(bytes.1);
             // What is closed from outside says nothing of how long answers take.
-            if !matches!(self.ending, Ending::Tunnel | Ending::Moved) {
+            if !matches!(self.ending, Ending::Tunnel | Ending::DrainClosed) {
                 shard.duration.record(duration);
             }
         }
@@ -254,9 +252,9 @@ impl<'a> Story<'a> {
         self.answer_begins();
     }
 
-    /// It was closed because its instance is to go.
-    pub(crate) fn moved(&mut self) {
-        self.ending = Ending::Moved;
+    /// It was closed because its instance drains.
+    pub(crate) fn drain_closed(&mut self) {
+        self.ending = Ending::DrainClosed;
     }
 
     /// The edge ends, and the exchange with it.
@@ -268,11 +266,12 @@ impl<'a> Story<'a> {
     }
 
     /// Notes how the exchange failed.
-    pub(crate) fn fail(&mut self, fault: Fault) {
-        self.ending = fault.ending();
+    pub(crate) fn fail(&mut self, ending: Ending) {
+        self.ending = ending;
         if !self.answered {
-            self.status = fault.status();
-            self.grpc = self.call.and_then(|_| fault.grpc_status());
+            let told = ending.told();
+            self.status = told.map(|it| it.status);
+            self.grpc = self.call.and(told).map(|it| it.grpc);
         }
     }
 }

@@ -2,22 +2,21 @@
 //! one of unknown length is cut off where it passes the limit, by what carries it.
 
 use model::{BodyLimit, Listener, Policies};
+use telemetry::Ending;
 use wire::h1::Framing;
-
-use crate::exchange::fault::Fault;
 
 /// The limit of a request's body: the route's, or else its listener's.
 ///
 /// # Errors
-/// [`Fault::BodyTooLarge`] where the body announces more.
+/// [`Ending::BodyTooLarge`] where the body announces more.
 pub(crate) fn allowed(
     policies: &Policies,
     listener: &Listener,
     framing: Framing,
-) -> Result<BodyLimit, Fault> {
+) -> Result<BodyLimit, Ending> {
     let allowed = policies.body.unwrap_or(listener.limits.body);
     match framing {
-        Framing::Length(length) if !allowed.allows(length) => Err(Fault::BodyTooLarge),
+        Framing::Length(length) if !allowed.allows(length) => Err(Ending::BodyTooLarge),
         _ => Ok(allowed),
     }
 }

@@ -11,8 +11,8 @@ pub(crate) mod rewrite;
 
 use model::Policies;
 use policy::Deny;
+use telemetry::Ending;
 
-use crate::exchange::fault::Fault;
 use crate::routing::Request;
 
 /// The policies of a route that have a say in its requests before its action, compiled.
@@ -34,6 +34,6 @@ impl Plan {
 ///
 /// # Errors
 /// The refusal of the first that refuses it.
-pub(crate) fn request(plan: &Plan, request: &Request<'_>) -> Result<(), Fault> {
+pub(crate) fn request(plan: &Plan, request: &Request<'_>) -> Result<(), Ending> {
     deny::request(plan.deny.as_ref(), request)
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use model::Rewrite;
+use telemetry::Ending;
 use wire::head::RequestHead;
 use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
-use crate::exchange::fault::Fault;
 use crate::routing;
 
 /// How one request is rewritten.
@@ -23,10 +23,10 @@ impl<'a> Rewriting<'a> {
     /// That of the request with `head`.
     ///
     /// # Errors
-    /// [`Fault::BadRequest`] where the path does not begin with the prefix in every reading.
-    pub(crate) fn new(rewrite: &'a Rewrite, head: &'a RequestHead) -> Result<Self, Fault> {
+    /// [`Ending::BadRequest`] where the path does not begin with the prefix in every reading.
+    pub(crate) fn new(rewrite: &'a Rewrite, head: &'a RequestHead) -> Result<Self, Ending> {
         let cut = match &rewrite.strip_prefix {
-            Some(prefix) => routing::cut(head.path(), prefix).map_err(|_| Fault::BadRequest)?,
+            Some(prefix) => routing::cut(head.path(), prefix).map_err(|_| Ending::BadRequest)?,
             None => 0,
         };
         Ok(Self { rewrite, head, cut })

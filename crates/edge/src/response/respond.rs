@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::num::NonZeroU16;
 
 use model::{HeaderEdits, Redirect, Respond};
+use telemetry::{Ending, Told};
 use wire::body::{Error, Sink};
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
@@ -12,7 +13,6 @@ use wire::name::Name;
 use wire::target::escape_for_uri;
 
 use crate::connection::client::Client;
-use crate::exchange::fault::Fault;
 use crate::grpc::{self, Dialect};
 use crate::policy::headers::is_edited;
 use crate::response::fields::FieldSink;
@@ -114,22 +114,22 @@ pub(crate) struct Asked<'a> {
     pub(crate) dialect: Option<Dialect>,
 }
 
-/// Tells the client of a fault. One of gRPC is told in the head alone, which is a response of 200; one of
+/// Tells the client that there is no response, and why. One of gRPC is told in the head alone, which is a response of 200; one of
 /// grpc-web, which looks at the status of HTTP first, is told there as well.
-pub(crate) async fn fault<C: Client>(
+pub(crate) async fn told<C: Client>(
     client: &mut C,
     asked: Asked<'_>,
-    fault: Fault,
+    ending: Ending,
     applied: &Applied<'_>,
 ) -> Result<(), Error> {
-    let Some(status) = fault.status() else { return Ok(()) };
+    let Some(told) = ending.told() else { return Ok(()) };
+    let Told { status, sentence, .. } = told;
     let head = asked.head;
     let wants_json = head.is_some_and(wants_json);
     let phrase = phrase(status);
-    let sentence = fault.sentence();
     let id = String::from_utf8_lossy(applied.request_id);
-    let told = |status| grpc::Told::new(status, &format!("{sentence} Request {id}"));
-    let grpc = asked.dialect.and(fault.grpc_status()).map(told);
+    let in_grpc = |_| grpc::Told::new(told.grpc, &format!("{sentence} Request {id}"));
+    let grpc = asked.dialect.map(in_grpc);
     if asked.dialect == Some(Dialect::Native) {
         let own = Own {
             status: 200,
@@ -156,8 +156,8 @@ pub(crate) async fn fault<C: Client>(
         content_type,
         body: body.as_bytes(),
         location: None,
-        is_temporary: fault.is_temporary(),
-        allows: (fault == Fault::MethodNotAllowed).then_some(METHODS),
+        is_temporary: told.is_temporary(),
+        allows: (ending == Ending::MethodNotAllowed).then_some(METHODS),
         grpc,
     };
     send(client, head.map_or(Method::Get, RequestHead::method), &own, applied).await

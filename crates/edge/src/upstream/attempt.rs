@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use model::{ExchangeKind, HeaderEdits, RetryCondition, ServiceTimeouts, UpstreamProtocol};
+use telemetry::{Blame, Ending};
 use wire::account::Account;
 use wire::h1::Framing;
 use wire::head::{Fields, Method, ResponseHead, list};
@@ -15,8 +16,8 @@ use wire::system::is_shortage;
 use crate::choice::Claim;
 use crate::choice::sticky::Stay;
 use crate::connection::client::Client;
-use crate::exchange::fault::Fault;
 use crate::exchange::lasting::Lasting;
+use crate::exchange::reading;
 use crate::exchange::story::Story;
 use crate::grpc::web::Frames;
 use crate::grpc::{Call, Ended};
@@ -88,7 +89,7 @@ impl Attempt<'_> {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
-                if failed.fault == Fault::ClientDeadline && story.leave() {
+                if failed.ending == Ending::ClientDeadline && story.leave() {
                     self.observe_latency(story.waited_for());
                 }
                 return Err(failed);
@@ -104,7 +105,7 @@ impl Attempt<'_> {
         if self.retries.withhold(head.status(), self.claim, upload) {
             upstream.cancel();
             let condition = RetryCondition::Status(head.status());
-            return Err(Failed::by_instance(Fault::UpstreamReset, Reached::Sent, condition));
+            return Err(Failed::by_instance(Ending::UpstreamReset, Reached::Sent, condition));
         }
         self.pass_on(client, upstream, &head, (upload, uploading), story).await
     }
@@ -137,11 +138,11 @@ impl Attempt<'_> {
             UpstreamProtocol::H2 => match self.passage(client).await? {
                 Passage::Free(sender, lane) => return Ok(member.over(sender, lane, self.account)),
                 Passage::Open(opening) => NewConnection::Shared(opening),
-                Passage::Wait => return Err(Failed::by_us(Fault::QueueTimeout, Reached::Nothing)),
+                Passage::Wait => return Err(Failed::by_us(Ending::QueueTimeout, Reached::Nothing)),
             },
         };
         let slot =
-            self.worker.slot().ok_or_else(|| Failed::by_us(Fault::Shortage, Reached::Nothing))?;
+            self.worker.slot().ok_or_else(|| Failed::by_us(Ending::Shortage, Reached::Nothing))?;
         let mut connecting = std::pin::pin!(member.connect(kind, slot, self.account));
         let started = Instant::now();
         let outcome = self
@@ -151,7 +152,8 @@ impl Attempt<'_> {
                 Poll::Pending => client.poll_gone(cx).map(|()| None),
             })
             .await;
-        let failed = |fault| Failed::by_instance(fault, Reached::Nothing, RetryCondition::Connect);
+        let failed =
+            |ending| Failed::by_instance(ending, Reached::Nothing, RetryCondition::Connect);
         match outcome {
             Some(Some(Ok(upstream))) => {
                 story.connected(started.elapsed());
@@ -161,12 +163,12 @@ impl Attempt<'_> {
             Some(Some(Err(error))) => {
                 tracing::debug!(instance = %member.live.name, %error, "cannot connect");
                 Err(match is_shortage(&error) {
-                    true => Failed::by_us(Fault::Shortage, Reached::Nothing),
-                    false => failed(Fault::ConnectFailed),
+                    true => Failed::by_us(Ending::Shortage, Reached::Nothing),
+                    false => failed(Ending::ConnectFailed),
                 })
             }
-            Some(None) => Err(Failed::by_client(Fault::ClientGone, Reached::Nothing)),
-            None => Err(failed(Fault::ConnectTimeout)),
+            Some(None) => Err(Failed::by_client(Ending::ClientClosed, Reached::Nothing)),
+            None => Err(failed(Ending::ConnectTimeout)),
         }
     }
 
@@ -186,7 +188,7 @@ impl Attempt<'_> {
                 place = trunks.wait(wanted.queue.length);
             }
             let Some(place) = &place else {
-                return Err(Failed::by_us(Fault::QueueFull, Reached::Nothing));
+                return Err(Failed::by_us(Ending::QueueFull, Reached::Nothing));
             };
             let is_first = trunks.is_opening_first();
             let limit = if is_first { self.timeouts.connect } else { wanted.queue.timeout };
@@ -199,14 +201,14 @@ impl Attempt<'_> {
             match waited.await {
                 Some(Ok(())) => {}
                 Some(Err(())) => {
-                    return Err(Failed::by_client(Fault::ClientGone, Reached::Nothing));
+                    return Err(Failed::by_client(Ending::ClientClosed, Reached::Nothing));
                 }
                 None if is_first => {
                     let condition = RetryCondition::Connect;
-                    let fault = Fault::ConnectTimeout;
-                    return Err(Failed::by_instance(fault, Reached::Nothing, condition));
+                    let ending = Ending::ConnectTimeout;
+                    return Err(Failed::by_instance(ending, Reached::Nothing, condition));
                 }
-                None => return Err(Failed::by_us(Fault::QueueTimeout, Reached::Nothing)),
+                None => return Err(Failed::by_us(Ending::QueueTimeout, Reached::Nothing)),
             }
         }
     }
@@ -243,7 +245,7 @@ impl Attempt<'_> {
                 return Err(client_gone(error));
             }
         }
-        Err(Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset))
+        Err(Failed::by_instance(Ending::UpstreamProtocol, Reached::Sent, RetryCondition::Reset))
     }
 
     async fn next_head<C: Client>(
@@ -264,13 +266,15 @@ impl Attempt<'_> {
             match upstream.poll_head(cx) {
                 Poll::Ready(Ok(Some(head))) => return Poll::Ready(Ok(head)),
                 Poll::Ready(Ok(None)) => {
-                    return Poll::Ready(Err(self.silent(upstream, Fault::UpstreamReset)));
+                    return Poll::Ready(Err(self.silent(upstream, Ending::UpstreamReset)));
                 }
                 Poll::Ready(Err(error)) if error.is_unprocessed() => {
                     return Poll::Ready(Err(unprocessed()));
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(self.silent(upstream, Fault::of_answer(&error))));
+                    return Poll::Ready(Err(
+                        self.silent(upstream, reading::response_failed(&error))
+                    ));
                 }
                 Poll::Pending => {}
             }
@@ -284,7 +288,10 @@ impl Attempt<'_> {
                 let is_over = gone.is_ready()
                     || (story.is_left() && self.poll_left_behind(cx, &mut left).is_ready());
                 if is_over {
-                    return Poll::Ready(Err(Failed::by_client(Fault::ClientGone, Reached::Sent)));
+                    return Poll::Ready(Err(Failed::by_client(
+                        Ending::ClientClosed,
+                        Reached::Sent,
+                    )));
                 }
             }
             pace.poll(cx, self, client, upload)
@@ -322,20 +329,19 @@ impl Attempt<'_> {
     /// What a body that broke means; `None` where the instance's answer will tell.
     fn judge_upload(&self, broken: Broken) -> Option<Failed> {
         match broken {
-            Broken::TooLarge => Some(Failed::by_client(Fault::BodyTooLarge, Reached::Sent)),
+            Broken::TooLarge => Some(Failed::by_client(Ending::BodyTooLarge, Reached::Sent)),
             Broken::By(Side::Client, error) => {
-                Some(Failed::by_client(Fault::of_body(&error), Reached::Sent))
+                Some(Failed::by_client(reading::request_failed(&error), Reached::Sent))
             }
             Broken::By(Side::Instance, _) => None,
         }
     }
 
-    /// The connection ended, or spoke nonsense, before there was an answer.
-    fn silent(&self, upstream: &Upstream, fault: Fault) -> Failed {
-        let mut failed = Failed::by_instance(fault, Reached::Sent, RetryCondition::Reset);
-        failed.was_stale = upstream.is_reused() && fault == Fault::UpstreamReset;
-        failed.blames_instance = !failed.was_stale;
-        failed
+    /// The connection ended, spoke nonsense, or could not be read, before there was a response.
+    fn silent(&self, upstream: &Upstream, ending: Ending) -> Failed {
+        let was_stale = upstream.is_reused() && ending == Ending::UpstreamReset;
+        let condition = (ending.blame() == Blame::Instance).then_some(RetryCondition::Reset);
+        Failed { ending, reached: Reached::Sent, condition, was_stale }
     }
 
     /// Waits so long, or as long as the client of a gRPC call does.
@@ -384,7 +390,7 @@ impl Attempt<'_> {
     ) -> Result<(), Failed> {
         let method = self.request.head.method();
         let nonsense =
-            |_| Failed::by_instance(Fault::UpstreamNonsense, Reached::Sent, RetryCondition::Reset);
+            |_| Failed::by_instance(Ending::UpstreamProtocol, Reached::Sent, RetryCondition::Reset);
         let framing = upstream.expect_body(method, head).map_err(nonsense)?;
         let is_kept =
             head.keeps_alive() && framing != Framing::Close && !is_framed_twice(&head.fields);
@@ -415,9 +421,9 @@ impl Attempt<'_> {
                 }
                 self.keep(answered, upload);
             }
-            Ok(Relayed::Moved) => {
+            Ok(Relayed::DrainClosed) => {
                 answered.upstream.cancel();
-                story.moved();
+                story.drain_closed();
             }
             Err(failed) => {
                 answered.upstream.cancel();
@@ -469,14 +475,14 @@ impl Attempt<'_> {
             None if lasting.as_ref().is_some_and(is_stream) => Download::of_events(),
             None => Download::from(Side::Instance, Some(&self.worker.pool)),
         };
-        let mut has_moved = false;
+        let mut is_called = false;
         let mut patience = Patience::default();
         let relayed = poll_fn(|cx| {
             // A client whose body is broken may still want its answer. One that sends too much gets no
             // more of it: the instance would wait for the rest.
             let uploaded = upload.poll(cx, &mut self.body_of(client), upstream);
             if matches!(uploaded, Poll::Ready(Err(Broken::TooLarge))) {
-                return Poll::Ready(Err(cut(Side::Client, Fault::BodyTooLarge)));
+                return Poll::Ready(Err(cut(Side::Client, Ending::BodyTooLarge)));
             }
             match &lasting {
                 Some(it) if !is_stream(it) && upload.is_sent() => {
@@ -485,7 +491,7 @@ impl Attempt<'_> {
                     patience = Patience::default();
                 }
                 Some(it) if is_stream(it) && it.poll_called(cx).is_ready() => {
-                    has_moved = true;
+                    is_called = true;
                     download.end_after_event();
                 }
                 _ => {}
@@ -499,7 +505,7 @@ impl Attempt<'_> {
                 Poll::Pending => {}
             }
             if upload.is_sent() && client.poll_gone(cx).is_ready() {
-                return Poll::Ready(Err(cut(Side::Client, Fault::ClientGone)));
+                return Poll::Ready(Err(cut(Side::Client, Ending::ClientClosed)));
             }
             let waits_for = download.waits_for();
             if patience.begins_anew(waits_for, download.moved(), upload.moved()) {
@@ -510,17 +516,17 @@ impl Attempt<'_> {
             }
             ready!(self.alarm.poll(cx));
             Poll::Ready(Err(match waits_for {
-                Side::Client => cut(Side::Client, Fault::WriteTimeout),
+                Side::Client => cut(Side::Client, Ending::WriteTimeout),
                 // The instance may have waited for its client as well.
                 Side::Instance if self.may_be_silent(upload) => {
-                    cut(Side::Client, Fault::BodyTimeout)
+                    cut(Side::Client, Ending::BodyTimeout)
                 }
-                Side::Instance => cut(Side::Instance, Fault::UpstreamTruncated),
+                Side::Instance => cut(Side::Instance, Ending::UpstreamTruncated),
             }))
         });
         relayed.await?;
-        Ok(match has_moved {
-            true => Relayed::Moved,
+        Ok(match is_called {
+            true => Relayed::DrainClosed,
             false => Relayed::Whole(self.call.map(|_| Box::new(download.take_end()))),
         })
     }
@@ -556,8 +562,8 @@ struct LeftBehind {
 enum Relayed {
     /// The instance ended it; what that told of a gRPC call, which nothing else has to carry along.
     Whole(Option<Box<Ended>>),
-    /// We did, for the instance is to go.
-    Moved,
+    /// We did, for the instance drains.
+    DrainClosed,
 }
 
 /// Whether a body is so long that it takes its time, or may be.

@@ -2,9 +2,9 @@
 //! follows is for `retry` to say.
 
 use model::RetryCondition;
+use telemetry::{Blame, Ending};
 use wire::body::Error;
 
-use crate::exchange::fault::Fault;
 use crate::upstream::Unsent;
 use crate::upstream::relay::Side;
 
@@ -22,65 +22,81 @@ pub(crate) enum Reached {
 /// An attempt that did not answer the client.
 #[derive(Debug)]
 pub(crate) struct Failed {
-    pub(crate) fault: Fault,
+    pub(crate) ending: Ending,
     pub(crate) reached: Reached,
     /// What it counts as when it is asked whether a retry may follow.
     pub(crate) condition: Option<RetryCondition>,
-    /// Whether the instance is to blame.
-    pub(crate) blames_instance: bool,
-    /// The connection was kept from before and had been closed: nobody's fault.
+    /// The connection was kept from before and had been closed.
     pub(crate) was_stale: bool,
 }
 
+/// What comes after an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Another.
+    Retry,
+    /// Nothing: its failure is how the exchange ends.
+    End,
+}
+
 impl Failed {
-    pub(crate) fn by_client(fault: Fault, reached: Reached) -> Self {
-        Self { fault, reached, condition: None, blames_instance: false, was_stale: false }
+    pub(crate) fn by_client(ending: Ending, reached: Reached) -> Self {
+        Self { ending, reached, condition: None, was_stale: false }
     }
 
     /// A failure of this machine's own. The instance bears no blame; another may be reached over a
     /// connection that is open already.
-    pub(crate) fn by_us(fault: Fault, reached: Reached) -> Self {
+    pub(crate) fn by_us(ending: Ending, reached: Reached) -> Self {
         let condition = Some(RetryCondition::Connect);
-        Self { fault, reached, condition, blames_instance: false, was_stale: false }
+        Self { ending, reached, condition, was_stale: false }
     }
 
-    pub(crate) fn by_instance(fault: Fault, reached: Reached, condition: RetryCondition) -> Self {
+    /// Who is to blame: as for the exchange that would end so, but that a kept connection was closed is
+    /// nobody's fault as long as no client feels it.
+    pub(crate) fn blame(&self, then: Then) -> Blame {
+        match (self.was_stale, then) {
+            (true, Then::Retry) => Blame::Nobody,
+            _ => self.ending.blame(),
+        }
+    }
+
+    pub(crate) fn by_instance(ending: Ending, reached: Reached, condition: RetryCondition) -> Self {
         let condition = Some(condition);
-        Self { fault, reached, condition, blames_instance: true, was_stale: false }
+        Self { ending, reached, condition, was_stale: false }
     }
 }
 
 /// The instance did nothing with the request: as if it could not be reached.
 pub(crate) fn unprocessed() -> Failed {
-    Failed::by_instance(Fault::ConnectFailed, Reached::Nothing, RetryCondition::Connect)
+    Failed::by_instance(Ending::ConnectFailed, Reached::Nothing, RetryCondition::Connect)
 }
 
 /// The head did not leave. What cannot be said is the client's, which is to be refused before; a
 /// connection that was gone is nobody's.
 pub(crate) fn not_sent(unsent: Unsent) -> Failed {
     match unsent {
-        Unsent::Unsayable => Failed::by_client(Fault::BadRequest, Reached::Nothing),
-        Unsent::Gone => Failed { blames_instance: false, was_stale: true, ..unprocessed() },
+        Unsent::Unsayable => Failed::by_client(Ending::BadRequest, Reached::Nothing),
+        Unsent::Gone => Failed { was_stale: true, ..unprocessed() },
     }
 }
 
 /// The client could not be written to.
 pub(crate) fn client_gone(_: Error) -> Failed {
-    Failed::by_client(Fault::ClientGone, Reached::Answer)
+    Failed::by_client(Ending::ClientClosed, Reached::Answer)
 }
 
 /// What it means that this side broke off in the middle of a response.
-pub(crate) fn broken_off(side: Side) -> Fault {
+pub(crate) fn broken_off(side: Side) -> Ending {
     match side {
-        Side::Client => Fault::ClientGone,
-        Side::Instance => Fault::UpstreamTruncated,
+        Side::Client => Ending::ClientClosed,
+        Side::Instance => Ending::UpstreamTruncated,
     }
 }
 
 /// An answer that broke off after it had begun.
-pub(crate) fn cut(side: Side, fault: Fault) -> Failed {
+pub(crate) fn cut(side: Side, ending: Ending) -> Failed {
     match side {
-        Side::Client => Failed::by_client(fault, Reached::Answer),
-        Side::Instance => Failed::by_instance(fault, Reached::Answer, RetryCondition::Reset),
+        Side::Client => Failed::by_client(ending, Reached::Answer),
+        Side::Instance => Failed::by_instance(ending, Reached::Answer, RetryCondition::Reset),
     }
 }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use model::{Route, UpstreamProtocol};
+use telemetry::Ending;
 use wire::h1::Framing;
 
 use crate::choice::sticky::Stay;
 use crate::choice::{self, Choice};
 use crate::connection::client::Client;
-use crate::exchange::fault::Fault;
 use crate::exchange::story::Story;
 use crate::exchange::{Entrance, hops};
 use crate::policy;
@@ -18,6 +18,7 @@ use crate::policy::rewrite::Rewriting;
 use crate::routing::Request;
 use crate::snapshot::LocalService;
 use crate::upstream::attempt::Attempt;
+use crate::upstream::failed::Then;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::relay::Upload;
 use crate::upstream::retry::Retries;
@@ -34,7 +35,7 @@ pub(crate) async fn forward<C: Client>(
     route: &Route,
     service: &Rc<LocalService>,
     story: &mut Story<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), Ending> {
     let Entrance { worker, listener, peer, own_lines, alarm, account } = entrance;
     let head = request.head;
     let allowed = policy::body::allowed(&route.policies, &listener.listener, framing)?;
@@ -53,7 +54,7 @@ pub(crate) async fn forward<C: Client>(
         via: &worker.shared.pseudonym,
     };
     if service.service.protocol == UpstreamProtocol::H2 && !outbound.rewriting.fits_h2() {
-        return Err(Fault::TargetTooLong);
+        return Err(Ending::UriTooLong);
     }
     let key = choice::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
@@ -71,23 +72,23 @@ pub(crate) async fn forward<C: Client>(
         let choice = Choice { head, key, drawn: &drawn, tried: &tried };
         let claim = match choice::claim(worker, asked, choice, &mut gone).await {
             Ok(claim) => claim,
-            Err(Fault::NoInstance) if worker.may_come(service) => {
+            Err(Ending::NoInstance) if worker.may_come(service) => {
                 let now = worker.wheel.now();
                 let until = *deadline.get_or_insert(now + service.service.queue.timeout);
                 // What is rare is on the heap.
                 let wait = Box::pin(wait_for_instance(worker, service, &tried, until, gone));
                 newest = match wait.await {
                     Ok(newest) => newest,
-                    Err(Fault::ClientGone) => return Err(Fault::ClientGone),
-                    Err(fault) => return Err(last.unwrap_or(fault)),
+                    Err(Ending::ClientClosed) => return Err(Ending::ClientClosed),
+                    Err(ending) => return Err(last.unwrap_or(ending)),
                 };
                 asked = &newest;
                 story.service = Some(newest.clone());
                 story.waited(worker)?;
                 continue;
             }
-            Err(Fault::NoInstance) => return Err(last.unwrap_or(Fault::NoInstance)),
-            Err(fault) => return Err(fault),
+            Err(Ending::NoInstance) => return Err(last.unwrap_or(Ending::NoInstance)),
+            Err(ending) => return Err(ending),
         };
         retries.attempted();
         if claim.has_waited {
@@ -109,23 +110,18 @@ pub(crate) async fn forward<C: Client>(
             stay: Stay::new(&worker.shared.sticky_key, &outbound, &claim),
             call: story.call,
         };
-        let mut outcome = attempt.run(client, &mut upload, story).await;
-        let follows = match &mut outcome {
-            Ok(()) => false,
-            Err(failed) => {
-                let follows = retries.follow(failed, &claim.member, &upload);
-                // That a kept connection was closed is nobody's fault, unless the client feels it.
-                failed.blames_instance |= failed.was_stale && !follows;
-                follows
-            }
+        let outcome = attempt.run(client, &mut upload, story).await;
+        let Err(failed) = outcome else {
+            story.attempt_ended(worker, None);
+            return Ok(());
         };
-        story.attempt_ended(worker, outcome.as_ref().err());
-        let Err(failed) = outcome else { return Ok(()) };
-        if !follows {
-            return Err(failed.fault);
+        let then = retries.follow(&failed, &claim.member, &upload);
+        story.attempt_ended(worker, Some(failed.blame(then)));
+        if then == Then::End {
+            return Err(failed.ending);
         }
         story.is_still_wanted(worker)?;
-        last = Some(failed.fault);
+        last = Some(failed.ending);
         newest = worker.newest(service);
         asked = &newest;
     }

@@ -5,11 +5,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use model::RetryCondition;
+use telemetry::Ending;
 use wire::h1::Framing;
 use wire::head::ResponseHead;
 
 use crate::connection::client::{Client, StatusLine};
-use crate::exchange::fault::Fault;
 use crate::upstream::attempt::Attempt;
 use crate::upstream::crawl::Crawl;
 use crate::upstream::failed::{Failed, Reached, client_gone};
@@ -75,7 +75,7 @@ impl Pace {
         }
         ready!(attempt.alarm.poll(cx));
         if attempt.is_over_for_client() {
-            return Poll::Ready(Err(Failed::by_client(Fault::ClientDeadline, Reached::Sent)));
+            return Poll::Ready(Err(Failed::by_client(Ending::ClientDeadline, Reached::Sent)));
         }
         if waits == Waits::Body(Side::Client) && self.crawls(attempt, upload) {
             self.is_patient = true;
@@ -86,9 +86,9 @@ impl Pace {
         Poll::Ready(Err(match waits {
             Waits::Continue => return self.go_on(cx, attempt, client, upload),
             Waits::Answer | Waits::Body(Side::Instance) => {
-                Failed::by_instance(Fault::UpstreamTimeout, Reached::Sent, timeout)
+                Failed::by_instance(Ending::UpstreamTimeout, Reached::Sent, timeout)
             }
-            Waits::Body(Side::Client) => Failed::by_client(Fault::BodyTimeout, Reached::Sent),
+            Waits::Body(Side::Client) => Failed::by_client(Ending::BodyTimeout, Reached::Sent),
         }))
     }
 

@@ -11,7 +11,7 @@ use wire::head::Method;
 
 use crate::choice::{Claim, Tried};
 use crate::snapshot::LocalService;
-use crate::upstream::failed::{Failed, Reached};
+use crate::upstream::failed::{Failed, Reached, Then};
 use crate::upstream::member::Member;
 use crate::upstream::relay::Upload;
 use crate::upstream::verdict::Verdict;
@@ -87,14 +87,14 @@ impl<'a> Retries<'a> {
     }
 
     /// Whether another attempt follows the one that failed on `member`; notes that it does.
-    pub(crate) fn follow(&self, failed: &Failed, member: &Rc<Member>, upload: &Upload) -> bool {
+    pub(crate) fn follow(&self, failed: &Failed, member: &Rc<Member>, upload: &Upload) -> Then {
         if !self.is_safe(failed.reached, upload) {
-            return false;
+            return Then::End;
         }
         if failed.was_stale && !self.wants_fresh.replace(true) {
-            return true;
+            return Then::Retry;
         }
-        let Some(condition) = failed.condition else { return false };
+        let Some(condition) = failed.condition else { return Then::End };
         let on = &self.service.service.retry.on;
         // An instance that ended breaks its connections before anybody can say that it did.
         let may_be_lost = matches!(condition, RetryCondition::Connect | RetryCondition::Reset);
@@ -110,14 +110,15 @@ impl<'a> Retries<'a> {
                         true
                     }
                 };
-        if follows {
-            self.tried.borrow_mut().push(member.clone());
-            self.wants_fresh.set(false);
-            if !self.waits.get() {
-                self.count();
-            }
+        if !follows {
+            return Then::End;
         }
-        follows
+        self.tried.borrow_mut().push(member.clone());
+        self.wants_fresh.set(false);
+        if !self.waits.get() {
+            self.count();
+        }
+        Then::Retry
     }
 
     /// An attempt is made, which may be the one that somebody had to come for.

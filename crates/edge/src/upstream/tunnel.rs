@@ -12,13 +12,12 @@ use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
 use crate::connection::client::Client;
-use crate::exchange::fault::Fault;
 use crate::exchange::lasting::Lasting;
 use crate::exchange::story::Story;
 use crate::response::{self, Head, Passed};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
-use crate::upstream::failed::{Failed, Reached, cut};
+use crate::upstream::failed::{Failed, cut};
 use crate::upstream::relay::{Download, Side};
 use crate::upstream::websocket::{Frames, GOING_AWAY};
 
@@ -35,13 +34,13 @@ pub(crate) async fn run<C: Client>(
     head: &ResponseHead,
     story: &mut Story<'_>,
 ) -> Result<(), Failed> {
-    let gone = |_| cut(Side::Client, Fault::ClientGone);
+    let gone = |_| cut(Side::Client, Ending::ClientClosed);
     let passed = Passed { head, request: attempt.request, mapping: None };
     response::begin(client, Head::Switch(&passed), Framing::None, &attempt.applied())
         .map_err(gone)?;
     story.own_answer(101, Ending::Tunnel);
     let Upstream::H1(instance) = &mut upstream else {
-        return Err(cut(Side::Instance, Fault::UpstreamNonsense));
+        return Err(cut(Side::Instance, Ending::UpstreamProtocol));
     };
     instance.conn.become_tunnel();
     let is_websocket =
@@ -51,7 +50,7 @@ pub(crate) async fn run<C: Client>(
     attempt.alarm.clear();
     attempt.count_bytes(&mut upstream);
     if tunnel.leave != Leave::No {
-        story.moved();
+        story.drain_closed();
         return Ok(());
     }
     ended
@@ -162,7 +161,7 @@ impl Tunnel {
             (self.up.has_ended, self.down.has_ended) = (true, true);
             return Poll::Ready(Ok(()));
         };
-        let gone = |_| cut(Side::Client, Fault::ClientGone);
+        let gone = |_| cut(Side::Client, Ending::ClientClosed);
         loop {
             match self.leave {
                 Leave::No => return Poll::Pending,
@@ -217,14 +216,9 @@ impl Direction {
                 self.has_ended = true;
                 Poll::Ready(Ok(()))
             }
-            Err((Side::Client, _)) => Poll::Ready(Err(cut(Side::Client, Fault::ClientGone))),
-            Err((Side::Instance, _)) => {
-                let mut failed = cut(Side::Instance, Fault::UpstreamTruncated);
-                // Either side may end a tunnel as it likes.
-                failed.blames_instance = false;
-                debug_assert_eq!(failed.reached, Reached::Answer);
-                Poll::Ready(Err(failed))
-            }
+            Err((Side::Client, _)) => Poll::Ready(Err(cut(Side::Client, Ending::ClientClosed))),
+            // Either side may end a tunnel as it likes; the client sees how.
+            Err((Side::Instance, _)) => Poll::Ready(Err(cut(Side::Instance, Ending::Tunnel))),
         }
     }
 }

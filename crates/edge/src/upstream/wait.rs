@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use telemetry::Ending;
 
 use crate::choice::Tried;
-use crate::exchange::fault::Fault;
 use crate::snapshot::LocalService;
 use crate::upstream::member::Member;
 use crate::worker::Worker;
@@ -22,11 +22,11 @@ pub(crate) async fn wait_for_instance(
     tried: &Tried,
     deadline: Duration,
     mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Result<Rc<LocalService>, Fault> {
+) -> Result<Rc<LocalService>, Ending> {
     let shard = service.live.shard(worker.index);
     let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
         shard.queue_full.add(1);
-        return Err(Fault::NoInstance);
+        return Err(Ending::NoInstance);
     };
     let alarm = worker.wheel.alarm();
     let seen_by = worker.wheel.now() + LOSS_SEEN_WITHIN;
@@ -38,7 +38,7 @@ pub(crate) async fn wait_for_instance(
             Poll::Pending => news.as_mut().poll(cx).map(|()| false),
         });
         if left.await == Some(true) {
-            return Err(Fault::ClientGone);
+            return Err(Ending::ClientClosed);
         }
         let newest = worker.newest(service);
         let is_new = |member: &Rc<Member>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
@@ -49,10 +49,10 @@ pub(crate) async fn wait_for_instance(
         }
         let is_seen = !is_absent && worker.wheel.now() > seen_by;
         if is_seen || !worker.may_come(&newest) {
-            return Err(Fault::NoInstance);
+            return Err(Ending::NoInstance);
         }
     }
     shard.queue_timeouts.add(1);
     // Nobody was busy: there was nobody.
-    Err(Fault::NoInstance)
+    Err(Ending::NoInstance)
 }

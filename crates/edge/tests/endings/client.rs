@@ -28,6 +28,14 @@ pub(crate) fn bad_request(protocol: Protocol) -> Scene {
     Scene::polite(|_| {}).answers_to(Talk::get("/../etc"), protocol, 400)
 }
 
+pub(crate) fn tls_on_plain() -> Scene {
+    let scene = Scene::polite(|_| {});
+    let mut client = RawClient::connect(scene.address());
+    // How a handshake begins.
+    assert_eq!(client.send(*b"\x16\x03\x01\x02\0\x01").answer().status, 400);
+    scene
+}
+
 pub(crate) fn header_too_large(protocol: Protocol) -> Scene {
     let talk = (0..101).fold(Talk::get("/"), |talk, n| talk.field(&format!("a{n}"), "b"));
     Scene::polite(|_| {}).answers_to(talk, protocol, 431)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use edge::Bar;
 use model::Drain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use telemetry::Ending;
 use testkit::h2_client::request;
 use testkit::origin::{FullQueue, refusing_address};
 use testkit::{H2Client, Protocol, RawClient, Request, Step};
@@ -28,6 +29,26 @@ pub(crate) fn tunnel() -> Scene {
     client.end();
     assert!(client.is_closed());
     scene
+}
+
+/// Either side may end a tunnel as it likes: that is nobody's fault, whether by the end of its half or by a
+/// reset.
+pub(crate) fn a_tunnel_that_its_instance_resets() {
+    let agree = "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+    let mut scene = Scene::over(move |_| vec![Step::send(agree), Step::Echo, Step::Reset], |_| {});
+    let mut client = RawClient::connect(scene.address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    assert_eq!(client.head().status, 101);
+    client.end();
+    assert!(client.is_closed());
+    let (service, instance) = {
+        let view = scene.edge().edge.services().next().expect("there is one");
+        (view.live.clone(), view.instances[0].clone())
+    };
+    let lines = scene.lines(Ending::Tunnel);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(service.shards().map(|shard| shard.failed.get()).sum::<u64>(), 0);
+    assert_eq!(instance.outcomes().failures, 0);
 }
 
 /// A stream of events whose instance is to go.

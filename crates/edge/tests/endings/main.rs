@@ -21,8 +21,10 @@ fn reach(ending: Ending, protocol: Protocol) -> Option<Scene> {
         Ending::Respond => client::respond(protocol),
         // HTTP/2 has no upgrades (RFC 9113 §8.6).
         Ending::Tunnel => return is_h1.then(instance::tunnel),
-        Ending::Moved => instance::departs(protocol),
+        Ending::DrainClosed => instance::departs(protocol),
         Ending::BadRequest => client::bad_request(protocol),
+        // TLS itself agrees on HTTP/2.
+        Ending::TlsOnPlain => return is_h1.then(client::tls_on_plain),
         Ending::HeaderTooLarge => client::header_too_large(protocol),
         Ending::UriTooLong => client::uri_too_long(protocol),
         Ending::BodyTooLarge => client::body_too_large(protocol),
@@ -62,4 +64,5 @@ fn each_ending_that_the_access_log_documents_is_reached_and_has_one_line() {
         assert!(reached.count() > 0, "{ending} is reached by neither protocol");
     }
     client::a_stream_that_breaks_its_word();
+    instance::a_tunnel_that_its_instance_resets();
 }
