@@ -1,9 +1,8 @@
 //! What `POST /v1/explain` is asked and says: which route a request would take, and why.
 
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 
-use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyRefusal};
+use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyRefusal, SideBy};
 use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +18,8 @@ pub struct Question {
     /// Its other headers, each a name and a value.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// The client's address; by default 127.0.0.1.
+    /// The other end of its connection: the client, or a proxy before it, which is believed where the
+    /// listener trusts it; by default 127.0.0.1.
     #[serde(default)]
     pub from: Option<IpAddr>,
 }
@@ -61,7 +61,7 @@ pub struct Asked {
     pub host: String,
     /// Its path, in the form in which paths are compared.
     pub path: String,
-    /// The client's address.
+    /// The client's address: the one that a trusted proxy names, if it comes by way of one.
     pub from: IpAddr,
 }
 
@@ -113,10 +113,24 @@ pub struct Share {
     pub service: String,
     /// Relative to the other shares of the route.
     pub weight: u32,
+    /// What gives it the request; absent where another service gets it for certain.
+    pub by: Option<ShareBy>,
     /// The instance that would get the request now; absent where that cannot be said.
     pub instance: Option<Choice>,
     /// Why no instance would get it now; absent where one would, or where it cannot be said.
     pub refused: Option<String>,
+}
+
+/// What gives a service a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareBy {
+    /// There is no other service.
+    Alone,
+    /// The client has its sticky cookie.
+    Cookie,
+    /// Chance, by weight.
+    Chance,
 }
 
 /// The instance that would get a request now.
@@ -133,10 +147,10 @@ pub struct Choice {
 impl Explanation {
     /// What control says, worked out from `basis`.
     pub fn new(basis: Basis, said: &control::Explanation) -> Self {
-        let control::Explanation { method, from, found } = said;
+        let control::Explanation { method, found, .. } = said;
         // A listener that redirects everything asks no route.
-        let route = found.route.as_ref().filter(|_| https_port(found).is_none());
-        let candidates = if https_port(found).is_some() { &[][..] } else { &found.candidates };
+        let route = found.route.as_ref().filter(|_| found.redirect_https.is_none());
+        let candidates = if found.redirect_https.is_some() { &[][..] } else { &found.candidates };
         let candidate = |candidate: &edge::routing::Candidate| Candidate {
             number: candidate.route.0 + 1,
             route: candidate.label.clone(),
@@ -149,7 +163,7 @@ impl Explanation {
                 listener: found.listener.as_ref().map(|listener| listener.name.to_string()),
                 host: found.host.clone(),
                 path: found.path.clone(),
-                from: *from,
+                from: found.client,
             },
             routes: candidates.iter().map(candidate).collect(),
             policies: route.iter().flat_map(|route| policies(&route.policies)).collect(),
@@ -158,13 +172,8 @@ impl Explanation {
     }
 }
 
-/// Where on the same host everything is redirected, if the listener says so.
-fn https_port(found: &edge::explain::Explanation) -> Option<NonZeroU16> {
-    found.listener.as_ref().and_then(|listener| listener.redirect_https)
-}
-
 fn outcome(found: &edge::explain::Explanation) -> Outcome {
-    if let Some(port) = https_port(found) {
+    if let Some(port) = found.redirect_https {
         let port = if port.get() == 443 { String::new() } else { format!(":{port}") };
         return Outcome::Redirect { to: format!("https://{}{port}", found.host), status: 308 };
     }
@@ -198,8 +207,19 @@ impl From<&Forward> for Share {
         Self {
             service: forward.service.name.to_string(),
             weight: forward.weight,
+            by: forward.by.map(ShareBy::from),
             instance: choice.and_then(|choice| choice.as_ref().ok()).map(Choice::from),
             refused: choice.and_then(|choice| choice.as_ref().err()).map(ToString::to_string),
+        }
+    }
+}
+
+impl From<edge::explain::ShareBy> for ShareBy {
+    fn from(by: edge::explain::ShareBy) -> Self {
+        match by {
+            edge::explain::ShareBy::Alone => Self::Alone,
+            edge::explain::ShareBy::Cookie => Self::Cookie,
+            edge::explain::ShareBy::Chance => Self::Chance,
         }
     }
 }
@@ -210,11 +230,19 @@ impl From<&edge::explain::Choice> for Choice {
             ChosenBy::Cookie => "the client's cookie",
             ChosenBy::Key => "the hash of its key",
             ChosenBy::Turn => "its turn (the next request may get another)",
+            ChosenBy::Load => "its load (the next request may get another)",
+            ChosenBy::Chance => "chance (the next request may get another)",
+        };
+        let release = match choice.release {
+            None => "",
+            Some(SideBy::Cookie) => ", of the release that the client's cookie keeps it with",
+            Some(SideBy::Key) => ", of the release that the hash of its key leads to",
+            Some(SideBy::Chance) => ", of a release that chance decides for (a canary is running)",
         };
         Self {
             name: choice.live.name.to_string(),
             address: choice.live.address.to_string(),
-            why: why.to_owned(),
+            why: format!("{why}{release}"),
         }
     }
 }

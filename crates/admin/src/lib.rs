@@ -39,7 +39,9 @@ pub use deploy::{
     Word, events, write_receipt,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
-pub use explanation::{Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share};
+pub use explanation::{
+    Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share, ShareBy,
+};
 pub use guard::{Guard, NoToken, TOKEN_BYTES_MIN, Token, Tokens};
 pub use openapi::describe;
 pub use operation::Operation;

@@ -13,7 +13,7 @@ use crate::handle::{Ended, Question};
 pub struct Explanation {
     /// Its method.
     pub method: String,
-    /// The client's address.
+    /// The other end of its connection: the client, or a proxy before it.
     pub from: IpAddr,
     /// What the edge makes of it.
     pub found: edge::explain::Explanation,
@@ -75,7 +75,7 @@ fn ask(
         authority: uri.authority().map_or("", |authority| authority.as_str()),
         target: uri.path_and_query().map_or("/", |target| target.as_str()),
         fields: headers,
-        client: from,
+        peer: from,
     })?;
     Ok(Explanation { method: method.clone(), from, found })
 }

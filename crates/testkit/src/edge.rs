@@ -97,6 +97,15 @@ impl TestEdge {
         self.edge.publish(&self.blueprint).expect("it was published before")
     }
 
+    /// Serves what the instances become by `change`.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn change_instances(&mut self, change: impl Fn(&mut Instance)) -> Generation {
+        self.blueprint.instances.values_mut().flatten().for_each(change);
+        self.republish(|_| {})
+    }
+
     /// Waits until each worker serves what was published last.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use admin::{Basis, Candidate, ClientError, Explanation, Outcome, Question, Share};
+use admin::{Basis, Candidate, ClientError, Explanation, Outcome, Question, Share, ShareBy};
 use anstyle::{AnsiColor, Style};
 use config::Environment;
 
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// A header of the request; may be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// The client's address
+    /// The client, or a proxy before it
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     from: IpAddr,
     /// Work it out from the file, even if Plimsoll runs
@@ -178,13 +178,14 @@ fn draw_outcome(outcome: &Outcome) -> String {
 fn draw_shares(shares: &[Share]) -> String {
     let sum: u32 = shares.iter().map(|share| share.weight).sum();
     let mut text = String::new();
-    for share in shares.iter().filter(|share| share.weight > 0) {
+    for share in shares {
+        let Some(by) = share.by else { continue };
         let service = &share.service;
-        let mut line = String::new();
-        match shares.len() {
-            1 => line.push_str(&format!("it goes to service {service}")),
-            _ => line.push_str(&format!("{} of {sum} go to service {service}", share.weight)),
-        }
+        let mut line = match by {
+            ShareBy::Alone => format!("it goes to service {service}"),
+            ShareBy::Cookie => format!("it goes to service {service}, whose cookie the client has"),
+            ShareBy::Chance => format!("{} of {sum} go to service {service}", share.weight),
+        };
         if let Some(instance) = &share.instance {
             line.push_str(&format!(", instance {}", instance.name));
             if instance.name != instance.address {

@@ -62,7 +62,7 @@ async fn a_drained_instance_would_not_be_chosen() {
     for _ in 0..4 {
         let said = bench.handle.explain(question("GET", "/")).await.unwrap().found;
         let choice = said.forwards[0].choice.clone().unwrap().unwrap();
-        assert_eq!((choice.live.address, choice.by), (other.address, ChosenBy::Turn));
+        assert_eq!((choice.live.address, choice.by), (other.address, ChosenBy::Load));
     }
     bench.handle.drain("api", &other.address.to_string()).await.unwrap();
     let said = bench.handle.explain(question("GET", "/")).await.unwrap().found;

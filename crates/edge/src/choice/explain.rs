@@ -1,11 +1,13 @@
 //! What would become of a request, for `plimsoll explain`: works on what is served, or on an intent
 //! that nobody serves, and asks nothing of the workers.
 
-use std::net::IpAddr;
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{Attempt, Field, Refusal, Share, SlowStart, Standing};
+use balance::{Refusal, SlowStart};
 use model::{Action, Intent, Listener, Route, Service};
 use telemetry::Ending;
 use wire::buffer::Pool;
@@ -14,11 +16,19 @@ use wire::target::{is_authority, is_target};
 
 use crate::Edge;
 use crate::choice;
-use crate::choice::sticky::{self, StickyKey};
+use crate::choice::select::{View, Wanted, select};
+use crate::choice::share::{self, Chosen};
+use crate::choice::sticky::StickyKey;
+use crate::exchange::identity::Peer;
 use crate::policy;
-use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteTable};
-use crate::snapshot::ServicePlan;
+use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable};
 use crate::snapshot::live::Live;
+use crate::snapshot::{ServicePlan, Snapshot};
+
+pub use crate::choice::select::ChosenBy;
+pub use crate::choice::share::ShareBy;
+pub use crate::choice::split::SideBy;
+pub use crate::exchange::identity::Transport;
 
 /// A request that nobody sends.
 #[derive(Clone, Copy, Debug)]
@@ -33,26 +43,22 @@ pub struct Question<'a> {
     pub target: &'a str,
     /// Its other header fields.
     pub fields: &'a [(String, String)],
-    /// Who asks.
-    pub client: IpAddr,
-}
-
-/// How a client speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// On clear text.
-    Clear,
-    /// Over TLS.
-    Tls,
+    /// The other end of its connection: the client, or a proxy before it, whose word on the client counts
+    /// where the listener trusts it.
+    pub peer: IpAddr,
 }
 
 /// What would become of a request.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The listener that it would come in at, where that can be told: the one with this port, or
-    /// else, as ports are often mapped, the only one of this transport. If it has
-    /// `redirect_https`, no route is asked.
+    /// else, as ports are often mapped, the only one of this transport.
     pub listener: Option<Arc<Listener>>,
+    /// The port of the listener's `redirect_https`, where that redirects the request; then no route is
+    /// asked. It does not where a trusted proxy says that the request came to it by https.
+    pub redirect_https: Option<NonZeroU16>,
+    /// The client, as far as it is believed.
+    pub client: IpAddr,
     /// The host as routes see it: in lower case, without port.
     pub host: String,
     /// The path as routes see it: in the form in which paths are compared.
@@ -94,6 +100,8 @@ pub struct Forward {
     pub service: Arc<Service>,
     /// Its weight among the services that share the route.
     pub weight: u32,
+    /// What gives it the request; `None` where another service gets it for certain.
+    pub by: Option<ShareBy>,
     /// The instance that would be chosen now, or why none would; `None` where nothing is served.
     pub choice: Option<Result<Choice, Refusal>>,
 }
@@ -105,17 +113,9 @@ pub struct Choice {
     pub live: Arc<Live>,
     /// What decides for it.
     pub by: ChosenBy,
-}
-
-/// What decides for an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChosenBy {
-    /// The client's sticky cookie.
-    Cookie,
-    /// The hash of a part of the request.
-    Key,
-    /// Load, rotation or chance: the next request may get another.
-    Turn,
+    /// What decides for its release, where two share the requests and the one that the request falls to
+    /// has an instance that can serve.
+    pub release: Option<SideBy>,
 }
 
 /// Why a question makes no sense.
@@ -142,19 +142,24 @@ pub enum ExplainError {
 pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, ExplainError> {
     let table = RouteTable::compile(&intent.routes)?;
     let head = head_of(question)?;
-    let request = Request::new(&head, question.client.to_canonical())?;
-    let mut explanation = routed(&table, &request);
     let listeners = intent.listeners.values().map(|listener| {
         let ports = listener.bind.iter().map(|address| address.port());
         (listener.clone(), ports.collect())
     });
-    explanation.listener = listener_of(question.entrance, listeners.collect());
+    let arrival = Arrival::of(question, &head, listeners.collect());
+    let request = Request::new(&head, arrival.client)?;
+    let (_, mut explanation) = routed(&table, &request, arrival);
     if let Some(Action::Forward(destination)) =
         explanation.route.as_deref().map(|route| &route.action)
     {
+        let by = match destination.shares.len() {
+            1 => ShareBy::Alone,
+            _ => ShareBy::Chance,
+        };
         let forward = |share: &model::Share| {
             let service = intent.services.get(&share.service)?.clone();
-            Some(Forward { service, weight: share.weight, choice: None })
+            let by = (by == ShareBy::Alone || share.weight > 0).then_some(by);
+            Some(Forward { service, weight: share.weight, by, choice: None })
         };
         explanation.forwards = destination.shares.iter().filter_map(forward).collect();
     }
@@ -162,30 +167,99 @@ pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, E
 }
 
 impl Edge {
-    /// What would become of the request now; `None` while nothing is served.
+    /// What would become of the request now; `None` while nothing is served. Takes no turn, draws no
+    /// number that a request would have drawn, and claims nothing.
     ///
     /// # Errors
     /// When the question makes no sense.
     pub fn explain(&self, question: Question<'_>) -> Result<Option<Explanation>, ExplainError> {
         let Some(snapshot) = &self.current else { return Ok(None) };
         let head = head_of(question)?;
-        let request = Request::new(&head, question.client.to_canonical())?;
-        let mut explanation = routed(&snapshot.routes, &request);
         let listeners = snapshot.listeners.values().map(|plan| {
             let ports = self.addresses(plan.listener.name.as_str()).map(|address| address.port());
             (plan.listener.clone(), ports.collect())
         });
-        explanation.listener = listener_of(question.entrance, listeners.collect());
-        if let Ok(Some(index)) = snapshot.routes.find(&request) {
-            let forward = |(place, weight): &(usize, u32)| {
-                let plan = &snapshot.services[*place];
-                let choice = choose(plan, &self.shared.sticky_key, &request, self.now());
-                Forward { service: plan.service.clone(), weight: *weight, choice: Some(choice) }
-            };
-            let shares = &snapshot.shares[index.0 as usize];
-            explanation.forwards = shares.of.iter().map(forward).collect();
+        let arrival = Arrival::of(question, &head, listeners.collect());
+        let request = Request::new(&head, arrival.client)?;
+        let (found, mut explanation) = routed(&snapshot.routes, &request, arrival);
+        if let Some(index) = found {
+            let scene = Scene { snapshot, key: &self.shared.sticky_key, now: self.now() };
+            explanation.forwards = scene.forwards(index, &request);
         }
         Ok(Some(explanation))
+    }
+}
+
+/// How a request comes in.
+struct Arrival {
+    listener: Option<Arc<Listener>>,
+    redirect_https: Option<NonZeroU16>,
+    client: IpAddr,
+}
+
+impl Arrival {
+    fn of(
+        question: Question<'_>,
+        head: &RequestHead,
+        listeners: Vec<(Arc<Listener>, Vec<u16>)>,
+    ) -> Self {
+        let listener = listener_of(question.entrance, listeners);
+        let transport = question.entrance.map_or(Transport::Clear, |(transport, _)| transport);
+        let peer = Peer::new(SocketAddr::new(question.peer, 0), None, transport);
+        let trusted = listener.as_ref().map_or(&[][..], |listener| &listener.trusted_proxies);
+        let sender = peer.sender(&head.fields, trusted);
+        let redirects = |_: &NonZeroU16| !peer.is_secure(sender, &head.fields, trusted);
+        let port = listener.as_ref().and_then(|listener| listener.redirect_https);
+        Self { redirect_https: port.filter(redirects), listener, client: sender.client }
+    }
+}
+
+/// What is served, as a question is put to it.
+struct Scene<'a> {
+    snapshot: &'a Snapshot,
+    key: &'a StickyKey,
+    now: Duration,
+}
+
+impl Scene<'_> {
+    /// The services that share the route's requests.
+    fn forwards(&self, index: RouteIndex, request: &Request<'_>) -> Vec<Forward> {
+        let shares = &self.snapshot.shares[index.0 as usize];
+        if shares.of.is_empty() {
+            return Vec::new();
+        }
+        let keeps = |place: usize| {
+            let ServicePlan { service, instances, .. } = &self.snapshot.services[place];
+            share::keeps(self.key, service, instances, request.head)
+        };
+        let Chosen { share: chosen, by } = share::choose(shares, keeps, |_| 0);
+        let forward = |(share, (place, weight)): (usize, &(usize, u32))| {
+            let plan = &self.snapshot.services[*place];
+            let gets = match by {
+                ShareBy::Chance => *weight > 0,
+                ShareBy::Alone | ShareBy::Cookie => share == chosen,
+            };
+            Forward {
+                service: plan.service.clone(),
+                weight: *weight,
+                by: gets.then_some(by),
+                choice: Some(self.choose(plan, request)),
+            }
+        };
+        shares.of.iter().enumerate().map(forward).collect()
+    }
+
+    /// The instance that would be chosen, by a copy of the policy. Where load decides among several that
+    /// are alike, or instances weigh differently, each worker has its own rotation.
+    fn choose(&self, plan: &ServicePlan, request: &Request<'_>) -> Result<Choice, Refusal> {
+        let slow_start = plan.service.slow_start.map(SlowStart::new);
+        let view = View::of_snapshot(plan, slow_start.as_ref(), self.key, self.now);
+        let key = choice::key_of(&plan.service.balance, request);
+        let drawn = Cell::new(None);
+        let wanted = Wanted { head: request.head, key, drawn: &drawn, tried: &[] };
+        let chosen = select(&view, wanted, &mut plan.picker.clone(), &mut || fastrand::u64(..))?;
+        let live = plan.instances[chosen.place].clone();
+        Ok(Choice { live, by: chosen.by, release: chosen.side })
     }
 }
 
@@ -221,19 +295,27 @@ fn listener_of(
     by_port.or_else(only).map(|(listener, _)| listener.clone())
 }
 
-fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
+fn routed(
+    table: &RouteTable,
+    request: &Request<'_>,
+    arrival: Arrival,
+) -> (Option<RouteIndex>, Explanation) {
     let found = table.find(request);
     let ambiguity = found.err().map(|Ambiguous { reading, route }| Ambiguity {
         path: String::from_utf8_lossy(&request.readings[reading]).into_owned(),
         route: route.map(|index| table.route(index).to_string()),
     });
-    let route = found.ok().flatten().map(|index| table.route(index).clone());
+    let Arrival { listener, redirect_https, client } = arrival;
+    let index = found.ok().flatten();
+    let route = index.map(|index| table.route(index).clone());
     let policies = route.as_ref().and_then(|route| policy::Plan::compile(&route.policies));
     let refused = policies.and_then(|plan| policy::request(&plan, request).err());
     let refusal =
         refused.and_then(|ending| Some(PolicyRefusal { status: ending.told()?.status, ending }));
-    Explanation {
-        listener: None,
+    let explanation = Explanation {
+        listener,
+        redirect_https,
+        client,
         host: String::from_utf8_lossy(&request.host()).into_owned(),
         path: String::from_utf8_lossy(&request.path).into_owned(),
         candidates: table.explain(request),
@@ -241,71 +323,6 @@ fn routed(table: &RouteTable, request: &Request<'_>) -> Explanation {
         route,
         refusal,
         forwards: Vec::new(),
-    }
-}
-
-/// The instance that would be chosen, by a copy of the policy. Under `round_robin` it is the next one
-/// where all weigh the same; otherwise each worker has its own rotation.
-fn choose(
-    plan: &ServicePlan,
-    key: &StickyKey,
-    request: &Request<'_>,
-    now: Duration,
-) -> Result<Choice, Refusal> {
-    let service = &plan.service;
-    let named = sticky::named(key, service, request.head);
-    let stays = named.and_then(|id| {
-        plan.instances.iter().find(|live| live.is_eligible() && sticky::is_named(id, &live.name))
-    });
-    if let Some(live) = stays {
-        return match live.is_full(service.max_connections) {
-            true => Err(Refusal::Full),
-            false => Ok(Choice { live: live.clone(), by: ChosenBy::Cookie }),
-        };
-    }
-    let view = View { plan, slow_start: service.slow_start.map(SlowStart::new), now };
-    let mut picker = plan.picker.clone();
-    let hash = choice::key_of(&service.balance, request);
-    let place = picker.pick(&view, hash, &[], &mut || fastrand::u64(..))?;
-    let by = if picker.is_by_key() { ChosenBy::Key } else { ChosenBy::Turn };
-    Ok(Choice { live: plan.instances[place].clone(), by })
-}
-
-/// The instances of a service as the balancing sees them, but for latencies, which each worker
-/// knows for itself.
-struct View<'a> {
-    plan: &'a ServicePlan,
-    slow_start: Option<SlowStart>,
-    now: Duration,
-}
-
-impl View<'_> {
-    fn live(&self, instance: usize) -> &Live {
-        &self.plan.instances[instance]
-    }
-}
-
-impl Field for View<'_> {
-    fn standing(&self, instance: usize) -> Standing {
-        choice::standing(self.live(instance))
-    }
-
-    fn is_full(&self, instance: usize) -> bool {
-        self.live(instance).is_full(self.plan.service.max_connections)
-    }
-
-    fn share(&self, instance: usize) -> Share {
-        let Some(slow_start) = &self.slow_start else { return Share::FULL };
-        let ramped_for = self.live(instance).ramped_for(self.now);
-        ramped_for.map_or(Share::FULL, |elapsed| slow_start.share(elapsed))
-    }
-
-    fn in_flight(&self, instance: usize) -> u32 {
-        self.live(instance).in_flight()
-    }
-
-    /// Nobody is sent anywhere, so no turn is taken.
-    fn turn(&self, _attempt: Attempt) -> u64 {
-        self.plan.live.next_turn()
-    }
+    };
+    (index, explanation)
 }

@@ -3,25 +3,24 @@
 pub(crate) mod claim;
 pub mod explain;
 pub(crate) mod queue;
+pub(crate) mod select;
+pub(crate) mod share;
 pub(crate) mod split;
 pub(crate) mod sticky;
 
 use std::cell::Cell;
-use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use balance::{Attempt, Field, Key, Refusal, Share, Standing};
+use balance::{Key, Refusal};
 use model::{Balance, HashKey};
 use smallvec::SmallVec;
 use telemetry::Ending;
 use wire::head::RequestHead;
 
-use crate::choice::split::Side;
+use crate::choice::select::{View, Wanted, select};
 use crate::routing::{Request, query_values};
 use crate::snapshot::LocalService;
-use crate::snapshot::live::{Bar, Live, ServiceLive};
 use crate::upstream::member::Member;
 use crate::worker::Worker;
 
@@ -63,69 +62,6 @@ impl Drop for Claim {
     }
 }
 
-/// The instances of a service as the balancing sees them.
-struct View<'a> {
-    members: &'a [Rc<Member>],
-    live: &'a ServiceLive,
-    slots: Option<NonZeroU32>,
-    slow_start: Option<&'a balance::SlowStart>,
-    now: Duration,
-    /// Whose instances alone may serve.
-    side: Option<Side<'a>>,
-}
-
-impl Field for View<'_> {
-    #[inline]
-    fn standing(&self, instance: usize) -> Standing {
-        match self.side.is_none_or(|side| side.has(instance)) {
-            true => standing(&self.members[instance].live),
-            false => Standing::Drained,
-        }
-    }
-
-    #[inline]
-    fn is_full(&self, instance: usize) -> bool {
-        self.members[instance].live.is_full(self.slots)
-    }
-
-    #[inline]
-    fn share(&self, instance: usize) -> Share {
-        let Some(slow_start) = self.slow_start else { return Share::FULL };
-        let ramped_for = self.members[instance].live.ramped_for(self.now);
-        ramped_for.map_or(Share::FULL, |elapsed| slow_start.share(elapsed))
-    }
-
-    #[inline]
-    fn in_flight(&self, instance: usize) -> u32 {
-        self.members[instance].live.in_flight()
-    }
-
-    #[inline]
-    fn turn(&self, attempt: Attempt) -> u64 {
-        match attempt {
-            Attempt::First => self.live.take_turn(),
-            Attempt::Retry => self.live.next_turn(),
-        }
-    }
-
-    fn latency(&self, instance: usize) -> f64 {
-        self.members[instance].smoothed.get().value(self.now)
-    }
-}
-
-/// How an instance stands.
-pub(crate) fn standing(live: &Live) -> Standing {
-    if live.is_eligible() {
-        Standing::Healthy
-    } else if live.has(Bar::Drained) {
-        Standing::Drained
-    } else if live.has(Bar::Unhealthy) {
-        Standing::Unhealthy
-    } else {
-        Standing::Ejected
-    }
-}
-
 /// What of a request decides on the instance.
 #[derive(Clone, Copy)]
 pub(crate) struct Choice<'a> {
@@ -139,21 +75,6 @@ pub(crate) struct Choice<'a> {
     pub(crate) tried: &'a Tried,
 }
 
-/// The release that answers, of two. A client stays with its own, but what failed on the new one is
-/// asked of the old one, so that nobody feels it; neither is asked if none of its instances can
-/// serve.
-fn able_side<'a>(service: &LocalService, side: Side<'a>, tried: &Places) -> Option<Side<'a>> {
-    let wanted = match tried.is_empty() || !side.is_fresh() {
-        true => side,
-        false => side.other(),
-    };
-    let mut members = service.members.iter().enumerate();
-    let can = members.any(|(place, member)| {
-        wanted.has(place) && member.live.is_eligible() && !tried.contains(&place)
-    });
-    can.then_some(wanted)
-}
-
 /// Chooses and claims at once, or says why not.
 pub(crate) fn claim_now(
     worker: &Rc<Worker>,
@@ -162,42 +83,13 @@ pub(crate) fn claim_now(
 ) -> Result<Claim, Refusal> {
     let Choice { head, key, drawn, tried } = choice;
     let tried: Places = places(service, tried);
-    let preferred = sticky::preferred(&worker.shared.sticky_key, service, head);
-    let side = split::side_of(worker, service, head, key, drawn);
-    let drawn = side.and_then(|side| side.drawn);
-    let side = side.and_then(|side| able_side(service, side, &tried));
+    let view = View::of_worker(service, &worker.shared.sticky_key, worker.wheel.now());
+    let wanted = Wanted { head, key, drawn, tried: &tried };
+    let mut entropy = || worker.rng.borrow_mut().u64(..);
     let slots = service.service.max_connections;
-    let mut view = View {
-        members: &service.members,
-        live: &service.live,
-        slots,
-        slow_start: service.slow_start.as_ref(),
-        now: worker.wheel.now(),
-        side,
-    };
-    // Who stays with an instance still follows the share: else no such client would try a canary.
-    let stays = preferred.filter(|place| {
-        let may_be = side.is_none_or(|side| side.has(*place)) && !tried.contains(place);
-        may_be && service.members[*place].live.is_eligible()
-    });
     loop {
-        let place = match stays {
-            Some(place) if view.is_full(place) => return Err(Refusal::Full),
-            Some(place) => place,
-            None => {
-                let mut rng = worker.rng.borrow_mut();
-                let mut entropy = || rng.u64(..);
-                match service.picker.borrow_mut().pick(&view, key, &tried, &mut entropy) {
-                    // Better by the other release than by none.
-                    Err(Refusal::Down | Refusal::Tried) if view.side.is_some() => {
-                        view.side = None;
-                        continue;
-                    }
-                    picked => picked?,
-                }
-            }
-        };
-        let member = &service.members[place];
+        let chosen = select(&view, wanted, &mut service.picker.borrow_mut(), &mut entropy)?;
+        let member = &service.members[chosen.place];
         // Another worker may have taken the last slot since.
         if slots.is_none_or(|max| member.live.take_slot(max.get())) {
             member.live.in_flight.enter(worker.index);
@@ -206,9 +98,9 @@ pub(crate) fn claim_now(
                 service: service.clone(),
                 worker: worker.clone(),
                 key: member.entered(view.now),
-                is_canary: service.split.as_ref().is_some_and(|split| split.is_fresh(place)),
-                is_known: preferred == Some(place),
-                drawn,
+                is_canary: service.split.as_ref().is_some_and(|split| split.is_fresh(chosen.place)),
+                is_known: chosen.is_known,
+                drawn: chosen.drawn,
                 has_waited: false,
             });
         }

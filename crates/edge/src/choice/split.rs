@@ -10,11 +10,6 @@ use std::collections::BTreeSet;
 
 use balance::Key;
 use model::{InstanceName, ServiceName};
-use wire::head::RequestHead;
-
-use crate::choice::sticky;
-use crate::snapshot::LocalService;
-use crate::worker::Worker;
 
 /// The cookie that keeps a client's number for its session: one for each service, as several may be
 /// deployed at once.
@@ -44,8 +39,29 @@ pub(crate) struct SplitPlan {
 pub(crate) struct Side<'a> {
     plan: &'a SplitPlan,
     is_fresh: bool,
-    /// The number, if the client does not have it yet.
-    pub(crate) drawn: Option<u64>,
+    number: Number,
+}
+
+/// A client's number, by which it stays with a release, and where it is from.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    /// The hash by which the service balances.
+    Key(u64),
+    /// The client's cookie.
+    Cookie(u64),
+    /// It was drawn, for the client has none yet.
+    Drawn(u64),
+}
+
+/// What decides for a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideBy {
+    /// The hash by which the service balances.
+    Key,
+    /// The client's cookie, which keeps it with its release.
+    Cookie,
+    /// Chance: the client has no number yet.
+    Chance,
 }
 
 impl SplitPlan {
@@ -63,14 +79,58 @@ impl SplitPlan {
         self.is_fresh.get(place) == Some(&true)
     }
 
+    /// The cookie that keeps a client's number.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    /// Which release answers a request. `key` is the hash by which the service balances, if it does, and
+    /// `kept` the number in the client's cookie; `drawn` keeps the one that is drawn for the client, where
+    /// it needs one.
+    pub(crate) fn side_of(
+        &self,
+        key: Option<Key>,
+        kept: Option<u64>,
+        drawn: &Cell<Option<u64>>,
+        entropy: &mut impl FnMut() -> u64,
+    ) -> Side<'_> {
+        self.side(match (key, kept) {
+            (Some(key), _) => Number::Key(key.hash()),
+            (None, Some(kept)) => Number::Cookie(kept),
+            (None, None) => {
+                let number = drawn.get().unwrap_or_else(entropy);
+                drawn.set(Some(number));
+                Number::Drawn(number)
+            }
+        })
+    }
+
     /// Which release answers the client whose number this is.
-    fn side(&self, number: u64, drawn: Option<u64>) -> Side<'_> {
-        let part = (number >> 11) as f64 / (1u64 << 53) as f64;
-        Side { plan: self, is_fresh: part < self.share, drawn }
+    fn side(&self, number: Number) -> Side<'_> {
+        let (Number::Key(value) | Number::Cookie(value) | Number::Drawn(value)) = number;
+        let part = (value >> 11) as f64 / (1u64 << 53) as f64;
+        Side { plan: self, is_fresh: part < self.share, number }
     }
 }
 
 impl Side<'_> {
+    /// The number, if the client does not have it yet.
+    pub(crate) fn drawn(self) -> Option<u64> {
+        match self.number {
+            Number::Drawn(number) => Some(number),
+            Number::Key(_) | Number::Cookie(_) => None,
+        }
+    }
+
+    /// What decided for it.
+    pub(crate) fn by(self) -> SideBy {
+        match self.number {
+            Number::Key(_) => SideBy::Key,
+            Number::Cookie(_) => SideBy::Cookie,
+            Number::Drawn(_) => SideBy::Chance,
+        }
+    }
+
     /// Whether it is the new release.
     pub(crate) fn is_fresh(self) -> bool {
         self.is_fresh
@@ -87,28 +147,6 @@ impl Side<'_> {
     }
 }
 
-/// Which release answers a request, where there are two. `key` is the hash by which the service
-/// balances, if it does; `drawn` keeps the number that is drawn for the client, where it needs one.
-pub(crate) fn side_of<'a>(
-    worker: &Worker,
-    service: &'a LocalService,
-    head: &RequestHead,
-    key: Option<Key>,
-    drawn: &Cell<Option<u64>>,
-) -> Option<Side<'a>> {
-    let plan = service.split.as_ref()?;
-    if let Some(key) = key {
-        return Some(plan.side(key.hash(), None));
-    }
-    let secret = &worker.shared.sticky_key;
-    if let Some(number) = sticky::number(secret, &service.service, head, &plan.cookie) {
-        return Some(plan.side(number, None));
-    }
-    let number = drawn.get().unwrap_or_else(|| worker.rng.borrow_mut().u64(..));
-    drawn.set(Some(number));
-    Some(plan.side(number, Some(number)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +161,7 @@ mod tests {
     fn a_share_of_all_numbers_goes_to_the_new_release() {
         let mut rng = fastrand::Rng::with_seed(7);
         let plan = plan(0.05);
-        let fresh = (0..100_000).filter(|_| plan.side(rng.u64(..), None).has(2)).count();
+        let fresh = (0..100_000).filter(|_| plan.side(Number::Drawn(rng.u64(..))).has(2)).count();
         assert!((4_700..5_300).contains(&fresh), "{fresh}");
     }
 
@@ -132,7 +170,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(8);
         for _ in 0..1000 {
             let number = rng.u64(..);
-            let sides = [0.05, 0.25, 0.5, 1.0].map(|share| plan(share).side(number, None).has(2));
+            let sides =
+                [0.05, 0.25, 0.5, 1.0].map(|share| plan(share).side(Number::Cookie(number)).has(2));
             assert!(sides.is_sorted(), "{sides:?}");
             assert!(sides[3]);
         }
@@ -142,7 +181,7 @@ mod tests {
     fn a_side_has_its_own_instances_only() {
         let old = plan(0.0);
         assert_eq!(
-            [0, 1, 2, 3].map(|place| old.side(0, None).has(place)),
+            [0, 1, 2, 3].map(|place| old.side(Number::Cookie(0)).has(place)),
             [true, true, false, false]
         );
     }

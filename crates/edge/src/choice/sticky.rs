@@ -17,7 +17,6 @@ use wire::head::RequestHead;
 use crate::choice::Claim;
 use crate::choice::split;
 use crate::response::fields::FieldSink;
-use crate::snapshot::LocalService;
 use crate::upstream::outbound::Outbound;
 
 const ID_BYTES: usize = 8;
@@ -78,16 +77,6 @@ impl StickyKey {
 
 fn id_of(name: &InstanceName) -> [u8; ID_BYTES] {
     Key::of_bytes(name.as_str().as_bytes()).hash().to_be_bytes()
-}
-
-/// The place of the instance that the client's cookie names.
-pub(crate) fn preferred(
-    key: &StickyKey,
-    service: &LocalService,
-    head: &RequestHead,
-) -> Option<usize> {
-    let id = named(key, &service.service, head)?;
-    service.members.iter().position(|member| is_named(id, &member.live.name))
 }
 
 /// The instance that the client's cookie names, by its hash.

@@ -18,7 +18,7 @@ use super::h1::Session;
 use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, h1, h2, linger};
 use crate::connection::parking::Parked;
-use crate::exchange::identity::{Peer, is_within};
+use crate::exchange::identity::{Peer, Transport, is_within};
 use crate::worker::wheel::Alarm;
 
 /// What TLS may hold sealed of a client's response that does not leave: four of its records.
@@ -73,13 +73,16 @@ async fn open(mut door: Door, mut socket: Socket, address: SocketAddr) -> Option
         None => Stream::Plain(socket),
         Some(config) => Box::pin(handshake(&door, &alarm, config, socket)).await?,
     };
-    let is_tls = matches!(stream, Stream::Tls(_));
+    let transport = match &stream {
+        Stream::Tls(_) => Transport::Tls,
+        Stream::Plain(_) => Transport::Clear,
+    };
     let chosen = match &stream {
         Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Some(Opening::H2),
         Stream::Tls(_) => Some(Opening::H1),
         Stream::Plain(_) => None,
     };
-    let peer = Peer::new(address, named, is_tls);
+    let peer = Peer::new(address, named, transport);
     let mut conn = Conn::new(stream, door.pool().clone());
     let opening = match chosen {
         Some(chosen) => chosen,

@@ -17,8 +17,17 @@ pub(crate) struct Peer {
     address: SocketAddr,
     /// The other end, as the socket names it.
     socket: IpAddr,
-    /// Whether it speaks TLS with us.
-    pub(crate) tls: bool,
+    /// How it speaks with us.
+    transport: Transport,
+}
+
+/// How a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// On clear text.
+    Clear,
+    /// Over TLS.
+    Tls,
 }
 
 /// Who sends a request, as far as that is believed. Judged for each anew: who is trusted may change
@@ -34,9 +43,9 @@ pub(crate) struct Sender {
 
 impl Peer {
     /// The other end of a socket, which may have `named` another one that it speaks for.
-    pub(crate) fn new(socket: SocketAddr, named: Option<SocketAddr>, tls: bool) -> Self {
+    pub(crate) fn new(socket: SocketAddr, named: Option<SocketAddr>, transport: Transport) -> Self {
         let address = canonical(named.unwrap_or(socket));
-        Self { address, socket: socket.ip().to_canonical(), tls }
+        Self { address, socket: socket.ip().to_canonical(), transport }
     }
 
     /// Its address.
@@ -44,9 +53,14 @@ impl Peer {
         self.address.ip()
     }
 
+    /// Whether it speaks TLS with us.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.transport == Transport::Tls
+    }
+
     /// The scheme that it speaks with us.
     pub(crate) fn scheme(&self) -> &'static str {
-        if self.tls { "https" } else { "http" }
+        if self.is_tls() { "https" } else { "http" }
     }
 
     /// Whether the client that sends a request with these fields speaks TLS: with us, or with a trusted
@@ -58,7 +72,7 @@ impl Peer {
         trusted_proxies: &[IpNet],
     ) -> bool {
         let is_https = || Chain::read(fields, self.ip(), trusted_proxies).is_https();
-        self.tls || (sender.is_trusted && is_https())
+        self.is_tls() || (sender.is_trusted && is_https())
     }
 
     /// Who sends a request with these fields.
@@ -98,7 +112,7 @@ mod tests {
         let mut builder = HeadBuilder::new(&Pool::default());
         builder.field(b"x-forwarded-for", forwarded_for.as_bytes());
         let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 9);
-        let peer = Peer::new(at(socket), named.map(at), false);
+        let peer = Peer::new(at(socket), named.map(at), Transport::Clear);
         let networks = TRUSTED.map(|text| text.parse().unwrap());
         let Sender { client, is_trusted } = peer.sender(&builder.trailers(), &networks);
         (client.to_string(), is_trusted)

@@ -18,7 +18,7 @@ use wire::account::Account;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
-use crate::choice::sticky;
+use crate::choice::share;
 use crate::connection::client::Client;
 use crate::exchange::identity::Peer;
 use crate::exchange::story::Story;
@@ -177,8 +177,7 @@ async fn serve<C: Client>(
     }
 }
 
-/// The service among those that share the route's requests: the one whose cookie the client has, as long
-/// as that has a share and an instance that may serve, or else by chance.
+/// The service among those that share the route's requests.
 fn choose(
     worker: &Worker,
     local: &Local,
@@ -186,27 +185,11 @@ fn choose(
     head: &RequestHead,
 ) -> Rc<LocalService> {
     let shares = &local.plan.shares[index.0 as usize];
-    if let [_, _, ..] = shares.of[..] {
-        let key = &worker.shared.sticky_key;
-        let stays = |(place, weight): &&(usize, u32)| {
-            let service = &local.services[*place];
-            *weight > 0
-                && sticky::named(key, &service.service, head).is_some()
-                && service.members.iter().any(|member| member.live.is_eligible())
-        };
-        if let Some((place, _)) = shares.of.iter().find(stays) {
-            return local.services[*place].clone();
-        }
-    }
-    let mut left = match shares.of.len() {
-        1 => 0,
-        _ => worker.rng.borrow_mut().u32(..shares.sum.max(1)),
+    let keeps = |place: usize| {
+        let LocalService { service, members, .. } = &*local.services[place];
+        share::keeps(&worker.shared.sticky_key, service, members, head)
     };
-    let chosen = shares.of.iter().find(|(_, weight)| {
-        let here = left < *weight;
-        left = left.saturating_sub(*weight);
-        here
-    });
-    let (place, _) = chosen.unwrap_or(&shares.of[0]);
-    local.services[*place].clone()
+    let chosen = share::choose(shares, keeps, |sum| worker.rng.borrow_mut().u32(..sum));
+    let (place, _) = shares.of[chosen.share];
+    local.services[place].clone()
 }

@@ -73,7 +73,7 @@ impl Refusal<'_> {
             client: self.peer.ip(),
             listener: self.listener.listener.name.as_str(),
             protocol: self.protocol,
-            tls: self.peer.tls,
+            tls: self.peer.is_tls(),
             method: self.method,
             host: self.host,
             path: self.path,

@@ -212,7 +212,7 @@ impl<'a> Story<'a> {
             client: self.sender.client,
             listener: self.listener.listener.name.as_str(),
             protocol: self.head.version().as_str(),
-            tls: self.peer.tls,
+            tls: self.peer.is_tls(),
             method: self.head.method_text(),
             host: self.head.authority(),
             path: self.head.path(),

@@ -4,6 +4,7 @@
 mod body;
 mod canary;
 mod deny;
+mod explained;
 mod forwarding;
 mod own;
 mod request_headers;
