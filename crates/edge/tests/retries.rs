@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use edge::Bar;
 use h2::Reason;
 use model::UpstreamProtocol;
 use testkit::origin::refusing_address;
@@ -220,5 +221,27 @@ fn where_no_instance_is_left_the_client_is_told_when_to_come_back() {
     for protocol in Protocol::ALL {
         let reply: Reply = Talk::get("/").over(protocol, edge.address());
         assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")), "{protocol:?}");
+    }
+}
+
+#[test]
+fn where_none_is_well_another_is_asked_all_the_same() {
+    for upstream in Instance::PROTOCOLS {
+        for protocol in Protocol::ALL {
+            let well = Instance::start(upstream, Does::Answers(200, "well"));
+            let targets = [refusing_address(), well.address()];
+            let edge = over(upstream, &targets);
+            targets.iter().for_each(|target| edge.live(*target).put(Bar::Unhealthy));
+            for _ in 0..4 {
+                let reply = testkit::ask(protocol, edge.address(), "GET", "/");
+                assert_eq!(reply.status(), Some(200), "{protocol:?} to {upstream:?}");
+            }
+            assert_eq!(well.asked(), 4);
+            // What was taken out by a person stays out.
+            edge.live(well.address()).put(Bar::Drained);
+            let reply = testkit::ask(protocol, edge.address(), "GET", "/");
+            assert_eq!(reply.status(), Some(502), "{protocol:?} to {upstream:?}");
+            assert_eq!(well.asked(), 4);
+        }
     }
 }

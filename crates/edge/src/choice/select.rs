@@ -287,7 +287,7 @@ impl<I: Candidate> Field for Released<'_, I> {
 }
 
 /// How an instance stands.
-fn standing(live: &Live) -> Standing {
+pub(crate) fn standing(live: &Live) -> Standing {
     if live.is_eligible() {
         Standing::Healthy
     } else if live.has(Bar::Drained) {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use model::{RetryCondition, UpstreamProtocol};
 use wire::head::Method;
 
+use crate::choice::select::standing;
 use crate::choice::{Claim, Tried};
 use crate::snapshot::LocalService;
 use crate::upstream::failed::{Failed, Reached, Then};
@@ -154,9 +155,13 @@ impl<'a> Retries<'a> {
             return Next::Nobody;
         }
         let newest = self.worker.newest(self.service);
-        let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
-        let is_absent = eligible.peek().is_none();
-        if eligible.any(is_new) {
+        let is_absent = !newest.members.iter().any(|it| it.live.is_eligible());
+        // Whom the balancing would take: in need also those that are not well.
+        let may_serve = |it: &&Rc<Member>| match is_absent {
+            true => standing(&it.live).serves_in_panic(),
+            false => it.live.is_eligible(),
+        };
+        if newest.members.iter().filter(may_serve).any(is_new) {
             return Next::Somebody;
         }
         match self.worker.may_come(&newest) && (is_absent || may_be_lost) {
