@@ -10,8 +10,10 @@ mod atomic {
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 mod choice;
+mod client;
 mod connection;
 mod exchange;
+mod fields;
 mod grpc;
 mod listener;
 mod own;
@@ -20,6 +22,7 @@ mod response;
 pub mod routing;
 mod snapshot;
 mod upstream;
+mod wheel;
 mod worker;
 
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ use wire::head::RequestHead;
 
 use crate::choice::Claim;
 use crate::choice::split;
-use crate::response::fields::FieldSink;
+use crate::fields::FieldSink;
 use crate::upstream::outbound::Outbound;
 
 const ID_BYTES: usize = 8;

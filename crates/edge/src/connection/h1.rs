@@ -17,17 +17,17 @@ use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, linger};
 use telemetry::Ending;
 
-use crate::connection::client::{Client, StatusLine};
+use crate::client::{Client, StatusLine};
 use crate::connection::parking::{PARK_AFTER, Parked};
 use crate::exchange::identity::Peer;
 use crate::exchange::reading;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{self, Entrance};
+use crate::fields::FieldSink;
 use crate::listener::guest::EXCHANGE_BYTES;
-use crate::response::fields::FieldSink;
 use crate::response::respond;
 use crate::upstream::own_lines::OwnLines;
-use crate::worker::wheel::Alarm;
+use crate::wheel::Alarm;
 
 /// How long the last bytes of a connection may take to be written.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);

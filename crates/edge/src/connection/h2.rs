@@ -29,7 +29,7 @@ use super::idleness::Idleness;
 use super::{Door, linger};
 use telemetry::Ending;
 
-use crate::connection::client::{Client, StatusLine};
+use crate::client::{Client, StatusLine};
 use crate::exchange::identity::Peer;
 use crate::exchange::lasting::Lasting;
 use crate::exchange::reading;
@@ -39,8 +39,8 @@ use crate::grpc::Dialect;
 use crate::listener::guest::EXCHANGE_BYTES;
 use crate::snapshot::ListenerPlan;
 use crate::upstream::own_lines::OwnLines;
+use crate::wheel::Alarm;
 use crate::worker::Worker;
-use crate::worker::wheel::Alarm;
 
 /// How long a stream whose response breaks off is not reset, from when something of it was last seen to
 /// be written: `h2` would throw away what waits.

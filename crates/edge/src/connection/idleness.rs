@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Door;
 use crate::connection::idlers::Idling;
 use crate::connection::parking::PARK_AFTER;
-use crate::worker::wheel::Alarm;
+use crate::wheel::Alarm;
 
 /// One wait of an idle connection. The alarm is that of the connection.
 pub(super) struct Idleness {

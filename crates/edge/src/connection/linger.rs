@@ -16,8 +16,8 @@ use wire::h1::Conn;
 use wire::h2::Stream;
 use wire::socket::Socket;
 
+use crate::wheel::Alarm;
 use crate::worker::Worker;
-use crate::worker::wheel::Alarm;
 
 /// How long a client may pause, how long it may go on in all, and how much it may send: what nginx
 /// grants (`lingering_timeout`, `lingering_time`), and more than an upload brings in that time over

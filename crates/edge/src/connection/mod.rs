@@ -1,7 +1,6 @@
 //! A client's connection, from accept to close: what comes before HTTP (PROXY protocol, TLS), and
 //! which version is spoken then.
 
-pub(crate) mod client;
 pub(crate) mod idlers;
 pub(crate) mod parking;
 

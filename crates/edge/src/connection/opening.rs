@@ -19,7 +19,7 @@ use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, h1, h2, linger};
 use crate::connection::parking::Parked;
 use crate::exchange::identity::{Peer, Transport, is_within};
-use crate::worker::wheel::Alarm;
+use crate::wheel::Alarm;
 
 /// What TLS may hold sealed of a client's response that does not leave: four of its records.
 const SEALED_BYTES_MAX: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use wire::h1::framing::parse_length;
 use wire::head::{Fields, Method, RequestHead, Version, list};
 use wire::name::Name;
 
-use crate::response::fields::FieldSink;
+use crate::fields::FieldSink;
 
 /// The versions of HTTP, as `Via` names them.
 const RECEIVED_AS: [&str; 3] = ["1.0", "1.1", "2.0"];

@@ -19,7 +19,7 @@ use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
 use crate::choice::share;
-use crate::connection::client::Client;
+use crate::client::Client;
 use crate::exchange::identity::Peer;
 use crate::exchange::story::Story;
 use crate::policy;
@@ -28,8 +28,8 @@ use crate::routing::{Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, Local, LocalService};
 use crate::upstream::forward::forward;
 use crate::upstream::own_lines::OwnLines;
+use crate::wheel::Alarm;
 use crate::worker::Worker;
-use crate::worker::wheel::Alarm;
 
 /// Where a request came in.
 #[derive(Clone, Copy)]

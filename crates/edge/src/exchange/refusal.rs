@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use telemetry::{AccessRecord, Ending, Told};
 
-use crate::connection::client::Client;
+use crate::client::Client;
 use crate::exchange::identity::Peer;
 use crate::grpc::Dialect;
 use crate::response::respond::{self, Asked};
 use crate::response::{Applied, NO_EDITS};
 use crate::snapshot::ListenerPlan;
+use crate::wheel::Alarm;
 use crate::worker::Worker;
-use crate::worker::wheel::Alarm;
 
 /// What was refused, as far as it could be read.
 pub(crate) struct Refusal<'a> {

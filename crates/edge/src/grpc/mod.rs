@@ -12,8 +12,8 @@ use telemetry::GrpcStatus;
 use wire::h1::framing::parse_length;
 use wire::head::{Fields, Method, RequestHead, ResponseHead};
 
-use crate::response::fields::FieldSink;
-use crate::worker::wheel::{TICK, Wheel};
+use crate::fields::FieldSink;
+use crate::wheel::{TICK, Wheel};
 
 pub(crate) const MEDIA_TYPE: &[u8] = b"application/grpc";
 pub(crate) const STATUS: &[u8] = b"grpc-status";

@@ -15,7 +15,7 @@ use wire::target::escape_for_h2;
 
 use super::fault::NOT_HTTP;
 use super::{OwnFault, OwnRequest, OwnResponse, Stage};
-use crate::response::fields::FieldSink;
+use crate::fields::FieldSink;
 use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 
 /// Asks, and reads the whole response.

@@ -4,7 +4,7 @@
 use model::HeaderEdits;
 use wire::name::reads_as;
 
-use crate::response::fields::FieldSink;
+use crate::fields::FieldSink;
 
 /// Whether a field of this name is set or removed. One that a server may take for it is, too: else a
 /// client could send what the route sets, in another spelling.

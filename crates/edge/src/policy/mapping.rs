@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use model::Rewrite;
 use wire::head::Fields;
 
+use crate::fields::FieldSink;
 use crate::policy::headers::is_edited;
-use crate::response::fields::FieldSink;
 use crate::upstream::outbound::Outbound;
 
 /// The fields that name places.

@@ -6,7 +6,6 @@
 //! framed is the client's own to write.
 
 pub(crate) mod date;
-pub(crate) mod fields;
 pub(crate) mod respond;
 
 use model::HeaderEdits;
@@ -17,11 +16,11 @@ use wire::head::{Method, ResponseHead};
 use wire::name::Name;
 
 use crate::choice::sticky::Stay;
-use crate::connection::client::{Client, StatusLine};
+use crate::client::{Client, StatusLine};
+use crate::fields::FieldSink;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::mapping::Mapping;
 use crate::response::date::HttpDate;
-use crate::response::fields::FieldSink;
 use crate::response::respond::Own;
 use crate::upstream::outbound::{Named, Outbound, is_named, named_by_connection};
 

@@ -12,10 +12,10 @@ use wire::head::{Method, RequestHead};
 use wire::name::Name;
 use wire::target::escape_for_uri;
 
-use crate::connection::client::Client;
+use crate::client::Client;
+use crate::fields::FieldSink;
 use crate::grpc::{self, Dialect};
 use crate::policy::headers::is_edited;
-use crate::response::fields::FieldSink;
 use crate::response::{self, Applied, Head};
 
 /// After how many seconds a client may try again, when nobody could serve it.

@@ -15,7 +15,7 @@ use wire::system::is_shortage;
 
 use crate::choice::Claim;
 use crate::choice::sticky::Stay;
-use crate::connection::client::Client;
+use crate::client::Client;
 use crate::exchange::lasting::Lasting;
 use crate::exchange::reading;
 use crate::exchange::story::Story;
@@ -38,8 +38,8 @@ use crate::upstream::trailing::Trailing;
 use crate::upstream::trunk::Passage;
 use crate::upstream::tunnel;
 use crate::upstream::{INFORMATIONAL_MAX, Upstream};
+use crate::wheel::Alarm;
 use crate::worker::Worker;
-use crate::worker::wheel::Alarm;
 
 /// How long an exchange may go on whose client sends no more, whose instance is to go and has not
 /// said anything: as long as a client may be silent that is lingered for (`connection::linger`).

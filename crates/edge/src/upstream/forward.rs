@@ -10,7 +10,7 @@ use wire::h1::Framing;
 
 use crate::choice::sticky::Stay;
 use crate::choice::{self, Choice};
-use crate::connection::client::Client;
+use crate::client::Client;
 use crate::exchange::story::Story;
 use crate::exchange::{Entrance, hops};
 use crate::policy;

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use model::HeaderEdits;
 
 use crate::exchange::chain::{Chain, Node};
+use crate::fields::FieldSink;
 use crate::policy::headers::is_edited;
-use crate::response::fields::FieldSink;
 use crate::upstream::address_text::AddressText;
 use crate::upstream::outbound::Outbound;
 

@@ -40,7 +40,7 @@ use wire::head::{Fields, Method, ResponseHead};
 use wire::socket::Socket;
 use wire::target::escape_for_h2;
 
-use crate::response::fields::FieldSink;
+use crate::fields::FieldSink;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::trunk::Lane;
 use crate::worker::descriptors::Slot;

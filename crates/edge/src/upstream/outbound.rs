@@ -10,9 +10,9 @@ use wire::name::Name;
 
 use crate::exchange::hops::{self, Pseudonym};
 use crate::exchange::identity::{Peer, Sender};
+use crate::fields::FieldSink;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::rewrite::Rewriting;
-use crate::response::fields::FieldSink;
 use crate::snapshot::ListenerPlan;
 use crate::upstream::forwarded;
 use crate::upstream::own_lines::OwnLines;

@@ -9,7 +9,7 @@ use telemetry::Ending;
 use wire::h1::Framing;
 use wire::head::ResponseHead;
 
-use crate::connection::client::{Client, StatusLine};
+use crate::client::{Client, StatusLine};
 use crate::upstream::attempt::Attempt;
 use crate::upstream::crawl::Crawl;
 use crate::upstream::failed::{Failed, Reached, client_gone};

@@ -11,7 +11,7 @@ use wire::body::{Error, Sink};
 use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
-use crate::connection::client::Client;
+use crate::client::Client;
 use crate::exchange::lasting::Lasting;
 use crate::exchange::story::Story;
 use crate::response::{self, Head, Passed};

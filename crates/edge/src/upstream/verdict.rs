@@ -54,7 +54,7 @@ mod tests {
     use wire::head::HeadBuilder;
 
     use super::*;
-    use crate::worker::wheel::Wheel;
+    use crate::wheel::Wheel;
 
     fn call(timeout: &str) -> Call {
         let mut head = HeadBuilder::new(&Pool::default());

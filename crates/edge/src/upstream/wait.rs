@@ -8,8 +8,8 @@ use telemetry::Ending;
 use crate::choice::Tried;
 use crate::snapshot::LocalService;
 use crate::upstream::member::Member;
+use crate::wheel::TICK;
 use crate::worker::Worker;
-use crate::worker::wheel::TICK;
 
 /// How long it may take on a busy machine until an instance that ended is served no more.
 const LOSS_SEEN_WITHIN: Duration = Duration::from_millis(500);

@@ -3,7 +3,6 @@
 pub(crate) mod descriptors;
 pub(crate) mod seldom;
 pub(crate) mod turnstile;
-pub(crate) mod wheel;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -35,10 +34,10 @@ use crate::snapshot::live::Live;
 use crate::snapshot::{ListenerLive, Local, LocalService, Snapshot};
 use crate::upstream::crawl::Crawlers;
 use crate::upstream::member::Member;
+use crate::wheel::{TICK, Wheel};
 use crate::worker::descriptors::{Descriptors, Slot};
 use crate::worker::seldom::Seldom;
 use crate::worker::turnstile::Turnstile;
-use crate::worker::wheel::{TICK, Wheel};
 
 /// How often idle connections to instances are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

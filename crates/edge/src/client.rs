@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use wire::body::{Error, Sink, Source};
 use wire::h1::Framing;
 
-use crate::response::fields::FieldSink;
+use crate::fields::FieldSink;
 
 /// The head of an answer, without its fields.
 #[derive(Clone, Copy, Debug)]
