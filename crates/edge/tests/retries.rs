@@ -2,12 +2,17 @@
 //! either protocol.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use edge::Bar;
 use h2::Reason;
-use model::UpstreamProtocol;
+use model::{Queue, UpstreamProtocol};
 use testkit::origin::refusing_address;
-use testkit::{H2Origin, H2Step, Line, Origin, Protocol, Reply, Step, Talk, TestEdge, eventually};
+use testkit::{
+    AccessLines, H2Origin, H2Step, Line, Origin, Protocol, RawClient, Reply, Step, Talk, TestEdge,
+    eventually,
+};
 
 /// Balances over instances that speak `upstream`.
 fn over(upstream: UpstreamProtocol, targets: &[SocketAddr]) -> TestEdge {
@@ -27,6 +32,8 @@ enum Does {
     Answers(u16, &'static str),
     /// Breaks the connection, or the stream, once it has the request.
     Breaks,
+    /// Says nothing until the connection ends.
+    Hangs,
 }
 
 impl Instance {
@@ -37,12 +44,14 @@ impl Instance {
             UpstreamProtocol::H1 => Self::H1(Origin::start(move |_| match does {
                 Does::Answers(status, body) => vec![Step::answer(status, body)],
                 Does::Breaks => vec![Step::Reset],
+                Does::Hangs => vec![Step::Echo],
             })),
             UpstreamProtocol::H2 => Self::H2(H2Origin::start(move |_| match does {
                 Does::Answers(status, body) => {
                     vec![H2Step::Head(status, &[]), H2Step::Data(body.into()), H2Step::End]
                 }
                 Does::Breaks => vec![H2Step::Reset(Reason::INTERNAL_ERROR)],
+                Does::Hangs => vec![H2Step::Hang],
             })),
         }
     }
@@ -242,6 +251,42 @@ fn where_none_is_well_another_is_asked_all_the_same() {
             let reply = testkit::ask(protocol, edge.address(), "GET", "/");
             assert_eq!(reply.status(), Some(502), "{protocol:?} to {upstream:?}");
             assert_eq!(well.asked(), 4);
+        }
+    }
+}
+
+/// One instance answers 503, and the other is full: whoever asks is given what the one said, also if it waited
+/// for the other first.
+#[test]
+fn a_503_whose_retry_finds_nobody_is_passed_on_and_logged_as_that() {
+    let queues = [(0, Duration::from_secs(9)), (1, Duration::from_millis(100))];
+    let cases = queues.into_iter().flat_map(|queue| Instance::PROTOCOLS.map(|it| (queue, it)));
+    for ((length, timeout), upstream) in cases {
+        for protocol in Protocol::ALL {
+            let telling = Instance::start(upstream, Does::Answers(503, "said by the instance"));
+            let full = Instance::start(upstream, Does::Hangs);
+            let lines = AccessLines::default();
+            let edge = TestEdge::with(&[telling.address(), full.address()], |wanted| {
+                wanted.service.protocol = upstream;
+                wanted.service.queue = Queue { length, timeout };
+                wanted.service.max_connections = NonZeroU32::new(1);
+                wanted.access_log = Some(lines.clone());
+            });
+            let mut busy = RawClient::connect(edge.address());
+            busy.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n");
+            eventually("it is full", || full.asked() == 1);
+            let reply = Line::open(protocol, edge.address()).get("/");
+            assert_eq!((reply.status, &*reply.body), (503, "said by the instance"), "{protocol:?}");
+            let live = edge.live(telling.address());
+            eventually("its place is free", || live.in_flight() == 0);
+            let service = edge.edge.services().next().expect("there is one").live.clone();
+            drop((busy, edge));
+            let line = lines.all().into_iter().find(|line| line.field("path") == "/");
+            let line = line.expect("it has a line");
+            let told = ["status", "ending", "attempts"].map(|field| line.field(field));
+            assert_eq!(told, ["503", "ok", "1"], "{protocol:?} {upstream:?}");
+            let retries: u64 = service.shards().map(|shard| shard.retries.get()).sum();
+            assert!(retries <= 1, "nobody was asked again but for the busy one");
         }
     }
 }

@@ -45,17 +45,26 @@ pub(crate) struct Claim {
     pub(crate) drawn: Option<u64>,
     /// It had to wait for it.
     pub(crate) has_waited: bool,
+    /// It takes one of the connections that the instance may have at once.
+    has_slot: bool,
+}
+
+impl Claim {
+    /// Lets others have its connection's place, though it is not over.
+    pub(crate) fn free_slot(&mut self) {
+        if std::mem::take(&mut self.has_slot) {
+            self.member.live.free_slot();
+            self.service.live.queue.wake_first();
+        }
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let live = &self.member.live;
-        live.in_flight.leave(self.worker.index);
+        self.member.live.in_flight.leave(self.worker.index);
         self.member.left(self.key);
-        if self.service.service.max_connections.is_some() {
-            live.free_slot();
-            self.service.live.queue.wake_first();
-        }
+        self.free_slot();
+        let live = &self.member.live;
         if live.is_awaited() {
             self.worker.shared.tell_drained();
         }
@@ -102,6 +111,7 @@ pub(crate) fn claim_now(
                 is_known: chosen.is_known,
                 drawn: chosen.drawn,
                 has_waited: false,
+                has_slot: slots.is_some(),
             });
         }
     }

@@ -64,6 +64,19 @@ pub(crate) struct Attempt<'a> {
     pub(crate) call: Option<Call>,
 }
 
+/// A response that is not passed on, since another instance is to be asked first.
+pub(crate) struct Withheld {
+    upstream: Upstream,
+    head: ResponseHead,
+}
+
+impl Withheld {
+    /// Another instance was found: nobody wants it any more.
+    pub(crate) fn discard(mut self) {
+        self.upstream.cancel();
+    }
+}
+
 /// An attempt's answer has begun, and this is what is left of the attempt.
 struct Answered {
     upstream: Upstream,
@@ -72,13 +85,13 @@ struct Answered {
 }
 
 impl Attempt<'_> {
-    /// Makes the attempt.
+    /// Makes the attempt. `None` once its response was passed on.
     pub(crate) async fn run<C: Client>(
         &self,
         client: &mut C,
         upload: &mut Upload,
         story: &mut Story<'_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<Option<Box<Withheld>>, Failed> {
         let mut upstream = self.reach(client, story).await?;
         upstream.read_as(self.claim.service.service.violations);
         upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
@@ -100,13 +113,26 @@ impl Attempt<'_> {
             self.observe_latency(latency);
         }
         if head.status() == 101 {
-            return Box::pin(tunnel::run(self, client, upstream, &head, story)).await;
+            return Box::pin(tunnel::run(self, client, upstream, &head, story))
+                .await
+                .map(|()| None);
         }
         if self.retries.withhold(head.status(), self.claim, upload) {
-            upstream.cancel();
-            let condition = RetryCondition::Status(head.status());
-            return Err(Failed::by_instance(Ending::UpstreamReset, Reached::Sent, condition));
+            return Ok(Some(Box::new(Withheld { upstream, head })));
         }
+        self.pass_on(client, upstream, &head, (upload, uploading), story).await.map(|()| None)
+    }
+
+    /// Passes a response on after all that was withheld.
+    pub(crate) async fn give_out<C: Client>(
+        &self,
+        withheld: Withheld,
+        client: &mut C,
+        upload: &mut Upload,
+        story: &mut Story<'_>,
+    ) -> Result<(), Failed> {
+        let Withheld { upstream, head } = withheld;
+        let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
         self.pass_on(client, upstream, &head, (upload, uploading), story).await
     }
 

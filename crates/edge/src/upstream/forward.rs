@@ -9,15 +9,16 @@ use telemetry::Ending;
 use wire::h1::Framing;
 
 use crate::choice::sticky::Stay;
-use crate::choice::{self, Choice};
+use crate::choice::{self, Choice, Claim};
 use crate::client::Client;
 use crate::exchange::story::Story;
 use crate::exchange::{Entrance, hops};
+use crate::grpc::Call;
 use crate::policy;
 use crate::policy::rewrite::Rewriting;
 use crate::routing::Request;
 use crate::snapshot::LocalService;
-use crate::upstream::attempt::Attempt;
+use crate::upstream::attempt::{Attempt, Withheld};
 use crate::upstream::failed::Then;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::relay::Upload;
@@ -36,7 +37,7 @@ pub(crate) async fn forward<C: Client>(
     service: &Rc<LocalService>,
     story: &mut Story<'_>,
 ) -> Result<(), Ending> {
-    let Entrance { worker, listener, peer, own_lines, alarm, account } = entrance;
+    let Entrance { worker, listener, peer, own_lines, account, .. } = entrance;
     let head = request.head;
     let allowed = policy::body::allowed(&route.policies, &listener.listener, framing)?;
     let request_id = story.request_id;
@@ -59,7 +60,9 @@ pub(crate) async fn forward<C: Client>(
     let key = choice::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
     let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool, account);
-    let (mut last, mut deadline, drawn) = (None, None, Cell::new(None));
+    let forwarding =
+        Forwarding { entrance, request: &outbound, framing, retries: &retries, call: story.call };
+    let (mut last, mut deadline, drawn) = (Last::Nothing, None, Cell::new(None));
     let mut newest;
     let mut asked = service;
     service.budget.borrow_mut().deposit(worker.wheel.now());
@@ -70,59 +73,133 @@ pub(crate) async fn forward<C: Client>(
             _ => Poll::Pending,
         };
         let choice = Choice { head, key, drawn: &drawn, tried: &tried };
-        let claim = match choice::claim(worker, asked, choice, &mut gone).await {
-            Ok(claim) => claim,
+        let found = match choice::claim(worker, asked, choice, &mut gone).await {
             Err(Ending::NoInstance) if worker.may_come(service) => {
                 let now = worker.wheel.now();
                 let until = *deadline.get_or_insert(now + service.service.queue.timeout);
                 // What is rare is on the heap.
                 let wait = Box::pin(wait_for_instance(worker, service, &tried, until, gone));
-                newest = match wait.await {
-                    Ok(newest) => newest,
-                    Err(Ending::ClientClosed) => return Err(Ending::ClientClosed),
-                    Err(ending) => return Err(last.unwrap_or(ending)),
-                };
-                asked = &newest;
-                story.service = Some(newest.clone());
-                story.waited(worker)?;
-                continue;
+                match wait.await {
+                    Ok(come) => {
+                        newest = come;
+                        asked = &newest;
+                        story.service = Some(newest.clone());
+                        story.waited(worker)?;
+                        continue;
+                    }
+                    Err(ending) => Err(ending),
+                }
             }
-            Err(Ending::NoInstance) => return Err(last.unwrap_or(Ending::NoInstance)),
-            Err(ending) => return Err(ending),
+            found => found,
+        };
+        let mut claim = match (found, last) {
+            (Ok(claim), before) => {
+                before.discard();
+                claim
+            }
+            (Err(Ending::ClientClosed), _) => return Err(Ending::ClientClosed),
+            (Err(_), Last::Withheld(held)) => {
+                return Box::pin(forwarding.give_out(held, client, &mut upload, story)).await;
+            }
+            (Err(Ending::NoInstance), Last::Failed(ending)) => return Err(ending),
+            (Err(ending), _) => return Err(ending),
         };
         retries.attempted();
         if claim.has_waited {
             story.waited(worker)?;
         }
         story.attempt(&claim.member);
+        let outcome = forwarding.attempt(&claim).run(client, &mut upload, story).await;
+        last = match outcome {
+            Ok(None) => {
+                story.attempt_ended(worker, None);
+                return Ok(());
+            }
+            Ok(Some(response)) => {
+                // It counts as what it is, whether its client will see it or not.
+                story.attempt_ended(worker, None);
+                // Were its place kept while it waits for another's, all could wait for each other.
+                claim.free_slot();
+                Last::Withheld(Box::new(Held { response, claim }))
+            }
+            Err(failed) => {
+                let then = retries.follow(&failed, &claim.member, &upload);
+                story.attempt_ended(worker, Some(failed.blame(then)));
+                if then == Then::End {
+                    return Err(failed.ending);
+                }
+                Last::Failed(failed.ending)
+            }
+        };
+        story.is_still_wanted(worker)?;
+        newest = worker.newest(service);
+        asked = &newest;
+    }
+}
+
+/// What the client gets where nobody else is found who could be asked.
+enum Last {
+    /// Nobody was asked yet.
+    Nothing,
+    Failed(Ending),
+    Withheld(Box<Held>),
+}
+
+impl Last {
+    /// Somebody else was found.
+    fn discard(self) {
+        if let Self::Withheld(held) = self {
+            held.response.discard();
+        }
+    }
+}
+
+/// A response that is withheld, and its instance, which is in use as long as it is.
+struct Held {
+    response: Box<Withheld>,
+    claim: Claim,
+}
+
+/// What all attempts at one request have in common.
+struct Forwarding<'a> {
+    entrance: Entrance<'a>,
+    request: &'a Outbound<'a>,
+    framing: Framing,
+    retries: &'a Retries<'a>,
+    call: Option<Call>,
+}
+
+impl Forwarding<'_> {
+    fn attempt<'a>(&'a self, claim: &'a Claim) -> Attempt<'a> {
+        let Entrance { worker, listener, alarm, account, .. } = self.entrance;
         let wanted = &*claim.service.service;
-        let attempt = Attempt {
+        Attempt {
             worker,
-            request: &outbound,
-            framing,
-            claim: &claim,
+            request: self.request,
+            framing: self.framing,
+            claim,
             timeouts: &wanted.timeouts,
             client_timeouts: &listener.listener.timeouts,
             protocol: wanted.protocol,
             alarm,
             account,
-            retries: &retries,
-            stay: Stay::new(&worker.shared.sticky_key, &outbound, &claim),
-            call: story.call,
-        };
-        let outcome = attempt.run(client, &mut upload, story).await;
-        let Err(failed) = outcome else {
-            story.attempt_ended(worker, None);
-            return Ok(());
-        };
-        let then = retries.follow(&failed, &claim.member, &upload);
-        story.attempt_ended(worker, Some(failed.blame(then)));
-        if then == Then::End {
-            return Err(failed.ending);
+            retries: self.retries,
+            stay: Stay::new(&worker.shared.sticky_key, self.request, claim),
+            call: self.call,
         }
-        story.is_still_wanted(worker)?;
-        last = Some(failed.ending);
-        newest = worker.newest(service);
-        asked = &newest;
+    }
+
+    /// Nobody else was found: the response that was withheld is the client's after all. What it says of its
+    /// instance was counted when it came.
+    async fn give_out<C: Client>(
+        &self,
+        held: Box<Held>,
+        client: &mut C,
+        upload: &mut Upload,
+        story: &mut Story<'_>,
+    ) -> Result<(), Ending> {
+        let Held { response, claim } = *held;
+        let given = self.attempt(&claim).give_out(*response, client, upload, story).await;
+        given.map_err(|failed| failed.ending)
     }
 }

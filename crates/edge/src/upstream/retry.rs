@@ -24,12 +24,19 @@ pub(crate) struct Retries<'a> {
     service: &'a Rc<LocalService>,
     method: Method,
     tried: RefCell<Tried>,
-    /// A kept connection turned out to be closed: the next one is to be new.
-    wants_fresh: Cell<bool>,
-    /// The budget has already granted the retry that comes next.
-    granted: Cell<bool>,
-    /// The next attempt is still to be counted: nobody is there yet who could be asked.
-    waits: Cell<bool>,
+    turn: Cell<Turn>,
+}
+
+/// Why the attempt is made that runs, or comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It is the first.
+    First,
+    /// The kept connection of the one before turned out to be closed: the same over a new one, which is no
+    /// retry.
+    Fresh,
+    /// The one before failed, or its response was withheld.
+    Retry,
 }
 
 /// Who could be asked next.
@@ -44,15 +51,7 @@ enum Next {
 
 impl<'a> Retries<'a> {
     pub(crate) fn new(worker: &'a Worker, service: &'a Rc<LocalService>, method: Method) -> Self {
-        Self {
-            worker,
-            service,
-            method,
-            tried: RefCell::default(),
-            wants_fresh: Cell::new(false),
-            granted: Cell::new(false),
-            waits: Cell::new(false),
-        }
+        Self { worker, service, method, tried: RefCell::default(), turn: Cell::new(Turn::First) }
     }
 
     /// Whether a request that was sent may be sent again at all: its method allows it, or the
@@ -68,23 +67,25 @@ impl<'a> Retries<'a> {
 
     /// Whether the next attempt must not use a kept connection.
     pub(crate) fn wants_fresh(&self) -> bool {
-        self.wants_fresh.get()
+        self.turn.get() == Turn::Fresh
     }
 
-    /// Whether an answer with `status` is not passed on, since another instance will be asked: where
-    /// that is wanted, and where a new release fails that is only being tried.
+    /// Whether a response with `status` is withheld, since another instance will be asked: where that is
+    /// wanted, and where a new release fails that is only being tried.
     pub(crate) fn withhold(&self, status: u16, claim: &Claim, upload: &Upload) -> bool {
         let condition = RetryCondition::Status(status);
         let on = &self.service.service.retry.on;
         let is_meant = on.contains(&condition)
             || claim.is_canary && Verdict::of_status(status) == Verdict::Failed;
-        let granted = is_meant
+        let is_withheld = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()
             && self.next(&claim.member, false) != Next::Nobody
             && self.withdraw();
-        self.granted.set(granted);
-        granted
+        if is_withheld {
+            self.goes_on(&claim.member);
+        }
+        is_withheld
     }
 
     /// Whether another attempt follows the one that failed on `member`; notes that it does.
@@ -92,45 +93,39 @@ impl<'a> Retries<'a> {
         if !self.is_safe(failed.reached, upload) {
             return Then::End;
         }
-        if failed.was_stale && !self.wants_fresh.replace(true) {
+        if failed.was_stale && self.turn.replace(Turn::Fresh) != Turn::Fresh {
             return Then::Retry;
         }
         let Some(condition) = failed.condition else { return Then::End };
         let on = &self.service.service.retry.on;
         // An instance that ended breaks its connections before anybody can say that it did.
         let may_be_lost = matches!(condition, RetryCondition::Connect | RetryCondition::Reset);
-        let follows = self.granted.take()
-            || on.contains(&condition)
-                && match self.next(member, may_be_lost) {
-                    Next::Nobody => false,
-                    Next::Somebody => self.withdraw(),
-                    // The budget keeps retries off instances in trouble. This one is gone, and the
-                    // next gets all that wait for it, be it their first attempt or not.
-                    Next::Newcomer => {
-                        self.waits.set(true);
-                        true
-                    }
-                };
+        let follows = on.contains(&condition)
+            && match self.next(member, may_be_lost) {
+                Next::Nobody => false,
+                Next::Somebody => self.withdraw(),
+                // The budget keeps retries off instances in trouble. This one is gone, and the next gets
+                // all that wait for it, be it their first attempt or not.
+                Next::Newcomer => true,
+            };
         if !follows {
             return Then::End;
         }
-        self.tried.borrow_mut().push(member.clone());
-        self.wants_fresh.set(false);
-        if !self.waits.get() {
-            self.count();
-        }
+        self.goes_on(member);
         Then::Retry
     }
 
-    /// An attempt is made, which may be the one that somebody had to come for.
+    /// An attempt is made: a retry counts once there is somebody who is asked.
     pub(crate) fn attempted(&self) {
-        if self.waits.take() {
-            self.count();
+        if self.turn.get() == Turn::Retry {
+            self.service.live.shard(self.worker.index).retries.add(1);
         }
     }
 
-    fn count(&self) {
-        self.service.live.shard(self.worker.index).retries.add(1);
+    /// `member` was tried, and another is next.
+    fn goes_on(&self, member: &Rc<Member>) {
+        self.tried.borrow_mut().push(member.clone());
+        self.turn.set(Turn::Retry);
     }
 
     fn is_safe(&self, reached: Reached, upload: &Upload) -> bool {
