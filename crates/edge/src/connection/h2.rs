@@ -265,15 +265,11 @@ async fn stream_of(
                 (false, Some(length)) => Framing::Length(length),
                 (false, None) => Framing::Chunked,
             };
-            match client.is_empty_if_said(framing, &plan, &alarm).await {
-                Ok(()) => {
-                    drop(parts);
-                    exchange_of(&shared, &plan, &alarm, &mut client, &head, framing).await;
-                }
-                Err(ending) => {
-                    let bytes = client.take_counts();
-                    shared.refusal(&plan, &parts, ending).record_reset(bytes);
-                }
+            let is_request = framing != Framing::Length(0)
+                || Box::pin(is_empty(&shared, &plan, &alarm, &mut client, &parts)).await;
+            if is_request {
+                drop(parts);
+                exchange_of(&shared, &plan, &alarm, &mut client, &head, framing).await;
             }
         }
         Err(ending) => {
@@ -285,6 +281,28 @@ async fn stream_of(
     // A client that still sends is told to stop.
     drop(client);
     shared.open.set(shared.open.get() - 1);
+}
+
+/// Waits until it is known whether a stream that announced an empty body keeps its word.
+async fn is_empty(
+    shared: &Shared,
+    plan: &ListenerPlan,
+    alarm: &Alarm,
+    client: &mut H2,
+    parts: &Parts,
+) -> bool {
+    // What it is called if the time to drain is over meanwhile.
+    let unproven = shared.refusal(plan, parts, Ending::Shutdown).unless_proven(client);
+    match unproven.client.is_empty(plan, alarm).await {
+        Ok(()) => {
+            unproven.is_request();
+            true
+        }
+        Err(ending) => {
+            unproven.is_refused(ending);
+            false
+        }
+    }
 }
 
 /// Serves the exchange that a stream is.
@@ -342,20 +360,11 @@ impl H2 {
     /// Waits for the end of a stream that has announced an empty body, and did not end with its head, so
     /// that data which contradicts the length (RFC 9113 §8.1.1) is seen before an instance is asked; one
     /// that never ends is taken for empty in the end.
-    async fn is_empty_if_said(
-        &mut self,
-        framing: Framing,
-        plan: &ListenerPlan,
-        alarm: &Alarm,
-    ) -> Result<(), Ending> {
-        if framing != Framing::Length(0) {
-            return Ok(());
-        }
+    async fn is_empty(&mut self, plan: &ListenerPlan, alarm: &Alarm) -> Result<(), Ending> {
         let patience = plan.listener.timeouts.body_idle;
         match alarm.within(patience, |cx| self.stream.poll_fill(cx)).await {
             None | Some(Ok(false)) => Ok(()),
             Some(Ok(true)) => Err(Ending::BadRequest),
-            Some(Err(error)) if error.is_nonsense() => Err(Ending::BadRequest),
             Some(Err(error)) => Err(reading::request_failed(&error)),
         }
     }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use model::{Action, Listener};
 use telemetry::{Ending, Persistence};
 use wire::account::Account;
+use wire::body::Error;
 use wire::h1::Framing;
 use wire::head::{Method, RequestHead};
 
@@ -62,7 +63,13 @@ pub(crate) async fn run<C: Client>(
             // It left before there was anything to be sent.
             true if !story.answered && ending == Ending::ClientClosed => client.end_after_answer(),
             true => Box::pin(break_off(entrance, &mut **client, ending)).await,
-            false => Box::pin(tell(entrance, &mut **client, head, ending, story)).await,
+            false => {
+                let told = Box::pin(tell(entrance, &mut **client, head, ending, story)).await;
+                // A stream that broke the rules is reset already, and nobody is told.
+                if matches!(told, Some(Err(Error::H2(_)))) {
+                    story.untold();
+                }
+            }
         }
     }
     open.has_ended = true;
@@ -105,7 +112,7 @@ async fn tell<C: Client>(
     head: &RequestHead,
     ending: Ending,
     story: &Story<'_>,
-) {
+) -> Option<Result<(), Error>> {
     if ending.told().is_some_and(|told| told.connection == Persistence::Close) {
         client.end_after_answer();
     }
@@ -115,7 +122,7 @@ async fn tell<C: Client>(
     let asked = Asked { head: Some(head), dialect };
     let mut telling = std::pin::pin!(respond::told(client, asked, ending, &applied));
     // Who does not read it within its time does not get it.
-    let _ = entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
+    entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await
 }
 
 async fn serve<C: Client>(

@@ -6,7 +6,12 @@ use wire::h1::Fault;
 
 /// What reading a request, its head or its body, failed with.
 pub(crate) fn request_failed(error: &Error) -> Ending {
-    let Error::Fault(fault) = error else { return Ending::ClientClosed };
+    let fault = match error {
+        Error::Fault(fault) => fault,
+        // Such as a body that is not as long as it was announced (RFC 9113 §8.1.1).
+        Error::H2(_) if error.is_nonsense() => return Ending::BadRequest,
+        Error::H2(_) | Error::Io(_) => return Ending::ClientClosed,
+    };
     match fault {
         Fault::TargetTooLong => Ending::UriTooLong,
         Fault::HeadTooLarge | Fault::TooManyFields => Ending::HeaderTooLarge,

@@ -44,7 +44,42 @@ impl<C: Client> Drop for Telling<'_, C> {
     }
 }
 
-impl Refusal<'_> {
+/// What may turn out to be no request, or be cut off before that is known: recorded at its end unless it
+/// proves to be one.
+pub(crate) struct Unproven<'a, C: Client> {
+    refusal: Refusal<'a>,
+    pub(crate) client: &'a mut C,
+    began: Instant,
+    is_request: bool,
+}
+
+impl<C: Client> Unproven<'_, C> {
+    /// It is a request, which has a record of its own.
+    pub(crate) fn is_request(mut self) {
+        self.is_request = true;
+    }
+
+    /// It is none. Its stream is reset, and nobody told.
+    pub(crate) fn is_refused(mut self, ending: Ending) {
+        self.refusal.ending = ending;
+    }
+}
+
+impl<C: Client> Drop for Unproven<'_, C> {
+    fn drop(&mut self) {
+        if !self.is_request {
+            let (id, bytes) = (self.refusal.worker.ids.next(), self.client.take_counts());
+            self.refusal.record(&id, None, bytes, self.began.elapsed());
+        }
+    }
+}
+
+impl<'a> Refusal<'a> {
+    /// What is said if it proves to be no request; `ending` if it is cut off before.
+    pub(crate) fn unless_proven<C: Client>(self, client: &'a mut C) -> Unproven<'a, C> {
+        Unproven { refusal: self, client, began: Instant::now(), is_request: false }
+    }
+
     /// Tells the client, in the time that it has to read its answer, then all others.
     pub(crate) async fn tell<C: Client>(self, client: &mut C, alarm: &Alarm) {
         let (began, id) = (Instant::now(), self.worker.ids.next());

@@ -261,8 +261,13 @@ impl<'a> Story<'a> {
     pub(crate) fn cut_off(&mut self) {
         self.ending = Ending::Shutdown;
         if !self.answered {
-            (self.status, self.grpc) = (None, None);
+            self.untold();
         }
+    }
+
+    /// Nobody was told how it failed.
+    pub(crate) fn untold(&mut self) {
+        (self.status, self.grpc) = (None, None);
     }
 
     /// Notes how the exchange failed.

@@ -181,22 +181,59 @@ pub(crate) fn cut_by_shutdown(protocol: Protocol) -> Scene {
     scene.keeping(kept)
 }
 
+/// A stream whose end was announced and does not come is cut as well when the time to drain is over.
+pub(crate) fn a_stream_cut_while_its_end_is_awaited() {
+    let mut scene = Scene::polite(|_| {});
+    let mut client = FrameClient::connect(scene.address());
+    client.send_head(0, 1, &announcing("0"));
+    // It has been read when what came after it is answered.
+    client.send(kind::PING, 0, 0, &[0; 8]);
+    client.next_of(kind::PING).expect("it is answered");
+    let edge = scene.edge.take().expect("it runs");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime starts").block_on(edge.edge.stop(SHORT));
+    let lines = scene.lines(Ending::Shutdown);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    let told = ["path", "status", "ending"].map(|field| lines[0].field(field));
+    assert_eq!(told, ["/told", "0", "shutdown"]);
+}
+
+/// A body that is longer than it was announced, or shorter, is the client's error, not its departure.
+pub(crate) fn a_body_of_another_length_than_announced() {
+    for (body, ends) in [(&b"abcde"[..], 0), (b"ab", END_STREAM)] {
+        let mut scene = Scene::over(hang, |_| {});
+        let mut client = FrameClient::connect(scene.address());
+        client.send_head(0, 1, &announcing("4"));
+        eventually("it has arrived", || scene.in_flight() == 1);
+        client.send(kind::DATA, ends, 1, body);
+        client.next_of(kind::RST_STREAM).expect("it is reset");
+        let lines = scene.lines(Ending::BadRequest);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        let told = ["path", "status", "ending"].map(|field| lines[0].field(field));
+        assert_eq!(told, ["/told", "0", "bad_request"]);
+    }
+}
+
+/// The head of a request that says how long its body is.
+fn announcing(length: &str) -> [(&str, &str); 5] {
+    [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/told"),
+        (":authority", "a"),
+        ("content-length", length),
+    ]
+}
+
 /// One that announces an empty body and sends one is reset, and has its line.
 pub(crate) fn a_stream_that_breaks_its_word() {
     let mut scene = Scene::polite(|_| {});
     let mut client = FrameClient::connect(scene.address());
-    let head = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/empty"),
-        (":authority", "a"),
-        ("content-length", "0"),
-    ];
-    client.send_head(0, 1, &head);
+    client.send_head(0, 1, &announcing("0"));
     client.send(kind::DATA, END_STREAM, 1, b"a");
     client.next_of(kind::RST_STREAM).expect("it is reset");
     let lines = scene.lines(Ending::BadRequest);
     assert_eq!(lines.len(), 1, "{lines:#?}");
     let told = ["path", "status", "ending"].map(|field| lines[0].field(field));
-    assert_eq!(told, ["/empty", "0", "bad_request"]);
+    assert_eq!(told, ["/told", "0", "bad_request"]);
 }

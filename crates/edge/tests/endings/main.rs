@@ -64,5 +64,7 @@ fn each_ending_that_the_access_log_documents_is_reached_and_has_one_line() {
         assert!(reached.count() > 0, "{ending} is reached by neither protocol");
     }
     client::a_stream_that_breaks_its_word();
+    client::a_stream_cut_while_its_end_is_awaited();
+    client::a_body_of_another_length_than_announced();
     instance::a_tunnel_that_its_instance_resets();
 }
