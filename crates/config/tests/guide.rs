@@ -70,7 +70,7 @@ fn words(text: &str) -> String {
 fn every_query_in_the_guide_is_one_of_the_alerts_that_are_tested() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
     let alerts = words(&fs::read_to_string(guide.join("prometheus/alerts.yml")).unwrap());
-    let page = fs::read_to_string(guide.join("telling.md")).unwrap();
+    let page = fs::read_to_string(guide.join("observability.md")).unwrap();
     let is_query = |line: &&str| line.starts_with("    ") && line.contains("plimsoll_");
     let queries: Vec<&str> = page.lines().filter(is_query).collect();
     assert_eq!(queries.len(), 4, "{queries:#?}");
