@@ -269,7 +269,7 @@ impl<'a> Node<'a> {
             }
             (Some(key), Shape::Duration(_)) if is_zero => format!(
                 "it cannot be switched off; write a long time such as `{} = \"1d\"` if it should \
-                 hardly ever strike",
+                 hardly ever expire",
                 key.name
             ),
             _ => self.example(),
@@ -334,7 +334,7 @@ fn without_variables(text: &str, flaw: Flaw) -> Flaw {
     if !is_meant || flaw.code != Code::Invalid {
         return flaw;
     }
-    let (why, hint) = ("nothing is put in for a `$` here", "write the value itself");
+    let (why, hint) = ("a `$` is not substituted here", "write the value itself");
     Flaw { why: why.to_owned(), hint: hint.to_owned(), part: None, ..flaw }
 }
 
@@ -348,6 +348,6 @@ pub(crate) fn unsupported(name: &str, later: &Later) -> Flaw {
         Code::Unsupported,
         format!("{name} is not supported yet"),
         format!("the name is kept for {}", later.what),
-        "take it out; it would do nothing in this version",
+        "remove it; it would do nothing in this version",
     )
 }

@@ -310,7 +310,7 @@ impl<'a> Section<'a> {
         let inner =
             keys.iter().flat_map(|key| key.shape.tables().into_iter().map(move |t| (key, t)));
         if let Some((key, _)) = inner.clone().find(|(_, table)| table.key(name).is_some()) {
-            return Some(format!("`{name}` belongs into `{}`, as `{}.{name}`", key.name, key.name));
+            return Some(format!("`{name}` belongs in `{}`, as `{}.{name}`", key.name, key.name));
         }
         let mut homes = schema::tables()
             .into_iter()

@@ -123,7 +123,7 @@ impl Mistake {
         if is_flag || bare.text.contains('=') {
             return None;
         }
-        let what = "a text stands without quotes";
+        let what = "a text without quotes";
         let why = "only numbers, `true` and `false` go without";
         let flaw = Flaw::new(Code::Syntax, what, why, bare.hint());
         Some(Self { span: bare.span, reach: Reach::Line, flaw })
@@ -167,7 +167,7 @@ impl Mistake {
                     Reach::Line,
                     "a semicolon at the end of a line".to_owned(),
                     "TOML ends a line with nothing",
-                    "take the semicolon out",
+                    "remove the semicolon",
                 )
             }
             "unexpected key or value" => (
@@ -201,7 +201,7 @@ impl Mistake {
                     shown.starts_with(['{', '}']) || rest(text, &span).starts_with(['{', '}']);
                 let why = if is_json { "TOML is not JSON" } else { "a line begins with a key" };
                 let hint = "write `key = value`, or `[table]` and its keys below";
-                (Reach::Rest, "no key stands here".to_owned(), why, hint)
+                (Reach::Rest, "no key here".to_owned(), why, hint)
             }
             "unclosed table" | "unclosed array table" => (
                 Reach::Rest,
@@ -257,11 +257,11 @@ fn unquoted(shown: &str) -> Words {
         Some('“' | '”' | '„' | '‘' | '’' | '«') => (
             "typographic quotes",
             "TOML knows only the plain `\"` and `'`",
-            "type the quotes anew, as `\"`",
+            "retype the quotes, as `\"`",
         ),
         None => ("a value is missing", "after `=` comes a value", "write `key = value`"),
         Some(_) => (
-            "a text stands without quotes",
+            "a text without quotes",
             "only numbers, `true` and `false` go without",
             "put it in double quotes",
         ),
@@ -273,14 +273,19 @@ fn keyless(text: &str, span: &Range<usize>) -> Words {
     let rest = rest(text, span);
     let before = text.get(..span.start).unwrap_or_default();
     if let Some(char) = rest.chars().next().filter(|char| !char.is_ascii()) {
-        let what = format!("`{char}` stands in a name without quotes");
+        let what = format!("`{char}` in a name without quotes");
         let why = "without quotes a name has only ASCII letters, digits, `-` and `_`";
         return (Reach::Rest, what, why, "write the name in ASCII, or put it in quotes");
     }
     let line = before.rsplit('\n').next().unwrap_or_default().trim_start();
     if line.starts_with("//") || rest.starts_with("//") {
         let why = "TOML's comments begin with `#`";
-        return (Reach::Line, "`//` begins no comment".to_owned(), why, "write `#` for `//`");
+        return (
+            Reach::Line,
+            "`//` does not begin a comment".to_owned(),
+            why,
+            "write `#` for `//`",
+        );
     }
     let has_colon = rest.starts_with(':') || before.trim_end().ends_with(':');
     let (what, why, hint) = match has_colon {

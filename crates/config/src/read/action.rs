@@ -48,7 +48,7 @@ fn check_number(section: &Section<'_>) {
             Code::Conflict,
             format!("`{first}` and `{second}` exclude each other"),
             "only one thing can happen to a request",
-            "take one of them out, or make two routes",
+            "remove one of them, or make two routes",
         );
         section.report_at(second, flaw, &[(span.clone(), "this happens already")]);
     }
@@ -132,8 +132,8 @@ fn check_redirect_status(section: &Section<'_>, status: u16) {
             Code::OutOfRange,
             format!("{status} does not redirect"),
             "the statuses that do are 301, 302, 303, 307 and 308",
-            "308 is for good and 307 for now, and both keep the method; 301 and 302 are their old \
-             forms; 303 goes on with GET",
+            "308 is permanent and 307 temporary, and both keep the method; 301 and 302 are their \
+             old forms; 303 changes to GET",
         );
         section.report_at("status", flaw, &[]);
     }
@@ -147,9 +147,9 @@ fn respond(node: &Node<'_>) -> Option<Respond> {
     if matches!(status, 204 | 205 | 304) && body.as_ref().is_some_and(|body| !body.is_empty()) {
         let flaw = Flaw::new(
             Code::Conflict,
-            format!("an answer with status {status} has no body"),
+            format!("a response with status {status} has no body"),
             "it could not be sent",
-            "take `body` out, or use another status",
+            "remove `body`, or use another status",
         );
         section.report_at("body", flaw, &[]);
     }

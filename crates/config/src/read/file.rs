@@ -34,7 +34,7 @@ pub(super) fn warn_of_parent(node: &Node<'_>, path: &Path, origin: &Origin, then
     let probed = (origin.environment.probe)(parent);
     if probed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         let what = format!("there is no directory {}", parent.display());
-        let hint = "make it, or mend the path; relative paths start at the directory of the \
+        let hint = "create it, or correct the path; relative paths start at the directory of the \
                     configuration";
         node.report(Flaw::new(Code::MissingDirectory, what, then, hint));
     }

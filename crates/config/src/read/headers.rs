@@ -41,7 +41,7 @@ fn refuse_both(item: &Node<'_>, name: &str, set: Range<usize>) {
         Code::Conflict,
         format!("`{name}` is both set and removed"),
         "removed here",
-        "setting it replaces what was there; take it out of `remove`",
+        "setting it replaces the old value; leave it out of `remove`",
     );
     item.report_with(flaw, &[(set, "set here")]);
 }

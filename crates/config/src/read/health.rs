@@ -92,13 +92,13 @@ pub(super) fn refuse_impossible(section: &Section<'_>, service: &Service) {
         ),
         Some(HealthProbe::Command(_)) if service.run.is_none() => Flaw::new(
             Code::Conflict,
-            "a check by a program of instances that somebody else runs",
+            "a check by a program needs instances that Plimsoll runs",
             "it is run where an instance runs, with its environment",
             "ask by `path`, `grpc` or `tcp`",
         ),
         Some(HealthProbe::Notify) if service.run.is_none() => Flaw::new(
             Code::Conflict,
-            "`notify` of instances that somebody else runs",
+            "`notify` needs instances that Plimsoll runs",
             "only what Plimsoll starts has its `$NOTIFY_SOCKET`",
             "ask by `path`, `grpc` or `tcp`",
         ),
@@ -164,7 +164,7 @@ fn http(section: &Section<'_>) -> Option<HttpProbe> {
                 Code::Conflict,
                 "`body` and `method = \"HEAD\"` exclude each other",
                 "a response to HEAD has no body",
-                "take one of them out",
+                "remove one of them",
             ),
             &[],
         );
@@ -223,7 +223,7 @@ fn refuse_beside(section: &Section<'_>, kind: &Kind, key: &'static str) {
         Code::Conflict,
         format!("`{written}` and `{}` exclude each other", kind.written),
         kind.why,
-        "take one of them out",
+        "remove one of them",
     );
     let span = section.entry_span(kind.key).unwrap_or_else(|| section.span());
     section.report_at(key, flaw, &[(span, kind.does)]);

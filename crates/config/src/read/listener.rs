@@ -185,7 +185,7 @@ fn redirect(section: &Section<'_>, any_tls: bool, ports: &BTreeSet<u16>) -> Opti
                 "redirect_https",
                 Flaw::new(
                     Code::Conflict,
-                    "it is not clear where `https` is",
+                    "the port of `https` is not clear",
                     "TLS is spoken at several ports, and none of them is 443",
                     "write the port, such as `redirect_https = 8443`",
                 ),
@@ -231,7 +231,7 @@ fn check_redirect(section: &Section<'_>, any_tls: bool) {
         let flaw = Flaw::new(
             Code::NoEffect,
             "clients are redirected to `https`, but no listener speaks TLS",
-            "they arrive nowhere, unless another program answers there",
+            "nothing listens there, unless another program does",
             "add a listener with `tls`, or write the other program's port: `redirect_https = 443`",
         );
         section.report_at("redirect_https", flaw, &[]);

@@ -111,9 +111,9 @@ impl<'a> Context<'a> {
                 if address.ip().is_unspecified() { (address, *first) } else { (*first, address) };
             let flaw = Flaw::new(
                 Code::Conflict,
-                format!("{one} is listened on twice: {every} takes it, too"),
+                format!("{one} is listened on twice: {every} includes it"),
                 "here",
-                "give one of them another port, or take the narrower one out",
+                "give one of them another port, or remove the narrower one",
             );
             node.report_with(flaw, &[(span.clone(), "and here")]);
         }

@@ -38,7 +38,7 @@ pub(super) fn named<T>(
         };
         let span = entry.span.clone();
         if let Some(first) = seen.insert(name.clone(), span.clone()) {
-            let what = format!("`{name}` stands twice");
+            let what = format!("`{name}` occurs twice");
             let flaw = Flaw::new(Code::Duplicate, what, "here again", "keep one of them");
             entry.report_with(flaw, &[(first, "here first")]);
         } else {

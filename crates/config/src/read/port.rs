@@ -26,8 +26,8 @@ pub(super) fn warn_of_own(node: &Node<'_>, command: &Command) {
         Code::NoEffect,
         "the command does not pass `$PORT` on",
         why,
-        "put `$PORT` where the port stands, as in `--port $PORT`: each instance is given another; \
-         where the program reads PORT by itself, all is well",
+        "put `$PORT` in place of the port, as in `--port $PORT`: each instance gets another; \
+         a program that reads PORT itself needs nothing",
     ));
 }
 

@@ -125,7 +125,7 @@ fn refuse_prefix(section: &Section<'_>, prefix: &str, path: &PathMatch) {
         Code::Conflict,
         format!("paths of this route need not begin with {prefix}"),
         why,
-        format!("give the route `path = \"{prefix}/*\"`, or take `strip_prefix` out"),
+        format!("give the route `path = \"{prefix}/*\"`, or remove `strip_prefix`"),
     );
     section.report_at("strip_prefix", flaw, &[]);
 }
@@ -136,9 +136,9 @@ fn refuse_without_to(section: &Section<'_>, key: &'static str) {
     }
     let flaw = Flaw::new(
         Code::Conflict,
-        format!("`{key}` has nothing to work on"),
-        "this route is answered here, no instance sees the request",
-        format!("take `{key}` out, or send the requests to a service with `to`"),
+        format!("`{key}` has no effect"),
+        "Plimsoll responds itself, no instance gets the request",
+        format!("remove `{key}`, or send the requests to a service with `to`"),
     );
     section.report_at(key, flaw, &[]);
 }
@@ -152,9 +152,9 @@ fn check_distinct(section: &Section<'_>, route: &Route, seen: &mut Seen<RouteId>
     };
     let flaw = Flaw::new(
         Code::IndistinctRoutes,
-        format!("two routes that can never be told apart: {route}"),
+        format!("two routes that match the same requests: {route}"),
         "this route would never get a request",
-        "take one of them out, or let them differ in host, path, methods, headers, query, cookies \
+        "remove one of them, or let them differ in host, path, methods, headers, query, cookies \
          or from",
     );
     section.report_span(place, flaw, &[(first, "all that it would get goes here")]);

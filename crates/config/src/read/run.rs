@@ -26,7 +26,7 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         refuse_marks(
             section,
             &[],
-            "somebody else runs the instances: write what is meant, or say with \
+            "Plimsoll does not run these instances: write the address itself, or say with \
                                     `command` what one runs",
         );
         return None;
@@ -39,7 +39,7 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
             "Plimsoll runs the instances by this",
             "keep one of them; two services can share a route's requests",
         );
-        section.report_at("command", flaw, &[(span, "somebody else runs these")]);
+        section.report_at("command", flaw, &[(span, "Plimsoll does not run these")]);
     }
     let holds_in = ["command", "directory", "env", "env_file", "health.command"];
     let cure = "it holds in `command`, `directory`, `env`, `env_file` and `health.command`";
@@ -87,7 +87,7 @@ fn refuse_marks(section: &Section<'_>, holds_in: &[&str], cure: &str) {
     section.report_texts(holds_in, |text| {
         text.contains(VERSION_MARK).then(|| {
             Flaw::invalid(
-                "nothing is put in for `{version}` here",
+                "`{version}` is not substituted here",
                 "it would be taken as it is written",
                 cure,
             )
@@ -117,8 +117,8 @@ fn refuse_without_command(section: &Section<'_>) {
         let flaw = Flaw::new(
             Code::NoEffect,
             format!("`{key}` without `command`"),
-            "it says how Plimsoll runs the instances, and somebody else does",
-            "say with `command` what an instance runs, or take this out",
+            "it says how Plimsoll runs the instances, but Plimsoll does not run these",
+            "say with `command` what an instance runs, or remove this",
         );
         section.report_at(key, flaw, &[]);
     }

@@ -41,7 +41,7 @@ fn state_dir(server: &Section<'_>, origin: &Origin) -> Option<PathBuf> {
     if default.is_none() {
         server.report(Flaw::new(
             Code::Missing,
-            "there is no place for the state",
+            "there is no directory for the state",
             "without root it is kept below $XDG_STATE_HOME or $HOME, and neither is set",
             "set one of them, or `server.state_dir`",
         ));
@@ -80,8 +80,8 @@ pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
             let flaw = Flaw::new(
                 Code::NoEffect,
                 "`plain_text` does nothing where `bind` is a loopback address",
-                "nobody else can listen there",
-                "take it out",
+                "no other program can listen there",
+                "remove it",
             );
             admin.report_at("plain_text", flaw, &[]);
         }
@@ -92,7 +92,7 @@ pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
                 Code::NoEffect,
                 format!("`{key}` does nothing without `bind`"),
                 "the socket needs no token: only its owner can open it",
-                "add `bind = \"127.0.0.1:7070\"`, or take it out",
+                "add `bind = \"127.0.0.1:7070\"`, or remove it",
             );
             admin.report_at(key, flaw, &[]);
         }

@@ -49,7 +49,7 @@ pub(super) fn warn_of_unused(root: &Section<'_>, context: &Context<'_>) {
                 Code::Unused,
                 format!("no route leads to the service `{name}`"),
                 "it gets no requests",
-                format!("add a route with `to = \"{name}\"`, or take the service out"),
+                format!("add a route with `to = \"{name}\"`, or remove the service"),
             ));
         }
     }
@@ -102,7 +102,7 @@ fn violations(section: &Section<'_>) -> Violations {
             Code::NoEffect,
             "HTTP/2 leaves nothing to mend",
             "what is accepted are ends of lines, sizes of chunks and codings of HTTP/1.1",
-            "take this out, or `protocol = \"h2\"`",
+            "remove this, or `protocol = \"h2\"`",
         );
         section.report_at(KEY, flaw, &[]);
     }
@@ -133,7 +133,7 @@ fn targets(section: &Section<'_>) -> Vec<Target> {
             Code::NoEffect,
             "every target is a backup",
             "there is nothing that they stand in for",
-            "take `backup` out where requests should go first",
+            "remove `backup` where requests should go first",
         ));
     }
     targets
@@ -178,9 +178,9 @@ fn sticky(section: &Section<'_>, service: Option<&ServiceName>) -> Option<Sticky
     if sticky.same_site == SameSite::None && sticky.secure == CookieSecurity::Never {
         let flaw = Flaw::new(
             Code::Conflict,
-            "browsers take no cookie of other sites that is not secure",
+            "browsers accept no cookie of other sites that is not secure",
             "with `same_site = \"none\"` no client would stay",
-            "take `secure` out: then it is written where it is needed",
+            "remove `secure`: then it is set where it is needed",
         );
         section.report_at("secure", flaw, &[]);
     }
@@ -215,7 +215,7 @@ fn warn_of_queue(section: &Section<'_>) {
         Code::NoEffect,
         "a queue without `max_connections` is never used",
         "instances without a limit are never full",
-        "set `max_connections`, or take `queue` out",
+        "set `max_connections`, or remove `queue`",
     );
     section.report_at("queue", flaw, &[]);
 }

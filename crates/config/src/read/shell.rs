@@ -47,7 +47,7 @@ pub(super) fn warn_of_command(node: &Node<'_>, command: &Command) {
         let Some((what, hint)) = shell_word(word, before) else { continue };
         if !told.contains(&what) {
             told.push(what);
-            let why = "no shell runs: the program gets it as it stands";
+            let why = "no shell runs: the program gets it as it is written";
             let flaw = Flaw::new(Code::NoEffect, what, why, hint);
             node.report(if word.at.is_empty() { flaw } else { flaw.at(word.at.clone()) });
         }
@@ -62,7 +62,7 @@ pub(super) fn warn_of_env(section: &Section<'_>) {
         let Some(text) = entry.node.text() else { continue };
         let (what, hint) = match text {
             text if braced(text).is_some() || text.strip_prefix('$').is_some_and(is_name) => (
-                "nothing is put in for a `$` in `env`",
+                "a `$` is not substituted in `env`",
                 "write the value itself, or leave the variable out here and set it in `env_file`",
             ),
             text if text == "~" || text.starts_with("~/") => {
@@ -99,15 +99,15 @@ fn shell_word(word: &Word, before: Option<&str>) -> Option<(&'static str, &'stat
         return Some(("`command` asks for the output of another", SCRIPT));
     }
     if foreign_variable(bare) {
-        let hint = "$PORT, $VERSION, $INSTANCE and $SERVICE are put in, others are not: write the \
+        let hint = "only $PORT, $VERSION, $INSTANCE and $SERVICE are substituted: write the \
                     value itself, or let a shell run it: command = { shell = \"...\" }";
-        return Some(("nothing is put in for this variable", hint));
+        return Some(("this variable is not substituted", hint));
     }
     let rest = bare.replace("${PORT}", "");
     if ["{port}", "{PORT}"].iter().any(|name| rest.contains(name)) {
         return Some((
-            "nothing is put in for `{port}`",
-            "write $PORT; only `{version}` stands in braces",
+            "`{port}` is not substituted",
+            "write $PORT; only `{version}` is written in braces",
         ));
     }
     if bare == "~" || bare.starts_with("~/") {
@@ -220,11 +220,11 @@ mod tests {
             ("./serve >>/var/log/x", "`command` redirects its output or input"),
             ("./serve --id $(hostname)", "`command` asks for the output of another"),
             ("./serve --id \"`hostname`\"", "`command` asks for the output of another"),
-            ("java $JAVA_OPTS -jar a.jar", "nothing is put in for this variable"),
-            ("./serve --db=${DB_URL:-none}", "nothing is put in for this variable"),
-            ("./serve \"$HOME/x\"", "nothing is put in for this variable"),
-            ("node app.js --port={port}", "nothing is put in for `{port}`"),
-            ("./serve {{PORT}}", "nothing is put in for `{port}`"),
+            ("java $JAVA_OPTS -jar a.jar", "this variable is not substituted"),
+            ("./serve --db=${DB_URL:-none}", "this variable is not substituted"),
+            ("./serve \"$HOME/x\"", "this variable is not substituted"),
+            ("node app.js --port={port}", "`{port}` is not substituted"),
+            ("./serve {{PORT}}", "`{port}` is not substituted"),
             ("~/bin/serve", "`~` is only known to shells"),
             ("java -jar target/*.jar", "`*` finds no files here"),
             ("NODE_ENV=production node app.js", "`command` begins with a variable"),

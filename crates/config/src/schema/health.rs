@@ -15,18 +15,19 @@ const GRPC_SERVICE: Format = Format { noun: "the name of a gRPC service", patter
 pub(crate) static HEALTH: Table = Table {
     header: "[services.NAME.health]",
     noun: "a health check",
-    doc: "Asks every instance regularly how it is. What is asked is one of five: a request (`path`), a \
-          connection (`tcp`), gRPC's health service (`grpc`), a program (`command`), or nothing, for the \
-          instance says by itself that it is ready (`notify`). The first pass of a new instance is enough to \
-          send it traffic. A response is read as those to clients are: what they would get as 502 passes no \
-          check. What Plimsoll lacks itself (descriptors, ports, memory) counts against no instance.",
+    doc: "Checks every instance regularly. A check is one of five: a request (`path`), a \
+          connection (`tcp`), gRPC's health service (`grpc`), a program (`command`), or the \
+          instance's own notification (`notify`). The first pass of a new instance is enough to \
+          send it traffic. A response is read as those to clients are: one that they would get as \
+          502 passes no check. A shortage of Plimsoll's own (descriptors, ports, memory) counts \
+          against no instance.",
     keys: &[
         Key::new(
             "path",
             Shape::Text(&TARGET_PATH),
             Absent::Means("another kind of check is named"),
             "\"/health\"",
-            "What is asked for by HTTP.",
+            "The path that an HTTP check requests.",
         )
         .aka(&["uri", "url", "endpoint", "http"]),
         Key::new(
@@ -66,7 +67,8 @@ pub(crate) static HEALTH: Table = Table {
             Absent::Means("another kind of check is named"),
             "\"./check --ping\"",
             "A program that is run in the instance's directory and with its environment, `$PORT` included; \
-             it passes when it ends with 0. The first line of its output is the reason when it does not. It is \
+             it passes when it exits with 0. The first line of its output is the reason when it \
+             does not. It is \
              killed with all that it started when its time is over. Only for instances that Plimsoll runs.",
         )
         .aka(&["cmd", "exec", "script", "test"]),
@@ -75,7 +77,7 @@ pub(crate) static HEALTH: Table = Table {
             Shape::Flag,
             Absent::Flag(false),
             "true",
-            "The instance says by itself how it is, as services of systemd do (sd_notify): `READY=1`, \
+            "The instance reports its own state, as services of systemd do (sd_notify): `READY=1`, \
              `STOPPING=1`, and `STATUS=` for people, on the socket that `$NOTIFY_SOCKET` names. Only for \
              instances that Plimsoll runs.",
         )

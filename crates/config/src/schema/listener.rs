@@ -5,7 +5,8 @@ use super::{ADDRESS, Absent, Empty, FILE, Key, Later, NETWORK, Shape, TIMEOUT, T
 pub(crate) static LISTENER: Table = Table {
     header: "[listeners.NAME]",
     noun: "a listener",
-    doc: "An address, or several, where clients arrive. Names of listeners and services are made \
+    doc: "One or several addresses that clients connect to. Names of listeners and services are \
+    made \
           of letters, digits, `-` and `_`.",
     keys: &[
         Key::new(
@@ -25,7 +26,8 @@ pub(crate) static LISTENER: Table = Table {
             Shape::List { of: &Shape::Word(&["h1", "h2"], PROTOCOLS_LATER), empty: Empty::Refused },
             Absent::Texts(&["h1", "h2"]),
             "[\"h1\", \"h2\"]",
-            "Which versions of HTTP are spoken. `h2` is found by ALPN over TLS, by prior knowledge \
+            "The versions of HTTP that it speaks. `h2` is chosen by ALPN over TLS, by prior \
+             knowledge \
              on clear text.",
         )
         .aka(&["protocol", "http2", "alpn"]),
@@ -53,9 +55,10 @@ pub(crate) static LISTENER: Table = Table {
             Shape::List { of: &Shape::Text(&NETWORK), empty: Empty::Allowed },
             Absent::Texts(&[]),
             "[\"10.0.0.0/8\"]",
-            "Whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed; by default nobody's. \
-             It is the connection's own address that counts, never one that the PROXY protocol names: \
-             a balancer that passes bytes on belongs into `proxy_protocol.from`, one that writes \
+            "The networks whose `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are believed; \
+             none by default. The connection's own address counts, never one that the PROXY \
+             protocol names: \
+             a balancer that passes bytes on belongs in `proxy_protocol.from`, one that writes \
              these headers belongs here.",
         )
         .aka(&["set_real_ip_from", "real_ip", "trusted_ips", "forwarded_headers"]),
@@ -64,9 +67,9 @@ pub(crate) static LISTENER: Table = Table {
             Shape::Either(&[Shape::Flag, Shape::Table(&PROXY_PROTOCOL)]),
             Absent::Flag(false),
             "{ from = [\"10.0.0.0/8\"] }",
-            "A connection begins with a header of the PROXY protocol, version 1 or 2, which says who \
-             the client is. `true`: every connection, and everybody is believed, so nobody but the \
-             balancer may reach the port.",
+            "A connection begins with a header of the PROXY protocol, version 1 or 2, which names \
+             the client. `true`: every connection, and every peer is believed, so only the \
+             balancer may be able to reach the port.",
         )
         .aka(&["accept_proxy"]),
         Key::new(
@@ -74,7 +77,7 @@ pub(crate) static LISTENER: Table = Table {
             Shape::Table(&LIMITS),
             Absent::Inner,
             "{ body = \"10MiB\" }",
-            "What one client may ask for at the most.",
+            "The limits of one client.",
         )
         .aka(&["limit"]),
         Key::new(
@@ -92,16 +95,17 @@ pub(crate) static LISTENER: Table = Table {
 pub(crate) static PROXY_PROTOCOL: Table = Table {
     header: "[listeners.NAME.proxy_protocol]",
     noun: "the PROXY protocol",
-    doc: "Who begins a connection with a header of the PROXY protocol. It says who the client is, for \
+    doc: "Which peers begin a connection with a header of the PROXY protocol. It names the \
+    client, for \
           `from` of routes, `ip_hash`, logs and `X-Forwarded-For`; whether the client's own \
-          `X-Forwarded-*` is believed is for `trusted_proxies` to say.",
+          `X-Forwarded-*` is believed is decided by `trusted_proxies`.",
     keys: &[Key::new(
         "from",
         Shape::List { of: &Shape::Text(&NETWORK), empty: Empty::Refused },
         Absent::Fault,
         "[\"10.0.0.0/8\"]",
-        "The balancers that send the header, and must. Anybody else's connection begins with its \
-         request, and a header of his is answered with 400.",
+        "The balancers that send the header, and must. A connection from any other peer begins \
+         with its request, and a header on it gets 400.",
     )
     .aka(&["trusted", "networks", "trusted_ips"])],
     later: &[],
@@ -118,8 +122,8 @@ pub(crate) static TLS: Table = Table {
         Shape::List { of: &Shape::Table(&CERTIFICATE), empty: Empty::Refused },
         Absent::Fault,
         "[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]",
-        "The certificates, chosen by the name that the client asks for. The first is shown to \
-         clients whose name fits none.",
+        "The certificates, chosen by the name that the client asks for. Clients whose name \
+         matches none get the first.",
     )
     .aka(&["cert", "certificate", "key", "certs", "ssl_certificate"])],
     later: &[Later { name: "acme", what: "certificates from an ACME authority" }],
@@ -154,7 +158,7 @@ pub(crate) static CERTIFICATE: Table = Table {
 pub(crate) static LIMITS: Table = Table {
     header: "[listeners.NAME.limits]",
     noun: "a listener's limits",
-    doc: "What one client may ask for at the most.",
+    doc: "The limits of one client.",
     keys: &[
         Key::new(
             "header_bytes",
@@ -207,8 +211,8 @@ pub(crate) static LIMITS: Table = Table {
 pub(crate) static TIMEOUTS: Table = Table {
     header: "[listeners.NAME.timeouts]",
     noun: "a listener's timeouts",
-    doc: "How long a client may take. Those for bodies look at progress, never at the whole, so \
-          that a large body may take its time.",
+    doc: "How long a client may take. Those for bodies limit the time without progress, never the \
+          whole, so that a large body may take its time.",
     keys: &[
         Key::new(
             "header",
@@ -233,7 +237,7 @@ pub(crate) static TIMEOUTS: Table = Table {
             Absent::Text("256B"),
             "\"256B\"",
             "How much of a request's body must come within `body_idle` to be progress. Of a body whose \
-             length is not known beforehand, as gRPC streams have it, every byte is, as long as no \
+             length is not known beforehand, such as a gRPC stream, every byte is, as long as no \
              more than 1,000 crawl on a worker at once and none for longer than a day.",
         )
         .aka(&["min_rate", "minrate", "min_body_rate", "body_min_rate"]),
@@ -250,7 +254,7 @@ pub(crate) static TIMEOUTS: Table = Table {
             TIMEOUT,
             Absent::Text("30s"),
             "\"30s\"",
-            "Without progress of an answer that the client should read.",
+            "Without progress of a response that the client should read.",
         )
         .aka(&["write", "send_timeout", "send"]),
     ],

@@ -11,7 +11,8 @@ edited. -->
 
 # Every key of plimsoll.toml
 
-`plimsoll check` names each mistake with its line, its column and the cure. What is not written here
+`plimsoll check` reports each error with its line, its column and the remedy. What is not written \
+here
 is refused as an unknown key. A machine-readable form, for editors, is [schema.json](schema.json).
 
 - **Durations** are a whole number and a unit: `\"250ms\"`, `\"30s\"`, `\"5m\"`, `\"1h\"`, `\"1d\"`.
@@ -25,9 +26,9 @@ is refused as an unknown key. A machine-readable form, for editors, is [schema.j
 - **Examples** show how each key of a table could be written; not all of them go together.
 - **Relative paths** start at the directory of the file.
 
-Secrets do not belong in the file. Where one stands in a header, a cookie or a query parameter
-nevertheless, no message repeats it, and the drawing of the lines around a mistake stars it out
-if its name tells that it is one (`authorization`, `x-api-key`, `session`, ...).
+Secrets do not belong in the file. If one is in a header, a cookie or a query parameter
+nevertheless, no message repeats it, and the lines shown around an error mask it
+if its name marks it as one (`authorization`, `x-api-key`, `session`, ...).
 ";
 
 /// The reference: every key with its type, its default and what it does, as Markdown.
@@ -111,8 +112,8 @@ fn default(key: &Key) -> String {
 /// The names that are taken, but do nothing yet.
 fn later(page: &mut String) {
     page.push_str(
-        "\n## Not supported yet\n\nThese names are taken. Where the file has one, it is refused, \
-         so that nobody believes it does something.\n\n| name | kept for |\n| --- | --- |\n",
+        "\n## Not supported yet\n\nThese names are reserved. A file that has one is refused, \
+         so that it cannot seem to have an effect.\n\n| name | kept for |\n| --- | --- |\n",
     );
     for table in tables() {
         for later in table.later {

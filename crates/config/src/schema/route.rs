@@ -32,8 +32,8 @@ pub(crate) static ROUTE: Table = Table {
     doc: "Which requests go where. The most specific route wins: exact host, wildcard host, any \
           host; then exact path, longest prefix, expression, any path; then a route that names \
           methods; then the one with more headers, then with more query parameters; then the order \
-          of the file. All that a route names must hold at once; what it does not name may be \
-          anything. Exactly one of `to`, `redirect` and `respond` says what happens. A file with one \
+          of the file. All conditions of a route must match; anything else may be arbitrary. \
+          Exactly one of `to`, `redirect` and `respond` says what happens. A file with one \
           service and no routes sends everything to that service.",
     keys: &[
         Key::new(
@@ -130,7 +130,7 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&RESPOND),
             Absent::Means("`to` or `redirect` must be there"),
             "{ status = 503, body = \"back soon\" }",
-            "Answers without asking anyone.",
+            "Responds without an instance.",
         )
         .aka(&["response", "answer", "fixed_response", "static_response"]),
         policy::deny::KEY,
@@ -139,7 +139,7 @@ pub(crate) static ROUTE: Table = Table {
             Shape::Table(&REWRITE),
             Absent::Inner,
             "{ add_prefix = \"/v2\" }",
-            "Changes what the instance is asked for. Only with `to`.",
+            "Changes the request that the instance gets. Only with `to`.",
         )
         .aka(&["strip_prefix", "replace_path"]),
         Key::new(
@@ -168,21 +168,21 @@ pub(crate) static ROUTE: Table = Table {
         .aka(&["client_max_body_size", "body_limit", "max_body"]),
     ],
     later: &[
-        Later { name: "auth", what: "who may pass" },
+        Later { name: "auth", what: "authentication" },
         Later { name: "limit", what: "rate limits" },
         Later { name: "cache", what: "caching" },
         Later { name: "cors", what: "cross-origin requests" },
         Later { name: "mirror", what: "sending a copy of each request elsewhere" },
-        Later { name: "compress", what: "compressing answers" },
+        Later { name: "compress", what: "compressing responses" },
         Later { name: "files", what: "serving files" },
-        Later { name: "hold", what: "holding requests back" },
+        Later { name: "hold", what: "holding requests" },
     ],
 };
 
 pub(crate) static REDIRECT: Table = Table {
     header: "[routes.redirect]",
     noun: "a redirect",
-    doc: "Sends the client elsewhere. A text stands for a table with only its `to`.",
+    doc: "Sends the client elsewhere. A text is short for a table with only its `to`.",
     keys: &[
         Key::new(
             "to",
@@ -207,8 +207,8 @@ pub(crate) static REDIRECT: Table = Table {
 
 pub(crate) static RESPOND: Table = Table {
     header: "[routes.respond]",
-    noun: "an answer",
-    doc: "Answers without asking anyone.",
+    noun: "a response",
+    doc: "Responds without an instance.",
     keys: &[
         Key::new("status", Shape::Count(200..=599), Absent::Count(200), "503", "The status.")
             .aka(&["code", "status_code"]),
@@ -229,14 +229,15 @@ pub(crate) static RESPOND: Table = Table {
 pub(crate) static REWRITE: Table = Table {
     header: "[routes.rewrite]",
     noun: "a rewrite",
-    doc: "Changes what the instance is asked for, in this order.",
+    doc: "Changes the request that the instance gets, in this order.",
     keys: &[
         Key::new(
             "strip_prefix",
             Shape::Text(&PREFIX),
-            Absent::Means("nothing is taken away"),
+            Absent::Means("nothing is removed"),
             "\"/chat\"",
-            "Taken from the path's front. The route's `path` must say that it is always there.",
+            "Removed from the start of the path. The route's `path` must say that it is always \
+             there.",
         )
         .aka(&["strip", "trim_prefix"]),
         Key::new(
@@ -281,7 +282,7 @@ pub(crate) static HEADER_EDITS: Table = Table {
             Shape::List { of: &Shape::Text(&HEADER_NAME), empty: Empty::Allowed },
             Absent::Means("nothing is removed"),
             "[\"x-debug\"]",
-            "Takes these headers out.",
+            "Removes these headers.",
         )
         .aka(&["delete", "unset", "hide", "del"]),
     ],

@@ -60,10 +60,11 @@ pub(super) static COMMANDS: [Shape; 3] = [
 pub(super) const COMMAND_KEY: Key = Key::new(
     "command",
     Shape::Either(&COMMANDS),
-    Absent::Means("somebody else runs the instances, at `targets`"),
+    Absent::Means("Plimsoll does not run the instances; they are at `targets`"),
     "\"./server --port $PORT\"",
-    "What an instance runs. A text is split as a shell splits it, but no shell runs; a list is taken as \
-     it is. `{version}`, `$PORT`, `$VERSION`, `$INSTANCE` and `$SERVICE` are put in.",
+    "The command of an instance. A text is split as a shell splits it, but no shell runs; a list \
+     is used as it is. `{version}`, `$PORT`, `$VERSION`, `$INSTANCE` and `$SERVICE` are \
+     substituted.",
 )
 .aka(&["cmd", "exec", "run", "start", "entrypoint", "program"]);
 
@@ -72,7 +73,7 @@ pub(super) const VERSION_KEY: Key = Key::new(
     Shape::Text(&VERSION),
     Absent::Means("nothing runs before the first deploy"),
     "\"1.4.1\"",
-    "The release that runs first; afterwards the journal knows.",
+    "The release that runs first; afterwards the journal decides.",
 )
 .aka(&["release", "tag"]);
 
@@ -85,7 +86,8 @@ pub(super) const DIRECTORY_KEY: Key = Key::new(
     Shape::Text(&PATH),
     Absent::Means("the directory of the file"),
     "\"/srv/api\"",
-    "Where the instances run. A relative one starts at the directory of the file. `{version}` is put in.",
+    "Where the instances run. A relative one starts at the directory of the file. `{version}` is \
+     substituted.",
 )
 .aka(&["dir", "cwd", "working_dir", "workdir", "working_directory"]);
 
@@ -94,7 +96,7 @@ pub(super) const ENV_KEY: Key = Key::new(
     Shape::Names { names: "VARIABLE", of: &Shape::Text(&TEXT) },
     Absent::Means("nothing besides what is inherited"),
     "{ SPRING_PROFILES_ACTIVE = \"prod\" }",
-    "What the instances find in their environment, besides what they `inherit`. `{version}` is put into the \
+    "The instances' environment, besides what they `inherit`. `{version}` is substituted in the \
      values.",
 )
 .aka(&["environment", "variables", "vars"]);
@@ -104,8 +106,9 @@ pub(super) const ENV_FILE_KEY: Key = Key::new(
     Shape::Text(&PATH),
     Absent::Means("none"),
     "\".env\"",
-    "A file of `NAME=value` lines for their environment; `env` wins over it. It is read when an instance \
-     is started. `{version}` is put in.",
+    "A file of `NAME=value` lines for their environment; `env` overrides it. It is read when an \
+     instance \
+     is started. `{version}` is substituted.",
 )
 .aka(&["dotenv", "environment_file"]);
 
@@ -122,9 +125,10 @@ pub(super) const SECRETS_KEY: Key = Key::new(
 pub(super) const USER_KEY: Key = Key::new(
     "user",
     Shape::Text(&ACCOUNT),
-    Absent::Means("the user that runs Plimsoll"),
+    Absent::Means("the user that Plimsoll runs as"),
     "\"app:www-data\"",
-    "As whom the instances run: a name or a number, and perhaps a group. Plimsoll has to run as root. \
+    "The user that the instances run as: a name or a number, and optionally a group. Plimsoll has \
+     to run as root. \
      `HOME`, `USER` and `LOGNAME` are that user's, and its other groups are the instance's, too.",
 )
 .aka(&["uid", "run_as", "runas", "username", "group"]);
@@ -155,7 +159,7 @@ pub(super) const STOP_KEY: Key = Key::new(
     Shape::Table(&STOP),
     Absent::Inner,
     "{ signal = \"SIGTERM\", timeout = \"30s\" }",
-    "How an instance is ended, once nothing reaches it.",
+    "How an instance is stopped, once no request reaches it.",
 )
 .aka(&["kill", "shutdown", "stop_signal", "stop_timeout"]);
 
@@ -164,20 +168,20 @@ pub(super) const RESTART_KEY: Key = Key::new(
     Shape::Table(&RESTART),
     Absent::Inner,
     "{ backoff = \"100ms\", max_backoff = \"30s\" }",
-    "When an instance that ended is started again.",
+    "When an instance that exited is restarted.",
 );
 
 pub(crate) static SHELL: Table = Table {
     header: "[services.NAME.command]",
     noun: "a command for a shell",
-    doc: "A script that `/bin/sh` runs, for what needs one: pipes, several commands. End it with `exec`, so that \
-          the shell does not stand between Plimsoll and the program.",
+    doc: "A script that `/bin/sh` runs, for what needs one: pipes, several commands. End it with `exec`, so \
+          that no shell remains between Plimsoll and the program.",
     keys: &[Key::new(
         "shell",
         Shape::Text(&COMMAND),
         Absent::Fault,
         "\"./migrate && exec ./server --port $PORT\"",
-        "The script. `{version}` is put in; the shell has the variables.",
+        "The script. `{version}` is substituted; the shell has the variables.",
     )
     .aka(&["script", "sh"])],
     later: &[],
@@ -186,7 +190,7 @@ pub(crate) static SHELL: Table = Table {
 pub(crate) static STOP: Table = Table {
     header: "[services.NAME.stop]",
     noun: "a way to stop",
-    doc: "How an instance is ended, once nothing reaches it.",
+    doc: "How an instance is stopped, once no request reaches it.",
     keys: &[
         Key::new(
             "signal",
@@ -199,7 +203,7 @@ pub(crate) static STOP: Table = Table {
             ),
             Absent::Text("SIGTERM"),
             "\"SIGTERM\"",
-            "What asks it to end.",
+            "The signal that asks it to stop.",
         ),
         Key::new(
             "timeout",
@@ -214,8 +218,8 @@ pub(crate) static STOP: Table = Table {
             Shape::Word(&["all", "first"], &[]),
             Absent::Text("all"),
             "\"first\"",
-            "Who is asked: all processes of an instance, or only its first, which ends the others itself. \
-             What is left once the first has ended is killed then.",
+            "Which processes get the signal: all of an instance, or only its first, which stops \
+             the others itself. Those that remain once the first has exited are killed then.",
         )
         .aka(&["mode", "kill_mode", "killmode", "target"]),
     ],
@@ -225,8 +229,8 @@ pub(crate) static STOP: Table = Table {
 pub(crate) static RESTART: Table = Table {
     header: "[services.NAME.restart]",
     noun: "restarts",
-    doc: "When an instance that ended is started again. Pauses double with each short run and are spread by \
-          chance.",
+    doc: "When an instance that exited is restarted. Pauses double with each short run and are \
+    randomised.",
     keys: &[
         Key::new("backoff", TIMEOUT, Absent::Text("100ms"), "\"100ms\"", "The first pause.")
             .aka(&["delay", "min_backoff"]),
@@ -296,9 +300,10 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::List { of: &Shape::Text(&WARM_UP), empty: Empty::Allowed },
             Absent::Texts(&[]),
             "[\"GET /\", \"GET /products?page=1\"]",
-            "What a new instance is asked after its first passed check and before it gets traffic, one after \
-             the other, with the check's `host` and `headers`. It takes at most half of `ready_timeout`; what \
-             fails of it is told and holds nothing up.",
+            "Requests to a new instance after its first passed check and before it gets traffic, \
+             one after \
+             the other, with the check's `host` and `headers`. It takes at most half of `ready_timeout`; failures \
+             are shown and delay nothing.",
         )
         .aka(&["warmup", "preload", "prewarm"]),
         Key::new(
@@ -306,7 +311,8 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::Either(&[SPAN, Shape::Table(&DRAIN)]),
             Absent::Text("30s"),
             "{ uploads = \"5m\", tunnels = \"10s\" }",
-            "What open exchanges get before an old instance is told to stop: a time for all, or one for \
+            "How long open exchanges get before an old instance is asked to stop: a time for all, \
+             or one for \
              each kind.",
         )
         .aka(&["drain_timeout"]),
@@ -315,7 +321,7 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::Table(&JUDGE),
             Absent::Inner,
             "{ max_error_rate = \"1%\" }",
-            "What decides whether the new release stays.",
+            "How the judge decides whether the new release is promoted.",
         )
         .aka(&["analysis", "metrics"]),
     ],
@@ -329,18 +335,19 @@ const fn drain_of(name: &'static str, doc: &'static str) -> Key {
 pub(crate) static DRAIN: Table = Table {
     header: "[services.NAME.deploy.drain]",
     noun: "times to drain",
-    doc: "What open exchanges get before an old instance is told to stop, each kind for itself. It is told \
-          as soon as none is open whose time is not over.",
+    doc: "How long open exchanges get before an old instance is asked to stop, each kind for \
+          itself. It is asked as soon as none is open whose time is not over.",
     keys: &[
-        drain_of("requests", "Requests and their answers: they are left to end by themselves."),
+        drain_of("requests", "Requests and their responses: they end by themselves."),
         drain_of(
             "uploads",
-            "Requests with a body of more than 64 KiB or of no stated length: they are left to end by \
+            "Requests with a body of more than 64 KiB or of no stated length: they end by \
              themselves.",
         ),
         drain_of(
             "streams",
-            "Answers to GET of type `text/event-stream` that are not compressed: they are ended between two \
+            "Responses to GET of type `text/event-stream` that are not compressed: they are ended \
+             between two \
              events, one after another over this time.",
         )
         .aka(&["sse", "event_streams", "eventsource"]),
@@ -357,7 +364,8 @@ pub(crate) static DRAIN: Table = Table {
 pub(crate) static JUDGE: Table = Table {
     header: "[services.NAME.deploy.judge]",
     noun: "a judge",
-    doc: "What decides whether the new release stays: it is compared with the old one on the same time's \
+    doc: "How the judge decides whether the new release is promoted: it is compared with the old \
+    one on the same time's \
           requests, and rolled back as soon as it is certain that it is worse.",
     keys: &[
         Key::new(
@@ -390,7 +398,7 @@ pub(crate) static JUDGE: Table = Table {
             Shape::Count(1..=1_000_000_000),
             Absent::Count(50),
             "50",
-            "With fewer requests than this nothing good is said of the new release.",
+            "With fewer requests than this the judge does not call the new release good.",
         )
         .aka(&["min_samples"]),
         Key::new(
@@ -398,8 +406,8 @@ pub(crate) static JUDGE: Table = Table {
             Shape::Word(&["go_on", "wait", "hold"], &[]),
             Absent::Text("go_on"),
             "\"wait\"",
-            "What follows when a time of watching is over and there were fewer: the deploy goes on, waits \
-             until there are enough, or is paused until a person says.",
+            "What follows when a watch ends with fewer: the deploy continues, waits until there \
+             are enough, or is paused until an operator decides.",
         ),
     ],
     later: &[],

@@ -41,21 +41,21 @@ pub(crate) static ROOT: Table = Table {
             Shape::Names { names: "NAME", of: &Shape::Table(&LISTENER) },
             Absent::Fault,
             "{ web = { bind = \"0.0.0.0:8080\" } }",
-            "Where clients arrive; at least one.",
+            "Where clients connect; at least one.",
         )
         .aka(&["frontend", "frontends", "entrypoints", "entryPoints", "bind", "listen"]),
         Key::new(
             "services",
             Shape::Names { names: "NAME", of: &Shape::Table(&SERVICE) },
-            Absent::Means("none; the routes redirect or answer by themselves"),
+            Absent::Means("none; the routes redirect or respond themselves"),
             "{ api = { targets = [\"10.0.0.11:8080\"] } }",
-            "Who answers.",
+            "The groups of instances that requests go to.",
         )
         .aka(&["backend", "backends", "upstream", "upstreams", "cluster", "clusters"]),
         Key::new(
             "routes",
             Shape::List { of: &Shape::Table(&ROUTE), empty: Empty::Allowed },
-            Absent::Means("everything goes to the only service; with several a fault"),
+            Absent::Means("everything goes to the only service; with several an error"),
             "[{ to = \"api\" }]",
             "Which requests go where.",
         )
@@ -67,8 +67,8 @@ pub(crate) static ROOT: Table = Table {
 pub(crate) static SERVER: Table = Table {
     header: "[server]",
     noun: "the server",
-    doc: "The program as a whole. `state_dir`, `workers` and `memory` are taken up by the next start, \
-          not by a reload.",
+    doc: "The program as a whole. `state_dir`, `workers` and `memory` take effect at the next \
+          start, not on a reload.",
     keys: &[
         Key::new(
             "state_dir",
@@ -95,7 +95,8 @@ pub(crate) static SERVER: Table = Table {
             Absent::Text("512MiB"),
             "\"512MiB\"",
             "What all threads together may hold for clients: heads, buffers, bodies that are sent \
-             ahead, responses that wait to be read. One client may have a quarter of it. What is beyond is refused: 503 over \
+             ahead, responses that wait to be read. One client may have a quarter of it. Requests \
+             beyond it are refused: 503 over \
              HTTP/1, REFUSED_STREAM over HTTP/2.",
         )
         .aka(&["memory_max", "max_memory", "buffer_memory"]),
@@ -104,8 +105,8 @@ pub(crate) static SERVER: Table = Table {
             Shape::Duration(Duration::ZERO..=DAY),
             Absent::Text("30s"),
             "\"30s\"",
-            "What a stopping edge gives its open exchanges before it cuts them off; `\"0s\"` gives \
-             nothing.",
+            "How long Plimsoll waits for open exchanges when it stops, before it cuts them off; \
+             `\"0s\"` cuts them at once.",
         )
         .aka(&["grace", "shutdown_timeout", "stop_timeout"]),
     ],
@@ -129,10 +130,10 @@ pub(crate) static ADMIN: Table = Table {
         Key::new(
             "token_env",
             Shape::Text(&VARIABLE),
-            Absent::Means("no token: only where `bind` is a loopback address, and only to look"),
+            Absent::Means("no token: read-only, and only where `bind` is a loopback address"),
             "\"PLIMSOLL_TOKEN\"",
             "The environment variable with the token that clients on TCP must show: at least 16 bytes \
-             (`openssl rand -hex 32` makes one). The token itself never stands in the file.",
+             (`openssl rand -hex 32` makes one). The token itself is never in the file.",
         )
         .aka(&["token"]),
         Key::new(
@@ -140,7 +141,7 @@ pub(crate) static ADMIN: Table = Table {
             Shape::Text(&Format { noun: "the path of a file", pattern: Some(".") }),
             Absent::Means("none"),
             "\"/etc/plimsoll/token\"",
-            "A file with that token, instead of a variable. Others than its owner may not read it.",
+            "A file with that token, instead of a variable. No user but its owner may read it.",
         )
         .aka(&["token_path"]),
         Key::new(
@@ -148,8 +149,8 @@ pub(crate) static ADMIN: Table = Table {
             Shape::Text(&VARIABLE),
             Absent::Means("no such token"),
             "\"PLIMSOLL_READ\"",
-            "The environment variable with a second token, which lets clients on TCP look and never act: \
-             for `/metrics` and dashboards.",
+            "The environment variable with a second token, which lets clients on TCP read and \
+             never act: for `/metrics` and dashboards.",
         )
         .aka(&["read_token", "metrics_token", "readonly_token_env"]),
         Key::new(
@@ -157,8 +158,9 @@ pub(crate) static ADMIN: Table = Table {
             Shape::Flag,
             Absent::Flag(false),
             "true",
-            "Lets `bind` be another than a loopback address although what is sent there, tokens too, can \
-             be read and changed on its way: say so where something else protects it (a VPN, a proxy that \
+            "Allows `bind` to be another than a loopback address although its traffic, tokens \
+             included, can be read and changed on its way: set it where something else protects \
+             that traffic (a VPN, a proxy that \
              speaks TLS).",
         )
         .aka(&["insecure", "allow_plain_text", "plaintext"]),

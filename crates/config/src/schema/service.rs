@@ -35,7 +35,7 @@ pub(crate) static SERVICE: Table = Table {
             Absent::Means("Plimsoll runs the instances itself, by `command`"),
             "[\"10.0.0.11:8080\", { address = \"10.0.0.12:8080\", weight = 3 }]",
             "Where the instances are. A name stands for every address it resolves to, and is looked \
-             up again when its TTL is over.",
+             up again when its TTL expires.",
         )
         .aka(&["target", "servers", "server", "upstreams", "backends", "addresses", "endpoints", "instances", "hosts"]),
         Key::new(
@@ -43,7 +43,7 @@ pub(crate) static SERVICE: Table = Table {
             Shape::Word(&["h1", "h2"], &[Later { name: "h3", what: "HTTP/3" }]),
             Absent::Text("h1"),
             "\"h1\"",
-            "What is spoken with the instances: HTTP/1.1, or HTTP/2 on clear text by prior \
+            "The protocol to the instances: HTTP/1.1, or HTTP/2 on clear text by prior \
              knowledge, as gRPC servers speak it.",
         )
         .aka(&["protocols", "grpc", "http2"]),
@@ -75,8 +75,9 @@ pub(crate) static SERVICE: Table = Table {
             ]),
             Absent::Text("least_conn"),
             "\"least_conn\"",
-            "How an instance is chosen: the fewest requests in flight (ties in rotation), in turn, \
-             by chance, the less loaded of two picked by chance, by the client's address, the \
+            "How an instance is chosen: the fewest requests in flight (ties in rotation), in \
+             turn, at random, the less loaded of two picked at random, by the client's address, \
+             the \
              lowest expected latency; or, as a table, by a part of the request.",
         )
         .aka(&["lb", "algorithm", "policy", "strategy", "load_balancing", "method"]),
@@ -101,7 +102,7 @@ pub(crate) static SERVICE: Table = Table {
             Shape::Count(1..=1_000_000),
             Absent::Means("no limit"),
             "200",
-            "Requests in flight on one instance at the most; what is over waits in the queue.",
+            "The most requests in flight on one instance; more wait in the queue.",
         )
         .aka(&["max_conns", "maxconn", "connections", "concurrency"]),
         Key::new(
@@ -117,7 +118,7 @@ pub(crate) static SERVICE: Table = Table {
             Shape::Table(&HEALTH),
             Absent::Means("no active checks"),
             "{ path = \"/health\" }",
-            "Asks every instance regularly how it is.",
+            "Checks every instance regularly.",
         )
         .aka(&["healthcheck", "health_check", "check", "checks", "probe"]),
         Key::new(
@@ -125,7 +126,7 @@ pub(crate) static SERVICE: Table = Table {
             Shape::Either(&[Shape::Flag, Shape::Table(&PASSIVE)]),
             Absent::Inner,
             "{ max_fails = 3 }",
-            "Leaves instances out for a while that fail requests; `false` switches it off.",
+            "Ejects instances that fail requests for a while; `false` switches it off.",
         )
         .aka(&["outlier_detection", "circuit_breaker", "max_fails", "ejection"]),
         Key::new(
@@ -177,7 +178,7 @@ pub(crate) static RUNS: &[&str] = &["command", "image"];
 pub(crate) static TARGET: Table = Table {
     header: "[[services.NAME.targets]]",
     noun: "a target",
-    doc: "One instance, or all that a name resolves to. A text stands for a table with only its \
+    doc: "One instance, or all that a name resolves to. A text is short for a table with only its \
           `address`.",
     keys: &[
         Key::new(
@@ -226,7 +227,8 @@ pub(crate) static HASH: Table = Table {
             Shape::Word(&["rendezvous", "ring"], &[]),
             Absent::Text("rendezvous"),
             "\"rendezvous\"",
-            "Highest random weight (exact weights, for up to some hundred instances), or a ring of \
+            "Highest random weight (exact weights, for up to a few hundred instances), or a ring \
+             of \
              points (for thousands).",
         ),
         Key::new(
@@ -327,7 +329,7 @@ pub(crate) static QUEUE: Table = Table {
 pub(crate) static PASSIVE: Table = Table {
     header: "[services.NAME.passive]",
     noun: "passive ejection",
-    doc: "Leaves instances out for a while that fail requests. The last one is never left out.",
+    doc: "Ejects instances that fail requests for a while. The last one is never ejected.",
     keys: &[
         Key::new(
             "max_fails",
@@ -351,7 +353,7 @@ pub(crate) static PASSIVE: Table = Table {
             Shape::Share,
             Absent::Text("50%"),
             "\"50%\"",
-            "The share of the instances that may be left out at once.",
+            "The share of the instances that may be ejected at once.",
         )
         .aka(&["max_ejection_percent"]),
     ],
@@ -361,16 +363,16 @@ pub(crate) static PASSIVE: Table = Table {
 pub(crate) static RETRY: Table = Table {
     header: "[services.NAME.retry]",
     noun: "a retry",
-    doc: "Sends a request that failed on one instance to another. What is listed in `on` is tried \
-          again only where nothing can happen twice: what has reached an instance is sent again \
-          only if its method is idempotent and its body is still at hand.",
+    doc: "Sends a request that failed on one instance to another. The failures in `on` are \
+          retried only where nothing can happen twice: a request that has reached an instance is \
+          sent again only if its method is idempotent and its body is still buffered.",
     keys: &[
         Key::new(
             "attempts",
             Shape::Count(1..=10),
             Absent::Count(2),
             "2",
-            "How often a request is sent at the most, the first time included; 1 is no retry.",
+            "How often a request is sent at most, the first time included; 1 is no retry.",
         )
         .aka(&["tries", "retries", "max", "count"]),
         Key::new(
@@ -378,16 +380,16 @@ pub(crate) static RETRY: Table = Table {
             Shape::Share,
             Absent::Text("20%"),
             "\"20%\"",
-            "Retries as a share of the recent requests, so that they cannot pile onto instances in \
-             trouble.",
+            "Retries as a share of the recent requests, so that they cannot overload failing \
+             instances.",
         ),
         Key::new(
             "on",
             Shape::List { of: &Shape::Text(&CONDITION), empty: Empty::Allowed },
             Absent::Texts(&["connect", "reset", "timeout", "503"]),
             "[\"connect\", \"reset\", \"timeout\", \"503\"]",
-            "After what: no connection could be opened; it broke, or what came was not HTTP; the \
-             instance was too slow; it answered with this status.",
+            "The failures to retry: no connection could be opened; it broke, or the response was \
+             not HTTP; the instance was too slow; it responded with this status.",
         )
         .aka(&["when", "conditions", "retry_on"]),
     ],
@@ -435,7 +437,7 @@ pub(crate) static TIMEOUTS: Table = Table {
             TIMEOUT,
             Absent::Text("60s"),
             "\"60s\"",
-            "From the request's end to the head of the answer.",
+            "From the request's end to the head of the response.",
         )
         .aka(&["read", "response", "request", "server", "proxy_read_timeout"]),
         Key::new(

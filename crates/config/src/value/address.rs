@@ -46,7 +46,7 @@ pub(crate) fn parse_target(text: &str) -> Result<(Host, u16), Flaw> {
 fn without_brackets(text: &str, host: &str, port: &str) -> Option<Flaw> {
     if host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok() {
         let hint = format!("write \"[{host}]:{port}\"");
-        return Some(flaw(text, "an IPv6 address with a port stands in brackets", hint));
+        return Some(flaw(text, "an IPv6 address with a port is written in brackets", hint));
     }
     let is_address = text.parse::<Ipv6Addr>().is_ok();
     is_address.then(|| flaw(text, "the port is missing", format!("write \"[{text}]:8080\"")))

@@ -25,7 +25,7 @@ pub(crate) fn parse(text: &str) -> Result<RetryCondition, Flaw> {
 }
 
 fn flaw(text: &str, why: &str, hint: impl Into<String>) -> Flaw {
-    Flaw::invalid(format!("\"{}\" is nothing a retry could follow", shown(text)), why, hint)
+    Flaw::invalid(format!("\"{}\" is not something that can be retried", shown(text)), why, hint)
 }
 
 fn hint(text: &str) -> String {

@@ -58,7 +58,7 @@ pub(crate) fn parse_value(text: &str) -> Result<String, Flaw> {
         text.char_indices().find(|(_, char)| !matches!(char, ' '..='~' | '\t'))
     {
         let why = match char.is_control() {
-            true => "a control character stands here",
+            true => "there is a control character here",
             false => "only ASCII characters are sure to arrive as they were sent",
         };
         let hint = "leave it out, or encode it in a way that the receiver knows";
@@ -95,7 +95,7 @@ pub(crate) fn check_editable(name: &str, side: Side) -> Result<(), Flaw> {
         ("host", Side::Request) => {
             ("`host` is a part of the request's target", "use `rewrite = { host = \"...\" }`")
         }
-        ("host", Side::Response) => ("answers have no `host`", "leave it out"),
+        ("host", Side::Response) => ("responses have no `host`", "leave it out"),
         ("content-length" | "transfer-encoding", _) => (
             "it says where the message ends, and Plimsoll writes it for each side anew",
             "leave it out; how large a body may be is the route's `body`",

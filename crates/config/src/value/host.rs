@@ -47,14 +47,14 @@ fn misread_match(text: &str, why: &str) -> Flaw {
         return flaw("a host has no path", format!("write `path = \"/{}\"` too", shown(path)));
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return flaw("an IPv6 address stands in brackets", write(&format!("[{text}]")));
+        return flaw("an IPv6 address is written in brackets", write(&format!("[{text}]")));
     }
     if let Some((name, _)) = text.rsplit_once(':').filter(|_| in_brackets(text).is_none()) {
         return flaw("ports are not matched", write(name));
     }
     if text.contains('*') && !text.starts_with("*.") || text.matches('*').count() > 1 {
         let hint = "write it like \"*.example.com\"".to_owned();
-        return flaw("a star stands only at the front, for whole labels", hint);
+        return flaw("a star is allowed only at the front, for whole labels", hint);
     }
     match text.strip_suffix('.') {
         Some(name) if parse_name(name).is_ok() => flaw(why, write(name)),
@@ -79,7 +79,7 @@ pub(crate) fn parse_authority(text: &str) -> Result<String, Flaw> {
     };
     let checked = match in_brackets(host) {
         Some(address) if address.parse::<Ipv6Addr>().is_ok() => Ok(()),
-        Some(_) => Err("no IPv6 address stands in the brackets".to_owned()),
+        Some(_) => Err("there is no IPv6 address in the brackets".to_owned()),
         None if host.parse::<IpAddr>().is_ok() => Ok(()),
         None => parse_name(host).map(drop),
     };

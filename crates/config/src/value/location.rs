@@ -6,7 +6,7 @@ use crate::faults::Flaw;
 /// Reads where a redirect leads to.
 pub(crate) fn parse(text: &str) -> Result<String, Flaw> {
     let flaw = |why: &str, hint: String| {
-        Flaw::invalid(format!("\"{}\" is nowhere to go", shown(text)), why, hint)
+        Flaw::invalid(format!("\"{}\" is not a place to redirect to", shown(text)), why, hint)
     };
     let example =
         || "write an absolute URL such as \"https://new.example.com\", or a path".to_owned();

@@ -13,7 +13,7 @@ use crate::faults::Flaw;
 pub(crate) fn parse_match(text: &str) -> Result<PathMatch, Flaw> {
     if let Some(meant) = meant_expression(text) {
         let hint = format!("write \"{}\"", shown(&meant));
-        return Err(flaw(text, "an expression stands behind `~`, and nothing else", hint));
+        return Err(flaw(text, "only an expression may follow `~`", hint));
     }
     if let Some(expression) = text.strip_prefix('~') {
         return expression::parse(expression, 1).map(PathMatch::Expression);
@@ -110,7 +110,7 @@ fn check_readings(text: &str, path: &str) -> Result<(), Flaw> {
         _ => None,
     });
     let Some(part) = found else { return Ok(()) };
-    let why = "servers read this in two ways, so that requests for it are answered with 400";
+    let why = "servers read this in two ways, so requests for it get 400";
     let before = path[..part.start].rfind('/').unwrap_or(0);
     let hint = format!("write the path without it, such as \"{}/*\"", &path[..before]);
     Err(flaw(text, why, hint).at(part))
@@ -130,7 +130,7 @@ fn check_star(text: &str, path: &str) -> Result<(), Flaw> {
         ),
         false => format!("write an expression, such as \"~^{}\"", as_expression(text)),
     };
-    let flaw = flaw(text, "a star stands only at the end, behind a slash", hint);
+    let flaw = flaw(text, "a star is allowed only at the end, behind a slash", hint);
     Err(flaw.at(star..star + 1))
 }
 

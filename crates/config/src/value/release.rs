@@ -11,7 +11,8 @@ pub(crate) fn parse(text: &str) -> Result<String, Flaw> {
         true => Ok(text.to_owned()),
         false => Err(Flaw::invalid(
             format!("\"{}\" is not a version", shown(text)),
-            "it begins with a letter, a digit or `_` and goes on with letters, digits and `._+~:@-`",
+            "it begins with a letter, a digit or `_` and continues with letters, digits and \
+             `._+~:@-`",
             "write it as in \"1.4.2\" or \"2026-11-21_3\"",
         )),
     }
