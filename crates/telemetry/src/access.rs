@@ -38,7 +38,7 @@ pub struct AccessRecord<'a> {
     pub tls: bool,
     /// The method as it was sent.
     pub method: &'a [u8],
-    /// The host that was asked for, with its port if it names one.
+    /// The host that was requested, with its port if it names one.
     pub host: &'a [u8],
     /// The path as it was sent. A query behind it is not written.
     pub path: &'a [u8],
@@ -50,7 +50,7 @@ pub struct AccessRecord<'a> {
     pub bytes_in: u64,
     /// Bytes sent to the client, heads and framing included.
     pub bytes_out: u64,
-    /// From the request's head to the end of its answer.
+    /// From the request's head to the end of its response.
     pub total: Duration,
     /// How long the last attempt took to open a connection, if it opened one.
     pub upstream_connect: Option<Duration>,
@@ -62,9 +62,9 @@ pub struct AccessRecord<'a> {
     pub service: Option<&'a str>,
     /// The release that answered.
     pub release: Option<&'a str>,
-    /// The instance that was asked last.
+    /// The instance of the last attempt.
     pub instance: Option<&'a str>,
-    /// How many instances were asked.
+    /// How many instances were tried.
     pub attempts: u32,
     /// How it ended.
     pub ending: Ending,

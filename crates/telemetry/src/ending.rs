@@ -83,7 +83,7 @@ endings! {
     Ok = "ok" by Nobody;
     /// A route redirected the client.
     Redirect = "redirect" by Nobody;
-    /// A route answered by itself.
+    /// A route responded itself.
     Respond = "respond" by Nobody;
     /// An upgraded connection was carried until one of its sides ended it.
     Tunnel = "tunnel_closed" by Nobody;
@@ -110,10 +110,10 @@ endings! {
     /// The body came too slowly.
     BodyTimeout = "body_timeout" by Client
         tells 408 DeadlineExceeded "The request's body came too slowly." Close;
-    /// The time was over that the client had given its gRPC call (`grpc-timeout`).
+    /// The client's deadline for its gRPC call passed (`grpc-timeout`).
     ClientDeadline = "client_deadline" by Client
-        tells 504 DeadlineExceeded "The time that you gave is over." Keep;
-    /// The client went away before it had its response.
+        tells 504 DeadlineExceeded "The request's deadline has passed." Keep;
+    /// The client disconnected before it had its response.
     ClientClosed = "client_closed" by Client;
     /// The client did not read its response.
     WriteTimeout = "write_timeout" by Client;
@@ -123,13 +123,13 @@ endings! {
     /// A request came back to the Plimsoll that had forwarded it.
     Loop = "loop" by Edge
         // To try again leads into the same circle.
-        tells 508 Internal "The request came back to where it had been." Keep;
-    /// There was no memory for it: its client, or all together, held what they may.
+        tells 508 Internal "The request was forwarded in a loop." Keep;
+    /// There was no memory for it: its client, or all clients together, had reached their limit.
     Overloaded = "overloaded" by Edge
-        tells 503 Unavailable "Too much is going on at the moment." Close;
+        tells 503 Unavailable "The gateway is overloaded at the moment." Close;
     /// The client's address is one that the route denies.
     Denied = "denied" by Client
-        tells 403 PermissionDenied "You may not ask for this." Keep;
+        tells 403 PermissionDenied "Access is denied." Keep;
     /// No route matches.
     NoRoute = "no_route" by Client
         tells 404 Unimplemented "Nothing is served at this address." Keep;
@@ -151,20 +151,20 @@ endings! {
     /// An instance took too long to accept a connection.
     ConnectTimeout = "connect_timeout" by Instance
         // It did not run, and may on another instance.
-        tells 504 Unavailable "The server took too long to answer." Keep;
-    /// An instance broke the connection before it answered.
+        tells 504 Unavailable "The server took too long to respond." Keep;
+    /// An instance broke the connection before it responded.
     UpstreamReset = "upstream_reset" by Instance
         tells 502 Unavailable "The server could not be reached." Keep;
-    /// An instance spoke something that is not HTTP.
+    /// An instance sent something that is not HTTP.
     UpstreamProtocol = "upstream_protocol" by Instance
-        tells 502 Unavailable "The server's answer was broken." Keep;
-    /// An instance took too long to answer.
+        tells 502 Unavailable "The server's response was broken." Keep;
+    /// An instance took too long to respond.
     UpstreamTimeout = "upstream_timeout" by Instance
-        tells 504 DeadlineExceeded "The server took too long to answer." Keep;
+        tells 504 DeadlineExceeded "The server took too long to respond." Keep;
     /// An instance broke off in the middle of its response.
     UpstreamTruncated = "upstream_truncated" by Instance
-        tells 502 Unavailable "The server's answer was broken." Keep;
-    /// Plimsoll stopped, and what its drain time left open was cut off.
+        tells 502 Unavailable "The server's response was broken." Keep;
+    /// Plimsoll stopped, and cut off what was still open at the drain timeout.
     Shutdown = "shutdown" by Edge;
 }
 

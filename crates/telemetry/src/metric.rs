@@ -94,13 +94,13 @@ labels! {
     Instance = "service_instance",
     /// The listener's name in the configuration.
     Listener = "listener",
-    /// The class of the status that the client saw, or `none` if it saw none. Of an error of ours that a
-    /// gRPC client was told in its own words, the class of the status that is meant.
+    /// The class of the status that the client saw, or `none` if it saw none. For an error of
+    /// Plimsoll that a gRPC client got as a gRPC status, the class of the equivalent HTTP status.
     Class = "class",
     /// The name of a gRPC status, or `none` where the call broke off without one.
     GrpcStatus = "grpc_status",
-    /// What came of an attempt: answered with less than 500, answered with 5xx or with a gRPC status
-    /// that says that the server failed, or not answered whole.
+    /// The outcome of an attempt: a response below 500, a response with 5xx or with a gRPC status
+    /// that says that the server failed, or no whole response.
     Outcome = "outcome",
     /// The one word for how an exchange ended, as the access log has it.
     Ending = "ending",
@@ -115,26 +115,27 @@ metrics! {
     Exchanges = Counter "plimsoll_exchanges" {Ending};
     /// Requests that were refused before they could be routed.
     Refused = Counter "plimsoll_requests_refused" {};
-    /// What is held of memory for clients, of what `server.memory` allows.
+    /// Memory held for clients, of what `server.memory` allows.
     MemoryHeld = Gauge "plimsoll_memory_held" [Bytes] {};
 
     /// Open connections of clients.
     Connections = Gauge "plimsoll_connections" {Listener};
     /// Connections of clients that were accepted.
     Accepted = Counter "plimsoll_connections_accepted" {Listener};
-    /// How often accepting had to wait, for want of descriptors or for the limit of connections.
+    /// How often accepting had to wait, because descriptors or the limit of connections were
+    /// used up.
     AcceptWaits = Counter "plimsoll_accept_waits" {Listener};
-    /// Connections that were closed at once, since their client had as many as it may.
+    /// Connections that were closed at once, because their client had reached its limit.
     ConnectionsRefused = Counter "plimsoll_connections_refused" {Listener};
     /// TLS handshakes with clients that failed.
     HandshakesFailed = Counter "plimsoll_tls_handshakes_failed" {Listener};
 
     /// Requests that went to a service and ended.
     Requests = Counter "plimsoll_requests" {Service, Class};
-    /// gRPC calls that went to a service and ended, by their status: the server's, or ours where it had
-    /// none. A service has the series from its first call on.
+    /// gRPC calls that went to a service and ended, by their status: the server's, or Plimsoll's where it
+    /// had none. A service has the series from its first call on.
     GrpcCalls = Counter "plimsoll_grpc_calls" {Service, GrpcStatus};
-    /// From a request's head to the end of its answer, upgraded connections excepted.
+    /// From a request's head to the end of its response, upgraded connections excepted.
     RequestDuration = Histogram "plimsoll_request_duration" [Seconds] {Service};
     /// Bytes received from clients, heads and framing included.
     Received = Counter "plimsoll_received" [Bytes] {Service};
@@ -151,13 +152,13 @@ metrics! {
     /// Requests that waited too long in the queue.
     QueueTimeouts = Counter "plimsoll_queue_timeouts" {Service};
 
-    /// Whether nothing bars the instance from traffic, and its last requests did not all fail: 1 or 0.
+    /// Whether the instance may get traffic, and its last requests did not all fail: 1 or 0.
     InstanceUp = Gauge "plimsoll_instance_up" {Service, Instance};
     /// How the instance stands: 1 for that, 0 for all else.
     InstanceStanding = Gauge "plimsoll_instance_standing" {Service, Instance, Standing};
     /// Attempts on the instance that ended.
     InstanceRequests = Counter "plimsoll_instance_requests" {Service, Instance, Outcome};
-    /// From an attempt's start to the answer's head.
+    /// From an attempt's start to the response's head.
     InstanceFirstByte = Histogram "plimsoll_instance_first_byte" [Seconds] {Service, Instance};
     /// The instance's share relative to the others' weights.
     InstanceWeight = Gauge "plimsoll_instance_weight" {Service, Instance};
@@ -169,10 +170,10 @@ metrics! {
     InstanceSent = Counter "plimsoll_instance_sent" [Bytes] {Service, Instance};
     /// Bytes received from the instance, heads and framing included.
     InstanceReceived = Counter "plimsoll_instance_received" [Bytes] {Service, Instance};
-    /// How often the instance was left out for failing requests.
+    /// How often the instance was ejected because requests failed.
     InstanceEjections = Counter "plimsoll_instance_ejections" {Service, Instance};
 
-    /// Lines of the access log that were dropped, since its destination was too slow or failed.
+    /// Lines of the access log that were dropped because its destination was too slow or failed.
     AccessLogDropped = Counter "plimsoll_access_log_dropped" {};
     /// How often writing the access log failed.
     AccessLogErrors = Counter "plimsoll_access_log_errors" {};
@@ -181,18 +182,18 @@ metrics! {
     /// The number of the snapshot that is served. A DNS answer, a drain or a failed check makes a
     /// new one of the same configuration.
     SnapshotGeneration = Gauge "plimsoll_snapshot_generation" {};
-    /// Whether the configuration was taken up when it was last read: 1 or 0.
+    /// Whether the configuration was applied when it was last read: 1 or 0.
     ReloadSuccess = Gauge "plimsoll_config_last_reload_success" {};
     /// When the configuration was last read, as Unix time.
     ReloadTime = Gauge "plimsoll_config_last_reload_timestamp" [Seconds] {};
-    /// Which Plimsoll this is; always 1.
+    /// The version of Plimsoll; always 1.
     Build = Info "plimsoll_build" {Version};
 
     /// CPU time spent, user and system.
     ProcessCpu = Counter "process_cpu" [Seconds] {};
     /// Open file descriptors.
     ProcessOpenFds = Gauge "process_open_fds" {};
-    /// File descriptors that may be open at the most.
+    /// The most file descriptors that may be open.
     ProcessMaxFds = Gauge "process_max_fds" {};
     /// Resident memory.
     ProcessResidentMemory = Gauge "process_resident_memory" [Bytes] {};

@@ -23,9 +23,9 @@ pub fn metrics() -> String {
     let mut page = Page(MADE.to_owned());
     page.add(format_args!(
         "\n# Metrics\n\n\
-         `GET /metrics` of the admin API answers with OpenMetrics text, `{}`, as Prometheus and \
-         whatever reads its format take it. The values of labels come from the configuration and \
-         from fixed lists, never from a client, so that nobody outside can make series.\n\n\
+         `GET /metrics` of the admin API responds with OpenMetrics text, `{}`, as Prometheus and \
+         compatible readers take it. The values of labels come from the configuration and \
+         from fixed lists, never from a client, so that no client can create series.\n\n\
          | metric | type | labels | |\n| --- | --- | --- | --- |\n",
         Scrape::MEDIA_TYPE
     ));

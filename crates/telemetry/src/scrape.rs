@@ -42,9 +42,10 @@ pub struct ListenerSample {
     pub open: u64,
     /// Connections accepted since the start.
     pub accepted: u64,
-    /// How often accepting had to wait, for want of descriptors or for the limit of connections.
+    /// How often accepting had to wait, because descriptors or the limit of connections were
+    /// used up.
     pub waits: u64,
-    /// Connections that were closed at once, since their client had as many as it may.
+    /// Connections that were closed at once, because their client had reached its limit.
     pub refused: u64,
     /// TLS handshakes that failed.
     pub handshakes_failed: u64,
@@ -98,7 +99,7 @@ pub struct InstanceSample {
     pub server_errors: u64,
     /// Attempts that it did not answer whole.
     pub failures: u64,
-    /// From an attempt's start to the answer's head.
+    /// From an attempt's start to the response's head.
     pub first_byte: HistogramSnapshot,
     /// Connections that were opened to it.
     pub connects: u64,

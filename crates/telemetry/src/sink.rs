@@ -121,7 +121,7 @@ impl LogSink {
             Ok(output) => self.go_on_with(output, Some(path)),
             Err(error) => {
                 let path = path.display();
-                tracing::error!(%error, %path, "access log cannot be opened anew, the old file is used on");
+                tracing::error!(%error, %path, "cannot reopen the access log; writing on to the old file");
             }
         }
     }
@@ -165,7 +165,7 @@ impl LogSink {
             return Err(Unfinished { limit });
         }
         if running.thread.join().is_err() {
-            tracing::error!("the access log's thread panicked");
+            tracing::error!("access log thread panicked");
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl LogSink {
     /// [`shutdown`](Self::shutdown) within five seconds; that it took longer is logged.
     pub fn close(self) {
         if let Err(error) = self.shutdown(CLOSE_LIMIT) {
-            tracing::error!(%error, "the access log's last lines are lost");
+            tracing::error!(%error, "last lines of the access log are lost");
         }
     }
 
@@ -300,14 +300,14 @@ impl Trouble {
             self.is_told = true;
             let lines = std::mem::take(&mut self.lines);
             let error = lost.source;
-            tracing::error!(%error, lines, "access log cannot be written, lines are lost");
+            tracing::error!(%error, lines, "cannot write the access log; lines are lost");
         }
     }
 
     fn is_over(&mut self) {
         if std::mem::take(&mut self.is_told) {
             let lines = std::mem::take(&mut self.lines);
-            tracing::info!(lines, "access log is written again");
+            tracing::info!(lines, "access log is writable again");
         }
     }
 }

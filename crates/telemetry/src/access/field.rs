@@ -91,44 +91,45 @@ impl Kind {
 fields! {
     /// When the exchange ended: RFC 3339 in UTC, with milliseconds.
     Time = "time": Time, "always";
-    /// What the client and the instance know it by as `X-Request-Id`.
+    /// The id that the client and the instance see as `X-Request-Id`.
     RequestId = "request_id": Text, "always";
     /// The client's address; behind a trusted proxy the one that the proxy names.
     Client = "client": Text, "always";
     /// The method as it was sent.
     Method = "method": Text, "always";
-    /// The host that was asked for, with its port if the client named one.
+    /// The host that was requested, with its port if the client named one.
     Host = "host": Text, "always";
     /// The path as it was sent. The query is never written.
     Path = "path": Text, "always";
-    /// The status that the client saw; 0 if it saw none. Of an error of ours that a gRPC client was told in
-    /// its own words, over 200, the status that is meant.
+    /// The status that the client saw; 0 if it saw none. For an error of
+    /// Plimsoll that a gRPC client got as a gRPC status, over 200, the equivalent HTTP status.
     Status = "status": Count, "always";
-    /// How a gRPC call ended, by the name of its status: the instance's, or ours where it had none.
+    /// How a gRPC call ended, by the name of its status: the instance's, or Plimsoll's where it
+    /// had none.
     GrpcStatus = "grpc_status": Text, "if it was one, and did not break off";
     /// Bytes received from the client, heads and framing included.
     BytesIn = "bytes_in": Count, "always";
     /// Bytes sent to the client, heads and framing included.
     BytesOut = "bytes_out": Count, "always";
-    /// From the request's head to the end of its answer.
+    /// From the request's head to the end of its response.
     Duration = "duration_ms": Millis, "always";
     /// How long the last attempt took to open a connection.
     Connect = "connect_ms": Millis, "if it opened one";
-    /// How long the last attempt took from its start to the answer's head.
-    FirstByte = "first_byte_ms": Millis, "if the instance answered";
+    /// How long the last attempt took from its start to the response's head.
+    FirstByte = "first_byte_ms": Millis, "if the instance responded";
     /// The route that it took.
     Route = "route": Text, "if one matched";
     /// The service that it went to.
     Service = "service": Text, "if the route leads to one";
-    /// The release that was asked last.
+    /// The release of the last attempt.
     Release = "release": Text, "if Plimsoll runs the service";
-    /// The instance that was asked last.
-    Instance = "instance": Text, "if one was asked";
-    /// How many instances were asked.
+    /// The instance of the last attempt.
+    Instance = "instance": Text, "if a request was tried on one";
+    /// How many instances were tried.
     Attempts = "attempts": Count, "always";
     /// The one word for how it ended; see below.
     Ending = "ending": Text, "always";
-    /// The listener at which it came in.
+    /// The listener that accepted it.
     Listener = "listener": Text, "always";
     /// The version that the client speaks: `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
     Protocol = "protocol": Text, "always";
