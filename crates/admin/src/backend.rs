@@ -116,7 +116,7 @@ pub enum Refusal {
     #[error("{0}")]
     Failed(String),
     /// It is ending, and takes no orders.
-    #[error("Plimsoll is ending")]
+    #[error("Plimsoll is shutting down")]
     Ending,
 }
 

@@ -38,7 +38,7 @@ pub enum ClientError {
         socket: PathBuf,
     },
     /// One runs, and its socket is not there.
-    #[error("plimsoll runs (pid {pid}), but does not listen at {}", socket.display())]
+    #[error("plimsoll is running (pid {pid}), but does not listen at {}", socket.display())]
     Unreachable {
         /// Its process.
         pid: u32,
@@ -46,7 +46,7 @@ pub enum ClientError {
         socket: PathBuf,
     },
     /// The socket is somebody else's.
-    #[error("may not use {}: it belongs to the user who runs plimsoll", socket.display())]
+    #[error("may not use {}: it belongs to the user that plimsoll runs as", socket.display())]
     Forbidden {
         /// The socket.
         socket: PathBuf,
@@ -60,10 +60,10 @@ pub enum ClientError {
         source: io::Error,
     },
     /// It hung up, or spoke no HTTP.
-    #[error("the running plimsoll did not answer properly")]
+    #[error("the running plimsoll sent an invalid response")]
     Broken(#[from] hyper::Error),
     /// It took too long.
-    #[error("the running plimsoll did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    #[error("the running plimsoll did not respond within {} s", ANSWER_TIMEOUT.as_secs())]
     Slow,
     /// It said something that we cannot read.
     #[error("the running plimsoll speaks another version of the admin API")]
@@ -79,7 +79,7 @@ impl Client {
         Self { socket: socket_in(state_dir) }
     }
 
-    /// Which Plimsoll answers.
+    /// The running Plimsoll's version.
     ///
     /// # Errors
     /// See [`ClientError`]; so for all that follow.

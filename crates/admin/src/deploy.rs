@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handle::rfc3339;
 
-/// A deploy that somebody wants.
+/// A deploy to begin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deploy {
@@ -16,14 +16,14 @@ pub struct Deploy {
     /// one that runs.
     #[serde(default)]
     pub version: Option<String>,
-    /// A rollback: by the command and environment that the release had when it last came to stay, and not as
+    /// A rollback: by the command and environment that the release had when it was last promoted, not as
     /// the file has them now.
     #[serde(default)]
     pub as_before: bool,
     /// A rollback to the release of the deploy of this number, instead of `version`.
     #[serde(default)]
     pub deploy: Option<i64>,
-    /// In which way, if not as the file says: `rolling`, `blue-green`, `canary` or `replace`.
+    /// The strategy, if not the one that the file names: `rolling`, `blue-green`, `canary` or `replace`.
     #[serde(default)]
     pub strategy: Option<Way>,
     /// A canary's steps, if not as the file says.
@@ -36,7 +36,7 @@ pub struct Deploy {
     /// meant to run.
     #[serde(default)]
     pub without: Vec<String>,
-    /// Who wants it.
+    /// The person or program that asked for it.
     #[serde(default)]
     pub who: String,
 }
@@ -86,7 +86,7 @@ pub struct Deploying {
     pub id: i64,
 }
 
-/// What happened in a deploy since one asked last.
+/// What happened in a deploy since the last request for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Events {
     /// What happened, in order.
@@ -119,7 +119,7 @@ pub struct Receipt {
     pub former: Option<String>,
     /// The release that was to come.
     pub fresh: String,
-    /// Who wanted it.
+    /// The person or program that asked for it.
     pub who: String,
     /// In which way.
     pub strategy: String,
@@ -132,7 +132,7 @@ pub struct Receipt {
     pub took_s: f64,
     /// `promoted`, `rolled-back`, `broken`, or `interrupted` where Plimsoll ended in the middle of it.
     pub outcome: String,
-    /// Why it did not stay; absent if it did.
+    /// Why it was not promoted; absent if it was.
     pub reason: Option<String>,
     /// Requests that clients made of the service meanwhile.
     pub requests: u64,
@@ -154,7 +154,7 @@ pub struct Release {
     pub requests: u64,
     /// Those of them that failed.
     pub failed: u64,
-    /// Half of the answers began within this time, in milliseconds.
+    /// Half of the responses began within this time, in milliseconds.
     pub p50_ms: Option<f64>,
     /// 95 % of them.
     pub p95_ms: Option<f64>,
@@ -171,7 +171,7 @@ pub struct Past {
     pub former: Option<String>,
     /// The release that was to come.
     pub fresh: String,
-    /// Who wanted it.
+    /// The person or program that asked for it.
     pub who: String,
     /// The deploy whose release it was to bring back; absent if it was no rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,7 +197,7 @@ pub struct History {
 /// What the kind of a line is called that an instance wrote.
 const OUTPUT: &str = "output";
 /// What stands in its place.
-const LEFT_OUT: &str = "(what instances write is told on the socket, or with a token)";
+const LEFT_OUT: &str = "(instances' output is shown on the socket, or with a token)";
 /// The longest name of who wants a deploy, in bytes.
 pub const WHO_BYTES_MAX: usize = 128;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// One thing that is wrong with a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnostic {
-    /// `error`, or `warning` for what can be used but is hardly meant.
+    /// `error`, or `warning` for what can be used but is hardly intended.
     pub severity: String,
     /// The stable name of its kind.
     pub code: String,

@@ -57,11 +57,11 @@ impl Doorway {
             Ok(listener) => {
                 self.listener = listener;
                 self.has_failed = false;
-                tracing::warn!(path, "the admin socket was gone, and is made anew");
+                tracing::warn!(path, "admin socket was missing, recreated");
             }
             // Said once: it would be said every second otherwise.
             Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
-                tracing::error!(path, %error, "the admin socket is gone and cannot be made anew");
+                tracing::error!(path, %error, "admin socket is missing and cannot be recreated");
             }
             Err(_) => {}
         }
@@ -83,7 +83,7 @@ impl Listener for Doorway {
             };
             match accepted {
                 Ok((stream, _)) if is_owner(&stream) => return (stream, Owner),
-                Ok(_) => tracing::warn!("another user's connection to the admin socket is closed"),
+                Ok(_) => tracing::warn!("closed another user's connection to the admin socket"),
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept on the admin socket");
                     tokio::time::sleep(REST).await;

@@ -7,7 +7,7 @@ use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A request that nobody sends: what would become of it?
+/// A hypothetical request: which way would it take?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
@@ -80,7 +80,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Outcome {
-    /// It goes to a service.
+    /// It is forwarded to a service.
     Forward {
         /// The services that share the route's requests.
         shares: Vec<Share>,
@@ -89,17 +89,17 @@ pub enum Outcome {
     Redirect {
         /// Where to.
         to: String,
-        /// The answer's status.
+        /// The response's status.
         status: u16,
     },
-    /// It is answered here.
+    /// Plimsoll responds itself.
     Respond {
-        /// The answer's status.
+        /// The response's status.
         status: u16,
     },
     /// It is refused.
     Refused {
-        /// The answer's status.
+        /// The response's status.
         status: u16,
         /// Why.
         why: String,

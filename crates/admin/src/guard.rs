@@ -115,7 +115,7 @@ impl Guard {
             }
             Self::ReadOnly => {
                 same_origin(headers)?;
-                let why = "what changes something needs a token over TCP: use the socket, or set \
+                let why = "a change needs a token over TCP: use the socket, or set \
                            `admin.token_env`";
                 only_looks(method, path)
                     .then_some(Sight::WithoutOutput)
@@ -161,16 +161,13 @@ impl Tokens {
             if let Some(address) = caller.address {
                 self.tries.count(address, now);
             }
-            return Err(KeptOut {
-                kind: Kind::Unauthorized,
-                why: "the token is not the right one",
-            });
+            return Err(KeptOut { kind: Kind::Unauthorized, why: "the token is wrong" });
         }
         caller.is_trusted.store(true, Ordering::Relaxed);
         if acts || only_looks(method, path) {
             return Ok(());
         }
-        Err(KeptOut { kind: Kind::OnlyLooks, why: "this token is for looking, not for acting" })
+        Err(KeptOut { kind: Kind::OnlyLooks, why: "the read token may only read" })
     }
 }
 

@@ -28,8 +28,8 @@ pub fn describe() -> Value {
             "title": "Plimsoll's admin API",
             "description": "Served on the socket `state_dir/admin.sock` for its owner, and on TCP \
                 where `admin.bind` is set: there with a bearer token if `admin.token_env` or \
-                `admin.token_file` names one, which whatever changes something needs, and anything but \
-                a loopback address. The token of `admin.read_token_env` lets one look.",
+                `admin.token_file` names one, which every change needs, and anything but \
+                a loopback address. The token of `admin.read_token_env` only reads.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
@@ -93,15 +93,21 @@ fn responses(operation: Operation, schemas: &mut SchemaGenerator) -> Value {
 fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str, Value) {
     let json = "application/json";
     match operation {
-        Operation::Version => ("Who answers", content::<Version>(schemas, json)),
-        Operation::Status => ("How things stand", content::<Status>(schemas, json)),
+        Operation::Version => ("The version", content::<Version>(schemas, json)),
+        Operation::Status => ("The status", content::<Status>(schemas, json)),
         Operation::Reload => ("What changed", content::<Reloaded>(schemas, json)),
-        Operation::Drain => ("It gets nothing new", content::<Instance>(schemas, json)),
-        Operation::Enable => ("It is no longer drained", content::<Instance>(schemas, json)),
-        Operation::Explain => ("What would become of it", content::<Explanation>(schemas, json)),
-        Operation::Deploy => ("It has begun", content::<Deploying>(schemas, json)),
+        Operation::Drain => {
+            ("The instance gets no new requests", content::<Instance>(schemas, json))
+        }
+        Operation::Enable => {
+            ("The instance is no longer drained", content::<Instance>(schemas, json))
+        }
+        Operation::Explain => {
+            ("The way that the request would take", content::<Explanation>(schemas, json))
+        }
+        Operation::Deploy => ("The deploy has started", content::<Deploying>(schemas, json)),
         Operation::History => ("The deploys", content::<History>(schemas, json)),
-        Operation::Command => ("It was heard", content::<Deploying>(schemas, json)),
+        Operation::Command => ("The deploy after the command", content::<Deploying>(schemas, json)),
         Operation::Events => ("What happened", content::<Events>(schemas, json)),
         Operation::Metrics => ("The metrics", json!({ "text/plain": {} })),
         Operation::Describe => ("This description", json!({ json: {} })),

@@ -7,7 +7,7 @@ use crate::Kind;
 /// What one can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// Which Plimsoll answers.
+    /// The running Plimsoll's version.
     Version,
     /// Everything that is served, and what is observed of it.
     Status,
@@ -71,20 +71,20 @@ impl Operation {
     /// What it does, in a line.
     pub fn summary(self) -> &'static str {
         match self {
-            Self::Version => "Which Plimsoll answers",
-            Self::Status => "Everything that is served, and what is observed of it",
-            Self::Reload => "Read the configuration anew and serve it",
-            Self::Drain => "Give an instance nothing new; what is open on it goes on",
-            Self::Enable => "Take back a drain",
-            Self::Explain => "What would become of a request, and why",
-            Self::Deploy => "Begin to replace a release",
-            Self::History => "The deploys of a service and their receipts, the latest first",
+            Self::Version => "Show the running Plimsoll's version",
+            Self::Status => "Show everything that is served, and its observed state",
+            Self::Reload => "Reload the configuration",
+            Self::Drain => "Stop sending new requests to an instance; let open ones finish",
+            Self::Enable => "End an instance's drain",
+            Self::Explain => "Explain which way a request would take, and why",
+            Self::Deploy => "Start a deploy",
+            Self::History => "List the deploys of a service and their receipts, the latest first",
             Self::Command => "Promote, abort, pause or resume the running deploy of a service",
             Self::Events => {
-                "What happened in a deploy from a line on; answers when there is something, or after ten \
+                "What happened in a deploy from a line on; responds when there is something, or after ten \
                  seconds"
             }
-            Self::Metrics => "Everything that is counted, for Prometheus",
+            Self::Metrics => "All metrics, for Prometheus",
             Self::Describe => "This description",
         }
     }

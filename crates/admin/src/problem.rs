@@ -20,14 +20,14 @@ pub struct Problem {
     pub kind: Kind,
     /// Its kind, in words.
     pub title: String,
-    /// The answer's status.
+    /// The response's status.
     pub status: u16,
     /// What is the matter this time.
     pub detail: String,
     /// Names that may have been meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near: Vec<String>,
-    /// What stands in the way of a deploy.
+    /// The failed preflight checks of a deploy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
     /// What is wrong with the configuration.
@@ -83,7 +83,7 @@ pub enum Kind {
     /// A deploy of the service is running.
     #[serde(rename = "urn:plimsoll:locked")]
     Locked,
-    /// Something stands in the way of a deploy.
+    /// A preflight check of a deploy failed.
     #[serde(rename = "urn:plimsoll:preflight")]
     Preflight,
     /// There is no such deploy, or none to go back to.
@@ -98,7 +98,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The answer's status.
+    /// The response's status.
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
@@ -126,22 +126,22 @@ impl Kind {
         match self {
             Self::BadRequest => "The request could not be understood",
             Self::Unauthorized => "A valid token is needed",
-            Self::OnlyLooks => "The token does not let one act",
+            Self::OnlyLooks => "The token may only read",
             Self::TooManyTries => "Too many wrong tokens came from this address",
-            Self::ForeignOrigin => "Web pages of other origins may not ask",
+            Self::ForeignOrigin => "Web pages of other origins are not admitted",
             Self::NoSuchResource => "There is no such resource",
             Self::UnknownService => "There is no such service",
             Self::UnknownInstance => "The service has no such instance",
             Self::MethodNotAllowed => "This resource has no such method",
-            Self::NotPublished => "The configuration could not be put into effect",
+            Self::NotPublished => "The configuration could not be applied",
             Self::BodyTooLarge => "The body is too large",
             Self::BodyTooSlow => "The body came too slowly",
             Self::InvalidConfiguration => "The configuration is not valid",
             Self::Locked => "A deploy of the service is running",
-            Self::Preflight => "Something stands in the way of the deploy",
+            Self::Preflight => "The deploy cannot begin",
             Self::NoSuchDeploy => "There is no such deploy",
             Self::Failed => "It could not be done",
-            Self::Ending => "Plimsoll is ending",
+            Self::Ending => "Plimsoll is shutting down",
         }
     }
 }

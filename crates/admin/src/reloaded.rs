@@ -5,7 +5,7 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A configuration was taken up.
+/// A configuration was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reloaded {
     /// Its number.
@@ -16,14 +16,14 @@ pub struct Reloaded {
     pub services: Changes,
     /// Whether the routes, or their order, differ from before.
     pub routes_changed: bool,
-    /// Settings that differ from before, but are taken up only by the next start.
+    /// Settings that differ from before, but take effect only at the next start.
     pub needs_restart: Vec<String>,
-    /// Services of which the file says otherwise than what runs: that is taken up only by their next deploy.
+    /// Services whose running release differs from the file: their next deploy applies it.
     #[serde(default)]
     pub needs_deploy: Vec<NeedsDeploy>,
 }
 
-/// A service of which the file says otherwise than what runs.
+/// A service whose running release differs from the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NeedsDeploy {
     /// The service.

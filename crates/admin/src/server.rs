@@ -162,6 +162,6 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "an admin connection broke");
+        tracing::debug!(%error, "admin connection failed");
     }
 }

@@ -55,9 +55,9 @@ pub struct Descriptors {
 pub struct LastReload {
     /// When, as RFC 3339 has it.
     pub at: String,
-    /// The number of the configuration that was taken up; absent when none was.
+    /// The number of the configuration that was applied; absent when none was.
     pub revision: Option<u64>,
-    /// Why nothing changed; absent when the configuration was taken up.
+    /// Why nothing changed; absent when the configuration was applied.
     pub refused: Option<String>,
 }
 
@@ -83,11 +83,11 @@ pub struct Service {
     pub name: String,
     /// How an instance is chosen.
     pub balance: String,
-    /// Who of its instances gets traffic.
+    /// Which of its instances get traffic.
     pub mode: ServiceMode,
     /// Requests that wait for an instance.
     pub queued: u64,
-    /// What Plimsoll runs of it; absent where somebody else does.
+    /// What Plimsoll runs of it; absent where Plimsoll does not run the instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
     /// Names of targets whose last lookup failed.
@@ -117,7 +117,7 @@ pub struct DrainedAway {
     pub drained_at: String,
 }
 
-/// Who of a service's instances gets traffic.
+/// Which of a service's instances get traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceMode {
@@ -152,7 +152,7 @@ pub struct Run {
     /// What the file has come to say since that only a deploy takes up, in words; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<String>,
-    /// A first release that has failed, and is tried until it stays; absent where none is.
+    /// A first release that has failed, and is retried until it is promoted; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstRelease>,
     /// What became of the last deploy that has ended; absent before the first.
@@ -160,7 +160,7 @@ pub struct Run {
     pub last: Option<LastDeploy>,
 }
 
-/// A first release that is tried until it stays.
+/// A first release that is retried until it is promoted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FirstRelease {
     /// Tries that have failed.
@@ -180,7 +180,7 @@ pub struct LastDeploy {
     pub release: String,
     /// `promoted`, `rolled-back`, `broken` or `interrupted`.
     pub outcome: String,
-    /// Why it did not stay; absent if it did.
+    /// Why it was not promoted; absent if it was.
     pub reason: Option<String>,
     /// When it ended, as RFC 3339 has it.
     pub ended_at: String,
@@ -207,7 +207,7 @@ pub struct RunningDeploy {
     pub id: i64,
     /// The release that is to come.
     pub release: String,
-    /// Who wanted it.
+    /// The person or program that asked for it.
     pub who: String,
     /// For how long it has been running, in seconds.
     pub took_s: f64,
@@ -218,7 +218,7 @@ pub struct RunningDeploy {
     pub left_s: Option<f64>,
     /// Whether it is paused.
     pub is_paused: bool,
-    /// What the judge says now.
+    /// The judge's current verdict.
     pub verdict: String,
 }
 
@@ -257,14 +257,14 @@ pub struct Instance {
     pub totals: Totals,
     /// Requests that ended, in a second, over the last ten seconds.
     pub requests_per_s: f64,
-    /// Those of them that it answered with 5xx or failed to answer, likewise.
+    /// Those of them that got 5xx or no whole response from it, likewise.
     pub errors_per_s: f64,
-    /// The share of the last minute's requests that it answered with 5xx or failed to answer, from
+    /// The share of the last minute's requests that got 5xx or no whole response from it, from
     /// 0 to 1.
     pub error_share: f64,
-    /// Half of the last minute's requests were answered within this time, in milliseconds.
+    /// Half of the last minute's requests had a response within this time, in milliseconds.
     pub p50_ms: Option<f64>,
-    /// 99 % of the last minute's requests were answered within this time, in milliseconds.
+    /// 99 % of the last minute's requests had a response within this time, in milliseconds.
     pub p99_ms: Option<f64>,
 }
 
@@ -275,7 +275,7 @@ pub struct Open {
     pub requests: u32,
     /// Requests with a body of more than 64 KiB, or of no stated length.
     pub uploads: u32,
-    /// Answers of server-sent events.
+    /// Responses of server-sent events.
     pub streams: u32,
     /// Upgraded connections, as of WebSockets.
     pub tunnels: u32,
@@ -286,9 +286,9 @@ pub struct Open {
 pub struct Totals {
     /// Those that ended well.
     pub ok: u64,
-    /// Those that it answered with 5xx.
+    /// Those with a response of 5xx.
     pub server_errors: u64,
-    /// Those that failed without a whole answer.
+    /// Those that failed without a whole response.
     pub failures: u64,
 }
 
@@ -298,7 +298,7 @@ pub struct Totals {
 pub enum Standing {
     /// Its checks pass, and nothing speaks against it.
     Healthy,
-    /// Nothing speaks against it, and nothing for it: no check has passed, or none is configured.
+    /// Neither known to be healthy nor unhealthy: no check has passed, or none is configured.
     Unchecked,
     /// Its last requests all failed. It gets more all the same: its checks pass or there are none, and it may not be
     /// ejected.

@@ -23,7 +23,7 @@ Examples:
   plimsoll check                 is ./plimsoll.toml right?
   plimsoll run                   serve it, in the foreground
   plimsoll status --watch        what each instance does, every second
-  plimsoll reload                apply a change of the file, closing no connection
+  plimsoll reload                apply a changed file, without dropping connections
   plimsoll deploy api 1.4.2      replace a running release, and roll back if it is worse
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused before it began.")]

@@ -57,7 +57,7 @@ pub(crate) enum Failure {
         source: io::Error,
     },
     /// The token for reading could act.
-    #[error("the token for looking is the same as the token for acting")]
+    #[error("the read token is the same as the token that may act")]
     SameToken,
     /// A question that `explain` was asked makes no sense.
     #[error(transparent)]
@@ -181,14 +181,14 @@ impl Failure {
                 "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
             ),
             Self::Client(ClientError::Unreachable { pid, .. }) => Some(format!(
-                "it makes the socket anew within a second; `kill -HUP {pid}` reloads, `kill {pid}` ends it"
+                "it recreates the socket within a second; `kill -HUP {pid}` reloads, `kill {pid}` ends it"
             )),
             Self::Client(ClientError::Forbidden { .. }) => {
                 Some("run this as the same user, or with sudo".to_owned())
             }
             Self::Client(ClientError::Problem(problem)) => of_problem(problem),
             Self::Claim(ClaimError::Running { .. }) => Some(
-                "`plimsoll reload` takes up changes; a second one needs another `server.state_dir`"
+                "`plimsoll reload` applies changes; a second one needs another `server.state_dir`"
                     .to_owned(),
             ),
             Self::Claim(ClaimError::StateDir(error)) => Some(error.cure()),
@@ -213,8 +213,8 @@ impl Failure {
                 Some(format!("`plimsoll history {service}` lists the last hundred"))
             }
             Self::NoToken { .. } => Some(format!(
-                "a token has at least {TOKEN_BYTES_MIN} bytes: `openssl rand -hex 32` makes one; on \
-                 loopback one may look without"
+                "a token has at least {TOKEN_BYTES_MIN} bytes: `openssl rand -hex 32` makes one; \
+                 loopback is read-only without a token"
             )),
             Self::SameToken => Some("make another: `openssl rand -hex 32`".to_owned()),
             _ => None,

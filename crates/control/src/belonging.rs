@@ -105,7 +105,7 @@ pub(crate) fn claim(
         if adoption == Adoption::Refused {
             return Err(BelongingError::Another { state_dir: state_dir.to_owned(), owner });
         }
-        tracing::info!(from = %owner.display(), "state directory is taken over");
+        tracing::info!(from = %owner.display(), "state directory adopted from another configuration");
     }
     if known.as_ref() == Some(&ours) {
         return Ok(());
@@ -114,7 +114,7 @@ pub(crate) fn claim(
     let text = serde_json::to_vec(&ours).unwrap_or_default();
     if let Err(error) = state_file::replace(&path, &text) {
         // As on a full disk: what runs is more than a note.
-        tracing::warn!(%error, path = %path.display(), "it cannot be noted whose the state is");
+        tracing::warn!(%error, path = %path.display(), "cannot record which configuration owns the state directory");
     }
     Ok(())
 }

@@ -42,13 +42,13 @@ impl Drains {
                 Some(since) => drains.since = since,
                 None => tracing::error!(
                     path = %shown,
-                    "the list of drained instances is damaged: none is taken to be drained"
+                    "list of drained instances is damaged; treating none as drained"
                 ),
             },
             Ok(None) => tracing::debug!(path = %shown, "no list of drained instances yet"),
             Err(error) => tracing::error!(
                 why = chain(&error),
-                "the list of drained instances cannot be read: none is taken to be drained"
+                "cannot read the list of drained instances; treating none as drained"
             ),
         }
         drains
@@ -114,7 +114,7 @@ impl Drains {
     fn write(&self) {
         if let Err(error) = state_file::replace(&self.path, self.text().as_bytes()) {
             let path = self.path.display();
-            tracing::error!(%path, %error, "drained instances are not kept over a restart");
+            tracing::error!(%path, %error, "cannot save the list of drained instances; a restart will lose it");
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Handle {
 
 /// The control loop has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Plimsoll is ending")]
+#[error("Plimsoll is shutting down")]
 pub struct Ended;
 
 /// A request that nobody sends.
@@ -40,7 +40,7 @@ pub struct Question {
     pub from: Option<IpAddr>,
 }
 
-/// A configuration was taken up.
+/// A configuration was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reloaded {
     /// Its number.

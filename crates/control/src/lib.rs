@@ -129,7 +129,7 @@ pub enum StartError {
     #[error(transparent)]
     StickyKey(#[from] StickyKeyError),
     /// There is no secret for TLS sessions.
-    #[error("cannot draw a key for TLS sessions")]
+    #[error("cannot generate a key for TLS sessions")]
     Resumption(#[from] rustls::Error),
     /// A worker cannot be started.
     #[error("cannot start the workers")]
@@ -161,7 +161,7 @@ impl Controller {
         let Self { handle, task } = self;
         drop(handle);
         if task.await.is_err() {
-            tracing::error!("the control loop panicked");
+            tracing::error!("control loop panicked");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Followed {
         match lookup {
             Ok(answer) => {
                 if self.fault.take().is_some() {
-                    tracing::info!(name, "name is resolved again");
+                    tracing::info!(name, "name resolves again");
                 }
                 let changed = self.addresses != answer.addresses;
                 self.addresses = answer.addresses;
@@ -113,7 +113,12 @@ impl Followed {
                 if self.fault.is_none() {
                     let kept = self.addresses.len();
                     let why = crate::status::chain(&fault);
-                    tracing::warn!(name, why, kept, "name is not resolved, known addresses stay");
+                    tracing::warn!(
+                        name,
+                        why,
+                        kept,
+                        "cannot resolve name; keeping the known addresses"
+                    );
                 }
                 self.fault = Some(fault);
                 false

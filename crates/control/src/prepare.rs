@@ -28,7 +28,7 @@ pub enum PrepareError {
     #[error("cannot open the access log")]
     AccessLog(#[source] io::Error),
     /// The thread that read it has panicked, which no file should do.
-    #[error("reading the configuration has panicked")]
+    #[error("the configuration reader panicked")]
     Panicked(#[from] tokio::task::JoinError),
 }
 
@@ -57,7 +57,7 @@ impl Preparation {
             let Loaded { intent, warnings } = config::load(&file, &environment)?;
             for warning in &warnings {
                 let (line, key, hint) = (warning.place.line, &warning.key, &warning.hint);
-                tracing::warn!(line, key, what = warning.what, hint, "configuration is doubtful");
+                tracing::warn!(line, key, what = warning.what, hint, "configuration warning");
             }
             let tls = certificates::load(&intent, &resumption)?;
             Ok((Arc::new(intent), tls))

@@ -131,7 +131,7 @@ pub fn open_directory(path: &Path) -> Result<(), StateDirError> {
     if !is_for_the_state_alone(path).map_err(fault)? {
         return Err(StateDirError::Shared { path: path.to_owned(), mode });
     }
-    tracing::info!(path = %path.display(), "state directory is shut to other users");
+    tracing::info!(path = %path.display(), "state directory closed to other users");
     directory.set_permissions(Permissions::from_mode(DIRECTORY_MODE)).map_err(fault)
 }
 

@@ -125,7 +125,7 @@ pub struct InstanceStatus {
 pub enum State {
     /// Its checks pass, and nothing speaks against it.
     Healthy,
-    /// Nothing speaks against it, and nothing for it: no check has passed, or none is configured.
+    /// Neither known to be healthy nor unhealthy: no check has passed, or none is configured.
     Unchecked,
     /// Its last requests all failed. It gets more all the same: its checks pass or there are none, and it may not
     /// be ejected.

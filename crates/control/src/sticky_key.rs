@@ -34,7 +34,7 @@ pub enum StickyKeyError {
         path: PathBuf,
     },
     /// The system has no randomness to give.
-    #[error("cannot draw a key for sticky cookies")]
+    #[error("cannot generate a key for sticky cookies")]
     Random(#[source] io::Error),
 }
 

@@ -46,7 +46,7 @@ pub enum AccountFault {
     #[error("this machine has no group `{0}`")]
     NoGroup(String),
     /// A number that no user has says nothing of a group.
-    #[error("no user has the number {0}, so that its group must be said, too: `{0}:GROUP`")]
+    #[error("no user has the number {0}, so name its group, too: `{0}:GROUP`")]
     GroupUnsaid(u32),
     /// We may not.
     #[error(

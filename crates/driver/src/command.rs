@@ -29,7 +29,7 @@ pub enum CommandError {
     Unclosed,
     /// The version would say more than a version.
     #[error(
-        "`{0}` cannot stand in a command: a version begins with a letter, a digit or `_` and goes on with letters, digits and `._+~:@-`"
+        "`{0}` cannot be used in a command: a version begins with a letter, a digit or `_` and continues with letters, digits and `._+~:@-`"
     )]
     Version(String),
 }

@@ -183,7 +183,7 @@ pub enum StartError {
 
 /// Why it could not be found out what became of an instance.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot find out what became of {instance}")]
+#[error("cannot determine what became of {instance}")]
 pub struct AdoptError {
     /// Which.
     pub instance: InstanceName,

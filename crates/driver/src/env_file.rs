@@ -40,7 +40,7 @@ pub enum Why {
     NoEquals,
     /// The name is none.
     #[error(
-        "a name begins with a letter or `_` and goes on with letters, digits, `_`, `.` and `-`"
+        "a name begins with a letter or `_` and continues with letters, digits, `_`, `.` and `-`"
     )]
     Name,
     /// The name was set before.
@@ -59,7 +59,7 @@ pub enum Why {
     #[error(r#"within "…" a backslash goes with n, r, t, ", \ or $ only"#)]
     Escape,
     /// A NUL.
-    #[error("a NUL character cannot stand in an environment")]
+    #[error("an environment cannot contain a NUL character")]
     Nul,
 }
 

@@ -136,7 +136,7 @@ pub enum Fault {
         available: usize,
     },
     /// Something could not be found out.
-    #[error("cannot find out {what}")]
+    #[error("cannot determine {what}")]
     Unknown {
         /// What.
         what: &'static str,

@@ -87,7 +87,7 @@ impl Driver for ProcessDriver {
         let ports = self.ports.clone();
         async move {
             let work = move || preflight::check(plan, Environment::of_this_process(), &ports);
-            let unknown = |source| Fault::Unknown { what: "what stands in the way", source };
+            let unknown = |source| Fault::Unknown { what: "whether the deploy can start", source };
             apart(work).await.unwrap_or_else(|source| Err(vec![unknown(source)]))
         }
         .boxed()

@@ -312,7 +312,7 @@ impl Edge {
         self.order(|| Order::Stop);
         for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
             if thread.join().is_err() {
-                tracing::error!("a worker panicked");
+                tracing::error!("worker panicked");
             }
         }
     }
@@ -385,7 +385,7 @@ fn start_worker(
         move || Worker::new(Parts { index, memory, shared, counters: for_worker, log, seed });
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         if let Err(error) = worker::run(make, received) {
-            tracing::error!(%error, "a worker could not start");
+            tracing::error!(%error, "worker could not start");
         }
     })?;
     Ok(Handle { orders, thread: Some(thread), counters })

@@ -184,7 +184,7 @@ impl fmt::Display for Reason {
             Self::NotReady { instance, why } => write!(f, "{instance} {why}"),
             Self::Superseded(version) => write!(f, "{version} is deployed instead of it"),
             Self::Aborted => f.write_str("aborted by hand"),
-            Self::NotRecorded(why) => write!(f, "it cannot be written down that it runs: {why}"),
+            Self::NotRecorded(why) => write!(f, "it cannot be recorded that it runs: {why}"),
         }
     }
 }

@@ -407,7 +407,7 @@ fn what_cannot_be_written_down_does_not_stay() {
         .unreachable(3)
         .does(&["stop api-3"])
         .gone(3)
-        .does(&["rolled back: it cannot be written down that it runs: disk full"]);
+        .does(&["rolled back: it cannot be recorded that it runs: disk full"]);
 }
 
 #[test]

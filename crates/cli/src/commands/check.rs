@@ -18,8 +18,8 @@ use crate::quantity::counted;
 /// Validate the configuration and report every error
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Changes nothing. Exits with 0 if the file can be served, with 1 if not. Where a Plimsoll runs with
-it, it is said which services run another version than the file names.
+Changes nothing. Exits with 0 if the file can be served, with 1 if not. If a Plimsoll runs with
+it, the output names the services that run another version than the file.
 
 Examples:
   plimsoll check

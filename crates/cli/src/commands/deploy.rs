@@ -14,9 +14,9 @@ use crate::{progress, quantity};
 /// Replace the running release of a service
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A change of the file is applied first, as by `plimsoll reload`; one with a mistake begins nothing.
-Each step is told as it happens, and a receipt at the end: what each release did, and what users
-saw of it. The deploy goes on if this command is ended; `plimsoll abort` rolls back.
+A changed file is applied first, as by `plimsoll reload`; a file with errors starts nothing.
+Prints each step as it happens, and a receipt at the end: what each release did, and what users
+saw of it. The deploy continues if this command is interrupted; `plimsoll abort` rolls back.
 
 Exit codes: 0 promoted, 1 rolled back or failed, 3 refused before anything was touched.
 
@@ -41,7 +41,7 @@ pub(crate) struct Options {
 /// What is said for one deploy alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Manner {
-    /// In which way, if not as the file says
+    /// The strategy, if not the one that the file names
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
     /// A canary's steps, as in "10% 10s, 50% 10s"
@@ -50,7 +50,7 @@ pub(crate) struct Manner {
     /// How long the old release stays warm after the full shift
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     bake: Option<Duration>,
-    /// A variable that the running release was given, and the new one is meant to lack
+    /// A variable of the running release that the new one does without
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
     /// Do not wait for the end

@@ -17,8 +17,8 @@ use crate::table::{Cell, Column, Table};
 /// Show which route a request takes and why, and which instance gets it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Sends no request. Asks the running Plimsoll; where there is none, or with --offline, it is worked
-out from the file, without an instance.
+Sends no request. Asks the running Plimsoll; if none runs, or with --offline, the result comes
+from the file alone and names no instance.
 
 Examples:
   plimsoll explain GET http://shop.example.com/cart
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// The client, or a proxy before it
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     from: IpAddr,
-    /// Work it out from the file, even if Plimsoll runs
+    /// Use the file alone, even if Plimsoll runs
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
@@ -169,8 +169,8 @@ fn draw_outcome(outcome: &Outcome) -> String {
     let line = match outcome {
         Outcome::Forward { shares } => return draw_shares(shares),
         Outcome::Redirect { to, status } => format!("it is redirected to {to} with {status}"),
-        Outcome::Respond { status } => format!("it is answered with {status}"),
-        Outcome::Refused { status, why } => format!("it is answered with {status}: {why}"),
+        Outcome::Respond { status } => format!("the response is {status}"),
+        Outcome::Refused { status, why } => format!("the response is {status}: {why}"),
     };
     format!("{}\n", shown(&line))
 }
@@ -194,7 +194,7 @@ fn draw_shares(shares: &[Share]) -> String {
             line.push_str(&format!(", by {}", instance.why));
         }
         if let Some(why) = &share.refused {
-            line.push_str(&format!(", which answers with 503: {why}"));
+            line.push_str(&format!(", which responds with 503: {why}"));
         }
         text.push_str(&format!("{}\n", shown(&line)));
     }

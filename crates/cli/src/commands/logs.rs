@@ -37,7 +37,7 @@ const COLOURS: [AnsiColor; 6] = [
 #[command(after_help = "\
 Examples:
   plimsoll logs api                  the last lines of each instance
-  plimsoll logs api -f               and whatever is still to come
+  plimsoll logs api -f               and then each line as it is written
   plimsoll logs api --since 10m -t   all of the last ten minutes, each line with its time
   plimsoll logs api api-3 -n 100     of one instance, also when it is gone
   plimsoll logs api --all            and of those that are gone: the last ten are kept")]
@@ -46,19 +46,19 @@ pub(crate) struct Options {
     service: String,
     /// One instance
     instance: Option<String>,
-    /// Of instances that are gone, too
+    /// Include instances that are gone
     #[arg(short, long, conflicts_with = "instance")]
     all: bool,
-    /// Go on with what is still to come
+    /// Keep printing lines as they are written
     #[arg(short = 'f', long)]
     follow: bool,
-    /// How many of the last lines of each [default: 20, with --since all]
+    /// How many lines of each instance, from the end [default: 20, with --since all]
     #[arg(short = 'n', long, value_name = "LINES")]
     lines: Option<usize>,
-    /// Only what was written within this time
+    /// Only lines written within this time
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     since: Option<Duration>,
-    /// With the time of each line, to the second; JSON has it always
+    /// Print the time of each line, to the second; JSON always has it
     #[arg(short, long)]
     timestamps: bool,
     #[command(flatten)]

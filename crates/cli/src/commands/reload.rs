@@ -12,7 +12,7 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A file that does not pass `plimsoll check` changes nothing, says why, and exits with 1.
-SIGHUP does the same, and tells the log.
+SIGHUP does the same, and reports to the log.
 
 Examples:
   plimsoll reload
@@ -41,7 +41,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 fn describe(reloaded: &Reloaded) -> String {
     let mut text = format!("revision {} is served", reloaded.revision);
     if reloaded.is_empty() {
-        text.push_str(": nothing that it says has changed\n");
+        text.push_str(": nothing has changed\n");
         return text;
     }
     text.push('\n');
@@ -51,7 +51,7 @@ fn describe(reloaded: &Reloaded) -> String {
         text.push_str("  ~ routes\n");
     }
     for key in &reloaded.needs_restart {
-        text.push_str(&format!("  ! {key} is applied by the next start\n"));
+        text.push_str(&format!("  ! {key} takes effect after a restart\n"));
     }
     for service in &reloaded.needs_deploy {
         text.push_str(&format!("  ! service {}: {}\n", service.service, service.text));
@@ -101,7 +101,7 @@ mod tests {
           ~ service api
           ~ service chat
           ~ routes
-          ! server.workers is applied by the next start
+          ! server.workers takes effect after a restart
           ! service api: the file says version 2, 1 runs
         ");
     }

@@ -13,19 +13,19 @@ use crate::progress;
 #[command(after_help = "\
 A rollback is a deploy like any other: health checks, drains and the judge apply. The release
 comes back with the command and environment that it had: two deploys of one version are two
-releases, which `plimsoll history` tells by their numbers. The file is not read. To end a deploy
+releases, which `plimsoll history` lists by number. The file is not read. To end a deploy
 that is running, `plimsoll abort` is quicker.
 
 Examples:
   plimsoll rollback api              to the release that ran before the one that runs
-  plimsoll rollback api 1.3.9        as it was when it last came to stay
-  plimsoll rollback api --deploy 7   to what deploy 7 made")]
+  plimsoll rollback api 1.3.9        as it was when last promoted
+  plimsoll rollback api --deploy 7   to the release of deploy 7")]
 pub(crate) struct Options {
     /// The service
     service: String,
     /// The release, if not the one before
     version: Option<String>,
-    /// What the deploy of this number made
+    /// The release of the deploy with this number
     #[arg(long, value_name = "NUMBER", conflicts_with = "version")]
     deploy: Option<i64>,
     #[command(flatten)]

@@ -22,8 +22,8 @@ use crate::{LAUNCH, limits, logging, output, own_process, quantity, secret_file}
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-SIGTERM and SIGINT (Ctrl-C) drain: no new connection is taken, and what is open gets
-`server.drain` to end. A second one ends at once. SIGHUP does what `plimsoll reload` does.
+SIGTERM and SIGINT (Ctrl-C) drain: no new connection is accepted, and open ones get
+`server.drain` to finish. A second one exits at once. SIGHUP does what `plimsoll reload` does.
 The log goes to standard error, the access log where `log.access` says.
 
 Examples:
@@ -40,10 +40,10 @@ A first plimsoll.toml:
   [[routes]]
   to = \"app\"")]
 pub(crate) struct Options {
-    /// Leave the instances running when it ends; the next start takes them over
+    /// Leave the instances running on exit; the next start adopts them
     #[arg(long)]
     leave: bool,
-    /// Take the state directory over from another configuration, with all that it knows
+    /// Adopt the state directory of another configuration, with its releases and instances
     #[arg(long)]
     adopt: bool,
     /// Crash at this boundary of the journal's writes, the first being 0
@@ -146,7 +146,7 @@ fn token_of(source: &TokenSource) -> Result<Token, Failure> {
 }
 
 async fn reload(handle: control::Handle) {
-    tracing::info!("SIGHUP: reading the configuration anew");
+    tracing::info!("SIGHUP received, reloading the configuration");
     // What comes of it is logged by control, whoever asked for it.
     let _ = handle.reload().await;
 }
@@ -159,19 +159,22 @@ async fn drain(
     after: After,
 ) -> Exit {
     let limit = quantity::rough(loaded.intent.server.drain);
-    tracing::info!(limit, "draining; a second signal ends at once");
+    tracing::info!(limit, "draining; a second signal exits at once");
     let handle = controller.handle();
     let cut = tokio::select! {
         cut = handle.shutdown(after) => cut.unwrap_or(0),
         () = signals.end() => {
-            tracing::warn!("ended at once, by a second signal");
+            tracing::warn!("exited at once on a second signal");
             return Exit::Failed;
         }
     };
     controller.ended().await;
     match cut {
-        0 => tracing::info!("ended; nothing was cut off"),
-        cut => tracing::warn!(connections = cut, "ended; what took longer was cut off"),
+        0 => tracing::info!("exited; nothing was cut off"),
+        cut => tracing::warn!(
+            connections = cut,
+            "exited; open connections were cut off at the drain timeout"
+        ),
     }
     Exit::Done
 }
@@ -195,7 +198,7 @@ impl Greeting<'_> {
         });
         let version = env!("CARGO_PKG_VERSION");
         if self.loaded.intent.log.format == LogFormat::Json {
-            tracing::info!(version, file = %self.file.display(), "plimsoll runs");
+            tracing::info!(version, file = %self.file.display(), "plimsoll is running");
             listeners.for_each(|(listener, url)| tracing::info!(listener, url, "listening on"));
             self.admin.iter().for_each(|place| tracing::info!(place, "admin API on"));
             return;
@@ -209,7 +212,7 @@ impl Greeting<'_> {
             text.push_str(&format!("  admin API on {place}\n"));
         }
         if io::stderr().is_terminal() {
-            text.push_str("  `plimsoll status` shows what it does, Ctrl-C ends it\n");
+            text.push_str("  `plimsoll status` shows what it does, Ctrl-C stops it\n");
         }
         output::err(&text);
     }

@@ -28,7 +28,7 @@ use crate::width::{columns, wrapped};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 REQ/S is of the last ten seconds; 5XX (with resets and timeouts), P50 and P99 are of the last
-minute, from an attempt's start to the head of the instance's answer.
+minute, from an attempt's start to the head of the instance's response.
 
 Examples:
   plimsoll status
@@ -38,7 +38,7 @@ Examples:
 pub(crate) struct Options {
     /// One service alone
     service: Option<String>,
-    /// Show it every second, until Ctrl-C
+    /// Refresh every second, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
     #[command(flatten)]
@@ -342,7 +342,7 @@ fn notes(service: &Service) -> Vec<String> {
     }
     notes.extend(service.run.iter().flat_map(|run| run_notes(name, run)));
     notes.extend(service.drained_away.iter().map(|away| {
-        format!("{name}: {} has no address, and is drained since {}\n", away.name, away.drained_at)
+        format!("{name}: {} has no address, drained since {}\n", away.name, away.drained_at)
     }));
     let unresolved = service.unresolved.iter();
     notes.extend(unresolved.map(|it| format!("{name}: cannot resolve {}: {}\n", it.name, it.why)));
@@ -393,7 +393,7 @@ fn last_deploy(run: &Run) -> Option<String> {
             Some(left) => format!("in {}", rough(Duration::from_secs_f64(left.max(0.0)))),
             None => "now".to_owned(),
         };
-        text.push_str(&format!("; after {tries} it is tried again {when}"));
+        text.push_str(&format!("; after {tries} the next attempt is {when}"));
     }
     Some(text)
 }
@@ -527,7 +527,7 @@ mod tests {
 
         chat: no instance is healthy: traffic goes to all
         old: no instance may get traffic: requests get 503
-        old: c:80/10.0.0.7 has no address, and is drained since 2026-01-02T03:00:00Z
+        old: c:80/10.0.0.7 has no address, drained since 2026-01-02T03:00:00Z
         ");
     }
 
@@ -559,7 +559,7 @@ mod tests {
 
         chat: no instance is healthy: traffic goes to all
         old: no instance may get traffic: requests get 503
-        old: c:80/10.0.0.7 has no address, and is drained since 2026-01-02T03:00:00Z
+        old: c:80/10.0.0.7 has no address, drained since 2026-01-02T03:00:00Z
         ");
     }
 

@@ -56,7 +56,7 @@ impl Receipt {
 
     fn verdict(&self) -> String {
         if !self.is_good() {
-            return "It did not go as it should.".to_owned();
+            return "The demonstration did not go as expected.".to_owned();
         }
         let (sent, felt) = (self.tally.sent(), self.tally.failed());
         let (failed, asked) = self.of_the_bad_one();
@@ -65,7 +65,7 @@ impl Receipt {
             saved => format!(": {saved} were retried on {GOOD}"),
         };
         format!(
-            "{BAD} failed {failed} of {asked} attempts before it was rolled back. Users felt {felt} \
+            "{BAD} failed {failed} of {asked} attempts before it was rolled back. Users saw {felt} \
              failures in {sent} requests{saved}."
         )
     }

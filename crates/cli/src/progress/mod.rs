@@ -33,7 +33,7 @@ pub(crate) async fn follow(
     if no_wait {
         match form.json {
             true => output::json(&admin::Deploying { id: deploy }),
-            false => output::out(&format!("deploy {deploy} has begun\n")),
+            false => output::out(&format!("deploy {deploy} started\n")),
         }
         return Ok(Exit::Done);
     }
@@ -134,7 +134,7 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
     ));
     let is_seen = *requests > 0 || receipt.releases.iter().any(|release| release.requests > 0);
     match receipt.releases.is_empty() {
-        true => text.push_str("  what users saw of it was lost with Plimsoll\n"),
+        true => text.push_str("  what users saw of it was lost when Plimsoll exited\n"),
         false if !is_seen => text.push_str("  no requests came while it was watched\n"),
         false => {
             receipt.releases.iter().for_each(|release| text.push_str(&describe(release)));

@@ -244,7 +244,7 @@ fn streams_that_take_every_descriptor_make_no_server_unhealthy() {
             client
         })
         .collect();
-    running.wait_for("no descriptors are left for connections to instances");
+    running.wait_for("no file descriptors left for connections to instances");
     let checked = well.journal().len();
     eventually("checks go on", || well.journal().len() > checked + 10);
     let status = sandbox.plimsoll(&["status"]);

@@ -136,7 +136,7 @@ fn a_socket_that_is_taken_away_comes_back() {
     let sandbox = Sandbox::serving(&[origin.address]);
     let mut running = sandbox.run();
     std::fs::remove_file(sandbox.path().join("state/admin.sock")).unwrap();
-    running.wait_for("is made anew");
+    running.wait_for("socket was missing, recreated");
     assert_eq!(sandbox.plimsoll(&["status"]).code, Some(0));
 }
 

@@ -21,7 +21,7 @@ pub struct Deploy {
     pub former: Option<String>,
     /// The release that was to come.
     pub fresh: String,
-    /// Who wanted it.
+    /// The person or program that asked for it.
     pub who: String,
     /// When.
     pub began_at: SystemTime,
@@ -151,7 +151,7 @@ impl Journal {
             both.commit()
         })?;
         if let Err(error) = self.with(reserve::keep) {
-            tracing::warn!(why = chain(&error), "journal has no room in reserve");
+            tracing::warn!(why = chain(&error), "journal has no reserved space");
         }
         self.wipe();
         Ok(())
@@ -189,7 +189,7 @@ impl Journal {
         })
     }
 
-    /// The release `version`, as it was when it last came to stay, if it ever did.
+    /// The release `version`, as it was when last promoted, if it ever did.
     pub(crate) fn last_of(
         &self,
         service: &ServiceName,

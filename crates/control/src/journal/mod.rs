@@ -162,7 +162,7 @@ impl Journal {
             let why = chain(&error);
             tracing::error!(
                 why,
-                "journal has no room in reserve: instances that end may stay down"
+                "journal has no reserved space; instances that exit may stay down"
             );
         }
         let open = Open { connection: Some(connection), is_sealed: false, crash };

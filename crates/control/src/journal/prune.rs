@@ -34,7 +34,10 @@ impl Journal {
     /// Nothing of what was deleted stays on the disk.
     pub(super) fn wipe(&self) {
         if let Err(error) = self.with(reserve::wipe_way_back) {
-            tracing::warn!(why = chain(&error), "journal keeps traces of what was deleted");
+            tracing::warn!(
+                why = chain(&error),
+                "cannot erase deleted data from the journal's file"
+            );
         }
     }
 }

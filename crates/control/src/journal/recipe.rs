@@ -54,7 +54,7 @@ pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Reci
     Ok(text.and_then(|text| match parse(&text) {
         Ok(recipe) => Some(recipe),
         Err(error) => {
-            tracing::error!(%error, "journal has a recipe that cannot be read: the file's is taken");
+            tracing::error!(%error, "cannot read a recipe in the journal; using the configuration's");
             None
         }
     }))

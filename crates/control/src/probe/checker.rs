@@ -74,7 +74,7 @@ impl Checker {
         tracing::error!(
             why = %fault,
             not_made = before + 1,
-            "health checks cannot be made: no instance is judged by them"
+            "cannot make health checks; no instance is judged by them"
         );
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn ask(plan: &Plan) -> Result<Passed, ProbeFault> {
     let inside = inside.ok_or_else(|| unknown("its process is not known"))?;
     let notices = inside.process.notices();
     let heard = notices.ok_or_else(|| {
-        unknown("it was started before `notify` was asked for, and says nothing until it is started again")
+        unknown("it was started before `notify` was configured, and reports nothing until it is restarted")
     })?;
     judge(&heard.borrow())
 }
@@ -50,7 +50,7 @@ fn judge(notice: &Notice) -> Result<Passed, ProbeFault> {
     };
     match notice.word {
         Word::Ready => Ok(Passed(with_status("READY=1"))),
-        Word::Before => Ok(Passed(with_status("what it said was said to an earlier Plimsoll"))),
+        Word::Before => Ok(Passed(with_status("it reported READY=1 to an earlier Plimsoll"))),
         Word::Silent => Err(ProbeFault::Said(with_status("it has not said READY=1"))),
         Word::Stopping => Err(ProbeFault::Said(with_status("STOPPING=1"))),
     }

@@ -6,7 +6,7 @@ use model::ServiceName;
 
 use super::ServiceRun;
 
-/// A service of which the file says otherwise than what runs.
+/// A service whose running release differs from the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The service.
@@ -29,7 +29,7 @@ impl fmt::Display for Difference {
             None => write!(
                 f,
                 "{runs} runs with another command or environment than the file says: \
-                 \"plimsoll deploy {service} {runs}\" takes it up"
+                 \"plimsoll deploy {service} {runs}\" applies it"
             ),
         }
     }

@@ -45,8 +45,10 @@ pub(crate) async fn drained(drains: &Drains, live: &Live, drain: Drain, tell: im
     }
     let (instance, open) = (&live.name, live.in_flight());
     match open {
-        0 => tracing::warn!(%instance, "time to drain is over, and a worker is too busy to answer"),
-        _ => tracing::warn!(%instance, open, "time to drain is over, what is open is cut"),
+        0 => {
+            tracing::warn!(%instance, "drain timeout reached; a worker is too busy to report open exchanges")
+        }
+        _ => tracing::warn!(%instance, open, "drain timeout reached; cutting off open exchanges"),
     }
 }
 

@@ -13,7 +13,7 @@ use rollout::instance::restart::Pace;
 use super::{Purpose, Release, ServiceRun};
 use crate::writer::Target;
 
-/// A first release that is tried until it stays.
+/// A first release that is retried until it is promoted.
 #[derive(Clone, Debug)]
 pub(crate) struct FirstTries {
     pub(crate) tries: Tries,

@@ -46,7 +46,7 @@ pub(super) async fn until_ready(
             Ok(_) => match process.listener().await {
                 // A program, or its own word, may speak well of it before it listens.
                 Listener::Nobody => format!("nothing listens on {} yet", plan.address),
-                _ => format!("another program answers on {}", plan.address),
+                _ => format!("another program responds on {}", plan.address),
             },
             // It says nothing of the instance, whose checks may have passed until now.
             Err(fault) if fault.is_ours() => {

@@ -90,7 +90,7 @@ pub struct DeployStanding {
     pub id: i64,
     /// The release that is to come.
     pub version: String,
-    /// Who wanted it.
+    /// The person or program that asked for it.
     pub who: String,
     /// For how long it has been running.
     pub took: Duration,
@@ -100,7 +100,7 @@ pub struct DeployStanding {
     pub left: Option<Duration>,
     /// Whether it is paused.
     pub is_paused: bool,
-    /// What the judge says now.
+    /// The judge's current verdict.
     pub verdict: String,
 }
 

@@ -73,7 +73,7 @@ impl Launching {
         let composed = self.compose(&*driver).await;
         if let Err(why) = &composed {
             let instance = &self.instance;
-            tracing::warn!(%instance, why, "instance cannot be checked by a program");
+            tracing::warn!(%instance, why, "cannot run the check program for the instance");
         }
         self.enter(driver, &process, composed.ok());
         self.follow(process).await;

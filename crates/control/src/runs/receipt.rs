@@ -33,7 +33,7 @@ pub struct Receipt {
     pub former: Option<String>,
     /// The release that was to come.
     pub fresh: String,
-    /// Who wanted it.
+    /// The person or program that asked for it.
     pub who: String,
     /// In which way.
     pub strategy: Cow<'static, str>,
@@ -105,7 +105,7 @@ impl Receipt {
     pub(crate) fn of_cut_short(deploy: Deploy, mut lines: Vec<Line>) -> Self {
         let has_stayed = deploy.outcome.is_some();
         let kept = if has_stayed { Some(&deploy.fresh) } else { deploy.former.as_ref() };
-        let kept = kept.map(|kept| format!("; {kept} is what runs with its next start"));
+        let kept = kept.map(|kept| format!("; its next start runs {kept}"));
         let took = lines.last().map_or(Duration::ZERO, |line| line.at);
         let text = format!("Plimsoll ended in the middle of it{}", kept.unwrap_or_default());
         lines.push(Line { at: took, event: "cut-short".into(), instance: None, text });
@@ -191,24 +191,21 @@ impl Line {
                 )
             }
             News::Judged(verdict) => ("judged", None, format!("the judge says {verdict}")),
-            News::WaitsForData => ("waiting", None, "waits until there are enough requests".into()),
+            News::WaitsForData => {
+                ("waiting", None, "waiting for enough requests to judge by".into())
+            }
             News::Paused(Pause::ByHand) => ("paused", None, "paused by hand".into()),
             News::Paused(Pause::LittleData) => (
                 "paused",
                 None,
-                "paused, for there are too few requests to judge by: resume, promote or abort"
-                    .into(),
+                "paused: too few requests to judge by; resume, promote or abort".into(),
             ),
             News::Resumed => ("resumed", None, "resumed".into()),
-            News::Hurried => {
-                ("hurried", None, "promoted by hand: it is not watched any longer".into())
-            }
+            News::Hurried => ("hurried", None, "promoted by hand: no longer watched".into()),
             News::NotRecorded(why) => (
                 "not-recorded",
                 None,
-                format!(
-                    "it cannot be written down that release {fresh} runs, which is tried again: {why}"
-                ),
+                format!("cannot record that release {fresh} runs, retrying: {why}"),
             ),
             News::Promoted => ("promoted", None, format!("release {fresh} is promoted")),
             News::Returning(reason) => {
@@ -222,7 +219,7 @@ impl Line {
             }
             News::Stopping(name) => ("stopping", Some(name), format!("{name} is asked to stop")),
             News::TriedAgain(name, why) => {
-                ("lost", Some(name), format!("{name} did not come back ({why}), trying again"))
+                ("lost", Some(name), format!("{name} did not come back ({why}), retrying"))
             }
         };
         Self { at, event: event.into(), instance: instance.cloned(), text }
@@ -235,13 +232,13 @@ impl Line {
 
     /// The deploy is a rollback.
     pub(crate) fn restores(at: Duration, deploy: i64, version: &str) -> Self {
-        let text = format!("a rollback: {version} comes back as deploy {deploy} made it");
+        let text = format!("a rollback: restores {version} as deploy {deploy} made it");
         Self { at, event: "restores".into(), instance: None, text }
     }
 
     /// The deploy was tried before.
     pub(crate) fn again(at: Duration, tries: u32) -> Self {
-        let text = format!("try {tries} of the first release");
+        let text = format!("attempt {tries} of the first release");
         Self { at, event: "again".into(), instance: None, text }
     }
 

@@ -8,7 +8,7 @@ use crate::handle::{Ended, ReloadError};
 use crate::journal::JournalError;
 use crate::status::chain;
 
-/// A deploy that somebody wants.
+/// A deploy to begin.
 #[derive(Clone, Debug)]
 pub struct DeployRequest {
     /// Of this service.
@@ -19,7 +19,7 @@ pub struct DeployRequest {
     pub overrides: Overrides,
     /// Names that the running release was given, and without which the new one is meant to run.
     pub without: Vec<String>,
-    /// Who wants it.
+    /// The person or program that asked for it.
     pub who: String,
 }
 
@@ -32,7 +32,7 @@ pub enum Wanted {
     Version(String),
     /// The release that ran before the one that runs, as it was.
     Before,
-    /// This version, as it was when it last came to stay.
+    /// This version, as it was when last promoted.
     Again(String),
     /// The release of the deploy of this number, as it was.
     Deploy(i64),
@@ -136,7 +136,7 @@ pub enum DeployError {
         faults: Vec<String>,
     },
     /// The file, which is to be taken up first, cannot be.
-    #[error("the file cannot be taken up: {}", .0.why())]
+    #[error("the file cannot be applied: {}", .0.why())]
     File(ReloadError),
     /// Neither the request nor the file says which release.
     #[error(
@@ -163,7 +163,7 @@ pub enum DeployError {
         near: Vec<String>,
     },
     /// The deploy whose release is to come back is none of the service, or did not stay.
-    #[error("deploy {deploy} of `{service}` {what}, so there is nothing to go back to")]
+    #[error("deploy {deploy} of `{service}` {what}, so there is nothing to roll back to")]
     NotToHave {
         /// The service.
         service: String,
@@ -179,7 +179,7 @@ pub enum DeployError {
         service: String,
     },
     /// It is certain what becomes of the deploy of the service that is running.
-    #[error("it is decided what becomes of the deploy of `{service}`: {stage}")]
+    #[error("the deploy of `{service}` is already decided: {stage}")]
     Decided {
         /// The service.
         service: String,

@@ -281,9 +281,9 @@ impl ServiceWatch {
                 tracing::debug!(%service, "first instance")
             }
             (_, Mode::Panic(_)) => {
-                tracing::error!(%service, "no instance is healthy, so all that may serve get traffic");
+                tracing::error!(%service, "no instance is healthy; all eligible instances receive traffic");
             }
-            (_, Mode::Nobody) => tracing::error!(%service, "no instance can get traffic"),
+            (_, Mode::Nobody) => tracing::error!(%service, "no instance can receive traffic"),
             (_, Mode::Normal(balance::Role::Backup)) => {
                 tracing::warn!(%service, "only backups are healthy");
             }

@@ -35,12 +35,12 @@ pub(crate) async fn find_legacies(
     write_receipt: &WriteReceipt,
 ) -> Result<Vec<Legacy>, JournalError> {
     for deploy in journal.open_deploys()? {
-        tracing::warn!(deploy = deploy.id, "deploy was cut short");
+        tracing::warn!(deploy = deploy.id, "deploy was interrupted");
         let (id, lines) = (deploy.id, journal.noted(deploy.id)?);
         let receipt = Receipt::of_cut_short(deploy, lines);
         let (word, text) = (receipt.word(), write_receipt(&receipt));
         if let Err(error) = journal.end(id, word, &text, SystemTime::now()) {
-            tracing::error!(why = chain(&error), "journal cannot be written, only read");
+            tracing::error!(why = chain(&error), "journal is read-only");
         }
     }
     let mut legacies = Vec::new();
@@ -122,11 +122,11 @@ impl Writer {
         let Workload::Process(process) = &wanted.recipe.workload;
         if driver::account::is_root() && process.user.is_none() {
             let service = &service.name;
-            tracing::warn!(%service, "instances run as root: say with `user` as whom they are to run");
+            tracing::warn!(%service, "instances run as root; set `user` to run them as another user");
         }
         let known = self.runs.journal.service(&service.name);
         let known = known.unwrap_or_else(|error| {
-            tracing::error!(service = %service.name, why = chain(&error), "journal cannot be read");
+            tracing::error!(service = %service.name, why = chain(&error), "cannot read the journal");
             Known::default()
         });
         let last = self.runs.journal.deploys(&service.name, 1).unwrap_or_default();
@@ -203,6 +203,6 @@ fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Rel
 pub(super) fn tell_differences(differences: &[Difference]) {
     for difference in differences {
         let (service, what) = (&difference.service, difference.to_string());
-        tracing::warn!(%service, what, "file and what runs differ");
+        tracing::warn!(%service, what, "running release differs from the file");
     }
 }

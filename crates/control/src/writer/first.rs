@@ -75,7 +75,7 @@ impl Writer {
         let Some(first) = &mut run.first else { return };
         let pause = first.tries.fail(now, why.clone(), fastrand::f64());
         let seconds = pause.as_secs_f64();
-        tracing::error!(%service, why, seconds, "first release does not run, and is tried again");
+        tracing::error!(%service, why, seconds, "first release does not run, retrying");
     }
 
     /// Nothing is tried any more: a release has stayed, or a person wants none.

@@ -60,7 +60,7 @@ impl Writer {
         // What the services had that are not in the file any more is nobody's now.
         let (known, service) = (&self.runs.journal, service.clone());
         let gone = known.secrets_but_of(&service).unwrap_or_else(|error| {
-            tracing::error!(why = crate::status::chain(&error), "journal cannot be read");
+            tracing::error!(why = crate::status::chain(&error), "cannot read the journal");
             Default::default()
         });
         secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
@@ -97,7 +97,7 @@ impl Writer {
         tokio::spawn(async move {
             if let Err(error) = swept.await {
                 let directory = directory.display();
-                tracing::warn!(%error, %directory, "old logs cannot be removed");
+                tracing::warn!(%error, %directory, "cannot remove old logs");
             }
         });
     }
@@ -116,7 +116,7 @@ impl Writer {
         let next = run.next_number;
         if let Err(error) = self.runs.journal.count_from(service, next) {
             let why = crate::status::chain(&error);
-            tracing::error!(%service, why, "journal cannot be written: a name may be given twice");
+            tracing::error!(%service, why, "cannot write the journal; an instance name may be used twice");
         }
         name
     }

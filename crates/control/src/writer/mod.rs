@@ -178,7 +178,7 @@ impl Writer {
         // Closing waits for the disk.
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         if let Err(error) = closed {
-            tracing::error!(%error, "the access log was not closed");
+            tracing::error!(%error, "cannot close the access log");
         }
         cut
     }

@@ -123,7 +123,7 @@ impl Writer {
             // What was published before can be published again; if not, its addresses serve on.
             Err(error) => {
                 let why = chain(&error);
-                tracing::error!(why, "new addresses cannot be put into effect");
+                tracing::error!(why, "cannot apply new addresses");
             }
         }
     }
@@ -219,7 +219,7 @@ impl Writer {
             let diff = Diff::between(&before, &after);
             Reloaded { revision, diff, differences: self.differences() }
         });
-        tell(&result);
+        tell(&result, self.revision);
         self.last_reload = Some(LastReload {
             at: SystemTime::now(),
             outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
@@ -232,31 +232,32 @@ impl Writer {
         let before = self.log.redirect(&prepared.intent.log).map_err(PrepareError::AccessLog)?;
         self.take_up(prepared).map_err(|error| {
             if let Err(error) = self.log.redirect(&before) {
-                tracing::error!(%error, "the access log cannot go back to where it was");
+                tracing::error!(%error, "cannot return to the previous access log");
             }
             ReloadError::Publish(error)
         })
     }
 }
 
-fn tell(result: &Result<Reloaded, ReloadError>) {
+/// Says what came of a reload; `active` is the revision that is served after it.
+fn tell(result: &Result<Reloaded, ReloadError>, active: Revision) {
     match result {
         Ok(Reloaded { revision, diff, differences }) => {
-            tracing::info!(%revision, unchanged = diff.is_empty(), "configuration is taken up");
+            tracing::info!(%revision, unchanged = diff.is_empty(), "configuration applied");
             for key in &diff.needs_restart {
-                tracing::warn!(key, "setting is taken up by the next start only");
+                tracing::warn!(key, "setting takes effect only after a restart");
             }
             tell_differences(differences);
         }
         Err(ReloadError::Ended(Ended)) => {}
         Err(error) => {
             let why = error.why();
-            tracing::error!(why, "configuration rejected, the running one is unchanged");
+            tracing::error!(why, revision = %active, "configuration rejected, the active revision is unchanged");
         }
     }
 }
 
-/// What of the file was taken up, in words: "the file has changed, and is taken up as revision 3: service api, routes".
+/// What of the file was taken up, in words: "the file has changed and is applied as revision 3: service api, routes".
 fn in_words(revision: Revision, diff: &Diff) -> String {
     let mut parts = Vec::new();
     for (noun, names) in [("listener", names(&diff.listeners)), ("service", names(&diff.services))]
@@ -266,8 +267,8 @@ fn in_words(revision: Revision, diff: &Diff) -> String {
     if diff.routes_changed {
         parts.push("routes".to_owned());
     }
-    parts.extend(diff.needs_restart.iter().map(|key| format!("{key} (with the next start)")));
-    format!("the file has changed, and is taken up as revision {revision}: {}", parts.join(", "))
+    parts.extend(diff.needs_restart.iter().map(|key| format!("{key} (after a restart)")));
+    format!("the file has changed and is applied as revision {revision}: {}", parts.join(", "))
 }
 
 fn names<Name: std::fmt::Display>(changes: &model::diff::Changes<Name>) -> Vec<String> {

@@ -79,7 +79,7 @@ impl Writer {
             self.runs.recent.pop_first();
         }
         let (who, version) = (&active.who, &active.fresh.version);
-        tracing::info!(%service, deploy = id, who, version, restores, "deploy begins");
+        tracing::info!(%service, deploy = id, who, version, restores, "deploy started");
         let run = self.runs.services.get_mut(service).expect("it is there");
         let first_lines = active.first_lines(taken_up, run.first_tries());
         run.active = Some(active);
@@ -147,7 +147,7 @@ impl Writer {
         run.next_number = active.rollout.next_number();
         if let Err(error) = self.runs.journal.count_from(service, run.next_number) {
             let why = chain(&error);
-            tracing::error!(%service, why, "journal cannot be written: a name may be given twice");
+            tracing::error!(%service, why, "cannot write the journal; an instance name may be used twice");
         }
     }
 
@@ -195,7 +195,7 @@ impl Writer {
         {
             // What must not be done without it asks by itself whether it is written.
             let why = chain(&error);
-            tracing::warn!(deploy = active.id, why, "journal cannot be written");
+            tracing::warn!(deploy = active.id, why, "cannot write the journal");
         }
     }
 
@@ -230,7 +230,7 @@ impl Writer {
         let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
         run.last = Some(LastDeploy::of(&receipt));
-        tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy is over");
+        tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy finished");
         let keep = |receipt: &Receipt| {
             let text = (self.runs.write_receipt)(receipt);
             self.runs.journal.end(id, word, &text, SystemTime::now())
@@ -238,7 +238,7 @@ impl Writer {
         // Where there is no room for what instances wrote, there may be for the rest.
         if let Err(error) = keep(&receipt).or_else(|_| keep(&receipt.without_output())) {
             let why = chain(&error);
-            tracing::error!(%service, why, "journal cannot be written: the receipt is lost");
+            tracing::error!(%service, why, "cannot write the journal; the receipt is lost");
         }
         let (purpose, why) = (active.purpose, receipt.reason().unwrap_or_default());
         // Who has seen it may rely on its being kept.

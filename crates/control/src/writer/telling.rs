@@ -36,7 +36,7 @@ impl Writer {
         instance: &InstanceName,
         warmed: &WarmedUp,
     ) {
-        tracing::info!(%service, %instance, what = %warmed, "instance is warmed up");
+        tracing::info!(%service, %instance, what = %warmed, "instance warmed up");
         if let Some(active) = self.active(service) {
             active.tell(Line::warmed(active.took(), instance, warmed));
         }
@@ -49,7 +49,7 @@ impl Writer {
             Force::Killed => "did not end in its time, and was killed",
             Force::Unneeded => return,
         };
-        tracing::warn!(%service, %instance, "instance {text}");
+        tracing::warn!(%service, %instance, what = text, "instance did not stop when asked");
         if let Some(active) = self.active(service) {
             active.tell(Line::killed(active.took(), instance, text));
         }
@@ -75,7 +75,7 @@ impl Writer {
         let seconds = pause.as_secs_f64();
         match standing {
             Standing::Restarting => {
-                tracing::warn!(%service, %instance, why, seconds, "instance ended, and is restarted");
+                tracing::warn!(%service, %instance, why, seconds, "instance ended, restarting");
             }
             Standing::CrashLoop { runs } => {
                 tracing::error!(%service, %instance, why, runs, seconds, "instance is in a crash loop");

@@ -110,6 +110,6 @@ async fn what_the_driver_finds_keeps_a_deploy_from_beginning() {
     };
     let refused = bench.handle.deploy(request).await.unwrap_err();
     let DeployError::Preflight { faults } = refused else { panic!("{refused:?}") };
-    assert!(faults[0].starts_with("cannot find out whether the image is there"), "{faults:?}");
+    assert!(faults[0].starts_with("cannot determine whether the image is there"), "{faults:?}");
     assert_eq!(driver.begun(), 1);
 }

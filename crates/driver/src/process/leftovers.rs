@@ -50,7 +50,7 @@ pub(super) async fn end(
         let others = match family.others().await {
             Ok(others) => others,
             Err(error) => {
-                tracing::debug!(%error, "cannot look for what is left of an instance");
+                tracing::debug!(%error, "cannot look for an instance's leftover processes");
                 sleep(LOOK_AGAIN).await;
                 continue;
             }

@@ -17,7 +17,7 @@ pub(super) fn of(port: u16, family: &Family) -> Listener {
     let listening: BTreeSet<u64> = match sockets::listening() {
         Ok(all) => all.iter().filter(|it| it.address.port() == port).map(|it| it.inode).collect(),
         Err(error) => {
-            tracing::debug!(%error, "cannot see who listens");
+            tracing::debug!(%error, "cannot determine which process listens");
             return Listener::Unknown;
         }
     };
@@ -41,7 +41,7 @@ pub(super) fn addresses(family: &Family) -> Vec<SocketAddr> {
     let listening = match sockets::listening() {
         Ok(listening) => listening,
         Err(error) => {
-            tracing::debug!(%error, "cannot see who listens");
+            tracing::debug!(%error, "cannot determine which process listens");
             return Vec::new();
         }
     };

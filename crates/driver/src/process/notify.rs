@@ -78,7 +78,7 @@ async fn hear(socket: UnixDatagram, family: Family, tell: watch::Sender<Notice>)
     let socket = match tokio::net::UnixDatagram::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {
-            tracing::error!(%error, "an instance's notices are not heard");
+            tracing::error!(%error, "cannot receive an instance's notices");
             return;
         }
     };
@@ -88,7 +88,7 @@ async fn hear(socket: UnixDatagram, family: Family, tell: watch::Sender<Notice>)
         let (length, sender) = match received {
             Ok(received) => received,
             Err(error) => {
-                tracing::error!(%error, "an instance's notices are not heard any more");
+                tracing::error!(%error, "stopped receiving an instance's notices");
                 return;
             }
         };

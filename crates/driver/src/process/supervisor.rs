@@ -199,7 +199,7 @@ impl LogKeeper {
         self.running = Some(spawn_blocking(move || {
             let of_process = record.identity.process();
             if let Err(error) = log::note(&of_process.log) {
-                tracing::debug!(instance = %record.instance, %error, "times of the log not noted");
+                tracing::debug!(instance = %record.instance, %error, "cannot save the times of log lines");
             }
             log::rotate(&of_process.log, rotation)
         }));
@@ -219,7 +219,7 @@ impl LogKeeper {
     fn tell(&mut self, error: &RotateError) {
         if !std::mem::replace(&mut self.has_failed, true) {
             let source = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(instance = %self.record.instance, %error, source, "log not rotated");
+            tracing::warn!(instance = %self.record.instance, %error, source, "cannot rotate the log");
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
     let (metered, mut meter) = Metered::new(stream, limits, ahead.clone());
     let Some(held) = account.charge(CONNECTION_BYTES) else {
         let client = peer.ip();
-        tracing::debug!(%client, "no memory for another connection of HTTP/2: it is closed");
+        tracing::debug!(%client, "no memory for another HTTP/2 connection; closing it");
         return;
     };
     let mut handshake = Box::pin(builder.handshake::<_, Payload>(metered));
@@ -184,7 +184,7 @@ impl Shared {
                 .record_reset((head_bytes as u64, 0));
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
                 let client = self.peer.ip();
-                tracing::warn!(%client, before, "no memory for what a client asks: a stream is refused");
+                tracing::warn!(%client, before, "no memory for a client's request; refusing its stream");
             }
             // The client may try again, on another connection or later (RFC 9113 §8.7).
             return respond.send_reset(Reason::REFUSED_STREAM);

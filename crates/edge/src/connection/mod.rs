@@ -72,7 +72,7 @@ impl Door {
                 let name = &plan.listener.name;
                 tracing::warn!(
                     listener = %name, client = %address, before,
-                    "a client has as many connections as one may: another one is closed"
+                    "client reached its connection limit; closing its new connection"
                 );
             }
         }

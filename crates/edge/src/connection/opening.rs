@@ -39,7 +39,7 @@ pub(crate) fn serve(door: Door, socket: Socket, address: SocketAddr) -> impl Fut
 pub(crate) fn resume(parked: Parked) {
     match Session::resume(parked) {
         Ok(session) => drop(tokio::task::spawn_local(serve_h1(session))),
-        Err(error) => tracing::debug!(%error, "an idle connection is lost"),
+        Err(error) => tracing::debug!(%error, "idle connection lost"),
     }
 }
 
@@ -53,7 +53,7 @@ async fn serve_h1(mut session: Session) {
         let Err(parked) = worker.lot.park(parked) else { return };
         match Session::resume(parked) {
             Ok(resumed) => session = resumed,
-            Err(error) => return tracing::debug!(%error, "an idle connection is lost"),
+            Err(error) => return tracing::debug!(%error, "idle connection lost"),
         }
     }
 }

@@ -104,7 +104,7 @@ impl Lot {
         self.idlers.leave(idler);
         // Its socket is about to be watched elsewhere. One that is closed is watched by nobody.
         if let Err(error) = epoll::delete(&self.epoll, &parked.socket) {
-            tracing::debug!(%error, "a parked connection was not watched");
+            tracing::debug!(%error, "cannot watch an idle connection");
         }
         connection::resume(parked);
     }

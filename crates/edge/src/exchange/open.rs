@@ -29,7 +29,7 @@ pub struct Open {
     pub requests: u32,
     /// Requests with a body that is long, or of no stated length.
     pub uploads: u32,
-    /// Answers of server-sent events.
+    /// Responses of server-sent events.
     pub streams: u32,
     /// Upgraded connections.
     pub tunnels: u32,
@@ -93,7 +93,7 @@ impl Opens {
             }
         };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            tracing::debug!("a worker was too busy to tell what is open");
+            tracing::debug!("a worker was too busy to report open exchanges");
         }
         opens
     }

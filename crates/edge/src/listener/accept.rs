@@ -318,7 +318,7 @@ impl Porter {
             let (name, of) = (&plan.listener.name, shortage.word());
             tracing::warn!(
                 listener = %name, of, before,
-                "there are no more: connections that have been idle for longest make room"
+                "limit reached; closing the connections that have been idle for longest"
             );
         }
         true
@@ -331,15 +331,15 @@ impl Porter {
         if !std::mem::replace(&mut self.is_silent, true) {
             match shortage {
                 Shortage::Refused(error) => {
-                    tracing::error!(listener = %name, %error, "cannot accept: new connections wait");
+                    tracing::error!(listener = %name, %error, "cannot accept; new connections wait");
                 }
                 Shortage::Limit => {
-                    tracing::warn!(listener = %name, "the limit of connections is reached: new ones wait");
+                    tracing::warn!(listener = %name, "connection limit reached; new connections wait");
                 }
                 Shortage::Descriptors => {
                     tracing::error!(
                         listener = %name,
-                        "no descriptors are left for clients: new connections wait"
+                        "no file descriptors left for clients; new connections wait"
                     );
                 }
             }
@@ -376,7 +376,7 @@ impl Porter {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     let name = &self.plan.listener.name;
-                    tracing::error!(listener = %name, %error, "connections that waited are lost");
+                    tracing::error!(listener = %name, %error, "cannot accept; waiting connections are lost");
                     return;
                 }
             }
@@ -400,7 +400,7 @@ impl Porter {
     fn filter(&self, program: &[SockFilter]) {
         if let Err(error) = SockRef::from(&self.listener).attach_filter(program) {
             // What comes in the last moment may be reset then.
-            tracing::debug!(%error, "cannot shut a socket before it is closed");
+            tracing::debug!(%error, "cannot shut down a socket before closing it");
         }
     }
 }

@@ -49,7 +49,7 @@ async fn exchange(request: &OwnRequest, upstream: &mut Upstream) -> Result<Respo
         };
         match head.status() {
             101 => {
-                let why = "it changes to a protocol that nobody asked for (status 101)";
+                let why = "it switches to a protocol that was not requested (status 101)";
                 return Err(OwnFault::Nonsense(why.to_owned()));
             }
             100..=199 => {}
@@ -90,7 +90,7 @@ async fn send(request: &OwnRequest, upstream: &mut Upstream) -> Result<(), OwnFa
 }
 
 fn unasked(why: &dyn std::fmt::Display) -> OwnFault {
-    OwnFault::Unasked(format!("it cannot be asked: {why}"))
+    OwnFault::Unasked(format!("no request can be sent: {why}"))
 }
 
 fn write_h1(request: &OwnRequest, framing: Framing, out: &mut Vec<u8>) {
@@ -189,7 +189,7 @@ impl Upstream {
                 let (sender, connection) = crate::upstream::member::begin_h2(socket).await?;
                 tokio::task::spawn_local(async move {
                     if let Err(error) = connection.await {
-                        tracing::debug!(%error, "connection of our own to an instance ended");
+                        tracing::debug!(%error, "own connection to an instance ended");
                     }
                 });
                 let sender = sender.ready().await.map_err(io::Error::other)?;

@@ -50,7 +50,7 @@ impl Asker {
     /// See [`OwnFault`].
     pub async fn ask(&self, request: OwnRequest) -> Result<OwnResponse, OwnFault> {
         let (reply, told) = oneshot::channel();
-        let ended = || OwnFault::Unasked("it is not asked: Plimsoll is ending".to_owned());
+        let ended = || OwnFault::Unasked("no request is sent: Plimsoll is exiting".to_owned());
         self.jobs.send(Job { request, reply }).map_err(|_| ended())?;
         told.await.map_err(|_| ended())?
     }

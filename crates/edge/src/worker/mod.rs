@@ -303,7 +303,7 @@ impl Worker {
         {
             tracing::error!(
                 before,
-                "no descriptors are left for connections to instances: requests are refused"
+                "no file descriptors left for connections to instances; refusing requests"
             );
         }
         slot
@@ -404,7 +404,7 @@ impl Worker {
 
     async fn attend_lot(self: Rc<Self>) {
         if let Err(error) = self.lot.attend().await {
-            tracing::error!(%error, "idle connections are not attended to any more");
+            tracing::error!(%error, "idle connections are no longer watched");
         }
     }
 

@@ -43,7 +43,7 @@ fn it_is_tried_again_until_it_stays_and_status_says_why_it_does_not() {
     let script = "[ -e db ] || { echo no database yet; exit 1; }; PROGRAM";
     let sandbox = sandbox(script, "");
     let mut running: Running = sandbox.run();
-    let error = running.wait_for("first release does not run, and is tried again");
+    let error = running.wait_for("first release does not run, retrying");
     assert!(error.contains("ERROR") && error.contains("exited with code 1"), "{error}");
     let tried = until(&sandbox, "three tries", |service| {
         service["run"]["first"]["tries"].as_u64() >= Some(3)
@@ -51,7 +51,7 @@ fn it_is_tried_again_until_it_stays_and_status_says_why_it_does_not() {
     assert_eq!(tried["run"]["last"]["id"], 1, "all tries are one deploy: {tried:#}");
     let status = sandbox.plimsoll(&["status"]).stdout;
     let said = "api: deploy 1 of 1 was rolled back: api-";
-    assert!(status.contains(said) && status.contains("tries it is tried again"), "{status}");
+    assert!(status.contains(said) && status.contains("tries the next attempt is"), "{status}");
     let answer = running.get("/");
     assert!(answer.contains("503") && answer.contains("No server is available"), "{answer}");
 

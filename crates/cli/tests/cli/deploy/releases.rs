@@ -53,7 +53,7 @@ fn each_release_is_a_number_and_can_be_had_again() {
     let third = done(&sandbox, &["deploy", "api", "2"]);
     assert!(said(&sandbox).contains("X is new"), "the file was taken up: {}", said(&sandbox));
     let taken_up = third["lines"][0]["text"].as_str().unwrap();
-    assert!(taken_up.ends_with("taken up as revision 2: service api"), "{taken_up}");
+    assert!(taken_up.ends_with("applied as revision 2: service api"), "{taken_up}");
 
     let back = done(&sandbox, &["rollback", "api"]);
     assert_eq!((&back["fresh"], &back["restores"]), (&"2".into(), &2.into()), "{back:#}");

@@ -273,7 +273,7 @@ fn what_is_decided_is_not_said_to_be_aborted() {
     house.until("the commit", |service| service["run"]["release"] == "2");
     let abort = house.sandbox.plimsoll(&["abort", "api"]);
     assert_eq!(abort.code, Some(3), "{abort:#?}");
-    assert!(abort.stderr.contains("it is decided what becomes of the deploy"), "{}", abort.stderr);
+    assert!(abort.stderr.contains("is already decided"), "{}", abort.stderr);
     assert_eq!(house.settled(), "2");
 }
 
