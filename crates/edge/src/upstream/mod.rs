@@ -158,13 +158,14 @@ impl Upstream {
     ) -> Result<Framing, Error> {
         match self {
             Self::H1(upstream) => Ok(upstream.conn.expect_response(method, head)?),
-            // An HTTP/1 client has to be told that nothing follows.
-            Self::H2(upstream) if upstream.stream.is_received() => {
-                match method == Method::Head || is_bodiless(head.status()) {
-                    true => Ok(Framing::None),
-                    false => Ok(Framing::Length(0)),
-                }
+            // Whenever the stream ends, and whatever comes before that: what follows such a head over HTTP/1
+            // would be taken for the next response.
+            Self::H2(upstream) if method == Method::Head || is_bodiless(head.status()) => {
+                upstream.stream.receive_nothing();
+                Ok(Framing::None)
             }
+            // An HTTP/1 client has to be told that nothing follows.
+            Self::H2(upstream) if upstream.stream.is_received() => Ok(Framing::Length(0)),
             // Trailers may follow even where a length was announced.
             Self::H2(_) => Ok(Framing::Chunked),
         }
