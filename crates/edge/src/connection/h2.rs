@@ -295,11 +295,11 @@ async fn is_empty(
     let unproven = shared.refusal(plan, parts, Ending::Shutdown).unless_proven(client);
     match unproven.client.is_empty(plan, alarm).await {
         Ok(()) => {
-            unproven.is_request();
+            unproven.prove();
             true
         }
         Err(ending) => {
-            unproven.is_refused(ending);
+            unproven.refuse(ending);
             false
         }
     }

@@ -55,12 +55,12 @@ pub(crate) struct Unproven<'a, C: Client> {
 
 impl<C: Client> Unproven<'_, C> {
     /// It is a request, which has a record of its own.
-    pub(crate) fn is_request(mut self) {
+    pub(crate) fn prove(mut self) {
         self.is_request = true;
     }
 
     /// It is none. Its stream is reset, and nobody told.
-    pub(crate) fn is_refused(mut self, ending: Ending) {
+    pub(crate) fn refuse(mut self, ending: Ending) {
         self.refusal.ending = ending;
     }
 }
