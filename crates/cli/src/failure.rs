@@ -203,6 +203,11 @@ impl Failure {
             Self::Claim(ClaimError::PathTooLong { .. }) => {
                 Some("set `server.state_dir` to a directory that you may write".to_owned())
             }
+            Self::Start(StartError::Prepare(PrepareError::AccessLog { .. })) => Some(
+                "let this user write there, or name another file, or \"stdout\", by `log.access`; under \
+                 systemd `LogsDirectory=plimsoll` makes /var/log/plimsoll"
+                    .to_owned(),
+            ),
             Self::Start(StartError::Publish(error)) => of_publish(error),
             Self::OtherFile { served, .. } => Some(format!(
                 "`plimsoll reload -c {}` reloads that one; to run both, set `server.state_dir` in one \

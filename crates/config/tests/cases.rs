@@ -21,7 +21,7 @@ const FAULTS_MIN: usize = 80;
 fn probe(path: &Path) -> io::Result<()> {
     match path.to_str() {
         Some("/etc/plimsoll/fullchain.pem" | "/etc/plimsoll/privkey.pem") => Ok(()),
-        Some("/etc/plimsoll/certs" | "/etc/plimsoll" | "/var/lib" | "/var/log/plimsoll") => {
+        Some("/etc/plimsoll/certs" | "/etc/plimsoll" | "/var/lib" | "/var/log") => {
             Err(io::ErrorKind::IsADirectory.into())
         }
         Some("/root/secret.pem") => Err(io::ErrorKind::PermissionDenied.into()),

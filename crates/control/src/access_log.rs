@@ -2,9 +2,11 @@
 
 use std::io;
 
-use model::Log;
+use model::{AccessLog, Log};
 use telemetry::scrape::AccessLogSample;
 use telemetry::{Destination, LogSink, LogWriter};
+
+use crate::prepare::PrepareError;
 
 /// The access log.
 pub(crate) struct Access {
@@ -17,8 +19,9 @@ impl Access {
     ///
     /// # Errors
     /// When its file cannot be opened.
-    pub(crate) fn start(log: &Log) -> io::Result<Self> {
-        let sink = LogSink::start(Destination::from(&log.access), log.format)?;
+    pub(crate) fn start(log: &Log) -> Result<Self, PrepareError> {
+        let sink = LogSink::start(Destination::from(&log.access), log.format)
+            .map_err(|source| cannot_open(&log.access, source))?;
         Ok(Self { sink, log: log.clone() })
     }
 
@@ -31,9 +34,11 @@ impl Access {
     ///
     /// # Errors
     /// When the file cannot be opened; then nothing has changed.
-    pub(crate) fn redirect(&mut self, log: &Log) -> io::Result<Log> {
+    pub(crate) fn redirect(&mut self, log: &Log) -> Result<Log, PrepareError> {
         if (&log.access, log.format) != (&self.log.access, self.log.format) {
-            self.sink.redirect(Destination::from(&log.access), log.format)?;
+            self.sink
+                .redirect(Destination::from(&log.access), log.format)
+                .map_err(|source| cannot_open(&log.access, source))?;
         }
         Ok(std::mem::replace(&mut self.log, log.clone()))
     }
@@ -55,4 +60,8 @@ impl Access {
     pub(crate) fn close(self) {
         self.sink.close();
     }
+}
+
+fn cannot_open(place: &AccessLog, source: io::Error) -> PrepareError {
+    PrepareError::AccessLog { place: place.clone(), source }
 }

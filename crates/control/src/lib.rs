@@ -47,7 +47,7 @@ pub use certificates::BadCertificates;
 pub use explanation::{ExplainError, Explanation};
 pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};
-pub use prepare::PrepareError;
+pub use prepare::{PrepareError, log_warnings};
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
     DeployError, DeployRequest, DeployStanding, Difference, Ending, FirstStanding, LastDeploy,
@@ -169,6 +169,8 @@ impl Controller {
 /// Reads the configuration, starts the data plane, and serves. The control loop runs on the
 /// runtime that this is called on, the data plane on threads of its own.
 ///
+/// What is doubtful in the configuration is not told: it is the caller's, who reads the file before.
+///
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
@@ -179,7 +181,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let intent = prepared.intent.clone();
     state_dir::open_directory(&intent.server.state_dir)?;
 
-    let log = Access::start(&intent.log).map_err(PrepareError::AccessLog)?;
+    let log = Access::start(&intent.log)?;
     let (suspect, suspects) = mpsc::unbounded_channel();
     let workers = workers(&intent);
     let options = Options {

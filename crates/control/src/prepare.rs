@@ -6,8 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use config::{Environment, LoadError, Loaded};
-use model::Intent;
+use config::{Diagnostics, Environment, LoadError, Loaded};
+use model::{AccessLog, Intent};
 use wire::tls::Resumption;
 
 use crate::certificates::{self, BadCertificates, Tls};
@@ -25,11 +25,32 @@ pub enum PrepareError {
     #[error("certificates cannot be used:\n{0}")]
     Certificates(#[from] BadCertificates),
     /// It is right, but the access log cannot go where it says.
-    #[error("cannot open the access log")]
-    AccessLog(#[source] io::Error),
+    #[error("cannot open the access log {}", named(place))]
+    AccessLog {
+        /// Where that is.
+        place: AccessLog,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The thread that read it has panicked, which no file should do.
     #[error("the configuration reader panicked")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+fn named(place: &AccessLog) -> String {
+    match place {
+        AccessLog::File(path) => path.display().to_string(),
+        AccessLog::Stdout => "on standard output".to_owned(),
+        AccessLog::Off => "nowhere".to_owned(),
+    }
+}
+
+/// Writes a line into the log for each of a file's `warnings`.
+pub fn log_warnings(warnings: &Diagnostics) {
+    for warning in warnings {
+        let (line, key, hint) = (warning.place.line, &warning.key, &warning.hint);
+        tracing::warn!(line, key, what = warning.what, hint, "configuration warning");
+    }
 }
 
 /// What configurations are prepared with.
@@ -44,6 +65,8 @@ pub(crate) struct Preparation {
 /// A configuration that is ready to be published.
 pub(crate) struct Prepared {
     pub(crate) intent: Arc<Intent>,
+    /// What is doubtful in the file: [`log_warnings`] tells it where the file is taken up by a reload.
+    pub(crate) warnings: Diagnostics,
     pub(crate) tls: Tls,
     /// What was found of the names that were not known, or not well.
     pub(crate) resolved: Vec<Resolved>,
@@ -55,17 +78,13 @@ impl Preparation {
         let Self { file, environment, resolver, resumption } = self;
         let read = move || -> Result<_, PrepareError> {
             let Loaded { intent, warnings } = config::load(&file, &environment)?;
-            for warning in &warnings {
-                let (line, key, hint) = (warning.place.line, &warning.key, &warning.hint);
-                tracing::warn!(line, key, what = warning.what, hint, "configuration warning");
-            }
             let tls = certificates::load(&intent, &resumption)?;
-            Ok((Arc::new(intent), tls))
+            Ok((Arc::new(intent), warnings, tls))
         };
-        let (intent, tls) = tokio::task::spawn_blocking(read).await??;
+        let (intent, warnings, tls) = tokio::task::spawn_blocking(read).await??;
         let mut names = instances::names(&intent);
         names.retain(|name| !known.contains(name));
         let resolved = first_answers(&*resolver, names).await;
-        Ok(Prepared { intent, tls, resolved })
+        Ok(Prepared { intent, warnings, tls, resolved })
     }
 }

@@ -58,8 +58,11 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     own_process::shut();
     let file = options.which.file()?;
     let loaded = config::load(&file, &Environment::of_process())?;
-    output::err(&loaded.warnings.render(Paint::Coloured));
     let level = logging::start(&loaded.intent.log);
+    match loaded.intent.log.format {
+        LogFormat::Text => output::err(&loaded.warnings.render(Paint::Coloured)),
+        LogFormat::Json => control::log_warnings(&loaded.warnings),
+    }
     limits::raise_open_files();
     let claim = Claim::new(&loaded.intent.server.state_dir)?;
     // Everything but the data plane, which has threads of its own.

@@ -154,10 +154,23 @@ fn a_state_directory_that_others_may_write_is_refused_with_a_cure() {
 }
 
 #[test]
+fn an_access_log_that_cannot_be_made_is_named_with_a_cure_and_warned_of_once() {
+    let log = "[log]\naccess = \"/proc/nope/deep/access.log\"\n";
+    let ended = Sandbox::new(&format!("{}{log}", serving(&[([127, 0, 0, 1], 1).into()])))
+        .plimsoll(&["run"]);
+    assert_eq!(ended.code, Some(3));
+    let refused = "error: cannot open the access log /proc/nope/deep/access.log: ";
+    assert!(ended.stderr.contains(refused), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: let this user write there"), "{}", ended.stderr);
+    let warned = ended.stderr.matches("there is no directory /proc/nope").count();
+    assert_eq!(warned, 1, "{}", ended.stderr);
+}
+
+#[test]
 fn what_is_kept_is_its_owners_whatever_the_umask() {
     use std::os::unix::fs::PermissionsExt;
     let origin = Origin::start();
-    let log = "[log]\naccess = \"access.log\"\n";
+    let log = "[log]\naccess = \"log/plimsoll/access.log\"\n";
     let sandbox = Sandbox::new(&serving(&[origin.address]).replacen("drain = \"15s\"\n", log, 1));
     let program = env!("CARGO_BIN_EXE_plimsoll");
     let running = sandbox.run_by_shell(&format!("umask 000; exec {program} run"));
@@ -168,7 +181,8 @@ fn what_is_kept_is_its_owners_whatever_the_umask() {
     for entry in std::fs::read_dir(&state).unwrap().flatten() {
         assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.file_name());
     }
-    assert_eq!(mode(&sandbox.path().join("access.log")), 0o640);
+    assert_eq!(mode(&sandbox.path().join("log/plimsoll/access.log")), 0o640);
+    assert_eq!(mode(&sandbox.path().join("log")), 0o750);
 }
 
 #[test]

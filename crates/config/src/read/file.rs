@@ -28,11 +28,14 @@ pub(super) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<P
     Some(path)
 }
 
-/// Warns where the directory in which `path` is to be made is not there: `then` is what comes of it.
-pub(super) fn warn_of_parent(node: &Node<'_>, path: &Path, origin: &Origin, then: &str) {
-    let Some(parent) = path.parent() else { return };
-    let probed = (origin.environment.probe)(parent);
-    if probed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+/// Warns where `directory` is to be made and more above it, too: `then` is what comes of it.
+pub(super) fn warn_of_parent(node: &Node<'_>, directory: &Path, origin: &Origin, then: &str) {
+    let is_missing = |path: &Path| {
+        let probed = (origin.environment.probe)(path);
+        probed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let Some(parent) = directory.parent() else { return };
+    if is_missing(directory) && is_missing(parent) {
         let what = format!("there is no directory {}", parent.display());
         let hint = "create it, or correct the path; relative paths start at the directory of the \
                     configuration";

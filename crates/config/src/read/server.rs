@@ -1,7 +1,7 @@
 //! Reads `[server]`, `[admin]` and `[log]`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 
@@ -157,7 +157,14 @@ fn access(node: &Node<'_>, origin: &Origin) -> Option<AccessLog> {
             }
             None => {
                 let path = file::path(node, origin)?;
-                file::warn_of_parent(node, &path, origin, "the log could not be opened");
+                // The directory itself is made as that of the state is.
+                let directory = path.parent().unwrap_or(Path::new("/"));
+                file::warn_of_parent(
+                    node,
+                    directory,
+                    origin,
+                    "it would be made, and the log be kept there",
+                );
                 Some(AccessLog::File(path))
             }
         },

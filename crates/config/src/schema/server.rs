@@ -195,7 +195,8 @@ pub(crate) static LOG: Table = Table {
             }),
             Absent::Text("stdout"),
             "\"access.log\"",
-            "Where the access log goes. A file is appended to, and opened again on a reload.",
+            "Where the access log goes. A file is appended to, and opened again on a reload; \
+             directories that are missing are made, with mode 0750.",
         )
         .aka(&["access_log", "file", "output"]),
     ],

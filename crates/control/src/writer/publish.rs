@@ -13,7 +13,7 @@ use super::{Reload, Writer};
 use crate::handle::{Ended, ReloadError, Reloaded, Reply};
 use crate::instances::{self, Addresses};
 use crate::names::Resolved;
-use crate::prepare::{PrepareError, Prepared};
+use crate::prepare::{PrepareError, Prepared, log_warnings};
 use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
 use crate::status::{LastReload, chain};
 use crate::watch::ServiceWatch;
@@ -38,7 +38,7 @@ impl Writer {
     /// # Errors
     /// When it cannot be put into effect; then nothing has changed.
     pub(crate) fn take_up(&mut self, prepared: Prepared) -> Result<Revision, PublishError> {
-        let Prepared { intent, tls, resolved } = prepared;
+        let Prepared { intent, warnings: _, tls, resolved } = prepared;
         let revision = self.revision.next();
         let mut addresses = self.names.addresses();
         for Resolved { name, lookup } in &resolved {
@@ -229,7 +229,8 @@ impl Writer {
 
     /// Takes `prepared` up, with its access log, or changes nothing.
     fn replace(&mut self, prepared: Prepared) -> Result<Revision, ReloadError> {
-        let before = self.log.redirect(&prepared.intent.log).map_err(PrepareError::AccessLog)?;
+        log_warnings(&prepared.warnings);
+        let before = self.log.redirect(&prepared.intent.log)?;
         self.take_up(prepared).map_err(|error| {
             if let Err(error) = self.log.redirect(&before) {
                 tracing::error!(%error, "cannot return to the previous access log");

@@ -147,9 +147,10 @@ async fn the_access_log_goes_where_the_file_says() {
     bench.get().await;
     bench.until("a line in a new one", |_| lines(&first) == 1).await;
 
-    bench.write(&logging_to("no/such/dir.log").0);
+    // Missing directories are made; below a file none can be.
+    bench.write(&logging_to("first.log/dir.log").0);
     let error = bench.handle.reload().await.unwrap_err();
-    assert!(matches!(error, ReloadError::Prepare(PrepareError::AccessLog(_))), "{error:?}");
+    assert!(matches!(error, ReloadError::Prepare(PrepareError::AccessLog { .. })), "{error:?}");
     bench.write(&text);
     bench.get().await;
     bench.restart().await;

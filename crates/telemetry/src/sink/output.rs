@@ -1,15 +1,17 @@
 //! The destination of the log, opened, and how lines get there.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use model::AccessLog;
 
 /// Who may read a log that Plimsoll created: it tells who asked for what.
 const FILE_MODE: u32 = 0o640;
+/// Mode of each directory that is made for it: the group that may read the log has to get there.
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// Where lines go.
 pub enum Destination {
@@ -113,6 +115,9 @@ fn stdout() -> io::Result<File> {
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
+    }
     let made = OpenOptions::new().create_new(true).append(true).mode(FILE_MODE).open(path);
     match made {
         Ok(file) => {
@@ -125,6 +130,22 @@ fn append_to(path: &Path) -> io::Result<File> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Makes `directory` and what is missing above it. One that is there keeps its mode.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    // Nothing is above a relative path's first part but where the process is.
+    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = directory.ancestors().take_while(missing).collect();
+    for path in missing.into_iter().rev() {
+        match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+            // Whatever the umask, as with the file.
+            Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -193,6 +214,21 @@ mod tests {
         assert_eq!(output.write(b"first\nsecond\n").unwrap_err().lines, 1);
         output.write(b"third\n").unwrap();
         assert_eq!(*written.lock().unwrap(), b"first\nthird\n");
+    }
+
+    #[test]
+    fn directories_that_are_missing_are_made_and_those_that_are_there_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
+        let path = folder.path().join("log/plimsoll/access.log");
+        Output::open(Destination::File(path.clone())).unwrap().write(b"first\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"first\n");
+        let modes: Vec<_> = path.ancestors().take(4).map(mode).collect();
+        assert_eq!(modes, [0o640, 0o750, 0o750, 0o711]);
+        // A file stands where a directory would have to.
+        let below = path.join("access.log");
+        assert!(Output::open(Destination::File(below)).is_err());
     }
 
     #[test]
