@@ -18,6 +18,8 @@ use crate::syntax::Document;
 
 mod action;
 mod balance;
+mod beside;
+mod deploy;
 mod file;
 mod headers;
 mod health;
@@ -33,7 +35,7 @@ mod service;
 mod shell;
 mod sticky;
 
-pub use run::parse_step;
+pub use deploy::parse_step;
 use seen::Seen;
 
 /// What one part of the file leaves for the others to know.

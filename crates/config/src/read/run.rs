@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use model::{
-    Account, Command, Deploy, Drain, INHERITED, Judge, LittleData, NoAccount, ProcessRecipe,
-    Recipe, Restart, Run, Step, Stop, StopTo, Strategy, Surge, VERSION_MARK, WarmUp, Workload,
+    Account, Command, INHERITED, NoAccount, ProcessRecipe, Recipe, Restart, Run, Stop, StopSignal,
+    StopTo, VERSION_MARK, Workload,
 };
 
+use super::beside::Beside;
 use super::named::named;
-use super::{distinct, file, narrow, port, shell};
+use super::{deploy, distinct, file, narrow, port, shell};
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::schema::run::KEYS;
 use crate::section::Section;
-use crate::value::{name, release, share, shown};
+use crate::value::{duration, name, release, shown};
 
 /// Reads how the instances are run; `None` where somebody else runs them.
 pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
@@ -62,20 +63,9 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     let (env, secrets) = (env(section), secrets(section));
     let user = section.parse("user", account);
     let inherit = inherit(section);
-    let deploy = section.section("deploy", deploy);
-    let stop = section.section("stop", |stop| Stop {
-        signal: stop.word("signal", |word| word.parse().ok()),
-        timeout: stop.duration("timeout"),
-        to: stop.word("to", |word| match word {
-            "all" => Some(StopTo::All),
-            "first" => Some(StopTo::First),
-            _ => None,
-        }),
-    });
-    let restart = section.section("restart", |restart| Restart {
-        backoff: restart.duration("backoff"),
-        max_backoff: restart.duration("max_backoff"),
-    });
+    let deploy = section.section("deploy", deploy::deploy);
+    let stop = section.section("stop", stop);
+    let restart = section.section("restart", restart);
     let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
     let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
     let recipe = Recipe { workload, env, env_file, secrets };
@@ -190,135 +180,41 @@ fn secrets(section: &Section<'_>) -> Vec<String> {
     distinct(node.items(), "secret", |item| item.parse(variable), String::clone)
 }
 
-fn deploy(section: &Section<'_>) -> Option<Deploy> {
-    let strategy = section.word("strategy", |word| match word {
-        "rolling" => Some(Strategy::Rolling),
-        "blue-green" => Some(Strategy::BlueGreen),
-        "canary" => Some(Strategy::Canary),
-        "replace" => Some(Strategy::Replace),
-        _ => None,
-    });
-    // What another strategy needs is for deploys in which it is asked for on the command line.
-    let (surge, steps) = (surge(section), steps(section));
-    let (ready_timeout, drain) = (section.duration("ready_timeout"), drain(section));
-    let (bake, judge) = (section.duration("bake"), section.section("judge", judge));
-    let (min_healthy, warm_up) = (section.duration("min_healthy"), warm_up(section));
-    let (surge, steps) = (surge?, steps?);
-    Some(Deploy { strategy, surge, steps, ready_timeout, min_healthy, warm_up, drain, bake, judge })
-}
-
-fn warm_up(section: &Section<'_>) -> Vec<WarmUp> {
-    let node = section.node("warm_up");
-    let items = node.iter().flat_map(Node::items);
-    // To ask for the same twice may be meant.
-    items.filter_map(|item| item.parse(release::parse_warm_up)).collect()
-}
-
-fn drain(section: &Section<'_>) -> Drain {
-    match section.node("drain") {
-        Some(node) if node.is_table() => node.section().map(|of| Drain {
-            requests: of.duration("requests"),
-            uploads: of.duration("uploads"),
-            streams: of.duration("streams"),
-            tunnels: of.duration("tunnels"),
+fn stop(section: &Section<'_>) -> Stop {
+    let stop = Stop {
+        signal: section.word("signal", |word| word.parse().ok()),
+        timeout: section.duration("timeout"),
+        to: section.word("to", |word| match word {
+            "all" => Some(StopTo::All),
+            "first" => Some(StopTo::First),
+            _ => None,
         }),
-        Some(node) => node.duration().map(Drain::all),
-        None => None,
+    };
+    if stop.signal == StopSignal::Kill {
+        let beside = Beside::of(section, "signal", "signal = \"SIGKILL\"", "this leaves no time");
+        beside.refuse(section, "timeout", "what is killed is not waited for");
     }
-    .unwrap_or_else(|| Deploy::default().drain)
+    stop
 }
 
-fn surge(section: &Section<'_>) -> Option<Surge> {
-    match section.node("surge") {
-        Some(node) if node.is_text() => node.parse(|text| {
-            let share = share::parse(text)?;
-            match share > 0.0 {
-                true => Ok(Surge::Share(share)),
-                false => Err(none(text)),
-            }
-        }),
-        _ => NonZeroU32::new(narrow(section.count("surge"))?).map(Surge::Count),
+fn restart(section: &Section<'_>) -> Restart {
+    let restart = Restart {
+        backoff: section.duration("backoff"),
+        max_backoff: section.duration("max_backoff"),
+    };
+    if restart.backoff > restart.max_backoff {
+        let key = if section.has("backoff") { "backoff" } else { "max_backoff" };
+        let flaw = Flaw::new(
+            Code::Conflict,
+            "`backoff` is longer than `max_backoff`",
+            "the first pause is the shortest",
+            format!(
+                "let `backoff` be {} or less, or `max_backoff` {} or more",
+                duration::written(restart.max_backoff),
+                duration::written(restart.backoff),
+            ),
+        );
+        section.report_at(key, flaw, &[]);
     }
-}
-
-fn none(text: &str) -> Flaw {
-    Flaw::invalid(
-        format!("\"{}\" lets no instance start", shown(text)),
-        "a deploy would never end",
-        "write more than 0%",
-    )
-}
-
-/// Reads a step of a canary, as in `5% 30s`.
-///
-/// # Errors
-/// What is wrong with it, and what to write.
-pub fn parse_step(text: &str) -> Result<Step, String> {
-    release::parse_step(text).map_err(|flaw| format!("{}: {}; {}", flaw.what, flaw.why, flaw.hint))
-}
-
-fn steps(section: &Section<'_>) -> Option<Vec<Step>> {
-    let Some(node) = section.node("steps") else { return Some(Deploy::default().steps) };
-    let mut steps: Vec<Step> = Vec::new();
-    for item in node.items() {
-        let Some(step) = item.parse(release::parse_step) else { continue };
-        if steps.last().is_some_and(|before| before.share >= step.share) {
-            item.report(Flaw::new(
-                Code::OutOfRange,
-                "a step gives the new release no more than the one before",
-                "the shares of a canary rise",
-                "put the steps in order, each with a greater share",
-            ));
-        }
-        steps.push(step);
-    }
-    Some(steps)
-}
-
-fn judge(section: &Section<'_>) -> Judge {
-    let default = Judge::default();
-    let number = |key| section.node(key).and_then(|node| node.number());
-    let max_error_rate = section.share("max_error_rate");
-    if max_error_rate == 0.0 {
-        refuse_no_errors(section);
-    }
-    Judge {
-        max_error_rate: (max_error_rate < 1.0).then_some(max_error_rate),
-        confidence: number("confidence").unwrap_or(default.confidence),
-        max_slowdown: number("max_slowdown").or(default.max_slowdown),
-        min_requests: section.count("min_requests"),
-        little_data: section.word("little_data", little_data),
-    }
-}
-
-fn refuse_no_errors(section: &Section<'_>) {
-    let flaw = Flaw::new(
-        Code::OutOfRange,
-        "a limit of 0% would be broken by any one failure",
-        "every release fails a request some day",
-        "write what may fail, such as \"0.1%\"; \"100%\" is no limit",
-    );
-    section.report_at("max_error_rate", flaw, &[]);
-}
-
-fn little_data(word: &str) -> Option<LittleData> {
-    match word {
-        "go_on" => Some(LittleData::GoOn),
-        "wait" => Some(LittleData::Wait),
-        "hold" => Some(LittleData::Hold),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::schema::run::STEPS;
-
-    use super::*;
-
-    #[test]
-    fn the_steps_that_the_reference_tells_are_those_that_are_taken() {
-        let told: Vec<_> = STEPS.iter().map(|text| parse_step(text).unwrap()).collect();
-        assert_eq!(told, Deploy::default().steps);
-    }
+    restart
 }

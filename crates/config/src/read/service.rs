@@ -9,6 +9,7 @@ use model::{
     ServiceTimeouts, Sticky, Target, UpstreamProtocol, Violations,
 };
 
+use super::beside::Beside;
 use super::{Context, balance, distinct, health, narrow, optional, run};
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -207,7 +208,12 @@ fn secure(node: &Node<'_>) -> CookieSecurity {
 
 fn queue(section: &Section<'_>) -> Option<Queue> {
     let timeout = section.duration("timeout");
-    Some(Queue { length: narrow(section.count("length"))?, timeout })
+    let length = section.count("length");
+    if length == 0 {
+        let beside = Beside::of(section, "length", "length = 0", "this lets none wait");
+        beside.refuse(section, "timeout", "no request waits");
+    }
+    Some(Queue { length: narrow(length)?, timeout })
 }
 
 fn warn_of_queue(section: &Section<'_>) {
@@ -247,6 +253,12 @@ fn retry(section: &Section<'_>) -> Option<Retry> {
         }
     };
     let (attempts, budget) = (section.count("attempts"), section.share("budget"));
+    if attempts == 1 {
+        let beside = Beside::of(section, "attempts", "attempts = 1", "this is no retry");
+        for key in ["budget", "on"] {
+            beside.refuse(section, key, "it says which requests are sent again, and when");
+        }
+    }
     Some(Retry { attempts: narrow(attempts)?, budget, on })
 }
 

@@ -100,6 +100,10 @@ impl Site {
         if self.table.header == "[services.NAME.health]" {
             put(&mut tree, &[parent, &[Step::Key("path")]].concat(), value("\"/health\""));
         }
+        // They decide on the strategy where nothing else does.
+        if self.table.header == "[services.NAME.deploy]" && self.key.name == "steps" {
+            put(&mut tree, &[parent, &[Step::Key("strategy")]].concat(), value("\"canary\""));
+        }
         let mut route = tree.get_mut("routes").and_then(Value::as_array_mut);
         let is_action =
             self.path.contains(&Step::Key("redirect")) || self.path.contains(&Step::Key("respond"));

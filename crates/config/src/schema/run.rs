@@ -248,7 +248,7 @@ pub(crate) static DEPLOY: Table = Table {
         Key::new(
             "strategy",
             Shape::Word(&["rolling", "blue-green", "canary", "replace"], &[]),
-            Absent::Text("rolling"),
+            Absent::Means("`\"rolling\"`; with `steps`, `\"canary\"`"),
             "\"canary\"",
             "Instance by instance; all new ones beside all old ones, switched at once; the same, with the \
              traffic shifted in steps; the old ones first, while requests wait in the queue (see `queue.timeout`).",
@@ -259,7 +259,7 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::Either(&[Shape::Count(1..=1000), Shape::Text(&COUNT_OR_SHARE)]),
             Absent::Count(1),
             "\"25%\"",
-            "Of a rolling deploy: how many instances start at a time, as a number or as a share of `replicas`.",
+            "Of a rolling deploy alone: how many instances start at a time, as a number or as a share of `replicas`.",
         )
         .aka(&["max_surge", "batch", "parallel"]),
         Key::new(
@@ -267,7 +267,7 @@ pub(crate) static DEPLOY: Table = Table {
             Shape::List { of: &Shape::Text(&STEP), empty: Empty::Refused },
             Absent::Texts(STEPS),
             "[\"5% 30s\", \"25% 1m\", \"50% 1m\"]",
-            "Of a canary: the share of the traffic that the new release gets, and how long it is watched.",
+            "Of a canary alone, which they make it where no `strategy` is named: the share of the traffic that the new release gets, and how long it is watched.",
         )
         .aka(&["weights", "stages"]),
         Key::new(
