@@ -37,10 +37,9 @@ fn missing_certificates_are_faults_of_the_file() {
     let Err(LoadError::Invalid(found)) = config::load(&file, &environment()) else {
         panic!("the certificates are not there");
     };
-    let codes: Vec<Code> = found.iter().map(|fault| fault.code).collect();
-    let file = Code::UnreadableFile;
-    assert_eq!(codes, [Code::MissingDirectory, file, file]);
-    assert_eq!(found.count(Severity::Error), 2);
+    let is_error = |code: &Code| code.severity() == Severity::Error;
+    let errors: Vec<Code> = found.iter().map(|fault| fault.code).filter(is_error).collect();
+    assert_eq!(errors, [Code::UnreadableFile; 2]);
 }
 
 #[test]
