@@ -110,6 +110,12 @@ impl<'a> Faults<'a> {
         list.iter().any(|fault| fault.code.severity() == Severity::Error)
     }
 
+    /// How many of the faults so far are errors.
+    pub(crate) fn errors(&self) -> usize {
+        let list = self.list.borrow();
+        list.iter().filter(|fault| fault.code.severity() == Severity::Error).count()
+    }
+
     /// Whether one more name may be compared with all others.
     pub(crate) fn may_suggest(&self) -> bool {
         let made = self.suggestions.get();

@@ -22,13 +22,19 @@ pub(super) fn routes(root: &Section<'_>, context: &mut Context<'_>) -> Option<Ve
     let mut count = 0;
     for item in node.iter().flat_map(Node::items) {
         count += 1;
+        let before = context.faults.errors();
         let Some(section) = item.section() else {
             continue;
         };
-        let Some(route) = route(&section, context) else {
+        let matcher = matcher::matcher(&section);
+        // What is faulty is left out of the matcher, which then matches more than is meant.
+        let is_whole = context.faults.errors() == before;
+        let Some(route) = route(&section, matcher, context) else {
             continue;
         };
-        check_distinct(&section, &route, &mut seen);
+        if is_whole {
+            check_distinct(&section, &route, &mut seen);
+        }
         routes.push(Arc::new(route));
     }
     let is_meant = root.is_meant("routes") || root.is_meant("services");
@@ -78,8 +84,11 @@ fn default_route(root: &Section<'_>, context: &mut Context<'_>) -> Option<Arc<Ro
     }
 }
 
-fn route(section: &Section<'_>, context: &mut Context<'_>) -> Option<Route> {
-    let matcher = matcher::matcher(section);
+fn route(
+    section: &Section<'_>,
+    matcher: Option<Matcher>,
+    context: &mut Context<'_>,
+) -> Option<Route> {
     let action = action::action(section, context);
     let policies = policies(section, matcher.as_ref());
     if !section.has("to") {
