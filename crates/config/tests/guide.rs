@@ -61,6 +61,22 @@ fn every_file_in_the_guide_loads() {
     assert!(loaded >= 9, "only {loaded} files were found");
 }
 
+#[test]
+fn a_page_that_reads_the_log_by_jq_writes_it_as_json() {
+    let mut seen = 0;
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        for line in page.lines().filter(|line| line.starts_with("    jq ")) {
+            seen += 1;
+            let file = line.rsplit(' ').next().unwrap();
+            let block = blocks(&page).find(|block| block.contains(&format!("access = \"{file}\"")));
+            let block = block.unwrap_or_else(|| panic!("{}: {line}", path.display()));
+            assert!(block.contains("format = \"json\""), "{}: {line}", path.display());
+        }
+    }
+    assert!(seen >= 2, "only {seen} commands read the log");
+}
+
 /// White space apart, as a rule may stand on several lines.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
