@@ -39,14 +39,14 @@ fn plain(name: &str) -> Option<String> {
     (name.len() <= LENGTH_MAX).then(|| name.to_lowercase().replace('-', "_"))
 }
 
-/// `names` for a message, in backquotes; of many only the first.
+/// `names` for a message, in backquotes: all of a table's keys, and of so many that nobody reads them a few.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const SHOWN_MAX: usize = 24;
+    const ALL_MAX: usize = 40;
+    const FEW: usize = 12;
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    let shown = names[..names.len().min(SHOWN_MAX)].join(", ");
-    match names.len().saturating_sub(SHOWN_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+    match names.len() {
+        ..=ALL_MAX => names.join(", "),
+        many => format!("{} and {} more", names[..FEW].join(", "), many - FEW),
     }
 }
 

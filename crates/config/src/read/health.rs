@@ -11,7 +11,7 @@ use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::section::Section;
 use crate::value::header::{self, Side};
-use crate::value::{host, path, status};
+use crate::value::{duration, host, path, status};
 
 /// A kind of check: the key that names it, what it is in words, and which keys have no meaning beside it.
 struct Kind {
@@ -72,6 +72,18 @@ pub(super) fn check(section: &Section<'_>) -> Option<HealthCheck> {
     let probe = probe(section);
     let (interval, timeout) = (section.duration("interval"), section.duration("timeout"));
     let (healthy, unhealthy) = (section.count("healthy"), section.count("unhealthy"));
+    if section.has("timeout") && timeout > interval {
+        section.report_at(
+            "timeout",
+            Flaw::new(
+                Code::NoEffect,
+                "a check may take longer than the `interval`",
+                "no check begins while one is under way, so a slow server is checked less often",
+                format!("let `timeout` be {} or less", duration::written(interval)),
+            ),
+            &[],
+        );
+    }
     let (probe, healthy, unhealthy) = (probe?, narrow(healthy)?, narrow(unhealthy)?);
     // What an instance says holds from its first word on.
     let (healthy, unhealthy) = match probe {

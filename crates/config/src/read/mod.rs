@@ -26,6 +26,8 @@ mod health;
 mod listener;
 mod matcher;
 mod named;
+mod own;
+mod placeholder;
 mod port;
 mod route;
 mod run;
@@ -64,8 +66,9 @@ pub(crate) fn intent(
     let server = server::server(&root, origin);
     let log = root.section("log", |log| server::log(log, origin));
     let listeners = listener::listeners(&root, &mut context);
-    let admin = root.section("admin", |admin| server::admin(admin, &mut context));
+    // Before the admin API, which a service may well lead to.
     let services = service::services(&root, &mut context);
+    let admin = root.section("admin", |admin| server::admin(admin, &mut context));
     let routes = route::routes(&root, &mut context);
     if !faults.has_errors() {
         service::warn_of_unused(&root, &context);

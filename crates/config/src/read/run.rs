@@ -11,18 +11,24 @@ use model::{
 
 use super::beside::Beside;
 use super::named::named;
-use super::{deploy, distinct, file, narrow, port, shell};
+use super::{deploy, distinct, file, narrow, placeholder, port, shell};
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
+use crate::schema::RUNS;
 use crate::schema::run::KEYS;
-use crate::section::Section;
+use crate::section::{Names, Section};
 use crate::value::{duration, name, release, shown};
 
 /// Reads how the instances are run; `None` where somebody else runs them.
 pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
+    placeholder::warn_of_misspelt(section);
     if !section.has("command") {
+        // What runs them instead does nothing yet, which is said: what goes with it is not judged.
+        if RUNS.iter().any(|key| section.has(key)) {
+            return None;
+        }
         refuse_without_command(section);
         refuse_marks(
             section,
@@ -144,8 +150,26 @@ fn env(section: &Section<'_>) -> BTreeMap<String, String> {
     let is_secret = |_: &str| true;
     let value = |text: &str| Ok(text.to_owned());
     shell::warn_of_env(section);
+    warn_of_own_variables(section);
     let set = named(section, "env", is_secret, variable, value);
     set.into_iter().map(|set| (set.name, set.value)).collect()
+}
+
+/// What the driver sets itself, last.
+const SET: [&str; 4] = ["PORT", "VERSION", "INSTANCE", "SERVICE"];
+
+/// Warns of variables that are set to something else whatever `env` says.
+fn warn_of_own_variables(section: &Section<'_>) {
+    let node = section.node("env");
+    let names = node.as_ref().and_then(Node::names_quietly);
+    for entry in names.iter().flat_map(Names::iter).filter(|entry| SET.contains(&entry.text)) {
+        entry.report(Flaw::new(
+            Code::NoEffect,
+            format!("`{}` is set by Plimsoll", entry.text),
+            "every instance gets its own, whatever stands here",
+            "take it out; a server that wants another name is told in `command`, as with `--port $PORT`",
+        ));
+    }
 }
 
 fn variable(text: &str) -> Result<String, Flaw> {

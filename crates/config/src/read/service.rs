@@ -10,9 +10,8 @@ use model::{
 };
 
 use super::beside::Beside;
-use super::{Context, balance, distinct, health, narrow, optional, run};
+use super::{Context, balance, distinct, health, narrow, optional, own, run};
 use crate::diagnostic::Code;
-use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::schema::RUNS;
@@ -33,7 +32,7 @@ pub(super) fn services(
         let Some(section) = entry.node.section() else {
             continue;
         };
-        let service = service(&section, name, context.origin);
+        let service = service(&section, name, context);
         found.extend(service.map(|service| (service.name.clone(), Arc::new(service))));
     }
     found
@@ -56,9 +55,13 @@ pub(super) fn warn_of_unused(root: &Section<'_>, context: &Context<'_>) {
     }
 }
 
-fn service(section: &Section<'_>, name: Option<ServiceName>, origin: &Origin) -> Option<Service> {
-    let targets = targets(section);
-    let run = run::run(section, origin);
+fn service(
+    section: &Section<'_>,
+    name: Option<ServiceName>,
+    context: &Context<'_>,
+) -> Option<Service> {
+    let targets = targets(section, context);
+    let run = run::run(section, context.origin);
     let sticky = optional(section, "sticky", |table| sticky(table, name.as_ref()));
     let slow_start = section.node("slow_start").and_then(|node| node.duration());
     let max_connections = section.node("max_connections").and_then(|node| node.count());
@@ -110,7 +113,7 @@ fn violations(section: &Section<'_>) -> Violations {
     Violations::Accepted
 }
 
-fn targets(section: &Section<'_>) -> Vec<Target> {
+fn targets(section: &Section<'_>, context: &Context<'_>) -> Vec<Target> {
     let runs_them = RUNS.iter().any(|key| section.has(key));
     let node = match runs_them {
         true => section.node("targets"),
@@ -120,7 +123,8 @@ fn targets(section: &Section<'_>) -> Vec<Target> {
         return Vec::new();
     };
     let same = |target: &Target| (target.host.clone(), target.port);
-    let targets = distinct(node.items(), "target", target, same);
+    let read = |node: &Node<'_>| target(node).inspect(|target| own::warn(node, target, context));
+    let targets = distinct(node.items(), "target", read, same);
     if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
         node.report(Flaw::new(
             Code::OutOfRange,

@@ -61,7 +61,7 @@ pub(crate) static ROOT: Table = Table {
         )
         .aka(&["rules", "locations", "location"]),
     ],
-    later: &[],
+    later: &[Later { name: "cache", what: "caching" }],
 };
 
 pub(crate) static SERVER: Table = Table {

@@ -85,7 +85,7 @@ pub(crate) static SERVICE: Table = Table {
             "sticky",
             Shape::Table(&STICKY),
             Absent::Means("off"),
-            "{ cookie = \"plimsoll\", ttl = \"1d\" }",
+            "{}",
             "A signed cookie keeps a client with its instance.",
         )
         .aka(&["stickiness", "session", "affinity"]),
@@ -168,6 +168,7 @@ pub(crate) static SERVICE: Table = Table {
     ],
     later: &[
         Later { name: "image", what: "instances that Docker runs" },
+        Later { name: "tls", what: "TLS to the servers" },
         Later { name: "limits", what: "the memory and processor time of an instance" },
     ],
 };
