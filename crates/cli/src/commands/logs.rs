@@ -3,22 +3,29 @@
 //! The files are read where they are: that works while Plimsoll is down, too, and only their owner
 //! can.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+mod gone;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use admin::ClientError;
 use anstyle::AnsiColor;
 use config::{Environment, Loaded};
 use driver::log::{Follow, Times};
 use serde::Serialize;
 
+use self::gone::{JUST_DIED, Present, Written, deployed};
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{output, quantity};
+use crate::output;
+use crate::quantity::{self, counted};
 
 /// How often it is looked for instances that are new.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often it is asked whether Plimsoll still runs.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How many of the last lines are told of each, unless it is said.
 const LINES: usize = 20;
 /// How wide a time is.
@@ -35,18 +42,21 @@ const COLOURS: [AnsiColor; 6] = [
 /// Show the output of a service's instances
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Instances of the latest release that died within the last ten minutes, or since --since, are shown
+beside those that run: in a crash loop they know why.
+
 Examples:
   plimsoll logs api                  the last lines of each instance
   plimsoll logs api -f               and then each line as it is written
   plimsoll logs api --since 10m -t   all of the last ten minutes, each line with its time
   plimsoll logs api api-3 -n 100     of one instance, also when it is gone
-  plimsoll logs api --all            and of those that are gone: the last ten are kept")]
+  plimsoll logs api --all            and of all that are gone: the last ten are kept")]
 pub(crate) struct Options {
     /// The service
     service: String,
     /// One instance
     instance: Option<String>,
-    /// Include instances that are gone
+    /// Include all instances that are gone
     #[arg(short, long, conflicts_with = "instance")]
     all: bool,
     /// Keep printing lines as they are written
@@ -86,28 +96,39 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     if logs.open.values().all(Option::is_none) {
         logs.find_fault()?;
     }
-    logs.leave_out_gone()?;
+    let left_out = logs.leave_out_gone()?;
     logs.print()?;
-    // Whoever comes from now on is told of from its first line on.
-    (logs.lines, logs.since) = (usize::MAX, None);
-    while logs.options.follow {
-        std::thread::sleep(LOOK_EVERY);
-        logs.look()?;
-        logs.print()?;
+    if left_out > 0 {
+        let (left_out, service) = (counted(left_out, "log"), &logs.options.service);
+        output::err(&format!(
+            "hint: {left_out} of earlier instances left out; `plimsoll logs {service} --all` shows all\n"
+        ));
+    }
+    if logs.options.follow {
+        logs.follow()?;
     }
     Ok(Exit::Done)
 }
 
-/// The names of those who are there; `None` where Plimsoll does not say, because it is down, or does
-/// not know the service.
-fn living(options: &Options) -> Result<Option<BTreeSet<String>>, Failure> {
+/// What is there of the service; `None` where Plimsoll does not say, because it is down, or does not know it.
+fn present(options: &Options) -> Result<Option<Present>, Failure> {
     let client = options.which.client()?;
-    let Ok(status) = super::block_on(async { Ok(client.status().await) })? else { return Ok(None) };
+    let asked = async { Ok((client.status().await, client.history(&options.service).await)) };
+    let (Ok(status), history) = super::block_on(asked)? else { return Ok(None) };
     let service = status.services.into_iter().find(|service| service.name == options.service);
+    let deployed = history.ok().and_then(|history| deployed(&history.deploys));
     Ok(service.map(|service| {
         let waiting = service.run.into_iter().flat_map(|run| run.waiting).map(|it| it.name);
-        service.instances.into_iter().map(|it| it.name).chain(waiting).collect()
+        let living = service.instances.into_iter().map(|it| it.name).chain(waiting).collect();
+        Present { living, deployed }
     }))
+}
+
+/// Whether Plimsoll runs.
+fn is_running(options: &Options) -> Result<bool, Failure> {
+    let client = options.which.client()?;
+    let asked = super::block_on(async { Ok(client.version().await) })?;
+    Ok(!matches!(asked, Err(ClientError::NotRunning { .. })))
 }
 
 /// The logs that are read.
@@ -209,17 +230,51 @@ impl Logs {
         }
     }
 
-    /// Of those that were seen, only who is there is meant, unless it was said otherwise, or nobody is.
-    fn leave_out_gone(&mut self) -> Result<(), Failure> {
+    /// Of those that were seen, only who is there or has just died is meant, unless it was said otherwise, or there
+    /// is none. How many that leaves out.
+    fn leave_out_gone(&mut self) -> Result<usize, Failure> {
         if self.options.all || self.options.instance.is_some() {
-            return Ok(());
+            return Ok(0);
         }
-        let Some(living) = living(&self.options)? else { return Ok(()) };
-        if self.open.keys().any(|instance| living.contains(instance)) {
-            let gone = self.open.iter_mut().filter(|(instance, _)| !living.contains(*instance));
-            gone.for_each(|(_, log)| *log = None);
+        let Some(present) = present(&self.options)? else { return Ok(0) };
+        let from = self.since.or_else(|| SystemTime::now().checked_sub(JUST_DIED));
+        let from = from.unwrap_or(SystemTime::UNIX_EPOCH);
+        let is_meant =
+            |instance: &str, log: &Log| present.means(instance, Written::of(&log.path), from);
+        let open = self.open.iter().filter_map(|(name, log)| Some((name, log.as_ref()?)));
+        let (meant, others): (Vec<_>, Vec<_>) = open.partition(|(name, log)| is_meant(name, log));
+        if meant.is_empty() {
+            return Ok(0);
         }
-        Ok(())
+        let others: Vec<String> = others.into_iter().map(|(name, _)| name.clone()).collect();
+        let left_out = others.len();
+        self.open.extend(others.into_iter().map(|name| (name, None)));
+        Ok(left_out)
+    }
+
+    /// Prints whatever comes, until Plimsoll ends, if it runs.
+    fn follow(&mut self) -> Result<(), Failure> {
+        // Whoever comes from now on is told of from its first line on.
+        (self.lines, self.since) = (usize::MAX, None);
+        let mut was_running = is_running(&self.options)?;
+        let mut asked = Instant::now();
+        loop {
+            std::thread::sleep(LOOK_EVERY);
+            let mut has_ended = false;
+            if asked.elapsed() >= ASK_EVERY {
+                let is_running = is_running(&self.options)?;
+                has_ended = was_running && !is_running;
+                (was_running, asked) = (is_running, Instant::now());
+            }
+            self.look()?;
+            self.print()?;
+            if has_ended {
+                output::err(
+                    "plimsoll has ended; the log of instances that it left running goes on by the same command\n",
+                );
+                return Ok(());
+            }
+        }
     }
 
     /// Prints what has come.
@@ -227,7 +282,10 @@ impl Logs {
         let is_open = |(name, log): (&String, &Option<Log>)| log.as_ref().map(|_| name.len());
         let width = self.open.iter().filter_map(is_open).max().unwrap_or_default();
         let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-        for (instance, open) in &mut self.open {
+        // By their numbers: who began last is told of last.
+        let mut open: Vec<_> = self.open.iter_mut().collect();
+        open.sort_by_key(|(instance, _)| number(instance));
+        for (instance, open) in open {
             let Some(log) = open else { continue };
             match print(instance, width, log, &self.options) {
                 // Too old, it was removed.
@@ -275,6 +333,10 @@ fn instance(path: &Path) -> Option<String> {
 
 /// Always the same for an instance.
 fn colour(instance: &str) -> AnsiColor {
-    let number: usize = instance.rsplit('-').next().and_then(|it| it.parse().ok()).unwrap_or(0);
-    COLOURS[number % COLOURS.len()]
+    COLOURS[number(instance) % COLOURS.len()]
+}
+
+/// The number that an instance's name ends with: a later one has a higher one.
+fn number(instance: &str) -> usize {
+    instance.rsplit('-').next().and_then(|it| it.parse().ok()).unwrap_or(0)
 }

@@ -49,6 +49,8 @@ fn it_is_tried_again_until_it_stays_and_status_says_why_it_does_not() {
         service["run"]["first"]["tries"].as_u64() >= Some(3)
     });
     assert_eq!(tried["run"]["last"]["id"], 1, "all tries are one deploy: {tried:#}");
+    let logs = sandbox.plimsoll(&["logs", "api"]).stdout;
+    assert!(logs.matches("| no database yet").count() >= 3, "of each that died: {logs}");
     let status = sandbox.plimsoll(&["status"]).stdout;
     let said = "api: deploy 1 of 1 was rolled back: api-";
     assert!(status.contains(said) && status.contains("tries the next attempt is"), "{status}");

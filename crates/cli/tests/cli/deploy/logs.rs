@@ -37,7 +37,10 @@ fn logs_are_told_with_who_wrote_them() {
     deploy("2");
     let of = |arguments: &[&str]| sandbox.plimsoll(&[&["logs", "api"], arguments].concat()).stdout;
     let says = |text: &str, parts: [&str; 2]| parts.map(|part| text.contains(part));
-    assert_eq!(says(&of(&[]), ["api-1 of 1", "api-3 of 2"]), [false, true]);
+    let latest = sandbox.plimsoll(&["logs", "api"]);
+    assert_eq!(says(&latest.stdout, ["api-1 of 1", "api-3 of 2"]), [false, true]);
+    let hint = "hint: 2 logs of earlier instances left out; `plimsoll logs api --all` shows all\n";
+    assert_eq!(latest.stderr, hint);
     assert_eq!(says(&of(&["--all"]), ["api-1 of 1", "api-3 of 2"]), [true, true]);
     assert_eq!(says(&of(&["api-1"]), ["api-1 of 1", "api-3 of 2"]), [true, false]);
     for version in ["3", "4", "5", "6", "7"] {
@@ -89,9 +92,9 @@ fn logs_of_servers_that_somebody_else_runs_are_not_to_be_had() {
 #[test]
 fn logs_that_are_followed_have_all_that_a_new_instance_says() {
     let sandbox = sandbox("replicas = 1\n");
-    let _running = begin(&sandbox);
-    let mut following =
-        sandbox.command(&["logs", "api", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    let running = begin(&sandbox);
+    let mut following = sandbox.command(&["logs", "api", "-f"]);
+    let mut following = following.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let said = BufReader::new(following.stdout.take().unwrap()).lines();
     let (tell, lines) = mpsc::channel();
     std::thread::spawn(move || said.map_while(Result::ok).try_for_each(|line| tell.send(line)));
@@ -105,6 +108,8 @@ fn logs_that_are_followed_have_all_that_a_new_instance_says() {
     for part in ["line 1 of 100", "line 100 of 100", "api-2 of many serves on port"] {
         assert!(says(part), "{part}");
     }
-    following.kill().unwrap();
-    following.wait().unwrap();
+    drop(running);
+    let ended = following.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success() && said.starts_with("plimsoll has ended"), "{said}");
 }
