@@ -14,10 +14,11 @@ use control::{
 };
 use model::TokenSource;
 
+use crate::certificates::Finding;
 use crate::exit::Exit;
-use crate::foreign::shown;
+use crate::foreign::{shown, shown_lines};
 use crate::output;
-use crate::quantity::rough;
+use crate::quantity::{counted, rough};
 
 /// Why a command did not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,14 @@ pub(crate) enum Failure {
     /// The configuration cannot be used.
     #[error(transparent)]
     Load(LoadError),
+    /// The configuration names certificates that cannot be used, and nothing of it was applied.
+    #[error("{}: {}", file.display(), counted(findings.len(), "error"))]
+    Certificates {
+        /// The configuration.
+        file: PathBuf,
+        /// Each fault, with its place.
+        findings: Vec<Finding>,
+    },
     /// The running Plimsoll did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -132,8 +141,9 @@ impl Failure {
         if let Some(drawing) = self.drawing() {
             output::err(&drawing);
         }
-        let mut text = format!("{}: {}\n", styled("error", AnsiColor::Red), shown(&chain(&self)));
-        self.parts().iter().for_each(|part| text.push_str(&format!("  - {}\n", shown(part))));
+        let mut text =
+            format!("{}: {}\n", styled("error", AnsiColor::Red), shown_lines(&chain(&self)));
+        self.parts().iter().for_each(|part| text.push_str(&format!("  - {}\n", shown_lines(part))));
         if let Some(hint) = self.hint() {
             text.push_str(&format!("{}: {hint}\n", styled("hint", AnsiColor::Cyan)));
         }
@@ -160,6 +170,9 @@ impl Failure {
         match self {
             Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
             Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
+            Self::Certificates { file, findings } => {
+                Some(findings.iter().map(|finding| finding.draw(file)).collect())
+            }
             _ => None,
         }
     }
@@ -187,6 +200,7 @@ impl Failure {
                 Some("run this as the same user, or with sudo".to_owned())
             }
             Self::Client(ClientError::Problem(problem)) => of_problem(problem),
+            Self::Certificates { .. } => Some("the running configuration is unchanged".to_owned()),
             Self::Claim(ClaimError::Running { .. }) => Some(
                 "`plimsoll reload` applies changes; a second one needs another `server.state_dir`"
                     .to_owned(),

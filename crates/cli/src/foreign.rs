@@ -20,6 +20,13 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, Colours::Dropped)
 }
 
+/// `text` of others as some lines of ours: each as [`shown`] has it, and all but the first indented, so that none
+/// passes for a line that we begin.
+pub(crate) fn shown_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    lines.join("\n  ")
+}
+
 /// Everything that we print on a terminal: our colours and ends of lines are kept, nothing else that a
 /// terminal would obey.
 pub(crate) fn guarded(text: &str) -> Cow<'_, str> {
@@ -91,6 +98,13 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_stay_lines_and_nothing_else_that_a_terminal_obeys_passes() {
+        assert_eq!(shown_lines("bad\nlistener `a`\n  help: b"), "bad\n  listener `a`\n    help: b");
+        assert_eq!(shown_lines("a\n\x1b[2Jerror: b\r\n"), "a\n  \\u001b[2Jerror: b");
+        assert_eq!(shown_lines("a\rb"), "a\\u000db");
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! `plimsoll reload`: the running Plimsoll takes up a change of its configuration.
 
-use admin::{Changes, Reloaded};
+use std::path::Path;
+use std::time::SystemTime;
+
+use admin::{Changes, ClientError, Kind, Reloaded};
+use config::Severity;
 
 use crate::arguments::{Form, Which};
+use crate::certificates;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
@@ -26,16 +31,35 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
-    let named = options.which.named()?;
+    let (file, named) = (options.which.file()?, options.which.named()?);
     let reloaded = super::block_on(async {
         named.must_be_served(&client).await?;
-        Ok::<_, Failure>(client.reload().await?)
-    })?;
+        Ok(client.reload().await.map_err(|error| placed(error, &file)))
+    })??;
     match options.form.json {
         true => output::json(&reloaded),
         false => output::out(&describe(&reloaded)),
     }
     Ok(Exit::Done)
+}
+
+/// Why `file` was not taken up. Certificates that cannot be used are told with their places, as by `check`.
+fn placed(error: ClientError, file: &Path) -> Failure {
+    let is_drawn = match &error {
+        ClientError::Problem(problem) if problem.kind == Kind::InvalidConfiguration => {
+            problem.drawing.is_some()
+        }
+        _ => true,
+    };
+    if is_drawn {
+        return error.into();
+    }
+    let mut findings = certificates::check(file, SystemTime::now());
+    findings.retain(|finding| finding.severity == Severity::Error);
+    match findings.is_empty() {
+        true => error.into(),
+        false => Failure::Certificates { file: file.to_owned(), findings },
+    }
 }
 
 fn describe(reloaded: &Reloaded) -> String {

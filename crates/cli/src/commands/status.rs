@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::foreign::shown;
+use crate::foreign::{shown, shown_lines};
 use crate::open;
 use crate::output::{self, colour};
 use crate::progress::outcome;
@@ -166,7 +166,7 @@ fn last_reload(reload: &LastReload, now: Timestamp) -> String {
         None => format!("last reload {age}\n"),
         Some(why) => {
             let bad = colour(AnsiColor::Red);
-            format!("{bad}last reload {age} changed nothing:{bad:#} {}\n", shown(why))
+            format!("{bad}last reload {age} changed nothing:{bad:#} {}\n", shown_lines(why))
         }
     }
 }

@@ -34,6 +34,26 @@ fn a_file_that_is_wrong_changes_nothing_and_says_why() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_used_is_told_as_check_tells_it() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let _running = sandbox.run();
+    let tls = "tls = { certificates = [{ cert = \"cert.pem\", key = \"cert.pem\" }] }\n";
+    let served = serving(&[origin.address]);
+    let bind = served.lines().find(|line| line.starts_with("bind")).unwrap();
+    sandbox.write(&served.replace(bind, &format!("{bind}\n{tls}")));
+    std::fs::write(sandbox.path().join("cert.pem"), "no certificate").unwrap();
+    let (ended, checked) = (sandbox.plimsoll(&["reload"]), sandbox.plimsoll(&["check"]));
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let drawing = checked.stdout.split("\n\n").next().unwrap();
+    assert!(drawing.starts_with("error[certificate]"), "{drawing}");
+    assert!(ended.stderr.starts_with(drawing), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("hint: the running configuration is unchanged\n"));
+    let status = sandbox.plimsoll(&["status"]).stdout;
+    assert!(status.contains("\n  listener `web`: "), "lines are lines: {status}");
+}
+
+#[test]
 fn nobody_to_tell_is_said_with_a_hint() {
     let ended = Sandbox::new("").plimsoll(&["reload"]);
     assert_eq!(ended.code, Some(1));
