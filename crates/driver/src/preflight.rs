@@ -71,7 +71,11 @@ pub enum Fault {
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
     /// A secret is not there.
-    #[error("the secret `{name}` is not set{}", hint(near))]
+    #[error(
+        "the secret `{name}` is not set{}; it comes from the environment of `plimsoll run`, not of this command \
+         (systemd: EnvironmentFile=), or from `env_file`",
+        hint(near)
+    )]
     SecretMissing {
         /// Its name.
         name: String,
@@ -268,7 +272,11 @@ mod tests {
         let plan = plan(command, room.path(), &["SMS_ACCESS", "BLANK"]);
         let told = told(Plan { room: huge, ..plan });
         assert_eq!(told.len(), 5, "{told:?}");
-        assert_eq!(told[0], "the secret `SMS_ACCESS` is not set; there is `sms_access`");
+        assert_eq!(
+            told[0],
+            "the secret `SMS_ACCESS` is not set; there is `sms_access`; it comes from the environment of \
+             `plimsoll run`, not of this command (systemd: EnvironmentFile=), or from `env_file`"
+        );
         assert_eq!(told[1], "the secret `BLANK` is set, but blank");
         assert!(told[2].ends_with("/./serv-2; there is `serve-2`"), "{}", told[2]);
         assert!(told[3].contains("of memory are needed"));
