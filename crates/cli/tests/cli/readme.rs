@@ -61,6 +61,11 @@ fn its_releases_are_deployed_and_rolled_back() {
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         assert!(running.get("/").ends_with(&format!("\n{release}\n")), "{line}");
     }
+    assert_eq!(lines(&readme, "cargo run --release -- deploy api 3").len(), 1);
+    let missing = sandbox.plimsoll(&["deploy", "api", "3"]);
+    assert_eq!(missing.code, Some(1), "{missing:#?}");
+    assert!(missing.stdout.contains("release 3 was rolled back to 1"), "{missing:#?}");
+    assert!(running.get("/").ends_with("\n1\n"));
     let history = sandbox.plimsoll(&["history", "api"]).stdout;
     assert_eq!(history.matches("promoted").count(), 3, "{history}");
 }
