@@ -1,5 +1,7 @@
 //! What is asked of deploys, and said of them.
 
+use std::time::Duration;
+
 use control::{Progress, Receipt as Control};
 use model::Strategy;
 use rollout::Tally;
@@ -324,7 +326,7 @@ pub fn events(progress: &Progress, from: usize) -> Events {
 impl From<&control::Line> for Line {
     fn from(line: &control::Line) -> Self {
         Self {
-            at_s: line.at.as_secs_f64(),
+            at_s: seconds(line.at),
             event: line.event.to_string(),
             instance: line.instance.as_ref().map(ToString::to_string),
             text: line.text.clone(),
@@ -344,7 +346,7 @@ impl From<&Control> for Receipt {
             strategy: receipt.strategy.to_string(),
             restores: receipt.restores,
             began_at: rfc3339(receipt.began_at),
-            took_s: receipt.took.as_secs_f64(),
+            took_s: seconds(receipt.took),
             outcome: receipt.word().to_owned(),
             reason: receipt.reason(),
             requests: receipt.requests,
@@ -355,11 +357,19 @@ impl From<&Control> for Receipt {
     }
 }
 
+/// In seconds, to the millisecond.
+pub(crate) fn seconds(time: Duration) -> f64 {
+    time.as_millis() as f64 / 1000.0
+}
+
+/// In milliseconds, to the microsecond.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
 impl Release {
     fn new(version: &str, tally: &Tally) -> Self {
-        let within = |quantile| {
-            tally.latencies.quantile(quantile).map(|latency| latency.as_secs_f64() * 1000.0)
-        };
+        let within = |quantile| tally.latencies.quantile(quantile).map(milliseconds);
         Self {
             version: version.to_owned(),
             requests: tally.requests,

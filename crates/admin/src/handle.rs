@@ -214,7 +214,7 @@ impl From<&control::LastDeploy> for LastDeploy {
 impl From<&InstanceStatus> for Instance {
     fn from(instance: &InstanceStatus) -> Self {
         let InstanceStatus { totals, recent, .. } = instance;
-        let ms = |latency: Duration| latency.as_secs_f64() * 1000.0;
+        let ms = crate::deploy::milliseconds;
         Self {
             name: instance.name.to_string(),
             address: instance.address.to_string(),

@@ -6,6 +6,7 @@ use admin::Word;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::deploy::Manner;
 use crate::commands::{
     check, demo, deploy, drain, enable, explain, history, logs, reload, rollback, run, status,
     version, word,
@@ -92,6 +93,14 @@ where
 {
     let matches = grouped(Arguments::command()).try_get_matches_from(words)?;
     let Arguments { file, mut command } = Arguments::from_arg_matches(&matches)?;
+    let manner = match &command {
+        Command::Deploy(options) => Some(&options.manner),
+        Command::Rollback(options) => Some(&options.manner),
+        _ => None,
+    };
+    if let Some(fault) = manner.and_then(Manner::conflict) {
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault));
+    }
     let Some(file) = file else { return Ok(command) };
     let fault = match command.which_mut() {
         Some(which) if which.file.is_none() => {
@@ -237,6 +246,21 @@ mod tests {
             &[],
         ] {
             assert!(parse_from(["plimsoll"].iter().chain(words)).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_canary_has_steps() {
+        let is_right = |words: &str| {
+            let words =
+                ["plimsoll"].into_iter().chain(words.split(' ')).chain(["--steps", "50% 1s"]);
+            parse_from(words).map_err(|error| error.kind())
+        };
+        for words in ["deploy api", "deploy api 2 --strategy canary", "rollback api"] {
+            assert!(is_right(words).is_ok(), "{words}");
+        }
+        for words in ["deploy api --strategy rolling", "rollback api --strategy blue-green"] {
+            assert_eq!(is_right(words).err(), Some(ErrorKind::ArgumentConflict), "{words}");
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// It refused before it began.
     Refused,
+    /// Somebody ended it with Ctrl-C, and what it watches goes on: what shells say of SIGINT.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::from(1),
             Exit::Refused => Self::from(3),
+            Exit::Interrupted => Self::from(130),
         }
     }
 }

@@ -40,6 +40,14 @@ pub(crate) enum Failure {
     /// The running Plimsoll did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A deploy of this service is running already.
+    #[error("{problem}")]
+    Locked {
+        /// The service.
+        service: String,
+        /// What the running Plimsoll said.
+        problem: Box<Problem>,
+    },
     /// Another Plimsoll has the state directory, or it cannot be used.
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -136,6 +144,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Why a deploy of `service` did not begin.
+    pub(crate) fn of_deploy(error: ClientError, service: &str) -> Self {
+        match error {
+            ClientError::Problem(problem) if problem.kind == Kind::Locked => {
+                Self::Locked { service: service.to_owned(), problem }
+            }
+            error => error.into(),
+        }
+    }
+
     /// Says what went wrong, why, and what to do.
     pub(crate) fn report(self) -> Exit {
         if let Some(drawing) = self.drawing() {
@@ -158,6 +176,12 @@ impl Failure {
                 Exit::Refused
             }
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
+            // What it is about is not there, whoever found that.
+            Self::Locked { .. }
+            | Self::NotRun { .. }
+            | Self::NoInstance { .. }
+            | Self::NoService { .. }
+            | Self::NoSuchDeploy { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
             }
@@ -200,6 +224,10 @@ impl Failure {
                 Some("run this as the same user, or with sudo".to_owned())
             }
             Self::Client(ClientError::Problem(problem)) => of_problem(problem),
+            Self::Locked { service, .. } => Some(format!(
+                "`plimsoll status {0}` shows its progress, `plimsoll abort {0}` rolls it back",
+                shown(service)
+            )),
             Self::Certificates { .. } => Some("the running configuration is unchanged".to_owned()),
             Self::Claim(ClaimError::Running { .. }) => Some(
                 "`plimsoll reload` applies changes; a second one needs another `server.state_dir`"
@@ -275,10 +303,6 @@ fn of_problem(problem: &Problem) -> Option<String> {
             Some("the running configuration is unchanged".to_owned())
         }
         Kind::Preflight => Some("nothing was touched".to_owned()),
-        Kind::Locked => Some(
-            "`plimsoll status` shows how far it is, `plimsoll abort SERVICE` rolls it back"
-                .to_owned(),
-        ),
         _ => None,
     }
 }

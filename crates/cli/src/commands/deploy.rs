@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// The release, if not the one that the file names
     version: Option<String>,
     #[command(flatten)]
-    manner: Manner,
+    pub(crate) manner: Manner,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]
@@ -98,6 +98,12 @@ impl Manner {
         }
     }
 
+    /// What does not go together, if something does not: only a canary has steps.
+    pub(crate) fn conflict(&self) -> Option<&'static str> {
+        let has_none = self.strategy.is_some_and(|strategy| !matches!(strategy, Strategy::Canary));
+        (has_none && self.steps.is_some()).then_some("--steps is for --strategy canary alone")
+    }
+
     /// Whether nobody waits for the end.
     pub(crate) fn no_wait(&self) -> bool {
         self.no_wait
@@ -110,7 +116,15 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let deploy = options.manner.deploy(options.version.clone());
     super::block_on(async {
         named.must_be_served(&client).await?;
-        let begun = client.deploy(&options.service, &deploy).await?;
-        progress::follow(&client, begun.id, options.manner.no_wait(), &options.form).await
+        let begun = client.deploy(&options.service, &deploy).await;
+        let begun = begun.map_err(|error| Failure::of_deploy(error, &options.service))?;
+        progress::follow(
+            &client,
+            &options.service,
+            begun.id,
+            options.manner.no_wait(),
+            &options.form,
+        )
+        .await
     })
 }

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NUMBER", conflicts_with = "version")]
     deploy: Option<i64>,
     #[command(flatten)]
-    manner: Manner,
+    pub(crate) manner: Manner,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]
@@ -46,7 +46,15 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     };
     super::block_on(async {
         named.must_be_served(&client).await?;
-        let begun = client.deploy(&options.service, &deploy).await?;
-        progress::follow(&client, begun.id, options.manner.no_wait(), &options.form).await
+        let begun = client.deploy(&options.service, &deploy).await;
+        let begun = begun.map_err(|error| Failure::of_deploy(error, &options.service))?;
+        progress::follow(
+            &client,
+            &options.service,
+            begun.id,
+            options.manner.no_wait(),
+            &options.form,
+        )
+        .await
     })
 }

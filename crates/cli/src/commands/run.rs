@@ -4,12 +4,13 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use admin::{Claim, Guard, Server, Token, Tokens};
 use config::{Environment, Loaded, Paint};
 use control::{Adoption, After, Controller, CrashPoint, Settings};
 use driver::port::Ports;
-use driver::{Launcher, ProcessDriver, Started};
+use driver::{Instance, Launcher, ProcessDriver, Started};
 use model::{Admin, LogFormat, TokenSource};
 
 use crate::arguments::Which;
@@ -164,10 +165,17 @@ async fn drain(
     let limit = quantity::rough(loaded.intent.server.drain);
     tracing::info!(limit, "draining; a second signal exits at once");
     let handle = controller.handle();
+    let instances = instances(&handle).await;
     let cut = tokio::select! {
         cut = handle.shutdown(after) => cut.unwrap_or(0),
         () = signals.end() => {
-            tracing::warn!("exited at once on a second signal");
+            match still_running(&instances).await {
+                0 => tracing::warn!("exited at once on a second signal"),
+                instances => tracing::warn!(
+                    instances,
+                    "exited at once on a second signal; instances are left running, and the next start takes them over"
+                ),
+            }
             return Exit::Failed;
         }
     };
@@ -180,6 +188,27 @@ async fn drain(
         ),
     }
     Exit::Done
+}
+
+/// Every instance that Plimsoll runs now.
+async fn instances(handle: &control::Handle) -> Vec<Arc<dyn Instance>> {
+    let intent = handle.intent().borrow().clone();
+    let mut instances = Vec::new();
+    for service in intent.services.values().filter(|service| service.run.is_some()) {
+        instances.extend(handle.processes(service.name.as_str()).await.unwrap_or_default());
+    }
+    instances
+}
+
+/// How many of them are not gone.
+async fn still_running(instances: &[Arc<dyn Instance>]) -> usize {
+    let mut running = 0;
+    for instance in instances {
+        // It is known at once, or not over.
+        let is_gone = tokio::time::timeout(Duration::ZERO, instance.gone()).await.is_ok();
+        running += usize::from(!is_gone);
+    }
+    running
 }
 
 /// What whoever started it wants to know first.

@@ -23,9 +23,11 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// Where the text of a line begins.
 const INDENT: usize = 12;
 
-/// Tells what happens in a deploy until it is over; its exit code is the truth.
+/// Tells what happens in a deploy of `service` until it is over, or somebody has seen enough of it; its exit code is
+/// the truth.
 pub(crate) async fn follow(
     client: &Client,
+    service: &str,
     deploy: i64,
     no_wait: bool,
     form: &Form,
@@ -38,22 +40,39 @@ pub(crate) async fn follow(
         return Ok(Exit::Done);
     }
     let canvas = Canvas::default();
-    let receipt = match !form.json && io::stdout().is_terminal() {
-        true => {
-            tokio::select! {
-                receipt = listen(client, deploy, |line| canvas.tell(&tell(line), INDENT)) => receipt?,
-                never = watch(client, deploy, &canvas) => match never {},
+    let followed = async {
+        Ok::<_, Failure>(match !form.json && io::stdout().is_terminal() {
+            true => {
+                tokio::select! {
+                    receipt = listen(client, deploy, |line| canvas.tell(&tell(line), INDENT)) => receipt?,
+                    never = watch(client, deploy, &canvas) => match never {},
+                }
             }
+            false if form.json => listen(client, deploy, output::json_line).await?,
+            false => listen(client, deploy, |line| output::out(&tell(line))).await?,
+        })
+    };
+    let receipt = tokio::select! {
+        receipt = followed => receipt,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            canvas.wipe();
+            output::err(&goes_on(service, deploy));
+            return Ok(Exit::Interrupted);
         }
-        false if form.json => listen(client, deploy, output::json_line).await?,
-        false => listen(client, deploy, |line| output::out(&tell(line))).await?,
     };
     canvas.wipe();
+    let receipt = receipt?;
     match form.json {
         true => output::json_line(&receipt),
         false => output::out(&draw(&receipt)),
     }
     Ok(if receipt.outcome == "promoted" { Exit::Done } else { Exit::Failed })
+}
+
+/// What becomes of a deploy that nobody watches any more.
+fn goes_on(service: &str, deploy: i64) -> String {
+    let service = shown(service);
+    format!("deploy {deploy} of {service} goes on; `plimsoll abort {service}` rolls it back\n")
 }
 
 /// Tells each line of a deploy until it is over. Its receipt.

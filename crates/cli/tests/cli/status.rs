@@ -38,6 +38,6 @@ fn one_service_alone_can_be_asked_for() {
     let _running = sandbox.run();
     assert_eq!(sandbox.plimsoll(&["ps", "api"]).code, Some(0));
     let ended = sandbox.plimsoll(&["status", "apo"]);
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(3));
     assert!(ended.stderr.starts_with("error: there is no service apo: api\n"), "{}", ended.stderr);
 }

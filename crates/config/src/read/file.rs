@@ -11,7 +11,9 @@ use crate::value::shown;
 
 /// Reads a path; a relative one starts at the directory of the file.
 pub(super) fn path(node: &Node<'_>, origin: &Origin) -> Option<PathBuf> {
-    node.parse(|text| check(text).map(|()| origin.dir.join(text)))
+    // Without what leads nowhere, as the `.` of `./state`.
+    let whole = |text: &str| origin.dir.join(text).components().collect();
+    node.parse(|text| check(text).map(|()| whole(text)))
 }
 
 /// Reads the path of a file that must be there; `noun` is what it holds.

@@ -101,13 +101,19 @@ impl Receipt {
         }
     }
 
-    /// The receipt of a deploy that has none, since Plimsoll ended in the middle of it.
-    pub(crate) fn of_cut_short(deploy: Deploy, mut lines: Vec<Line>) -> Self {
+    /// The receipt of a deploy that has none, since Plimsoll ended in the middle of it, which the next start found
+    /// at the time `found`: nothing is known of when it ended but that it was between that and its last step.
+    pub(crate) fn of_cut_short(deploy: Deploy, mut lines: Vec<Line>, found: SystemTime) -> Self {
         let has_stayed = deploy.outcome.is_some();
         let kept = if has_stayed { Some(&deploy.fresh) } else { deploy.former.as_ref() };
         let kept = kept.map(|kept| format!("; its next start runs {kept}"));
-        let took = lines.last().map_or(Duration::ZERO, |line| line.at);
-        let text = format!("Plimsoll ended in the middle of it{}", kept.unwrap_or_default());
+        let last = lines.last().map_or(Duration::ZERO, |line| line.at);
+        // A clock may have been set back.
+        let took = found.duration_since(deploy.began_at).unwrap_or_default().max(last);
+        let text = format!(
+            "found interrupted: Plimsoll ended in the middle of it{}",
+            kept.unwrap_or_default()
+        );
         lines.push(Line { at: took, event: "cut-short".into(), instance: None, text });
         Self {
             id: deploy.id,
@@ -304,7 +310,13 @@ mod tests {
             strategy: None,
             restores: None,
         };
-        let receipt = Receipt::of_cut_short(deploy, vec![short, killed, long]);
+        let receipt = Receipt::of_cut_short(
+            deploy,
+            vec![short, killed, long],
+            UNIX_EPOCH + Duration::from_secs(9),
+        );
+        assert_eq!(receipt.took, Duration::from_secs(9), "until it was found");
+        assert_eq!(receipt.lines.last().unwrap().at, receipt.took);
         let left: Vec<_> = receipt.without_output().lines.into_iter().map(|it| it.event).collect();
         assert_eq!(left, ["killed", "cut-short"]);
     }

@@ -153,7 +153,7 @@ pub enum DeployError {
         service: String,
     },
     /// The release that is to come back never was there.
-    #[error("`{service}` never ran `{version}`{}", hint(near))]
+    #[error("`{service}` never ran `{version}`{}", hint_or_all(near, ran))]
     NeverRan {
         /// The service.
         service: String,
@@ -161,6 +161,8 @@ pub enum DeployError {
         version: String,
         /// Those that did whose names are like it.
         near: Vec<String>,
+        /// The last that did.
+        ran: Vec<String>,
     },
     /// The deploy whose release is to come back is none of the service, or did not stay.
     #[error("deploy {deploy} of `{service}` {what}, so there is nothing to roll back to")]
@@ -207,6 +209,15 @@ impl DeployError {
             Self::Preflight { faults } => faults.join("; "),
             error => chain(error),
         }
+    }
+}
+
+/// The names that may have been meant, or where none is alike those that there are.
+fn hint_or_all(near: &[String], all: &[String]) -> String {
+    match all {
+        [] => String::new(),
+        all if near.is_empty() => format!("; it ran {}", all.join(", ")),
+        _ => hint(near),
     }
 }
 

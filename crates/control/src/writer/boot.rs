@@ -36,10 +36,10 @@ pub(crate) async fn find_legacies(
 ) -> Result<Vec<Legacy>, JournalError> {
     for deploy in journal.open_deploys()? {
         tracing::warn!(deploy = deploy.id, "deploy was interrupted");
-        let (id, lines) = (deploy.id, journal.noted(deploy.id)?);
-        let receipt = Receipt::of_cut_short(deploy, lines);
+        let (id, lines, found) = (deploy.id, journal.noted(deploy.id)?, SystemTime::now());
+        let receipt = Receipt::of_cut_short(deploy, lines, found);
         let (word, text) = (receipt.word(), write_receipt(&receipt));
-        if let Err(error) = journal.end(id, word, &text, SystemTime::now()) {
+        if let Err(error) = journal.end(id, word, &text, found) {
             tracing::error!(why = chain(&error), "journal is read-only");
         }
     }

@@ -15,6 +15,9 @@ use crate::near::near;
 use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Wanted};
 use crate::status::chain;
 
+/// How many releases are told of where one is asked for that never ran.
+const RAN_TOLD: usize = 10;
+
 /// A deploy that was looked at, and may begin.
 pub(crate) struct Checked {
     pub(crate) service: ServiceName,
@@ -167,7 +170,8 @@ impl Writer {
         let ran = self.runs.journal.stayed(service)?;
         let near = near(version, ran.iter().map(String::as_str));
         let (service, version) = (service.to_string(), version.to_owned());
-        Err(DeployError::NeverRan { service, version, near })
+        let ran = ran.into_iter().take(RAN_TOLD).collect();
+        Err(DeployError::NeverRan { service, version, near, ran })
     }
 
     /// The release that ran before the one that runs.

@@ -152,7 +152,11 @@ impl fmt::Display for Verdict {
             Self::Good => f.write_str("better or equal"),
             Self::Worse(fault) => write!(f, "worse: {fault}"),
             Self::NotEnoughData { requests, needed } => {
-                write!(f, "not enough data: {requests} requests of {needed}")
+                let requests = match requests {
+                    1 => "1 request".to_owned(),
+                    requests => format!("{requests} requests"),
+                };
+                write!(f, "not enough data: {requests} of {needed}")
             }
         }
     }

@@ -207,6 +207,8 @@ impl Rollout {
                 self.pause(Pause::LittleData);
                 false
             }
+            // A first release has none to be compared with.
+            (Verdict::NotEnoughData { .. }, _) if self.plan.former.is_empty() => true,
             _ => {
                 self.tell(News::Judged(verdict));
                 true

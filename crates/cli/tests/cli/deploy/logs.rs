@@ -23,7 +23,7 @@ fn logs_are_told_with_who_wrote_them() {
     let one = sandbox.plimsoll(&["logs", "api", "api-2"]);
     assert!(!one.stdout.contains("api-1"), "{}", one.stdout);
     let none = sandbox.plimsoll(&["logs", "api", "api-9"]);
-    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
+    assert_eq!((none.code, none.stdout.as_str()), (Some(3), ""), "{none:#?}");
     let known = "service api has no instance api-9: api-1, api-2";
     assert!(none.stderr.contains(known), "{}", none.stderr);
     let unknown = sandbox.plimsoll(&["logs", "nope"]);
@@ -86,7 +86,7 @@ fn logs_of_servers_that_somebody_else_runs_are_not_to_be_had() {
     let sandbox = Sandbox::serving(&["127.0.0.1:9".parse().unwrap()]);
     let none = sandbox.plimsoll(&["logs", "api"]);
     let said = "Plimsoll does not run the instances of api";
-    assert!(none.code == Some(1) && none.stderr.contains(said), "{none:#?}");
+    assert!(none.code == Some(3) && none.stderr.contains(said), "{none:#?}");
 }
 
 #[test]

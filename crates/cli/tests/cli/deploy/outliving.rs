@@ -1,11 +1,13 @@
 //! Instances outlive whoever started them, and their own ends.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{begin, is_begun, run, sandbox, until};
+use crate::origin::Origin;
 
 #[test]
 fn instances_outlive_a_kill_and_are_taken_over() {
@@ -49,6 +51,27 @@ fn a_deploy_that_is_cut_short_by_a_kill_ends_in_the_old_release() {
 }
 
 #[test]
+fn a_deploy_that_nobody_watches_any_more_goes_on_and_it_is_said_how_it_is_rolled_back() {
+    let sandbox = sandbox("replicas = 1\ndeploy = { bake = \"1h\" }\n");
+    let _running = begin(&sandbox);
+    let mut watching = sandbox.command(&["deploy", "api", "2"]);
+    let watching = watching.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until(&sandbox, "the bake", |service| service["run"]["deploy"]["stage"] == "baking");
+    let locked = sandbox.plimsoll(&["deploy", "api", "3"]);
+    assert!(
+        locked.code == Some(3) && locked.stderr.contains("`plimsoll abort api`"),
+        "{locked:#?}"
+    );
+    let pid = rustix::process::Pid::from_child(&watching);
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let ended = watching.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.ends_with(" of api goes on; `plimsoll abort api` rolls it back\n"), "{said}");
+    assert_eq!(run(&sandbox)["run"]["deploy"]["stage"], "baking");
+}
+
+#[test]
 fn an_instance_that_dies_is_started_again() {
     let sandbox = sandbox("replicas = 2\n");
     let _running = begin(&sandbox);
@@ -77,6 +100,33 @@ fn instances_can_be_left_running() {
     running.signal(Signal::TERM);
     running.wait();
     assert_eq!(sandbox.instances(), [0; 0]);
+}
+
+#[test]
+fn a_second_signal_says_how_many_instances_are_left_running() {
+    let origin = Origin::start();
+    let slow = format!(
+        "replicas = 2\n[services.slow]\ntargets = [\"{}\"]\n[[routes]]\npath = \"/slow\"\nto = \"slow\"\n",
+        origin.address
+    );
+    let sandbox = sandbox(&slow);
+    let mut running = begin(&sandbox);
+    let before = sandbox.instances();
+    // It keeps the drain open.
+    let _slow = running.ask("/slow");
+    origin.asked.recv().unwrap();
+    running.signal(Signal::TERM);
+    running.wait_for("draining");
+    running.signal(Signal::TERM);
+    let said = running.wait_for("second signal; instances are left running");
+    assert!(said.contains("instances=2") && said.contains("next start takes them over"), "{said}");
+    assert_eq!(running.wait(), Some(1));
+    assert_eq!(sandbox.instances(), before);
+    let mut running = sandbox.run();
+    until(&sandbox, "both", |service| service["instances"].as_array().unwrap().len() == 2);
+    assert_eq!(sandbox.instances(), before);
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
 }
 
 /// `KILLS=30 cargo test -p plimsoll --test cli a_kill_at_any_moment` is the long form, whose results

@@ -25,6 +25,8 @@ fn what_stands_in_the_way_is_told_at_once_and_nothing_is_touched() {
     let never = sandbox.plimsoll(&["rollback", "api", "11"]);
     assert_eq!(never.code, Some(3), "{never:#?}");
     assert!(never.stderr.contains("`api` never ran `11`: did you mean 1?"), "{}", never.stderr);
+    let stranger = sandbox.plimsoll(&["rollback", "api", "zzz"]).stderr;
+    assert!(stranger.contains("`api` never ran `zzz`; it ran 1"), "{stranger}");
     let idle = sandbox.plimsoll(&["abort", "api"]);
     assert_eq!(idle.code, Some(3));
     assert!(idle.stderr.contains("no deploy of `api` is running"), "{}", idle.stderr);
