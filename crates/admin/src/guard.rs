@@ -110,9 +110,7 @@ impl Guard {
         caller: &Caller,
     ) -> Result<Sight, KeptOut> {
         match self {
-            Self::Tokens(tokens) => {
-                tokens.admit(method, path, headers, caller).map(|()| Sight::Whole)
-            }
+            Self::Tokens(tokens) => tokens.admit(method, path, headers, caller),
             Self::ReadOnly => {
                 same_origin(headers)?;
                 let why = "a change needs a token over TCP: use the socket, or set \
@@ -131,7 +129,7 @@ fn only_looks(method: &Method, path: &str) -> bool {
 }
 
 impl Tokens {
-    /// With `act` one may do everything, with `look` only look. None without one at least.
+    /// With `act` one may do everything, with `look` only look, and not at what instances wrote. None without one at least.
     pub fn new(act: Option<Token>, look: Option<Token>) -> Option<Self> {
         let is_there = act.is_some() || look.is_some();
         is_there.then(|| Self { act, look, tries: Arc::default() })
@@ -143,7 +141,7 @@ impl Tokens {
         path: &str,
         headers: &HeaderMap,
         caller: &Caller,
-    ) -> Result<(), KeptOut> {
+    ) -> Result<Sight, KeptOut> {
         let now = Instant::now();
         if caller.address.is_some_and(|address| self.tries.is_over(address, now)) {
             let why = "too many wrong tokens from this address: wait a minute";
@@ -164,10 +162,13 @@ impl Tokens {
             return Err(KeptOut { kind: Kind::Unauthorized, why: "the token is wrong" });
         }
         caller.is_trusted.store(true, Ordering::Relaxed);
-        if acts || only_looks(method, path) {
-            return Ok(());
+        if acts {
+            return Ok(Sight::Whole);
         }
-        Err(KeptOut { kind: Kind::OnlyLooks, why: "the read token may only read" })
+        let why = "the read token may only read";
+        only_looks(method, path)
+            .then_some(Sight::WithoutOutput)
+            .ok_or(KeptOut { kind: Kind::OnlyLooks, why })
     }
 }
 
@@ -283,8 +284,10 @@ mod tests {
         for operation in Operation::ALL {
             let (method, path) = (operation.method(), operation.path());
             let looks = method == Method::GET || operation == Operation::Explain;
-            let expected = if looks { Ok(Sight::Whole) } else { Err(Kind::OnlyLooks) };
+            let expected = if looks { Ok(Sight::WithoutOutput) } else { Err(Kind::OnlyLooks) };
             assert_eq!(admit(&tokens(), &method, path, &shown), expected, "{path}");
+            let acting = showing(&format!("Bearer {ACTS}"));
+            assert_eq!(admit(&tokens(), &method, path, &acting), Ok(Sight::Whole), "{path}");
         }
         let acts = Guard::Tokens(Tokens::new(None, Some(Token::new(LOOKS).unwrap())).unwrap());
         assert_eq!(admit(&acts, &Method::POST, "/v1/reload", &shown), Err(Kind::OnlyLooks));
