@@ -6,6 +6,7 @@
 
 mod adopt;
 mod compose;
+mod descriptors;
 mod examine;
 mod family;
 mod held;

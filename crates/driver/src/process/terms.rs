@@ -13,6 +13,7 @@ use rustix::thread::{
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use super::descriptors;
 use super::tag::Tag;
 use crate::account::Account;
 
@@ -107,6 +108,7 @@ impl Terms {
     /// # Errors
     /// When the system does not let us become another. Without that nothing may be run.
     pub(super) fn enter(&self) -> io::Result<()> {
+        descriptors::close_on_exec()?;
         umask(Mode::from_raw_mode(self.started.umask));
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
         // The hard limit was not touched, so this is no more than that.

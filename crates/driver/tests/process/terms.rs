@@ -1,6 +1,7 @@
 //! As whom an instance runs, and what it has of what Plimsoll was given and made of that for itself.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
 use driver::port::Ports;
@@ -34,6 +35,22 @@ async fn an_instance_has_the_limit_and_the_umask_that_plimsoll_was_started_with(
     let told = told(&ground, ground.launch(Command::Shell(script.into()))).await;
     let hard = maximum.map_or("unlimited".to_owned(), |most| most.to_string());
     assert_eq!(told, [few.to_string(), hard, format!("{umask:04o}")]);
+}
+
+#[tokio::test]
+async fn an_instance_holds_no_descriptor_that_plimsoll_was_handed() {
+    let ground = Ground::new();
+    let secret = ground.path().join("secret");
+    fs::write(&secret, "s3cret").unwrap();
+    // As from a shell's `exec 7<secret`: it stays open over exec. Two, and one far behind the other.
+    let file = fs::File::open(&secret).unwrap();
+    let near = rustix::io::dup(&file).unwrap();
+    let far = (0..100).map(|_| rustix::io::dup(&file).unwrap()).collect::<Vec<_>>();
+    let held = [&near, &far[99]].map(AsRawFd::as_raw_fd);
+    let open = |number| format!("if [ -e /proc/$$/fd/{number} ]; then echo {number}; fi; ");
+    let script = [0, 1, 2, held[0], held[1]].map(open).concat();
+    let told = told(&ground, ground.launch(Command::Shell(script))).await;
+    assert_eq!(told, ["0", "1", "2"]);
 }
 
 #[tokio::test]
