@@ -307,6 +307,31 @@ fn connect_is_told_that_there_is_no_tunnel() {
     assert!(origin.journal().is_empty());
 }
 
+/// A stream that is refused is no work, and pays for no reset.
+#[test]
+fn rapid_reset_is_a_flood_also_where_streams_are_refused_in_between() {
+    let (origin, edge) = start();
+    let hang: Vec<_> =
+        GET.map(|(name, value)| (name, if name == ":path" { "/hang" } else { value })).into();
+    let (hang, open) = (block(&hang), block(&post("5")));
+    // All but one of those that are agreed on stay open: of three more two are refused.
+    let mixed = |client: &mut FrameClient, n: u32| {
+        let stream = 2 * n + 1;
+        match n {
+            0..127 => client.send(kind::HEADERS, END_HEADERS, stream, &open),
+            _ => {
+                let first = 127 * 2 + 1 + 6 * (n - 127);
+                let mut streams = [first, first + 2, first + 4].into_iter();
+                streams.all(|stream| {
+                    client.send(kind::HEADERS, END_HEADERS | END_STREAM, stream, &hang)
+                }) && client.send(kind::RST_STREAM, 0, first, &CANCEL)
+            }
+        }
+    };
+    assert_eq!(flood(&edge, mixed), Some(ENHANCE_YOUR_CALM));
+    goes_on(&origin, &edge);
+}
+
 #[test]
 fn more_streams_than_agreed_are_refused_and_the_rest_served() {
     let (origin, edge) = start();

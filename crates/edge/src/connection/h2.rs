@@ -139,7 +139,7 @@ async fn accept_streams(
             match meter.poll_accept(connection, cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     door.refresh();
-                    shared.begin(door, request, respond);
+                    shared.begin(door, meter, request, respond);
                     idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
                 }
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
@@ -171,6 +171,7 @@ impl Shared {
     fn begin(
         self: &Rc<Self>,
         door: &Door,
+        meter: &Meter,
         request: Request<RecvStream>,
         mut respond: SendResponse<Payload>,
     ) {
@@ -187,6 +188,7 @@ impl Shared {
                 tracing::warn!(%client, before, "no memory for a client's request; refusing its stream");
             }
             // The client may try again, on another connection or later (RFC 9113 §8.7).
+            meter.spare();
             return respond.send_reset(Reason::REFUSED_STREAM);
         };
         self.open.set(self.open.get() + 1);

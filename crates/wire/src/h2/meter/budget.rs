@@ -47,6 +47,11 @@ impl Budget {
         self.credits = self.credits.saturating_add(credits).min(self.allowance.saved);
     }
 
+    /// Takes back what was earned too early. There may be less left by now.
+    pub(super) fn forfeit(&mut self, credits: u32) {
+        self.credits = self.credits.saturating_sub(credits);
+    }
+
     #[inline]
     pub(super) fn spend(&mut self, credits: u32, clock: impl FnOnce() -> Instant) -> Payment {
         if let Some(left) = self.credits.checked_sub(credits) {

@@ -1,7 +1,8 @@
 //! What each frame costs a connection and what it earns.
 //!
 //! Control frames are paid for from one budget and resets from another, since a reset throws
-//! away a request that was worked on, and a control frame only its own few bytes.
+//! away a request that was worked on, and a control frame only its own few bytes. A stream earns for
+//! both when it is opened, and loses it again where it is refused: only what is accepted is work.
 
 use std::fmt;
 
@@ -18,16 +19,21 @@ pub struct Allowances {
     /// For streams that are given up. A reset costs 2 and an opened stream earns 1 back, so that
     /// a client may cancel every second request for ever.
     pub resets: Allowance,
+    /// For streams beyond the limit that was agreed on, which are refused. One costs 1. Nothing earns
+    /// it back but time: a client that knows the limit needs none.
+    pub refusals: Allowance,
 }
 
 impl Default for Allowances {
     /// Rates are those that nghttp2 has for resets, as is the burst of those; of control frames no
     /// more than 500 come before the end. What may be saved is what a client
-    /// can be late with: two WINDOW_UPDATE for each of 32,768 DATA frames.
+    /// can be late with: two WINDOW_UPDATE for each of 32,768 DATA frames. Refused may be as many streams as
+    /// a client opens that has not read our SETTINGS yet.
     fn default() -> Self {
         Self {
             control: Allowance { burst: 500, per_second: 33, saved: 65_536 },
             resets: Allowance { burst: 1000, per_second: 33, saved: 1000 },
+            refusals: Allowance { burst: 1000, per_second: 33, saved: 1000 },
         }
     }
 }
@@ -45,6 +51,8 @@ pub enum Flood {
     Priority,
     /// RST_STREAM (CVE-2023-44487).
     Reset,
+    /// HEADERS that open more streams than were agreed on.
+    Refused,
     /// SETTINGS (CVE-2019-9515).
     Settings,
     /// PING (CVE-2019-9512).
@@ -58,12 +66,13 @@ pub enum Flood {
 }
 
 impl Flood {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::EmptyData,
         Self::SmallData,
         Self::Headers,
         Self::Priority,
         Self::Reset,
+        Self::Refused,
         Self::Settings,
         Self::Ping,
         Self::WindowUpdate,
@@ -79,6 +88,7 @@ impl Flood {
             Self::Headers => "headers",
             Self::Priority => "priority",
             Self::Reset => "reset",
+            Self::Refused => "refused",
             Self::Settings => "settings",
             Self::Ping => "ping",
             Self::WindowUpdate => "window_update",
@@ -129,11 +139,19 @@ fn blames_client(code: &[u8]) -> bool {
     }
 }
 
-/// A connection's two budgets.
+/// Whether a reset of ours refuses its stream (RFC 9113 §8.7). Where its code was cut off it is taken to
+/// blame the client, which costs no less.
+fn refuses(code: &[u8]) -> bool {
+    const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 0x7];
+    code == REFUSED_STREAM
+}
+
+/// A connection's budgets.
 #[derive(Debug)]
 pub(super) struct Ledger {
     control: Budget,
     resets: Budget,
+    refusals: Budget,
     /// The highest stream opened by the client.
     last_stream: u32,
     /// Credits spent on each kind since the control budget was filled last.
@@ -145,6 +163,7 @@ impl Ledger {
         Self {
             control: Budget::new(allowances.control, now),
             resets: Budget::new(allowances.resets, now),
+            refusals: Budget::new(allowances.refusals, now),
             last_stream: 0,
             spent: [0; _],
         }
@@ -203,6 +222,7 @@ impl Ledger {
                 self.control.earn(DATA_EARNS + (head.length >> DATA_BYTES_A_CREDIT_LOG2));
                 Ok(())
             }
+            kind::RST_STREAM if refuses(payload) => self.refused(clock),
             kind::RST_STREAM if blames_client(payload) => self.reset(clock),
             _ => Ok(()),
         }
@@ -212,6 +232,16 @@ impl Ledger {
     fn reset(&mut self, clock: impl FnOnce() -> Instant) -> Result<(), Flood> {
         match self.resets.spend(RESET_COSTS, clock) {
             Payment::Bounced => Err(Flood::Reset),
+            Payment::Made | Payment::MadeByWaiting => Ok(()),
+        }
+    }
+
+    /// A stream was not accepted, so that it has earned nothing.
+    fn refused(&mut self, clock: impl FnOnce() -> Instant) -> Result<(), Flood> {
+        self.control.forfeit(STREAM_EARNS);
+        self.resets.forfeit(STREAM_EARNS_RESETS);
+        match self.refusals.spend(1, clock) {
+            Payment::Bounced => Err(Flood::Refused),
             Payment::Made | Payment::MadeByWaiting => Ok(()),
         }
     }
@@ -413,7 +443,7 @@ mod tests {
             client.opens();
             client.gets(reset, &[0, 0, 0, 1]).unwrap();
             // What we could not answer, or did not want, is not its fault.
-            for code in [0, 2, 7, 8, 11] {
+            for code in [0, 2, 8, 11] {
                 client.gets(reset, &[0, 0, 0, code]).unwrap();
             }
         }
@@ -423,6 +453,57 @@ mod tests {
             count += 1;
         }
         assert!((900..=1000).contains(&count), "{count} malformed requests in a row");
+    }
+
+    #[test]
+    fn a_stream_that_is_refused_earns_nothing() {
+        let (mut client, reset) = (Client::new(), frame(kind::RST_STREAM, 4));
+        // More than are agreed on at a time; those that are accepted are cancelled at once.
+        let mut rounds = || -> Result<(), Flood> {
+            for _ in 0..1000 {
+                for _ in 0..128 {
+                    client.opens();
+                    client.sends(reset)?;
+                }
+                for _ in 0..150 {
+                    client.opens();
+                    client.gets(reset, &[0, 0, 0, 7])?;
+                }
+            }
+            Ok(())
+        };
+        assert!(matches!(rounds(), Err(Flood::Reset | Flood::Refused)));
+        assert!(client.streams < 4000, "{} streams", client.streams);
+
+        let mut client = Client::new();
+        while client.sends(frame(kind::PING, 8)).is_ok() {
+            client.opens();
+            client.gets(reset, &[0, 0, 0, 7]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_client_may_go_over_the_limit_until_it_knows_it_and_not_for_ever() {
+        let (mut client, reset) = (Client::new(), frame(kind::RST_STREAM, 4));
+        for _ in 0..900 {
+            client.opens();
+            client.gets(reset, &[0, 0, 0, 7]).unwrap();
+        }
+        for _ in 0..100_000 {
+            client.opens();
+            client.opens();
+            client.sends(reset).unwrap();
+            client.sends(frame(kind::PING, 8)).unwrap();
+        }
+        let mut count = 0;
+        let flood = loop {
+            client.opens();
+            match client.gets(reset, &[0, 0, 0, 7]) {
+                Ok(()) => count += 1,
+                Err(flood) => break flood,
+            }
+        };
+        assert_eq!((count, flood), (100, Flood::Refused));
     }
 
     #[test]

@@ -20,7 +20,7 @@
 //! | PRIORITY, PRIORITY_UPDATE, unknown frames | meter | 1 credit, 1 more for 256 bytes of an unknown one. `h2` skips them. |
 //! | WINDOW_UPDATE | meter | 1 credit. `h2` bounds only what the windows add up to (FLOW_CONTROL_ERROR). |
 //! | windows opened byte by byte (CVE-2019-9511) | meter | DATA of 13 bytes or less earns nothing for the WINDOW_UPDATE that let it out. |
-//! | rapid reset (CVE-2023-44487) | meter, `h2` | 2 credits of a budget of their own, 1 earned back by each stream opened. `h2` counts only streams that were reset before `accept` returned them (`max_pending_accept_reset_streams`). |
+//! | rapid reset (CVE-2023-44487) | meter, `h2` | 2 credits of a budget of their own, 1 earned back by each stream accepted. `h2` counts only streams that were reset before `accept` returned them (`max_pending_accept_reset_streams`). |
 //! | resets that we are made to send (CVE-2025-8671), malformed heads among them | meter | as many credits of the same budget, for each that says that the client broke the rules. (`max_local_error_reset_streams` of `h2` is one number for a connection's life, which a connection of many users reaches.) |
 //! | HEADERS on a stream that we reset | meter | 1 credit, 1 more for 256 bytes. `h2` decodes and ignores them while it remembers the stream. |
 //! | empty DATA | `h2`, meter | 100 over the connection's life, padding counted as empty; not to be set. 1 credit, so that they show by name. |
@@ -28,6 +28,7 @@
 //! | CONTINUATION without end (CVE-2024-27316) | `h2`, meter | five in a row, or as many as `max_header_list_size` takes and a quarter; 1 credit each, 16 for one without content, so that five for each stream are a flood as well. |
 //! | large heads, HPACK bombs (CVE-2016-6581) | `h2` | above `max_header_list_size` nothing is kept and 431 is sent; four times that ends the connection. |
 //! | streams | `h2`, owner | `max_concurrent_streams`, then REFUSED_STREAM; so does the owner when memory is spent. |
+//! | streams beyond that | meter | each loses what it had earned, and costs 1 credit of a budget of their own, which nothing earns back but time. Those that the owner refuses cost nothing. |
 //! | answers not read (CVE-2019-9517) | `h2`, outbox, owner | `max_send_buffer_size` for each stream, the outbox for all of them; how long, its owner must bound. |
 //! | bodies sent ahead | `h2`, owner | the windows (FLOW_CONTROL_ERROR), which the owner charges for each open body (`Ahead`). |
 //! | memory of streams that we reset | `h2` | `max_concurrent_reset_streams`, `reset_stream_duration`; the oldest is forgotten. |
@@ -76,6 +77,8 @@ const LINGER_BYTES_AT_ONCE: usize = 4 * 1024;
 #[derive(Debug)]
 struct Shared {
     flood: Cell<Option<Flood>>,
+    /// Streams that the owner refused of its own accord, and that no budget has paid for.
+    spared: Cell<u32>,
     /// Our side is shut; only the client's end is waited for.
     lingering: Cell<bool>,
     gate: RefCell<Gate>,
@@ -114,6 +117,7 @@ impl<S> Metered<S> {
     ) -> (Self, Meter) {
         let shared = Rc::new(Shared {
             flood: Cell::default(),
+            spared: Cell::default(),
             lingering: Cell::default(),
             gate: RefCell::new(Gate::new(limits.header_bytes)),
         });
@@ -135,10 +139,12 @@ impl<S> Metered<S> {
 
     fn count_sent(&mut self, bytes: &[u8]) {
         let Self { outgoing, ledger, shared, .. } = self;
-        outgoing.scan(bytes, |head, payload| {
-            if let Err(flood) = ledger.sent(head, payload, Instant::now) {
-                shared.flood.set(Some(flood));
+        outgoing.scan(bytes, |head, payload| match ledger.sent(head, payload, Instant::now) {
+            Ok(()) => {}
+            Err(Flood::Refused) if shared.spared.get() > 0 => {
+                shared.spared.set(shared.spared.get() - 1);
             }
+            Err(flood) => shared.flood.set(Some(flood)),
         });
     }
 }
@@ -165,6 +171,12 @@ impl Meter {
     /// What the connection was, or is being, ended for.
     pub fn flood(&self) -> Option<Flood> {
         self.shared.flood.get()
+    }
+
+    /// To be called for each stream that the owner refuses (REFUSED_STREAM), for want of memory or the like:
+    /// it is not its client's fault.
+    pub fn spare(&self) {
+        self.shared.spared.set(self.shared.spared.get().saturating_add(1));
     }
 
     /// Accepts the next request: to be called instead of [`Connection::accept`], and until it
