@@ -38,7 +38,10 @@ pub(super) fn listeners(
         refuse_none(root);
     }
     let entries: Vec<_> = names.iter().collect();
-    let any_tls = entries.iter().any(|entry| entry.node.has("tls"));
+    let https = match entries.iter().any(|entry| entry.node.has("tls")) {
+        true => Https::Served,
+        false => Https::Unknown,
+    };
     let mut read = Vec::new();
     for entry in &entries {
         let name = entry.parse(|text| name::parse(text).map(ListenerName::from));
@@ -53,7 +56,7 @@ pub(super) fn listeners(
         secure.flat_map(|listener| &listener.bind).map(SocketAddr::port).collect();
     let mut found = BTreeMap::new();
     for (section, listener) in read {
-        let redirect_https = redirect(&section, any_tls, &ports);
+        let redirect_https = redirect(&section, https, &ports);
         found.extend(listener.map(|listener| {
             let listener = Listener { redirect_https, ..listener };
             (listener.name.clone(), Arc::new(listener))
@@ -163,20 +166,28 @@ fn trusted(node: &Node<'_>) -> Vec<IpNet> {
     networks
 }
 
+/// Whether clients that are redirected to `https` find it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Https {
+    /// A listener speaks it, or the file says the port.
+    Served,
+    Unknown,
+}
+
 /// Where requests are redirected to `https`. `ports` are those of the file's TLS listeners.
-fn redirect(section: &Section<'_>, any_tls: bool, ports: &BTreeSet<u16>) -> Option<NonZeroU16> {
+fn redirect(section: &Section<'_>, https: Https, ports: &BTreeSet<u16>) -> Option<NonZeroU16> {
     let node = section.node("redirect_https")?;
     if !node.is_flag() {
         let port = node.count().and_then(|port| NonZeroU16::new(u16::try_from(port).ok()?));
         if port.is_some() {
-            check_redirect(section, true);
+            check_redirect(section, Https::Served);
         }
         return port;
     }
     if !node.flag()? {
         return None;
     }
-    check_redirect(section, any_tls);
+    check_redirect(section, https);
     let mut known = ports.iter().copied().filter_map(NonZeroU16::new);
     match (known.next(), known.next()) {
         (Some(port), None) => Some(port),
@@ -218,7 +229,7 @@ fn proxy_protocol(section: &Section<'_>) -> ProxyProtocol {
 }
 
 /// A redirect to `https` needs clear text here and TLS elsewhere.
-fn check_redirect(section: &Section<'_>, any_tls: bool) {
+fn check_redirect(section: &Section<'_>, https: Https) {
     if let Some(tls) = section.entry_span("tls") {
         let flaw = Flaw::new(
             Code::Conflict,
@@ -227,7 +238,7 @@ fn check_redirect(section: &Section<'_>, any_tls: bool) {
             "move `redirect_https` to a listener on port 80 without `tls`",
         );
         section.report_at("redirect_https", flaw, &[(tls, "TLS is spoken here")]);
-    } else if !any_tls {
+    } else if https == Https::Unknown {
         let flaw = Flaw::new(
             Code::NoEffect,
             "clients are redirected to `https`, but no listener speaks TLS",

@@ -26,7 +26,7 @@ impl SystemResolver {
         let configured = self.resolver.get_or_try_init(async || configure()).await;
         let resolver = configured.map_err(|error| ResolveError::Failed(Box::new(error)))?;
         let found = resolver.lookup_ip(name).await.map_err(fault)?;
-        let addresses = of_use(found.iter().collect(), has_ipv6());
+        let addresses = of_use(found.iter().collect(), Ipv6::of_machine());
         if addresses.is_empty() {
             return Err(ResolveError::NoAddress);
         }
@@ -44,20 +44,32 @@ impl Resolve for SystemResolver {
 /// Those of a name's addresses that can be connected to, as of getaddrinfo(3) with `AI_ADDRCONFIG`: of the IPv6
 /// ones none where this machine has no route for them, unless there is nothing else. And a name of this machine, as
 /// `localhost`, is one server, which need not listen on both.
-fn of_use(addresses: BTreeSet<IpAddr>, has_ipv6: bool) -> BTreeSet<IpAddr> {
+fn of_use(addresses: BTreeSet<IpAddr>, ipv6: Ipv6) -> BTreeSet<IpAddr> {
     let is_here = addresses.iter().all(IpAddr::is_loopback);
     let ipv4: BTreeSet<_> = addresses.iter().copied().filter(IpAddr::is_ipv4).collect();
-    match (is_here || !has_ipv6) && !ipv4.is_empty() {
+    match (is_here || ipv6 == Ipv6::Unrouted) && !ipv4.is_empty() {
         true => ipv4,
         false => addresses,
     }
 }
 
-/// Whether this machine has a route for IPv6 addresses. No packet is sent for it.
-fn has_ipv6() -> bool {
-    let somewhere = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
-        .is_ok_and(|socket| socket.connect(somewhere).is_ok())
+/// Whether this machine has a route for IPv6 addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ipv6 {
+    Routed,
+    Unrouted,
+}
+
+impl Ipv6 {
+    /// Asks the kernel. No packet is sent for it.
+    fn of_machine() -> Self {
+        let somewhere = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0));
+        match socket.is_ok_and(|socket| socket.connect(somewhere).is_ok()) {
+            true => Self::Routed,
+            false => Self::Unrouted,
+        }
+    }
 }
 
 /// What a lookup failed with, in the words of the person who has to mend it.
@@ -126,12 +138,12 @@ mod tests {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };
         let both = addresses(&["10.0.0.1", "10.0.0.2", "2001:db8::1"]);
-        assert_eq!(of_use(both.clone(), true), both);
-        assert_eq!(of_use(both, false), addresses(&["10.0.0.1", "10.0.0.2"]));
+        assert_eq!(of_use(both.clone(), Ipv6::Routed), both);
+        assert_eq!(of_use(both, Ipv6::Unrouted), addresses(&["10.0.0.1", "10.0.0.2"]));
         let only = addresses(&["2001:db8::1"]);
-        assert_eq!(of_use(only.clone(), false), only, "better than none");
+        assert_eq!(of_use(only.clone(), Ipv6::Unrouted), only, "better than none");
         let here = addresses(&["127.0.0.1", "::1"]);
-        assert_eq!(of_use(here, true), addresses(&["127.0.0.1"]));
-        assert_eq!(of_use(addresses(&["::1"]), true), addresses(&["::1"]));
+        assert_eq!(of_use(here, Ipv6::Routed), addresses(&["127.0.0.1"]));
+        assert_eq!(of_use(addresses(&["::1"]), Ipv6::Routed), addresses(&["::1"]));
     }
 }

@@ -38,13 +38,30 @@ struct Place {
     waker: Option<Waker>,
 }
 
+/// Which of the two is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaver {
+    /// The instance. It may be told to stay after all.
+    Instance,
+    /// The edge itself, whether or not the instance is: that is final.
+    Edge,
+}
+
+/// What an instance is to do, as things stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// It is to go.
+    Leaves,
+    /// It serves.
+    Stays,
+}
+
 /// The instance is to go.
 #[derive(Clone, Copy)]
 struct Departure {
     since: Duration,
     drain: Drain,
-    /// The edge itself is to go, whether or not the instance is.
-    is_final: bool,
+    leaver: Leaver,
 }
 
 impl Departure {
@@ -74,8 +91,8 @@ impl Register {
     }
 
     /// Says to each when it is to leave.
-    pub(crate) fn depart(&self, now: Duration, drain: Drain, is_final: bool) {
-        let departure = Departure { since: now, drain, is_final };
+    pub(crate) fn depart(&self, now: Duration, drain: Drain, leaver: Leaver) {
+        let departure = Departure { since: now, drain, leaver };
         self.departure.set(Some(departure));
         let all = self.count();
         let mut told = Open::default();
@@ -90,9 +107,9 @@ impl Register {
 
     /// Calls those whose turn it is by `now`, or lets all stay if the instance stays after all.
     /// Whether the instance is still to go.
-    pub(crate) fn call(&self, now: Duration, is_barred: bool) -> bool {
+    pub(crate) fn call(&self, now: Duration, course: Course) -> bool {
         let Some(departure) = self.departure.get() else { return false };
-        let stays = !departure.is_final && !is_barred;
+        let stays = departure.leaver == Leaver::Instance && course == Course::Stays;
         let mut woken = Vec::new();
         for (_, place) in &mut *self.places.borrow_mut() {
             if stays {
@@ -163,7 +180,8 @@ impl Drop for Lasting {
 impl Member {
     /// Calls whose turn it is to leave. Whether the instance is still to go.
     pub(crate) fn call(&self, now: Duration) -> bool {
-        self.lasting.call(now, self.live.has(Bar::Drained))
+        let course = if self.live.has(Bar::Drained) { Course::Leaves } else { Course::Stays };
+        self.lasting.call(now, course)
     }
 }
 
@@ -185,7 +203,7 @@ mod tests {
     /// How many are called by each of these seconds.
     fn called(register: &Register, seconds: &[u64]) -> Vec<usize> {
         let at = |seconds: &u64| {
-            register.call(SECOND * *seconds as u32, true);
+            register.call(SECOND * *seconds as u32, Course::Leaves);
             register.places.borrow().iter().filter(|(_, place)| place.is_called).count()
         };
         seconds.iter().map(at).collect()
@@ -194,24 +212,24 @@ mod tests {
     #[test]
     fn many_leave_spread_over_the_time_and_few_soon() {
         let many = filled(1000);
-        many.depart(SECOND * 10, Drain::all(SECOND * 30), false);
+        many.depart(SECOND * 10, Drain::all(SECOND * 30), Leaver::Instance);
         assert_eq!(called(&many, &[9, 10, 16, 22, 34]), [0, 1, 251, 501, 1000], "evenly");
         let few = filled(5);
-        few.depart(SECOND * 10, Drain::all(SECOND * 30), false);
+        few.depart(SECOND * 10, Drain::all(SECOND * 30), Leaver::Instance);
         assert_eq!(called(&few, &[10, 11]), [1, 5]);
     }
 
     #[test]
     fn without_time_all_leave_at_once_and_uploads_are_waited_for() {
         let register = filled(7);
-        register.depart(SECOND, Drain::all(Duration::ZERO), false);
+        register.depart(SECOND, Drain::all(Duration::ZERO), Leaver::Instance);
         assert_eq!(called(&register, &[1, 100]), [7, 7]);
     }
 
     #[test]
     fn who_comes_late_is_told_as_well() {
         let register = filled(1);
-        register.depart(SECOND, Drain::all(SECOND * 10), false);
+        register.depart(SECOND, Drain::all(SECOND * 10), Leaver::Instance);
         register.enter(ExchangeKind::Stream, SECOND * 2);
         assert_eq!(called(&register, &[2, 8, 9]), [1, 1, 2]);
         register.enter(ExchangeKind::Stream, SECOND * 50);
@@ -221,12 +239,12 @@ mod tests {
     #[test]
     fn when_the_instance_stays_so_do_those_who_were_not_called() {
         let register = filled(100);
-        register.depart(SECOND, Drain::all(SECOND * 10), false);
-        assert!(register.call(SECOND, true));
-        assert!(!register.call(SECOND * 2, false), "it stays");
+        register.depart(SECOND, Drain::all(SECOND * 10), Leaver::Instance);
+        assert!(register.call(SECOND, Course::Leaves));
+        assert!(!register.call(SECOND * 2, Course::Stays), "it stays");
         assert_eq!(called(&register, &[100]), [1]);
-        register.depart(SECOND * 100, Drain::all(SECOND), true);
-        assert!(register.call(SECOND * 101, false), "the edge goes");
+        register.depart(SECOND * 100, Drain::all(SECOND), Leaver::Edge);
+        assert!(register.call(SECOND * 101, Course::Stays), "the edge goes");
         assert_eq!(called(&register, &[101]), [100]);
     }
 }

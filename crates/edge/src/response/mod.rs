@@ -92,7 +92,10 @@ pub(crate) fn begin<C: Client>(
             Head::Switch(passed) => applied.write_kept(passed, Kept::default(), out),
             Head::Own(own) => own.write_fields(applied.edits, out),
         };
-        applied.write_added(is_dated || matches!(head, Head::Switch(_)), out);
+        applied.write_added(
+            if is_dated || matches!(head, Head::Switch(_)) { Date::Settled } else { Date::Missing },
+            out,
+        );
     };
     match head {
         Head::Instance(passed) => client.begin(line_of(passed.head), framing, write),
@@ -130,6 +133,14 @@ struct Kept {
     has_trailers: bool,
 }
 
+/// Whether a response is to be given a date.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Date {
+    /// It has one, or needs none.
+    Settled,
+    Missing,
+}
+
 impl Applied<'_> {
     /// Writes what is kept of an instance's head. Says whether it has a date.
     #[inline]
@@ -164,9 +175,9 @@ impl Applied<'_> {
 
     /// Writes what the route sets, and what Plimsoll adds where the route has no say in it.
     #[inline]
-    fn write_added(&self, is_dated: bool, out: &mut impl FieldSink) {
+    fn write_added(&self, date: Date, out: &mut impl FieldSink) {
         write_edits(self.edits, out);
-        if !is_dated && !is_edited(self.edits, b"date") {
+        if date == Date::Missing && !is_edited(self.edits, b"date") {
             out.put(b"Date", self.date.as_bytes());
         }
         if !is_edited(self.edits, b"x-request-id") {

@@ -32,7 +32,7 @@ use crate::upstream::member::NewConnection;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pace::Pace;
 use crate::upstream::patience::Patience;
-use crate::upstream::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Upload};
+use crate::upstream::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Start, Upload};
 use crate::upstream::retry::Retries;
 use crate::upstream::trailing::Trailing;
 use crate::upstream::trunk::Passage;
@@ -94,7 +94,8 @@ impl Attempt<'_> {
     ) -> Result<Option<Box<Withheld>>, Failed> {
         let mut upstream = self.reach(client, story).await?;
         upstream.read_as(self.claim.service.service.violations);
-        upload.begin(self.request.head.expects_continue() && !self.framing.is_empty());
+        let waits = self.request.head.expects_continue() && !self.framing.is_empty();
+        upload.begin(if waits { Start::Held } else { Start::AtOnce });
         let instance = self.claim.member.live.address;
         upstream.send_head(self.request, self.framing, instance).map_err(not_sent)?;
         let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
@@ -120,7 +121,9 @@ impl Attempt<'_> {
         if self.retries.withhold(head.status(), self.claim, upload) {
             return Ok(Some(Box::new(Withheld { upstream, head })));
         }
-        self.pass_on(client, upstream, &head, (upload, uploading), story).await.map(|()| None)
+        self.pass_on(client, upstream, &head, Uploading { upload, lasting: uploading }, story)
+            .await
+            .map(|()| None)
     }
 
     /// Passes a response on after all that was withheld.
@@ -133,7 +136,7 @@ impl Attempt<'_> {
     ) -> Result<(), Failed> {
         let Withheld { upstream, head } = withheld;
         let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
-        self.pass_on(client, upstream, &head, (upload, uploading), story).await
+        self.pass_on(client, upstream, &head, Uploading { upload, lasting: uploading }, story).await
     }
 
     /// A connection: one that was kept, or a new one.
@@ -411,9 +414,10 @@ impl Attempt<'_> {
         client: &mut C,
         mut upstream: Upstream,
         head: &ResponseHead,
-        (upload, uploading): (&mut Upload, Option<Lasting>),
+        uploading: Uploading<'_>,
         story: &mut Story<'_>,
     ) -> Result<(), Failed> {
+        let Uploading { upload, lasting: uploading } = uploading;
         let method = self.request.head.method();
         let nonsense =
             |_| Failed::by_instance(Ending::UpstreamProtocol, Reached::Sent, RetryCondition::Reset);
@@ -582,6 +586,13 @@ struct LeftBehind {
     alarm: Alarm,
     /// When it was first seen to wait for an instance that is to go, by the worker's wheel.
     since: Option<Duration>,
+}
+
+/// What is left of the request's body when its response begins.
+struct Uploading<'a> {
+    upload: &'a mut Upload,
+    /// There while it may last.
+    lasting: Option<Lasting>,
 }
 
 /// How an answer's body came to its end.

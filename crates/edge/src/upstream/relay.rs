@@ -126,6 +126,14 @@ pub(crate) struct Upload {
     held: Charge,
 }
 
+/// When a body begins to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    AtOnce,
+    /// It is held back until the client is told to go on.
+    Held,
+}
+
 impl Upload {
     /// A body of which nothing was read. It is kept for a second attempt if it is `repeatable`,
     /// and as long as there is room in `account`, and may be as long as `allowed`.
@@ -149,11 +157,11 @@ impl Upload {
         }
     }
 
-    /// Begins anew for another attempt, `held` back until the client is told to go on.
-    pub(crate) fn begin(&mut self, held: bool) {
+    /// Begins anew for another attempt. What has begun to move is not held back again.
+    pub(crate) fn begin(&mut self, start: Start) {
         self.replayed = 0;
         let untouched = self.moved == 0;
-        self.stage = if held && untouched { Stage::Held } else { Stage::Moving };
+        self.stage = if start == Start::Held && untouched { Stage::Held } else { Stage::Moving };
     }
 
     /// Whether another attempt can send all of it.

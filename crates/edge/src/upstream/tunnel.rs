@@ -45,7 +45,8 @@ pub(crate) async fn run<C: Client>(
     instance.conn.become_tunnel();
     let is_websocket =
         attempt.request.upgrade.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
-    let mut tunnel = Tunnel::new(attempt.lasts(ExchangeKind::Tunnel), is_websocket);
+    let mut tunnel =
+        Tunnel::new(attempt.lasts(ExchangeKind::Tunnel), is_websocket.then(Frames::default));
     let ended = poll_fn(|cx| tunnel.poll(cx, attempt, client, &mut instance.conn)).await;
     attempt.alarm.clear();
     attempt.count_bytes(&mut upstream);
@@ -81,11 +82,11 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn new(lasting: Lasting, is_websocket: bool) -> Self {
+    fn new(lasting: Lasting, frames: Option<Frames>) -> Self {
         Self {
             up: Direction::from(Side::Client),
             down: Direction::from(Side::Instance),
-            frames: is_websocket.then(Frames::default),
+            frames,
             lasting,
             leave: Leave::No,
             seen: None,

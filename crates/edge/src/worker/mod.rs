@@ -24,7 +24,7 @@ use crate::choice::sticky::StickyKey;
 use crate::connection::idlers::{Idler, Idlers};
 use crate::connection::parking::Lot;
 use crate::exchange::hops::Pseudonym;
-use crate::exchange::lasting::Register;
+use crate::exchange::lasting::{Course, Leaver, Register};
 use crate::exchange::open;
 use crate::exchange::request_id::RequestIds;
 use crate::listener::accept;
@@ -357,7 +357,7 @@ impl Worker {
     fn depart(&self, live: &Arc<Live>, drain: Drain) {
         let member = self.members.borrow().get(&open::key(live)).and_then(Weak::upgrade);
         let Some(member) = member.filter(|member| Arc::ptr_eq(&member.live, live)) else { return };
-        member.lasting.depart(self.wheel.now(), drain, false);
+        member.lasting.depart(self.wheel.now(), drain, Leaver::Instance);
         self.departing.borrow_mut().push(Rc::downgrade(&member));
     }
 
@@ -365,9 +365,9 @@ impl Worker {
         self.is_draining.set(true);
         self.lot.clear();
         let (now, drain) = (self.wheel.now(), Drain::all(limit));
-        self.connections.depart(now, Drain::all(limit.min(GOODBYES)), true);
+        self.connections.depart(now, Drain::all(limit.min(GOODBYES)), Leaver::Edge);
         for member in self.members.borrow().values().filter_map(Weak::upgrade) {
-            member.lasting.depart(now, drain, true);
+            member.lasting.depart(now, drain, Leaver::Edge);
             self.departing.borrow_mut().push(Rc::downgrade(&member));
         }
         self.wheel.wake_all();
@@ -376,7 +376,7 @@ impl Worker {
     /// Lets those leave whose turn it is.
     fn call(&self) {
         let now = self.wheel.now();
-        self.connections.call(now, true);
+        self.connections.call(now, Course::Leaves);
         let is_going = |member: &Weak<Member>| member.upgrade().is_some_and(|it| it.call(now));
         self.departing.borrow_mut().retain(is_going);
     }
