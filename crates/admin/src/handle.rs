@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use balance::{Mode, Role};
 use control::{
     DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
-    ListenerStatus, PrepareError, ReloadError, ServiceStatus, State,
+    ListenerStatus, PrepareError, ReloadError, ServiceStatus, State, chain,
 };
 use edge::DescriptorBudget;
 use model::{Balance, HashKey};
@@ -378,20 +378,4 @@ impl From<ExplainError> for Refusal {
             error => Self::Senseless(chain(&error)),
         }
     }
-}
-
-/// An error with everything that caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors tell their cause themselves.
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

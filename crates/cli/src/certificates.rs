@@ -10,12 +10,12 @@ use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use config::Severity;
+use control::chain;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use wire::tls::{Certificate, Files, TlsError};
 
-use crate::failure::chain;
 use crate::foreign::shown;
 
 /// Something that is wrong with a certificate.

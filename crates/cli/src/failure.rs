@@ -10,7 +10,7 @@ use admin::{BindError, ClaimError, ClientError, Kind, NoToken, Problem, TOKEN_BY
 use anstyle::{AnsiColor, Style};
 use config::LoadError;
 use control::{
-    BelongingError, JournalError, PrepareError, StartError, StateDirError, StickyKeyError,
+    BelongingError, JournalError, PrepareError, StartError, StateDirError, StickyKeyError, chain,
 };
 use model::TokenSource;
 
@@ -344,22 +344,6 @@ fn is_refusal(kind: Kind) -> bool {
             | Kind::NoSuchDeploy
             | Kind::BadRequest
     )
-}
-
-/// An error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors tell their cause themselves.
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn styled(word: &str, colour: AnsiColor) -> String {

@@ -22,7 +22,7 @@ impl fmt::Display for BadCertificates {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "listener `{listener}`: {}", crate::status::chain(error))?;
+            write!(f, "listener `{listener}`: {}", crate::chain::chain(error))?;
             write!(f, "\n  help: {}", error.hint())?;
         }
         Ok(())

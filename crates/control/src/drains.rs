@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::{InstanceName, Intent, ServiceName};
 
+use crate::chain::chain;
 use crate::instances::target_of;
 use crate::state_file;
-use crate::status::chain;
 
 /// The file's name in the state directory.
 const FILE: &str = "drains";

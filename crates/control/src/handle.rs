@@ -9,11 +9,12 @@ use model::{Diff, Intent, Revision};
 use telemetry::{Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::chain::chain;
 use crate::explanation::{ExplainError, Explanation};
 use crate::journal::Deploy;
 use crate::prepare::PrepareError;
 use crate::runs::{DeployError, DeployRequest, Difference, Progressing};
-use crate::status::{InstanceStatus, Status, chain};
+use crate::status::{InstanceStatus, Status};
 
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
 #[derive(Clone, Debug)]

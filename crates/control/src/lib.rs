@@ -8,6 +8,7 @@
 mod access_log;
 mod belonging;
 mod certificates;
+mod chain;
 mod drains;
 mod explanation;
 mod handle;
@@ -44,6 +45,7 @@ use wire::tls::Resumption;
 
 pub use belonging::{Adoption, BelongingError};
 pub use certificates::BadCertificates;
+pub use chain::chain;
 pub use explanation::{ExplainError, Explanation};
 pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};

@@ -112,7 +112,7 @@ impl Followed {
                 // Said once for each time of trouble.
                 if self.fault.is_none() {
                     let kept = self.addresses.len();
-                    let why = crate::status::chain(&fault);
+                    let why = crate::chain::chain(&fault);
                     tracing::warn!(
                         name,
                         why,

@@ -1,6 +1,5 @@
 //! How everything stands, as plain data: for people, and for whoever draws it for them.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -154,38 +153,5 @@ impl InstanceStatus {
     /// Takes up what is open on an instance of `service`.
     pub(crate) fn tell_open(&mut self, service: &ServiceName, opens: &Opens) {
         self.open = opens.of(service, &self.name, self.address).filter(|_| self.in_flight > 0);
-    }
-}
-
-/// An error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Some errors tell their cause themselves.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("{0}")]
-    struct Layer(&'static str, #[source] Option<Box<Layer>>);
-
-    #[test]
-    fn a_chain_tells_every_cause_once() {
-        let inner = Layer("connection refused", None);
-        let middle = Layer("cannot ask: connection refused", Some(Box::new(inner)));
-        let outer = Layer("no answer", Some(Box::new(middle)));
-        assert_eq!(chain(&outer), "no answer: cannot ask: connection refused");
     }
 }

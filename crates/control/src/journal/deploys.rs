@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::prune::prune;
 use super::{Journal, JournalError, recipe, reserve};
+use crate::chain::chain;
 use crate::runs::{Line, Release};
-use crate::status::chain;
 
 /// A deploy as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,8 +20,8 @@ pub use deploys::Deploy;
 pub(crate) use deploys::{NewDeploy, Past};
 pub(crate) use services::Known;
 
+use crate::chain::chain;
 use crate::state_dir::{StateDirError, open_file, read_file};
-use crate::status::chain;
 
 /// The file's name in the state directory.
 const FILE: &str = "journal.db";

@@ -8,7 +8,7 @@ use model::ServiceName;
 use rusqlite::{Connection, params};
 
 use super::{Journal, reserve};
-use crate::status::chain;
+use crate::chain::chain;
 
 /// So many releases of a service can be gone back to: the latest that came to stay.
 pub(crate) const RECIPES_KEPT: i64 = 20;

@@ -97,8 +97,8 @@ mod tests {
 
     use super::super::tests::{new_deploy, record, release};
     use super::super::{FILE, Journal, with_ending};
+    use crate::chain::chain;
     use crate::runs::Release;
-    use crate::status::chain;
 
     /// No page more than there are.
     fn fill(journal: &Journal) {

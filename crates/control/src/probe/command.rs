@@ -4,7 +4,7 @@ use driver::{Examination, StartError};
 use model::Command;
 
 use super::{Passed, Plan, ProbeFault};
-use crate::status::chain;
+use crate::chain::chain;
 
 pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeFault> {
     let unknown = |why: &str| ProbeFault::Unknown(why.to_owned());

@@ -122,7 +122,7 @@ mod tests {
             (said(ResponseCode::Refused), "the DNS server refuses to look it up (REFUSED)"),
             (NetError::Timeout, "no DNS server responds"),
         ] {
-            assert_eq!(crate::status::chain(&fault(error)), words);
+            assert_eq!(crate::chain::chain(&fault(error)), words);
         }
     }
 

@@ -176,7 +176,7 @@ impl Runs {
         for (stopped, record) in stopping {
             stopped.await;
             if let Err(error) = self.journal.forget(&record) {
-                let why = crate::status::chain(&error);
+                let why = crate::chain::chain(&error);
                 tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
             }
         }

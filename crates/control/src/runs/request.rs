@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use model::{Deploy, Step, Strategy};
 
+use crate::chain::chain;
 use crate::handle::{Ended, ReloadError};
 use crate::journal::JournalError;
-use crate::status::chain;
 
 /// A deploy to begin.
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@ use rollout::{Outcome, Reason};
 use super::Writer;
 use super::instances::Found;
 use super::rollouts::{WriteReceipt, run_by_us};
+use crate::chain::chain;
 use crate::journal::{Journal, JournalError, Known};
 use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun, notify};
-use crate::status::chain;
 
 /// What an earlier Plimsoll left of one service.
 pub(crate) struct Legacy {

@@ -60,7 +60,7 @@ impl Writer {
         // What the services had that are not in the file any more is nobody's now.
         let (known, service) = (&self.runs.journal, service.clone());
         let gone = known.secrets_but_of(&service).unwrap_or_else(|error| {
-            tracing::error!(why = crate::status::chain(&error), "cannot read the journal");
+            tracing::error!(why = crate::chain::chain(&error), "cannot read the journal");
             Default::default()
         });
         secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
@@ -115,7 +115,7 @@ impl Writer {
         run.next_number += 1;
         let next = run.next_number;
         if let Err(error) = self.runs.journal.count_from(service, next) {
-            let why = crate::status::chain(&error);
+            let why = crate::chain::chain(&error);
             tracing::error!(%service, why, "cannot write the journal; an instance name may be used twice");
         }
         name
@@ -123,7 +123,7 @@ impl Writer {
 
     pub(super) fn forget(&self, record: &driver::Record) {
         if let Err(error) = self.runs.journal.forget(record) {
-            let why = crate::status::chain(&error);
+            let why = crate::chain::chain(&error);
             tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
         }
     }

@@ -9,11 +9,11 @@ use model::{Deploy, Recipe, Run, ServiceName, Strategy};
 
 use super::Writer;
 use super::boot::tell_differences;
+use crate::chain::chain;
 use crate::handle::Reply;
 use crate::journal::Past;
 use crate::near::near;
 use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Wanted};
-use crate::status::chain;
 
 /// How many releases are told of where one is asked for that never ran.
 const RAN_TOLD: usize = 10;

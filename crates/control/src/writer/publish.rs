@@ -10,12 +10,13 @@ use tokio::task::JoinError;
 
 use super::boot::tell_differences;
 use super::{Reload, Writer};
+use crate::chain::chain;
 use crate::handle::{Ended, ReloadError, Reloaded, Reply};
 use crate::instances::{self, Addresses};
 use crate::names::Resolved;
 use crate::prepare::{PrepareError, Prepared, log_warnings};
 use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
-use crate::status::{LastReload, chain};
+use crate::status::LastReload;
 use crate::watch::ServiceWatch;
 
 /// Says of a port that somebody else has who that is.

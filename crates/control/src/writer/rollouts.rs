@@ -12,12 +12,12 @@ use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side
 
 use super::Writer;
 use super::preflight::Target;
+use crate::chain::chain;
 use crate::journal::{Deploy, NewDeploy};
 use crate::runs::{
     Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
     Purpose, Receipt, Release, What, seen, strategy_word,
 };
-use crate::status::chain;
 
 impl Writer {
     /// Begins a deploy that nothing stands in the way of.

@@ -10,8 +10,9 @@ use telemetry::Scrape;
 use telemetry::scrape::ConfigSample;
 
 use super::Writer;
+use crate::chain::chain;
 use crate::handle::{InstanceError, Reply};
-use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status, chain};
+use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status};
 use crate::{instances, scrape};
 
 impl Writer {
