@@ -22,7 +22,8 @@ use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::mapping::Mapping;
 use crate::response::date::HttpDate;
 use crate::response::respond::Own;
-use crate::upstream::outbound::{Named, Outbound, is_named, named_by_connection};
+use crate::upstream::named::Named;
+use crate::upstream::outbound::Outbound;
 
 /// Whose head a response has.
 #[derive(Clone, Copy)]
@@ -65,7 +66,7 @@ pub(crate) fn inform<C: Client>(
     edits: &HeaderEdits,
 ) -> Result<(), Error> {
     client.inform(line_of(head), |out| {
-        let named = named_by_connection(&head.fields);
+        let named = Named::by_connection(&head.fields);
         out.put_kept(&head.fields, |name, text| {
             name != Name::ContentLength
                 && !is_dropped(name, text, &named)
@@ -146,14 +147,14 @@ impl Applied<'_> {
     #[inline]
     fn write_kept(&self, passed: &Passed<'_>, kept: Kept, out: &mut impl FieldSink) -> bool {
         let Passed { head, request, mapping } = passed;
-        let named = named_by_connection(&head.fields);
+        let named = Named::by_connection(&head.fields);
         let mut is_dated = false;
         out.put_kept(&head.fields, |name, text| {
             let is_kept = match name {
                 Name::ContentLength => false,
                 // There is one id, and it is in the log.
                 Name::XRequestId => false,
-                Name::Trailer => kept.has_trailers && !is_named(&named, text),
+                Name::Trailer => kept.has_trailers && !named.has(text),
                 _ if mapping.is_some() && Mapping::writes(text) => false,
                 _ => !is_dropped(name, text, &named),
             };
@@ -210,5 +211,5 @@ fn line_of(head: &ResponseHead) -> StatusLine<'_> {
 }
 
 fn is_dropped(name: Name, text: &[u8], named: &Named<'_>) -> bool {
-    name.is_hop_by_hop() || is_named(named, text)
+    name.is_hop_by_hop() || named.has(text)
 }

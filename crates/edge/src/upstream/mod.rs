@@ -9,6 +9,7 @@ pub(crate) mod forward;
 pub(crate) mod forwarded;
 pub(crate) mod keep_alive;
 pub(crate) mod member;
+pub(crate) mod named;
 pub(crate) mod outbound;
 pub(crate) mod own_lines;
 pub(crate) mod pace;

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use model::Policies;
-use smallvec::SmallVec;
 use wire::h1::Framing;
-use wire::head::{Fields, RequestHead, list};
+use wire::head::RequestHead;
 use wire::name::Name;
 
 use crate::exchange::hops::{self, Pseudonym};
@@ -15,6 +14,7 @@ use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::rewrite::Rewriting;
 use crate::snapshot::ListenerPlan;
 use crate::upstream::forwarded;
+use crate::upstream::named::Named;
 use crate::upstream::own_lines::OwnLines;
 
 /// A request on its way to an instance.
@@ -36,13 +36,10 @@ pub(crate) struct Outbound<'a> {
     pub(crate) via: &'a Pseudonym,
 }
 
-/// Names that the client's `Connection` header names, so that they go no further.
-pub(crate) type Named<'a> = SmallVec<[&'a [u8]; 4]>;
-
 impl Outbound<'_> {
     /// Writes the fields other than `Host` and those that frame the body.
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
-        let named = named_by_connection(&self.head.fields);
+        let named = Named::by_connection(&self.head.fields);
         let edits = &self.policies.request_headers;
         let is_trusted = self.sender.is_trusted;
         let forwards = hops::max_forwards(self.head);
@@ -53,7 +50,7 @@ impl Outbound<'_> {
                 Name::MaxForwards => forwards.is_none(),
                 _ => !is_ours(name) && !name.is_hop_by_hop(),
             };
-            is_kept && !is_edited(edits, text) && !is_named(&named, text)
+            is_kept && !is_edited(edits, text) && !named.has(text)
         });
         write_edits(edits, out);
         if let Some(forwards) = forwards
@@ -119,24 +116,4 @@ fn is_ours(name: Name) -> bool {
             | Name::XRealIp
             | Name::XRequestId
     )
-}
-
-/// What `Connection` names, beyond what is dropped or kept in any case. That it cannot take away
-/// what must stay (`host`, the framing, what we write) follows from those being ours to write.
-pub(crate) fn named_by_connection(fields: &Fields) -> Named<'_> {
-    if !fields.has(Name::Connection) {
-        return Named::new();
-    }
-    fields
-        .all(Name::Connection)
-        .flat_map(list)
-        .filter(|item| {
-            !item.eq_ignore_ascii_case(b"keep-alive") && !item.eq_ignore_ascii_case(b"close")
-        })
-        .collect()
-}
-
-#[inline]
-pub(crate) fn is_named(named: &Named<'_>, text: &[u8]) -> bool {
-    named.iter().any(|item| item.eq_ignore_ascii_case(text))
 }

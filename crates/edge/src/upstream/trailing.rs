@@ -9,7 +9,7 @@ use wire::h1::Conn;
 use wire::head::Fields;
 
 use crate::policy::headers::is_edited;
-use crate::upstream::outbound::{is_named, named_by_connection};
+use crate::upstream::named::Named;
 
 /// A body of a message with this head, some of whose fields a route edits.
 pub(crate) struct Trailing<'a, S> {
@@ -42,8 +42,8 @@ impl<S: Source> Source for Trailing<'_, S> {
     fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
         let mut trailers = self.body.take_trailers()?;
         if let Some(trailers) = &mut trailers {
-            let named = named_by_connection(self.head);
-            trailers.retain(|_, text| !is_edited(self.edits, text) && !is_named(&named, text));
+            let named = Named::by_connection(self.head);
+            trailers.retain(|_, text| !is_edited(self.edits, text) && !named.has(text));
         }
         Ok(trailers)
     }
