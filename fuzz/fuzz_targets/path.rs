@@ -40,12 +40,17 @@ static INTENT: LazyLock<Intent> = LazyLock::new(|| {
     }
 });
 
-fuzz_target!(|input: (u8, &str)| {
+fuzz_target!(|input: (u16, &str)| {
     let (kind, path) = input;
     let server = Server {
         decodings: usize::from(1 + (kind & 1)),
         parameters: usize::from(kind >> 1 & 3),
         backslashes: usize::from(kind >> 3 & 3),
+        queries: usize::from(kind >> 7 & 3),
+        fragments: usize::from(kind >> 9 & 3),
+        authorities: usize::from(kind >> 11 & 3),
+        authority_first: kind & 1 << 13 != 0,
+        is_loose: kind & 1 << 14 != 0,
         merges: kind & 32 != 0,
         keeps_slashes: kind & 64 != 0,
     };

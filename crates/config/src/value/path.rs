@@ -105,7 +105,7 @@ fn check_readings(text: &str, path: &str) -> Result<(), Flaw> {
     let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
     let found = path.char_indices().find_map(|(at, char)| match (char, escape(at).as_deref()) {
         ('\\' | ';', _) => Some(at..at + 1),
-        ('%', Some("2F" | "5C" | "3B")) => Some(at..at + 3),
+        ('%', Some("2F" | "5C" | "3B" | "3F" | "23")) => Some(at..at + 3),
         ('%', Some("25")) if is_digit(at + 3) && is_digit(at + 4) => Some(at..at + 3),
         _ => None,
     });
@@ -319,7 +319,7 @@ mod tests {
     fn what_servers_read_in_two_ways_is_refused() {
         assert_eq!(hint("/a/b%2Fc"), "write the path without it, such as \"/a/*\"");
         assert_eq!(hint("/a;b/*"), "write the path without it, such as \"/*\"");
-        for text in ["/a\\b", "/a%5Cb", "/a;", "/a%3Bb/*", "/%2541", "/%2F/*"] {
+        for text in ["/a\\b", "/a%5Cb", "/a;", "/a%3Bb/*", "/a%3F", "/a%23b", "/%2541", "/%2F/*"] {
             assert!(parse_match(text).is_err(), "{text}");
         }
     }

@@ -23,10 +23,14 @@ impl<'a> Rewriting<'a> {
     /// That of the request with `head`.
     ///
     /// # Errors
-    /// [`Ending::BadRequest`] where the path does not begin with the prefix in every reading.
+    /// [`Ending::BadRequest`] where a server could read what is left without the prefix otherwise than the
+    /// whole was read.
     pub(crate) fn new(rewrite: &'a Rewrite, head: &'a RequestHead) -> Result<Self, Ending> {
         let cut = match &rewrite.strip_prefix {
-            Some(prefix) => routing::cut(head.path(), prefix).map_err(|_| Ending::BadRequest)?,
+            Some(prefix) => {
+                let added = added(rewrite);
+                routing::cut(head.path(), prefix, added).map_err(|_| Ending::BadRequest)?
+            }
             None => 0,
         };
         Ok(Self { rewrite, head, cut })
@@ -45,13 +49,13 @@ impl<'a> Rewriting<'a> {
     /// Writes the target that the instance sees: as the client sent it, but for what stands for the
     /// prefix that is taken away or replaced.
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
-        let added = self.rewrite.add_prefix.as_deref().unwrap_or_default();
+        let added = added(self.rewrite);
         if self.cut == 0 && added.is_empty() || self.head.path() == b"*" {
             out.extend_from_slice(self.head.target());
             return;
         }
         let start = out.len();
-        out.extend_from_slice(added.trim_end_matches('/').as_bytes());
+        out.extend_from_slice(added.as_bytes());
         out.extend_from_slice(&self.head.path()[self.cut..]);
         if out.len() == start {
             out.push(b'/');
@@ -74,4 +78,9 @@ impl<'a> Rewriting<'a> {
         escape_for_h2(&plain, &mut target);
         target.len() <= TARGET_BYTES_MAX
     }
+}
+
+/// What is written before what is left of the path.
+fn added(rewrite: &Rewrite) -> &str {
+    rewrite.add_prefix.as_deref().unwrap_or_default().trim_end_matches('/')
 }

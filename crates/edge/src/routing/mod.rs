@@ -12,6 +12,7 @@ mod path;
 mod readings;
 mod request;
 mod rewrite;
+mod steps;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

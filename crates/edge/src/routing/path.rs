@@ -19,7 +19,12 @@ pub enum BadPath {
     /// A control character, also as an escape.
     #[error("the path has a control character")]
     Control,
-    /// It could be read in several ways, and is too long for all of them to be looked at.
+    /// What is left of it once a prefix is taken away begins with an authority, as some server may read it.
+    #[error(
+        "what is left of the path behind the prefix begins with a host, as some servers read it"
+    )]
+    Authority,
+    /// It could be read in several ways, which together are too long for all of them to be looked at.
     #[error("the path is too long for what it leaves open")]
     TooLong,
 }
@@ -37,7 +42,7 @@ pub(super) enum Slash {
 }
 
 /// What a percent sign is that begins no escape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stray {
     Refused,
     Kept,
@@ -82,57 +87,73 @@ pub(super) fn key(path: &str) -> Cow<'_, [u8]> {
 
 /// `text` with its escapes undone.
 pub(super) fn decode(text: &[u8], slash: Slash, stray: Stray) -> Result<Vec<u8>, BadPath> {
+    check_controls(text)?;
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
         if *byte != b'%' {
-            push(&mut out, *byte)?;
+            out.push(*byte);
             continue;
         }
-        match (tail.get(..2).and_then(value_of), stray) {
-            (Some(value), _) => {
-                rest = &tail[2..];
-                match (value, slash) {
-                    (b'/', Slash::Kept) => out.push(KEPT_SLASH),
-                    (value, _) => push(&mut out, value)?,
-                }
+        let Some(value) = tail.get(..2).and_then(value_of) else {
+            if stray == Stray::Refused {
+                return Err(BadPath::Escape);
             }
-            (None, Stray::Kept) => out.push(b'%'),
-            (None, Stray::Refused) => return Err(BadPath::Escape),
-        }
+            out.push(b'%');
+            continue;
+        };
+        check_controls(&[value])?;
+        rest = &tail[2..];
+        out.push(if value == b'/' && slash == Slash::Kept { KEPT_SLASH } else { value });
     }
-    Ok(out)
+    match !out.is_ascii() && out.windows(2).any(is_overlong) {
+        true => Err(BadPath::Escape),
+        false => Ok(out),
+    }
 }
 
-fn push(out: &mut Vec<u8>, byte: u8) -> Result<(), BadPath> {
-    if matches!(byte, 0..=0x1f | 0x7f) {
-        return Err(BadPath::Control);
-    }
-    // A character in more bytes than it has: strict servers refuse it, others take `%C0%AF` for a slash.
-    let is_overlong = match out.last() {
-        Some(0xc0 | 0xc1) => matches!(byte, 0x80..=0xbf),
-        Some(0xe0) => matches!(byte, 0x80..=0x9f),
-        Some(0xf0) => matches!(byte, 0x80..=0x8f),
-        _ => false,
-    };
-    if is_overlong {
-        return Err(BadPath::Escape);
-    }
-    out.push(byte);
-    Ok(())
+fn check_controls(bytes: &[u8]) -> Result<(), BadPath> {
+    // All of them, and not up to the first: so several are looked at at once.
+    let has_control =
+        bytes.iter().fold(false, |has_one, byte| has_one | matches!(byte, 0..=0x1f | 0x7f));
+    if has_control { Err(BadPath::Control) } else { Ok(()) }
+}
+
+/// Whether a character begins with these two that is in more bytes than it has: strict servers refuse it,
+/// others take `%C0%AF` for a slash.
+fn is_overlong(two: &[u8]) -> bool {
+    matches!(two, [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f])
+}
+
+/// Whether `text` has what could be an escape.
+pub(super) fn has_escape(text: &[u8]) -> bool {
+    text.contains(&b'%')
 }
 
 /// Whether `text` has the escape of `byte`.
 pub(super) fn has_escape_of(text: &[u8], byte: u8) -> bool {
-    let mut escapes = text.iter().enumerate().filter(|(_, byte)| **byte == b'%').map(|(at, _)| at);
-    escapes.any(|at| text.get(at + 1..at + 3).and_then(value_of) == Some(byte))
+    has_escape(text) && escapes(text).any(|value| value == byte)
+}
+
+/// What the escapes in `text` stand for.
+pub(super) fn escapes(text: &[u8]) -> impl Iterator<Item = u8> {
+    let behind = text.iter().enumerate().filter(|(_, byte)| **byte == b'%').map(|(at, _)| at + 1);
+    behind.filter_map(|at| text.get(at..at + 2).and_then(value_of))
 }
 
 /// The byte that two hexadecimal digits stand for.
 fn value_of(digits: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
-    Some((digit(0)? << 4 | digit(1)?) as u8)
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
+    match digits {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    }
 }
 
 /// A path in its form.
@@ -146,12 +167,12 @@ pub(super) struct Form {
 /// The form of a text that was decoded and begins with a slash.
 pub(super) fn form(text: &[u8], empty: Empty) -> Result<Form, BadPath> {
     let mut stack = Stack::new(empty, text.len());
-    let mut segments = text.get(1..).unwrap_or_default().split(|byte| *byte == b'/').peekable();
-    while let Some(segment) = segments.next() {
-        stack.push(segment)?;
-        if segments.peek().is_none() && matches!(segment, b"" | b"." | b"..") {
-            stack.path.push(b'/');
-        }
+    let mut last = Left::Nothing;
+    for segment in text.get(1..).unwrap_or_default().split(|byte| *byte == b'/') {
+        last = stack.push(segment)?;
+    }
+    if last == Left::Nothing {
+        stack.path.push(b'/');
     }
     Ok(stack.finish())
 }
@@ -164,6 +185,15 @@ pub(super) struct Stack {
     has_parent: bool,
 }
 
+/// What is left of a segment that was put on others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its name.
+    Name,
+    /// It was empty, or dots.
+    Nothing,
+}
+
 impl Stack {
     pub(super) fn new(empty: Empty, size: usize) -> Self {
         let path = Vec::with_capacity(size + 8);
@@ -171,7 +201,7 @@ impl Stack {
     }
 
     /// Puts one segment, decoded, on what there is.
-    pub(super) fn push(&mut self, segment: &[u8]) -> Result<(), BadPath> {
+    pub(super) fn push(&mut self, segment: &[u8]) -> Result<Left, BadPath> {
         match segment {
             b"" => {
                 self.has_empty = true;
@@ -187,6 +217,7 @@ impl Stack {
             }
             segment => {
                 self.path.push(b'/');
+                // Most are too short for a copy of the whole to be worth its call.
                 for byte in segment {
                     match *byte {
                         KEPT_SLASH => self.path.extend_from_slice(b"%2F"),
@@ -194,9 +225,10 @@ impl Stack {
                         byte => self.path.push(byte),
                     }
                 }
+                return Ok(Left::Name);
             }
         }
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     fn finish(mut self) -> Form {

@@ -23,7 +23,7 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Prepares `head` for matching.
     pub(crate) fn new(head: &'a RequestHead, client: IpAddr) -> Result<Self, BadPath> {
-        let Readings { plain: path, others: readings } = Readings::of(head.path())?;
+        let Readings { plain: path, others: readings, .. } = Readings::of(head.path())?;
         Ok(Self { path, readings, head, client })
     }
 

@@ -10,6 +10,16 @@ pub(crate) struct Server {
     pub(crate) parameters: usize,
     /// The same of backslashes, which become slashes.
     pub(crate) backslashes: usize,
+    /// The same of what follows a question mark, which is dropped.
+    pub(crate) queries: usize,
+    /// The same of a number sign.
+    pub(crate) fragments: usize,
+    /// The same of an authority behind two slashes, which is dropped.
+    pub(crate) authorities: usize,
+    /// Whether the authority is looked for before all else that is done after as many decodings.
+    pub(crate) authority_first: bool,
+    /// Whether more than two slashes may stand before it.
+    pub(crate) is_loose: bool,
     /// Whether empty segments are dropped before dots are resolved.
     pub(crate) merges: bool,
     /// Whether an escaped slash stays apart from the others.
@@ -24,6 +34,9 @@ impl Server {
     pub(crate) fn read(self, path: &str) -> Option<Vec<Vec<u8>>> {
         let mut text = path.as_bytes().to_vec();
         for done in 0..=self.decodings {
+            if self.authorities == done && self.authority_first {
+                text = self.behind_authority(text);
+            }
             if self.parameters == done {
                 text = text
                     .split(|byte| *byte == b'/')
@@ -33,6 +46,14 @@ impl Server {
             }
             if self.backslashes == done {
                 text.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+            }
+            for (mark, cut) in [(b'?', self.queries), (b'#', self.fragments)] {
+                if cut == done {
+                    text = text.split(|byte| *byte == mark).next().unwrap().to_vec();
+                }
+            }
+            if self.authorities == done && !self.authority_first {
+                text = self.behind_authority(text);
             }
             if done < self.decodings {
                 let last = done + 1 == self.decodings;
@@ -51,6 +72,15 @@ impl Server {
         }
         segments.retain(|segment| !segment.is_empty());
         Some(segments)
+    }
+
+    fn behind_authority(self, text: Vec<u8>) -> Vec<u8> {
+        let Some(mut rest) = text.strip_prefix(b"//") else { return text };
+        while let Some(more) = rest.strip_prefix(b"/").filter(|_| self.is_loose) {
+            rest = more;
+        }
+        let path: Vec<_> = rest.iter().copied().skip_while(|byte| *byte != b'/').collect();
+        if path.is_empty() { b"/".to_vec() } else { path }
     }
 
     fn decode(text: &[u8], slash: u8) -> Vec<u8> {
