@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
@@ -15,6 +15,11 @@ use rustix::io::Errno;
 use super::archive::Archive;
 use super::stream::data_start;
 use crate::launch::Rotation;
+
+/// Of `st_blocks`, whatever the file system's own blocks are (stat(2)).
+const BLOCK_UNIT: u64 = 512;
+/// What a file system may set aside for a file that grows, before it is looked at.
+const RESERVE_MAX: u64 = 1 << 20;
 
 /// Why a log is not rotated. It is complete all the same; it only grows.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +68,8 @@ fn move_over(log: &Path, rotation: Rotation) -> io::Result<usize> {
     let keep = rotation.keep.max(1);
     let bytes_max = rotation.bytes_max.max(1);
     let mut made = 0;
+    skip(&live, Rotation { bytes_max, keep })?;
+    give_back(&live)?;
     loop {
         let start = data_start(&live)?;
         if live.metadata()?.len().saturating_sub(start) <= bytes_max {
@@ -76,6 +83,33 @@ fn move_over(log: &Path, rotation: Rotation) -> io::Result<usize> {
     }
     prune(log, keep)?;
     Ok(made)
+}
+
+/// Forgets what would be in no archive that is kept, without a copy of it. So what an instance makes
+/// of its log, be it four terabytes long, costs one call no more than its archives may hold.
+fn skip(live: &File, Rotation { bytes_max, keep }: Rotation) -> io::Result<()> {
+    let archives = u64::try_from(keep).unwrap_or(u64::MAX);
+    let kept = bytes_max.saturating_mul(archives.saturating_add(1));
+    let (start, len) = (data_start(live)?, live.metadata()?.len());
+    match len.saturating_sub(start) > kept.saturating_add(bytes_max) {
+        true => forget(live, cut(live, len - kept - bytes_max, bytes_max)?),
+        false => Ok(()),
+    }
+}
+
+/// Gives back blocks that an instance has reserved (fallocate(2)) before the first byte there is.
+/// Those behind the last one are left: what is written there meanwhile would be lost.
+fn give_back(live: &File) -> io::Result<()> {
+    let (start, metadata) = (data_start(live)?, live.metadata()?);
+    let blocks = metadata.blocks().saturating_mul(BLOCK_UNIT);
+    let is_too_much = blocks > metadata.len().saturating_sub(start).saturating_add(RESERVE_MAX);
+    if start > 0 && is_too_much { forget(live, start) } else { Ok(()) }
+}
+
+/// Gives back the disk space of all before `end`: from the file's beginning, so that a block that was
+/// cut before is given back whole now.
+fn forget(live: &File, end: u64) -> io::Result<()> {
+    Ok(fallocate(live, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, end)?)
 }
 
 /// Finishes or throws away what a crash left.
@@ -93,11 +127,7 @@ fn recover(log: &Path, live: &File) -> io::Result<()> {
 
 fn move_part(log: &Path, live: &File, start: u64, end: u64) -> io::Result<()> {
     let partial = Archive::partial(log, start);
-    let copied = copy(live, start, end, &partial)
-        // From the file's beginning: a block that was cut before is given back whole now.
-        .and_then(|()| {
-            Ok(fallocate(live, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, end)?)
-        });
+    let copied = copy(live, start, end, &partial).and_then(|()| forget(live, end));
     if let Err(error) = copied {
         let _ = fs::remove_file(&partial);
         return Err(error);
@@ -148,7 +178,6 @@ fn cut(live: &File, start: u64, bytes_max: u64) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::MetadataExt;
 
     use super::super::open;
     use super::super::stream::{Piece, Stream};
@@ -210,6 +239,39 @@ mod tests {
         let (read, sizes) = whole(&log);
         assert_eq!(sizes.len(), 3);
         assert!(written.as_bytes().ends_with(&read) && read.len() > 25_000, "the newest are kept");
+    }
+
+    #[test]
+    fn a_log_that_its_instance_made_terabytes_long_is_cut_down_without_a_copy() {
+        const END: u64 = 4 << 40;
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("api.log");
+        let (mut writer, _) = open(&log).unwrap();
+        // Far apart, so that a hole alone is not all there is.
+        for at in [0, END / 2, END] {
+            writer.set_len(at).unwrap();
+            writer.write_all(b"\0or\nnot\n").unwrap();
+        }
+        let made = rotate(&log, Rotation { bytes_max: 10_000, keep: 3 }).unwrap();
+        assert!(made <= 4, "{made}");
+        let (read, sizes) = whole(&log);
+        assert!(sizes.len() <= 3 && read.len() < 50_000, "{} in {sizes:?}", read.len());
+        assert!(read.ends_with(b"or\nnot\n"));
+        assert!(fs::metadata(&log).unwrap().blocks() * 512 <= 10_000 + 2 * 4096);
+    }
+
+    #[test]
+    fn blocks_that_an_instance_reserved_are_given_back() {
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("api.log");
+        let (mut writer, _) = open(&log).unwrap();
+        let reserved = 8 << 20;
+        fallocate(&writer, FallocateFlags::empty(), 0, reserved).unwrap();
+        writer.write_all(b"line\n").unwrap();
+        assert!(fs::metadata(&log).unwrap().blocks() * 512 >= reserved);
+        rotate(&log, ROTATION).unwrap();
+        assert!(fs::metadata(&log).unwrap().blocks() * 512 <= 3 * 64 * 1024);
+        assert!(whole(&log).0.ends_with(b"line\n"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use super::archive::Archive;
 
 /// How often a byte that was just moved is looked for again before it counts as gone.
 const LOOKS: usize = 4;
+/// No file system has larger blocks: a hole's end is no more than this before what follows it.
+const BLOCK_MAX: u64 = 64 << 10;
 
 /// A log with its archives.
 #[derive(Clone, Debug)]
@@ -46,9 +48,8 @@ impl Stream {
         let mut next = offset;
         for _ in 0..LOOKS {
             let live = File::open(&self.log)?;
-            let read = |buffer: &mut [u8]| live.read_at(buffer, offset);
-            if let Some(count) = if_kept(&live, offset, || read(buffer))? {
-                return Ok(if count == 0 { Piece::End } else { Piece::Bytes(count) });
+            if let Some(piece) = if_kept(&live, offset, || read_data(&live, offset, buffer))? {
+                return Ok(piece);
             }
             let start = data_start(&live)?;
             match self.in_archive(offset, start, buffer)? {
@@ -91,28 +92,53 @@ fn if_kept<T>(
     Ok((data_start(log)? <= offset).then_some(read))
 }
 
+/// What the file itself has at `offset`. A hole is stepped over, however long it is: an instance can
+/// make its log terabytes long at no cost, and nobody is to read those.
+fn read_data(log: &File, offset: u64, buffer: &mut [u8]) -> io::Result<Piece> {
+    let count = log.read_at(buffer, offset)?;
+    Ok(match buffer[..count].first() {
+        None => Piece::End,
+        Some(0) => match stored_from(log, offset)? {
+            next if next > offset => Piece::Gap(next),
+            _ => Piece::Bytes(count),
+        },
+        Some(_) => Piece::Bytes(count),
+    })
+}
+
+/// The first byte at `offset` or behind it that takes room on the disk; the end where none does.
+fn stored_from(log: &File, offset: u64) -> io::Result<u64> {
+    // Asked before: what is appended in between is behind this end, and not in a hole.
+    let end = log.metadata()?.len();
+    match seek(log, SeekFrom::Data(offset)) {
+        Ok(data) => Ok(data),
+        Err(Errno::NXIO) => Ok(end),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The first byte that `log` itself still has: behind the hole that rotations left. The system
-/// knows holes by blocks; the rest of a block is told by its zeros, which no log begins with.
+/// knows holes by blocks; the rest of a block is told by its zeros, which no log begins with. Of zeros
+/// that an instance wrote no more than a block's are taken for such.
 pub(super) fn data_start(log: &File) -> io::Result<u64> {
-    let mut offset = match seek(log, SeekFrom::Data(0)) {
-        Ok(offset) => offset,
-        Err(Errno::NXIO) => return Ok(log.metadata()?.len()),
-        Err(error) => return Err(error.into()),
-    };
+    let offset = stored_from(log, 0)?;
     let mut buffer = [0; 4096];
-    loop {
-        let count = log.read_at(&mut buffer, offset)?;
+    let mut zeros = 0;
+    while zeros < BLOCK_MAX {
+        let count = log.read_at(&mut buffer, offset + zeros)?;
         match buffer[..count].iter().position(|byte| *byte != 0) {
-            Some(zeros) => return Ok(offset + zeros as u64),
-            None if count == 0 => return Ok(offset),
-            None => offset += count as u64,
+            Some(more) => return Ok(offset + zeros + more as u64),
+            None if count == 0 => break,
+            None => zeros += count as u64,
         }
     }
+    Ok(offset + zeros)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
+    use std::io::Write;
 
     use rustix::fs::{FallocateFlags, fallocate};
 
@@ -134,5 +160,39 @@ mod tests {
         assert_eq!(if_kept(&log, 5, moved).unwrap(), None);
         assert_eq!(data_start(&log).unwrap(), 7, "exact within a block");
         assert!(if_kept(&log, 7, || Ok(())).unwrap().is_some());
+    }
+
+    #[test]
+    fn terabytes_of_hole_are_stepped_over() {
+        const END: u64 = 4 << 40;
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("api.log");
+        for begin in [&[0; 4096][..], b"one\n", b""] {
+            let mut log =
+                OpenOptions::new().append(true).create(true).read(true).open(&path).unwrap();
+            log.set_len(0).unwrap();
+            log.write_all(begin).unwrap();
+            log.set_len(END).unwrap();
+            log.write_all(b"two\n").unwrap();
+            let start = data_start(&log).unwrap();
+            assert!(start <= BLOCK_MAX || start == END, "{start}");
+            let stream = Stream::of(&path);
+            let (mut offset, mut read, mut looks, mut buffer) = (0, Vec::new(), 0, [0; 64]);
+            loop {
+                match stream.read_at(offset, &mut buffer).unwrap() {
+                    Piece::Bytes(count) => {
+                        read.extend_from_slice(&buffer[..count]);
+                        offset += count as u64;
+                    }
+                    Piece::Gap(next) => offset = next,
+                    Piece::End => break,
+                }
+                looks += 1;
+                assert!(looks < 10_000, "at {offset}");
+            }
+            assert_eq!(offset, END + 4);
+            assert!(read.starts_with(begin.strip_prefix(&[0]).map_or(begin, |_| &[])));
+            assert!(read.ends_with(b"two\n"));
+        }
     }
 }
