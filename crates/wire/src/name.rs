@@ -68,7 +68,7 @@ pub enum Name {
 use Name::*;
 
 /// Every name with its text in lower case, grouped by length.
-const KNOWN: [(&[u8], Name); 55] = [
+const KNOWN: [(&[u8], Name); 64] = [
     (b"te", Te),
     (b"via", Via),
     (b"date", Date),
@@ -84,6 +84,7 @@ const KNOWN: [(&[u8], Name); 55] = [
     (b"client-ip", Claim),
     (b"forwarded", Forwarded),
     (b"x-real-ip", XRealIp),
+    (b"x-arr-ssl", Claim),
     (b"connection", Connection),
     (b"keep-alive", KeepAlive),
     (b"user-agent", UserAgent),
@@ -104,6 +105,7 @@ const KNOWN: [(&[u8], Name); 55] = [
     (b"x-original-uri", Claim),
     (b"x-original-url", Claim),
     (b"x-proxyuser-ip", Claim),
+    (b"x-override-url", Claim),
     (b"front-end-https", Claim),
     (b"x-forwarded-for", XForwardedFor),
     (b"x-original-host", Claim),
@@ -115,21 +117,28 @@ const KNOWN: [(&[u8], Name); 55] = [
     (b"x-forwarded-port", XForwardedPort),
     (b"x-original-proto", Claim),
     (b"x-originating-ip", Claim),
+    (b"do-connecting-ip", Claim),
     (b"transfer-encoding", TransferEncoding),
     (b"x-forwarded-proto", XForwardedProto),
     (b"x-original-method", Claim),
     (b"cf-connecting-ipv6", Claim),
     (b"x-forwarded-prefix", XForwardedPrefix),
     (b"x-cluster-client-ip", Claim),
+    (b"x-appengine-user-ip", Claim),
+    (b"x-ssl-client-verify", Claim),
     (b"x-http-host-override", Claim),
+    (b"x-envoy-original-path", Claim),
+    (b"x-envoy-original-host", Claim),
+    (b"x-vercel-forwarded-for", Claim),
     (b"x-envoy-external-address", Claim),
     (b"x-original-forwarded-for", Claim),
+    (b"x-nf-client-connection-ip", Claim),
 ];
 
 /// All names that begin with it, alone or with a hyphen behind it, belong together.
 const FAMILY: &[u8] = b"x-forwarded";
 
-const LONGEST: usize = 24;
+const LONGEST: usize = 25;
 
 /// For each length the part of [`KNOWN`] with names of that length.
 const BY_LENGTH: [(u8, u8); LONGEST + 1] = {
@@ -287,6 +296,23 @@ mod tests {
                 let wanted = if is_of_family { Claim } else { Other };
                 assert_eq!(found, wanted, "{} {name:?}", String::from_utf8_lossy(&other));
             }
+        }
+    }
+
+    #[test]
+    fn what_other_proxies_tell_of_a_client_is_a_claim() {
+        for name in [
+            "DO-Connecting-IP",
+            "X-NF-Client-Connection-IP",
+            "X-Appengine-User-Ip",
+            "X-Vercel-Forwarded-For",
+            "X-Envoy-Original-Path",
+            "X-Envoy-Original-Host",
+            "X-ARR-SSL",
+            "X-SSL-Client-Verify",
+            "X-Override-URL",
+        ] {
+            assert_eq!(Name::of(name.as_bytes()), Claim, "{name}");
         }
     }
 }
