@@ -54,6 +54,10 @@ const CONNECTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// may wait in its outbox in any case.
 const CONNECTION_BYTES: usize = 32 * 1024 + OUTBOX_BYTES_MIN;
 
+/// Streams that a connection begins before others have their turn: one that sends many small heads, each of which
+/// takes long to look at, holds nobody else up for longer.
+const BEGUN_AT_ONCE: usize = 32;
+
 /// What all streams of a connection share.
 struct Shared {
     worker: Rc<Worker>,
@@ -135,12 +139,18 @@ async fn accept_streams(
             }
             is_told
         });
+        let mut begun = 0;
         loop {
             match meter.poll_accept(connection, cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     door.refresh();
                     shared.begin(door, meter, request, respond);
                     idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
+                    begun += 1;
+                    if begun == BEGUN_AT_ONCE {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                 Poll::Pending => break,
