@@ -199,7 +199,7 @@ pub struct History {
 /// What the kind of a line is called that an instance wrote.
 const OUTPUT: &str = "output";
 /// What stands in its place.
-const LEFT_OUT: &str = "(instances' output is shown on the socket, or with a token)";
+const LEFT_OUT: &str = "(instances' output is shown on the socket, or with the token that may act)";
 /// The longest name of who wants a deploy, in bytes.
 pub const WHO_BYTES_MAX: usize = 128;
 

@@ -416,18 +416,22 @@ async fn over_tcp_without_a_token_one_only_looks() {
 }
 
 #[tokio::test]
-async fn what_instances_wrote_is_told_only_to_those_who_show_a_token() {
+async fn what_instances_wrote_is_told_only_to_those_who_show_the_token_that_may_act() {
+    const LOOKS: &str = "another-secret-that-only-looks-around";
     let backend = || Scripted { writes: true, ..Scripted::default() };
     let (_server, address) = serve_tcp(Guard::ReadOnly, backend()).await;
-    let reader = Guard::Tokens(Tokens::new(None, Some(Token::new(SECRET).unwrap())).unwrap());
-    let (_other, with_token) = serve_tcp(reader, backend()).await;
+    let token = |text| Some(Token::new(text).unwrap());
+    let tokens = Guard::Tokens(Tokens::new(token(SECRET), token(LOOKS)).unwrap());
+    let (_other, with_token) = serve_tcp(tokens, backend()).await;
     for path in [concrete(Operation::Events), concrete(Operation::History)] {
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost");
         let without = send(address, &head, "").await;
         assert!(without.contains("\"output\"") && !without.contains("postgres://"), "{without}");
-        let shown = format!("{head}\r\nauthorization: Bearer {SECRET}");
-        let with = send(with_token, &shown, "").await;
-        assert!(with.contains("postgres://"), "{with}");
+        let shown = |token| format!("{head}\r\nauthorization: Bearer {token}");
+        let looks = send(with_token, &shown(LOOKS), "").await;
+        assert!(looks.contains("\"output\"") && !looks.contains("postgres://"), "{looks}");
+        let acts = send(with_token, &shown(SECRET), "").await;
+        assert!(acts.contains("postgres://"), "{acts}");
     }
 }
 

@@ -58,6 +58,8 @@ fn a_file_that_cannot_be_opened_anew_is_used_on() {
     let sink = LogSink::start(destination, LogFormat::Text).unwrap();
     let mut writer = sink.writer().unwrap();
     fs::rename(&dir, &moved).unwrap();
+    // Where its directory was is something else now, so that it cannot be made again.
+    fs::write(&dir, "").unwrap();
     sink.reopen();
     tell(&mut writer, "/x");
     end(writer, &sink);
@@ -85,7 +87,8 @@ fn a_log_that_was_off_can_be_switched_on_and_its_format_changed() {
 #[test]
 fn a_destination_that_cannot_be_opened_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let nowhere = folder.path().join("missing/access.log");
+    fs::write(folder.path().join("file"), "").unwrap();
+    let nowhere = folder.path().join("file/access.log");
     assert!(LogSink::start(Destination::File(nowhere.clone()), LogFormat::Text).is_err());
     let (written, destination) = Failing::with(&[]);
     let sink = LogSink::start(destination, LogFormat::Text).unwrap();

@@ -264,7 +264,7 @@ fn a_second_deploy_is_refused_while_one_runs_and_hands_on_it_are_heard() {
         assert!(one.stdout.contains(part), "{part}: {one:#?}");
     }
     let none = sandbox.plimsoll(&["history", "api", "4"]);
-    assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{none:#?}");
+    assert_eq!((none.code, none.stdout.as_str()), (Some(3), ""), "{none:#?}");
     assert!(none.stderr.contains("`api` has no deploy 4"), "{}", none.stderr);
 }
 
