@@ -176,7 +176,7 @@ impl Failure {
                 Exit::Refused
             }
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
-            // What it is about is not there, whoever found that.
+            // What the command names does not exist, as the program or the API found.
             Self::Locked { .. }
             | Self::NotRun { .. }
             | Self::NoInstance { .. }

@@ -255,7 +255,7 @@ fn where_none_is_well_another_is_asked_all_the_same() {
     }
 }
 
-/// One instance answers 503, and the other is full: whoever asks is given what the one said, also if it waited
+/// One instance answers 503, and the other is full: the client gets what the first said, also if it waited
 /// for the other first.
 #[test]
 fn a_503_whose_retry_finds_nobody_is_passed_on_and_logged_as_that() {

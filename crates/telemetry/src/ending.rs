@@ -77,7 +77,7 @@ macro_rules! row {
 // The status of a gRPC call is what gRPC itself makes of the status of HTTP
 // (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>), except where it has a word for
 // what happened and would make none of it: too large is RESOURCE_EXHAUSTED, as its own servers say of messages
-// and metadata, and too slow DEADLINE_EXCEEDED, whoever was. UNAVAILABLE invites clients to try again.
+// and metadata, and too slow DEADLINE_EXCEEDED, of client and server alike. UNAVAILABLE invites clients to try again.
 endings! {
     /// An instance's response was passed on whole.
     Ok = "ok" by Nobody;

@@ -254,7 +254,7 @@ impl Logs {
 
     /// Prints whatever comes, until Plimsoll ends, if it runs.
     fn follow(&mut self) -> Result<(), Failure> {
-        // Whoever comes from now on is told of from its first line on.
+        // A new instance is shown from its first line on.
         (self.lines, self.since) = (usize::MAX, None);
         let mut was_running = is_running(&self.options)?;
         let mut asked = Instant::now();

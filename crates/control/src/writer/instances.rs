@@ -199,7 +199,7 @@ impl Writer {
                     self.running(service, instance).ask(asking);
                 }
                 Effect::Drain(wait, drain) => self.drain(service, instance, wait, drain),
-                // Its end is told by whoever follows it.
+                // The task that follows the process reports its end.
                 Effect::Stop(process) => drop(process.stop(self.run_of(service).run().stop)),
                 Effect::Tell(news) => self.tell_news(service, instance, news),
             }

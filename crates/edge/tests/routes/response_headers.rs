@@ -37,7 +37,7 @@ fn check_own(reply: &Reply, what: &str) {
 }
 
 #[test]
-fn every_response_has_date_id_and_the_routes_headers_whoever_made_it() {
+fn every_response_has_date_id_and_the_routes_headers_also_our_own() {
     let origin = Origin::start(|request| match request.target.as_str() {
         "/reset" => vec![Step::Reset],
         "/nonsense" => vec![Step::send("hello\r\n\r\n")],

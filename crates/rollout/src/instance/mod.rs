@@ -4,7 +4,7 @@
 //! driver, journal or edge: time and chance are arguments, and a process is whatever `P` its owner
 //! knows it by. What an instance goes through, and what always holds, is in `LIFECYCLE.md`.
 //!
-//! It never says who is healthy or ejected (`balance` does, of every instance, whoever runs it), nor
+//! It never says who is healthy or ejected (`balance` does, of every instance, also of those that Plimsoll does not run), nor
 //! how many there are to be ([`scale()`] does).
 
 mod event;
