@@ -111,20 +111,30 @@ impl Manner {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
-    let named = options.which.named()?;
-    let deploy = options.manner.deploy(options.version.clone());
-    super::block_on(async {
-        named.must_be_served(&client).await?;
-        let begun = client.deploy(&options.service, &deploy).await;
-        let begun = begun.map_err(|error| Failure::of_deploy(error, &options.service))?;
-        progress::follow(
-            &client,
-            &options.service,
-            begun.id,
-            options.manner.no_wait(),
-            &options.form,
-        )
-        .await
-    })
+    let Options { service, version, manner, which, form } = options;
+    let deploy = manner.deploy(version);
+    Asked { service: &service, manner: &manner, which: &which, form: &form }.run(&deploy)
+}
+
+/// What the command line says of a deploy and of a rollback alike.
+pub(super) struct Asked<'a> {
+    pub(super) service: &'a str,
+    pub(super) manner: &'a Manner,
+    pub(super) which: &'a Which,
+    pub(super) form: &'a Form,
+}
+
+impl Asked<'_> {
+    /// Begins `deploy`, and shows it to its end unless told not to wait.
+    pub(super) fn run(self, deploy: &Deploy) -> Result<Exit, Failure> {
+        let Self { service, manner, which, form } = self;
+        let client = which.client()?;
+        let named = which.named()?;
+        super::block_on(async {
+            named.must_be_served(&client).await?;
+            let begun = client.deploy(service, deploy).await;
+            let begun = begun.map_err(|error| Failure::of_deploy(error, service))?;
+            progress::follow(&client, service, begun.id, manner.no_wait(), form).await
+        })
+    }
 }

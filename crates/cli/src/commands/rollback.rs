@@ -3,10 +3,9 @@
 use admin::Deploy;
 
 use crate::arguments::{Form, Which};
-use crate::commands::deploy::Manner;
+use crate::commands::deploy::{Asked, Manner};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::progress;
 
 /// Roll back to an earlier release
 #[derive(Debug, clap::Args)]
@@ -37,24 +36,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
-    let named = options.which.named()?;
-    let deploy = Deploy {
-        as_before: true,
-        deploy: options.deploy,
-        ..options.manner.deploy(options.version.clone())
-    };
-    super::block_on(async {
-        named.must_be_served(&client).await?;
-        let begun = client.deploy(&options.service, &deploy).await;
-        let begun = begun.map_err(|error| Failure::of_deploy(error, &options.service))?;
-        progress::follow(
-            &client,
-            &options.service,
-            begun.id,
-            options.manner.no_wait(),
-            &options.form,
-        )
-        .await
-    })
+    let Options { service, version, deploy, manner, which, form } = options;
+    let deploy = Deploy { as_before: true, deploy, ..manner.deploy(version) };
+    Asked { service: &service, manner: &manner, which: &which, form: &form }.run(&deploy)
 }
