@@ -165,6 +165,7 @@ fn a_head_that_means_something_else_in_http_1_is_refused() {
         (without(":scheme"), &reset),
         (without(":authority"), &bad_request),
         (instead(":path", ""), &reset),
+        (instead(":scheme", ""), &reset),
         (instead(":path", "no-slash"), &reset),
         (instead(":path", "/a b"), &reset),
         (instead(":path", "/a\r\nEvil: 1"), &reset),
@@ -204,6 +205,27 @@ fn a_malformed_frame_of_one_stream_costs_nobody_else() {
         client.send(kind::DATA, END_STREAM, 1, b"hi");
         let answer = client.next_of(kind::HEADERS).expect("the connection goes on");
         assert_eq!((answer.stream, answer.payload[0]), (1, 0x80 | 8), "{what}");
+    }
+    goes_on(&origin, &edge);
+}
+
+#[test]
+fn trailers_with_a_pseudo_header_cost_their_stream_alone() {
+    let (origin, edge) = start();
+    for pseudo in
+        [(":path", "/again"), (":method", "GET"), (":scheme", "http"), (":authority", "b")]
+    {
+        let mut client = FrameClient::connect(edge.address());
+        client.send_head(0, 1, &post("2"));
+        client.send(kind::DATA, 0, 1, b"hi");
+        client.send_head(0, 3, &post("2"));
+        client.send(kind::DATA, 0, 3, b"hi");
+        client.send_head(END_STREAM, 3, &[("x", "1"), pseudo]);
+        let reset = client.next_of(kind::RST_STREAM).expect("the connection goes on");
+        assert_eq!((reset.stream, reset.reason()), (3, Some(PROTOCOL_ERROR)), "{pseudo:?}");
+        client.send_head(END_STREAM, 1, &[("x", "1")]);
+        let answer = client.next_of(kind::HEADERS).expect("the connection goes on");
+        assert_eq!((answer.stream, answer.payload[0]), (1, 0x80 | 8), "{pseudo:?}");
     }
     goes_on(&origin, &edge);
 }

@@ -52,6 +52,15 @@ pub(super) enum Verdict {
     Malformed,
 }
 
+/// Which part of a message a block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// Its head.
+    Head,
+    /// Its trailer section, where no pseudo-header may stand (RFC 9113 §8.1).
+    Trailers,
+}
+
 /// What is known of one side's blocks.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
@@ -74,13 +83,15 @@ struct Change {
 }
 
 impl Judge {
-    /// Judges a whole block. A list of fields that is larger than `list_bytes_max` is malformed.
+    /// Judges a whole block, which is this `section`. A list of fields that is larger than `list_bytes_max` is
+    /// malformed.
     ///
     /// # Errors
     /// When the connection cannot go on.
     pub(super) fn judge(
         &mut self,
         whole: &[u8],
+        section: Section,
         list_bytes_max: usize,
     ) -> Result<Verdict, Unreadable> {
         self.changes.clear();
@@ -118,6 +129,10 @@ impl Judge {
             has_field = true;
             list_bytes = list_bytes.saturating_add(entry.size());
             match entry.fault {
+                // What `h2` reads of it, it would drop without a word.
+                _ if section == Section::Trailers && entry.kind.is_pseudo() => {
+                    verdict = Verdict::Malformed;
+                }
                 None => {}
                 Some(Fault::Malformed) => verdict = Verdict::Malformed,
                 Some(Fault::Fragment) if verdict == Verdict::Good => verdict = Verdict::Fragment,
@@ -295,11 +310,18 @@ fn fault_of(kind: Kind, value: &[u8]) -> Option<Fault> {
         Kind::Field => value.iter().all(|byte| matches!(*byte, b'\t' | 0x20..=0x7e | 0x80..)),
         Kind::Method => !value.is_empty() && value.iter().all(|byte| TOKEN[usize::from(*byte)]),
         Kind::Path if value.contains(&b'#') && is_text() => return Some(Fault::Fragment),
-        Kind::Authority | Kind::Path | Kind::Scheme | Kind::Protocol => is_text(),
+        Kind::Scheme => is_scheme(value),
+        Kind::Authority | Kind::Path | Kind::Protocol => is_text(),
         // Of responses alone (RFC 9113 §8.3.2).
         Kind::Status | Kind::Nothing => false,
     };
     (!is_good).then_some(Fault::Malformed)
+}
+
+/// RFC 3986 §3.1.
+fn is_scheme(value: &[u8]) -> bool {
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    value.first().is_some_and(u8::is_ascii_alphabetic) && value.iter().all(goes_on)
 }
 
 #[cfg(test)]

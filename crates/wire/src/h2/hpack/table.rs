@@ -17,6 +17,21 @@ pub(super) enum Kind {
     Nothing,
 }
 
+impl Kind {
+    /// Whether it is the name of a pseudo-header.
+    pub(super) fn is_pseudo(self) -> bool {
+        match self {
+            Self::Authority
+            | Self::Method
+            | Self::Path
+            | Self::Scheme
+            | Self::Status
+            | Self::Protocol => true,
+            Self::Field | Self::Nothing => false,
+        }
+    }
+}
+
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {

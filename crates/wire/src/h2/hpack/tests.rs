@@ -20,7 +20,7 @@ fn field(form: u8, name: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 fn judge(judge: &mut Judge, block: &[u8]) -> Result<Verdict, Unreadable> {
-    judge.judge(block, LIST_BYTES_MAX)
+    judge.judge(block, Section::Head, LIST_BYTES_MAX)
 }
 
 fn of_field(name: &str, value: &str) -> Verdict {
@@ -45,6 +45,9 @@ fn what_rfc_9113_calls_malformed_is_malformed() {
         (":status", "200"),
         (":method", "GET x"),
         (":method", ""),
+        (":scheme", ""),
+        (":scheme", "1http"),
+        (":scheme", "ht tp"),
     ] {
         assert_eq!(of_field(name, value), Verdict::Malformed, "{name:?}: {value:?}");
     }
@@ -61,6 +64,7 @@ fn what_it_allows_is_good() {
         (":method", "M-SEARCH"),
         (":path", "/a?b"),
         (":authority", "a:80"),
+        (":scheme", "coap+tcp"),
         (":protocol", "websocket"),
         // What else is wrong with these `h2` answers by a reset itself.
         ("connection", "close"),
@@ -69,6 +73,20 @@ fn what_it_allows_is_good() {
         assert_eq!(of_field(name, value), Verdict::Good, "{name:?}: {value:?}");
     }
     assert_eq!(of_field(":path", "/a#b"), Verdict::Fragment);
+}
+
+#[test]
+fn a_pseudo_header_among_trailers_is_malformed() {
+    let in_trailers =
+        |block: &[u8]| Judge::default().judge(block, Section::Trailers, LIST_BYTES_MAX).unwrap();
+    assert_eq!(in_trailers(&field(0, b"x", b"1")), Verdict::Good);
+    for pseudo in
+        [&b"\x84"[..], b"\x82", &field(0, b":authority", b"a"), &field(0, b":path", b"/#")]
+    {
+        assert_eq!(in_trailers(pseudo), Verdict::Malformed, "{pseudo:x?}");
+        let after_others = [&field(0, b"x", b"1"), pseudo, &field(0, b"y", b"1")].concat();
+        assert_eq!(in_trailers(&after_others), Verdict::Malformed);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokio::io::ReadBuf;
 
 use super::frames::{END_HEADERS, END_STREAM, HEAD_BYTES, Head, PREFACE_BYTES, kind};
 use super::ledger::Flood;
-use crate::h2::hpack::{Judge, UNREADABLE, Verdict};
+use crate::h2::hpack::{Judge, Section, UNREADABLE, Verdict};
 
 /// Of HEADERS and PRIORITY: what `h2` allows in one frame.
 const FRAME_BYTES_MAX: u32 = 16_384;
@@ -50,6 +50,9 @@ pub(super) struct Gate {
     list_bytes_max: usize,
     /// The connection will be ended by `h2`: everything passes.
     is_lost: bool,
+    /// The newest stream that has begun. Those of a client's grow (RFC 9113 §5.1.1), so that a block on one
+    /// that is not newer is no head.
+    newest: u32,
     /// Streams whose target has a fragment, until they are asked for.
     fragments: Vec<u32>,
 }
@@ -69,6 +72,7 @@ impl Gate {
             judge: Judge::default(),
             list_bytes_max: (header_bytes as usize).saturating_mul(LIST_ABUSE),
             is_lost: false,
+            newest: 0,
             fragments: Vec::new(),
         }
     }
@@ -254,7 +258,9 @@ impl Gate {
             }
         };
         let depends_on_itself = depends_on == Some(head.stream);
-        match self.judge.judge(block, self.list_bytes_max) {
+        let section = if head.stream > self.newest { Section::Head } else { Section::Trailers };
+        self.newest = self.newest.max(head.stream);
+        match self.judge.judge(block, section, self.list_bytes_max) {
             Err(_) => {
                 self.is_lost = true;
                 Step::Replaced(frames.len(), headers(head, &UNREADABLE))

@@ -81,7 +81,7 @@ fn conversation() -> (Vec<u8>, Vec<u8>, usize) {
         .concat()
     };
     let on_itself = [&[0x80, 0, 0, 17, 3][..], GET, GOOD].concat();
-    let turns: [(Vec<u8>, Option<Vec<u8>>, usize); 14] = [
+    let turns: [(Vec<u8>, Option<Vec<u8>>, usize); 17] = [
         (good(1), None, 1),
         (data, None, 1),
         (frame(kind::HEADERS, end(), 3, &bad), Some(stand_in(3, &filler)), 1),
@@ -96,6 +96,10 @@ fn conversation() -> (Vec<u8>, Vec<u8>, usize) {
         (in_parts(11, &[GET, GOOD].concat()), None, 3),
         (padded, None, 1),
         (frame(kind::HEADERS, end() | PRIORITIZED, 17, &on_itself), Some(stand_in(17, GOOD)), 1),
+        // Trailers, with and without a pseudo-header.
+        (frame(kind::HEADERS, END_HEADERS, 19, GET), None, 1),
+        (frame(kind::HEADERS, end(), 19, &[GOOD, &[0x84]].concat()), Some(stand_in(19, GOOD)), 1),
+        (frame(kind::HEADERS, end(), 1, GOOD), None, 1),
     ];
     let (mut sent, mut wanted, mut count) = (PREFACE.to_vec(), PREFACE.to_vec(), 0);
     for (bytes, other, frames) in turns {
