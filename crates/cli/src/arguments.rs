@@ -8,8 +8,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::{
-    check, demo, deploy, drain, enable, explain, history, logs, reload, rollback, run, status,
-    version, word,
+    check, completions, demo, deploy, drain, enable, explain, history, logs, man, reload, rollback,
+    run, schema, status, version, word,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -67,6 +67,9 @@ pub(crate) enum Command {
     History(history::Options),
     Logs(logs::Options),
     Demo(demo::Options),
+    Schema(schema::Options),
+    Completions(completions::Options),
+    Man(man::Options),
     Version(version::Options),
 }
 
@@ -76,7 +79,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Look", &["status", "explain", "logs", "history"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
-    ("Other", &["demo", "version"]),
+    ("Other", &["demo", "schema", "completions", "man", "version"]),
 ];
 
 /// Takes the command line apart; ends the program where it asks for help, or makes no sense.
@@ -91,8 +94,12 @@ pub(crate) fn parse_from<Word>(
 where
     Word: Into<std::ffi::OsString> + Clone,
 {
-    let matches = grouped(Arguments::command()).try_get_matches_from(words)?;
+    let taken = program().mut_subcommand("run", run::with_undescribed);
+    let matches = taken.try_get_matches_from(words)?;
     let Arguments { file, mut command } = Arguments::from_arg_matches(&matches)?;
+    if let (Command::Run(options), Some((_, matches))) = (&mut command, matches.subcommand()) {
+        options.take_undescribed(matches);
+    }
     let manner = match &command {
         Command::Deploy(options) => Some(&options.manner),
         Command::Rollback(options) => Some(&options.manner),
@@ -111,6 +118,11 @@ where
         None => "this command takes no configuration",
     };
     Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault))
+}
+
+/// The whole command line, as it is taken and as it is described.
+pub(crate) fn program() -> clap::Command {
+    grouped(Arguments::command())
 }
 
 /// The help of the program as a whole, with its commands in groups.
@@ -168,6 +180,9 @@ impl Command {
             Self::History(options) => history::run(options),
             Self::Logs(options) => logs::run(options),
             Self::Demo(options) => demo::run(options),
+            Self::Schema(options) => schema::run(&options),
+            Self::Completions(options) => completions::run(&options, program()),
+            Self::Man(options) => man::run(&options, program()),
             Self::Version(options) => version::run(&options),
         }
     }
@@ -190,7 +205,11 @@ impl Command {
             | Self::Resume(options) => &mut options.which,
             Self::History(options) => &mut options.which,
             Self::Logs(options) => &mut options.which,
-            Self::Demo(_) | Self::Version(_) => return None,
+            Self::Demo(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Version(_) => return None,
         })
     }
 }

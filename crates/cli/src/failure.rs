@@ -133,6 +133,20 @@ pub(crate) enum Failure {
         /// The deploy's number.
         deploy: i64,
     },
+    /// There is no such command.
+    #[error("plimsoll has no command `{name}`")]
+    NoCommand {
+        /// The name that was given.
+        name: String,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file, or the directory for it.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system did not give us what every program gets.
     #[error("cannot {what}")]
     System {
@@ -181,7 +195,8 @@ impl Failure {
             | Self::NotRun { .. }
             | Self::NoInstance { .. }
             | Self::NoService { .. }
-            | Self::NoSuchDeploy { .. } => Exit::Refused,
+            | Self::NoSuchDeploy { .. }
+            | Self::NoCommand { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
             }
@@ -263,6 +278,7 @@ impl Failure {
                 "a token has at least {TOKEN_BYTES_MIN} bytes: `openssl rand -hex 32` makes one; \
                  loopback is read-only without a token"
             )),
+            Self::NoCommand { .. } => Some("`plimsoll --help` lists them all".to_owned()),
             Self::SameToken => Some("make another: `openssl rand -hex 32`".to_owned()),
             _ => None,
         }

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod drain;
@@ -8,10 +9,12 @@ pub(crate) mod enable;
 pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod reload;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod sample;
+pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod version;
 pub(crate) mod word;

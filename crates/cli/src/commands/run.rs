@@ -47,11 +47,27 @@ pub(crate) struct Options {
     /// Adopt the state directory of another configuration, with its releases and instances
     #[arg(long)]
     adopt: bool,
-    /// Crash at this boundary of the journal's writes, the first being 0
-    #[arg(long, hide = true)]
+    #[arg(skip)]
     crash_after: Option<u64>,
     #[command(flatten)]
     pub(crate) which: Which,
+}
+
+/// An option that tests use: crash at this boundary of the journal's writes, the first being 0. It is no part of
+/// what is described, in which scripts for shells would find it.
+const CRASH_AFTER: &str = "crash-after";
+
+/// The command as it is taken, with the option that is not described.
+pub(crate) fn with_undescribed(command: clap::Command) -> clap::Command {
+    let crash_after = clap::Arg::new(CRASH_AFTER).long(CRASH_AFTER).hide(true);
+    command.arg(crash_after.value_parser(clap::value_parser!(u64)))
+}
+
+impl Options {
+    /// Takes up the option that is not described.
+    pub(crate) fn take_undescribed(&mut self, matches: &clap::ArgMatches) {
+        self.crash_after = matches.get_one(CRASH_AFTER).copied();
+    }
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {

@@ -16,8 +16,25 @@ fn the_program_tells_its_commands() {
 #[test]
 fn every_command_tells_its_use_with_examples() {
     for command in [
-        "run", "check", "reload", "status", "explain", "drain", "enable", "deploy", "rollback",
-        "promote", "abort", "pause", "resume", "history", "logs", "version",
+        "run",
+        "check",
+        "reload",
+        "status",
+        "explain",
+        "drain",
+        "enable",
+        "deploy",
+        "rollback",
+        "promote",
+        "abort",
+        "pause",
+        "resume",
+        "history",
+        "logs",
+        "schema",
+        "completions",
+        "man",
+        "version",
     ] {
         let text = help(&[command]);
         assert!(text.contains("Example"), "{command}");
@@ -43,7 +60,16 @@ fn the_version_is_told() {
 
 #[test]
 fn no_line_of_a_help_is_wider_than_a_terminal() {
-    for command in [&[][..], &["run"], &["status"], &["deploy"], &["explain"], &["logs"]] {
+    for command in [
+        &[][..],
+        &["run"],
+        &["status"],
+        &["deploy"],
+        &["explain"],
+        &["logs"],
+        &["man"],
+        &["completions"],
+    ] {
         for line in help(command).lines() {
             assert!(line.chars().count() <= 100, "{command:?}: {line}");
         }

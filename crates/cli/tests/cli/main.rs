@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod check;
+mod completions;
 mod demo;
 mod deploy;
 mod deploys;
@@ -17,6 +18,7 @@ mod readme;
 mod reload;
 mod run;
 mod sandbox;
+mod schema;
 mod soak;
 mod status;
 mod terminal;
