@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use wire::body::{Error, Sink, Source};
 use wire::h1::Framing;
+use wire::traffic::Traffic;
 
 use crate::fields::FieldSink;
 
@@ -77,5 +78,5 @@ pub(crate) trait Client: Source + Sink {
     fn abort(&mut self);
 
     /// Bytes received from and sent to the client for this exchange.
-    fn take_counts(&mut self) -> (u64, u64);
+    fn take_traffic(&mut self) -> Traffic;
 }

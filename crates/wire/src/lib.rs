@@ -18,4 +18,5 @@ pub mod stream;
 pub mod system;
 pub mod target;
 pub mod tls;
+pub mod traffic;
 pub mod trailer;

@@ -30,7 +30,7 @@ async fn received(conn: &mut Conn) -> usize {
         conn.consume(n);
     }
     conn.take_trailers().expect("they are well formed");
-    conn.take_counts().0 as usize
+    conn.take_traffic().received as usize
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use wire::h1::{Conn, Framing};
 use wire::head::{Fields, RequestHead, Version};
 use wire::socket::Socket;
 use wire::stream::Stream;
+use wire::traffic::Traffic;
 
 use super::idleness::Idleness;
 use super::{Door, FIRST_REQUEST, linger};
@@ -440,7 +441,7 @@ impl Client for H1<'_> {
         self.conn.cut();
     }
 
-    fn take_counts(&mut self) -> (u64, u64) {
-        self.conn.take_counts()
+    fn take_traffic(&mut self) -> Traffic {
+        self.conn.take_traffic()
     }
 }

@@ -24,6 +24,7 @@ use wire::h2::stream::fields_bytes;
 use wire::h2::{Ahead, Answer, Outbox, Payload, Stream};
 use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Rewound;
+use wire::traffic::Traffic;
 
 use super::idleness::Idleness;
 use super::{Door, linger};
@@ -192,7 +193,7 @@ impl Shared {
         let Some((held, ahead)) = self.admit(EXCHANGE_BYTES + long, &request) else {
             let (head, _) = request.into_parts();
             self.refusal(&door.plan, &head, Ending::Overloaded)
-                .record_reset((head_bytes as u64, 0));
+                .record_reset(Traffic { received: head_bytes as u64, sent: 0 });
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
                 let client = self.peer.ip();
                 tracing::warn!(%client, before, "no memory for a client's request; refusing its stream");
@@ -264,7 +265,7 @@ async fn stream_of(
     let mut client = H2 {
         stream: Stream::from_client(body, ahead, shared.outbox.clone(), pool.clone()),
         answer: Answer::new(respond),
-        bytes_before: (0, 0),
+        before: Traffic::default(),
         grace: None,
     };
     let head = head_of(&parts, pool, &plan);
@@ -363,7 +364,8 @@ fn dialect_of(parts: &Parts) -> Option<Dialect> {
 struct H2 {
     stream: Stream,
     answer: Answer,
-    bytes_before: (u64, u64),
+    /// What went over it until its last record.
+    before: Traffic,
     /// How long a response that broke off still has to be written.
     grace: Option<Pin<Box<Sleep>>>,
 }
@@ -519,9 +521,8 @@ impl Client for H2 {
         self.answer.reset(Reason::INTERNAL_ERROR);
     }
 
-    fn take_counts(&mut self) -> (u64, u64) {
-        let now = self.stream.counts();
-        let before = std::mem::replace(&mut self.bytes_before, now);
-        (now.0 - before.0, now.1 - before.1)
+    fn take_traffic(&mut self) -> Traffic {
+        let now = self.stream.traffic();
+        now.since(std::mem::replace(&mut self.before, now))
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod identity;
 pub(crate) mod lasting;
 pub(crate) mod open;
 pub(crate) mod reading;
+pub(crate) mod recording;
 pub(crate) mod refusal;
 pub(crate) mod request_id;
 pub(crate) mod story;
@@ -22,6 +23,7 @@ use wire::head::{Method, RequestHead};
 use crate::choice::share;
 use crate::client::Client;
 use crate::exchange::identity::Peer;
+use crate::exchange::recording::Recording;
 use crate::exchange::story::Story;
 use crate::policy;
 use crate::response::respond::{self, Asked};
@@ -53,8 +55,8 @@ pub(crate) async fn run<C: Client>(
 ) {
     let Entrance { worker, listener, peer, .. } = entrance;
     let story = Story::begin(worker, head, peer, listener);
-    let mut open = Open { worker, client, story, has_ended: false };
-    let Open { client, story, .. } = &mut open;
+    let mut open = Recording::begin(worker, client, story);
+    let Recording { client, subject: story, .. } = &mut open;
     let outcome = serve(entrance, &mut **client, head, framing, story).await;
     if let Err(ending) = outcome {
         story.fail(ending);
@@ -72,25 +74,7 @@ pub(crate) async fn run<C: Client>(
             }
         }
     }
-    open.has_ended = true;
-}
-
-/// An exchange until it was told, which its end does: the one that it comes to, or the one that is made for
-/// it, where its task is dropped with the worker because the time to drain is over.
-struct Open<'a, 'h, C: Client> {
-    worker: &'a Worker,
-    client: &'a mut C,
-    story: Story<'h>,
-    has_ended: bool,
-}
-
-impl<C: Client> Drop for Open<'_, '_, C> {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.story.cut_off();
-        }
-        self.story.tell(self.worker, self.client.take_counts());
-    }
+    open.end();
 }
 
 /// Ends a response that is not whole. A client that is there gets what the instance had sent before

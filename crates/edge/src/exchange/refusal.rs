@@ -1,13 +1,14 @@
-//! What was refused before it was a request: told to the client, and once to the metrics and the
-//! log, as every exchange is.
+//! What was refused before it was a request: the client is told, and it is recorded as every exchange is.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use telemetry::{AccessRecord, Ending, Told};
+use telemetry::{Ending, Told};
+use wire::traffic::Traffic;
 
 use crate::client::Client;
 use crate::exchange::identity::Peer;
+use crate::exchange::recording::{Facts, Recording, Subject, Way, record};
 use crate::grpc::Dialect;
 use crate::response::respond::{self, Asked};
 use crate::response::{Applied, NO_EDITS};
@@ -29,64 +30,80 @@ pub(crate) struct Refusal<'a> {
     pub(crate) dialect: Option<Dialect>,
 }
 
-/// A refusal that the client is being told, which is recorded at its end, whichever that is.
-struct Telling<'a, C: Client> {
+/// A refusal as it is recorded.
+pub(crate) struct Refused<'a> {
     refusal: Refusal<'a>,
-    client: &'a mut C,
     id: [u8; 32],
     began: Instant,
+    /// What the client is told; `None` where its stream is reset.
+    told: Option<Told>,
 }
 
-impl<C: Client> Drop for Telling<'_, C> {
-    fn drop(&mut self) {
-        let told = self.refusal.ending.told();
-        self.refusal.record(&self.id, told, self.client.take_counts(), self.began.elapsed());
+impl Subject for Refused<'_> {
+    fn began(&self) -> Instant {
+        self.began
+    }
+
+    fn ending(&self) -> Ending {
+        self.refusal.ending
+    }
+
+    /// Its ending stands from the beginning.
+    fn cut_off(&mut self) {}
+
+    fn count(&self, worker: &Worker, _: Traffic, _: Duration) {
+        worker.counters.refused.add(1);
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let Refusal { listener, peer, protocol, method, host, path, dialect, .. } = self.refusal;
+        Facts {
+            request_id: &self.id,
+            client: peer.ip(),
+            listener,
+            peer,
+            protocol,
+            method,
+            host,
+            path,
+            user_agent: None,
+            status: self.told.map(|told| told.status),
+            grpc: dialect.and(self.told).map(|told| told.grpc),
+            way: Way::default(),
+        }
     }
 }
 
 /// What may turn out to be no request, or be cut off before that is known: recorded at its end unless it
 /// proves to be one.
-pub(crate) struct Unproven<'a, C: Client> {
-    refusal: Refusal<'a>,
-    pub(crate) client: &'a mut C,
-    began: Instant,
-    is_request: bool,
-}
+pub(crate) type Unproven<'a, C> = Recording<'a, C, Refused<'a>>;
 
 impl<C: Client> Unproven<'_, C> {
     /// It is a request, which has a record of its own.
-    pub(crate) fn prove(mut self) {
-        self.is_request = true;
+    pub(crate) fn prove(self) {
+        self.forget();
     }
 
     /// It is none. Its stream is reset, and nobody told.
     pub(crate) fn refuse(mut self, ending: Ending) {
-        self.refusal.ending = ending;
-    }
-}
-
-impl<C: Client> Drop for Unproven<'_, C> {
-    fn drop(&mut self) {
-        if !self.is_request {
-            let (id, bytes) = (self.refusal.worker.ids.next(), self.client.take_counts());
-            self.refusal.record(&id, None, bytes, self.began.elapsed());
-        }
+        self.subject.refusal.ending = ending;
+        self.end();
     }
 }
 
 impl<'a> Refusal<'a> {
     /// What is said if it proves to be no request; `ending` if it is cut off before.
     pub(crate) fn unless_proven<C: Client>(self, client: &'a mut C) -> Unproven<'a, C> {
-        Unproven { refusal: self, client, began: Instant::now(), is_request: false }
+        Recording::begin(self.worker, client, self.reset())
     }
 
-    /// Tells the client, in the time that it has to read its answer, then all others.
+    /// Tells the client, in the time that it has to read its answer, and records it.
     pub(crate) async fn tell<C: Client>(self, client: &mut C, alarm: &Alarm) {
-        let (began, id) = (Instant::now(), self.worker.ids.next());
         let limit = self.listener.listener.timeouts.write_idle;
-        let mut open = Telling { refusal: self, client, id, began };
-        let Telling { refusal, client, id, .. } = &mut open;
-        let date = refusal.worker.calendar.today();
+        let (worker, told) = (self.worker, self.ending.told());
+        let mut open = Recording::begin(worker, client, Refused { told, ..self.reset() });
+        let Recording { subject: Refused { refusal, id, .. }, client, .. } = &mut open;
+        let date = worker.calendar.today();
         let applied = Applied { request_id: &*id, date, edits: &NO_EDITS, stay: None };
         let asked = Asked { head: None, dialect: refusal.dialect };
         let mut telling =
@@ -95,37 +112,12 @@ impl<'a> Refusal<'a> {
         let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
     }
 
-    /// Tells all others of what the client was told nothing of: its stream was reset.
-    pub(crate) fn record_reset(&self, bytes: (u64, u64)) {
-        self.record(&self.worker.ids.next(), None, bytes, Duration::ZERO);
+    /// Records that its stream was reset before there was anything to send on it; `traffic` is what it cost.
+    pub(crate) fn record_reset(self, traffic: Traffic) {
+        record(self.worker, &self.reset(), traffic);
     }
 
-    fn record(&self, id: &[u8], told: Option<Told>, bytes: (u64, u64), total: Duration) {
-        self.worker.counters.refused.add(1);
-        self.worker.counters.exchanges.count(self.ending);
-        self.worker.log(|| AccessRecord {
-            request_id: id,
-            client: self.peer.ip(),
-            listener: self.listener.listener.name.as_str(),
-            protocol: self.protocol,
-            tls: self.peer.is_tls(),
-            method: self.method,
-            host: self.host,
-            path: self.path,
-            status: told.map_or(0, |told| told.status),
-            grpc_status: self.dialect.and(told).map(|told| told.grpc),
-            bytes_in: bytes.0,
-            bytes_out: bytes.1,
-            total,
-            upstream_connect: None,
-            upstream_first_byte: None,
-            route: None,
-            service: None,
-            release: None,
-            instance: None,
-            attempts: 0,
-            ending: self.ending,
-            user_agent: None,
-        });
+    fn reset(self) -> Refused<'a> {
+        Refused { id: self.worker.ids.next(), began: Instant::now(), told: None, refusal: self }
     }
 }

@@ -4,11 +4,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use telemetry::{AccessRecord, Blame, Ending, GrpcStatus};
+use telemetry::{Blame, Ending, GrpcStatus};
 use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
+use wire::traffic::Traffic;
 
 use crate::exchange::identity::{Peer, Sender};
+use crate::exchange::recording::{Facts, Subject, Way};
 use crate::exchange::request_id::RequestId;
 use crate::grpc::{self, Call, Ended};
 use crate::response::{Applied, NO_EDITS};
@@ -178,64 +180,6 @@ impl<'a> Story<'a> {
         Applied { request_id, date, edits, stay: None }
     }
 
-    /// The exchange is over. Called once.
-    pub(crate) fn tell(&self, worker: &Worker, bytes: (u64, u64)) {
-        let duration = self.began.elapsed();
-        if let Some(service) = &self.service {
-            let shard = service.live.shard(worker.index);
-            let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
-            shard.by_class[class].add(1);
-            let has_failed = match &self.call {
-                None => class == 5,
-                Some(_) => {
-                    shard.grpc.count(self.grpc);
-                    matches!(self.verdict(worker), Verdict::Failed | Verdict::Refused)
-                }
-            };
-            if has_failed || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
-                shard.failed.add(1);
-            }
-            shard.bytes_in.add(bytes.0);
-            shard.bytes_out.add(bytes.1);
-            // What is closed from outside says nothing of how long answers take.
-            if !matches!(self.ending, Ending::Tunnel | Ending::DrainClosed) {
-                shard.duration.record(duration);
-            }
-        }
-        worker.counters.exchanges.count(self.ending);
-        worker.log(|| self.record(bytes, duration));
-    }
-
-    fn record(&self, bytes: (u64, u64), total: Duration) -> AccessRecord<'_> {
-        AccessRecord {
-            request_id: self.request_id.as_bytes(),
-            client: self.sender.client,
-            listener: self.listener.listener.name.as_str(),
-            protocol: self.head.version().as_str(),
-            tls: self.peer.is_tls(),
-            method: self.head.method_text(),
-            host: self.head.authority(),
-            path: self.head.path(),
-            status: self.status.unwrap_or(0),
-            grpc_status: self.grpc,
-            bytes_in: bytes.0,
-            bytes_out: bytes.1,
-            total,
-            upstream_connect: self.connect,
-            upstream_first_byte: self.first_byte,
-            route: self
-                .route
-                .as_ref()
-                .map(|(plan, index)| plan.routes.route(*index) as &dyn std::fmt::Display),
-            service: self.service.as_ref().map(|service| service.service.name.as_str()),
-            release: self.member.as_ref().and_then(|member| member.live.release.as_deref()),
-            instance: self.member.as_ref().map(|member| member.live.name.as_str()),
-            attempts: self.attempts,
-            ending: self.ending,
-            user_agent: self.head.fields.get(Name::UserAgent),
-        }
-    }
-
     /// The client sees the beginning of an answer: from now on no other instance is asked.
     pub(crate) fn answer_begins(&mut self) {
         self.answered = true;
@@ -257,14 +201,6 @@ impl<'a> Story<'a> {
         self.ending = Ending::DrainClosed;
     }
 
-    /// The edge ends, and the exchange with it.
-    pub(crate) fn cut_off(&mut self) {
-        self.ending = Ending::Shutdown;
-        if !self.answered {
-            self.untold();
-        }
-    }
-
     /// Nobody was told how it failed.
     pub(crate) fn untold(&mut self) {
         (self.status, self.grpc) = (None, None);
@@ -277,6 +213,70 @@ impl<'a> Story<'a> {
             let told = ending.told();
             self.status = told.map(|it| it.status);
             self.grpc = self.call.and(told).map(|it| it.grpc);
+        }
+    }
+}
+
+impl Subject for Story<'_> {
+    fn began(&self) -> Instant {
+        self.began
+    }
+
+    fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    fn cut_off(&mut self) {
+        self.ending = Ending::Shutdown;
+        if !self.answered {
+            self.untold();
+        }
+    }
+
+    fn count(&self, worker: &Worker, traffic: Traffic, total: Duration) {
+        let Some(service) = &self.service else { return };
+        let shard = service.live.shard(worker.index);
+        let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
+        shard.by_class[class].add(1);
+        let has_failed = match &self.call {
+            None => class == 5,
+            Some(_) => {
+                shard.grpc.count(self.grpc);
+                matches!(self.verdict(worker), Verdict::Failed | Verdict::Refused)
+            }
+        };
+        if has_failed || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
+            shard.failed.add(1);
+        }
+        shard.bytes_in.add(traffic.received);
+        shard.bytes_out.add(traffic.sent);
+        // What is closed from outside says nothing of how long responses take.
+        if !matches!(self.ending, Ending::Tunnel | Ending::DrainClosed) {
+            shard.duration.record(total);
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            request_id: self.request_id.as_bytes(),
+            client: self.sender.client,
+            listener: self.listener,
+            peer: self.peer,
+            protocol: self.head.version().as_str(),
+            method: self.head.method_text(),
+            host: self.head.authority(),
+            path: self.head.path(),
+            user_agent: self.head.fields.get(Name::UserAgent),
+            status: self.status,
+            grpc: self.grpc,
+            way: Way {
+                route: self.route.as_ref().map(|(plan, index)| (&**plan, *index)),
+                service: self.service.as_deref(),
+                member: self.member.as_deref(),
+                attempts: self.attempts,
+                connect: self.connect,
+                first_byte: self.first_byte,
+            },
         }
     }
 }

@@ -12,6 +12,7 @@ use wire::h1::Framing;
 use wire::head::{Fields, Method, ResponseHead, list};
 use wire::name::Name;
 use wire::system::is_shortage;
+use wire::traffic::Traffic;
 
 use crate::choice::Claim;
 use crate::choice::sticky::Stay;
@@ -562,7 +563,7 @@ impl Attempt<'_> {
     }
 
     pub(crate) fn count_bytes(&self, upstream: &mut Upstream) {
-        let (received, sent) = upstream.take_counts();
+        let Traffic { received, sent } = upstream.take_traffic();
         let shard = self.claim.member.live.shard(self.worker.index);
         shard.bytes_from.add(received);
         shard.bytes_to.add(sent);

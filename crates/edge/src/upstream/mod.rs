@@ -40,6 +40,7 @@ use wire::h2::{Outbox, Payload, Stream};
 use wire::head::{Fields, Method, ResponseHead};
 use wire::socket::Socket;
 use wire::target::escape_for_h2;
+use wire::traffic::Traffic;
 
 use crate::fields::FieldSink;
 use crate::upstream::outbound::Outbound;
@@ -173,10 +174,10 @@ impl Upstream {
     }
 
     /// Bytes received from and sent to the instance.
-    pub(crate) fn take_counts(&mut self) -> (u64, u64) {
+    pub(crate) fn take_traffic(&mut self) -> Traffic {
         match self {
-            Self::H1(upstream) => upstream.conn.take_counts(),
-            Self::H2(upstream) => upstream.stream.counts(),
+            Self::H1(upstream) => upstream.conn.take_traffic(),
+            Self::H2(upstream) => upstream.stream.traffic(),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::body::{Error, Sink, Source};
 use crate::buffer::{BULK_BYTES, Buffer, FIRST_BYTES, HEAD_BYTES, Pool};
 use crate::head::Fields;
 use crate::stream::{Rewound, Stream};
+use crate::traffic::Traffic;
 use crate::trailer::may_trail;
 
 /// Data up to this size is copied behind the head and leaves with it in one plain write.
@@ -140,14 +141,14 @@ impl Conn {
 
     /// Bytes received and sent since the last call, heads and framing included. What waits for the
     /// next message is counted with that.
-    pub fn take_counts(&mut self) -> (u64, u64) {
+    pub fn take_traffic(&mut self) -> Traffic {
         let waits = self.inbox.as_ref().map_or(0, |inbox| inbox.data().len() as u64);
         let received = self.received.saturating_sub(waits);
         self.received -= received;
-        (received, std::mem::take(&mut self.sent))
+        Traffic { received, sent: std::mem::take(&mut self.sent) }
     }
 
-    /// Bytes received so far, since the last [`Conn::take_counts`].
+    /// Bytes received so far, since the last [`Conn::take_traffic`].
     pub fn received(&self) -> u64 {
         self.received
     }

@@ -16,6 +16,7 @@ use crate::buffer::{FIRST_BYTES, Pool};
 use crate::h1::Conn;
 use crate::h1::Framing;
 use crate::head::Fields;
+use crate::traffic::Traffic;
 
 /// A frame's head, and the payload that each peer takes (RFC 9113 §4).
 const FRAME_HEAD_BYTES: u64 = 9;
@@ -179,8 +180,8 @@ impl Stream {
 
     /// Bytes received and sent, framing included. Heads are counted as HTTP/1 would write them: how
     /// much of one was compressed depends on those before it.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.received, self.sent)
+    pub fn traffic(&self) -> Traffic {
+        Traffic { received: self.received, sent: self.sent }
     }
 
     /// Whether the final head of an answer was sent.
