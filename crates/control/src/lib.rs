@@ -11,6 +11,7 @@ mod certificates;
 mod chain;
 mod drains;
 mod explanation;
+mod feed;
 mod handle;
 mod instances;
 mod journal;
@@ -65,8 +66,9 @@ use self::watch::Reports;
 use access_log::Access;
 use belonging::Content;
 use drains::Drains;
+use feed::Fetches;
 use journal::Journal;
-use names::Names;
+use names::{Lookups, Names};
 use prepare::{Preparation, Prepared};
 use probe::Checker;
 use runs::Runs;
@@ -178,7 +180,8 @@ impl Controller {
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let Settings { file, environment, resolver, driver, write_receipt, adoption, crash } = settings;
     let resumption = Resumption::new()?;
-    let preparation = Preparation { file, environment, resolver, resumption };
+    let lookups = Arc::new(Fetches::new(Lookups(resolver)));
+    let preparation = Preparation { file, environment, lookups, resumption };
     let prepared = preparation.clone().run(Default::default()).await?;
     let intent = prepared.intent.clone();
     state_dir::open_directory(&intent.server.state_dir)?;
@@ -200,7 +203,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let (tell, resolved) = mpsc::unbounded_channel();
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (wanted, intent) = watcher::channel(intent);
-    let names = Names::new(preparation.resolver.clone(), tell);
+    let names = Names::new(preparation.lookups.clone(), tell);
     let drains = Drains::load(&prepared.intent.server.state_dir);
     let state_dir = &prepared.intent.server.state_dir;
     let journal = Journal::open(state_dir, crash)?;

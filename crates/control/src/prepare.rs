@@ -11,9 +11,9 @@ use model::{AccessLog, Intent};
 use wire::tls::Resumption;
 
 use crate::certificates::{self, BadCertificates, Tls};
+use crate::feed::{self, Fetches};
 use crate::instances;
-use crate::names::{Resolved, first_answers};
-use crate::resolve::Resolve;
+use crate::names::{Lookups, Resolved};
 
 /// Why a file cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub fn log_warnings(warnings: &Diagnostics) {
 pub(crate) struct Preparation {
     pub(crate) file: PathBuf,
     pub(crate) environment: Environment,
-    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) lookups: Arc<Fetches<Lookups>>,
     pub(crate) resumption: Resumption,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Prepared {
 impl Preparation {
     /// Prepares what the file says now. Names that are `known` are not looked up.
     pub(crate) async fn run(self, known: BTreeSet<String>) -> Result<Prepared, PrepareError> {
-        let Self { file, environment, resolver, resumption } = self;
+        let Self { file, environment, lookups, resumption } = self;
         let read = move || -> Result<_, PrepareError> {
             let Loaded { intent, warnings } = config::load(&file, &environment)?;
             let tls = certificates::load(&intent, &resumption)?;
@@ -84,7 +84,7 @@ impl Preparation {
         let (intent, warnings, tls) = tokio::task::spawn_blocking(read).await??;
         let mut names = instances::names(&intent);
         names.retain(|name| !known.contains(name));
-        let resolved = first_answers(&*resolver, names).await;
+        let resolved = feed::first(&lookups, names).await;
         Ok(Prepared { intent, warnings, tls, resolved })
     }
 }

@@ -6,7 +6,7 @@ use edge::live::{Live, ServiceLive, ServiceShard, Shard};
 use edge::{Edge, ListenerLive, ServiceView};
 use model::ListenerName;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, InstanceSample, ListenerSample, ServiceSample,
+    AccessLogSample, ConfigSample, FeedSample, InstanceSample, ListenerSample, ServiceSample,
     Standing as StandingLabel,
 };
 use telemetry::{Counter, EndingTotals, GrpcTotals, HistogramSnapshot, Scrape};
@@ -22,6 +22,7 @@ pub(crate) fn gather<'a>(
     edge: &Edge,
     watch_of: impl Fn(&ServiceView<'_>) -> Option<&'a ServiceWatch>,
     config: ConfigSample,
+    feeds: Vec<FeedSample>,
     access_log: AccessLogSample,
 ) -> Scrape {
     let service = |view: ServiceView<'_>| Some(service(&view, watch_of(&view)?));
@@ -39,6 +40,7 @@ pub(crate) fn gather<'a>(
         services: edge.services().filter_map(service).collect(),
         access_log,
         config,
+        feeds,
         process: None,
     }
 }

@@ -238,6 +238,8 @@ impl Scrape {
         page.one(Metric::SnapshotGeneration, Value::Whole(config.generation.0))?;
         page.one(Metric::ReloadSuccess, Value::Whole(config.is_taken_up.into()))?;
         page.one(Metric::ReloadTime, Value::Real(unix(config.read_at)))?;
+        let stale = self.feeds.iter().map(|it| ([it.feed.as_str()], Value::Whole(it.stale)));
+        page.family(Metric::FeedStale, stale)?;
         page.family(Metric::Build, [([self.version], Value::Whole(1))])
     }
 }

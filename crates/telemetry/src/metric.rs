@@ -106,6 +106,8 @@ labels! {
     Ending = "ending",
     /// How an instance stands.
     Standing = "standing",
+    /// What is fetched from outside: `names` are the DNS names of targets.
+    Feed = "feed",
     /// The version of Plimsoll.
     Version = "version",
 }
@@ -186,6 +188,9 @@ metrics! {
     ReloadSuccess = Gauge "plimsoll_config_last_reload_success" {};
     /// When the configuration was last read, as Unix time.
     ReloadTime = Gauge "plimsoll_config_last_reload_timestamp" [Seconds] {};
+    /// Inputs from outside whose last fetch failed. What they gave before stays in use, and they are fetched
+    /// again soon.
+    FeedStale = Gauge "plimsoll_feed_stale" {Feed};
     /// The version of Plimsoll; always 1.
     Build = Info "plimsoll_build" {Version};
 

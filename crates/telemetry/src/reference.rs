@@ -11,7 +11,7 @@ use crate::ending::Ending;
 use crate::exposition::BOUNDS_MICROS;
 use crate::grpc::GrpcStatus;
 use crate::metric::{Label, Metric};
-use crate::scrape::{CLASSES, OUTCOMES, Scrape, Standing};
+use crate::scrape::{CLASSES, Feed, OUTCOMES, Scrape, Standing};
 
 const MADE: &str = "\
 <!-- Made from crates/telemetry/src by `UPDATE_REFERENCE=1 cargo test -p telemetry`; not to be \
@@ -106,6 +106,7 @@ fn values(label: Label) -> String {
             let names = GrpcStatus::ALL.iter().map(|status| status.as_str());
             words(&names.chain([crate::grpc_counters::NONE]).collect::<Vec<_>>())
         }
+        Label::Feed => words(&Feed::ALL.iter().map(|feed| feed.as_str()).collect::<Vec<_>>()),
         Label::Ending => "see [the access log](access-log.md#how-an-exchange-ended)".to_owned(),
         Label::Service | Label::Instance | Label::Listener | Label::Version => String::new(),
     }

@@ -29,6 +29,8 @@ pub struct Scrape {
     pub access_log: AccessLogSample,
     /// The configuration.
     pub config: ConfigSample,
+    /// What is fetched from outside.
+    pub feeds: Vec<FeedSample>,
     /// The process, where the system tells of it.
     pub process: Option<Process>,
 }
@@ -176,6 +178,34 @@ pub struct ConfigSample {
     pub read_at: SystemTime,
     /// Whether what was read then was taken up.
     pub is_taken_up: bool,
+}
+
+/// What is fetched from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// The DNS names of targets.
+    Names,
+}
+
+impl Feed {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::Names];
+
+    /// The value of the label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Names => "names",
+        }
+    }
+}
+
+/// How one kind of input stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedSample {
+    /// Which kind.
+    pub feed: Feed,
+    /// How many inputs could not be fetched when that was tried last.
+    pub stale: u64,
 }
 
 /// The values of the label for an attempt's outcome.

@@ -13,7 +13,6 @@ use super::{Reload, Writer};
 use crate::chain::chain;
 use crate::handle::{Ended, ReloadError, Reloaded, Reply};
 use crate::instances::{self, Addresses};
-use crate::names::Resolved;
 use crate::prepare::{PrepareError, Prepared, log_warnings};
 use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
 use crate::status::LastReload;
@@ -41,12 +40,7 @@ impl Writer {
     pub(crate) fn take_up(&mut self, prepared: Prepared) -> Result<Revision, PublishError> {
         let Prepared { intent, warnings: _, tls, resolved } = prepared;
         let revision = self.revision.next();
-        let mut addresses = self.names.addresses();
-        for Resolved { name, lookup } in &resolved {
-            if let Ok(answer) = lookup {
-                addresses.insert(name.clone(), answer.addresses.clone());
-            }
-        }
+        let addresses = self.names.addresses(&resolved);
         let blueprint = Blueprint {
             instances: self.instances(&intent, &addresses),
             intent: intent.clone(),
@@ -110,7 +104,7 @@ impl Writer {
     pub(super) fn readdress(&mut self) {
         let intent = self.intent.borrow().clone();
         let blueprint = Blueprint {
-            instances: self.instances(&intent, &self.names.addresses()),
+            instances: self.instances(&intent, &self.names.addresses(&[])),
             intent,
             revision: self.revision,
             splits: self.splits(),

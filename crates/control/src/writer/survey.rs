@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use edge::{Live, ServiceView};
 use model::{InstanceName, ServiceName};
 use telemetry::Scrape;
-use telemetry::scrape::ConfigSample;
+use telemetry::scrape::{ConfigSample, Feed, FeedSample};
 
 use super::Writer;
 use crate::chain::chain;
@@ -113,6 +113,7 @@ impl Writer {
             is_taken_up: last.is_none_or(|reload| reload.outcome.is_ok()),
         };
         let watch_of = |view: &ServiceView<'_>| self.watches.get(&view.service.name);
-        scrape::gather(&self.edge, watch_of, config, self.log.sample())
+        let feeds = vec![FeedSample { feed: Feed::Names, stale: self.names.stale() as u64 }];
+        scrape::gather(&self.edge, watch_of, config, feeds, self.log.sample())
     }
 }

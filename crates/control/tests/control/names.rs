@@ -8,6 +8,12 @@ fn names_of(status: &control::Status) -> Vec<&str> {
     status.services[0].instances.iter().map(|instance| instance.name.as_str()).collect()
 }
 
+/// Whether the metrics say that so many names cannot be looked up.
+async fn are_stale(bench: &Bench, names: u64) -> bool {
+    let page = bench.handle.scrape().await.unwrap();
+    page.contains(&format!("plimsoll_feed_stale{{feed=\"names\"}} {names}\n"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_follow_a_name_and_stay_while_it_cannot_be_resolved() {
     let origin = Origin::start("one").await;
@@ -35,9 +41,11 @@ async fn instances_follow_a_name_and_stay_while_it_cannot_be_resolved() {
     assert_eq!(names_of(&status), [&first, &second]);
     assert_eq!(status.generation, generation.next(), "nothing was published for it");
     assert_eq!(status.services[0].unresolved[0].1, "the name has no address");
+    assert!(are_stale(&bench, 1).await);
 
     bench.names.set("app.internal", &["127.0.0.1"]);
     bench.until("one", |status| names_of(status) == [&first]).await;
+    assert!(are_stale(&bench, 0).await);
     assert_eq!(bench.get().await, (200, "one".into()));
 }
 

@@ -8,7 +8,8 @@ use model::{Generation, Revision};
 use openmetrics::Series;
 use telemetry::metric::Kind;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, InstanceSample, ListenerSample, ServiceSample, Standing,
+    AccessLogSample, ConfigSample, Feed, FeedSample, InstanceSample, ListenerSample, ServiceSample,
+    Standing,
 };
 use telemetry::{
     Ending, EndingCounters, GrpcStatus, Histogram, HistogramSnapshot, Metric, Process, Scrape,
@@ -85,6 +86,7 @@ fn scrape(services: Vec<ServiceSample>) -> Scrape {
             read_at: at(1_767_225_600),
             is_taken_up: true,
         },
+        feeds: vec![FeedSample { feed: Feed::Names, stale: 2 }],
         process: Some(Process {
             cpu: Duration::from_millis(1_230),
             open_fds: 14,

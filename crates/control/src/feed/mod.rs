@@ -1,0 +1,218 @@
+//! Inputs that the data plane needs and that come from outside: each is fetched, kept and fetched again when its
+//! lifetime is over.
+//!
+//! A kind of input gives a [`Fetch`]: how one is fetched, and what is said of it. What a [`Feed`] has is the
+//! writer's to publish; nothing here publishes, and no request ever waits for a fetch. A fetch that fails changes
+//! nothing: the last good value stays, and it is tried again soon.
+
+mod fetches;
+mod pace;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+pub(crate) use fetches::Fetches;
+pub(crate) use pace::Times;
+
+use crate::task::Task;
+use pace::Pace;
+
+/// One kind of input.
+pub(crate) trait Fetch: Send + Sync + Sized + 'static {
+    /// What says which input is meant.
+    type Key: Clone + Debug + Ord + Send + Sync + 'static;
+    /// What is fetched. How large it may be is the fetch's to bound.
+    type Value: Debug + PartialEq + Send + 'static;
+    /// Why it could not be.
+    type Error: Debug + Send + 'static;
+
+    /// When an input is fetched, and how long that may take.
+    const TIMES: Times;
+
+    /// Fetches the input `key`.
+    fn fetch<'a>(&'a self, key: &'a Self::Key) -> BoxFuture<'a, Outcome<Self>>;
+
+    /// The error of a fetch that has not ended within `limit`.
+    fn too_slow(limit: Duration) -> Self::Error;
+
+    /// Says, once for each time of trouble, that `key` cannot be fetched, and what stays in use: what was
+    /// fetched last, if anything ever was.
+    fn becomes_stale(key: &Self::Key, why: &Self::Error, kept: Option<&Self::Value>);
+
+    /// Says that the trouble is over.
+    fn recovers(key: &Self::Key);
+}
+
+/// What came of a fetch.
+pub(crate) type Outcome<F> = Result<Fetched<<F as Fetch>::Value>, <F as Fetch>::Error>;
+
+/// An input, and how long it may be used without asking anew.
+#[derive(Debug)]
+pub(crate) struct Fetched<Value> {
+    pub(crate) value: Value,
+    pub(crate) lifetime: Duration,
+}
+
+/// A fetch that has ended.
+#[derive(Debug)]
+pub(crate) struct Arrival<F: Fetch> {
+    pub(crate) key: F::Key,
+    pub(crate) outcome: Outcome<F>,
+    /// The task that fetched it; `None` where it was fetched before it was followed.
+    task: Option<TaskNumber>,
+}
+
+/// Tells one task of a key from those that were before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct TaskNumber(u64);
+
+/// Fetches all of `keys`, as long as [`Times::patience`] allows: for a configuration that is about to be published.
+/// What takes longer arrives later.
+pub(crate) async fn first<F: Fetch>(
+    fetches: &Fetches<F>,
+    keys: BTreeSet<F::Key>,
+) -> Vec<Arrival<F>> {
+    let fetch = async |key: F::Key| {
+        let outcome = fetches.fetch(&key, F::TIMES.patience).await;
+        Arrival { key, outcome, task: None }
+    };
+    keys.into_iter().map(fetch).collect::<FuturesUnordered<_>>().collect().await
+}
+
+/// Every input of a kind that is in use.
+pub(crate) struct Feed<F: Fetch> {
+    fetches: Arc<Fetches<F>>,
+    tell: mpsc::UnboundedSender<Arrival<F>>,
+    followed: BTreeMap<F::Key, Followed<F>>,
+    last_task: TaskNumber,
+}
+
+struct Followed<F: Fetch> {
+    value: Option<F::Value>,
+    /// Why the last fetch failed, if it did.
+    fault: Option<F::Error>,
+    number: TaskNumber,
+    _task: Task,
+}
+
+impl<F: Fetch> Feed<F> {
+    /// A feed that follows nothing yet. What is fetched is told to `tell`, and from there belongs to
+    /// [`Feed::take_up`].
+    pub(crate) fn new(fetches: Arc<Fetches<F>>, tell: mpsc::UnboundedSender<Arrival<F>>) -> Self {
+        Self { fetches, tell, followed: BTreeMap::new(), last_task: TaskNumber::default() }
+    }
+
+    /// Follows `wanted` from now on and nothing else. `found` are fetches that have just ended, of all keys that
+    /// are new at least.
+    pub(crate) fn follow(&mut self, wanted: &BTreeSet<F::Key>, found: Vec<Arrival<F>>) {
+        self.followed.retain(|key, _| wanted.contains(key));
+        for Arrival { key, outcome, .. } in found.into_iter().filter(|it| wanted.contains(&it.key))
+        {
+            let (number, task) = self.spawn(&key, &outcome);
+            let (value, fault) = match self.followed.remove(&key) {
+                Some(before) => (before.value, before.fault),
+                None => (None, None),
+            };
+            let mut followed = Followed { value, fault, number, _task: task };
+            followed.take_up(&key, outcome);
+            self.followed.insert(key, followed);
+        }
+    }
+
+    fn spawn(&mut self, key: &F::Key, outcome: &Outcome<F>) -> (TaskNumber, Task) {
+        let mut pace = Pace::new(F::TIMES);
+        let wait = pace.after(outcome.as_ref().ok().map(|it| it.lifetime), fastrand::f64());
+        self.last_task.0 += 1;
+        let (fetches, tell) = (self.fetches.clone(), self.tell.clone());
+        let round = Round { key: key.clone(), number: self.last_task, fetches, tell };
+        (self.last_task, Task::spawn(round.run(pace, wait)))
+    }
+
+    /// Takes up what has arrived, and says whether the value of a followed key has changed.
+    pub(crate) fn take_up(&mut self, arrival: Arrival<F>) -> bool {
+        let Arrival { key, outcome, task } = arrival;
+        match self.followed.get_mut(&key) {
+            // What an earlier task of the key had on its way is older than what is known.
+            Some(followed) if task == Some(followed.number) => followed.take_up(&key, outcome),
+            _ => false,
+        }
+    }
+
+    /// What was fetched last of each followed key of which anything was.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&F::Key, &F::Value)> {
+        self.followed.iter().filter_map(|(key, followed)| Some((key, followed.value.as_ref()?)))
+    }
+
+    /// Those whose last fetch did not fail.
+    pub(crate) fn well_known(&self) -> BTreeSet<F::Key> {
+        let well = self.followed.iter().filter(|(_, followed)| followed.fault.is_none());
+        well.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// How many of them cannot be fetched at the moment.
+    pub(crate) fn stale(&self) -> usize {
+        self.followed.values().filter(|followed| followed.fault.is_some()).count()
+    }
+
+    /// Why the last fetch of `key` failed, if it did.
+    pub(crate) fn fault<Key: Ord + ?Sized>(&self, key: &Key) -> Option<&F::Error>
+    where
+        F::Key: std::borrow::Borrow<Key>,
+    {
+        self.followed.get(key)?.fault.as_ref()
+    }
+}
+
+impl<F: Fetch> Followed<F> {
+    fn take_up(&mut self, key: &F::Key, outcome: Outcome<F>) -> bool {
+        match outcome {
+            Ok(Fetched { value, .. }) => {
+                if self.fault.take().is_some() {
+                    F::recovers(key);
+                }
+                let has_changed = self.value.as_ref() != Some(&value);
+                self.value = Some(value);
+                has_changed
+            }
+            Err(fault) => {
+                if self.fault.is_none() {
+                    F::becomes_stale(key, &fault, self.value.as_ref());
+                }
+                self.fault = Some(fault);
+                false
+            }
+        }
+    }
+}
+
+/// The task that fetches one key again and again.
+struct Round<F: Fetch> {
+    key: F::Key,
+    number: TaskNumber,
+    fetches: Arc<Fetches<F>>,
+    tell: mpsc::UnboundedSender<Arrival<F>>,
+}
+
+impl<F: Fetch> Round<F> {
+    async fn run(self, mut pace: Pace, mut wait: Duration) {
+        loop {
+            tokio::time::sleep(wait).await;
+            let outcome = self.fetches.fetch(&self.key, F::TIMES.deadline).await;
+            wait = pace.after(outcome.as_ref().ok().map(|it| it.lifetime), fastrand::f64());
+            let arrival = Arrival { key: self.key.clone(), outcome, task: Some(self.number) };
+            if self.tell.send(arrival).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
