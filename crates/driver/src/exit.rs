@@ -28,13 +28,22 @@ pub enum Ending {
     Unknown,
 }
 
+/// Why something of an instance had to be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Killed {
+    /// Its time was over.
+    Overdue,
+    /// It had outlived the first process, which alone was asked to stop.
+    LeftBehind,
+}
+
 /// What became of an instance and all its children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// How its first process ended.
     pub exit: Exit,
-    /// Something of it had to be killed.
-    pub killed: bool,
+    /// Why something of it had to be killed, if so.
+    pub killed: Option<Killed>,
     /// How many of its children outlived it, and were ended.
     pub leftovers: usize,
     /// How many processes could not be ended even by SIGKILL: they hang in the system.

@@ -33,7 +33,7 @@ mod signal;
 pub use account::{Account, AccountFault};
 pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, Listener, StartError};
 pub use environment::Environment;
-pub use exit::{Ending, Exit, Stopped};
+pub use exit::{Ending, Exit, Killed, Stopped};
 pub use launch::{
     Composed, Examination, Examined, Launch, Notice, Notify, ProcessStart, Rotation, Spec, Upkeep,
     Word,

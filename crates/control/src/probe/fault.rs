@@ -22,6 +22,8 @@ pub(crate) enum ProbeFault {
     Response(OwnFault),
     /// The response has a status that does not pass.
     Status(u16),
+    /// The status is one by which servers refuse hosts that they do not know, and the check named none.
+    UnknownHost(u16),
     /// The response lacks the text.
     Body,
     /// The instance said, in its own way, that it is not well.
@@ -53,6 +55,11 @@ impl fmt::Display for ProbeFault {
             Self::TooSlow(limit) => write!(f, "no connection within {} ms", limit.as_millis()),
             Self::Response(fault) => fault.fmt(f),
             Self::Status(status) => write!(f, "status {status}"),
+            Self::UnknownHost(status) => write!(
+                f,
+                "status {status} to a check that asked for the instance's own address; if it serves only hosts that it \
+                 knows, name one in health.host"
+            ),
             Self::Body => f.write_str("the response lacks the text"),
         }
     }

@@ -8,10 +8,16 @@ use super::{Passed, ProbeFault};
 /// How much of a response's body is read, and looked through.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// With these frameworks refuse hosts that they do not know: Django and Tomcat with 400, Rails with 403, others with 421.
+const REFUSES_HOSTS: [u16; 3] = [400, 403, 421];
+
 /// Judges a response by its status, and by the beginning of its body.
 pub(super) fn judge(probe: &HttpProbe, status: u16, body: &[u8]) -> Result<Passed, ProbeFault> {
     if !probe.status.iter().any(|range| range.contains(status)) {
-        return Err(ProbeFault::Status(status));
+        return Err(match REFUSES_HOSTS.contains(&status) && probe.host.is_none() {
+            true => ProbeFault::UnknownHost(status),
+            false => ProbeFault::Status(status),
+        });
     }
     let is_found = |wanted: &String| memmem::find(body, wanted.as_bytes()).is_some();
     match probe.body.as_ref().is_none_or(is_found) {
@@ -46,6 +52,18 @@ mod tests {
         assert_eq!(judge(&probe, 204, b"").unwrap(), Passed("status 204".to_owned()));
         assert!(judge(&probe, 401, b"").is_ok());
         assert!(matches!(judge(&probe, 302, b""), Err(ProbeFault::Status(302))));
+    }
+
+    #[test]
+    fn a_host_that_may_be_unknown_to_the_server_is_said_so() {
+        let named = HttpProbe { host: Some("shop.example.com".to_owned()), ..probe(None) };
+        for status in REFUSES_HOSTS {
+            let unnamed = judge(&probe(None), status, b"").unwrap_err();
+            assert!(unnamed.to_string().contains("health.host"), "{unnamed}");
+            let fault = judge(&named, status, b"").unwrap_err();
+            assert_eq!(fault.to_string(), format!("status {status}"));
+        }
+        assert_eq!(judge(&probe(None), 404, b"").unwrap_err().to_string(), "status 404");
     }
 
     #[test]

@@ -47,6 +47,10 @@ impl Writer {
         let text = match force {
             Force::Stuck => "could not be killed whole: some of it hangs in the system",
             Force::Killed => "did not end in its time, and was killed",
+            Force::LeftBehind => {
+                "ended, and what its first process left running was killed: with stop.to = \"first\" that process has to \
+                 stop the others itself"
+            }
             Force::Unneeded => return,
         };
         tracing::warn!(%service, %instance, what = text, "instance did not stop when asked");

@@ -197,7 +197,7 @@ impl Instance for TaskInstance {
     }
 
     fn gone(&self) -> BoxFuture<'static, Stopped> {
-        self.ended(|exit| Stopped { exit, killed: false, leftovers: 0, stuck: 0 })
+        self.ended(|exit| Stopped { exit, killed: None, leftovers: 0, stuck: 0 })
     }
 
     fn stop(&self, _: Stop) -> BoxFuture<'static, Stopped> {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::family::{Family, Member};
+use crate::exit::Killed;
 use model::{Stop, StopTo};
 
 /// How long something may take to be gone once it was killed; what takes longer hangs in the
@@ -23,8 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Ended {
     /// Processes that outlived the first.
     pub(super) leftovers: usize,
-    /// Some had to be killed.
-    pub(super) killed: bool,
+    /// Why some had to be killed.
+    pub(super) killed: Option<Killed>,
     /// Some could not be.
     pub(super) stuck: usize,
 }
@@ -75,7 +76,10 @@ pub(super) async fn end(
             }
             continue;
         }
-        ended.killed = true;
+        ended.killed = Some(match stop.to {
+            StopTo::First => Killed::LeftBehind,
+            StopTo::All => Killed::Overdue,
+        });
         others.iter().for_each(|member| member.pidfd.signal(Signal::KILL));
         if timeout(KILL_TIME, all_gone(&others)).await.is_err() {
             ended.stuck = others.len();

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::family::Family;
 use super::leftovers;
 use super::pidfd::Pidfd;
-use crate::exit::{Exit, Stopped};
+use crate::exit::{Exit, Killed, Stopped};
 use crate::launch::{Rotation, Upkeep};
 use crate::log::{self, RotateError};
 use crate::port::{self, Lease};
@@ -58,7 +58,7 @@ pub(super) struct Supervisor {
     keeper: LogKeeper,
     /// How it is to end, and when it is killed, once it was asked to.
     asked: Option<(Stop, Instant)>,
-    killed: bool,
+    killed: Option<Killed>,
 }
 
 impl Supervisor {
@@ -72,7 +72,7 @@ impl Supervisor {
         let Process { child, pidfd, lease } = process;
         let family = Family::of(&record);
         let keeper = LogKeeper::new(Arc::clone(&record), upkeep.rotation);
-        let (asked, killed) = (None, false);
+        let (asked, killed) = (None, None);
         Self { record, upkeep, family, child, pidfd, lease, orders, told, keeper, asked, killed }
     }
 
@@ -94,7 +94,7 @@ impl Supervisor {
         drop(self.lease);
         let gone = Stopped {
             exit,
-            killed: self.killed || ended.killed,
+            killed: self.killed.or(ended.killed),
             leftovers: ended.leftovers,
             stuck: ended.stuck,
         };
@@ -104,7 +104,8 @@ impl Supervisor {
     /// Carries orders out until the first process ends.
     async fn until_exit(&mut self) {
         loop {
-            let kill_at = self.asked.map(|(_, deadline)| deadline).filter(|_| !self.killed);
+            let kill_at =
+                self.asked.map(|(_, deadline)| deadline).filter(|_| self.killed.is_none());
             tokio::select! {
                 () = self.pidfd.ended() => return,
                 Some(stop) = self.orders.recv() => self.ask(stop),
@@ -134,7 +135,7 @@ impl Supervisor {
     }
 
     async fn kill(&mut self) {
-        self.killed = true;
+        self.killed = Some(Killed::Overdue);
         if self.family.has_leader() {
             self.family.signal_group(Signal::KILL);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use driver::{Ending, Listener, Stop, StopSignal, StopTo};
+use driver::{Ending, Killed, Listener, Stop, StopSignal, StopTo};
 use futures_util::future::{join_all, try_join_all};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -25,7 +25,7 @@ async fn asked_by_the_signal_it_ends_as_it_likes() {
         said(&*instance, "up").await;
         let stopped = soon(instance.stop(Stop { signal, ..stop() })).await;
         assert_eq!(stopped.exit.ending, Ending::Code(5));
-        assert!(stopped.exit.asked && !stopped.killed, "{stopped:?}");
+        assert!(stopped.exit.asked && stopped.killed.is_none(), "{stopped:?}");
     }
 }
 
@@ -39,7 +39,7 @@ async fn one_that_ignores_the_signal_is_killed_with_its_children_when_its_time_i
     let stopped = soon(instance.stop(Stop { timeout, ..stop() })).await;
     assert!(begun.elapsed() >= timeout);
     assert_eq!(stopped.exit.ending, Ending::Signal(9));
-    assert!(stopped.killed);
+    assert_eq!(stopped.killed, Some(Killed::Overdue));
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn children_and_grandchildren_go_with_it() {
     let instance = ground.shell(script).await;
     said(&*instance, "up").await;
     let stopped = soon(instance.stop(stop())).await;
-    assert!(!stopped.killed);
+    assert!(stopped.killed.is_none());
     assert!(ground.processes().is_empty());
 }
 
@@ -62,7 +62,7 @@ async fn a_child_that_drains_gets_its_time_though_its_parent_is_gone() {
     said(&*instance, "up").await;
     let stopped = soon(instance.stop(stop())).await;
     assert_eq!(stopped.exit.ending, Ending::Signal(15));
-    assert!(stopped.leftovers >= 1 && !stopped.killed, "{stopped:?}");
+    assert!(stopped.leftovers >= 1 && stopped.killed.is_none(), "{stopped:?}");
     let mut said = instance.tail(9).await.unwrap();
     // The shell remarks that the sleep of the moment was ended too.
     said.retain(|line| line != "Terminated");
@@ -84,7 +84,7 @@ async fn a_child_of_the_group_is_asked_once_and_one_that_left_it_is_asked_too() 
     let stopped = instance.stop(stop());
     said(&*instance, "other asked").await;
     std::fs::write(ground.path().join("end"), "").unwrap();
-    assert!(!soon(stopped).await.killed);
+    assert!(soon(stopped).await.killed.is_none());
     let said = instance.tail(99).await.unwrap();
     let asked = |words: &str| said.iter().filter(|line| *line == words).count();
     assert_eq!((asked("asked"), asked("other asked")), (1, 1), "{said:?}");
@@ -98,7 +98,7 @@ async fn a_child_in_a_session_of_its_own_that_will_not_end_is_killed() {
     said(&*instance, "up").await;
     let timeout = Duration::from_millis(200);
     let stopped = soon(instance.stop(Stop { timeout, ..stop() })).await;
-    assert!(stopped.killed && stopped.leftovers >= 1, "{stopped:?}");
+    assert!(stopped.killed.is_some() && stopped.leftovers >= 1, "{stopped:?}");
     assert!(ground.processes().is_empty());
 }
 
@@ -115,7 +115,7 @@ async fn one_that_was_stopped_by_sigstop_hears_that_it_is_to_end() {
     };
     until("it is stopped", is_stopped).await;
     let stopped = soon(instance.stop(stop())).await;
-    assert_eq!((stopped.exit.ending, stopped.killed), (Ending::Code(5), false));
+    assert_eq!((stopped.exit.ending, stopped.killed), (Ending::Code(5), None));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn of_two_deadlines_the_earlier_holds() {
         said(&*instance, "up").await;
         let first = instance.stop(stops[0]);
         let second = soon(instance.stop(stops[1])).await;
-        assert!(second.killed);
+        assert!(second.killed.is_some());
         assert_eq!(soon(first).await, second);
     }
 }
@@ -159,7 +159,7 @@ async fn many_at_once_start_with_ports_of_their_own_and_end_each_in_its_way() {
     });
     for stopped in soon(join_all(ends)).await {
         assert!(matches!(stopped.exit.ending, Ending::Signal(9 | 15)), "{stopped:?}");
-        assert!(!stopped.killed, "{stopped:?}");
+        assert!(stopped.killed.is_none(), "{stopped:?}");
     }
     assert!(ports.into_iter().all(driver::port::is_free));
 }
@@ -170,7 +170,7 @@ async fn a_stop_is_carried_out_though_nobody_waits() {
     let instance = ground.shell(STUBBORN).await;
     said(&*instance, "up").await;
     drop(instance.stop(at_once()));
-    assert!(soon(instance.gone()).await.killed);
+    assert!(soon(instance.gone()).await.killed.is_some());
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn where_the_first_is_to_be_asked_the_others_hear_nothing_until_it_tells_t
     let instance = ground.shell(&script).await;
     said(&*instance, "up").await;
     let stopped = soon(instance.stop(Stop { to: StopTo::First, ..stop() })).await;
-    assert!(!stopped.killed && stopped.leftovers == 0, "{stopped:?}");
+    assert!(stopped.killed.is_none() && stopped.leftovers == 0, "{stopped:?}");
     let mut said = instance.tail(9).await.unwrap();
     said.retain(|line| line != "Terminated");
     assert_eq!(said, ["up", "leaves", "asked", "ends"], "it was asked once, by its parent");
@@ -212,7 +212,8 @@ async fn what_the_first_leaves_behind_is_killed_where_only_it_is_asked() {
     let begun = Instant::now();
     let stopped = soon(instance.stop(Stop { to: StopTo::First, ..stop() })).await;
     assert_eq!(stopped.exit.ending, Ending::Code(3));
-    assert!(stopped.killed && stopped.leftovers >= 1, "{stopped:?}");
+    assert_eq!(stopped.killed, Some(Killed::LeftBehind), "{stopped:?}");
+    assert!(stopped.leftovers >= 1, "{stopped:?}");
     assert!(begun.elapsed() < stop().timeout, "it is not waited for");
     assert_eq!(instance.tail(9).await.unwrap(), ["up"]);
 }

@@ -90,6 +90,8 @@ pub enum Force {
     Unneeded,
     /// Some of it did not end in its time, and was killed.
     Killed,
+    /// Its first process, which alone was asked to stop, left some of it running, and that was killed.
+    LeftBehind,
     /// Some of it could not be killed: it hangs in the system.
     Stuck,
 }
