@@ -16,7 +16,9 @@ const ENDS: [&str; 8] = [" #", " | ", " && ", " > ", "; ", " &", "\"", "  "];
 
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let guide = fs::read_dir(root.join("docs/guide")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["docs/guide", "docs/guide/frameworks"].map(|folder| root.join(folder));
+    let guide = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let guide = guide.map(|entry| entry.unwrap().path());
     let pages = guide.filter(|path| path.extension().is_some_and(|it| it == "md"));
     pages.chain([root.join("README.md")]).collect()
 }

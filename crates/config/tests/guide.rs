@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,9 @@ use config::{Code, Environment, LoadError, load};
 
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let guide = fs::read_dir(root.join("docs/guide")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["docs/guide", "docs/guide/frameworks"].map(|folder| root.join(folder));
+    let guide = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let guide = guide.map(|entry| entry.unwrap().path());
     let guide = guide.filter(|path| path.extension().is_some_and(|it| it == "md"));
     guide.chain([root.join("README.md")]).collect()
 }
@@ -17,6 +20,23 @@ fn pages() -> Vec<PathBuf> {
 /// The blocks between the fences of TOML.
 fn blocks(page: &str) -> impl Iterator<Item = &str> {
     page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap())
+}
+
+/// The files of the examples, by the example's name.
+fn examples() -> BTreeMap<String, PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let files = entries.map(|entry| {
+        (entry.file_name().into_string().unwrap(), entry.path().join("plimsoll.toml"))
+    });
+    files.filter(|(_, file)| file.exists()).collect()
+}
+
+/// What a file says, without what it says to people.
+fn bare(text: &str) -> String {
+    let lines = text.lines().map(str::trim_end);
+    let lines = lines.filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// All that is wrong, but for certificates that are nowhere here.
@@ -59,6 +79,54 @@ fn every_file_in_the_guide_loads() {
         }
     }
     assert!(loaded >= 9, "only {loaded} files were found");
+}
+
+#[test]
+fn every_example_has_a_file_that_loads() {
+    let examples = examples();
+    for (name, file) in &examples {
+        let environment = Environment::of_process();
+        let faults = faults(load(file, &environment).err());
+        assert!(faults.is_empty(), "{name}: {faults:#?}");
+    }
+    assert!(examples.len() >= 10, "{examples:?}");
+}
+
+#[test]
+fn every_file_of_a_framework_is_that_of_an_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let examples = examples();
+    let mut shown = BTreeSet::new();
+    for path in pages().iter().filter(|path| path.parent().unwrap().ends_with("frameworks")) {
+        let page = fs::read_to_string(path).unwrap();
+        for block in blocks(&page) {
+            let is_it = |file: &PathBuf| bare(&fs::read_to_string(file).unwrap()) == bare(block);
+            // Two examples may have the same file.
+            let names = examples.iter().filter(|(name, file)| is_it(file) && page.contains(*name));
+            let names: Vec<&String> = names.map(|(name, _)| name).collect();
+            assert!(!names.is_empty(), "{}: no example has\n{block}", path.display());
+            shown.extend(names.into_iter().cloned());
+        }
+    }
+    let grpc = fs::read_to_string(root.join("docs/guide/grpc.md")).unwrap();
+    assert!(grpc.contains("examples/grpc"));
+    shown.insert("grpc".to_owned());
+    let missing: Vec<&String> = examples.keys().filter(|name| !shown.contains(*name)).collect();
+    assert!(missing.is_empty(), "no page shows {missing:?}");
+}
+
+#[test]
+fn the_servers_own_settings_stand_in_the_pages_as_in_the_examples() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (page, file) in [("python.md", "flask/gunicorn.conf.py"), ("ruby.md", "sinatra/puma.rb")] {
+        let page = fs::read_to_string(root.join("docs/guide/frameworks").join(page)).unwrap();
+        let file = fs::read_to_string(root.join("examples").join(file)).unwrap();
+        let settings = file.lines().filter(|line| line.contains(' '));
+        let is_setting = |line: &&str| !line.starts_with(['#', '"']) && !line.starts_with("import");
+        for line in settings.filter(is_setting) {
+            assert!(page.contains(&format!("\n    {line}\n")), "the page lacks {line}");
+        }
+    }
 }
 
 #[test]

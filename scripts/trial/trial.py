@@ -1,0 +1,151 @@
+"""One example, tried: set up in a directory of its own, run, replaced under load, rolled back, stopped."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import load
+from .client import OwnClient
+from .load import Counts, HttpLoad
+from .readme import Readme, read
+from .running import Fault, Running
+
+SETUP_SECONDS = 300
+BAKE = "--bake 2s"
+"""Instead of the half minute in the files: what a release is watched for."""
+REQUESTS_BEFORE = 20
+"""What the first release has to have been sent before it is replaced."""
+REQUESTS_MIN = 100
+"""A trial with fewer proves nothing."""
+FILES_ONLY = {"static"}
+"""Examples that have one page and nothing else."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """It does what it should."""
+
+    counts: Counts
+    setup_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It does not."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The machine lacks these programs."""
+
+    lacks: list[str]
+
+
+Outcome = Passed | Failed | Skipped
+
+
+def tried(example: Path, program: Path) -> Outcome:
+    """Tries an example with this `plimsoll`."""
+    readme = read(example)
+    if lacks := [name for name in readme.needs if shutil.which(name) is None]:
+        return Skipped(lacks)
+    with tempfile.TemporaryDirectory(prefix="plimsoll-example-") as room:
+        directory = Path(room).resolve() / example.name
+        shutil.copytree(example, directory, ignore=shutil.ignore_patterns("node_modules", ".venv", "state", "classes"))
+        _on_a_free_port(directory / "plimsoll.toml")
+        environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
+        try:
+            began = time.monotonic()
+            _set_up(readme, directory, environment)
+            ready = time.monotonic()
+            counts = _replaced(readme, directory, environment)
+        except (Fault, subprocess.TimeoutExpired) as fault:
+            return Failed(str(fault))
+        return Passed(counts, ready - began, time.monotonic() - ready)
+
+
+def _on_a_free_port(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('bind = "127.0.0.1:8080"', 'bind = "127.0.0.1:0"'), encoding="utf-8")
+    if text == file.read_text(encoding="utf-8"):
+        raise ValueError(f"{file} does not listen on 127.0.0.1:8080, as all examples do")
+
+
+def _set_up(readme: Readme, directory: Path, environment: dict[str, str]) -> None:
+    for line in readme.setup:
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=directory, env=environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=SETUP_SECONDS,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise Fault(f"{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> Counts:
+    running = Running(readme.run, directory, environment)
+    try:
+        clients = _clients(readme, running, directory, environment)
+        try:
+            _expect_release(readme, running, "1")
+            _await_requests(clients)
+            _expect_success(running, f"{readme.deploy} {BAKE}")
+            _expect_release(readme, running, "2")
+            _expect_success(running, f"{readme.rollback} {BAKE}")
+            _expect_release(readme, running, "1")
+        finally:
+            counts = clients.stop()
+        running.stop()
+    finally:
+        running.end()
+    _expect_no_failure(counts)
+    return counts
+
+
+def _clients(
+    readme: Readme, running: Running, directory: Path, environment: dict[str, str]
+) -> HttpLoad | OwnClient:
+    if readme.client is not None:
+        return OwnClient(_there(readme.client, running), directory, environment)
+    requests = load.static() if directory.name in FILES_ONLY else load.dynamic()
+    return HttpLoad(running.address, requests)
+
+
+def _there(line: str, running: Running) -> str:
+    return line.replace("localhost:8080", f"localhost:{running.address.rpartition(':')[2]}")
+
+
+def _await_requests(clients: HttpLoad | OwnClient) -> None:
+    deadline = time.monotonic() + REQUESTS_BEFORE
+    while (sent := clients.sent()) is None or sent < REQUESTS_BEFORE:
+        if sent is None or time.monotonic() > deadline:
+            # What its own client sends before the deploy is seen in the releases that responded.
+            return
+        time.sleep(0.05)
+
+
+def _expect_release(readme: Readme, running: Running, release: str) -> None:
+    if readme.curl is None:
+        return
+    said = running.command(_there(readme.curl, running)).stdout
+    if said != f"release {release}\n":
+        raise Fault(f"{readme.curl} says {said!r} and not release {release}")
+
+
+def _expect_success(running: Running, line: str) -> None:
+    done = running.command(line)
+    if done.returncode != 0:
+        raise Fault(f"{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def _expect_no_failure(counts: Counts) -> None:
+    if counts.failed > 0:
+        raise Fault(f"{counts.failed} of {counts.sent} requests failed: {counts.reasons}")
+    if counts.sent < REQUESTS_MIN or not {"1", "2"} <= set(counts.releases):
+        raise Fault(f"too little was sent to prove anything: {counts}")
