@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use admin::Word;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::{
@@ -13,6 +13,7 @@ use crate::commands::{
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::Which;
 
 /// A load balancer that also replaces the servers behind it while they run.
 #[derive(Debug, Parser)]
@@ -145,22 +146,6 @@ fn grouped(command: clap::Command) -> clap::Command {
     command.help_template(template)
 }
 
-/// Which configuration a command is about.
-#[derive(Debug, Args)]
-pub(crate) struct Which {
-    /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-}
-
-/// How a command prints.
-#[derive(Debug, Args)]
-pub(crate) struct Form {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 impl Command {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self {
@@ -195,16 +180,16 @@ impl Command {
             Self::Reload(options) => &mut options.which,
             Self::Status(options) => &mut options.which,
             Self::Explain(options) => &mut options.which,
-            Self::Drain(options) => &mut options.which,
-            Self::Enable(options) => &mut options.which,
-            Self::Deploy(options) => &mut options.which,
-            Self::Rollback(options) => &mut options.which,
+            Self::Drain(options) => &mut options.of.which,
+            Self::Enable(options) => &mut options.of.which,
+            Self::Deploy(options) => &mut options.of.which,
+            Self::Rollback(options) => &mut options.of.which,
             Self::Promote(options)
             | Self::Abort(options)
             | Self::Pause(options)
-            | Self::Resume(options) => &mut options.which,
-            Self::History(options) => &mut options.which,
-            Self::Logs(options) => &mut options.which,
+            | Self::Resume(options) => &mut options.of.which,
+            Self::History(options) => &mut options.of.which,
+            Self::Logs(options) => &mut options.of.which,
             Self::Demo(_)
             | Self::Schema(_)
             | Self::Completions(_)

@@ -9,8 +9,8 @@ use admin::Client;
 use config::{Environment, LoadError, Origin};
 use toml::de::{DeTable, DeValue};
 
-use crate::arguments::Which;
 use crate::failure::Failure;
+use crate::options::Which;
 
 /// Where a configuration is looked for when none is named.
 const PLACES: [&str; 2] = ["plimsoll.toml", "/etc/plimsoll/plimsoll.toml"];

@@ -17,6 +17,7 @@ mod limits;
 mod location;
 mod logging;
 mod open;
+mod options;
 mod output;
 mod own_process;
 mod progress;

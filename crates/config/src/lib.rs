@@ -33,7 +33,6 @@ mod read;
 mod render;
 mod schema;
 mod section;
-mod suggest;
 mod syntax;
 mod trail;
 mod value;

@@ -16,8 +16,8 @@ use crate::mistype::{Mistype, example};
 use crate::schema::{Absent, Empty, Key, Later, Shape};
 use crate::section::{Names, Section};
 use crate::trail::Trail;
+use crate::value;
 use crate::value::{duration, share, size};
-use crate::{suggest, value};
 
 /// A value of the file.
 #[derive(Clone)]

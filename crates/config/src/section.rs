@@ -15,7 +15,6 @@ use crate::diagnostic::Code;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::node::{Node, unsupported};
 use crate::schema::{self, Absent, Key, Shape, Table};
-use crate::suggest;
 use crate::trail::Trail;
 use crate::value::{self, duration, header, share, size};
 

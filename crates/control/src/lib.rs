@@ -16,7 +16,6 @@ mod handle;
 mod instances;
 mod journal;
 mod names;
-mod near;
 mod prepare;
 mod probe;
 pub mod resolve;

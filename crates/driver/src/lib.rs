@@ -21,7 +21,6 @@ pub mod environment;
 pub mod exit;
 pub mod launch;
 pub mod log;
-mod near;
 pub mod port;
 pub mod preflight;
 pub mod process;

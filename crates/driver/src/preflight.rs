@@ -18,7 +18,6 @@ use crate::command::{self, CommandError, Facts};
 use crate::env_file::{EnvFile, EnvFileError};
 use crate::environment::{Environment, Sources, Value};
 use crate::launch::Spec;
-use crate::near::hint;
 use crate::port::Ports;
 use crate::program::{self, ProgramFault};
 use model::{ProcessRecipe, Recipe, Workload};
@@ -74,7 +73,7 @@ pub enum Fault {
     #[error(
         "the secret `{name}` is not set{}; it comes from the environment of `plimsoll run`, not of this command \
          (systemd: EnvironmentFile=), or from `env_file`",
-        hint(near)
+        suggest::instead(near)
     )]
     SecretMissing {
         /// Its name.
@@ -92,7 +91,7 @@ pub enum Fault {
     #[error(
         "the running release was given `{name}`, and the new one is not{} \
          (--without {name} if that is meant)",
-        hint(near)
+        suggest::instead(near)
     )]
     NameLost {
         /// The name.

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use crate::near::{hint, near};
-
 /// Where is looked if the environment has no `PATH`.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -19,7 +17,7 @@ const INTERPRETER_LINE: u64 = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramFault {
     /// No directory of `PATH` has it.
-    #[error("no directory of PATH ({path}) has the program `{program}`{}", hint(near))]
+    #[error("no directory of PATH ({path}) has the program `{program}`{}", suggest::instead(near))]
     NotInPath {
         /// The program.
         program: String,
@@ -29,7 +27,7 @@ pub enum ProgramFault {
         near: Vec<String>,
     },
     /// There is no such file.
-    #[error("there is no program {}{}", program.display(), hint(near))]
+    #[error("there is no program {}{}", program.display(), suggest::instead(near))]
     Missing {
         /// The program.
         program: PathBuf,
@@ -137,7 +135,7 @@ fn alike(program: &str, directories: impl Iterator<Item = PathBuf>) -> Vec<Strin
         .flat_map(Iterator::flatten)
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    near(program, names.iter().map(String::as_str))
+    suggest::near(program, names.iter().map(String::as_str))
 }
 
 #[cfg(test)]

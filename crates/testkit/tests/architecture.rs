@@ -10,16 +10,30 @@ use serde_json::Value;
 /// Which crate may know which. Tests may know `testkit` besides.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("suggest", &[]),
     ("balance", &["model"]),
     ("rollout", &["model"]),
-    ("driver", &["model"]),
-    ("config", &["model"]),
+    ("driver", &["model", "suggest"]),
+    ("config", &["model", "suggest"]),
     ("wire", &[]),
     ("telemetry", &["model"]),
     ("load", &[]),
     ("policy", &[]),
     ("edge", &["model", "balance", "policy", "wire", "telemetry"]),
-    ("control", &["model", "balance", "config", "wire", "telemetry", "edge", "rollout", "driver"]),
+    (
+        "control",
+        &[
+            "model",
+            "suggest",
+            "balance",
+            "config",
+            "wire",
+            "telemetry",
+            "edge",
+            "rollout",
+            "driver",
+        ],
+    ),
     ("admin", &["model", "balance", "config", "edge", "control", "rollout"]),
     (
         "plimsoll",
@@ -29,7 +43,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that are pure: time, chance and the outside come to them as arguments.
-const PURE: &[&str] = &["model", "balance", "policy", "rollout"];
+const PURE: &[&str] = &["model", "suggest", "balance", "policy", "rollout"];
 const OUTSIDE: &[&str] =
     &["tokio", "mio", "socket2", "rustix", "hyper", "h2", "rustls", "fastrand", "rand", "jiff"];
 

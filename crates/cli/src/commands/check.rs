@@ -8,10 +8,10 @@ use control::Difference;
 use model::Intent;
 use serde::Serialize;
 
-use crate::arguments::{Form, Which};
 use crate::certificates::{self, Finding};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::{Form, Which};
 use crate::output;
 use crate::quantity::counted;
 

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::arguments::Form;
 use crate::demo::{self, Stage, Wanted};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::Form;
 use crate::quantity::duration;
 use crate::signals::Signals;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
     let rate = NonZeroU32::new(options.rate).unwrap_or(NonZeroU32::MIN);
     let wanted = Wanted { rate, scene: options.scene };
-    let stage = Stage::new(options.form.json);
+    let stage = Stage::new(&options.form);
     let ended = runtime.block_on(async {
         let signals = Signals::listen();
         let mut signals =

@@ -5,9 +5,9 @@ use std::time::Duration;
 use admin::{Deploy, Step, Way};
 use clap::ValueEnum;
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::OfService;
 use crate::who::who;
 use crate::{progress, quantity};
 
@@ -26,16 +26,13 @@ Examples:
   plimsoll deploy api 1.4.2 --bake 10s
   plimsoll deploy api 1.4.2 --strategy canary --steps \"10% 10s, 50% 10s\"")]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     /// The release, if not the one that the file names
+    #[arg(index = 2)]
     version: Option<String>,
     #[command(flatten)]
     pub(crate) manner: Manner,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 /// What is said for one deploy alone.
@@ -103,38 +100,34 @@ impl Manner {
         let has_none = self.strategy.is_some_and(|strategy| !matches!(strategy, Strategy::Canary));
         (has_none && self.steps.is_some()).then_some("--steps is for --strategy canary alone")
     }
-
-    /// Whether nobody waits for the end.
-    pub(crate) fn no_wait(&self) -> bool {
-        self.no_wait
-    }
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let Options { service, version, manner, which, form } = options;
+    let Options { version, manner, of } = options;
     let deploy = manner.deploy(version);
-    Asked { service: &service, manner: &manner, which: &which, form: &form }.run(&deploy)
+    Asked { of: &of, manner: &manner }.run(&deploy)
 }
 
 /// What the command line says of a deploy and of a rollback alike.
 pub(super) struct Asked<'a> {
-    pub(super) service: &'a str,
+    pub(super) of: &'a OfService,
     pub(super) manner: &'a Manner,
-    pub(super) which: &'a Which,
-    pub(super) form: &'a Form,
 }
 
 impl Asked<'_> {
     /// Begins `deploy`, and shows it to its end unless told not to wait.
     pub(super) fn run(self, deploy: &Deploy) -> Result<Exit, Failure> {
-        let Self { service, manner, which, form } = self;
+        let Self { of: OfService { service, which, form }, manner } = self;
         let client = which.client()?;
         let named = which.named()?;
         super::block_on(async {
             named.must_be_served(&client).await?;
             let begun = client.deploy(service, deploy).await;
             let begun = begun.map_err(|error| Failure::of_deploy(error, service))?;
-            progress::follow(&client, service, begun.id, manner.no_wait(), form).await
+            match manner.no_wait {
+                true => Ok(progress::leave(begun.id, form)),
+                false => progress::follow(&client, service, begun.id, form).await,
+            }
         })
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use admin::{Client, Instance};
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::OfService;
 use crate::quantity;
 use crate::{open, output};
 
@@ -27,35 +27,32 @@ Examples:
   plimsoll drain api 10.0.0.11:8080
   plimsoll drain api 10.0.0.11:8080 --wait 30s && ssh 10.0.0.11 systemctl restart api")]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     /// The instance, as `plimsoll status` names it
+    #[arg(index = 2)]
     instance: String,
     /// Wait until nothing is open on it, at most this long
     #[arg(long, value_name = "TIMEOUT", num_args = 0..=1, default_missing_value = FOREVER)]
     #[arg(value_parser = quantity::duration)]
     wait: Option<Duration>,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
+    let client = options.of.which.client()?;
     super::block_on(drain(&client, &options))
 }
 
 async fn drain(client: &Client, options: &Options) -> Result<Exit, Failure> {
-    let Options { service, instance, .. } = options;
+    let (service, instance) = (&options.of.service, &options.instance);
     let mut stands = client.drain(service, instance).await?;
     if let Some(limit) = options.wait {
-        if !options.form.json {
+        if !options.of.form.json {
             output::out(&describe(service, &stands));
         }
         stands = wait(client, options, limit, stands).await?;
     }
-    match options.form.json {
+    match options.of.form.json {
         true => output::json(&stands),
         false => output::out(&describe(service, &stands)),
     }
@@ -77,7 +74,7 @@ async fn wait(
         }
         tokio::time::sleep(ASK_EVERY.min(limit)).await;
         let status = client.status().await?;
-        match status.instance(&options.service, &options.instance) {
+        match status.instance(&options.of.service, &options.instance) {
             Some(now) => stands = now.clone(),
             // It was taken out of the file meanwhile.
             None => break,

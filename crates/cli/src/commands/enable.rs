@@ -2,10 +2,10 @@
 
 use admin::{Access, Instance};
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
+use crate::options::OfService;
 use crate::output;
 
 /// Send requests to a drained instance again
@@ -14,21 +14,18 @@ use crate::output;
 Example:
   plimsoll enable api 10.0.0.11:8080")]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     /// The instance, as `plimsoll status` names it
+    #[arg(index = 2)]
     instance: String,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
-    let Options { service, instance, .. } = &options;
+    let client = options.of.which.client()?;
+    let (service, instance) = (&options.of.service, &options.instance);
     let stands = super::block_on(async { Ok(client.enable(service, instance).await?) })?;
-    match options.form.json {
+    match options.of.form.json {
         true => output::json(&stands),
         false => output::out(&describe(service, &stands)),
     }

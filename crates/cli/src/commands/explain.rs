@@ -7,10 +7,10 @@ use admin::{Basis, Candidate, ClientError, Explanation, Outcome, Question, Share
 use anstyle::{AnsiColor, Style};
 use config::Environment;
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
+use crate::options::{Form, Which};
 use crate::output;
 use crate::table::{Cell, Column, Table};
 
@@ -48,17 +48,21 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let Options { method, url, headers, from, offline, which, form } = options;
     let question = question(method, &url, headers, from);
     let asked = question.url.clone();
-    let answer = if offline { None } else { ask(&which, &question)? };
-    let is_running = answer.is_some();
+    let told = if offline { None } else { ask(&which, &question)? };
+    let source = match (&told, offline) {
+        (Some(_), _) => Source::Running,
+        (None, false) => Source::NotRunning,
+        (None, true) => Source::File,
+    };
     let file = which.file()?;
-    let explanation = match answer {
+    let explanation = match told {
         Some(explanation) => explanation,
         None => work_out(&file, question)?,
     };
     match form.json {
         true => output::json(&explanation),
         false => {
-            let basis = basis(&file, is_running, offline);
+            let basis = source.told(&file);
             output::out(&draw(&explanation, &asked, &basis));
         }
     }
@@ -83,12 +87,24 @@ fn work_out(file: &Path, question: Question) -> Result<Explanation, Failure> {
     Ok(Explanation::new(Basis::File, &said))
 }
 
-fn basis(file: &Path, is_running: bool, offline: bool) -> String {
-    let file = file.display();
-    match (is_running, offline) {
-        (true, _) => "as it is served now".to_owned(),
-        (false, true) => format!("as {file} says"),
-        (false, false) => format!("as {file} says (plimsoll is not running)"),
+/// What the explanation is of.
+enum Source {
+    /// What the running Plimsoll serves.
+    Running,
+    /// The file, as none runs.
+    NotRunning,
+    /// The file, as that was asked for.
+    File,
+}
+
+impl Source {
+    fn told(&self, file: &Path) -> String {
+        let file = file.display();
+        match self {
+            Self::Running => "as it is served now".to_owned(),
+            Self::File => format!("as {file} says"),
+            Self::NotRunning => format!("as {file} says (plimsoll is not running)"),
+        }
     }
 }
 

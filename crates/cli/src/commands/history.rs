@@ -4,9 +4,9 @@ use admin::{History, Past};
 use anstyle::AnsiColor;
 use jiff::Timestamp;
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::OfService;
 use crate::output::colour;
 use crate::quantity::ago;
 use crate::table::{Cell, Column, Table};
@@ -21,26 +21,23 @@ Examples:
   plimsoll history api 7     each step of deploy 7, and its receipt
   plimsoll history api --json | jq '.deploys[0].receipt'")]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     /// One deploy, by its number
+    #[arg(index = 2)]
     deploy: Option<i64>,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
-    let history = super::block_on(async { Ok(client.history(&options.service).await?) })?;
+    let client = options.of.which.client()?;
+    let history = super::block_on(async { Ok(client.history(&options.of.service).await?) })?;
     if let Some(deploy) = options.deploy {
         return tell_one(&history, deploy, &options);
     }
-    match options.form.json {
+    match options.of.form.json {
         true => output::json(&history),
         false if history.deploys.is_empty() => {
-            output::out(&format!("{} was never deployed\n", options.service));
+            output::out(&format!("{} was never deployed\n", options.of.service));
         }
         false => output::out(&table(&history.deploys, Timestamp::now(), columns())),
     }
@@ -50,10 +47,10 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 /// Tells all that is kept of one deploy.
 fn tell_one(history: &History, deploy: i64, options: &Options) -> Result<Exit, Failure> {
     let Some(past) = history.deploys.iter().find(|past| past.id == deploy) else {
-        return Err(Failure::NoSuchDeploy { service: options.service.clone(), deploy });
+        return Err(Failure::NoSuchDeploy { service: options.of.service.clone(), deploy });
     };
     match &past.receipt {
-        _ if options.form.json => output::json(past),
+        _ if options.of.form.json => output::json(past),
         Some(receipt) => {
             receipt.lines.iter().for_each(|line| output::out(&progress::tell(line)));
             output::out(&progress::draw(receipt));

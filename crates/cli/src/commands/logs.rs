@@ -16,9 +16,9 @@ use driver::log::{Follow, Times};
 use serde::Serialize;
 
 use self::gone::{JUST_DIED, Present, Written, deployed};
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::OfService;
 use crate::output;
 use crate::quantity::{self, counted};
 
@@ -52,9 +52,8 @@ Examples:
   plimsoll logs api api-3 -n 100     of one instance, also when it is gone
   plimsoll logs api --all            and of all that are gone: the last ten are kept")]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     /// One instance
+    #[arg(index = 2)]
     instance: Option<String>,
     /// Include all instances that are gone
     #[arg(short, long, conflicts_with = "instance")]
@@ -72,9 +71,7 @@ pub(crate) struct Options {
     #[arg(short, long)]
     timestamps: bool,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 /// A line, for programs.
@@ -88,7 +85,7 @@ struct Line<'a> {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let directory = options.which.state_dir()?.join("logs").join(&options.service);
+    let directory = options.of.which.state_dir()?.join("logs").join(&options.of.service);
     let since = options.since.and_then(|since| SystemTime::now().checked_sub(since));
     let lines = options.lines.unwrap_or(if since.is_some() { usize::MAX } else { LINES });
     let mut logs = Logs { options, directory, since, lines, open: BTreeMap::new() };
@@ -99,7 +96,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let left_out = logs.leave_out_gone()?;
     logs.print()?;
     if left_out > 0 {
-        let (left_out, service) = (counted(left_out, "log"), &logs.options.service);
+        let (left_out, service) = (counted(left_out, "log"), &logs.options.of.service);
         output::err(&format!(
             "hint: {left_out} of earlier instances left out; `plimsoll logs {service} --all` shows all\n"
         ));
@@ -112,10 +109,10 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 
 /// What is there of the service; `None` where Plimsoll does not say, because it is down, or does not know it.
 fn present(options: &Options) -> Result<Option<Present>, Failure> {
-    let client = options.which.client()?;
-    let asked = async { Ok((client.status().await, client.history(&options.service).await)) };
+    let client = options.of.which.client()?;
+    let asked = async { Ok((client.status().await, client.history(&options.of.service).await)) };
     let (Ok(status), history) = super::block_on(asked)? else { return Ok(None) };
-    let service = status.services.into_iter().find(|service| service.name == options.service);
+    let service = status.services.into_iter().find(|service| service.name == options.of.service);
     let deployed = history.ok().and_then(|history| deployed(&history.deploys));
     Ok(service.map(|service| {
         let waiting = service.run.into_iter().flat_map(|run| run.waiting).map(|it| it.name);
@@ -126,7 +123,7 @@ fn present(options: &Options) -> Result<Option<Present>, Failure> {
 
 /// Whether Plimsoll runs.
 fn is_running(options: &Options) -> Result<bool, Failure> {
-    let client = options.which.client()?;
+    let client = options.of.which.client()?;
     let asked = super::block_on(async { Ok(client.version().await) })?;
     Ok(!matches!(asked, Err(ClientError::NotRunning { .. })))
 }
@@ -206,7 +203,7 @@ impl Logs {
 
     /// Nothing is there that is meant: why, if that is not because it is still to come.
     fn find_fault(&self) -> Result<(), Failure> {
-        let Options { service, instance, which, follow, .. } = &self.options;
+        let Options { of: OfService { service, which, .. }, instance, follow, .. } = &self.options;
         let (service, directory) = (service.clone(), self.directory.clone());
         if let Ok(Loaded { intent, .. }) = config::load(&which.file()?, &Environment::of_process())
         {
@@ -311,7 +308,7 @@ fn print(instance: &str, width: usize, log: &mut Log, options: &Options) -> std:
                 None => return Ok(()),
             },
         };
-        let (json, text) = (options.form.json, line.text.as_str());
+        let (json, text) = (options.of.form.json, line.text.as_str());
         let at = (json || options.timestamps).then(|| log.at(line.offset)).flatten();
         if json {
             output::json_line(&Line { instance, at, text });

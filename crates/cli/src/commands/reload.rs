@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use admin::{Changes, ClientError, Kind, Reloaded};
 use config::Severity;
 
-use crate::arguments::{Form, Which};
 use crate::certificates;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
+use crate::options::{Form, Which};
 use crate::output;
 
 /// Reload the configuration without dropping connections

@@ -2,10 +2,10 @@
 
 use admin::Deploy;
 
-use crate::arguments::{Form, Which};
 use crate::commands::deploy::{Asked, Manner};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::OfService;
 
 /// Roll back to an earlier release
 #[derive(Debug, clap::Args)]
@@ -20,9 +20,8 @@ Examples:
   plimsoll rollback api 1.3.9        as it was when last promoted
   plimsoll rollback api --deploy 7   to the release of deploy 7")]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     /// The release, if not the one before
+    #[arg(index = 2)]
     version: Option<String>,
     /// The release of the deploy with this number
     #[arg(long, value_name = "NUMBER", conflicts_with = "version")]
@@ -30,13 +29,11 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) manner: Manner,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let Options { service, version, deploy, manner, which, form } = options;
+    let Options { version, deploy, manner, of } = options;
     let deploy = Deploy { as_before: true, deploy, ..manner.deploy(version) };
-    Asked { service: &service, manner: &manner, which: &which, form: &form }.run(&deploy)
+    Asked { of: &of, manner: &manner }.run(&deploy)
 }

@@ -13,10 +13,10 @@ use driver::port::Ports;
 use driver::{Instance, Launcher, ProcessDriver, Started};
 use model::{Admin, LogFormat, TokenSource};
 
-use crate::arguments::Which;
 use crate::commands::check::contents;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::Which;
 use crate::signals::{Signals, Wish};
 use crate::{LAUNCH, limits, logging, output, own_process, quantity, secret_file};
 

@@ -11,11 +11,11 @@ use anstyle::AnsiColor;
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::{shown, shown_lines};
 use crate::open;
+use crate::options::{Form, Which};
 use crate::output::{self, colour};
 use crate::progress::outcome;
 use crate::quantity::{ago, counted, latency, percent, rate, rough};

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::arguments::{Form, VERSION};
+use crate::arguments::VERSION;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::Form;
 use crate::output;
 
 /// Show the version, its commit and the platform

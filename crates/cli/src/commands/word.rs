@@ -2,26 +2,22 @@
 
 use admin::Word;
 
-use crate::arguments::{Form, Which};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::options::OfService;
 use crate::output;
 
 /// A word on a running deploy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The service
-    service: String,
     #[command(flatten)]
-    pub(crate) which: Which,
-    #[command(flatten)]
-    form: Form,
+    pub(crate) of: OfService,
 }
 
 pub(crate) fn run(options: Options, word: Word) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
-    let heard = super::block_on(async { Ok(client.command(&options.service, word).await?) })?;
-    match options.form.json {
+    let client = options.of.which.client()?;
+    let heard = super::block_on(async { Ok(client.command(&options.of.service, word).await?) })?;
+    match options.of.form.json {
         true => output::json(&heard),
         false => {
             let what = match word {
@@ -30,7 +26,7 @@ pub(crate) fn run(options: Options, word: Word) -> Result<Exit, Failure> {
                 Word::Pause => "is paused",
                 Word::Resume => "resumed",
             };
-            output::out(&format!("deploy {} of {} {what}\n", heard.id, options.service));
+            output::out(&format!("deploy {} of {} {what}\n", heard.id, options.of.service));
         }
     }
     Ok(Exit::Done)

@@ -15,6 +15,7 @@ use super::happening::Happening;
 use super::receipt::Receipt;
 use crate::canvas::{Canvas, bar};
 use crate::foreign::shown;
+use crate::options;
 use crate::output::{self, colour};
 use crate::progress::meter::{Count, Meter, Pace};
 use crate::quantity::rate;
@@ -49,8 +50,8 @@ struct Line<'a> {
 
 impl Stage {
     /// The one that suits whoever looks.
-    pub(crate) fn new(json: bool) -> Self {
-        let form = match (json, io::stdout().is_terminal()) {
+    pub(crate) fn new(wanted: &options::Form) -> Self {
+        let form = match (wanted.json, io::stdout().is_terminal()) {
             (true, _) => Form::Json,
             (false, true) => Form::Picture,
             (false, false) => Form::Lines,

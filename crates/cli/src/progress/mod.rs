@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use admin::{Client, Events, Line, Receipt, Release};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::arguments::Form;
 use crate::canvas::Canvas;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
+use crate::options::Form;
 use crate::output;
 use crate::quantity::latency;
 use crate::width::columns;
@@ -23,22 +23,23 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// Where the text of a line begins.
 const INDENT: usize = 12;
 
+/// Tells that a deploy goes on without being followed.
+pub(crate) fn leave(deploy: i64, form: &Form) -> Exit {
+    match form.json {
+        true => output::json(&admin::Deploying { id: deploy }),
+        false => output::out(&format!("deploy {deploy} started\n")),
+    }
+    Exit::Done
+}
+
 /// Tells what happens in a deploy of `service` until it is over, or somebody has seen enough of it; its exit code is
 /// the truth.
 pub(crate) async fn follow(
     client: &Client,
     service: &str,
     deploy: i64,
-    no_wait: bool,
     form: &Form,
 ) -> Result<Exit, Failure> {
-    if no_wait {
-        match form.json {
-            true => output::json(&admin::Deploying { id: deploy }),
-            false => output::out(&format!("deploy {deploy} started\n")),
-        }
-        return Ok(Exit::Done);
-    }
     let canvas = Canvas::default();
     let followed = async {
         Ok::<_, Failure>(match !form.json && io::stdout().is_terminal() {

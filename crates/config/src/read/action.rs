@@ -9,7 +9,6 @@ use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::section::{Names, Section};
-use crate::suggest;
 use crate::value::{header, location, shown};
 
 /// The keys that say what happens.

@@ -4,7 +4,6 @@ use model::{Balance, Hash, HashAlgorithm, HashKey};
 
 use crate::faults::Flaw;
 use crate::section::Section;
-use crate::suggest;
 use crate::value::{header, shown};
 
 /// Reads how an instance is chosen.

@@ -6,7 +6,6 @@ use model::VERSION_MARK;
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::section::Section;
-use crate::suggest;
 
 /// Warns of what was probably meant to be `{version}`, in any text of a service.
 pub(super) fn warn_of_misspelt(section: &Section<'_>) {

@@ -12,7 +12,6 @@ use crate::faults::Flaw;
 use crate::node::{Node, unsupported};
 use crate::schema::ACCESS_LATER;
 use crate::section::Section;
-use crate::suggest;
 use crate::value::{address, name, shown};
 
 /// Reads `[server]`.

@@ -4,7 +4,6 @@ use model::RetryCondition;
 
 use super::shown;
 use crate::faults::Flaw;
-use crate::suggest;
 
 /// Reads a condition.
 pub(crate) fn parse(text: &str) -> Result<RetryCondition, Flaw> {

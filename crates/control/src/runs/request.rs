@@ -217,14 +217,7 @@ fn hint_or_all(near: &[String], all: &[String]) -> String {
     match all {
         [] => String::new(),
         all if near.is_empty() => format!("; it ran {}", all.join(", ")),
-        _ => hint(near),
-    }
-}
-
-fn hint(near: &[String]) -> String {
-    match near {
-        [] => String::new(),
-        near => format!(": did you mean {}?", near.join(" or ")),
+        _ => suggest::instead(near),
     }
 }
 

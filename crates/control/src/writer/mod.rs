@@ -31,7 +31,6 @@ use crate::drains::Drains;
 use crate::explanation;
 use crate::handle::{After, Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
 use crate::names::{Names, Resolved};
-use crate::near::near;
 use crate::prepare::{Preparation, PrepareError, Prepared};
 use crate::runs::{DeployError, Happening, Order, Progressing, Runs, ServiceRun};
 use crate::status::{InstanceStatus, LastReload};
@@ -218,14 +217,14 @@ impl Writer {
         let now = self.edge.now();
         let Some(watch) = self.watches.get_mut(service) else {
             let names = self.watches.keys().map(ServiceName::as_str);
-            let near = near(service, names);
+            let near = suggest::near(service, names);
             return Err(InstanceError::UnknownService { service: service.to_owned(), near });
         };
         if !watch.names().any(|name| name == instance) {
             return Err(InstanceError::UnknownInstance {
                 service: service.to_owned(),
                 instance: instance.to_owned(),
-                near: near(instance, watch.names()),
+                near: suggest::near(instance, watch.names()),
             });
         }
         // Written down first: what was answered with yes holds over a crash.

@@ -12,7 +12,6 @@ use super::boot::tell_differences;
 use crate::chain::chain;
 use crate::handle::Reply;
 use crate::journal::Past;
-use crate::near::near;
 use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Wanted};
 
 /// How many releases are told of where one is asked for that never ran.
@@ -168,7 +167,7 @@ impl Writer {
             return Ok(past);
         }
         let ran = self.runs.journal.stayed(service)?;
-        let near = near(version, ran.iter().map(String::as_str));
+        let near = suggest::near(version, ran.iter().map(String::as_str));
         let (service, version) = (service.to_string(), version.to_owned());
         let ran = ran.into_iter().take(RAN_TOLD).collect();
         Err(DeployError::NeverRan { service, version, near, ran })
@@ -210,7 +209,7 @@ impl Writer {
         match intent.services.contains_key(&service) {
             true => Err(DeployError::NotRun { service: name.to_owned() }),
             false => {
-                let near = near(name, intent.services.keys().map(ServiceName::as_str));
+                let near = suggest::near(name, intent.services.keys().map(ServiceName::as_str));
                 Err(DeployError::UnknownService { service: name.to_owned(), near })
             }
         }

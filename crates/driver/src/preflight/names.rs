@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::Fault;
 use crate::env_file::EnvFile;
 use crate::environment::Environment;
-use crate::near::near;
 
 /// What is missing or blank of `secrets`, with names that may have been meant, of the environment and
 /// of those that are `known` besides.
@@ -20,7 +19,7 @@ pub(super) fn secrets(
         None => {
             let all: BTreeSet<_> =
                 environment.names().chain(known.iter().map(String::as_str)).collect();
-            let near = near(name, all.into_iter());
+            let near = suggest::near(name, all.into_iter());
             Some(Fault::SecretMissing { name: name.clone(), near })
         }
     };
@@ -36,7 +35,8 @@ pub(super) fn lost(
 ) -> Vec<Fault> {
     let is_lost = |name: &&String| new.get(name).is_none() && !but(name);
     let fresh = || new.names().filter(|name| !running.contains(*name));
-    let fault = |name: &String| Fault::NameLost { name: name.clone(), near: near(name, fresh()) };
+    let fault =
+        |name: &String| Fault::NameLost { name: name.clone(), near: suggest::near(name, fresh()) };
     running.iter().filter(is_lost).map(fault).collect()
 }
 

@@ -1,0 +1,34 @@
+//! The options that many commands share, each described once.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Which configuration a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// How a command prints.
+#[derive(Debug, Args)]
+pub(crate) struct Form {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A service of a running Plimsoll, and how what is told of it is printed.
+#[derive(Debug, Args)]
+pub(crate) struct OfService {
+    // What else a command takes by its place comes after it.
+    /// The service
+    #[arg(index = 1)]
+    pub(crate) service: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
