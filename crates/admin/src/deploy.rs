@@ -118,9 +118,11 @@ pub struct Receipt {
     /// Of this service.
     pub service: String,
     /// The release that ran before; absent for a first one.
-    pub former: Option<String>,
+    #[serde(alias = "former")]
+    pub previous: Option<String>,
     /// The release that was to come.
-    pub fresh: String,
+    #[serde(alias = "fresh")]
+    pub release: String,
     /// The person or program that asked for it.
     pub who: String,
     /// In which way.
@@ -170,9 +172,9 @@ pub struct Past {
     /// Its number, over all services.
     pub id: i64,
     /// The release that ran before; absent for a first one.
-    pub former: Option<String>,
+    pub previous: Option<String>,
     /// The release that was to come.
-    pub fresh: String,
+    pub release: String,
     /// The person or program that asked for it.
     pub who: String,
     /// The deploy whose release it was to bring back; absent if it was no rollback.
@@ -340,8 +342,8 @@ impl From<&Control> for Receipt {
         Self {
             id: receipt.id,
             service: receipt.service.to_string(),
-            former: receipt.former.clone(),
-            fresh: receipt.fresh.clone(),
+            previous: receipt.previous.clone(),
+            release: receipt.release.clone(),
             who: receipt.who.clone(),
             strategy: receipt.strategy.to_string(),
             restores: receipt.restores,
@@ -386,8 +388,8 @@ impl From<control::Deploy> for Past {
         let receipt = deploy.receipt.as_deref();
         Self {
             id: deploy.id,
-            former: deploy.former,
-            fresh: deploy.fresh,
+            previous: deploy.previous,
+            release: deploy.release,
             who: deploy.who,
             restores: deploy.restores,
             began_at: rfc3339(deploy.began_at),

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 use balance::{Mode, Role};
 use control::{
     DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
-    ListenerStatus, PrepareError, ReloadError, ServiceStatus, State, chain,
+    ListenerStatus, PrepareError, ReloadError, ServiceStatus, chain,
 };
 use edge::DescriptorBudget;
 use model::{Balance, HashKey};
 
 use crate::{
     Access, Backend, Basis, Deploy, Deploying, Descriptors, DrainedAway, Events, Explanation,
-    FirstRelease, History, Instance, LastDeploy, Listener, Past, Question, Receipt, Refusal,
-    Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Standing, Status, Totals,
+    FirstRelease, History, Instance, InstanceState, LastDeploy, Listener, Past, Question, Receipt,
+    Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Status, Totals,
     Unresolved, Version, Waiting, Word,
 };
 
@@ -163,8 +163,8 @@ impl From<&ServiceStatus> for Service {
     }
 }
 
-impl From<&control::RunStanding> for Run {
-    fn from(run: &control::RunStanding) -> Self {
+impl From<&control::RunStatus> for Run {
+    fn from(run: &control::RunStatus) -> Self {
         let waiting = run.waiting.iter().map(|waiting| Waiting {
             name: waiting.name.clone(),
             release: waiting.release.clone(),
@@ -219,7 +219,7 @@ impl From<&InstanceStatus> for Instance {
             name: instance.name.to_string(),
             address: instance.address.to_string(),
             release: instance.release.clone(),
-            standing: instance.state.into(),
+            state: instance.state.into(),
             access: instance.access.into(),
             reason: instance.reason.clone(),
             since_s: instance.stands_for.as_secs_f64(),
@@ -248,16 +248,16 @@ impl From<&InstanceStatus> for Instance {
     }
 }
 
-impl From<State> for Standing {
-    fn from(state: State) -> Self {
+impl From<control::InstanceState> for InstanceState {
+    fn from(state: control::InstanceState) -> Self {
         match state {
-            State::Healthy => Self::Healthy,
-            State::Unchecked => Self::Unchecked,
-            State::Failing => Self::Failing,
-            State::Ejected => Self::Ejected,
-            State::Unhealthy => Self::Unhealthy,
-            State::Starting => Self::Starting,
-            State::Drained => Self::Drained,
+            control::InstanceState::Healthy => Self::Healthy,
+            control::InstanceState::Unchecked => Self::Unchecked,
+            control::InstanceState::Failing => Self::Failing,
+            control::InstanceState::Ejected => Self::Ejected,
+            control::InstanceState::Unhealthy => Self::Unhealthy,
+            control::InstanceState::Starting => Self::Starting,
+            control::InstanceState::Drained => Self::Drained,
         }
     }
 }
@@ -332,7 +332,7 @@ impl From<DeployError> for Refusal {
             DeployError::Preflight { faults } => Self::Preflight(faults),
             DeployError::NoVersion { .. } => Self::Senseless(text),
             DeployError::File(error) => Self::Preflight(faults(&error)),
-            DeployError::NoFormer { .. }
+            DeployError::NoEarlierRelease { .. }
             | DeployError::NotToHave { .. }
             | DeployError::NeverRan { .. }
             | DeployError::NotRunning { .. }

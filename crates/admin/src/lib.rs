@@ -51,7 +51,8 @@ pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{Claim, ClaimError, socket_in};
 pub use status::{
-    Access, Descriptors, DrainedAway, FirstRelease, Instance, LastDeploy, LastReload, Listener,
-    Open, Run, RunningDeploy, Service, ServiceMode, Standing, Status, Totals, Unresolved, Waiting,
+    Access, Descriptors, DrainedAway, FirstRelease, Instance, InstanceState, LastDeploy,
+    LastReload, Listener, Open, Run, RunningDeploy, Service, ServiceMode, Status, Totals,
+    Unresolved, Waiting,
 };
 pub use version::Version;

@@ -233,7 +233,7 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// How it stands.
-    pub standing: Standing,
+    pub state: InstanceState,
     /// What it gets.
     pub access: Access,
     /// Why it stands so, in words.
@@ -295,7 +295,7 @@ pub struct Totals {
 /// How an instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum InstanceState {
     /// Its checks pass, and nothing speaks against it.
     Healthy,
     /// Neither known to be healthy nor unhealthy: no check has passed, or none is configured.
@@ -317,9 +317,9 @@ pub enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
-    /// Traffic, as its standing says.
+    /// Traffic, as its state says.
     Open,
-    /// Traffic in spite of its standing, since nobody is healthy.
+    /// Traffic in spite of its state, since nobody is healthy.
     OpenInPanic,
     /// Nothing but what the others fail at: a healthy backup while a primary is healthy.
     Reserve,
@@ -335,7 +335,7 @@ impl Status {
     }
 }
 
-impl Standing {
+impl InstanceState {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {

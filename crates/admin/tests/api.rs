@@ -10,9 +10,9 @@ use std::path::Path;
 
 use admin::{
     Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, Deploying,
-    Descriptors, Events, Explanation, Guard, History, Instance, Kind, Line, Operation, Outcome,
-    Past, Question, Refusal, Reloaded, Scrape, Server, Standing, Status, Token, Tokens, Totals,
-    Word,
+    Descriptors, Events, Explanation, Guard, History, Instance, InstanceState, Kind, Line,
+    Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape, Server, Status, Token, Tokens,
+    Totals, Word,
 };
 use http::Method;
 use serde_json::Value;
@@ -68,11 +68,11 @@ impl Backend for Scripted {
     }
 
     async fn drain(&self, _: &str, instance: &str) -> Result<Instance, Refusal> {
-        self.say(stands(instance, Standing::Drained))
+        self.say(stands(instance, InstanceState::Drained))
     }
 
     async fn enable(&self, _: &str, instance: &str) -> Result<Instance, Refusal> {
-        self.say(stands(instance, Standing::Healthy))
+        self.say(stands(instance, InstanceState::Healthy))
     }
 
     async fn explain(&self, question: Question) -> Result<Explanation, Refusal> {
@@ -127,15 +127,15 @@ fn output() -> Line {
 /// A deploy whose receipt has it.
 fn failed() -> Past {
     let receipt = serde_json::json!({
-        "id": 2, "service": "api", "former": "1", "fresh": "2", "who": "ops", "strategy": "rolling",
+        "id": 2, "service": "api", "previous": "1", "release": "2", "who": "ops", "strategy": "rolling",
         "began_at": "2026-11-26T00:00:00Z", "took_s": 1.0, "outcome": "broken", "reason": "it ended",
         "requests": 0, "failed": 0, "releases": [], "lines": [output()],
     });
     Past {
         id: 2,
         restores: None,
-        former: Some("1".to_owned()),
-        fresh: "2".to_owned(),
+        previous: Some("1".to_owned()),
+        release: "2".to_owned(),
         who: "ops".to_owned(),
         began_at: "2026-11-26T00:00:00Z".to_owned(),
         ended_at: None,
@@ -144,12 +144,12 @@ fn failed() -> Past {
     }
 }
 
-fn stands(name: &str, standing: Standing) -> Instance {
+fn stands(name: &str, state: InstanceState) -> Instance {
     Instance {
         name: name.to_owned(),
         address: "127.0.0.1:1".to_owned(),
         release: None,
-        standing,
+        state,
         access: Access::Barred,
         reason: "passed its checks".to_owned(),
         since_s: 0.0,
@@ -222,8 +222,8 @@ async fn a_client_gets_what_the_backend_says() {
     assert_eq!(client.status().await.unwrap().generation, 9);
     assert_eq!(client.reload().await.unwrap().services.added, ["chat"]);
     let drained = client.drain("api", "[::1]:80").await.unwrap();
-    assert_eq!((drained.name.as_str(), drained.standing), ("[::1]:80", Standing::Drained));
-    assert_eq!(client.enable("api", "a").await.unwrap().standing, Standing::Healthy);
+    assert_eq!((drained.name.as_str(), drained.state), ("[::1]:80", InstanceState::Drained));
+    assert_eq!(client.enable("api", "a").await.unwrap().state, InstanceState::Healthy);
     assert_eq!(client.explain(&question()).await.unwrap().basis, Basis::Running);
     let wanted = Deploy { version: Some("1.4.2".to_owned()), ..Deploy::default() };
     assert_eq!(client.deploy("api", &wanted).await.unwrap().id, 7);
@@ -506,4 +506,15 @@ fn the_committed_description_is_what_the_operations_make() {
     let committed = fs::read_to_string(&path).unwrap_or_default();
     let is_same = serde_json::from_str(&committed).is_ok_and(|old: Value| old == made);
     assert!(is_same, "admin-api.json is old: UPDATE_REFERENCE=1 cargo test -p admin");
+}
+
+#[test]
+fn a_receipt_that_an_earlier_version_has_written_is_read() {
+    let mut written = serde_json::to_value(failed().receipt).unwrap();
+    let fields = written.as_object_mut().unwrap();
+    for (earlier, now) in [("former", "previous"), ("fresh", "release")] {
+        let value = fields.remove(now).unwrap();
+        fields.insert(earlier.to_owned(), value);
+    }
+    assert_eq!(serde_json::from_value::<admin::Receipt>(written).ok(), failed().receipt);
 }

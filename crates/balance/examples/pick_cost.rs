@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use balance::budget::RetryBudget;
 use balance::latency::PeakEwma;
-use balance::{Attempt, Field, Key, Member, Picker, Role, Standing};
+use balance::{Attempt, Eligibility, Field, Key, Member, Picker, Role};
 use model::{Balance, Hash, HashAlgorithm, HashKey, InstanceName};
 
 const SIZES: [usize; 3] = [2, 16, 256];
@@ -21,7 +21,7 @@ const ROUNDS: usize = 7;
 
 #[derive(Clone, Debug)]
 struct Instance {
-    standing: Standing,
+    eligibility: Eligibility,
     in_flight: u32,
     latency: f64,
 }
@@ -30,8 +30,8 @@ struct Instances(Vec<Instance>, Cell<u64>);
 
 impl Field for Instances {
     #[inline]
-    fn standing(&self, instance: usize) -> Standing {
-        self.0[instance].standing
+    fn eligibility(&self, instance: usize) -> Eligibility {
+        self.0[instance].eligibility
     }
 
     #[inline]
@@ -86,7 +86,7 @@ fn pick_cost(balance: &Balance, size: usize, weights: fn(usize) -> u32) -> f64 {
         })
         .collect();
     let instance = |index: usize| Instance {
-        standing: Standing::Healthy,
+        eligibility: Eligibility::Healthy,
         in_flight: (index * 7 % 3) as u32,
         latency: 0.010 + index as f64 * 1e-5,
     };

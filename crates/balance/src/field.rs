@@ -1,7 +1,7 @@
 //! What a picker sees of the instances at the moment of a pick.
 
+use crate::eligibility::Eligibility;
 use crate::slow_start::Share;
-use crate::standing::Standing;
 
 /// Which attempt of a request a turn is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Attempt {
 /// one or the other, but never fails.
 pub trait Field {
     /// How it stands.
-    fn standing(&self, instance: usize) -> Standing;
+    fn eligibility(&self, instance: usize) -> Eligibility;
 
     /// Whether it has as many requests in flight as it may: it is passed over, but counts as one
     /// that could serve (so that the request waits instead of going to a backup).

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::HealthCheck;
 
-use crate::standing::Standing;
+use crate::eligibility::Eligibility;
 
 /// Where an instance comes from, which decides what it is before its first check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +45,11 @@ pub enum State {
 
 impl State {
     /// How the instance stands by its checks alone.
-    pub const fn standing(self) -> Standing {
+    pub const fn eligibility(self) -> Eligibility {
         match self {
-            Self::Unchecked | Self::Healthy => Standing::Healthy,
-            Self::Starting => Standing::Starting,
-            Self::Unhealthy => Standing::Unhealthy,
+            Self::Unchecked | Self::Healthy => Eligibility::Healthy,
+            Self::Starting => Eligibility::Starting,
+            Self::Unhealthy => Eligibility::Unhealthy,
         }
     }
 }
@@ -92,7 +92,8 @@ pub struct Transition {
 impl Transition {
     /// Whether the instance gets traffic now and did not before: slow start begins.
     pub fn begins_traffic(self) -> bool {
-        self.from.standing() != Standing::Healthy && self.to.standing() == Standing::Healthy
+        self.from.eligibility() != Eligibility::Healthy
+            && self.to.eligibility() == Eligibility::Healthy
     }
 }
 
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn a_target_serves_until_its_first_check_decides() {
         let mut health = new(Origin::Target);
-        assert_eq!(health.state().standing(), Standing::Healthy);
+        assert_eq!(health.state().eligibility(), Eligibility::Healthy);
         assert_eq!(states(&mut health, &[Failed]), [State::Unhealthy]);
         let mut health = new(Origin::Target);
         let change = health.observe(Duration::ZERO, Passed).unwrap();
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn one_pass_is_enough_for_an_instance_that_never_passed() {
         let mut health = new(Origin::Started);
-        assert_eq!(health.state().standing(), Standing::Starting);
+        assert_eq!(health.state().eligibility(), Eligibility::Starting);
         use State::{Healthy, Starting, Unhealthy};
         assert_eq!(
             states(&mut health, &[Failed, Failed, Failed, Passed]),

@@ -13,10 +13,11 @@
 //! | [`Health`](health::Health) (one for each instance), [`Ejector`](ejection::Ejector) (one for each service) | one control task |
 //!
 //! The two machines that take instances out of traffic are drawn in `src/LIFECYCLE.md`; how their
-//! verdicts come together is [`standing`].
+//! verdicts come together is [`eligibility`].
 
 pub mod budget;
 pub mod ejection;
+pub mod eligibility;
 pub mod field;
 pub mod health;
 pub mod key;
@@ -25,11 +26,10 @@ pub mod member;
 pub mod picker;
 mod policy;
 pub mod slow_start;
-pub mod standing;
 
+pub use eligibility::{Access, Eligibility, Mode, Role};
 pub use field::{Attempt, Field};
 pub use key::Key;
 pub use member::Member;
 pub use picker::{Picker, Refusal};
 pub use slow_start::{Share, SlowStart};
-pub use standing::{Access, Mode, Role, Standing};

@@ -2,8 +2,8 @@
 
 use model::InstanceName;
 
+use crate::eligibility::Role;
 use crate::key::xxh64;
-use crate::standing::Role;
 
 /// One instance of a service, as far as it is wanted. What is observed of it is read through
 /// [`Field`](crate::Field).

@@ -5,11 +5,11 @@ use std::fmt;
 
 use model::Balance;
 
+use crate::eligibility::Role;
 use crate::field::Field;
 use crate::key::Key;
 use crate::member::Member;
 use crate::policy::{Door, Pool, Round};
-use crate::standing::Role;
 
 /// The balancing of one service: its members, its policy, and what the policy remembers.
 ///
@@ -76,7 +76,7 @@ impl Picker {
     /// random one. `entropy` gives uniformly random numbers; policies that need none call it not.
     ///
     /// # Errors
-    /// When there is nobody to send it to; see [`standing`](crate::standing) for who may serve.
+    /// When there is nobody to send it to; see [`eligibility`](crate::eligibility) for who may serve.
     #[inline]
     pub fn pick<F: Field>(
         &mut self,

@@ -52,13 +52,13 @@ pub use journal::{CrashPoint, Deploy, JournalError};
 pub use prepare::{PrepareError, log_warnings};
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    DeployError, DeployRequest, DeployStanding, Difference, Ending, FirstStanding, LastDeploy,
-    Line, Overrides, Progress, Progressing, Receipt, ReleaseTally, Standing as RunStanding,
-    Waiting, Wanted,
+    DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus, LastDeploy, Line,
+    Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus, Waiting, Wanted,
 };
 pub use state_dir::StateDirError;
-pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, State, Status};
+pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
 pub use sticky_key::StickyKeyError;
+pub use telemetry::scrape::InstanceState;
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
 use self::watch::Reports;

@@ -6,12 +6,11 @@ use edge::live::{Live, ServiceLive, ServiceShard, Shard};
 use edge::{Edge, ListenerLive, ServiceView};
 use model::ListenerName;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, FeedSample, InstanceSample, ListenerSample, ServiceSample,
-    Standing as StandingLabel,
+    AccessLogSample, ConfigSample, FeedSample, InstanceSample, InstanceState, ListenerSample,
+    ServiceSample,
 };
 use telemetry::{Counter, EndingTotals, GrpcTotals, HistogramSnapshot, Scrape};
 
-use crate::status::State;
 use crate::watch::{Brief, ServiceWatch};
 
 /// The media type of what [`Handle::scrape`](crate::Handle::scrape) gives.
@@ -89,8 +88,8 @@ fn instance(live: &Live, brief: Brief) -> InstanceSample {
     let outcomes = live.outcomes();
     InstanceSample {
         name: live.name.clone(),
-        is_up: live.is_eligible() && brief.state != State::Failing,
-        standing: label(brief.state),
+        is_up: live.is_eligible() && brief.state != InstanceState::Failing,
+        state: brief.state,
         weight: brief.weight,
         in_flight: live.in_flight().into(),
         ok: outcomes.ok,
@@ -101,18 +100,6 @@ fn instance(live: &Live, brief: Brief) -> InstanceSample {
         bytes_to: sum(|shard| &shard.bytes_to),
         bytes_from: sum(|shard| &shard.bytes_from),
         ejections: brief.ejections,
-    }
-}
-
-fn label(state: State) -> StandingLabel {
-    match state {
-        State::Healthy => StandingLabel::Healthy,
-        State::Unchecked => StandingLabel::Unchecked,
-        State::Failing => StandingLabel::Failing,
-        State::Ejected => StandingLabel::Ejected,
-        State::Unhealthy => StandingLabel::Unhealthy,
-        State::Starting => StandingLabel::Starting,
-        State::Drained => StandingLabel::Drained,
     }
 }
 

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use balance::{Access, Mode, Role, Standing};
+use balance::{Access, Eligibility, Mode, Role};
 use edge::live::Outcomes;
 use edge::{DescriptorBudget, Open, Opens};
 use model::{Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
+
+use telemetry::scrape::InstanceState;
 
 use crate::window::Recent;
 
@@ -72,7 +74,7 @@ pub struct ServiceStatus {
     /// Second and further attempts since the start.
     pub retries: u64,
     /// What Plimsoll runs of it, if it does.
-    pub run: Option<crate::runs::Standing>,
+    pub run: Option<crate::runs::RunStatus>,
     /// Names of targets whose last lookup failed, each with the reason.
     pub unresolved: Vec<(String, String)>,
     /// Instances that are drained and have no address at the moment, each with since when. Should
@@ -92,9 +94,9 @@ pub struct InstanceStatus {
     /// Its release, if Plimsoll runs it.
     pub release: Option<String>,
     /// How it stands, by which it gets traffic or not.
-    pub standing: Standing,
+    pub eligibility: Eligibility,
     /// The same for people, which says also whether there is anything that speaks for it.
-    pub state: State,
+    pub state: InstanceState,
     /// What follows from that, seen together with the others.
     pub access: Access,
     /// Why it stands so, in words.
@@ -117,26 +119,6 @@ pub struct InstanceStatus {
     pub ejections: u64,
     /// What it did lately.
     pub recent: Recent,
-}
-
-/// How an instance stands, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Its checks pass, and nothing speaks against it.
-    Healthy,
-    /// Neither known to be healthy nor unhealthy: no check has passed, or none is configured.
-    Unchecked,
-    /// Its last requests all failed. It gets more all the same: its checks pass or there are none, and it may not
-    /// be ejected.
-    Failing,
-    /// It failed too many requests, and is out for a while.
-    Ejected,
-    /// Its active checks fail.
-    Unhealthy,
-    /// It was started and has not passed its first check.
-    Starting,
-    /// A person, or a rollout, took it out.
-    Drained,
 }
 
 impl Status {

@@ -1,6 +1,6 @@
 //! The data plane: listeners, workers, routing, instances and what is observed of them.
 //!
-//! [`Edge`] is the handle by which everything else sees it: a [`Blueprint`] goes in and becomes
+//! [`Edge`] is the handle by which everything else sees it: a [`ServingConfig`] goes in and becomes
 //! what is served, in one step; observations come out. A request's way is
 //! `listener` -> `connection` -> `exchange` -> `routing` -> `choice` -> `upstream` -> `response`; it stays on its
 //! worker's thread from accept to record.
@@ -43,15 +43,15 @@ pub use choice::sticky::StickyKey;
 pub use exchange::open::{Open, Opens};
 pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
 pub use snapshot::ListenerLive;
-pub use snapshot::blueprint::{Blueprint, Instance};
 pub use snapshot::live;
 pub use snapshot::live::{Bar, Live, ServiceLive};
+pub use snapshot::serving_config::{Instance, ServingConfig};
 pub use worker::WorkerCounters;
 pub use worker::descriptors::DescriptorBudget;
 
 use listener::accept::{Place, Socket};
 use snapshot::Snapshot;
-use snapshot::blueprint::Registry;
+use snapshot::serving_config::Registry;
 use worker::{Order, Parts, Shared, Worker};
 
 /// What an edge is started with.
@@ -69,7 +69,7 @@ pub struct Options {
     pub suspects: mpsc::UnboundedSender<Arc<Live>>,
 }
 
-/// Why a blueprint was not published. Nothing has changed then.
+/// Why a serving_config was not published. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// An address could not be bound.
@@ -142,15 +142,15 @@ impl Edge {
         self.began.elapsed()
     }
 
-    /// Serves `blueprint` from now on. Open connections stay open, and what it has in common with
+    /// Serves `serving_config` from now on. Open connections stay open, and what it has in common with
     /// what was served before keeps its connections, health and counters.
     ///
     /// # Errors
     /// See [`PublishError`]; then what was served before is served on.
-    pub fn publish(&mut self, blueprint: &Blueprint) -> Result<Generation, PublishError> {
+    pub fn publish(&mut self, serving_config: &ServingConfig) -> Result<Generation, PublishError> {
         let generation = self.generation.next();
         let count = self.workers.len();
-        let snapshot = Arc::new(self.registry.compile(blueprint, generation, count)?);
+        let snapshot = Arc::new(self.registry.compile(serving_config, generation, count)?);
         let sockets = self.bind(&snapshot)?;
         self.generation = generation;
         for (worker, sockets) in self.workers.iter().zip(sockets) {
@@ -290,7 +290,7 @@ impl Edge {
         self.shared.is_draining.store(true, Ordering::SeqCst);
         self.order(|| Order::Drain(limit));
         let deadline = tokio::time::Instant::now() + limit;
-        while self.connections() > 0 || self.shared.doors.load(Ordering::SeqCst) > 0 {
+        while self.connections() > 0 || self.shared.acceptors.load(Ordering::SeqCst) > 0 {
             let closed = self.shared.closed.notified();
             if tokio::time::timeout_at(deadline, closed).await.is_err() {
                 break;

@@ -1,7 +1,7 @@
 //! Deadlines by the thousand: a hashed timing wheel (Varghese and Lauck, 1987), lazily moved.
 //!
 //! A connection sets a deadline for each wait, and nearly none is ever reached. Setting one is a
-//! store: an alarm moves on the wheel only when its old place comes by, or when the new deadline
+//! store: an timer moves on the wheel only when its old place comes by, or when the new deadline
 //! is earlier than its place. One wheel belongs to one worker.
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// How often the wheel turns, and so how late an alarm may be.
+/// How often the wheel turns, and so how late an timer may be.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 
 /// Enough for a minute; a later deadline is looked at once a turn.
@@ -45,7 +45,7 @@ struct Entry {
 }
 
 /// One deadline that can be set again and again. Taken off the wheel when dropped.
-pub(crate) struct Alarm {
+pub(crate) struct Timer {
     wheel: Wheel,
     key: u32,
 }
@@ -57,12 +57,12 @@ impl Wheel {
         Self(Rc::new(Inner { now: Cell::new(0), table }))
     }
 
-    /// An alarm that is not set.
-    pub(crate) fn alarm(&self) -> Alarm {
+    /// An timer that is not set.
+    pub(crate) fn timer(&self) -> Timer {
         let entry =
             Entry { deadline: NEVER, place: NEVER, previous: NONE, next: NONE, waker: None };
         let key = self.0.table.borrow_mut().entries.insert(entry) as u32;
-        Alarm { wheel: self.clone(), key }
+        Timer { wheel: self.clone(), key }
     }
 
     /// Time since the wheel began, to the tick.
@@ -79,7 +79,7 @@ impl Wheel {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes everyone who waits with an alarm, so that each looks at what has changed.
+    /// Wakes everyone who waits with an timer, so that each looks at what has changed.
     pub(crate) fn wake_all(&self) {
         let wakers: Vec<_> = self
             .0
@@ -140,7 +140,7 @@ impl Table {
     }
 }
 
-impl Alarm {
+impl Timer {
     /// Sets the deadline to `after` from now. Rounded up, so that it never rings early.
     pub(crate) fn set(&self, after: Duration) {
         let now = self.wheel.0.now.get();
@@ -204,7 +204,7 @@ fn ticks(after: Duration) -> Tick {
     (after.as_millis() as u64).div_ceil(TICK.as_millis() as u64) + 1
 }
 
-impl Drop for Alarm {
+impl Drop for Timer {
     fn drop(&mut self) {
         let mut table = self.wheel.0.table.borrow_mut();
         table.unlink(self.key);
@@ -229,12 +229,12 @@ mod tests {
         }
     }
 
-    fn rings_after(alarm: &Alarm, wheel: &Wheel, limit: u32) -> Option<u32> {
+    fn rings_after(timer: &Timer, wheel: &Wheel, limit: u32) -> Option<u32> {
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         let mut cx = Context::from_waker(&waker);
         for turns in 0..limit {
-            if alarm.poll(&mut cx).is_ready() {
+            if timer.poll(&mut cx).is_ready() {
                 assert_eq!(count.0.load(Ordering::Relaxed), 1, "woken exactly once");
                 return Some(turns);
             }
@@ -247,9 +247,9 @@ mod tests {
     fn rings_never_early_and_at_most_a_tick_late() {
         let wheel = Wheel::new();
         for millis in [1, 49, 50, 51, 999, 59_950, 60_000, 200_000] {
-            let alarm = wheel.alarm();
-            alarm.set(Duration::from_millis(millis));
-            let turns = rings_after(&alarm, &wheel, 5000).unwrap();
+            let timer = wheel.timer();
+            timer.set(Duration::from_millis(millis));
+            let turns = rings_after(&timer, &wheel, 5000).unwrap();
             let least = (millis as u32).div_ceil(50);
             assert!((least..=least + 1).contains(&turns), "{millis} ms: {turns} turns");
         }
@@ -258,34 +258,34 @@ mod tests {
     #[test]
     fn a_deadline_moved_later_rings_once_and_one_moved_earlier_rings_early() {
         let wheel = Wheel::new();
-        let alarm = wheel.alarm();
-        alarm.set(Duration::from_secs(1));
-        alarm.set(Duration::from_secs(5));
-        assert!((100..=101).contains(&rings_after(&alarm, &wheel, 5000).unwrap()));
-        alarm.set(Duration::from_secs(75));
-        alarm.set(Duration::from_millis(100));
-        assert!((2..=3).contains(&rings_after(&alarm, &wheel, 5000).unwrap()));
+        let timer = wheel.timer();
+        timer.set(Duration::from_secs(1));
+        timer.set(Duration::from_secs(5));
+        assert!((100..=101).contains(&rings_after(&timer, &wheel, 5000).unwrap()));
+        timer.set(Duration::from_secs(75));
+        timer.set(Duration::from_millis(100));
+        assert!((2..=3).contains(&rings_after(&timer, &wheel, 5000).unwrap()));
     }
 
     #[test]
     fn a_deadline_is_brought_forward_and_never_put_off() {
         let wheel = Wheel::new();
-        let alarm = wheel.alarm();
-        alarm.set(Duration::from_secs(5));
-        alarm.advance(Duration::from_secs(1));
+        let timer = wheel.timer();
+        timer.set(Duration::from_secs(5));
+        timer.advance(Duration::from_secs(1));
         wheel.turn();
-        alarm.advance(Duration::from_secs(1));
-        assert!((19..=20).contains(&rings_after(&alarm, &wheel, 5000).unwrap()));
+        timer.advance(Duration::from_secs(1));
+        assert!((19..=20).contains(&rings_after(&timer, &wheel, 5000).unwrap()));
     }
 
     #[test]
     fn dropped_and_cleared_alarms_do_not_ring_and_leave_nothing() {
         let wheel = Wheel::new();
-        let alarms: Vec<_> = (0..100).map(|_| wheel.alarm()).collect();
-        for (n, alarm) in alarms.iter().enumerate() {
-            alarm.set(Duration::from_millis(n as u64 % 7 * 50));
+        let alarms: Vec<_> = (0..100).map(|_| wheel.timer()).collect();
+        for (n, timer) in alarms.iter().enumerate() {
+            timer.set(Duration::from_millis(n as u64 % 7 * 50));
         }
-        let cleared = wheel.alarm();
+        let cleared = wheel.timer();
         cleared.set(Duration::from_millis(50));
         cleared.clear();
         drop(alarms);

@@ -13,9 +13,9 @@ use crate::tally::Tally;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The one that is to go.
-    Former,
+    Stable,
     /// The one that is to come.
-    Fresh,
+    Canary,
 }
 
 /// What happened.
@@ -37,9 +37,9 @@ pub enum Event {
     /// What became of the requests since the last sample, of both releases over the same time.
     Sample {
         /// Of the new release.
-        fresh: Tally,
+        canary: Tally,
         /// Of the old one.
-        former: Tally,
+        stable: Tally,
     },
     /// It is written down that the new release is the one that runs, as [`Effect::Commit`] asks.
     Committed,

@@ -77,27 +77,27 @@ struct End {
 fn watch(
     seed: u64,
     rule: &model::Judge,
-    (former, fresh): (Behaviour, Behaviour),
+    (stable, canary): (Behaviour, Behaviour),
     (rate, share): (f64, f64),
     watch: Duration,
 ) -> End {
     let mut chance = Rng::with_seed(seed);
     let mut judge = Judge::new(rule);
     for _ in 0..20 {
-        judge.observe(&Tally::default(), &sample(&mut chance, rate, former));
+        judge.observe(&Tally::default(), &sample(&mut chance, rate, stable));
     }
     let mut after = Duration::ZERO;
     let mut fault = None;
     while after < watch && fault.is_none() {
         after += SAMPLE;
-        let of_fresh = sample(&mut chance, rate * share, fresh);
-        let of_former = sample(&mut chance, rate * (1.0 - share), former);
-        judge.observe(&of_fresh, &of_former);
+        let of_canary = sample(&mut chance, rate * share, canary);
+        let of_stable = sample(&mut chance, rate * (1.0 - share), stable);
+        judge.observe(&of_canary, &of_stable);
         if let Verdict::Worse(found) = judge.verdict() {
             fault = Some(found);
         }
     }
-    End { fault, failed: judge.fresh().errors, after }
+    End { fault, failed: judge.canary().errors, after }
 }
 
 #[test]

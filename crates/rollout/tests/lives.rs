@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{Drain, InstanceName};
-use rollout::instance::restart::{Pace, Standing};
+use rollout::instance::restart::{Pace, RestartState};
 use rollout::instance::{
     Demand, Effect, End, Event, Exposure, Force, Lifecycle, News, OnEnd, Origin, Phase, Port,
     Scale, Start, Then, Wait, scale,
@@ -216,7 +216,7 @@ fn a_crash_loop_is_named_and_what_serves_comes_back_serving() {
         else {
             panic!("{effects:?}");
         };
-        let is_loop = matches!(next.standing, Standing::CrashLoop { .. });
+        let is_loop = matches!(next.state, RestartState::CrashLoop { .. });
         assert_eq!(is_loop, run >= 5, "in run {run}");
         life.after_pause();
         life.launched();

@@ -37,7 +37,7 @@ struct Temper {
     dies: f64,
     commit_fails: f64,
     word: f64,
-    fresh_errors: f64,
+    canary_errors: f64,
 }
 
 impl World {
@@ -50,12 +50,12 @@ impl World {
             dies: maybe(0.1),
             commit_fails: maybe(0.5),
             word: maybe(0.1),
-            fresh_errors: maybe(0.6),
+            canary_errors: maybe(0.6),
         };
         let plan = plan(&mut chance);
         let now = Duration::from_secs(1000);
         let (rollout, effects) = Rollout::begin(plan.clone(), now);
-        let serving: BTreeSet<_> = plan.former.iter().cloned().collect();
+        let serving: BTreeSet<_> = plan.stable.iter().cloned().collect();
         let mut world = Self {
             seed,
             chance,
@@ -63,7 +63,7 @@ impl World {
             rollout,
             coming: BTreeMap::new(),
             planned: 0,
-            running: plan.former.iter().map(|name| (name.clone(), Side::Former)).collect(),
+            running: plan.stable.iter().map(|name| (name.clone(), Side::Stable)).collect(),
             reachable: serving.clone(),
             traffic: Traffic { serving, share: None },
             committed: false,
@@ -108,7 +108,7 @@ impl World {
         let before = self.running.insert(name.clone(), side);
         assert_eq!(before, None, "seed {}: {name} started twice", self.seed);
         // What ran once runs again, mostly.
-        let calm = if side == Side::Former { 0.3 } else { 1.0 };
+        let calm = if side == Side::Stable { 0.3 } else { 1.0 };
         let fate = self.chance.f64();
         if fate < self.temper.start_fails * calm {
             self.soon(2_000, Event::Failed(name, "exited with code 1".into()));
@@ -141,11 +141,11 @@ impl World {
         let seed = self.seed;
         assert!(!self.reachable.contains(&name), "seed {seed}: {name} is stopped within reach");
         assert!(self.running.contains_key(&name), "seed {seed}: {name} is stopped and gone");
-        let is_old = self.running[&name] == Side::Former;
+        let is_old = self.running[&name] == Side::Stable;
         let may_go = self.committed
             || self.plan.deploy.bake.is_zero()
             || self.plan.deploy.strategy == Strategy::Replace
-            || !self.plan.former.contains(&name);
+            || !self.plan.stable.contains(&name);
         assert!(!is_old || may_go, "seed {seed}: {name} is stopped before that is written down");
         self.soon(3_000, Event::Gone(name));
     }
@@ -153,8 +153,8 @@ impl World {
     /// What must hold after every step.
     fn look(&self) {
         let Self { seed, plan, .. } = self;
-        let had_one = !plan.former.is_empty();
-        let instances = self.rollout.standing().instances;
+        let had_one = !plan.stable.is_empty();
+        let instances = self.rollout.overview().instances;
         let could_serve = instances.iter().any(|(_, _, phase)| {
             matches!(phase, Phase::Ready | Phase::Serving | Phase::Retiring | Phase::Warm)
         });
@@ -224,8 +224,8 @@ impl World {
             let errors = (0..requests).filter(|_| self.chance.f64() < rate).count() as u64;
             Tally { requests, errors, ..Tally::default() }
         };
-        let fresh = tally(Side::Fresh, self.temper.fresh_errors);
-        Event::Sample { fresh, former: tally(Side::Former, 0.0) }
+        let canary = tally(Side::Canary, self.temper.canary_errors);
+        Event::Sample { canary, stable: tally(Side::Stable, 0.0) }
     }
 
     /// An instance dies, or fails its checks, or a person says something.
@@ -247,7 +247,7 @@ impl World {
             let word = self.chance.choice(words).expect("there are some");
             self.step(Event::Command(word));
         }
-        if self.outcome.is_none() && self.rollout.standing().paused.is_some() {
+        if self.outcome.is_none() && self.rollout.overview().paused.is_some() {
             // Nobody pauses for ever.
             self.temper.word = self.temper.word.max(0.1);
         }
@@ -260,7 +260,7 @@ impl World {
             }
             self.next();
         }
-        panic!("seed {}: it never ends: {:?}", self.seed, self.rollout.standing());
+        panic!("seed {}: it never ends: {:?}", self.seed, self.rollout.overview());
     }
 
     fn end(self) -> Outcome {
@@ -272,17 +272,17 @@ impl World {
         assert_eq!(traffic.share, None, "seed {seed}");
         match &outcome {
             Outcome::Promoted => {
-                let there = (all(Side::Fresh), all(Side::Former), serving);
+                let there = (all(Side::Canary), all(Side::Stable), serving);
                 assert_eq!(there, (plan.replicas, 0, plan.replicas), "seed {seed}");
             }
             Outcome::RolledBack(_) => {
-                let wanted = plan.former.len() as u32;
-                let there = (all(Side::Fresh), all(Side::Former), serving);
+                let wanted = plan.stable.len() as u32;
+                let there = (all(Side::Canary), all(Side::Stable), serving);
                 assert_eq!(there, (0, wanted, wanted), "seed {seed}");
             }
             Outcome::Broken(_) => {
                 assert_eq!(serving as usize, running.len(), "seed {seed}: something idles");
-                assert!(all(Side::Fresh) == 0 || all(Side::Former) == 0, "seed {seed}: a mix");
+                assert!(all(Side::Canary) == 0 || all(Side::Stable) == 0, "seed {seed}: a mix");
             }
         }
         outcome
@@ -314,9 +314,9 @@ fn plan(chance: &mut Rng) -> Plan {
         judge,
         ..Deploy::default()
     };
-    let former = chance.u32(0..5);
-    let former = (1..=former).map(|number| format!("api-{number}").into()).collect();
-    Plan { service: "api".into(), deploy, replicas: chance.u32(1..5), former, next_number: 10 }
+    let stable = chance.u32(0..5);
+    let stable = (1..=stable).map(|number| format!("api-{number}").into()).collect();
+    Plan { service: "api".into(), deploy, replicas: chance.u32(1..5), stable, next_number: 10 }
 }
 
 #[test]

@@ -16,9 +16,9 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(deploy: Deploy, replicas: u32, former: u32) -> Self {
-        let former = (1..=former).map(|number| name("api", number)).collect();
-        let plan = Plan { service: "api".into(), deploy, replicas, former, next_number: 3 };
+    fn new(deploy: Deploy, replicas: u32, stable: u32) -> Self {
+        let stable = (1..=stable).map(|number| name("api", number)).collect();
+        let plan = Plan { service: "api".into(), deploy, replicas, stable, next_number: 3 };
         let (rollout, effects) = Rollout::begin(plan, Duration::ZERO);
         let mut talk = Self { rollout, now: Duration::ZERO, said: String::new(), is_full: None };
         talk.write(effects);
@@ -72,9 +72,9 @@ impl Talk {
         self.hears(Event::Command(command))
     }
 
-    fn sample(self, fresh: (u64, u64), former: (u64, u64)) -> Self {
+    fn sample(self, canary: (u64, u64), stable: (u64, u64)) -> Self {
         let tally = |(requests, errors)| Tally { requests, errors, ..Tally::default() };
-        self.hears(Event::Sample { fresh: tally(fresh), former: tally(former) })
+        self.hears(Event::Sample { canary: tally(canary), stable: tally(stable) })
     }
 
     /// Time goes on, to the deadline that the rollout named.
@@ -88,8 +88,8 @@ impl Talk {
         let mut written = None;
         for effect in effects {
             let line = match effect {
-                Effect::Start(name, Side::Fresh) => format!("start {name}"),
-                Effect::Start(name, Side::Former) => format!("start {name} of the old"),
+                Effect::Start(name, Side::Canary) => format!("start {name}"),
+                Effect::Start(name, Side::Stable) => format!("start {name} of the old"),
                 Effect::Traffic(traffic) => {
                     let names: Vec<_> = traffic.serving.iter().map(InstanceName::as_str).collect();
                     let share = traffic.share.map(|share| format!(" {share} to the new"));

@@ -18,7 +18,7 @@ use crate::ending::Ending;
 use crate::metric::{Kind, Metric, Unit};
 use crate::process::Process;
 use crate::scrape::{
-    CLASSES, InstanceSample, ListenerSample, OUTCOMES, Scrape, ServiceSample, Standing,
+    CLASSES, InstanceSample, InstanceState, ListenerSample, OUTCOMES, Scrape, ServiceSample,
 };
 use crate::snapshot::HistogramSnapshot;
 
@@ -193,7 +193,7 @@ impl Scrape {
     }
 
     fn instances(&self, page: &mut Page<'_>) -> fmt::Result {
-        self.standings(page)?;
+        self.states(page)?;
         let outcomes = self.all_instances().flat_map(|(service, it)| {
             let counts = OUTCOMES.iter().zip([it.ok, it.server_errors, it.failures]);
             counts.map(move |(outcome, n)| ([service, it.name(), outcome], Value::Whole(n)))
@@ -217,17 +217,17 @@ impl Scrape {
         })
     }
 
-    fn standings(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn states(&self, page: &mut Page<'_>) -> fmt::Result {
         let up = self.all_instances();
         let up = up.map(|(of, it)| ([of, it.name()], Value::Whole(it.is_up.into())));
         page.family(Metric::InstanceUp, up)?;
-        let standings = self.all_instances().flat_map(|(service, it)| {
-            Standing::ALL.iter().map(move |standing| {
-                let is_so = Value::Whole((it.standing == *standing).into());
-                ([service, it.name(), standing.as_str()], is_so)
+        let states = self.all_instances().flat_map(|(service, it)| {
+            InstanceState::ALL.iter().map(move |state| {
+                let is_so = Value::Whole((it.state == *state).into());
+                ([service, it.name(), state.as_str()], is_so)
             })
         });
-        page.family(Metric::InstanceStanding, standings)
+        page.family(Metric::InstanceState, states)
     }
 
     fn program(&self, page: &mut Page<'_>) -> fmt::Result {

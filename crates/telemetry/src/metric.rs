@@ -105,7 +105,7 @@ labels! {
     /// The one word for how an exchange ended, as the access log has it.
     Ending = "ending",
     /// How an instance stands.
-    Standing = "standing",
+    State = "state",
     /// What is fetched from outside: `names` are the DNS names of targets.
     Feed = "feed",
     /// The version of Plimsoll.
@@ -157,7 +157,7 @@ metrics! {
     /// Whether the instance may get traffic, and its last requests did not all fail: 1 or 0.
     InstanceUp = Gauge "plimsoll_instance_up" {Service, Instance};
     /// How the instance stands: 1 for that, 0 for all else.
-    InstanceStanding = Gauge "plimsoll_instance_standing" {Service, Instance, Standing};
+    InstanceState = Gauge "plimsoll_instance_state" {Service, Instance, State};
     /// Attempts on the instance that ended.
     InstanceRequests = Counter "plimsoll_instance_requests" {Service, Instance, Outcome};
     /// From an attempt's start to the response's head.

@@ -11,7 +11,7 @@ use crate::ending::Ending;
 use crate::exposition::BOUNDS_MICROS;
 use crate::grpc::GrpcStatus;
 use crate::metric::{Label, Metric};
-use crate::scrape::{CLASSES, Feed, OUTCOMES, Scrape, Standing};
+use crate::scrape::{CLASSES, Feed, InstanceState, OUTCOMES, Scrape};
 
 const MADE: &str = "\
 <!-- Made from crates/telemetry/src by `UPDATE_REFERENCE=1 cargo test -p telemetry`; not to be \
@@ -99,8 +99,8 @@ fn values(label: Label) -> String {
     match label {
         Label::Class => words(&CLASSES),
         Label::Outcome => words(&OUTCOMES),
-        Label::Standing => {
-            words(&Standing::ALL.iter().map(|standing| standing.as_str()).collect::<Vec<_>>())
+        Label::State => {
+            words(&InstanceState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>())
         }
         Label::GrpcStatus => {
             let names = GrpcStatus::ALL.iter().map(|status| status.as_str());

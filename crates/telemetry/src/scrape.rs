@@ -90,7 +90,7 @@ pub struct InstanceSample {
     /// Whether nothing bars it from traffic, and its last requests did not all fail.
     pub is_up: bool,
     /// How it stands.
-    pub standing: Standing,
+    pub state: InstanceState,
     /// Its share relative to the others' weights.
     pub weight: u32,
     /// Requests in flight on it.
@@ -113,27 +113,28 @@ pub struct InstanceSample {
     pub ejections: u64,
 }
 
-/// How an instance stands.
+/// How an instance stands, for people: its eligibility, and whether anything speaks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum InstanceState {
     /// Its checks pass, and nothing speaks against it.
     Healthy,
-    /// Nothing speaks against it, and nothing for it.
+    /// Neither known to be healthy nor unhealthy: no check has passed, or none is configured.
     Unchecked,
-    /// Its last requests all failed, and it gets more all the same.
+    /// Its last requests all failed. It gets more all the same: its checks pass or there are none, and it may not
+    /// be ejected.
     Failing,
     /// It failed too many requests, and is out for a while.
     Ejected,
     /// Its active checks fail.
     Unhealthy,
-    /// It has not passed its first check.
+    /// It was started and has not passed its first check.
     Starting,
     /// A person, or a rollout, took it out.
     Drained,
 }
 
-impl Standing {
-    /// Every standing.
+impl InstanceState {
+    /// Every state.
     pub const ALL: &[Self] = &[
         Self::Healthy,
         Self::Unchecked,

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::edge::{Blueprint, Edge, Instance, Options, StickyKey};
+use ::edge::{Edge, Instance, Options, ServingConfig, StickyKey};
 use model::{
     AccessLog, Action, Admin, Balance, BodyLimit, Destination, Generation, Intent, KeepAlive,
     Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies,
@@ -22,7 +22,7 @@ use crate::{AccessLines, Origin, Request, Step};
 pub struct TestEdge {
     /// The edge itself.
     pub edge: Edge,
-    blueprint: Blueprint,
+    serving_config: ServingConfig,
 }
 
 const MEMORY: usize = 512 * 1024 * 1024;
@@ -69,14 +69,14 @@ impl TestEdge {
         let memory = wanted.memory;
         let logs = wanted.access_log.as_ref().map(|log| log.writers(WORKERS.get()));
         let logs = logs.unwrap_or_default();
-        let blueprint = blueprint(wanted, targets);
+        let serving_config = serving_config(wanted, targets);
         let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
         let workers = WORKERS;
         let sticky_key = StickyKey::new(b"a key for tests");
         let options = Options { workers, memory, sticky_key, logs, suspects };
         let mut edge = Edge::start(options).expect("threads start");
-        edge.publish(&blueprint).expect("loopback has a free port");
-        Self { edge, blueprint }
+        edge.publish(&serving_config).expect("loopback has a free port");
+        Self { edge, serving_config }
     }
 
     /// Where clients arrive.
@@ -92,9 +92,9 @@ impl TestEdge {
     /// # Panics
     /// When it cannot be published.
     pub fn retarget(&mut self, targets: &[SocketAddr]) -> Generation {
-        self.blueprint.instances = instances(targets);
-        self.blueprint.revision = self.blueprint.revision.next();
-        self.edge.publish(&self.blueprint).expect("it was published before")
+        self.serving_config.instances = instances(targets);
+        self.serving_config.revision = self.serving_config.revision.next();
+        self.edge.publish(&self.serving_config).expect("it was published before")
     }
 
     /// Serves what the instances become by `change`.
@@ -102,7 +102,7 @@ impl TestEdge {
     /// # Panics
     /// When it cannot be published.
     pub fn change_instances(&mut self, change: impl Fn(&mut Instance)) -> Generation {
-        self.blueprint.instances.values_mut().flatten().for_each(change);
+        self.serving_config.instances.values_mut().flatten().for_each(change);
         self.republish(|_| {})
     }
 
@@ -121,9 +121,9 @@ impl TestEdge {
     /// # Panics
     /// When it cannot be published.
     pub fn republish(&mut self, change: impl FnOnce(&mut Intent)) -> Generation {
-        change(Arc::make_mut(&mut self.blueprint.intent));
-        self.blueprint.revision = self.blueprint.revision.next();
-        self.edge.publish(&self.blueprint).expect("it can be published")
+        change(Arc::make_mut(&mut self.serving_config.intent));
+        self.serving_config.revision = self.serving_config.revision.next();
+        self.edge.publish(&self.serving_config).expect("it can be published")
     }
 
     /// Serves one more service, which is as `api` but for its name and targets, with what else is
@@ -137,22 +137,22 @@ impl TestEdge {
         targets: &[SocketAddr],
         change: impl FnOnce(&mut Intent),
     ) -> Generation {
-        let intent = Arc::make_mut(&mut self.blueprint.intent);
+        let intent = Arc::make_mut(&mut self.serving_config.intent);
         let mut service = Service::clone(intent.services.values().next().expect("there is one"));
         service.name = name.into();
         intent.services.insert(name.into(), Arc::new(service));
         let instances = instances(targets).into_values().next().expect("they are of one service");
-        self.blueprint.instances.insert(name.into(), instances);
+        self.serving_config.instances.insert(name.into(), instances);
         self.republish(change)
     }
 
-    /// Tries the targets at `fresh` as a new release on this share of the requests.
+    /// Tries the targets at `canary` as a new release on this share of the requests.
     ///
     /// # Panics
     /// When it cannot be published.
-    pub fn split(&mut self, share: f64, fresh: &[SocketAddr]) -> Generation {
-        let fresh = fresh.iter().map(|address| address.to_string().into()).collect();
-        self.blueprint.splits.insert("api".into(), ::edge::Split { share, fresh });
+    pub fn split(&mut self, share: f64, canary: &[SocketAddr]) -> Generation {
+        let canary = canary.iter().map(|address| address.to_string().into()).collect();
+        self.serving_config.splits.insert("api".into(), ::edge::Split { share, canary });
         self.republish(|_| {})
     }
 
@@ -161,7 +161,7 @@ impl TestEdge {
     /// # Panics
     /// When it cannot be published.
     pub fn change_tls(&mut self, tls: Arc<ServerConfig>) -> Generation {
-        self.blueprint.tls.values_mut().for_each(|old| *old = tls.clone());
+        self.serving_config.tls.values_mut().for_each(|old| *old = tls.clone());
         self.republish(|_| {})
     }
 
@@ -176,7 +176,7 @@ impl TestEdge {
     }
 }
 
-fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
+fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
     let (listener, service) = (wanted.listener, wanted.service);
     let tls = wanted.tls.map(|tls| (listener.name.clone(), tls)).into_iter().collect();
     let intent = Intent {
@@ -192,7 +192,7 @@ fn blueprint(wanted: Wanted, targets: &[SocketAddr]) -> Blueprint {
         services: BTreeMap::from([(service.name.clone(), Arc::new(service))]),
         routes: wanted.routes.into_iter().map(Arc::new).collect(),
     };
-    Blueprint {
+    ServingConfig {
         splits: Default::default(),
         intent: Arc::new(intent),
         revision: Revision(1),

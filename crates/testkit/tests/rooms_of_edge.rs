@@ -26,13 +26,21 @@ const ORDER: &[&str] = &[
 
 /// Files that know a room above their own, and why that is so today.
 const UPWARD: &[(&str, &str, &str)] = &[
-    // A worker's instance (`Member`) holds its kept connections, so it stands with them in `upstream`; who
+    // A worker's instance (`WorkerInstance`) holds its kept connections, so it stands with them in `upstream`; who
     // serves, chooses or counts has one in hand.
     ("choice/mod.rs", "upstream", "a claim is of a worker's instance"),
     ("choice/select.rs", "upstream", "a worker's instance is a candidate"),
     ("snapshot/mod.rs", "upstream", "a worker's service has its instances"),
-    ("exchange/lasting.rs", "upstream", "an exchange that lasts is told to leave by its instance"),
-    ("exchange/story.rs", "upstream", "the record is of the instance and of how its attempt ended"),
+    (
+        "exchange/long_lived.rs",
+        "upstream",
+        "an exchange that lasts is told to leave by its instance",
+    ),
+    (
+        "exchange/record.rs",
+        "upstream",
+        "the record is of the instance and of how its attempt ended",
+    ),
     ("worker/mod.rs", "upstream", "a worker keeps its instances over reloads"),
     // A worker is handed on as the context of all that runs on it, and holds what lives as long as itself.
     ("choice/mod.rs", "worker", "a claim is counted by its worker, and told to it at its end"),
@@ -52,7 +60,7 @@ const UPWARD: &[(&str, &str, &str)] = &[
     // Live counts stand in the snapshot, and are of the machines that count.
     ("snapshot/live.rs", "choice", "an instance has its claims and a service its queue"),
     ("snapshot/mod.rs", "choice", "a service has its split"),
-    ("snapshot/blueprint.rs", "choice", "a service has its split"),
+    ("snapshot/serving_config.rs", "choice", "a service has its split"),
     ("snapshot/mod.rs", "listener", "a listener has its guests counted"),
     ("choice/explain.rs", "exchange", "it is asked of a peer, as a request is"),
 ];

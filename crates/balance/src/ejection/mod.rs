@@ -5,7 +5,7 @@
 //! `fail_timeout` with at least `max_fails` failures in it. Two limits hold at every moment, whoever
 //! comes, goes or falls ill: no more than [`max_ejected`](Passive::max_ejected) of the instances are
 //! out, and of those that could serve one always does. The states are drawn in `LIFECYCLE.md`; who
-//! gets traffic in the end is [`standing`](crate::standing)'s to say.
+//! gets traffic in the end is [`eligibility`](crate::eligibility)'s to say.
 //!
 //! The rules are those of Envoy's outlier detection (`consecutive_5xx`, `failure_percentage`,
 //! `max_ejection_percent`); the length of an ejection doubles instead of growing by its base, and a

@@ -1,6 +1,6 @@
 //! The balancing policies: each chooses one of the candidates of a [`Round`].
 //!
-//! A policy decides only by what it is about. Who may be chosen at all (standing, fullness, what
+//! A policy decides only by what it is about. Who may be chosen at all (eligibility, fullness, what
 //! the request tried, weight 0, backups) is [`Round`]'s and [`Picker`](crate::Picker)'s business,
 //! once for all of them. None allocates while choosing.
 
@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 use model::{Balance, HashAlgorithm};
 
+use crate::eligibility::Role;
 use crate::field::{Attempt, Field};
 use crate::key::Key;
 use crate::member::Member;
-use crate::standing::Role;
 
 use alias::AliasTable;
 use bound::LoadBound;

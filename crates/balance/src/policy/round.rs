@@ -1,8 +1,8 @@
 //! Who may be chosen in one pick.
 
+use crate::eligibility::Eligibility;
 use crate::field::Field;
 use crate::slow_start::Share;
-use crate::standing::Standing;
 
 /// A member that can be chosen at all: its weight is not 0.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Which standings are let in.
+/// Which instances are let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     /// The healthy.
@@ -45,10 +45,10 @@ pub(crate) enum Door {
 
 impl Door {
     #[inline]
-    fn admits(self, standing: Standing) -> bool {
+    fn admits(self, eligibility: Eligibility) -> bool {
         match self {
-            Self::Healthy => standing == Standing::Healthy,
-            Self::Panic => standing.serves_in_panic(),
+            Self::Healthy => eligibility == Eligibility::Healthy,
+            Self::Panic => eligibility.serves_in_panic(),
         }
     }
 }
@@ -62,10 +62,10 @@ pub(crate) struct Round<'a, F> {
 }
 
 impl<F: Field> Round<'_, F> {
-    /// Whether its standing lets the slot in, be it full or tried.
+    /// Whether its eligibility lets the slot in, be it full or tried.
     #[inline]
     pub(crate) fn admits(&self, slot: &Slot) -> bool {
-        self.door.admits(self.field.standing(slot.index))
+        self.door.admits(self.field.eligibility(slot.index))
     }
 
     /// Whether the request went to the slot before.

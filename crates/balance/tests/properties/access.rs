@@ -1,6 +1,6 @@
 //! Who may be picked, whatever the policy.
 
-use balance::{Field, Key, Mode, Refusal, Role, Standing};
+use balance::{Eligibility, Field, Key, Mode, Refusal, Role};
 use proptest::prelude::*;
 
 use crate::dice::Dice;
@@ -9,17 +9,17 @@ use crate::fleet::{Fleet, Instance, fleets, policies};
 /// What the rule says in so many words: whom one may pick, or why nobody.
 fn rule(fleet: &Fleet, tried: &[usize]) -> Result<Vec<usize>, Refusal> {
     let healthy =
-        |instance: &Instance| instance.weight > 0 && instance.standing == Standing::Healthy;
+        |instance: &Instance| instance.weight > 0 && instance.eligibility == Eligibility::Healthy;
     let worst = match fleet.0.iter().any(healthy) {
-        true => Standing::Healthy,
-        false => Standing::Unhealthy,
+        true => Eligibility::Healthy,
+        false => Eligibility::Unhealthy,
     };
     let mut is_down = true;
     for role in [Role::Primary, Role::Backup] {
         let admitted: Vec<usize> = (0..fleet.0.len())
             .filter(|index| {
                 let instance = &fleet.0[*index];
-                instance.weight > 0 && instance.role == role && instance.standing <= worst
+                instance.weight > 0 && instance.role == role && instance.eligibility <= worst
             })
             .collect();
         is_down &= admitted.is_empty();
@@ -64,14 +64,14 @@ proptest! {
     fn what_is_picked_is_what_status_calls_open(mut fleet in fleets(), seed: u64) {
         fleet.0.iter_mut().for_each(|instance| instance.is_full = false);
         let serving = fleet.0.iter().filter(|instance| instance.weight > 0);
-        let mode = Mode::of(serving.map(|instance| (instance.standing, instance.role)));
+        let mode = Mode::of(serving.map(|instance| (instance.eligibility, instance.role)));
         for balance in policies() {
             let mut dice = Dice::new(seed);
             let picked = fleet.picker(&balance).pick(&fleet, None, &[], &mut || dice.roll());
             match picked {
                 Ok(picked) => {
-                    let Instance { standing, role, .. } = fleet.0[picked];
-                    prop_assert!(mode.access(standing, role).is_open());
+                    let Instance { eligibility, role, .. } = fleet.0[picked];
+                    prop_assert!(mode.access(eligibility, role).is_open());
                 }
                 Err(refusal) => {
                     prop_assert_eq!(refusal, Refusal::Down);

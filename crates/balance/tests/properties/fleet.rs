@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use balance::{Attempt, Field, Key, Member, Picker, Refusal, Role, Share, SlowStart, Standing};
+use balance::{Attempt, Eligibility, Field, Key, Member, Picker, Refusal, Role, Share, SlowStart};
 use model::{Balance, Hash, HashAlgorithm, HashKey};
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::dice::Dice;
 pub(crate) struct Instance {
     pub(crate) weight: u32,
     pub(crate) role: Role,
-    pub(crate) standing: Standing,
+    pub(crate) eligibility: Eligibility,
     pub(crate) is_full: bool,
     pub(crate) share: Share,
     pub(crate) in_flight: u32,
@@ -31,7 +31,7 @@ impl Instance {
         Self {
             weight,
             role: Role::Primary,
-            standing: Standing::Healthy,
+            eligibility: Eligibility::Healthy,
             is_full: false,
             share: Share::FULL,
             in_flight: 0,
@@ -83,8 +83,8 @@ impl Fleet {
 }
 
 impl Field for Fleet {
-    fn standing(&self, instance: usize) -> Standing {
-        self.0[instance].standing
+    fn eligibility(&self, instance: usize) -> Eligibility {
+        self.0[instance].eligibility
     }
 
     fn is_full(&self, instance: usize) -> bool {
@@ -135,22 +135,22 @@ pub(crate) fn policies() -> Vec<Balance> {
 
 /// Any instance.
 fn instance() -> impl Strategy<Value = Instance> {
-    let standing = prop_oneof![
-        4 => Just(Standing::Healthy),
-        1 => Just(Standing::Ejected),
-        1 => Just(Standing::Unhealthy),
-        1 => Just(Standing::Starting),
-        1 => Just(Standing::Drained),
+    let eligibility = prop_oneof![
+        4 => Just(Eligibility::Healthy),
+        1 => Just(Eligibility::Ejected),
+        1 => Just(Eligibility::Unhealthy),
+        1 => Just(Eligibility::Starting),
+        1 => Just(Eligibility::Drained),
     ];
     let role = prop_oneof![3 => Just(Role::Primary), 1 => Just(Role::Backup)];
     let share = prop_oneof![3 => Just(Share::FULL), 1 => (0.0..1.0).prop_map(share)];
     let weight = prop_oneof![1 => Just(0), 6 => 1u32..9, 1 => Just(u32::MAX)];
     let latency = prop_oneof![Just(0.0), 0.0..2.0];
-    (weight, role, standing, prop::bool::weighted(0.2), share, 0u32..20, latency).prop_map(
-        |(weight, role, standing, is_full, share, in_flight, latency)| Instance {
+    (weight, role, eligibility, prop::bool::weighted(0.2), share, 0u32..20, latency).prop_map(
+        |(weight, role, eligibility, is_full, share, in_flight, latency)| Instance {
             weight,
             role,
-            standing,
+            eligibility,
             is_full,
             share,
             in_flight,

@@ -1,6 +1,6 @@
 //! What consistent hashing promises: exact weights, little disruption, bounded loads.
 
-use balance::{Key, Member, Picker, Standing};
+use balance::{Eligibility, Key, Member, Picker};
 use model::{Balance, HashAlgorithm};
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ proptest! {
         for balance in hashes() {
             let mut fleet = Fleet::of_weights(&weights);
             let before = homes(&fleet, &balance);
-            fleet.0[leaver].standing = Standing::Unhealthy;
+            fleet.0[leaver].eligibility = Eligibility::Unhealthy;
             let unhealthy = homes(&fleet, &balance);
             fleet.0[leaver].weight = 0;
             let gone = homes(&fleet, &balance);
@@ -51,9 +51,9 @@ proptest! {
             for key in keys().take(50) {
                 let home = fleet.home(&mut picker, key).unwrap();
                 let retry = picker.pick(&fleet, Some(key), &[home], &mut || 0);
-                fleet.0[home].standing = Standing::Ejected;
+                fleet.0[home].eligibility = Eligibility::Ejected;
                 prop_assert_eq!(retry, fleet.home(&mut picker, key));
-                fleet.0[home].standing = Standing::Healthy;
+                fleet.0[home].eligibility = Eligibility::Healthy;
             }
         }
     }
@@ -86,9 +86,9 @@ proptest! {
         for balance in hashes() {
             let mut fleet = Fleet::of_weights(&weights);
             let at_last = homes(&fleet, &balance);
-            fleet.0[starter].standing = Standing::Starting;
+            fleet.0[starter].eligibility = Eligibility::Starting;
             let mut before = homes(&fleet, &balance);
-            fleet.0[starter].standing = Standing::Healthy;
+            fleet.0[starter].eligibility = Eligibility::Healthy;
             for part in [0.1, 0.3, 0.6, 0.9, 1.0] {
                 fleet.0[starter].share = share(part);
                 let now = homes(&fleet, &balance);

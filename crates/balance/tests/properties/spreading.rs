@@ -102,11 +102,11 @@ proptest! {
             fleet.0.push(Instance { share: share(part), ..Instance::of_weight(weight) });
         }
         if let Some(instance) = fleet.0[1..].get_mut(out) {
-            instance.standing = balance::Standing::Ejected;
+            instance.eligibility = balance::Eligibility::Ejected;
         }
         let mut expected = effective(&fleet);
         for (weight, instance) in expected.iter_mut().zip(&fleet.0) {
-            if instance.standing != balance::Standing::Healthy {
+            if instance.eligibility != balance::Eligibility::Healthy {
                 *weight = 0.0;
             }
         }

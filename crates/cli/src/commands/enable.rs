@@ -38,6 +38,6 @@ fn describe(service: &str, stands: &Instance) -> String {
         Access::Reserve => "gets traffic when no primary can",
         Access::Barred => "gets no traffic yet",
     };
-    let (name, standing, reason) = (&stands.name, stands.standing.as_str(), &stands.reason);
-    format!("{}\n", shown(&format!("{service} {name} {gets}: {standing}, {reason}")))
+    let (name, state, reason) = (&stands.name, stands.state.as_str(), &stands.reason);
+    format!("{}\n", shown(&format!("{service} {name} {gets}: {state}, {reason}")))
 }

@@ -77,9 +77,9 @@ fn table(deploys: &[Past], now: Timestamp, width: usize) -> String {
             "running" => AnsiColor::Yellow,
             _ => AnsiColor::Red,
         };
-        let release = match &past.former {
-            Some(former) => format!("{former} → {}", past.fresh),
-            None => past.fresh.clone(),
+        let release = match &past.previous {
+            Some(previous) => format!("{previous} → {}", past.release),
+            None => past.release.clone(),
         };
         let receipt = past.receipt.as_ref();
         let felt = receipt.filter(|receipt| !receipt.releases.is_empty());
@@ -109,43 +109,46 @@ mod tests {
 
     #[test]
     fn every_deploy_is_a_row_and_its_reason_stands_below() {
-        let past =
-            |id, former: Option<&str>, fresh: &str, outcome: Option<&str>, reason: Option<&str>| {
-                Past {
-                    receipt: outcome.map(|outcome| Receipt {
-                        id,
-                        service: "api".to_owned(),
-                        former: former.map(str::to_owned),
-                        fresh: fresh.to_owned(),
-                        who: "ann@edge".to_owned(),
-                        strategy: "rolling".to_owned(),
-                        restores: None,
-                        began_at: "2026-01-02T03:00:00Z".to_owned(),
-                        took_s: 4.0,
-                        outcome: outcome.to_owned(),
-                        reason: reason.map(str::to_owned),
+        let past = |id,
+                    previous: Option<&str>,
+                    release: &str,
+                    outcome: Option<&str>,
+                    reason: Option<&str>| {
+            Past {
+                receipt: outcome.map(|outcome| Receipt {
+                    id,
+                    service: "api".to_owned(),
+                    previous: previous.map(str::to_owned),
+                    release: release.to_owned(),
+                    who: "ann@edge".to_owned(),
+                    strategy: "rolling".to_owned(),
+                    restores: None,
+                    began_at: "2026-01-02T03:00:00Z".to_owned(),
+                    took_s: 4.0,
+                    outcome: outcome.to_owned(),
+                    reason: reason.map(str::to_owned),
+                    requests: 94,
+                    failed: 0,
+                    releases: vec![Release {
+                        version: release.to_owned(),
                         requests: 94,
                         failed: 0,
-                        releases: vec![Release {
-                            version: fresh.to_owned(),
-                            requests: 94,
-                            failed: 0,
-                            p50_ms: None,
-                            p95_ms: None,
-                            p99_ms: None,
-                        }],
-                        lines: Vec::new(),
-                    }),
-                    id,
-                    former: former.map(str::to_owned),
-                    fresh: fresh.to_owned(),
-                    who: "ann@edge".to_owned(),
-                    began_at: "2026-01-02T03:00:00Z".to_owned(),
-                    restores: (id == 3).then_some(1),
-                    ended_at: None,
-                    outcome: outcome.map(str::to_owned),
-                }
-            };
+                        p50_ms: None,
+                        p95_ms: None,
+                        p99_ms: None,
+                    }],
+                    lines: Vec::new(),
+                }),
+                id,
+                previous: previous.map(str::to_owned),
+                release: release.to_owned(),
+                who: "ann@edge".to_owned(),
+                began_at: "2026-01-02T03:00:00Z".to_owned(),
+                restores: (id == 3).then_some(1),
+                ended_at: None,
+                outcome: outcome.map(str::to_owned),
+            }
+        };
         let deploys = [
             past(3, Some("1"), "3", None, None),
             past(2, Some("1"), "2", Some("rolled-back"), Some("api-3 exited with code 3")),

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use admin::{
-    Access, Client, ClientError, Descriptors, Instance, LastDeploy, LastReload, Listener, Run,
-    RunningDeploy, Service, ServiceMode, Standing, Status,
+    Access, Client, ClientError, Descriptors, Instance, InstanceState, LastDeploy, LastReload,
+    Listener, Run, RunningDeploy, Service, ServiceMode, Status,
 };
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ Examples:
   plimsoll status
   plimsoll status api
   plimsoll status --watch
-  plimsoll status --json | jq '.services[].instances[] | select(.standing != \"healthy\")'")]
+  plimsoll status --json | jq '.services[].instances[] | select(.state != \"healthy\")'")]
 pub(crate) struct Options {
     /// One service alone
     service: Option<String>,
@@ -278,11 +278,11 @@ fn row(service: String, instance: &Instance) -> [Cell; 9] {
         false => "-".into(),
     };
     let backup = if instance.backup { " (backup)" } else { "" };
-    let standing = instance.standing.as_str();
+    let state = instance.state.as_str();
     [
         service.into(),
         named(instance).into(),
-        Cell::styled(format!("{standing}{backup}"), colour(colour_of(instance.standing))),
+        Cell::styled(format!("{state}{backup}"), colour(colour_of(instance.state))),
         instance.weight.to_string().into(),
         instance.in_flight.to_string().into(),
         rate(instance.requests_per_s).into(),
@@ -306,7 +306,7 @@ fn why(instance: &Instance) -> String {
         "" => format!("for {age}"),
         reason => format!("for {age}: {reason}"),
     };
-    if instance.standing == Standing::Drained {
+    if instance.state == InstanceState::Drained {
         let open = open::told(instance).unwrap_or_else(|| "nothing".to_owned());
         why.push_str(&format!(", open: {open}"));
     }
@@ -323,8 +323,9 @@ fn notes(service: &Service) -> Vec<String> {
             notes.push(format!("{name}: no primary is healthy: traffic goes to the backups\n"));
         }
         ServiceMode::Panic => {
-            let is_out =
-                |it: &Instance| matches!(it.standing, Standing::Drained | Standing::Starting);
+            let is_out = |it: &Instance| {
+                matches!(it.state, InstanceState::Drained | InstanceState::Starting)
+            };
             let but = match service.instances.iter().any(is_out) {
                 true => " that are not drained or starting",
                 false => "",
@@ -398,11 +399,15 @@ fn last_deploy(run: &Run) -> Option<String> {
     Some(text)
 }
 
-fn colour_of(standing: Standing) -> AnsiColor {
-    match standing {
-        Standing::Healthy => AnsiColor::Green,
-        Standing::Ejected | Standing::Unhealthy | Standing::Failing => AnsiColor::Red,
-        Standing::Starting | Standing::Drained | Standing::Unchecked => AnsiColor::Yellow,
+fn colour_of(state: InstanceState) -> AnsiColor {
+    match state {
+        InstanceState::Healthy => AnsiColor::Green,
+        InstanceState::Ejected | InstanceState::Unhealthy | InstanceState::Failing => {
+            AnsiColor::Red
+        }
+        InstanceState::Starting | InstanceState::Drained | InstanceState::Unchecked => {
+            AnsiColor::Yellow
+        }
     }
 }
 
@@ -411,12 +416,12 @@ mod tests {
     use super::*;
     use admin::{DrainedAway, Open, Totals};
 
-    fn instance(name: &str, standing: Standing, reason: &str) -> Instance {
+    fn instance(name: &str, state: InstanceState, reason: &str) -> Instance {
         Instance {
             name: name.to_owned(),
             address: name.to_owned(),
             release: None,
-            standing,
+            state,
             access: Access::Open,
             reason: reason.to_owned(),
             since_s: 192.0,
@@ -456,15 +461,15 @@ mod tests {
             error_share: 0.012,
             p50_ms: Some(1.24),
             p99_ms: Some(80.0),
-            ..instance("10.0.0.11:8080", Standing::Healthy, "passed its checks")
+            ..instance("10.0.0.11:8080", InstanceState::Healthy, "passed its checks")
         };
-        let sick = instance("10.0.0.12:8080", Standing::Unhealthy, "connection refused");
-        let drained = Instance { backup: true, ..instance("a:80", Standing::Drained, "") };
+        let sick = instance("10.0.0.12:8080", InstanceState::Unhealthy, "connection refused");
+        let drained = Instance { backup: true, ..instance("a:80", InstanceState::Drained, "") };
         let draining = Instance {
             in_flight: 2,
             oldest_s: Some(307.4),
             open: Some(Open { tunnels: 1, requests: 1, ..Open::default() }),
-            ..instance("b:80", Standing::Drained, "drained by an operator")
+            ..instance("b:80", InstanceState::Drained, "drained by an operator")
         };
         let away = DrainedAway {
             name: "c:80/10.0.0.7".to_owned(),

@@ -113,11 +113,11 @@ fn counts(instances: &[InstanceStatus]) -> BTreeMap<String, Count> {
 
 /// What stands in the picture of a server. Red is for trouble alone: one that is let go is none.
 fn state(instance: &InstanceStatus, pace: Option<Pace>) -> (String, Style) {
-    match instance.standing {
-        balance::Standing::Drained => ("drained".to_owned(), Style::new().dimmed()),
-        balance::Standing::Starting => ("starting".to_owned(), colour(AnsiColor::Yellow)),
+    match instance.eligibility {
+        balance::Eligibility::Drained => ("drained".to_owned(), Style::new().dimmed()),
+        balance::Eligibility::Starting => ("starting".to_owned(), colour(AnsiColor::Yellow)),
         _ if pace.is_some_and(|pace| pace.fails) => ("fails".to_owned(), colour(AnsiColor::Red)),
-        balance::Standing::Healthy => ("healthy".to_owned(), colour(AnsiColor::Green)),
+        balance::Eligibility::Healthy => ("healthy".to_owned(), colour(AnsiColor::Green)),
         other => (other.to_string(), colour(AnsiColor::Red)),
     }
 }

@@ -132,9 +132,9 @@ fn because(reason: &str) -> String {
 
 /// A receipt, for people.
 pub(crate) fn draw(receipt: &Receipt) -> String {
-    let Receipt { service, fresh, former, took_s, requests, failed, .. } = receipt;
-    let (to, was) = match former {
-        Some(former) => (format!(" to {former}"), format!(" (before: {former})")),
+    let Receipt { service, release, previous, took_s, requests, failed, .. } = receipt;
+    let (to, was) = match previous {
+        Some(previous) => (format!(" to {previous}"), format!(" (before: {previous})")),
         None => (String::new(), String::new()),
     };
     let why = receipt.reason.as_deref().map(because).unwrap_or_default();
@@ -145,7 +145,7 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
         "broken" => format!("failed, and the old release is not whole{why}"),
         word => format!("{word}{why}"),
     };
-    let mut text = format!("\n{}\n", shown(&format!("{service}: release {fresh} {said}")));
+    let mut text = format!("\n{}\n", shown(&format!("{service}: release {release} {said}")));
     text.push_str(&format!(
         "  deploy {}, {}, {took_s:.1} s, by {}\n",
         receipt.id,
@@ -192,8 +192,8 @@ mod tests {
         Receipt {
             id: 7,
             service: "api".to_owned(),
-            former: Some("1".to_owned()),
-            fresh: "2".to_owned(),
+            previous: Some("1".to_owned()),
+            release: "2".to_owned(),
             who: "eve\nroot".to_owned(),
             strategy: "rolling".to_owned(),
             restores: None,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use admin::{Instance, Run, RunningDeploy, Standing, Status, Totals};
+use admin::{Instance, InstanceState, Run, RunningDeploy, Status, Totals};
 use anstyle::{AnsiColor, Style};
 
 use super::meter::{Count, Meter, Pace};
@@ -83,14 +83,16 @@ fn counts(instances: &[Instance]) -> BTreeMap<String, Count> {
 
 /// What an instance is in a deploy. Red is for trouble alone: an old one that is let go is none.
 fn state(instance: &Instance) -> (&'static str, Style) {
-    match (instance.standing, instance.in_flight) {
-        (Standing::Drained, 0) => ("warm", Style::new().dimmed()),
-        (Standing::Drained, _) => ("draining", Style::new().dimmed()),
-        (Standing::Ejected | Standing::Unhealthy | Standing::Failing, _) => {
-            (instance.standing.as_str(), colour(AnsiColor::Red))
+    match (instance.state, instance.in_flight) {
+        (InstanceState::Drained, 0) => ("warm", Style::new().dimmed()),
+        (InstanceState::Drained, _) => ("draining", Style::new().dimmed()),
+        (InstanceState::Ejected | InstanceState::Unhealthy | InstanceState::Failing, _) => {
+            (instance.state.as_str(), colour(AnsiColor::Red))
         }
-        (Standing::Starting, _) => ("starting", colour(AnsiColor::Yellow)),
-        (Standing::Healthy | Standing::Unchecked, _) => ("live", colour(AnsiColor::Green)),
+        (InstanceState::Starting, _) => ("starting", colour(AnsiColor::Yellow)),
+        (InstanceState::Healthy | InstanceState::Unchecked, _) => {
+            ("live", colour(AnsiColor::Green))
+        }
     }
 }
 
@@ -136,12 +138,12 @@ mod tests {
 
     use super::*;
 
-    fn instance(name: &str, release: &str, standing: Standing, requests_per_s: f64) -> Instance {
+    fn instance(name: &str, release: &str, state: InstanceState, requests_per_s: f64) -> Instance {
         Instance {
             name: name.to_owned(),
             address: "127.0.0.1:8000".to_owned(),
             release: Some(release.to_owned()),
-            standing,
+            state,
             access: Access::Open,
             reason: String::new(),
             since_s: 3.0,
@@ -191,9 +193,12 @@ mod tests {
             unresolved: Vec::new(),
             drained_away: Vec::new(),
             instances: vec![
-                instance("api-10", "1.4.1", Standing::Drained, 0.0),
-                instance("api-9", "1.4.1", Standing::Healthy, 120.0),
-                Instance { totals: bad, ..instance("api-11", "1.4.2", Standing::Healthy, 40.0) },
+                instance("api-10", "1.4.1", InstanceState::Drained, 0.0),
+                instance("api-9", "1.4.1", InstanceState::Healthy, 120.0),
+                Instance {
+                    totals: bad,
+                    ..instance("api-11", "1.4.2", InstanceState::Healthy, 40.0)
+                },
             ],
         };
         Status {
@@ -260,11 +265,11 @@ mod tests {
 
     #[test]
     fn red_is_for_trouble_alone() {
-        let of = |standing| state(&instance("api-1", "1", standing, 0.0)).1.get_fg_color();
+        let of = |stands| state(&instance("api-1", "1", stands, 0.0)).1.get_fg_color();
         let red = Some(AnsiColor::Red.into());
-        assert_ne!(of(Standing::Drained), red);
-        assert_ne!(of(Standing::Healthy), red);
-        assert_eq!(of(Standing::Unhealthy), red);
-        assert_eq!(of(Standing::Ejected), red);
+        assert_ne!(of(InstanceState::Drained), red);
+        assert_ne!(of(InstanceState::Healthy), red);
+        assert_eq!(of(InstanceState::Unhealthy), red);
+        assert_eq!(of(InstanceState::Ejected), red);
     }
 }

@@ -18,9 +18,9 @@ pub struct Deploy {
     /// Of this service.
     pub service: ServiceName,
     /// The release that ran before.
-    pub former: Option<String>,
+    pub previous: Option<String>,
     /// The release that was to come.
-    pub fresh: String,
+    pub release: String,
     /// The person or program that asked for it.
     pub who: String,
     /// When.
@@ -40,8 +40,8 @@ pub struct Deploy {
 /// A deploy that begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewDeploy<'a> {
-    pub(crate) former: Option<&'a str>,
-    pub(crate) fresh: &'a str,
+    pub(crate) previous: Option<&'a str>,
+    pub(crate) release: &'a str,
     pub(crate) strategy: &'a str,
     pub(crate) who: &'a str,
     pub(crate) restores: Option<i64>,
@@ -68,13 +68,13 @@ impl Journal {
         new: &NewDeploy<'_>,
         now: SystemTime,
     ) -> Result<i64, JournalError> {
-        let NewDeploy { former, fresh, strategy, who, restores } = *new;
+        let NewDeploy { previous, release, strategy, who, restores } = *new;
         self.write(|db| {
             reserve::keep(db)?;
             db.execute(
-                "INSERT INTO deploy (service, former, fresh, who, began_at, strategy, restores)
+                "INSERT INTO deploy (service, previous, release, who, began_at, strategy, restores)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![service.as_str(), former, fresh, who, millis(now), strategy, restores],
+                params![service.as_str(), previous, release, who, millis(now), strategy, restores],
             )?;
             Ok(db.last_insert_rowid())
         })
@@ -178,9 +178,9 @@ impl Journal {
         let (version, recipe) = (&current.version, recipe::text(&current.recipe));
         self.with(|db| {
             db.query_row(
-                "SELECT id, fresh, recipe FROM deploy
+                "SELECT id, release, recipe FROM deploy
                  WHERE service = ?1 AND outcome = 'promoted' AND id < ?2
-                 AND (fresh <> ?3 OR recipe IS NOT NULL AND recipe <> ?4)
+                 AND (release <> ?3 OR recipe IS NOT NULL AND recipe <> ?4)
                  ORDER BY id DESC LIMIT 1",
                 params![service.as_str(), before, version, recipe],
                 past,
@@ -197,7 +197,7 @@ impl Journal {
     ) -> Result<Option<Past>, JournalError> {
         self.with(|db| {
             db.query_row(
-                "SELECT id, fresh, recipe FROM deploy WHERE service = ?1 AND fresh = ?2
+                "SELECT id, release, recipe FROM deploy WHERE service = ?1 AND release = ?2
                  AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
                 params![service.as_str(), version],
                 past,
@@ -216,7 +216,7 @@ impl Journal {
             let sql = "SELECT * FROM deploy WHERE service = ?1 AND id = ?2";
             let both = |row: &Row<'_>| {
                 let (deploy, recipe) = (deploy(row)?, recipe::read(row, 9)?);
-                let past = Past { deploy: deploy.id, version: deploy.fresh.clone(), recipe };
+                let past = Past { deploy: deploy.id, version: deploy.release.clone(), recipe };
                 Ok((deploy, past))
             };
             db.query_row(sql, params![service.as_str(), id], both).optional()
@@ -227,8 +227,8 @@ impl Journal {
     pub(crate) fn stayed(&self, service: &ServiceName) -> Result<Vec<String>, JournalError> {
         self.with(|db| {
             let mut query = db.prepare(
-                "SELECT fresh FROM deploy WHERE service = ?1 AND outcome = 'promoted'
-                 GROUP BY fresh ORDER BY max(id) DESC",
+                "SELECT release FROM deploy WHERE service = ?1 AND outcome = 'promoted'
+                 GROUP BY release ORDER BY max(id) DESC",
             )?;
             query.query_map([service.as_str()], |row| row.get(0))?.collect()
         })
@@ -252,8 +252,8 @@ fn deploy(row: &Row<'_>) -> rusqlite::Result<Deploy> {
     Ok(Deploy {
         id: row.get(0)?,
         service: row.get::<_, String>(1)?.into(),
-        former: row.get(2)?,
-        fresh: row.get(3)?,
+        previous: row.get(2)?,
+        release: row.get(3)?,
         who: row.get(4)?,
         began_at: time(row.get(5)?),
         ended_at: row.get::<_, Option<i64>>(6)?.map(time),
@@ -281,11 +281,11 @@ mod tests {
     use super::super::tests::{new_deploy, release};
     use super::*;
 
-    /// Deploys that came to stay: each is the next one's former.
+    /// Deploys that came to stay: each is what ran before the next one.
     fn history(journal: &Journal, releases: &[Release]) -> Vec<Release> {
-        let (api, mut former) = (ServiceName::from("api"), None);
+        let (api, mut previous) = (ServiceName::from("api"), None);
         let deploy = |release: &Release| {
-            let before = former.replace(release.version.clone());
+            let before = previous.replace(release.version.clone());
             let new = new_deploy(before.as_deref(), &release.version);
             let id = journal.begin(&api, &new, UNIX_EPOCH).unwrap();
             let release = Release { id, ..release.clone() };

@@ -31,7 +31,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 5] = ["
+const VERSIONS: [&str; 6] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -71,6 +71,9 @@ const VERSIONS: [&str; 5] = ["
         FROM instance;
     DROP TABLE instance;
     ALTER TABLE instance_by_identity RENAME TO instance;
+", "
+    ALTER TABLE deploy RENAME COLUMN former TO previous;
+    ALTER TABLE deploy RENAME COLUMN fresh TO release;
 "];
 
 /// Why the journal cannot be read or written.
@@ -244,8 +247,8 @@ mod tests {
         }
     }
 
-    pub(super) fn new_deploy<'a>(former: Option<&'a str>, fresh: &'a str) -> NewDeploy<'a> {
-        NewDeploy { former, fresh, strategy: "canary", who: "ops", restores: None }
+    pub(super) fn new_deploy<'a>(previous: Option<&'a str>, release: &'a str) -> NewDeploy<'a> {
+        NewDeploy { previous, release, strategy: "canary", who: "ops", restores: None }
     }
 
     pub(super) fn release(version: &str) -> Release {
@@ -291,6 +294,8 @@ mod tests {
                  'k3Xw9QdLrT0bZ5aP', 31337, 84215577, '0f3e6d1c-5b7a-4d8e-9a60-2c1b7e4f9d35', 7);
              INSERT INTO instance VALUES ('api', 'api-2', '1.4.1', 20108, '/a \"quoted\" log', 0,
                  'x', 1, 2, 'b', NULL);
+             INSERT INTO deploy (service, former, fresh, who, began_at)
+                 VALUES ('api', '1.4.1', '1.4.2', 'ops', 5);
              PRAGMA user_version = 4;",
         )
         .unwrap();
@@ -326,6 +331,11 @@ mod tests {
         let Identity::Process(process) = &second.identity;
         assert_eq!((process.log.to_str(), *made_by), (Some("/a \"quoted\" log"), None));
         assert_eq!(journal.service(&api).unwrap().next_number, 3);
+        let deploys = journal.deploys(&api, 10).unwrap();
+        assert_eq!(
+            (deploys[0].previous.as_deref(), &*deploys[0].release),
+            (Some("1.4.1"), "1.4.2")
+        );
         // And it goes on as any other.
         journal.forget(&first).unwrap();
         journal.remember(&record("api-3", "c"), 8).unwrap();
@@ -347,7 +357,7 @@ mod tests {
         let error = Journal::open(room.path(), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 5"
+            "the journal is of version 7, and this Plimsoll knows only up to 6"
         );
     }
 }

@@ -237,7 +237,7 @@ mod tests {
         let records = [(record("api-1", "a"), Some(6)), (record("api-2", "b"), Some(7))];
         assert_eq!(journal.records(&api).unwrap(), records);
         let open = journal.deploys(&api, 10).unwrap().remove(0);
-        assert_eq!((open.id, open.fresh.as_str(), open.ended_at), (id, "1.4.2", None));
+        assert_eq!((open.id, open.release.as_str(), open.ended_at), (id, "1.4.2", None));
         journal.end(id, "promoted", "{}", UNIX_EPOCH + Duration::from_secs(9)).unwrap();
         let ended = journal.deploys(&api, 10).unwrap().remove(0);
         assert_eq!(ended.outcome.as_deref(), Some("promoted"));

@@ -36,8 +36,8 @@ pub struct Progressing {
 pub(crate) struct Active {
     pub(crate) id: i64,
     pub(crate) rollout: Rollout,
-    pub(crate) former: Option<Arc<Release>>,
-    pub(crate) fresh: Arc<Release>,
+    pub(crate) stable: Option<Arc<Release>>,
+    pub(crate) canary: Arc<Release>,
     pub(crate) who: String,
     pub(crate) purpose: Purpose,
     /// The deploy whose release is brought back, if one is.
@@ -54,8 +54,8 @@ pub(crate) struct Active {
     /// What became of the requests of instances that are gone, of the new release and of the old one,
     /// since the last sample.
     owed: (Tally, Tally),
-    fresh_tally: Tally,
-    former_tally: Tally,
+    canary_tally: Tally,
+    stable_tally: Tally,
     /// Requests and failures of the service before it began.
     before: (u64, u64),
 }
@@ -64,8 +64,8 @@ pub(crate) struct Active {
 pub(crate) struct Beginning<'a> {
     pub(crate) id: i64,
     pub(crate) rollout: Rollout,
-    pub(crate) former: Option<Arc<Release>>,
-    pub(crate) fresh: Arc<Release>,
+    pub(crate) stable: Option<Arc<Release>>,
+    pub(crate) canary: Arc<Release>,
     pub(crate) who: String,
     pub(crate) purpose: Purpose,
     pub(crate) restores: Option<i64>,
@@ -81,8 +81,8 @@ impl Active {
         Self {
             id: beginning.id,
             rollout: beginning.rollout,
-            former: beginning.former,
-            fresh: beginning.fresh,
+            stable: beginning.stable,
+            canary: beginning.canary,
             who: beginning.who,
             purpose: beginning.purpose,
             restores: beginning.restores,
@@ -90,12 +90,12 @@ impl Active {
             drain: deploy.drain,
             began_at: SystemTime::now(),
             began: Instant::now(),
-            sides: instances.into_iter().map(|name| (name, Side::Former)).collect(),
+            sides: instances.into_iter().map(|name| (name, Side::Stable)).collect(),
             split: None,
             progress: watch::Sender::default(),
             owed: Default::default(),
-            fresh_tally: Tally::default(),
-            former_tally: Tally::default(),
+            canary_tally: Tally::default(),
+            stable_tally: Tally::default(),
             before: seen,
         }
     }
@@ -107,9 +107,9 @@ impl Active {
 
     /// The release of a side.
     pub(crate) fn release(&self, side: Side) -> Arc<Release> {
-        match (side, &self.former) {
-            (Side::Former, Some(former)) => former.clone(),
-            _ => self.fresh.clone(),
+        match (side, &self.stable) {
+            (Side::Stable, Some(stable)) => stable.clone(),
+            _ => self.canary.clone(),
         }
     }
 
@@ -123,14 +123,14 @@ impl Active {
     pub(crate) fn first_lines(&self, taken_up: Option<String>, tries: u32) -> Vec<Line> {
         let at = self.took();
         let again = (tries > 1).then(|| Line::again(at, tries));
-        let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.fresh.version));
+        let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.canary.version));
         let taken_up = taken_up.map(|text| Line::taken_up(at, text));
         taken_up.into_iter().chain(restores).chain(again).collect()
     }
 
     /// The version of the old release, if there is one.
-    fn former_version(&self) -> Option<&str> {
-        self.former.as_ref().map(|former| former.version.as_str())
+    fn stable_version(&self) -> Option<&str> {
+        self.stable.as_ref().map(|stable| stable.version.as_str())
     }
 
     /// Lets somebody follow it.
@@ -140,7 +140,7 @@ impl Active {
 
     /// What `news` says, in words.
     pub(crate) fn line(&self, news: &News) -> Line {
-        Line::of(news, self.took(), self.former_version(), &self.fresh.version)
+        Line::of(news, self.took(), self.stable_version(), &self.canary.version)
     }
 
     /// Tells whoever follows.
@@ -159,8 +159,8 @@ impl Active {
     /// Takes up what became of the last requests of an instance that is gone.
     pub(crate) fn owe(&mut self, instance: &InstanceName, tally: &Tally) {
         match self.sides.get(instance) {
-            Some(Side::Fresh) => self.owed.0.add(tally),
-            Some(Side::Former) | None => self.owed.1.add(tally),
+            Some(Side::Canary) => self.owed.0.add(tally),
+            Some(Side::Stable) | None => self.owed.1.add(tally),
         }
     }
 
@@ -173,10 +173,10 @@ impl Active {
         for (name, running) in instances {
             self.owe(name, &running.take_tally());
         }
-        let (fresh, former) = std::mem::take(&mut self.owed);
-        self.fresh_tally.add(&fresh);
-        self.former_tally.add(&former);
-        (fresh, former)
+        let (canary, stable) = std::mem::take(&mut self.owed);
+        self.canary_tally.add(&canary);
+        self.stable_tally.add(&stable);
+        (canary, stable)
     }
 
     /// Its receipt, now that it ends.
@@ -186,9 +186,9 @@ impl Active {
         outcome: Outcome,
         seen: (u64, u64),
     ) -> Receipt {
-        let former = self.former_version().map(|version| (version, &self.former_tally));
-        let fresh = (self.fresh.version.as_str(), &self.fresh_tally);
-        let releases = former.into_iter().chain([fresh]);
+        let stable = self.stable_version().map(|version| (version, &self.stable_tally));
+        let canary = (self.canary.version.as_str(), &self.canary_tally);
+        let releases = stable.into_iter().chain([canary]);
         let tally = |(version, tally): (&str, &Tally)| ReleaseTally {
             version: version.to_owned(),
             tally: tally.clone(),
@@ -196,8 +196,8 @@ impl Active {
         Receipt {
             id: self.id,
             service: service.service.name.clone(),
-            former: self.former_version().map(str::to_owned),
-            fresh: self.fresh.version.clone(),
+            previous: self.stable_version().map(str::to_owned),
+            release: self.canary.version.clone(),
             who: self.who.clone(),
             strategy: self.strategy.into(),
             restores: self.restores,

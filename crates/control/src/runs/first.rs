@@ -23,7 +23,7 @@ pub(crate) struct FirstTries {
 
 /// How a first release stands that has not stayed yet, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstStanding {
+pub struct FirstStatus {
     /// Tries that have failed, at least one.
     pub tries: u32,
     /// Why the last one did.
@@ -66,9 +66,9 @@ impl ServiceRun {
     }
 
     /// How a first release stands that has failed.
-    pub(crate) fn first_standing(&self, now: Duration) -> Option<FirstStanding> {
+    pub(crate) fn first_status(&self, now: Duration) -> Option<FirstStatus> {
         let failed = self.first.as_ref()?.tries.failed()?;
         let again_in = failed.next_at.map(|at| at.saturating_sub(now));
-        Some(FirstStanding { tries: failed.tries, why: failed.why.to_owned(), again_in })
+        Some(FirstStatus { tries: failed.tries, why: failed.why.to_owned(), again_in })
     }
 }

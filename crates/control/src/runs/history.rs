@@ -6,12 +6,12 @@ use model::InstanceName;
 use rollout::Stage;
 
 use super::receipt::share_of;
-use super::{Active, Difference, FirstStanding, Receipt, ServiceRun};
+use super::{Active, Difference, FirstStatus, Receipt, ServiceRun};
 use crate::journal::Deploy;
 
 /// How what Plimsoll runs of a service stands.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct RunStatus {
     /// The release that is meant to run.
     pub version: Option<String>,
     /// How many instances the file wants.
@@ -19,7 +19,7 @@ pub struct Standing {
     /// Each instance that is not in the snapshot.
     pub waiting: Vec<Waiting>,
     /// The deploy that is running, if one is.
-    pub deploy: Option<DeployStanding>,
+    pub deploy: Option<DeployStatus>,
     /// The number of the deploy that made the release which is meant to run.
     pub made_by: Option<i64>,
     /// The version that the file named when that was deployed.
@@ -27,7 +27,7 @@ pub struct Standing {
     /// What the file has come to say since that only a deploy takes up.
     pub difference: Option<Difference>,
     /// A first release that has failed and is tried on.
-    pub first: Option<FirstStanding>,
+    pub first: Option<FirstStatus>,
     /// What became of the last deploy that has ended.
     pub last: Option<LastDeploy>,
 }
@@ -67,7 +67,7 @@ impl LastDeploy {
     pub(crate) fn of(receipt: &Receipt) -> Self {
         Self {
             id: receipt.id,
-            version: receipt.fresh.clone(),
+            version: receipt.release.clone(),
             outcome: receipt.word().to_owned(),
             reason: receipt.reason(),
             ended_at: SystemTime::now(),
@@ -77,7 +77,7 @@ impl LastDeploy {
 
     /// Of one that the journal has, if it has ended.
     pub(crate) fn of_journal(deploy: Deploy) -> Option<Self> {
-        let Deploy { id, fresh: version, receipt: kept, .. } = deploy;
+        let Deploy { id, release: version, receipt: kept, .. } = deploy;
         let (outcome, ended_at) = (deploy.outcome?, deploy.ended_at?);
         Some(Self { id, version, outcome, reason: None, ended_at, kept })
     }
@@ -85,7 +85,7 @@ impl LastDeploy {
 
 /// How a running deploy stands.
 #[derive(Clone, Debug)]
-pub struct DeployStanding {
+pub struct DeployStatus {
     /// Its number, over all services.
     pub id: i64,
     /// The release that is to come.
@@ -111,32 +111,32 @@ impl ServiceRun {
     }
 
     /// How it stands at `now`, in the edge's time.
-    pub(crate) fn standing(&self, now: Duration) -> Standing {
+    pub(crate) fn status(&self, now: Duration) -> RunStatus {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
             let (name, release) = (name.to_string(), running.release.version.clone());
             Waiting { name, release, state: running.state(), why: running.why() }
         });
-        Standing {
+        RunStatus {
             version: self.release.as_ref().map(|release| release.version.clone()),
             replicas: self.run().replicas.get(),
             waiting: waiting.collect(),
             made_by: self.release.as_ref().map(|release| release.id).filter(|id| *id > 0),
             file_version: self.release.as_ref().and_then(|release| release.file_version.clone()),
             difference: self.difference(),
-            first: self.first_standing(now),
+            first: self.first_status(now),
             last: self.last.clone(),
             deploy: self.active.as_ref().map(|active| {
-                let standing = active.rollout.standing();
-                DeployStanding {
+                let overview = active.rollout.overview();
+                DeployStatus {
                     id: active.id,
-                    version: active.fresh.version.clone(),
+                    version: active.canary.version.clone(),
                     who: active.who.clone(),
                     took: active.took(),
                     stage: active.stage(),
-                    left: standing.watched_until.map(|until| until.saturating_sub(now)),
-                    is_paused: standing.paused.is_some(),
-                    verdict: standing.judge.verdict().to_string(),
+                    left: overview.watched_until.map(|until| until.saturating_sub(now)),
+                    is_paused: overview.paused.is_some(),
+                    verdict: overview.judge.verdict().to_string(),
                 }
             }),
         }
@@ -146,8 +146,8 @@ impl ServiceRun {
 impl Active {
     /// How far it has come, in words.
     pub(crate) fn stage(&self) -> String {
-        let standing = self.rollout.standing();
-        stage(standing.stage, standing.share)
+        let overview = self.rollout.overview();
+        stage(overview.stage, overview.share)
     }
 }
 

@@ -8,7 +8,7 @@ use edge::Live;
 use edge::live::Shard;
 use model::InstanceName;
 use rollout::Tally;
-use rollout::instance::restart::Standing;
+use rollout::instance::restart::RestartState;
 use rollout::instance::{self, Event, Exposure, Phase};
 
 use super::Release;
@@ -84,9 +84,9 @@ impl Running {
             Phase::Backoff { why, next, .. } => (why, next),
         };
         let again = format!("{why}; starts again {:.1} s after that", next.pause.as_secs_f64());
-        match next.standing {
-            Standing::Restarting => again,
-            Standing::CrashLoop { runs } => format!("in a crash loop ({runs} runs): {again}"),
+        match next.state {
+            RestartState::Restarting => again,
+            RestartState::CrashLoop { runs } => format!("in a crash loop ({runs} runs): {again}"),
         }
     }
 

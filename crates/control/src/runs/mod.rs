@@ -30,8 +30,8 @@ use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
 pub use difference::Difference;
-pub use first::FirstStanding;
-pub use history::{DeployStanding, LastDeploy, Standing, Waiting};
+pub use first::FirstStatus;
+pub use history::{DeployStatus, LastDeploy, RunStatus, Waiting};
 pub use receipt::{Ending, Line, Receipt, ReleaseTally};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
@@ -126,7 +126,7 @@ impl ServiceRun {
 
     /// The releases whose instances may be started: what is meant to run, and what is to come.
     pub(crate) fn releases(&self) -> impl Iterator<Item = &Arc<Release>> {
-        self.release.iter().chain(self.active.as_ref().map(|active| &active.fresh))
+        self.release.iter().chain(self.active.as_ref().map(|active| &active.canary))
     }
 
     /// What is to be published of it: whoever is up, with who of them gets nothing.

@@ -30,9 +30,9 @@ pub struct Receipt {
     /// Of this service.
     pub service: ServiceName,
     /// The release that ran before.
-    pub former: Option<String>,
+    pub previous: Option<String>,
     /// The release that was to come.
-    pub fresh: String,
+    pub release: String,
     /// The person or program that asked for it.
     pub who: String,
     /// In which way.
@@ -105,7 +105,7 @@ impl Receipt {
     /// at the time `found`: nothing is known of when it ended but that it was between that and its last step.
     pub(crate) fn of_cut_short(deploy: Deploy, mut lines: Vec<Line>, found: SystemTime) -> Self {
         let has_stayed = deploy.outcome.is_some();
-        let kept = if has_stayed { Some(&deploy.fresh) } else { deploy.former.as_ref() };
+        let kept = if has_stayed { Some(&deploy.release) } else { deploy.previous.as_ref() };
         let kept = kept.map(|kept| format!("; its next start runs {kept}"));
         let last = lines.last().map_or(Duration::ZERO, |line| line.at);
         // A clock may have been set back.
@@ -118,8 +118,8 @@ impl Receipt {
         Self {
             id: deploy.id,
             service: deploy.service,
-            former: deploy.former,
-            fresh: deploy.fresh,
+            previous: deploy.previous,
+            release: deploy.release,
             who: deploy.who,
             strategy: deploy.strategy.unwrap_or_default().into(),
             restores: deploy.restores,
@@ -166,11 +166,11 @@ const OUTPUT: &str = "output";
 const OUTPUT_MAX: usize = 400;
 
 impl Line {
-    /// What `news` says, `at` this time of a deploy from `former` to `fresh`.
-    pub(crate) fn of(news: &News, at: Duration, former: Option<&str>, fresh: &str) -> Self {
+    /// What `news` says, `at` this time of a deploy from `previous` to `release`.
+    pub(crate) fn of(news: &News, at: Duration, previous: Option<&str>, release: &str) -> Self {
         let of = |side: &Side| match side {
-            Side::Fresh => fresh,
-            Side::Former => former.unwrap_or("the old release"),
+            Side::Canary => release,
+            Side::Stable => previous.unwrap_or("the old release"),
         };
         let (event, instance, text) = match news {
             News::Starting(name, side) => {
@@ -183,7 +183,7 @@ impl Line {
                 "step",
                 None,
                 format!(
-                    "release {fresh} receives {} of the requests for {}",
+                    "release {release} receives {} of the requests for {}",
                     share_of(*share),
                     time(*watch)
                 ),
@@ -193,7 +193,7 @@ impl Line {
                 (
                     "bake",
                     None,
-                    format!("release {fresh} receives all requests and is watched for {watch}"),
+                    format!("release {release} receives all requests and is watched for {watch}"),
                 )
             }
             News::Judged(verdict) => ("judged", None, format!("the judge says {verdict}")),
@@ -211,15 +211,15 @@ impl Line {
             News::NotRecorded(why) => (
                 "not-recorded",
                 None,
-                format!("cannot record that release {fresh} runs, retrying: {why}"),
+                format!("cannot record that release {release} runs, retrying: {why}"),
             ),
-            News::Promoted => ("promoted", None, format!("release {fresh} is promoted")),
+            News::Promoted => ("promoted", None, format!("release {release} is promoted")),
             News::Returning(reason) => {
                 let text = match reason {
                     Reason::Worse(fault) => {
-                        format!("release {fresh} is worse and is rolled back: {fault}")
+                        format!("release {release} is worse and is rolled back: {fault}")
                     }
-                    reason => format!("release {fresh} is rolled back: {reason}"),
+                    reason => format!("release {release} is rolled back: {reason}"),
                 };
                 ("returning", None, text)
             }
@@ -300,8 +300,8 @@ mod tests {
         let deploy = Deploy {
             id: 7,
             service: "api".into(),
-            former: None,
-            fresh: "1".to_owned(),
+            previous: None,
+            release: "1".to_owned(),
             who: "ops".to_owned(),
             began_at: UNIX_EPOCH,
             ended_at: None,

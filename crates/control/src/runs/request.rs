@@ -148,7 +148,7 @@ pub enum DeployError {
     },
     /// There is no release to go back to.
     #[error("`{service}` has no release before the one that runs")]
-    NoFormer {
+    NoEarlierRelease {
         /// The service.
         service: String,
     },

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use balance::ejection::{Cause, Fitness};
 use balance::health::{self, Check, Health, Origin, Thresholds, Transition};
-use balance::{Access, Mode, Role, Standing};
+use balance::{Access, Eligibility, Mode, Role};
 use edge::{Bar, Instance, Live};
 use model::{HealthCheck, Service};
 
@@ -14,9 +14,10 @@ use super::series::Series;
 use super::{Brief, Reports};
 use crate::instances::target_of;
 use crate::probe::{self, Passed, Plan, ProbeFault};
-use crate::status::{InstanceStatus, State};
+use crate::status::InstanceStatus;
 use crate::task::Task;
 use crate::window::Window;
+use telemetry::scrape::InstanceState;
 
 /// Where no rule says how many failed requests in a row are too many: the default of that rule.
 const FAILS_MAX: u32 = 3;
@@ -38,7 +39,7 @@ pub(super) struct InstanceWatch {
     drained: Option<SystemTime>,
     /// It is drained by a deploy and not by an operator.
     pub(super) is_retired: bool,
-    stands: (Standing, Duration),
+    stands: (Eligibility, Duration),
     pub(super) window: Window,
 }
 
@@ -53,14 +54,14 @@ impl InstanceWatch {
         // One that comes back before its last request ended still has its old bars.
         live.lift(Bar::Unhealthy);
         live.lift(Bar::Ejected);
-        let standing = match drained {
+        let eligibility = match drained {
             None => {
                 live.lift(Bar::Drained);
-                Standing::Healthy
+                Eligibility::Healthy
             }
             Some(_) => {
                 live.put(Bar::Drained);
-                Standing::Drained
+                Eligibility::Drained
             }
         };
         live.ramp_from(now);
@@ -78,7 +79,7 @@ impl InstanceWatch {
             ejections: 0,
             drained,
             is_retired: false,
-            stands: (standing, now),
+            stands: (eligibility, now),
             window,
         }
     }
@@ -154,8 +155,8 @@ impl InstanceWatch {
         };
         self.checks.note(now, result);
         let transition = health.observe(now, check?)?;
-        match transition.to.standing() {
-            Standing::Healthy => self.live.lift(Bar::Unhealthy),
+        match transition.to.eligibility() {
+            Eligibility::Healthy => self.live.lift(Bar::Unhealthy),
             _ => self.live.put(Bar::Unhealthy),
         }
         self.restand(now);
@@ -192,28 +193,30 @@ impl InstanceWatch {
     /// Whether it could serve if it were not ejected.
     pub(super) fn fitness(&self) -> Fitness {
         let is_healthy =
-            self.health_state().is_none_or(|state| state.standing() == Standing::Healthy);
+            self.health_state().is_none_or(|state| state.eligibility() == Eligibility::Healthy);
         if is_healthy && self.drained.is_none() { Fitness::Fit } else { Fitness::Unfit }
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        let by_checks = self.health_state().map_or(Standing::Healthy, health::State::standing);
+    pub(super) fn eligibility(&self) -> Eligibility {
+        let by_checks =
+            self.health_state().map_or(Eligibility::Healthy, health::State::eligibility);
         let by_requests =
-            if self.ejection.is_some() { Standing::Ejected } else { Standing::Healthy };
-        let by_person = if self.drained.is_some() { Standing::Drained } else { Standing::Healthy };
+            if self.ejection.is_some() { Eligibility::Ejected } else { Eligibility::Healthy };
+        let by_person =
+            if self.drained.is_some() { Eligibility::Drained } else { Eligibility::Healthy };
         by_checks.max(by_requests).max(by_person)
     }
 
     /// How it stands, for people.
-    pub(super) fn state(&self) -> State {
-        match self.standing() {
-            Standing::Healthy if self.is_failing() => State::Failing,
-            Standing::Healthy if self.is_unchecked() => State::Unchecked,
-            Standing::Healthy => State::Healthy,
-            Standing::Ejected => State::Ejected,
-            Standing::Unhealthy => State::Unhealthy,
-            Standing::Starting => State::Starting,
-            Standing::Drained => State::Drained,
+    pub(super) fn state(&self) -> InstanceState {
+        match self.eligibility() {
+            Eligibility::Healthy if self.is_failing() => InstanceState::Failing,
+            Eligibility::Healthy if self.is_unchecked() => InstanceState::Unchecked,
+            Eligibility::Healthy => InstanceState::Healthy,
+            Eligibility::Ejected => InstanceState::Ejected,
+            Eligibility::Unhealthy => InstanceState::Unhealthy,
+            Eligibility::Starting => InstanceState::Starting,
+            Eligibility::Drained => InstanceState::Drained,
         }
     }
 
@@ -226,9 +229,9 @@ impl InstanceWatch {
         self.health_state().is_none_or(|state| state == health::State::Unchecked)
     }
 
-    /// Its standing and role, where it counts at all.
-    pub(super) fn seat(&self) -> Option<(Standing, Role)> {
-        (self.weight > 0).then(|| (self.standing(), self.role))
+    /// Its eligibility and role, where it counts at all.
+    pub(super) fn seat(&self) -> Option<(Eligibility, Role)> {
+        (self.weight > 0).then(|| (self.eligibility(), self.role))
     }
 
     fn health_state(&self) -> Option<health::State> {
@@ -237,18 +240,18 @@ impl InstanceWatch {
 
     /// Notes how it stands, and lets it begin gently where it gets traffic again.
     fn restand(&mut self, now: Duration) {
-        let standing = self.standing();
-        if standing == self.stands.0 {
+        let eligibility = self.eligibility();
+        if eligibility == self.stands.0 {
             return;
         }
-        self.stands = (standing, now);
-        if standing == Standing::Healthy {
+        self.stands = (eligibility, now);
+        if eligibility == Eligibility::Healthy {
             self.live.ramp_from(now);
         }
         debug_assert_eq!(
-            standing == Standing::Healthy,
+            eligibility == Eligibility::Healthy,
             self.live.is_eligible(),
-            "bars tell the standing"
+            "bars tell the eligibility"
         );
     }
 
@@ -263,17 +266,17 @@ impl InstanceWatch {
 
     /// Everything about it, for people.
     pub(super) fn status(&self, now: Duration, mode: Mode) -> InstanceStatus {
-        let standing = self.standing();
+        let eligibility = self.eligibility();
         let access = match self.weight {
             0 => Access::Barred,
-            _ => mode.access(standing, self.role),
+            _ => mode.access(eligibility, self.role),
         };
         InstanceStatus {
             name: self.live.name.clone(),
             address: self.live.address,
             // Only the loop knows.
             release: None,
-            standing,
+            eligibility,
             state: self.state(),
             access,
             reason: self.reason(now),
@@ -298,15 +301,15 @@ impl InstanceWatch {
 
     /// Why it stands as it does, in words.
     fn reason(&self, now: Duration) -> String {
-        match (self.standing(), &self.ejection) {
-            (Standing::Drained, _) if self.is_retired => "retired by a deploy".into(),
-            (Standing::Drained, _) => "drained by an operator".into(),
-            (Standing::Ejected, Some(ejection)) => {
+        match (self.eligibility(), &self.ejection) {
+            (Eligibility::Drained, _) if self.is_retired => "retired by a deploy".into(),
+            (Eligibility::Drained, _) => "drained by an operator".into(),
+            (Eligibility::Ejected, Some(ejection)) => {
                 let left = ejection.until.saturating_sub(now).as_secs_f64().ceil();
                 format!("{}, back in {left} s", ejection.cause)
             }
-            (Standing::Healthy, _) if self.weight == 0 => "its weight is 0".into(),
-            (Standing::Healthy, _) if self.is_failing() => {
+            (Eligibility::Healthy, _) if self.weight == 0 => "its weight is 0".into(),
+            (Eligibility::Healthy, _) if self.is_failing() => {
                 let count = self.live.failures_in_a_row();
                 format!("its last {count} requests failed; {}", self.checks_say(now))
             }

@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 
 use crate::drains::Drains;
 use crate::probe::{Checker, Passed, ProbeFault};
-use crate::status::{InstanceStatus, State};
+use crate::status::InstanceStatus;
 use instance::InstanceWatch;
+use telemetry::scrape::InstanceState;
 
 /// The result of a check.
 pub(crate) struct Report {
@@ -32,7 +33,7 @@ pub(crate) struct Report {
 /// The little that metrics tell of an instance beside its counters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brief {
-    pub(crate) state: State,
+    pub(crate) state: InstanceState,
     pub(crate) weight: u32,
     pub(crate) ejections: u64,
 }

@@ -155,7 +155,7 @@ impl Writer {
     fn remove_run(&mut self, service: &ServiceName) {
         let run = &self.runs.services[service];
         if let Some(active) = &run.active {
-            let has_stayed = run.release.as_ref().is_some_and(|it| it.id == active.fresh.id);
+            let has_stayed = run.release.as_ref().is_some_and(|it| it.id == active.canary.id);
             self.end_deploy(
                 service,
                 match has_stayed {

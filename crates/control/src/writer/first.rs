@@ -29,7 +29,7 @@ impl Writer {
             running.version != version || running.recipe != run.run().recipe
         };
         let is_busy = match (&run.active, &run.asked) {
-            (Some(active), _) => !active.gives_way() || !is_other(&active.fresh),
+            (Some(active), _) => !active.gives_way() || !is_other(&active.canary),
             // What is looked at may be what the file said before.
             (None, Some(asked)) => asked.purpose == Purpose::Wanted,
             (None, None) => false,

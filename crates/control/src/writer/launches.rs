@@ -72,7 +72,7 @@ impl Writer {
         let run = &self.runs.services[service];
         let side = run.active.as_ref().and_then(|active| active.sides.get(instance));
         match side {
-            Some(Side::Fresh) => run.run().deploy.min_healthy,
+            Some(Side::Canary) => run.run().deploy.min_healthy,
             _ => Duration::ZERO,
         }
     }

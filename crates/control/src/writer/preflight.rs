@@ -130,7 +130,7 @@ impl Writer {
             since,
         };
         if let Some(active) = run.active.as_ref().filter(|active| !active.gives_way()) {
-            return Err(locked(&active.who, &active.fresh.version, active.took()));
+            return Err(locked(&active.who, &active.canary.version, active.took()));
         }
         if let Some(asked) = run.asked.as_ref().filter(|asked| asked.purpose == Purpose::Wanted) {
             let since = asked.since.elapsed().unwrap_or_default();
@@ -175,11 +175,11 @@ impl Writer {
 
     /// The release that ran before the one that runs.
     fn release_before(&self, service: &ServiceName) -> Result<Past, DeployError> {
-        let former = match &self.runs.services[service].release {
+        let stable = match &self.runs.services[service].release {
             Some(current) => self.runs.journal.before(service, current)?,
             None => None,
         };
-        former.ok_or_else(|| DeployError::NoFormer { service: service.to_string() })
+        stable.ok_or_else(|| DeployError::NoEarlierRelease { service: service.to_string() })
     }
 
     /// The release that the deploy of this number made, if it came to stay.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::SystemTime;
 
-use edge::{Blueprint, Instance, PublishError, Split};
+use edge::{Instance, PublishError, ServingConfig, Split};
 use model::{Diff, Intent, Revision, ServiceName};
 use tokio::task::JoinError;
 
@@ -41,19 +41,19 @@ impl Writer {
         let Prepared { intent, warnings: _, tls, resolved } = prepared;
         let revision = self.revision.next();
         let addresses = self.names.addresses(&resolved);
-        let blueprint = Blueprint {
+        let serving_config = ServingConfig {
             instances: self.instances(&intent, &addresses),
             intent: intent.clone(),
             revision,
             splits: self.splits(),
             tls: tls.clone(),
         };
-        self.edge.publish(&blueprint).map_err(name_holder)?;
+        self.edge.publish(&serving_config).map_err(name_holder)?;
         self.drains.keep_wanted(&intent);
         self.names.follow(&instances::names(&intent), resolved);
         (self.revision, self.tls) = (revision, tls);
         self.intent.send_replace(intent.clone());
-        self.watch(&blueprint);
+        self.watch(&serving_config);
         // Bars whom nobody wants any more, and publishes anew where that is so.
         self.want_runs(&intent);
         Ok(revision)
@@ -85,14 +85,14 @@ impl Writer {
     }
 
     /// Watches what was published, and nothing else.
-    fn watch(&mut self, blueprint: &Blueprint) {
+    fn watch(&mut self, serving_config: &ServingConfig) {
         let now = self.edge.now();
-        self.watches.retain(|name, _| blueprint.intent.services.contains_key(name));
+        self.watches.retain(|name, _| serving_config.intent.services.contains_key(name));
         for view in self.edge.services() {
             let name = &view.service.name;
             let new = || ServiceWatch::new(view.service.clone());
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
-            let instances = blueprint.instances.get(name).map_or(&[][..], Vec::as_slice);
+            let instances = serving_config.instances.get(name).map_or(&[][..], Vec::as_slice);
             watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
             if let Some(run) = self.runs.services.get_mut(name) {
                 view.instances.iter().for_each(|live| run.observe(live));
@@ -103,17 +103,17 @@ impl Writer {
     /// Serves the same intent with the instances that there are now.
     pub(super) fn readdress(&mut self) {
         let intent = self.intent.borrow().clone();
-        let blueprint = Blueprint {
+        let serving_config = ServingConfig {
             instances: self.instances(&intent, &self.names.addresses(&[])),
             intent,
             revision: self.revision,
             splits: self.splits(),
             tls: self.tls.clone(),
         };
-        match self.edge.publish(&blueprint) {
+        match self.edge.publish(&serving_config) {
             Ok(generation) => {
                 tracing::debug!(%generation, "instances have changed");
-                self.watch(&blueprint);
+                self.watch(&serving_config);
             }
             // What was published before can be published again; if not, its addresses serve on.
             Err(error) => {

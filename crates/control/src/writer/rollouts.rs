@@ -30,13 +30,13 @@ impl Writer {
     ) -> Result<Progressing, DeployError> {
         let Order { request, purpose, taken_up } = order;
         let run = &self.runs.services[service];
-        let former = run.release.clone();
+        let stable = run.release.clone();
         let instances = run.instances.iter().filter(|(_, running)| running.lifecycle.serves());
         let instances: Vec<InstanceName> = instances.map(|(name, _)| name.clone()).collect();
         let deploy = request.overrides.apply(&run.run().deploy);
         let new = NewDeploy {
-            former: former.as_ref().map(|release| release.version.as_str()),
-            fresh: &target.version,
+            previous: stable.as_ref().map(|release| release.version.as_str()),
+            release: &target.version,
             strategy: strategy_word(deploy.strategy),
             who: &request.who,
             restores: target.restores,
@@ -49,7 +49,7 @@ impl Writer {
             service: service.clone(),
             deploy: deploy.clone(),
             replicas: run.run().replicas.get(),
-            former: instances.clone(),
+            stable: instances.clone(),
             next_number: run.next_number,
         };
         let file_version = run.run().version.clone();
@@ -59,13 +59,13 @@ impl Writer {
         let run = self.runs.services.get_mut(service).expect("it was looked at");
         run.instances.values_mut().for_each(|running| drop(running.take_tally()));
         let (rollout, effects) = Rollout::begin(plan, self.edge.now());
-        let fresh = Arc::new(Release { id, version, recipe, given, file_version });
-        run.first_tried(purpose, &fresh);
+        let canary = Arc::new(Release { id, version, recipe, given, file_version });
+        run.first_tried(purpose, &canary);
         let active = Active::new(Beginning {
             id,
             rollout,
-            former,
-            fresh,
+            stable,
+            canary,
             who: request.who,
             purpose,
             restores,
@@ -78,7 +78,7 @@ impl Writer {
         while self.runs.recent.len() > RECENT {
             self.runs.recent.pop_first();
         }
-        let (who, version) = (&active.who, &active.fresh.version);
+        let (who, version) = (&active.who, &active.canary.version);
         tracing::info!(%service, deploy = id, who, version, restores, "deploy started");
         let run = self.runs.services.get_mut(service).expect("it is there");
         let first_lines = active.first_lines(taken_up, run.first_tries());
@@ -157,8 +157,8 @@ impl Writer {
         let Some(active) = &mut run.active else { return };
         let drain = active.drain;
         active.split = traffic.share.map(|share| {
-            let is_fresh = |name: &&InstanceName| active.sides.get(*name) == Some(&Side::Fresh);
-            Split { share, fresh: traffic.serving.iter().filter(is_fresh).cloned().collect() }
+            let is_canary = |name: &&InstanceName| active.sides.get(*name) == Some(&Side::Canary);
+            Split { share, canary: traffic.serving.iter().filter(is_canary).cloned().collect() }
         });
         self.direct_to(service, &traffic.serving, drain);
     }
@@ -167,9 +167,9 @@ impl Writer {
     fn commit(&mut self, service: &ServiceName) -> Event {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let active = run.active.as_ref().expect("it is being deployed");
-        match self.runs.journal.commit(service, &active.fresh) {
+        match self.runs.journal.commit(service, &active.canary) {
             Ok(()) => {
-                run.release = Some(active.fresh.clone());
+                run.release = Some(active.canary.clone());
                 Event::Committed
             }
             Err(error) => Event::NotCommitted(chain(&error)),
@@ -293,8 +293,8 @@ impl Writer {
         for service in self.deploying() {
             let run = self.runs.services.get_mut(&service).expect("it is being deployed");
             let Some(active) = &mut run.active else { continue };
-            let (fresh, former) = active.sample(&mut run.instances);
-            self.tell_rollout(&service, Event::Sample { fresh, former });
+            let (canary, stable) = active.sample(&mut run.instances);
+            self.tell_rollout(&service, Event::Sample { canary, stable });
         }
     }
 

@@ -93,7 +93,7 @@ impl Writer {
                 balance: view.service.balance.clone(),
                 mode: watch.mode(),
                 queued: view.live.queued(),
-                run: run.map(|run| run.standing(now)),
+                run: run.map(|run| run.status(now)),
                 retries: view.live.shards().map(|shard| shard.retries.get()).sum(),
                 unresolved: unresolved.collect(),
                 drained_away: away.map(|(name, since)| (name.clone(), since)).collect(),

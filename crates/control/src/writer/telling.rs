@@ -1,7 +1,7 @@
 //! What the writer tells of instances: in the log, and to those that follow a deploy.
 
 use model::{InstanceName, ServiceName};
-use rollout::instance::restart::{Next, Standing};
+use rollout::instance::restart::{Next, RestartState};
 use rollout::instance::{Force, Then};
 
 use super::Writer;
@@ -67,7 +67,7 @@ impl Writer {
         why: &str,
         then: Then,
     ) {
-        let Next { pause, standing } = match then {
+        let Next { pause, state } = match then {
             // That it is gone is told by itself.
             Then::Stops => return,
             Then::GivenUp => {
@@ -77,11 +77,11 @@ impl Writer {
             Then::Restarts(next) => next,
         };
         let seconds = pause.as_secs_f64();
-        match standing {
-            Standing::Restarting => {
+        match state {
+            RestartState::Restarting => {
                 tracing::warn!(%service, %instance, why, seconds, "instance ended, restarting");
             }
-            Standing::CrashLoop { runs } => {
+            RestartState::CrashLoop { runs } => {
                 tracing::error!(%service, %instance, why, runs, seconds, "instance is in a crash loop");
             }
         }

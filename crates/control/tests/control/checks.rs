@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use balance::{Access, Mode, Role, Standing};
-use control::{State, Status};
+use balance::{Access, Eligibility, Mode, Role};
+use control::{InstanceState, Status};
 
 use crate::bench::{Bench, Origin, instance};
 
@@ -18,23 +18,23 @@ async fn an_instance_that_dies_is_left_out_and_comes_back() {
     let (one, other) = (Origin::start("one").await, Origin::start("other").await);
     let bench = Bench::start(&two(&one, &other, HEALTH)).await;
     let (name, other_name) = (one.address.to_string(), other.address.to_string());
-    let is = |name: &str, standing, reason: &str| {
+    let is = |name: &str, eligibility, reason: &str| {
         let (name, reason) = (name.to_owned(), reason.to_owned());
         move |status: &control::Status| {
             let instance = instance(status, &name);
-            instance.standing == standing && instance.reason.starts_with(&reason)
+            instance.eligibility == eligibility && instance.reason.starts_with(&reason)
         }
     };
     bench
         .until("both checked", |status| {
-            is(&name, Standing::Healthy, "checks pass")(status)
-                && is(&other_name, Standing::Healthy, "checks pass")(status)
+            is(&name, Eligibility::Healthy, "checks pass")(status)
+                && is(&other_name, Eligibility::Healthy, "checks pass")(status)
         })
         .await;
 
     let died = Instant::now();
     let grave = one.kill().await;
-    let status = bench.until("unhealthy", is(&name, Standing::Unhealthy, "")).await;
+    let status = bench.until("unhealthy", is(&name, Eligibility::Unhealthy, "")).await;
     // Three checks in a row, each an interval after the other, and what a busy machine takes.
     assert!(died.elapsed() < Duration::from_millis(1_500), "{:?}", died.elapsed());
     let instance_is = instance(&status, &name);
@@ -46,7 +46,7 @@ async fn an_instance_that_dies_is_left_out_and_comes_back() {
     }
 
     let one = grave.rise().await;
-    bench.until("healthy again", is(&name, Standing::Healthy, "checks pass")).await;
+    bench.until("healthy again", is(&name, Eligibility::Healthy, "checks pass")).await;
     bench.get_until("traffic comes back with it", || one.requests() > 0).await;
 }
 
@@ -59,7 +59,7 @@ async fn all_fail_their_checks_and_all_still_serve() {
     let panic = Mode::Panic(Role::Primary);
     let status = bench.until("panic", |status| status.services[0].mode == panic).await;
     for instance in &status.services[0].instances {
-        assert_eq!(instance.standing, Standing::Unhealthy);
+        assert_eq!(instance.eligibility, Eligibility::Unhealthy);
         assert_eq!(instance.access, Access::OpenInPanic);
     }
     bench.get_until("both serve", || one.requests() > 0 && other.requests() > 0).await;
@@ -76,12 +76,14 @@ async fn an_instance_that_fails_requests_is_ejected_and_readmitted() {
         bench.get().await;
     }
     let status = bench
-        .until("ejected", |status| instance(status, &name).standing == Standing::Ejected)
+        .until("ejected", |status| instance(status, &name).eligibility == Eligibility::Ejected)
         .await;
     let reason = &instance(&status, &name).reason;
     assert!(reason.starts_with("3 failures in a row, back in "), "{reason}");
     one.set_answer(200);
-    bench.until("readmitted", |status| instance(status, &name).standing == Standing::Healthy).await;
+    bench
+        .until("readmitted", |status| instance(status, &name).eligibility == Eligibility::Healthy)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,33 +126,33 @@ async fn what_nobody_checks_is_unchecked_and_what_fails_for_good_is_failing() {
     let origin = Origin::start("one").await;
     let name = origin.address.to_string();
     let bench = Bench::start(&format!("[services.api]\ntargets = [\"{name}\"]")).await;
-    let is = |wanted: State| {
+    let is = |wanted: InstanceState| {
         let name = name.clone();
         move |status: &Status| instance(status, &name).state == wanted
     };
-    bench.until("that nothing speaks for it", is(State::Unchecked)).await;
+    bench.until("that nothing speaks for it", is(InstanceState::Unchecked)).await;
     let metric = async |what: &str| {
         let text = bench.handle.scrape().await.unwrap();
         let line = text.lines().find(|line| line.contains(what) && line.contains(&name)).unwrap();
         line.rsplit(' ').next().unwrap().to_owned()
     };
     assert_eq!(metric("plimsoll_instance_up{").await, "1");
-    assert_eq!(metric("standing=\"unchecked\"").await, "1");
+    assert_eq!(metric("state=\"unchecked\"").await, "1");
 
     // It is the only one, so it is never ejected.
     origin.set_answer(503);
     for _ in 0..3 {
         assert_eq!(bench.get().await.0, 503);
     }
-    let status = bench.until("that it fails", is(State::Failing)).await;
+    let status = bench.until("that it fails", is(InstanceState::Failing)).await;
     let reason = &instance(&status, &name).reason;
     assert!(reason.starts_with("its last ") && reason.contains(" requests failed"), "{reason}");
     assert_eq!(metric("plimsoll_instance_up{").await, "0");
-    assert_eq!(metric("standing=\"failing\"").await, "1");
+    assert_eq!(metric("state=\"failing\"").await, "1");
 
     origin.set_answer(200);
     assert_eq!(bench.get().await.0, 200);
-    bench.until("that nothing speaks against it", is(State::Unchecked)).await;
+    bench.until("that nothing speaks against it", is(InstanceState::Unchecked)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +170,7 @@ async fn what_every_request_would_get_as_502_is_unhealthy() {
     });
     let bench = Bench::start(&format!("[services.api]\ntargets = [\"{name}\"]\n{HEALTH}\n")).await;
     let status = bench
-        .until("unhealthy", |status| instance(status, &name).standing == Standing::Unhealthy)
+        .until("unhealthy", |status| instance(status, &name).eligibility == Eligibility::Unhealthy)
         .await;
     let reason = &instance(&status, &name).reason;
     assert!(reason.contains("two framings: Transfer-Encoding is not chunked alone"), "{reason}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use balance::{Access, Standing};
+use balance::{Access, Eligibility};
 use control::InstanceError;
 
 use crate::bench::{Bench, Client, FakeNames, Origin, instance};
@@ -28,7 +28,7 @@ async fn a_drained_instance_gets_nothing_new_and_loses_nothing_open() {
             .await;
     }
     let drained = bench.handle.drain("api", &name).await.unwrap();
-    assert_eq!((drained.standing, drained.access), (Standing::Drained, Access::Barred));
+    assert_eq!((drained.eligibility, drained.access), (Eligibility::Drained, Access::Barred));
     assert_eq!(drained.in_flight, 1);
     let older = |status: &control::Status| {
         let open = instance(status, &name).open;
@@ -52,10 +52,10 @@ async fn a_drained_instance_gets_nothing_new_and_loses_nothing_open() {
 
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();
-    assert_eq!(instance(&status, &name).standing, Standing::Drained, "a reload keeps it");
+    assert_eq!(instance(&status, &name).eligibility, Eligibility::Drained, "a reload keeps it");
 
     let enabled = bench.handle.enable("api", &name).await.unwrap();
-    assert_eq!(enabled.standing, Standing::Healthy);
+    assert_eq!(enabled.eligibility, Eligibility::Healthy);
     bench.get_until("traffic comes back", || one.requests() > 1).await;
 }
 
@@ -81,7 +81,7 @@ async fn a_restart_keeps_a_drain_and_since_when() {
     bench.restart().await;
     let status = bench.handle.status().await.unwrap();
     let stands = instance(&status, &name);
-    assert_eq!(stands.standing, Standing::Drained);
+    assert_eq!(stands.eligibility, Eligibility::Drained);
     let off = since.duration_since(stands.drained_since.unwrap()).unwrap();
     assert!(off < Duration::from_secs(1), "the file keeps whole seconds, not {off:?}");
     for _ in 0..10 {
@@ -90,7 +90,11 @@ async fn a_restart_keeps_a_drain_and_since_when() {
     bench.handle.enable("api", &name).await.unwrap();
     bench.restart().await;
     let status = bench.handle.status().await.unwrap();
-    assert_eq!(instance(&status, &name).standing, Standing::Healthy, "what is enabled stays so");
+    assert_eq!(
+        instance(&status, &name).eligibility,
+        Eligibility::Healthy,
+        "what is enabled stays so"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +126,7 @@ async fn an_address_that_goes_and_returns_stays_drained() {
     bench.names.set("app.internal", &["127.0.0.1", "127.0.0.2"]);
     let back = |status: &control::Status| status.services[0].instances.len() == 2;
     let status = bench.until("the address is back", back).await;
-    assert_eq!(instance(&status, &name).standing, Standing::Drained);
+    assert_eq!(instance(&status, &name).eligibility, Eligibility::Drained);
     assert!(status.services[0].drained_away.is_empty());
     assert_eq!(bench.get().await.0, 502, "only the address where nobody is gets requests");
     assert_eq!(one.requests(), 0);
@@ -140,5 +144,5 @@ async fn a_target_that_is_taken_out_of_the_file_loses_its_drain() {
     bench.write(&both);
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();
-    assert_eq!(instance(&status, &name).standing, Standing::Healthy);
+    assert_eq!(instance(&status, &name).eligibility, Eligibility::Healthy);
 }

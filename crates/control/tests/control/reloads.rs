@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use balance::Standing;
+use balance::Eligibility;
 use control::{Ended, PrepareError, ReloadError};
 use model::{Generation, Revision};
 
@@ -110,20 +110,20 @@ async fn an_ejection_outlasts_a_reload_and_ends_when_ejection_is_switched_off() 
     let name = one.address.to_string();
     let passive = r#"passive = { max_fails = 1, fail_timeout = "1m" }"#;
     let bench = Bench::start(&service(&[&one, &other], passive)).await;
-    let standing = |wanted| {
+    let eligibility = |wanted| {
         let name = name.clone();
-        move |status: &control::Status| instance(status, &name).standing == wanted
+        move |status: &control::Status| instance(status, &name).eligibility == wanted
     };
     bench.get_until("asked", || one.requests() > 0).await;
-    bench.until("ejected", standing(Standing::Ejected)).await;
+    bench.until("ejected", eligibility(Eligibility::Ejected)).await;
     bench.write(&service(&[&one, &other], &format!("{passive}\nbalance = \"random\"")));
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();
-    assert!(standing(Standing::Ejected)(&status), "{status:?}");
+    assert!(eligibility(Eligibility::Ejected)(&status), "{status:?}");
     bench.write(&service(&[&one, &other], "passive = false"));
     bench.handle.reload().await.unwrap();
     let status = bench.handle.status().await.unwrap();
-    assert!(standing(Standing::Healthy)(&status), "{status:?}");
+    assert!(eligibility(Eligibility::Healthy)(&status), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,21 +20,21 @@ use wire::head::RequestHead;
 
 use crate::choice::select::{View, Wanted, select};
 use crate::routing::{Request, query_values};
-use crate::snapshot::LocalService;
-use crate::upstream::member::Member;
+use crate::snapshot::WorkerService;
+use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// The instances that a request has tried.
-pub(crate) type Tried = SmallVec<[Rc<Member>; 2]>;
+pub(crate) type Tried = SmallVec<[Rc<WorkerInstance>; 2]>;
 
 /// Their places in a service.
 type Places = SmallVec<[usize; 4]>;
 
 /// A request in flight on an instance. Ends with it.
 pub(crate) struct Claim {
-    pub(crate) member: Rc<Member>,
+    pub(crate) member: Rc<WorkerInstance>,
     /// Its service, as it was when it was chosen.
-    pub(crate) service: Rc<LocalService>,
+    pub(crate) service: Rc<WorkerService>,
     worker: Rc<Worker>,
     key: u32,
     /// It is of a new release that is being tried on a share of the requests.
@@ -87,7 +87,7 @@ pub(crate) struct Choice<'a> {
 /// Chooses and claims at once, or says why not.
 pub(crate) fn claim_now(
     worker: &Rc<Worker>,
-    service: &Rc<LocalService>,
+    service: &Rc<WorkerService>,
     choice: Choice<'_>,
 ) -> Result<Claim, Refusal> {
     let Choice { head, key, drawn, tried } = choice;
@@ -107,7 +107,10 @@ pub(crate) fn claim_now(
                 service: service.clone(),
                 worker: worker.clone(),
                 key: member.entered(view.now),
-                is_canary: service.split.as_ref().is_some_and(|split| split.is_fresh(chosen.place)),
+                is_canary: service
+                    .split
+                    .as_ref()
+                    .is_some_and(|split| split.is_canary(chosen.place)),
                 is_known: chosen.is_known,
                 drawn: chosen.drawn,
                 has_waited: false,
@@ -118,8 +121,9 @@ pub(crate) fn claim_now(
 }
 
 /// Where in `service` those are that were `tried`.
-fn places(service: &LocalService, tried: &Tried) -> Places {
-    let place = |it: &Rc<Member>| service.members.iter().position(|other| Rc::ptr_eq(other, it));
+fn places(service: &WorkerService, tried: &Tried) -> Places {
+    let place =
+        |it: &Rc<WorkerInstance>| service.members.iter().position(|other| Rc::ptr_eq(other, it));
     tried.iter().filter_map(place).collect()
 }
 
@@ -127,7 +131,7 @@ fn places(service: &LocalService, tried: &Tried) -> Places {
 /// client left.
 pub(crate) async fn claim(
     worker: &Rc<Worker>,
-    service: &Rc<LocalService>,
+    service: &Rc<WorkerService>,
     choice: Choice<'_>,
     gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Result<Claim, Ending> {
@@ -144,7 +148,7 @@ pub(crate) async fn claim(
 
 async fn wait(
     worker: &Rc<Worker>,
-    service: &Rc<LocalService>,
+    service: &Rc<WorkerService>,
     choice: Choice<'_>,
     mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Result<Claim, Ending> {
@@ -154,8 +158,8 @@ async fn wait(
         shard.queue_full.add(1);
         return Err(Ending::QueueFull);
     };
-    let alarm = worker.wheel.alarm();
-    let waited = alarm.within(wanted.timeout, |cx| {
+    let timer = worker.wheel.timer();
+    let waited = timer.within(wanted.timeout, |cx| {
         if gone(cx).is_ready() {
             return Poll::Ready(Err(Ending::ClientClosed));
         }

@@ -9,15 +9,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{Attempt, Field, Key, Picker, Refusal, Share, SlowStart, Standing};
+use balance::{Attempt, Eligibility, Field, Key, Picker, Refusal, Share, SlowStart};
 use model::{Balance, Service};
 use wire::head::RequestHead;
 
 use crate::choice::split::{Side, SideBy, SplitPlan};
 use crate::choice::sticky::{self, StickyKey};
 use crate::snapshot::live::{Bar, Live, ServiceLive};
-use crate::snapshot::{LocalService, ServicePlan};
-use crate::upstream::member::Member;
+use crate::snapshot::{ServicePlan, WorkerService};
+use crate::upstream::worker_instance::WorkerInstance;
 
 /// An instance that may be chosen, as a snapshot or as a worker has it.
 pub(crate) trait Candidate {
@@ -28,7 +28,7 @@ pub(crate) trait Candidate {
     fn latency(&self, now: Duration) -> f64;
 }
 
-impl Candidate for Rc<Member> {
+impl Candidate for Rc<WorkerInstance> {
     #[inline]
     fn live(&self) -> &Live {
         &self.live
@@ -72,11 +72,11 @@ pub(crate) struct View<'a, I> {
     pub(crate) now: Duration,
 }
 
-impl<'a> View<'a, Rc<Member>> {
+impl<'a> View<'a, Rc<WorkerInstance>> {
     /// A worker's, for a request.
     #[inline]
     pub(crate) fn of_worker(
-        service: &'a LocalService,
+        service: &'a WorkerService,
         sticky_key: &'a StickyKey,
         now: Duration,
     ) -> Self {
@@ -223,7 +223,7 @@ fn able_side<'s, I: Candidate>(
     side: Side<'s>,
     tried: &[usize],
 ) -> Option<Side<'s>> {
-    let wanted = match tried.is_empty() || !side.is_fresh() {
+    let wanted = match tried.is_empty() || !side.is_canary() {
         true => side,
         false => side.other(),
     };
@@ -249,10 +249,10 @@ struct Released<'a, I> {
 
 impl<I: Candidate> Field for Released<'_, I> {
     #[inline]
-    fn standing(&self, instance: usize) -> Standing {
+    fn eligibility(&self, instance: usize) -> Eligibility {
         match self.side.is_none_or(|side| side.has(instance)) {
-            true => standing(self.view.instances[instance].live()),
-            false => Standing::Drained,
+            true => eligibility(self.view.instances[instance].live()),
+            false => Eligibility::Drained,
         }
     }
 
@@ -287,14 +287,14 @@ impl<I: Candidate> Field for Released<'_, I> {
 }
 
 /// How an instance stands.
-pub(crate) fn standing(live: &Live) -> Standing {
+pub(crate) fn eligibility(live: &Live) -> Eligibility {
     if live.is_eligible() {
-        Standing::Healthy
+        Eligibility::Healthy
     } else if live.has(Bar::Drained) {
-        Standing::Drained
+        Eligibility::Drained
     } else if live.has(Bar::Unhealthy) {
-        Standing::Unhealthy
+        Eligibility::Unhealthy
     } else {
-        Standing::Ejected
+        Eligibility::Ejected
     }
 }

@@ -23,14 +23,14 @@ pub struct Split {
     /// The share of the new one, from 0 to 1.
     pub share: f64,
     /// Its instances.
-    pub fresh: BTreeSet<InstanceName>,
+    pub canary: BTreeSet<InstanceName>,
 }
 
 /// The same, by the places of the instances.
 #[derive(Clone, Debug)]
 pub(crate) struct SplitPlan {
     share: f64,
-    is_fresh: Vec<bool>,
+    is_canary: Vec<bool>,
     cookie: String,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct SplitPlan {
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
     plan: &'a SplitPlan,
-    is_fresh: bool,
+    is_canary: bool,
     number: Number,
 }
 
@@ -70,13 +70,13 @@ impl SplitPlan {
         service: &ServiceName,
         names: impl Iterator<Item = &'a InstanceName>,
     ) -> Self {
-        let is_fresh = names.map(|name| split.fresh.contains(name)).collect();
-        Self { share: split.share, is_fresh, cookie: cookie_of(service) }
+        let is_canary = names.map(|name| split.canary.contains(name)).collect();
+        Self { share: split.share, is_canary, cookie: cookie_of(service) }
     }
 
     /// Whether the instance at `place` is of the new release.
-    pub(crate) fn is_fresh(&self, place: usize) -> bool {
-        self.is_fresh.get(place) == Some(&true)
+    pub(crate) fn is_canary(&self, place: usize) -> bool {
+        self.is_canary.get(place) == Some(&true)
     }
 
     /// The cookie that keeps a client's number.
@@ -109,7 +109,7 @@ impl SplitPlan {
     fn side(&self, number: Number) -> Side<'_> {
         let (Number::Key(value) | Number::Cookie(value) | Number::Drawn(value)) = number;
         let part = (value >> 11) as f64 / (1u64 << 53) as f64;
-        Side { plan: self, is_fresh: part < self.share, number }
+        Side { plan: self, is_canary: part < self.share, number }
     }
 }
 
@@ -132,18 +132,18 @@ impl Side<'_> {
     }
 
     /// Whether it is the new release.
-    pub(crate) fn is_fresh(self) -> bool {
-        self.is_fresh
+    pub(crate) fn is_canary(self) -> bool {
+        self.is_canary
     }
 
     /// The other release.
     pub(crate) fn other(self) -> Self {
-        Self { is_fresh: !self.is_fresh, ..self }
+        Self { is_canary: !self.is_canary, ..self }
     }
 
     /// Whether the instance at `place` is of the release that is to answer.
     pub(crate) fn has(self, place: usize) -> bool {
-        self.plan.is_fresh.get(place) == Some(&self.is_fresh)
+        self.plan.is_canary.get(place) == Some(&self.is_canary)
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
 
     fn plan(share: f64) -> SplitPlan {
         let names: Vec<InstanceName> = ["old-1", "old-2", "new-1"].map(InstanceName::from).into();
-        let split = Split { share, fresh: ["new-1".into()].into() };
+        let split = Split { share, canary: ["new-1".into()].into() };
         SplitPlan::new(&split, &"api".into(), names.iter())
     }
 
@@ -161,8 +161,8 @@ mod tests {
     fn a_share_of_all_numbers_goes_to_the_new_release() {
         let mut rng = fastrand::Rng::with_seed(7);
         let plan = plan(0.05);
-        let fresh = (0..100_000).filter(|_| plan.side(Number::Drawn(rng.u64(..))).has(2)).count();
-        assert!((4_700..5_300).contains(&fresh), "{fresh}");
+        let canary = (0..100_000).filter(|_| plan.side(Number::Drawn(rng.u64(..))).has(2)).count();
+        assert!((4_700..5_300).contains(&canary), "{canary}");
     }
 
     #[test]

@@ -105,13 +105,13 @@ pub(crate) fn is_named(id: InstanceId, name: &InstanceName) -> bool {
 pub(crate) struct InstanceId([u8; ID_BYTES]);
 
 /// The cookies that a response carries, where the client is to stay with a new instance or release.
-pub(crate) struct Stay<'a> {
+pub(crate) struct Affinity<'a> {
     key: &'a StickyKey,
     request: &'a Outbound<'a>,
     claim: &'a Claim,
 }
 
-impl<'a> Stay<'a> {
+impl<'a> Affinity<'a> {
     /// The client of `request` came to what was claimed.
     pub(crate) fn new(key: &'a StickyKey, request: &'a Outbound<'a>, claim: &'a Claim) -> Self {
         Self { key, request, claim }

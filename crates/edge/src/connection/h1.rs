@@ -15,7 +15,7 @@ use wire::stream::Stream;
 use wire::traffic::Traffic;
 
 use super::idleness::Idleness;
-use super::{Door, FIRST_REQUEST, linger};
+use super::{ConnectionContext, FIRST_REQUEST, linger};
 use telemetry::Ending;
 
 use crate::client::{Client, StatusLine};
@@ -28,18 +28,18 @@ use crate::fields::FieldSink;
 use crate::listener::guest::EXCHANGE_BYTES;
 use crate::response::respond;
 use crate::upstream::own_lines::OwnLines;
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 
 /// How long the last bytes of a connection may take to be written.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A client's connection, with all that is kept of it between two requests.
 pub(super) struct Session {
-    door: Door,
+    context: ConnectionContext,
     conn: Conn,
     peer: Peer,
     own_lines: OwnLines,
-    alarm: Alarm,
+    timer: Timer,
     /// How it ends with what came last, which was no request.
     refused: Option<Ending>,
     /// When it will have been idle for too long, once it has been idle for a while.
@@ -80,13 +80,13 @@ pub(super) async fn serve(session: &mut Session) {
 
 impl Session {
     /// A connection of which nothing was served yet.
-    pub(super) fn new(door: Door, conn: Conn, peer: Peer, alarm: Alarm) -> Self {
+    pub(super) fn new(context: ConnectionContext, conn: Conn, peer: Peer, timer: Timer) -> Self {
         Self {
-            door,
+            context,
             conn,
             peer,
             own_lines: OwnLines::default(),
-            alarm,
+            timer,
             refused: None,
             parks_until: None,
             has_served: false,
@@ -99,11 +99,11 @@ impl Session {
     /// # Errors
     /// When the runtime does not take its socket.
     pub(super) fn resume(parked: Parked) -> std::io::Result<Self> {
-        let Parked { socket, door, peer, deadline: _ } = parked;
+        let Parked { socket, context, peer, deadline: _ } = parked;
         let socket = Socket::new(TcpStream::from_std(socket)?);
-        let alarm = door.worker.wheel.alarm();
-        let conn = Conn::new(Stream::Plain(socket), door.pool().clone());
-        Ok(Self { has_served: true, ..Self::new(door, conn, peer, alarm) })
+        let timer = context.worker.wheel.timer();
+        let conn = Conn::new(Stream::Plain(socket), context.pool().clone());
+        Ok(Self { has_served: true, ..Self::new(context, conn, peer, timer) })
     }
 
     /// What is kept of it where it parks; `None` where it has come to its end.
@@ -111,16 +111,16 @@ impl Session {
         let deadline = self.parks_until?;
         let Stream::Plain(socket) = self.conn.into_stream() else { return None };
         let socket = socket.into_std().ok()?;
-        Some(Parked { socket, door: self.door, peer: self.peer, deadline })
+        Some(Parked { socket, context: self.context, peer: self.peer, deadline })
     }
 
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
         let mut has_begun = false;
         self.has_waited = false;
-        let idle = self.door.plan.listener.timeouts.idle;
+        let idle = self.context.plan.listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
-        let mut idleness = Idleness::begin(&self.alarm, idle);
+        let mut idleness = Idleness::begin(&self.timer, idle);
         poll_fn(move |cx| {
             if !has_begun {
                 match ready!(self.poll_begun(cx, &mut idleness, may_park)) {
@@ -130,16 +130,17 @@ impl Session {
                     }
                     Begun::Never => return Poll::Ready(None),
                     Begun::NotYet => {
-                        let deadline = self.door.worker.wheel.now() + idle - PARK_AFTER.min(idle);
+                        let deadline =
+                            self.context.worker.wheel.now() + idle - PARK_AFTER.min(idle);
                         self.parks_until = Some(deadline);
                         return Poll::Ready(None);
                     }
                 }
-                self.door.refresh();
-                self.alarm.set(self.door.plan.listener.timeouts.header);
+                self.context.refresh();
+                self.timer.set(self.context.plan.listener.timeouts.header);
             }
             let head = ready!(self.poll_head(cx));
-            self.alarm.clear();
+            self.timer.clear();
             Poll::Ready(head.unwrap_or_else(|ending| {
                 self.refused = Some(ending);
                 None
@@ -158,13 +159,15 @@ impl Session {
         match self.poll_first_bytes(cx) {
             Poll::Ready(Ok(true)) => Poll::Ready(Begun::Yes),
             Poll::Ready(_) => Poll::Ready(Begun::Never),
-            Poll::Pending if self.door.is_closing() && self.has_served => Poll::Ready(Begun::Never),
-            Poll::Pending if self.door.is_closing() => {
-                self.alarm.advance(FIRST_REQUEST);
-                self.alarm.poll(cx).map(|()| Begun::Never)
+            Poll::Pending if self.context.is_closing() && self.has_served => {
+                Poll::Ready(Begun::Never)
             }
-            Poll::Pending if may_park => self.alarm.poll(cx).map(|()| Begun::NotYet),
-            Poll::Pending => idleness.poll(cx, &self.door, &self.alarm).map(|()| Begun::Never),
+            Poll::Pending if self.context.is_closing() => {
+                self.timer.advance(FIRST_REQUEST);
+                self.timer.poll(cx).map(|()| Begun::Never)
+            }
+            Poll::Pending if may_park => self.timer.poll(cx).map(|()| Begun::NotYet),
+            Poll::Pending => idleness.poll(cx, &self.context, &self.timer).map(|()| Begun::Never),
         }
     }
 
@@ -174,21 +177,21 @@ impl Session {
         // has come is to be seen at once.
         if let Stream::Plain(socket) = self.conn.stream()
             && !self.conn.has_unread()
-            && !self.door.is_closing()
+            && !self.context.is_closing()
         {
             ready!(socket.poll_readable(cx))?;
-            ready!(self.door.worker.turnstile.poll_enter(cx, &mut self.has_waited));
+            ready!(self.context.worker.turnstile.poll_enter(cx, &mut self.has_waited));
         }
         self.conn.poll_begun(cx)
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Ending>> {
-        let limits = &self.door.plan.listener.limits;
+        let limits = &self.context.plan.listener.limits;
         let limits = HeadLimits { bytes: limits.header_bytes, fields: limits.headers };
         match self.conn.poll_request(cx, limits) {
             Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(reading::request_failed(&error))),
-            Poll::Pending => self.alarm.poll(cx).map(|()| Err(Ending::HeaderTimeout)),
+            Poll::Pending => self.timer.poll(cx).map(|()| Err(Ending::HeaderTimeout)),
         }
     }
 }
@@ -199,24 +202,24 @@ async fn one(session: &mut Session, head: RequestHead) -> bool {
         session.refused = Some(Ending::Overloaded);
         return false;
     };
-    let Session { door, conn, peer, own_lines, alarm, .. } = session;
-    let account = door.pool().account();
-    let (worker, listener) = (&door.worker, &*door.plan);
-    let entrance = Entrance { worker, listener, peer, own_lines, alarm, account };
+    let Session { context, conn, peer, own_lines, timer, .. } = session;
+    let account = context.pool().account();
+    let (worker, listener) = (&context.worker, &*context.plan);
+    let entrance = Entrance { worker, listener, peer, own_lines, timer, account };
     let keep = head.keeps_alive();
     let framing = conn.framing();
-    let mut client = H1 { door, conn, version: head.version(), keep, has_begun: false };
+    let mut client = H1 { context, conn, version: head.version(), keep, has_begun: false };
     exchange::run(entrance, &mut client, &head, framing).await;
     client.keep && client.has_begun && client.conn.is_received() && client.conn.is_sent()
 }
 
 /// Answers what was no request.
 async fn refuse(session: &mut Session, ending: Ending) {
-    let Session { door, conn, peer, alarm, .. } = session;
-    let mut client = H1 { door, conn, version: Version::Http11, keep: false, has_begun: false };
+    let Session { context, conn, peer, timer, .. } = session;
+    let mut client = H1 { context, conn, version: Version::Http11, keep: false, has_begun: false };
     let refusal = Refusal {
-        worker: &door.worker,
-        listener: &door.plan,
+        worker: &context.worker,
+        listener: &context.plan,
         peer,
         ending,
         protocol: Version::Http11.as_str(),
@@ -225,12 +228,12 @@ async fn refuse(session: &mut Session, ending: Ending) {
         path: b"",
         dialect: None,
     };
-    refusal.tell(&mut client, alarm).await;
+    refusal.tell(&mut client, timer).await;
 }
 
 /// Closes so that the client sees what was sent: reads on for a while if it is still sending.
 async fn close(session: &mut Session) {
-    let Session { door, conn, alarm, .. } = session;
+    let Session { context, conn, timer, .. } = session;
     if conn.is_cut() {
         return;
     }
@@ -242,14 +245,14 @@ async fn close(session: &mut Session) {
     }
     match is_quiet {
         // The end of ours is all that is to be said.
-        true => drop(alarm.within(SHUTDOWN_WITHIN, |cx| conn.poll_shutdown(cx)).await),
-        false => linger::close(&door.worker, conn, alarm).await,
+        true => drop(timer.within(SHUTDOWN_WITHIN, |cx| conn.poll_shutdown(cx)).await),
+        false => linger::close(&context.worker, conn, timer).await,
     }
 }
 
 /// The client's side of one exchange.
 struct H1<'a> {
-    door: &'a Door,
+    context: &'a ConnectionContext,
     conn: &'a mut Conn,
     version: Version,
     keep: bool,
@@ -369,7 +372,7 @@ impl Client for H1<'_> {
         fields: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Error> {
         let framing = self.reframed(framing);
-        self.keep &= framing != Framing::Close && !self.door.is_closing();
+        self.keep &= framing != Framing::Close && !self.context.is_closing();
         self.has_begun = true;
         let (keep, version) = (self.keep, self.version);
         let out = self.conn.begin(framing);

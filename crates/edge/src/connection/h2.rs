@@ -27,12 +27,12 @@ use wire::stream::Rewound;
 use wire::traffic::Traffic;
 
 use super::idleness::Idleness;
-use super::{Door, linger};
+use super::{ConnectionContext, linger};
 use telemetry::Ending;
 
 use crate::client::{Client, StatusLine};
 use crate::exchange::identity::Peer;
-use crate::exchange::lasting::Lasting;
+use crate::exchange::long_lived::LongLived;
 use crate::exchange::reading;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{self, Entrance};
@@ -40,7 +40,7 @@ use crate::grpc::Dialect;
 use crate::listener::guest::EXCHANGE_BYTES;
 use crate::snapshot::ListenerPlan;
 use crate::upstream::own_lines::OwnLines;
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 use crate::worker::Worker;
 
 /// How long a stream whose response breaks off is not reset, from when something of it was last seen to
@@ -73,13 +73,13 @@ struct Shared {
 }
 
 /// Serves streams until one side wants no more.
-pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
-    let limits = &door.plan.listener.limits;
+pub(super) async fn serve(mut context: ConnectionContext, stream: Rewound, peer: Peer) {
+    let limits = &context.plan.listener.limits;
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     let limits = Limits { header_bytes, ..Limits::default() };
     let builder = server_builder(limits);
-    let alarm = door.worker.wheel.alarm();
-    let account = door.pool().account().part(CONNECTION_BYTES_MAX);
+    let timer = context.worker.wheel.timer();
+    let account = context.pool().account().part(CONNECTION_BYTES_MAX);
     let ahead = Ahead::new(&account);
     let (metered, mut meter) = Metered::new(stream, limits, ahead.clone());
     let Some(held) = account.charge(CONNECTION_BYTES) else {
@@ -88,23 +88,23 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
         return;
     };
     let mut handshake = Box::pin(builder.handshake::<_, Payload>(metered));
-    let header = door.plan.listener.timeouts.header;
-    let Some(Ok(mut connection)) = alarm.within(header, |cx| handshake.as_mut().poll(cx)).await
+    let header = context.plan.listener.timeouts.header;
+    let Some(Ok(mut connection)) = timer.within(header, |cx| handshake.as_mut().poll(cx)).await
     else {
         return;
     };
     drop(handshake);
     let shared = Rc::new(Shared {
-        worker: door.worker.clone(),
+        worker: context.worker.clone(),
         peer,
         own_lines: OwnLines::default(),
         open: std::cell::Cell::new(0),
-        pool: door.pool().counted_in(account.clone()),
+        pool: context.pool().counted_in(account.clone()),
         outbox: Outbox::new(account),
         ahead,
         _held: held,
     });
-    accept_streams(&mut door, &mut connection, &mut meter, &shared, &alarm).await;
+    accept_streams(&mut context, &mut connection, &mut meter, &shared, &timer).await;
     if let Some(flood) = meter.flood() {
         let (worker, client) = (&shared.worker, peer.ip());
         if let Some(before) = worker.seldom.floods.happens(worker.wheel.now()) {
@@ -116,20 +116,20 @@ pub(super) async fn serve(mut door: Door, stream: Rewound, peer: Peer) {
 /// Gives each stream a task of its own until the connection ends, minding that it may idle, flood,
 /// or have to end.
 async fn accept_streams(
-    door: &mut Door,
+    context: &mut ConnectionContext,
     connection: &mut Connection<Metered<Rewound>, Payload>,
     meter: &mut Meter,
     shared: &Rc<Shared>,
-    alarm: &Alarm,
+    timer: &Timer,
 ) {
     // One that comes while the edge stops goes at once, and others in their turn.
-    let is_late = door.worker.is_draining();
-    let lasting = Lasting::connection(&door.worker.connections, door.worker.wheel.now());
+    let is_late = context.worker.is_draining();
+    let lasting = LongLived::connection(&context.worker.connections, context.worker.wheel.now());
     let mut is_closing = false;
-    let mut idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
+    let mut idleness = Idleness::begin(timer, context.plan.listener.timeouts.idle);
     poll_fn(|cx| {
         let is_called = is_late || lasting.poll_called(cx).is_ready();
-        if !is_closing && (door.is_closed || is_called) {
+        if !is_closing && (context.is_closed || is_called) {
             is_closing = true;
             connection.graceful_shutdown();
         }
@@ -144,9 +144,9 @@ async fn accept_streams(
         loop {
             match meter.poll_accept(connection, cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    door.refresh();
-                    shared.begin(door, meter, request, respond);
-                    idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
+                    context.refresh();
+                    shared.begin(context, meter, request, respond);
+                    idleness = Idleness::begin(timer, context.plan.listener.timeouts.idle);
                     begun += 1;
                     if begun == BEGUN_AT_ONCE {
                         cx.waker().wake_by_ref();
@@ -159,18 +159,18 @@ async fn accept_streams(
         }
         if shared.open.get() > 0 {
             // It is busy: looked at again once in a while.
-            while alarm.poll(cx).is_ready() {
-                idleness = Idleness::begin(alarm, door.plan.listener.timeouts.idle);
+            while timer.poll(cx).is_ready() {
+                idleness = Idleness::begin(timer, context.plan.listener.timeouts.idle);
             }
             return Poll::Pending;
         }
-        ready!(idleness.poll(cx, door, alarm));
+        ready!(idleness.poll(cx, context, timer));
         if is_closing {
             return Poll::Ready(());
         }
         is_closing = true;
         connection.graceful_shutdown();
-        idleness = Idleness::begin(alarm, GOODBYE);
+        idleness = Idleness::begin(timer, GOODBYE);
         cx.waker().wake_by_ref();
         Poll::Pending
     })
@@ -181,7 +181,7 @@ impl Shared {
     /// Begins a stream, which is served by the plan that is in force now.
     fn begin(
         self: &Rc<Self>,
-        door: &Door,
+        context: &ConnectionContext,
         meter: &Meter,
         request: Request<RecvStream>,
         mut respond: SendResponse<Payload>,
@@ -192,7 +192,7 @@ impl Shared {
         let long = head_bytes.saturating_sub(HEAD_BYTES);
         let Some((held, ahead)) = self.admit(EXCHANGE_BYTES + long, &request) else {
             let (head, _) = request.into_parts();
-            self.refusal(&door.plan, &head, Ending::Overloaded)
+            self.refusal(&context.plan, &head, Ending::Overloaded)
                 .record_reset(Traffic { received: head_bytes as u64, sent: 0 });
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
                 let client = self.peer.ip();
@@ -203,7 +203,7 @@ impl Shared {
             return respond.send_reset(Reason::REFUSED_STREAM);
         };
         self.open.set(self.open.get() + 1);
-        let (shared, plan) = (self.clone(), door.plan.clone());
+        let (shared, plan) = (self.clone(), context.plan.clone());
         // In a box of its own, which a task that begins and ends copies instead of what is in it.
         let request = Admitted { request, ahead, held, long };
         tokio::task::spawn_local(Box::pin(stream_of(shared, plan, request, respond)));
@@ -261,7 +261,7 @@ async fn stream_of(
     let (parts, body) = request.into_parts();
     let has_ended = body.is_end_stream();
     let pool = &shared.pool;
-    let alarm = shared.worker.wheel.alarm();
+    let timer = shared.worker.wheel.timer();
     let mut client = H2 {
         stream: Stream::from_client(body, ahead, shared.outbox.clone(), pool.clone()),
         answer: Answer::new(respond),
@@ -279,16 +279,16 @@ async fn stream_of(
                 (false, None) => Framing::Chunked,
             };
             let is_request = framing != Framing::Length(0)
-                || Box::pin(is_empty(&shared, &plan, &alarm, &mut client, &parts)).await;
+                || Box::pin(is_empty(&shared, &plan, &timer, &mut client, &parts)).await;
             if is_request {
                 drop(parts);
-                exchange_of(&shared, &plan, &alarm, &mut client, &head, framing).await;
+                exchange_of(&shared, &plan, &timer, &mut client, &head, framing).await;
             }
         }
         Err(ending) => {
             client.stream.received_head(fields_bytes(&parts.headers) as usize);
             let refusal = shared.refusal(&plan, &parts, ending);
-            Box::pin(refusal.tell(&mut client, &alarm)).await;
+            Box::pin(refusal.tell(&mut client, &timer)).await;
         }
     }
     // A client that still sends is told to stop.
@@ -300,13 +300,13 @@ async fn stream_of(
 async fn is_empty(
     shared: &Shared,
     plan: &ListenerPlan,
-    alarm: &Alarm,
+    timer: &Timer,
     client: &mut H2,
     parts: &Parts,
 ) -> bool {
     // What it is called if the time to drain is over meanwhile.
     let unproven = shared.refusal(plan, parts, Ending::Shutdown).unless_proven(client);
-    match unproven.client.is_empty(plan, alarm).await {
+    match unproven.client.is_empty(plan, timer).await {
         Ok(()) => {
             unproven.prove();
             true
@@ -322,7 +322,7 @@ async fn is_empty(
 async fn exchange_of(
     shared: &Rc<Shared>,
     plan: &ListenerPlan,
-    alarm: &Alarm,
+    timer: &Timer,
     client: &mut H2,
     head: &RequestHead,
     framing: Framing,
@@ -332,12 +332,12 @@ async fn exchange_of(
         listener: plan,
         peer: &shared.peer,
         own_lines: &shared.own_lines,
-        alarm,
+        timer,
         account: shared.pool.account(),
     };
     exchange::run(entrance, client, head, framing).await;
     if client.stream.is_sent() && !client.stream.is_received() {
-        Box::pin(linger::drain(&shared.worker, &mut client.stream, alarm)).await;
+        Box::pin(linger::drain(&shared.worker, &mut client.stream, timer)).await;
     }
 }
 
@@ -374,9 +374,9 @@ impl H2 {
     /// Waits for the end of a stream that has announced an empty body, and did not end with its head, so
     /// that data which contradicts the length (RFC 9113 §8.1.1) is seen before an instance is asked; one
     /// that never ends is taken for empty in the end.
-    async fn is_empty(&mut self, plan: &ListenerPlan, alarm: &Alarm) -> Result<(), Ending> {
+    async fn is_empty(&mut self, plan: &ListenerPlan, timer: &Timer) -> Result<(), Ending> {
         let patience = plan.listener.timeouts.body_idle;
-        match alarm.within(patience, |cx| self.stream.poll_fill(cx)).await {
+        match timer.within(patience, |cx| self.stream.poll_fill(cx)).await {
             None | Some(Ok(false)) => Ok(()),
             Some(Ok(true)) => Err(Ending::BadRequest),
             Some(Err(error)) => Err(reading::request_failed(&error)),

@@ -4,12 +4,12 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::Door;
+use super::ConnectionContext;
 use crate::connection::idlers::Idling;
 use crate::connection::parking::PARK_AFTER;
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 
-/// One wait of an idle connection. The alarm is that of the connection.
+/// One wait of an idle connection. The timer is that of the connection.
 pub(super) struct Idleness {
     /// What is left after a while, once it is idle for so long that it may have to make room.
     rest: Option<Duration>,
@@ -18,23 +18,28 @@ pub(super) struct Idleness {
 
 impl Idleness {
     /// It is idle from now on, for `idle` at the most.
-    pub(super) fn begin(alarm: &Alarm, idle: Duration) -> Self {
-        alarm.set(idle.min(PARK_AFTER));
+    pub(super) fn begin(timer: &Timer, idle: Duration) -> Self {
+        timer.set(idle.min(PARK_AFTER));
         Self { rest: Some(idle.saturating_sub(PARK_AFTER)), idling: None }
     }
 
     /// Ready when it has been idle for long enough, or has to make room.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, door: &Door, alarm: &Alarm) -> Poll<()> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        context: &ConnectionContext,
+        timer: &Timer,
+    ) -> Poll<()> {
         loop {
             if self.idling.as_ref().is_some_and(|idling| idling.poll_called().is_ready()) {
                 return Poll::Ready(());
             }
-            ready!(alarm.poll(cx));
+            ready!(timer.poll(cx));
             match self.rest.take() {
                 Some(rest) if rest > Duration::ZERO => {
-                    let Door { worker, plan, .. } = door;
+                    let ConnectionContext { worker, plan, .. } = context;
                     self.idling = Some(Idling::begin(&worker.idlers, &plan.live, cx));
-                    alarm.set(rest);
+                    timer.set(rest);
                 }
                 _ => return Poll::Ready(()),
             }

@@ -16,7 +16,7 @@ use wire::h1::Conn;
 use wire::h2::Stream;
 use wire::socket::Socket;
 
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 use crate::worker::Worker;
 
 /// How long a client may pause, how long it may go on in all, and how much it may send: what nginx
@@ -36,20 +36,20 @@ const TURNED_AWAY_BYTES_AT_ONCE: usize = 16 * 1024;
 const BYTES_AT_ONCE: u64 = 1024 * 1024;
 
 /// Ends our side of a connection of HTTP/1 and waits until its client has stopped sending.
-pub(super) async fn close(worker: &Worker, conn: &mut Conn, alarm: &Alarm) {
-    let shut = alarm.within(IDLE, |cx| conn.poll_shutdown(cx)).await;
+pub(super) async fn close(worker: &Worker, conn: &mut Conn, timer: &Timer) {
+    let shut = timer.within(IDLE, |cx| conn.poll_shutdown(cx)).await;
     if matches!(shut, Some(Ok(()))) {
-        linger(worker, alarm, |cx| conn.poll_discard(cx)).await;
+        linger(worker, timer, |cx| conn.poll_discard(cx)).await;
     }
 }
 
 /// Ends the connection of a client with which no TLS could be agreed on, and which was sent an alert
 /// that says why: what it has sent beyond would make the kernel reset the connection, and the alert with
 /// it.
-pub(super) async fn turn_away(socket: &mut Socket, alarm: &Alarm) {
+pub(super) async fn turn_away(socket: &mut Socket, timer: &Timer) {
     let mut space = vec![0; TURNED_AWAY_BYTES_AT_ONCE];
     let mut left = TURNED_AWAY_BYTES_MAX;
-    let ending = alarm.within(TURNED_AWAY_WITHIN, |cx| {
+    let ending = timer.within(TURNED_AWAY_WITHIN, |cx| {
         let _ = ready!(Pin::new(&mut *socket).poll_shutdown(cx));
         while left > 0 {
             match ready!(socket.poll_discard(cx, &mut space)) {
@@ -64,8 +64,8 @@ pub(super) async fn turn_away(socket: &mut Socket, alarm: &Alarm) {
 
 /// Waits until the client of a stream of HTTP/2 has sent the rest of its request: a stream that is
 /// reset right behind its response is taken for a failed one by clients in wide use.
-pub(super) async fn drain(worker: &Worker, stream: &mut Stream, alarm: &Alarm) {
-    linger(worker, alarm, |cx| {
+pub(super) async fn drain(worker: &Worker, stream: &mut Stream, timer: &Timer) {
+    linger(worker, timer, |cx| {
         let has_some = ready!(stream.poll_fill(cx))?;
         let n = stream.data().len();
         stream.consume(n);
@@ -78,13 +78,13 @@ pub(super) async fn drain(worker: &Worker, stream: &mut Stream, alarm: &Alarm) {
 /// end.
 async fn linger(
     worker: &Worker,
-    alarm: &Alarm,
+    timer: &Timer,
     mut discard: impl FnMut(&mut Context<'_>) -> Poll<Result<usize, wire::body::Error>>,
 ) {
     let wheel = &worker.wheel;
     let began = wheel.now();
     let mut discarded = 0;
-    alarm.set(IDLE);
+    timer.set(IDLE);
     poll_fn(|cx| {
         let total = if worker.is_draining() { TOTAL_WHEN_STOPPING } else { TOTAL };
         let left = total.saturating_sub(wheel.now() - began);
@@ -95,10 +95,10 @@ async fn linger(
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => {
                     if discarded > before {
-                        alarm.set(IDLE.min(left));
+                        timer.set(IDLE.min(left));
                     }
-                    alarm.advance(left);
-                    return alarm.poll(cx);
+                    timer.advance(left);
+                    return timer.poll(cx);
                 }
             }
         }
@@ -109,5 +109,5 @@ async fn linger(
         Poll::Pending
     })
     .await;
-    alarm.clear();
+    timer.clear();
 }

@@ -30,7 +30,7 @@ use crate::worker::Worker;
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Where a connection came in, kept up to date from one request to the next.
-pub(crate) struct Door {
+pub(crate) struct ConnectionContext {
     pub(crate) worker: Rc<Worker>,
     pub(crate) plan: Arc<ListenerPlan>,
     /// Whose connection it is, once that is known.
@@ -40,7 +40,7 @@ pub(crate) struct Door {
     is_closed: bool,
 }
 
-impl Door {
+impl ConnectionContext {
     /// A connection was accepted.
     pub(crate) fn new(worker: Rc<Worker>, plan: Arc<ListenerPlan>) -> Self {
         worker.opened_one();
@@ -103,7 +103,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ConnectionContext {
     fn drop(&mut self) {
         if let Some(client) = self.guest.as_ref().and_then(|guest| guest.client) {
             self.plan.live.crowd.leave(client);

@@ -18,7 +18,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::connection::idlers::{Idler, Idlers};
-use crate::connection::{self, Door};
+use crate::connection::{self, ConnectionContext};
 use crate::exchange::identity::Peer;
 
 /// How long a connection is idle before it is parked: parking and coming back cost six system calls,
@@ -30,14 +30,14 @@ const EVENTS_AT_ONCE: usize = 64;
 /// A connection between two requests.
 pub(crate) struct Parked {
     pub(crate) socket: Socket,
-    pub(crate) door: Door,
+    pub(crate) context: ConnectionContext,
     pub(crate) peer: Peer,
     /// When it has been idle for too long, in the time of the worker's wheel.
     pub(crate) deadline: Duration,
 }
 
 /// The parked connections of one worker.
-pub(crate) struct Lot {
+pub(crate) struct IdlePool {
     /// Tells which of them have something to read, or were closed.
     epoll: AsyncFd<OwnedFd>,
     parked: RefCell<slab::Slab<Place>>,
@@ -50,7 +50,7 @@ struct Place {
     idler: usize,
 }
 
-impl Lot {
+impl IdlePool {
     /// An empty one.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Lot {
         match epoll::add(&self.epoll, &parked.socket, data, flags) {
             Ok(()) => {
                 let idler = Idler::Parked(entry.key());
-                let idler = self.idlers.enter(&parked.door.plan.live, idler);
+                let idler = self.idlers.enter(&parked.context.plan.live, idler);
                 entry.insert(Place { parked, idler });
                 Ok(())
             }

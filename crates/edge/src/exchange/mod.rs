@@ -3,13 +3,13 @@
 pub(crate) mod chain;
 pub(crate) mod hops;
 pub(crate) mod identity;
-pub(crate) mod lasting;
+pub(crate) mod long_lived;
 pub(crate) mod open;
 pub(crate) mod reading;
+pub(crate) mod record;
 pub(crate) mod recording;
 pub(crate) mod refusal;
 pub(crate) mod request_id;
-pub(crate) mod story;
 
 use std::rc::Rc;
 
@@ -23,15 +23,15 @@ use wire::head::{Method, RequestHead};
 use crate::choice::share;
 use crate::client::Client;
 use crate::exchange::identity::Peer;
+use crate::exchange::record::ExchangeRecord;
 use crate::exchange::recording::Recording;
-use crate::exchange::story::Story;
 use crate::policy;
 use crate::response::respond::{self, Asked};
 use crate::routing::{Request, RouteIndex};
-use crate::snapshot::{ListenerPlan, Local, LocalService};
+use crate::snapshot::{ListenerPlan, WorkerService, WorkerSnapshot};
 use crate::upstream::forward::forward;
 use crate::upstream::own_lines::OwnLines;
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 use crate::worker::Worker;
 
 /// Where a request came in.
@@ -41,7 +41,7 @@ pub(crate) struct Entrance<'a> {
     pub(crate) listener: &'a ListenerPlan,
     pub(crate) peer: &'a Peer,
     pub(crate) own_lines: &'a OwnLines,
-    pub(crate) alarm: &'a Alarm,
+    pub(crate) timer: &'a Timer,
     /// Where what is held for the client is counted.
     pub(crate) account: &'a Account,
 }
@@ -54,7 +54,7 @@ pub(crate) async fn run<C: Client>(
     framing: Framing,
 ) {
     let Entrance { worker, listener, peer, .. } = entrance;
-    let story = Story::begin(worker, head, peer, listener);
+    let story = ExchangeRecord::begin(worker, head, peer, listener);
     let mut open = Recording::begin(worker, client, story);
     let Recording { client, subject: story, .. } = &mut open;
     let outcome = serve(entrance, &mut **client, head, framing, story).await;
@@ -82,7 +82,7 @@ pub(crate) async fn run<C: Client>(
 async fn break_off<C: Client>(entrance: Entrance<'_>, client: &mut C, ending: Ending) {
     if !matches!(ending, Ending::ClientClosed | Ending::WriteTimeout) {
         let limit = entrance.listener.listener.timeouts.write_idle;
-        let broken = entrance.alarm.within(limit, |cx| client.poll_break_off(cx)).await;
+        let broken = entrance.timer.within(limit, |cx| client.poll_break_off(cx)).await;
         if matches!(broken, Some(Ok(()))) {
             return;
         }
@@ -95,7 +95,7 @@ async fn tell<C: Client>(
     client: &mut C,
     head: &RequestHead,
     ending: Ending,
-    story: &Story<'_>,
+    story: &ExchangeRecord<'_>,
 ) -> Option<Result<(), Error>> {
     if ending.told().is_some_and(|told| told.connection == Persistence::Close) {
         client.end_after_answer();
@@ -106,7 +106,7 @@ async fn tell<C: Client>(
     let asked = Asked { head: Some(head), dialect };
     let mut telling = std::pin::pin!(respond::told(client, asked, ending, &applied));
     // Who does not read it within its time does not get it.
-    entrance.alarm.within(limit, |cx| telling.as_mut().poll(cx)).await
+    entrance.timer.within(limit, |cx| telling.as_mut().poll(cx)).await
 }
 
 async fn serve<C: Client>(
@@ -114,7 +114,7 @@ async fn serve<C: Client>(
     client: &mut C,
     head: &RequestHead,
     framing: Framing,
-    story: &mut Story<'_>,
+    story: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     if matches!(head.method(), Method::Connect | Method::Trace) {
         return Err(Ending::MethodNotAllowed);
@@ -171,13 +171,13 @@ async fn serve<C: Client>(
 /// The service among those that share the route's requests.
 fn choose(
     worker: &Worker,
-    local: &Local,
+    local: &WorkerSnapshot,
     index: RouteIndex,
     head: &RequestHead,
-) -> Rc<LocalService> {
+) -> Rc<WorkerService> {
     let shares = &local.plan.shares[index.0 as usize];
     let keeps = |place: usize| {
-        let LocalService { service, members, .. } = &*local.services[place];
+        let WorkerService { service, members, .. } = &*local.services[place];
         share::keeps(&worker.shared.sticky_key, service, members, head)
     };
     let chosen = share::choose(shares, keeps, |sum| worker.rng.borrow_mut().u32(..sum));

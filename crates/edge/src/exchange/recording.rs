@@ -12,8 +12,8 @@ use wire::traffic::Traffic;
 use crate::client::Client;
 use crate::exchange::identity::Peer;
 use crate::routing::RouteIndex;
-use crate::snapshot::{ListenerPlan, LocalService, Plan};
-use crate::upstream::member::Member;
+use crate::snapshot::{ListenerPlan, SnapshotRef, WorkerService};
+use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// What is recorded.
@@ -54,10 +54,10 @@ pub(crate) struct Facts<'a> {
 /// How far a request got.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Way<'a> {
-    pub(crate) route: Option<(&'a Plan, RouteIndex)>,
-    pub(crate) service: Option<&'a LocalService>,
+    pub(crate) route: Option<(&'a SnapshotRef, RouteIndex)>,
+    pub(crate) service: Option<&'a WorkerService>,
     /// The instance of the last attempt.
-    pub(crate) member: Option<&'a Member>,
+    pub(crate) member: Option<&'a WorkerInstance>,
     pub(crate) attempts: u32,
     pub(crate) connect: Option<Duration>,
     pub(crate) first_byte: Option<Duration>,

@@ -13,7 +13,7 @@ use crate::grpc::Dialect;
 use crate::response::respond::{self, Asked};
 use crate::response::{Applied, NO_EDITS};
 use crate::snapshot::ListenerPlan;
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 use crate::worker::Worker;
 
 /// What was refused, as far as it could be read.
@@ -98,7 +98,7 @@ impl<'a> Refusal<'a> {
     }
 
     /// Tells the client, in the time that it has to read its answer, and records it.
-    pub(crate) async fn tell<C: Client>(self, client: &mut C, alarm: &Alarm) {
+    pub(crate) async fn tell<C: Client>(self, client: &mut C, timer: &Timer) {
         let limit = self.listener.listener.timeouts.write_idle;
         let (worker, told) = (self.worker, self.ending.told());
         let mut open = Recording::begin(worker, client, Refused { told, ..self.reset() });
@@ -109,7 +109,7 @@ impl<'a> Refusal<'a> {
         let mut telling =
             std::pin::pin!(respond::told(&mut **client, asked, refusal.ending, &applied));
         // Who does not read it within its time does not get it.
-        let _ = alarm.within(limit, |cx| telling.as_mut().poll(cx)).await;
+        let _ = timer.within(limit, |cx| telling.as_mut().poll(cx)).await;
     }
 
     /// Records that its stream was reset before there was anything to send on it; `traffic` is what it cost.

@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 use wire::socket::Socket as Connected;
 
-use crate::connection::{self, Door};
+use crate::connection::{self, ConnectionContext};
 use crate::snapshot::ListenerPlan;
 use crate::worker::{Shared, Worker};
 
@@ -65,7 +65,7 @@ struct Counted {
 
 impl Counted {
     fn new(shared: &Arc<Shared>, port: u16) -> Self {
-        shared.doors.fetch_add(1, Ordering::SeqCst);
+        shared.acceptors.fetch_add(1, Ordering::SeqCst);
         shared.ports.add(port);
         Self { shared: shared.clone(), port }
     }
@@ -74,7 +74,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.shared.ports.remove(self.port);
-        self.shared.doors.fetch_sub(1, Ordering::SeqCst);
+        self.shared.acceptors.fetch_sub(1, Ordering::SeqCst);
         self.shared.closed.notify_one();
     }
 }
@@ -165,11 +165,11 @@ fn bind_one(address: SocketAddr, share: Share) -> io::Result<std::net::TcpListen
 
 /// The places at which one worker accepts. Each ends when its sender is dropped.
 #[derive(Default)]
-pub(crate) struct Doors {
+pub(crate) struct Acceptors {
     open: FxHashMap<Place, oneshot::Sender<Infallible>>,
 }
 
-impl Doors {
+impl Acceptors {
     /// Accepts at these places and at no others.
     pub(crate) fn open(&mut self, worker: &Rc<Worker>, sockets: Vec<Socket>) {
         let mut kept = FxHashMap::default();
@@ -199,8 +199,8 @@ fn start(
     match TcpListener::from_std(socket) {
         Ok(listener) => {
             let (door, closed) = oneshot::channel();
-            let porter = Porter { worker: worker.clone(), plan, listener, is_silent: false };
-            tokio::task::spawn_local(attend(porter, closed, counted));
+            let acceptor = Acceptor { worker: worker.clone(), plan, listener, is_silent: false };
+            tokio::task::spawn_local(attend(acceptor, closed, counted));
             Some(door)
         }
         Err(error) => {
@@ -210,13 +210,13 @@ fn start(
     }
 }
 
-async fn attend(mut porter: Porter, closed: oneshot::Receiver<Infallible>, counted: Counted) {
+async fn attend(mut acceptor: Acceptor, closed: oneshot::Receiver<Infallible>, counted: Counted) {
     tokio::select! {
         biased;
         _ = closed => {}
-        never = porter.accept() => match never {},
+        never = acceptor.accept() => match never {},
     }
-    porter.close().await;
+    acceptor.close().await;
     drop(counted);
 }
 
@@ -248,7 +248,7 @@ fn is_wanted(listener: &TcpListener) -> bool {
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// Who accepts from one socket.
-struct Porter {
+struct Acceptor {
     worker: Rc<Worker>,
     /// What is in force of the listener, or was when it was taken out.
     plan: Arc<ListenerPlan>,
@@ -257,7 +257,7 @@ struct Porter {
     is_silent: bool,
 }
 
-impl Porter {
+impl Acceptor {
     async fn accept(&mut self) -> Infallible {
         loop {
             self.refresh();
@@ -357,8 +357,8 @@ impl Porter {
     fn admit(&mut self, socket: TcpStream, address: SocketAddr) {
         self.refresh();
         // Counted at once: there may be no turn for its task before the next is accepted.
-        let door = Door::new(self.worker.clone(), self.plan.clone());
-        tokio::task::spawn_local(connection::serve(door, Connected::new(socket), address));
+        let context = ConnectionContext::new(self.worker.clone(), self.plan.clone());
+        tokio::task::spawn_local(connection::serve(context, Connected::new(socket), address));
     }
 
     /// Closes the socket without losing a connection that the kernel has taken.

@@ -182,11 +182,12 @@ impl Upstream {
         protocol: UpstreamProtocol,
         pool: &Pool,
     ) -> io::Result<Self> {
-        let socket = crate::upstream::member::open(address).await?;
+        let socket = crate::upstream::worker_instance::open(address).await?;
         match protocol {
             UpstreamProtocol::H1 => Ok(Self::over_h1(socket, None, pool)),
             UpstreamProtocol::H2 => {
-                let (sender, connection) = crate::upstream::member::begin_h2(socket).await?;
+                let (sender, connection) =
+                    crate::upstream::worker_instance::begin_h2(socket).await?;
                 tokio::task::spawn_local(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "own connection to an instance ended");

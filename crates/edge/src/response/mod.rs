@@ -15,7 +15,7 @@ use wire::h1::framing::{is_bodiless, response_length};
 use wire::head::{Method, ResponseHead};
 use wire::name::Name;
 
-use crate::choice::sticky::Stay;
+use crate::choice::sticky::Affinity;
 use crate::client::{Client, StatusLine};
 use crate::fields::FieldSink;
 use crate::policy::headers::{is_edited, write_edits};
@@ -52,7 +52,7 @@ pub(crate) struct Applied<'a> {
     pub(crate) date: HttpDate,
     pub(crate) edits: &'a HeaderEdits,
     /// Cookies that keep the client where it is, once it has come to an instance.
-    pub(crate) stay: Option<&'a Stay<'a>>,
+    pub(crate) stay: Option<&'a Affinity<'a>>,
 }
 
 /// Where no route is known, nothing is edited.

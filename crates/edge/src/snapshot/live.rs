@@ -13,7 +13,7 @@ use telemetry::{Counter, GrpcCounters, Histogram};
 
 use crate::choice::claim::InFlight;
 use crate::choice::queue::Queue;
-use crate::snapshot::blueprint::Instance;
+use crate::snapshot::serving_config::Instance;
 
 /// Why an instance gets no traffic. Several may hold at once; none means that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

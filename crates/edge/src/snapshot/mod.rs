@@ -1,10 +1,10 @@
 //! What is served: routing tables and instances compiled from an intent, immutable, swapped as one.
 //!
-//! A [`Snapshot`] is shared by all workers. Each of them makes a [`Local`] of it: its own rotation,
+//! A [`Snapshot`] is shared by all workers. Each of them makes a [`WorkerSnapshot`] of it: its own rotation,
 //! budgets and connections, without a shared count on a request's way.
 
-pub(crate) mod blueprint;
 pub mod live;
+pub(crate) mod serving_config;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use crate::listener::guest::Crowd;
 use crate::policy;
 use crate::routing::RouteTable;
 use crate::snapshot::live::{Live, ServiceLive};
-use crate::upstream::member::Member;
+use crate::upstream::worker_instance::WorkerInstance;
 
 /// What is served.
 pub(crate) struct Snapshot {
@@ -93,26 +93,26 @@ impl ListenerLive {
 }
 
 /// A snapshot that a worker's requests share without a count that other workers touch.
-pub(crate) struct Plan(Arc<Snapshot>);
+pub(crate) struct SnapshotRef(Arc<Snapshot>);
 
 /// A snapshot as one worker uses it.
-pub(crate) struct Local {
-    pub(crate) plan: Rc<Plan>,
-    pub(crate) services: Vec<Rc<LocalService>>,
+pub(crate) struct WorkerSnapshot {
+    pub(crate) plan: Rc<SnapshotRef>,
+    pub(crate) services: Vec<Rc<WorkerService>>,
 }
 
 /// A service as one worker uses it.
-pub(crate) struct LocalService {
+pub(crate) struct WorkerService {
     pub(crate) service: Arc<Service>,
     pub(crate) live: Arc<ServiceLive>,
-    pub(crate) members: Vec<Rc<Member>>,
+    pub(crate) members: Vec<Rc<WorkerInstance>>,
     pub(crate) split: Option<SplitPlan>,
     pub(crate) picker: RefCell<Picker>,
     pub(crate) budget: Rc<RefCell<RetryBudget>>,
     pub(crate) slow_start: Option<SlowStart>,
 }
 
-impl std::ops::Deref for Plan {
+impl std::ops::Deref for SnapshotRef {
     type Target = Snapshot;
 
     fn deref(&self) -> &Snapshot {
@@ -120,36 +120,36 @@ impl std::ops::Deref for Plan {
     }
 }
 
-impl Local {
+impl WorkerSnapshot {
     /// What a worker makes of `plan`, going on where it was `before`.
     pub(crate) fn new(
         plan: Arc<Snapshot>,
         before: Option<&Self>,
-        members: &mut dyn FnMut(&Arc<Live>) -> Rc<Member>,
+        members: &mut dyn FnMut(&Arc<Live>) -> Rc<WorkerInstance>,
     ) -> Self {
-        let earlier: FxHashMap<&str, &Rc<LocalService>> = before
+        let earlier: FxHashMap<&str, &Rc<WorkerService>> = before
             .into_iter()
             .flat_map(|local| &local.services)
             .map(|service| (service.service.name.as_str(), service))
             .collect();
         let services = plan.services.iter().map(|service| {
             let earlier = earlier.get(service.service.name.as_str()).copied();
-            Rc::new(LocalService::new(service, earlier, members))
+            Rc::new(WorkerService::new(service, earlier, members))
         });
-        Self { services: services.collect(), plan: Rc::new(Plan(plan)) }
+        Self { services: services.collect(), plan: Rc::new(SnapshotRef(plan)) }
     }
 
     /// The service of this name, as it is served now. Looks at one after the other.
-    pub(crate) fn service(&self, name: &ServiceName) -> Option<&Rc<LocalService>> {
+    pub(crate) fn service(&self, name: &ServiceName) -> Option<&Rc<WorkerService>> {
         self.services.iter().find(|service| service.service.name == *name)
     }
 }
 
-impl LocalService {
+impl WorkerService {
     fn new(
         plan: &ServicePlan,
         before: Option<&Rc<Self>>,
-        members: &mut dyn FnMut(&Arc<Live>) -> Rc<Member>,
+        members: &mut dyn FnMut(&Arc<Live>) -> Rc<WorkerInstance>,
     ) -> Self {
         let mut picker = plan.picker.clone();
         let share = plan.service.retry.budget;

@@ -15,11 +15,11 @@ use wire::system::is_shortage;
 use wire::traffic::Traffic;
 
 use crate::choice::Claim;
-use crate::choice::sticky::Stay;
+use crate::choice::sticky::Affinity;
 use crate::client::Client;
-use crate::exchange::lasting::Lasting;
+use crate::exchange::long_lived::LongLived;
 use crate::exchange::reading;
-use crate::exchange::story::Story;
+use crate::exchange::record::ExchangeRecord;
 use crate::grpc::web::Frames;
 use crate::grpc::{Call, Ended};
 use crate::policy::mapping::Mapping;
@@ -29,7 +29,6 @@ use crate::upstream::failed::{
     Failed, Reached, broken_off, client_gone, cut, not_sent, unprocessed,
 };
 use crate::upstream::keep_alive::idle_for;
-use crate::upstream::member::NewConnection;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pace::Pace;
 use crate::upstream::patience::Patience;
@@ -38,8 +37,9 @@ use crate::upstream::retry::Retries;
 use crate::upstream::trailing::Trailing;
 use crate::upstream::trunk::Passage;
 use crate::upstream::tunnel;
+use crate::upstream::worker_instance::NewConnection;
 use crate::upstream::{INFORMATIONAL_MAX, Upstream};
-use crate::wheel::Alarm;
+use crate::wheel::Timer;
 use crate::worker::Worker;
 
 /// How long an exchange may go on whose client sends no more, whose instance is to go and has not
@@ -57,10 +57,10 @@ pub(crate) struct Attempt<'a> {
     pub(crate) timeouts: &'a ServiceTimeouts,
     pub(crate) client_timeouts: &'a model::ListenerTimeouts,
     pub(crate) protocol: UpstreamProtocol,
-    pub(crate) alarm: &'a Alarm,
+    pub(crate) timer: &'a Timer,
     pub(crate) account: &'a Account,
     pub(crate) retries: &'a Retries<'a>,
-    pub(crate) stay: Stay<'a>,
+    pub(crate) stay: Affinity<'a>,
     /// The gRPC call that the request is, if it is one.
     pub(crate) call: Option<Call>,
 }
@@ -91,7 +91,7 @@ impl Attempt<'_> {
         &self,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<Option<Box<Withheld>>, Failed> {
         let mut upstream = self.reach(client, story).await?;
         upstream.read_as(self.claim.service.service.violations);
@@ -133,7 +133,7 @@ impl Attempt<'_> {
         withheld: Withheld,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<(), Failed> {
         let Withheld { upstream, head } = withheld;
         let uploading = is_long(self.framing).then(|| self.lasts(ExchangeKind::Upload));
@@ -144,7 +144,7 @@ impl Attempt<'_> {
     async fn reach<C: Client>(
         &self,
         client: &mut C,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<Upstream, Failed> {
         let member = &self.claim.member;
         if !self.retries.wants_fresh()
@@ -160,7 +160,7 @@ impl Attempt<'_> {
     async fn connect<C: Client>(
         &self,
         client: &mut C,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<Upstream, Failed> {
         let member = &self.claim.member;
         let kind = match self.protocol {
@@ -176,7 +176,7 @@ impl Attempt<'_> {
         let mut connecting = std::pin::pin!(member.connect(kind, slot, self.account));
         let started = Instant::now();
         let outcome = self
-            .alarm
+            .timer
             .within(self.timeouts.connect, |cx| match connecting.as_mut().poll(cx) {
                 Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
                 Poll::Pending => client.poll_gone(cx).map(|()| None),
@@ -224,7 +224,7 @@ impl Attempt<'_> {
             let limit = if is_first { self.timeouts.connect } else { wanted.queue.timeout };
             let left = limit.saturating_sub(self.worker.wheel.now() - began);
             let mut changed = std::pin::pin!(place.changed());
-            let waited = self.alarm.within(left, |cx| match changed.as_mut().poll(cx) {
+            let waited = self.timer.within(left, |cx| match changed.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(Ok(())),
                 Poll::Pending => client.poll_gone(cx).map(|()| Err(())),
             });
@@ -249,7 +249,7 @@ impl Attempt<'_> {
         client: &mut C,
         upstream: &mut Upstream,
         upload: &mut Upload,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<ResponseHead, Failed> {
         for _ in 0..=INFORMATIONAL_MAX {
             let head = self.next_head(client, upstream, upload, story).await?;
@@ -283,7 +283,7 @@ impl Attempt<'_> {
         client: &mut C,
         upstream: &mut Upstream,
         upload: &mut Upload,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<ResponseHead, Failed> {
         let mut pace = Pace::new(upload);
         let mut left = None;
@@ -327,7 +327,7 @@ impl Attempt<'_> {
             pace.poll(cx, self, client, upload)
         });
         let head = head.await;
-        self.alarm.clear();
+        self.timer.clear();
         head
     }
 
@@ -339,12 +339,12 @@ impl Attempt<'_> {
     ) -> Poll<()> {
         // What is rare is on the heap.
         let left = left.get_or_insert_with(|| {
-            let alarm = self.worker.wheel.alarm();
-            alarm.set(LOOK_EVERY);
-            Box::new(LeftBehind { alarm, since: None })
+            let timer = self.worker.wheel.timer();
+            timer.set(LOOK_EVERY);
+            Box::new(LeftBehind { timer, since: None })
         });
         loop {
-            ready!(left.alarm.poll(cx));
+            ready!(left.timer.poll(cx));
             let now = self.worker.wheel.now();
             // It may be told to stay after all.
             let is_leaving = self.claim.member.live.has(Bar::Drained);
@@ -352,7 +352,7 @@ impl Attempt<'_> {
             if left.since.is_some_and(|since| now - since >= LEFT_BEHIND) {
                 return Poll::Ready(());
             }
-            left.alarm.set(LOOK_EVERY);
+            left.timer.set(LOOK_EVERY);
         }
     }
 
@@ -376,7 +376,7 @@ impl Attempt<'_> {
 
     /// Waits so long, or as long as the client of a gRPC call does.
     pub(crate) fn wait(&self, limit: Duration) {
-        self.alarm.set(match &self.call {
+        self.timer.set(match &self.call {
             None => limit,
             Some(call) => limit.min(call.left(self.worker.wheel.now())),
         });
@@ -416,7 +416,7 @@ impl Attempt<'_> {
         mut upstream: Upstream,
         head: &ResponseHead,
         uploading: Uploading<'_>,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<(), Failed> {
         let Uploading { upload, lasting: uploading } = uploading;
         let method = self.request.head.method();
@@ -443,7 +443,7 @@ impl Attempt<'_> {
             false => uploading,
         };
         let relayed = self.relay(client, &mut answered.upstream, head, upload, lasting).await;
-        self.alarm.clear();
+        self.timer.clear();
         self.count_bytes(&mut answered.upstream);
         match relayed {
             Ok(Relayed::Whole(ended)) => {
@@ -479,8 +479,8 @@ impl Attempt<'_> {
     }
 
     /// The exchange may last, from now on.
-    pub(crate) fn lasts(&self, kind: ExchangeKind) -> Lasting {
-        Lasting::begin(&self.claim.member.lasting, kind, self.worker.wheel.now())
+    pub(crate) fn lasts(&self, kind: ExchangeKind) -> LongLived {
+        LongLived::begin(&self.claim.member.lasting, kind, self.worker.wheel.now())
     }
 
     /// The request's body as the instance may see it.
@@ -497,10 +497,10 @@ impl Attempt<'_> {
         upstream: &mut Upstream,
         head: &ResponseHead,
         upload: &mut Upload,
-        mut lasting: Option<Lasting>,
+        mut lasting: Option<LongLived>,
     ) -> Result<Relayed, Failed> {
         let edits = self.response_edits();
-        let is_stream = |lasting: &Lasting| lasting.kind() == ExchangeKind::Stream;
+        let is_stream = |lasting: &LongLived| lasting.kind() == ExchangeKind::Stream;
         let mut download = match self.call.and_then(|_| Frames::of(head)) {
             Some(frames) => Download::of_call(frames),
             None if lasting.as_ref().is_some_and(is_stream) => Download::of_events(),
@@ -540,12 +540,12 @@ impl Attempt<'_> {
             }
             let waits_for = download.waits_for();
             if patience.begins_anew(waits_for, download.moved(), upload.moved()) {
-                self.alarm.set(match waits_for {
+                self.timer.set(match waits_for {
                     Side::Client => self.client_timeouts.write_idle,
                     Side::Instance => self.silence(upload, self.timeouts.idle),
                 });
             }
-            ready!(self.alarm.poll(cx));
+            ready!(self.timer.poll(cx));
             Poll::Ready(Err(match waits_for {
                 Side::Client => cut(Side::Client, Ending::WriteTimeout),
                 // The instance may have waited for its client as well.
@@ -584,7 +584,7 @@ impl Attempt<'_> {
 
 /// A client that sends no more, watched until its response begins.
 struct LeftBehind {
-    alarm: Alarm,
+    timer: Timer,
     /// When it was first seen to wait for an instance that is to go, by the worker's wheel.
     since: Option<Duration>,
 }
@@ -593,7 +593,7 @@ struct LeftBehind {
 struct Uploading<'a> {
     upload: &'a mut Upload,
     /// There while it may last.
-    lasting: Option<Lasting>,
+    lasting: Option<LongLived>,
 }
 
 /// How an answer's body came to its end.

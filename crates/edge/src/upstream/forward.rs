@@ -8,16 +8,16 @@ use model::{Route, UpstreamProtocol};
 use telemetry::Ending;
 use wire::h1::Framing;
 
-use crate::choice::sticky::Stay;
+use crate::choice::sticky::Affinity;
 use crate::choice::{self, Choice, Claim};
 use crate::client::Client;
-use crate::exchange::story::Story;
+use crate::exchange::record::ExchangeRecord;
 use crate::exchange::{Entrance, hops};
 use crate::grpc::Call;
 use crate::policy;
 use crate::policy::rewrite::Rewriting;
 use crate::routing::Request;
-use crate::snapshot::LocalService;
+use crate::snapshot::WorkerService;
 use crate::upstream::attempt::{Attempt, Withheld};
 use crate::upstream::failed::Then;
 use crate::upstream::outbound::Outbound;
@@ -34,8 +34,8 @@ pub(crate) async fn forward<C: Client>(
     request: &Request<'_>,
     framing: Framing,
     route: &Route,
-    service: &Rc<LocalService>,
-    story: &mut Story<'_>,
+    service: &Rc<WorkerService>,
+    story: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     let Entrance { worker, listener, peer, own_lines, account, .. } = entrance;
     let head = request.head;
@@ -171,7 +171,7 @@ struct Forwarding<'a> {
 
 impl Forwarding<'_> {
     fn attempt<'a>(&'a self, claim: &'a Claim) -> Attempt<'a> {
-        let Entrance { worker, listener, alarm, account, .. } = self.entrance;
+        let Entrance { worker, listener, timer, account, .. } = self.entrance;
         let wanted = &*claim.service.service;
         Attempt {
             worker,
@@ -181,10 +181,10 @@ impl Forwarding<'_> {
             timeouts: &wanted.timeouts,
             client_timeouts: &listener.listener.timeouts,
             protocol: wanted.protocol,
-            alarm,
+            timer,
             account,
             retries: self.retries,
-            stay: Stay::new(&worker.shared.sticky_key, self.request, claim),
+            stay: Affinity::new(&worker.shared.sticky_key, self.request, claim),
             call: self.call,
         }
     }
@@ -196,7 +196,7 @@ impl Forwarding<'_> {
         held: Box<Held>,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut Story<'_>,
+        story: &mut ExchangeRecord<'_>,
     ) -> Result<(), Ending> {
         let Held { response, claim } = *held;
         let given = self.attempt(&claim).give_out(*response, client, upload, story).await;

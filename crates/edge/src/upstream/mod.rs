@@ -8,7 +8,6 @@ pub(crate) mod failed;
 pub(crate) mod forward;
 pub(crate) mod forwarded;
 pub(crate) mod keep_alive;
-pub(crate) mod member;
 pub(crate) mod named;
 pub(crate) mod outbound;
 pub(crate) mod own_lines;
@@ -22,6 +21,7 @@ pub(crate) mod tunnel;
 pub(crate) mod verdict;
 pub(crate) mod wait;
 pub(crate) mod websocket;
+pub(crate) mod worker_instance;
 
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};

@@ -21,12 +21,12 @@ const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 
 /// Watches that a request gets on, until its answer begins.
 pub(crate) struct Pace {
-    /// What is waited for; a change sets the alarm anew.
+    /// What is waited for; a change sets the timer anew.
     waits: Option<Waits>,
     moved: u64,
     /// The body has crawled.
     crawl: Option<Crawl>,
-    /// The alarm that runs is that of a stream which may be silent for long.
+    /// The timer that runs is that of a stream which may be silent for long.
     is_patient: bool,
 }
 
@@ -73,14 +73,14 @@ impl Pace {
                 });
             }
         }
-        ready!(attempt.alarm.poll(cx));
+        ready!(attempt.timer.poll(cx));
         if attempt.is_over_for_client() {
             return Poll::Ready(Err(Failed::by_client(Ending::ClientDeadline, Reached::Sent)));
         }
         if waits == Waits::Body(Side::Client) && self.crawls(attempt, upload) {
             self.is_patient = true;
             attempt.wait(attempt.silence(upload, attempt.client_timeouts.body_idle));
-            ready!(attempt.alarm.poll(cx));
+            ready!(attempt.timer.poll(cx));
         }
         let timeout = RetryCondition::Timeout;
         Poll::Ready(Err(match waits {
@@ -117,7 +117,7 @@ impl Pace {
         upload: &mut Upload,
     ) -> Poll<Result<ResponseHead, Failed>> {
         upload.release();
-        attempt.alarm.clear();
+        attempt.timer.clear();
         self.waits = None;
         let told = client.inform(StatusLine::standard(100), |_| {});
         if let Err(error) = told {

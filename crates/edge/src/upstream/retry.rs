@@ -9,19 +9,19 @@ use std::rc::Rc;
 use model::{RetryCondition, UpstreamProtocol};
 use wire::head::Method;
 
-use crate::choice::select::standing;
+use crate::choice::select::eligibility;
 use crate::choice::{Claim, Tried};
-use crate::snapshot::LocalService;
+use crate::snapshot::WorkerService;
 use crate::upstream::failed::{Failed, Reached, Then};
-use crate::upstream::member::Member;
 use crate::upstream::relay::Upload;
 use crate::upstream::verdict::Verdict;
+use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// The attempts at one request.
 pub(crate) struct Retries<'a> {
     worker: &'a Worker,
-    service: &'a Rc<LocalService>,
+    service: &'a Rc<WorkerService>,
     method: Method,
     tried: RefCell<Tried>,
     turn: Cell<Turn>,
@@ -50,7 +50,7 @@ enum Next {
 }
 
 impl<'a> Retries<'a> {
-    pub(crate) fn new(worker: &'a Worker, service: &'a Rc<LocalService>, method: Method) -> Self {
+    pub(crate) fn new(worker: &'a Worker, service: &'a Rc<WorkerService>, method: Method) -> Self {
         Self { worker, service, method, tried: RefCell::default(), turn: Cell::new(Turn::First) }
     }
 
@@ -89,7 +89,12 @@ impl<'a> Retries<'a> {
     }
 
     /// Whether another attempt follows the one that failed on `member`; notes that it does.
-    pub(crate) fn follow(&self, failed: &Failed, member: &Rc<Member>, upload: &Upload) -> Then {
+    pub(crate) fn follow(
+        &self,
+        failed: &Failed,
+        member: &Rc<WorkerInstance>,
+        upload: &Upload,
+    ) -> Then {
         if !self.is_safe(failed.reached, upload) {
             return Then::End;
         }
@@ -123,7 +128,7 @@ impl<'a> Retries<'a> {
     }
 
     /// `member` was tried, and another is next.
-    fn goes_on(&self, member: &Rc<Member>) {
+    fn goes_on(&self, member: &Rc<WorkerInstance>) {
         self.tried.borrow_mut().push(member.clone());
         self.turn.set(Turn::Retry);
     }
@@ -140,10 +145,10 @@ impl<'a> Retries<'a> {
     /// One that came after the request did counts too: by now it may have taken the others' place. So
     /// does one that is to come, where Plimsoll runs the instances and nobody is up, or soon may not
     /// be.
-    fn next(&self, member: &Rc<Member>, may_be_lost: bool) -> Next {
+    fn next(&self, member: &Rc<WorkerInstance>, may_be_lost: bool) -> Next {
         let tried = self.tried.borrow();
         let attempts = tried.len() as u32 + 1;
-        let is_new = |other: &Rc<Member>| {
+        let is_new = |other: &Rc<WorkerInstance>| {
             !Rc::ptr_eq(other, member) && !tried.iter().any(|it| Rc::ptr_eq(other, it))
         };
         if attempts >= self.service.service.retry.attempts {
@@ -152,8 +157,8 @@ impl<'a> Retries<'a> {
         let newest = self.worker.newest(self.service);
         let is_absent = !newest.members.iter().any(|it| it.live.is_eligible());
         // Whom the balancing would take: in need also those that are not well.
-        let may_serve = |it: &&Rc<Member>| match is_absent {
-            true => standing(&it.live).serves_in_panic(),
+        let may_serve = |it: &&Rc<WorkerInstance>| match is_absent {
+            true => eligibility(&it.live).serves_in_panic(),
             false => it.live.is_eligible(),
         };
         if newest.members.iter().filter(may_serve).any(is_new) {

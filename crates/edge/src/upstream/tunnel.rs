@@ -12,8 +12,8 @@ use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
 use crate::client::Client;
-use crate::exchange::lasting::Lasting;
-use crate::exchange::story::Story;
+use crate::exchange::long_lived::LongLived;
+use crate::exchange::record::ExchangeRecord;
 use crate::response::{self, Head, Passed};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
@@ -32,7 +32,7 @@ pub(crate) async fn run<C: Client>(
     client: &mut C,
     mut upstream: Upstream,
     head: &ResponseHead,
-    story: &mut Story<'_>,
+    story: &mut ExchangeRecord<'_>,
 ) -> Result<(), Failed> {
     let gone = |_| cut(Side::Client, Ending::ClientClosed);
     let passed = Passed { head, request: attempt.request, mapping: None };
@@ -48,7 +48,7 @@ pub(crate) async fn run<C: Client>(
     let mut tunnel =
         Tunnel::new(attempt.lasts(ExchangeKind::Tunnel), is_websocket.then(Frames::default));
     let ended = poll_fn(|cx| tunnel.poll(cx, attempt, client, &mut instance.conn)).await;
-    attempt.alarm.clear();
+    attempt.timer.clear();
     attempt.count_bytes(&mut upstream);
     if tunnel.leave != Leave::No {
         story.drain_closed();
@@ -76,13 +76,13 @@ struct Tunnel {
     down: Direction,
     /// The frames to the client, where the tunnel is one of WebSocket.
     frames: Option<Frames>,
-    lasting: Lasting,
+    lasting: LongLived,
     leave: Leave,
     seen: Option<(u64, u64)>,
 }
 
 impl Tunnel {
-    fn new(lasting: Lasting, frames: Option<Frames>) -> Self {
+    fn new(lasting: LongLived, frames: Option<Frames>) -> Self {
         Self {
             up: Direction::from(Side::Client),
             down: Direction::from(Side::Instance),
@@ -112,14 +112,14 @@ impl Tunnel {
             }
             let moved = (self.up.relay.moved(), self.down.relay.moved());
             if self.seen.replace(moved) != Some(moved) {
-                attempt.alarm.set(attempt.timeouts.tunnel_idle);
+                attempt.timer.set(attempt.timeouts.tunnel_idle);
             }
         } else {
             let before = self.leave;
             let moved = (self.up.relay.moved(), self.down.relay.moved());
             if self.leave == Leave::Called && self.seen.replace(moved) != Some(moved) {
                 // A long frame that moves is not torn.
-                attempt.alarm.set(LEAVE_WITHIN);
+                attempt.timer.set(LEAVE_WITHIN);
             }
             let has_said = self.poll_leave(cx, client)?.is_ready();
             if has_said && (self.up.has_ended || self.down.has_ended) {
@@ -130,7 +130,7 @@ impl Tunnel {
                 cx.waker().wake_by_ref();
             }
         }
-        attempt.alarm.poll(cx).map(Ok)
+        attempt.timer.poll(cx).map(Ok)
     }
 
     fn poll_down<C: Client>(

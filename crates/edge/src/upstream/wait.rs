@@ -6,8 +6,8 @@ use std::time::Duration;
 use telemetry::Ending;
 
 use crate::choice::Tried;
-use crate::snapshot::LocalService;
-use crate::upstream::member::Member;
+use crate::snapshot::WorkerService;
+use crate::upstream::worker_instance::WorkerInstance;
 use crate::wheel::TICK;
 use crate::worker::Worker;
 
@@ -18,22 +18,22 @@ const LOSS_SEEN_WITHIN: Duration = Duration::from_millis(500);
 /// it has none at all, and otherwise until it would be known that those who were tried are gone.
 pub(crate) async fn wait_for_instance(
     worker: &Rc<Worker>,
-    service: &Rc<LocalService>,
+    service: &Rc<WorkerService>,
     tried: &Tried,
     deadline: Duration,
     mut gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Result<Rc<LocalService>, Ending> {
+) -> Result<Rc<WorkerService>, Ending> {
     let shard = service.live.shard(worker.index);
     let Some(_ticket) = service.live.absence.join(service.service.queue.length) else {
         shard.queue_full.add(1);
         return Err(Ending::NoInstance);
     };
-    let alarm = worker.wheel.alarm();
+    let timer = worker.wheel.timer();
     let seen_by = worker.wheel.now() + LOSS_SEEN_WITHIN;
     while worker.wheel.now() < deadline {
         // One comes with what is published next, or because its checks pass again.
         let mut news = std::pin::pin!(worker.news.notified());
-        let left = alarm.within(TICK, |cx| match gone(cx) {
+        let left = timer.within(TICK, |cx| match gone(cx) {
             Poll::Ready(()) => Poll::Ready(true),
             Poll::Pending => news.as_mut().poll(cx).map(|()| false),
         });
@@ -41,7 +41,7 @@ pub(crate) async fn wait_for_instance(
             return Err(Ending::ClientClosed);
         }
         let newest = worker.newest(service);
-        let is_new = |member: &Rc<Member>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
+        let is_new = |member: &Rc<WorkerInstance>| !tried.iter().any(|it| Rc::ptr_eq(it, member));
         let mut eligible = newest.members.iter().filter(|it| it.live.is_eligible()).peekable();
         let is_absent = eligible.peek().is_none();
         if eligible.any(is_new) {

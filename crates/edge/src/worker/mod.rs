@@ -22,18 +22,18 @@ use wire::buffer::Pool;
 use crate::choice::claim::Ledger;
 use crate::choice::sticky::StickyKey;
 use crate::connection::idlers::{Idler, Idlers};
-use crate::connection::parking::Lot;
+use crate::connection::parking::IdlePool;
 use crate::exchange::hops::Pseudonym;
-use crate::exchange::lasting::{Course, Leaver, Register};
+use crate::exchange::long_lived::{Course, Leaver, Registry};
 use crate::exchange::open;
 use crate::exchange::request_id::RequestIds;
 use crate::listener::accept;
 use crate::listener::guest::Guests;
 use crate::response::date::Calendar;
 use crate::snapshot::live::Live;
-use crate::snapshot::{ListenerLive, Local, LocalService, Snapshot};
+use crate::snapshot::{ListenerLive, Snapshot, WorkerService, WorkerSnapshot};
 use crate::upstream::crawl::Crawlers;
-use crate::upstream::member::Member;
+use crate::upstream::worker_instance::WorkerInstance;
 use crate::wheel::{TICK, Wheel};
 use crate::worker::descriptors::{Descriptors, Slot};
 use crate::worker::seldom::Seldom;
@@ -62,7 +62,7 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     pub(crate) descriptors: Arc<Descriptors>,
     /// Sockets that listen, over all workers.
-    pub(crate) doors: AtomicUsize,
+    pub(crate) acceptors: AtomicUsize,
     /// The ports that they are on.
     pub(crate) ports: accept::Ports,
     /// Told when a connection closed while the edge drains, or a socket that listened did.
@@ -86,7 +86,7 @@ impl Shared {
             is_draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             descriptors: Arc::new(Descriptors::of_process()),
-            doors: AtomicUsize::new(0),
+            acceptors: AtomicUsize::new(0),
             ports: accept::Ports::default(),
             closed: Notify::new(),
         }
@@ -150,7 +150,7 @@ pub(crate) struct Worker {
     pub(crate) guests: Guests,
     pub(crate) wheel: Wheel,
     /// Connections that have been idle for a while.
-    pub(crate) lot: Lot,
+    pub(crate) lot: IdlePool,
     /// All that have, those included that cannot be parked.
     pub(crate) idlers: Rc<Idlers>,
     /// What is said of it now and then.
@@ -162,16 +162,16 @@ pub(crate) struct Worker {
     /// The date of responses that have none.
     pub(crate) calendar: Calendar,
     pub(crate) counters: Arc<WorkerCounters>,
-    current: RefCell<Option<Rc<Local>>>,
+    current: RefCell<Option<Rc<WorkerSnapshot>>>,
     /// Told of what is published.
     pub(crate) news: Notify,
-    members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<Member>>>,
+    members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<WorkerInstance>>>,
     /// Clients' connections that end only when they are told to.
-    pub(crate) connections: Rc<Register>,
+    pub(crate) connections: Rc<Registry>,
     /// Uploads that crawl.
     pub(crate) crawlers: Crawlers,
     /// Instances that are to go.
-    departing: RefCell<Vec<Weak<Member>>>,
+    departing: RefCell<Vec<Weak<WorkerInstance>>>,
     log: RefCell<Option<LogWriter>>,
     is_draining: Cell<bool>,
 }
@@ -214,7 +214,7 @@ impl Worker {
             pool: Pool::new(Account::new(memory), pipes),
             guests: Guests::default(),
             wheel: Wheel::new(),
-            lot: Lot::new(idlers.clone())?,
+            lot: IdlePool::new(idlers.clone())?,
             idlers,
             seldom: Sayings::default(),
             turnstile: Turnstile::default(),
@@ -234,19 +234,19 @@ impl Worker {
     }
 
     /// What is served now.
-    pub(crate) fn current(&self) -> Rc<Local> {
+    pub(crate) fn current(&self) -> Rc<WorkerSnapshot> {
         self.current.borrow().clone().expect("listeners open after the first snapshot")
     }
 
     /// What is served now of what was `service` when the request came; that itself, if it is gone.
-    pub(crate) fn newest(&self, service: &Rc<LocalService>) -> Rc<LocalService> {
+    pub(crate) fn newest(&self, service: &Rc<WorkerService>) -> Rc<WorkerService> {
         let current = self.current();
         current.service(&service.service.name).unwrap_or(service).clone()
     }
 
     /// Whether an instance of `service` may come that is not there: where Plimsoll runs them, as long
     /// as it does.
-    pub(crate) fn may_come(&self, service: &LocalService) -> bool {
+    pub(crate) fn may_come(&self, service: &WorkerService) -> bool {
         service.service.run.is_some() && !self.is_draining()
     }
 
@@ -322,7 +322,7 @@ impl Worker {
     fn publish(&self, plan: Arc<Snapshot>) {
         let before = self.current.take();
         let mut member = |live: &Arc<Live>| self.member(live);
-        let local = Rc::new(Local::new(plan, before.as_deref(), &mut member));
+        let local = Rc::new(WorkerSnapshot::new(plan, before.as_deref(), &mut member));
         self.current.replace(Some(local.clone()));
         // Those of instances that are gone close their connections when their last request ends.
         drop(before);
@@ -333,7 +333,7 @@ impl Worker {
     }
 
     /// What this worker has of an instance, kept from one generation to the next.
-    fn member(&self, live: &Arc<Live>) -> Rc<Member> {
+    fn member(&self, live: &Arc<Live>) -> Rc<WorkerInstance> {
         let key = (live.service.clone(), live.name.clone(), live.address);
         let mut members = self.members.borrow_mut();
         if let Some(member) = members.get(&key).and_then(Weak::upgrade)
@@ -341,7 +341,7 @@ impl Worker {
         {
             return member;
         }
-        let member = Rc::new(Member::new(live.clone(), self.pool.clone()));
+        let member = Rc::new(WorkerInstance::new(live.clone(), self.pool.clone()));
         members.insert(key, Rc::downgrade(&member));
         member
     }
@@ -377,7 +377,8 @@ impl Worker {
     fn call(&self) {
         let now = self.wheel.now();
         self.connections.call(now, Course::Leaves);
-        let is_going = |member: &Weak<Member>| member.upgrade().is_some_and(|it| it.call(now));
+        let is_going =
+            |member: &Weak<WorkerInstance>| member.upgrade().is_some_and(|it| it.call(now));
         self.departing.borrow_mut().retain(is_going);
     }
 
@@ -446,12 +447,12 @@ pub(crate) fn run(
         let lot = tokio::task::spawn_local(worker.clone().attend_lot());
         let turnstile = tokio::task::spawn_local(worker.clone().attend_turnstile());
         let time = tokio::task::spawn_local(worker.clone().keep_time());
-        let mut doors = accept::Doors::default();
+        let mut acceptors = accept::Acceptors::default();
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Publish(plan, sockets) => {
                     worker.publish(plan);
-                    doors.open(&worker, sockets);
+                    acceptors.open(&worker, sockets);
                 }
                 Order::Pass(number) => {
                     worker.shared.ledger.pass(worker.index, number);
@@ -461,7 +462,7 @@ pub(crate) fn run(
                 Order::TellOpen(tell) => drop(tell.send(worker.open())),
                 Order::Depart(live, drain) => worker.depart(&live, drain),
                 Order::Drain(limit) => {
-                    doors.close();
+                    acceptors.close();
                     worker.drain(limit);
                 }
                 Order::Stop => break,

@@ -137,9 +137,9 @@ fn what_fails_on_the_new_release_is_asked_of_the_old_one_where_that_is_safe() {
     {
         let new =
             [failing.clone(), failing].map(|failing| Origin::start(move |_| vec![failing.clone()]));
-        let fresh = new.each_ref().map(Origin::address);
-        let mut edge = TestEdge::start(&[old.address(), fresh[0], fresh[1]]);
-        edge.split(1.0, &fresh);
+        let canary = new.each_ref().map(Origin::address);
+        let mut edge = TestEdge::start(&[old.address(), canary[0], canary[1]]);
+        edge.split(1.0, &canary);
         edge.settle();
         for protocol in Protocol::ALL {
             let reply = Talk::get("/").over(protocol, edge.address());

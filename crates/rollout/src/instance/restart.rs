@@ -52,12 +52,12 @@ pub struct Next {
     /// Start again when this has passed.
     pub pause: Duration,
     /// What the instance is to be called meanwhile.
-    pub standing: Standing,
+    pub state: RestartState,
 }
 
 /// What an instance that ended is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RestartState {
     /// It will be back.
     Restarting,
     /// It ends again and again. It is still started, ever more seldom.
@@ -94,19 +94,19 @@ impl Restarts {
         }
         if cause == Cause::PortTaken && self.port_losses < PORT_LOSSES_MAX {
             self.port_losses += 1;
-            return Next { pause: Duration::ZERO, standing: self.standing() };
+            return Next { pause: Duration::ZERO, state: self.state() };
         }
         self.short_runs = self.short_runs.saturating_add(1);
-        let next = Next { pause: self.pause(chance), standing: self.standing() };
+        let next = Next { pause: self.pause(chance), state: self.state() };
         assert!(next.pause <= self.pace.backoff_max, "a pause is never over its bound");
         next
     }
 
     /// What it is to be called.
-    pub fn standing(&self) -> Standing {
+    pub fn state(&self) -> RestartState {
         match self.short_runs {
-            runs if runs >= CRASH_LOOP => Standing::CrashLoop { runs },
-            _ => Standing::Restarting,
+            runs if runs >= CRASH_LOOP => RestartState::CrashLoop { runs },
+            _ => RestartState::Restarting,
         }
     }
 
@@ -160,16 +160,16 @@ mod tests {
     #[test]
     fn a_crash_loop_is_named_and_a_stable_run_ends_it() {
         let named = pauses(Duration::from_secs(1), 6, 0.5);
-        let before = named.iter().take_while(|next| next.standing == Standing::Restarting).count();
+        let before = named.iter().take_while(|next| next.state == RestartState::Restarting).count();
         assert_eq!(before, CRASH_LOOP as usize - 1);
-        assert_eq!(named[5].standing, Standing::CrashLoop { runs: 6 });
+        assert_eq!(named[5].state, RestartState::CrashLoop { runs: 6 });
 
         let mut restarts = Restarts::new(PACE, Duration::ZERO);
         for _ in 0..9 {
             restarts.ended(Duration::ZERO, Cause::Exit, 0.5);
         }
         let next = restarts.ended(PACE.stable, Cause::Exit, 1.0);
-        assert_eq!(next, Next { pause: PACE.backoff, standing: Standing::Restarting });
+        assert_eq!(next, Next { pause: PACE.backoff, state: RestartState::Restarting });
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         let mut restarts = Restarts::new(PACE, Duration::ZERO);
         for _ in 0..PORT_LOSSES_MAX {
             let next = restarts.ended(Duration::ZERO, Cause::PortTaken, 0.5);
-            assert_eq!(next, Next { pause: Duration::ZERO, standing: Standing::Restarting });
+            assert_eq!(next, Next { pause: Duration::ZERO, state: RestartState::Restarting });
         }
         assert!(restarts.ended(Duration::ZERO, Cause::PortTaken, 0.5).pause > Duration::ZERO);
     }

@@ -82,36 +82,36 @@ const RESERVE_MAX: usize = 1024;
 
 impl AgainstOld {
     /// Takes one block of each up.
-    pub(super) fn observe(&mut self, fresh: Counts, former: Counts) {
-        if former.requests > 0.0 {
+    pub(super) fn observe(&mut self, canary: Counts, stable: Counts) {
+        if stable.requests > 0.0 {
             if self.reserve.len() == RESERVE_MAX {
                 self.reserve.remove(0);
             }
-            self.reserve.push(former);
+            self.reserve.push(stable);
         }
-        if fresh.requests == 0.0 {
+        if canary.requests == 0.0 {
             return;
         }
-        let mut former = Counts::default();
-        while former.requests < fresh.requests
+        let mut stable = Counts::default();
+        while stable.requests < canary.requests
             && let Some(block) = self.reserve.pop()
         {
-            former.add(block);
+            stable.add(block);
         }
-        if former.requests == 0.0 {
+        if stable.requests == 0.0 {
             return;
         }
         // The bet is made by what was known before the block is looked at.
         let rate = (self.known.errors + PRIOR.errors) / (self.known.requests + PRIOR.requests);
-        let all = fresh.requests + former.requests;
+        let all = canary.requests + stable.requests;
         self.bets.bet(|lift| {
             let worse = lifted(rate, lift);
-            let common = (fresh.requests * worse + former.requests * rate) / all;
-            fresh.log_likelihood(worse) + former.log_likelihood(rate)
-                - fresh.log_likelihood(common)
-                - former.log_likelihood(common)
+            let common = (canary.requests * worse + stable.requests * rate) / all;
+            canary.log_likelihood(worse) + stable.log_likelihood(rate)
+                - canary.log_likelihood(common)
+                - stable.log_likelihood(common)
         });
-        self.known.add(former);
+        self.known.add(stable);
     }
 
     /// The logarithm of the evidence.
@@ -134,10 +134,10 @@ impl AgainstLimit {
     }
 
     /// Takes a block up.
-    pub(super) fn observe(&mut self, fresh: Counts) {
+    pub(super) fn observe(&mut self, canary: Counts) {
         let limit = self.limit;
         self.bets
-            .bet(|lift| fresh.log_likelihood(lifted(limit, lift)) - fresh.log_likelihood(limit));
+            .bet(|lift| canary.log_likelihood(lifted(limit, lift)) - canary.log_likelihood(limit));
     }
 
     /// The logarithm of the evidence.
@@ -165,10 +165,10 @@ mod tests {
         for rate in [0.001, 0.02, 0.1, 0.5, 0.9] {
             for known in [counts(0, 0), counts(100, 0), counts(100, 7), counts(100, 95)] {
                 let mut expected = 0.0;
-                for (fresh, former) in (0..=6).flat_map(|k| (0..=8).map(move |l| (k, l))) {
+                for (canary, stable) in (0..=6).flat_map(|k| (0..=8).map(move |l| (k, l))) {
                     let mut evidence = AgainstOld { known, ..AgainstOld::default() };
-                    evidence.observe(counts(6, fresh), counts(8, former));
-                    let chance = binomial(6, fresh, rate) * binomial(8, former, rate);
+                    evidence.observe(counts(6, canary), counts(8, stable));
+                    let chance = binomial(6, canary, rate) * binomial(8, stable, rate);
                     expected += chance * evidence.worth().exp();
                 }
                 assert!(expected <= 1.0 + 1e-9, "{expected} at {rate}, knowing {known:?}");

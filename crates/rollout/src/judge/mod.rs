@@ -39,23 +39,23 @@ pub enum Fault {
     /// It fails more often than the old one.
     FailsMore {
         /// Failures and requests of the new release.
-        fresh: (u64, u64),
+        canary: (u64, u64),
         /// The same of the old one.
-        former: (u64, u64),
+        stable: (u64, u64),
     },
     /// It fails more often than is allowed.
     FailsTooOften {
         /// Failures and requests of the new release.
-        fresh: (u64, u64),
+        canary: (u64, u64),
         /// The share that may fail.
         limit: f64,
     },
     /// It is slower than is allowed.
     Slower {
         /// Its 95th percentile.
-        fresh: Duration,
+        canary: Duration,
         /// The old one's.
-        former: Duration,
+        stable: Duration,
         /// The allowed ratio.
         max: f64,
     },
@@ -70,8 +70,8 @@ pub struct Judge {
     slowness: Option<Slowness>,
     /// The logarithms of the evidence that suffices against the old release and the limit.
     enough: (f64, f64),
-    fresh: Tally,
-    former: Tally,
+    canary: Tally,
+    stable: Tally,
     fault: Option<Fault>,
 }
 
@@ -86,19 +86,19 @@ impl Judge {
             against_limit: rule.max_error_rate.map(AgainstLimit::new),
             slowness,
             enough: ((2.0 / alpha).ln(), (4.0 / alpha).ln()),
-            fresh: Tally::default(),
-            former: Tally::default(),
+            canary: Tally::default(),
+            stable: Tally::default(),
             fault: None,
         }
     }
 
     /// Takes up what became of requests since the last time, of both releases over the same time.
-    pub fn observe(&mut self, fresh: &Tally, former: &Tally) {
-        self.fresh.add(fresh);
-        self.former.add(former);
-        self.against_old.observe(counts(fresh), counts(former));
+    pub fn observe(&mut self, canary: &Tally, stable: &Tally) {
+        self.canary.add(canary);
+        self.stable.add(stable);
+        self.against_old.observe(counts(canary), counts(stable));
         if let Some(evidence) = &mut self.against_limit {
-            evidence.observe(counts(fresh));
+            evidence.observe(counts(canary));
         }
         if self.fault.is_none() {
             self.fault = self.find_fault();
@@ -107,7 +107,7 @@ impl Judge {
 
     /// What it says now.
     pub fn verdict(&self) -> Verdict {
-        let (requests, needed) = (self.fresh.requests, self.rule.min_requests);
+        let (requests, needed) = (self.canary.requests, self.rule.min_requests);
         match &self.fault {
             Some(fault) => Verdict::Worse(fault.clone()),
             None if requests < needed => Verdict::NotEnoughData { requests, needed },
@@ -116,29 +116,29 @@ impl Judge {
     }
 
     /// All that it has seen of the new release.
-    pub fn fresh(&self) -> &Tally {
-        &self.fresh
+    pub fn canary(&self) -> &Tally {
+        &self.canary
     }
 
     /// All that it has seen of the old release.
-    pub fn former(&self) -> &Tally {
-        &self.former
+    pub fn stable(&self) -> &Tally {
+        &self.stable
     }
 
     fn find_fault(&mut self) -> Option<Fault> {
-        let fresh = (self.fresh.errors, self.fresh.requests);
+        let canary = (self.canary.errors, self.canary.requests);
         if self.against_old.worth() >= self.enough.0 {
-            let former = (self.former.errors, self.former.requests);
-            return Some(Fault::FailsMore { fresh, former });
+            let stable = (self.stable.errors, self.stable.requests);
+            return Some(Fault::FailsMore { canary, stable });
         }
         if let (Some(limit), Some(evidence)) = (self.rule.max_error_rate, &self.against_limit)
             && evidence.worth() >= self.enough.1
         {
-            return Some(Fault::FailsTooOften { fresh, limit });
+            return Some(Fault::FailsTooOften { canary, limit });
         }
         let max = self.rule.max_slowdown?;
-        let slower = self.slowness.as_mut()?.look(&self.fresh.latencies, &self.former.latencies);
-        slower.map(|Slower { fresh, former }| Fault::Slower { fresh, former, max })
+        let slower = self.slowness.as_mut()?.look(&self.canary.latencies, &self.stable.latencies);
+        slower.map(|Slower { canary, stable }| Fault::Slower { canary, stable, max })
     }
 }
 
@@ -168,17 +168,17 @@ impl fmt::Display for Fault {
             format!("{errors} of {requests} requests ({:.1} %)", percent(errors, requests))
         };
         match self {
-            Self::FailsMore { fresh, former } => {
-                write!(f, "it failed {}, the old release {}", share(*fresh), share(*former))
+            Self::FailsMore { canary, stable } => {
+                write!(f, "it failed {}, the old release {}", share(*canary), share(*stable))
             }
-            Self::FailsTooOften { fresh, limit } => {
-                write!(f, "it failed {}, and {} % may fail", share(*fresh), limit * 100.0)
+            Self::FailsTooOften { canary, limit } => {
+                write!(f, "it failed {}, and {} % may fail", share(*canary), limit * 100.0)
             }
-            Self::Slower { fresh, former, max } => write!(
+            Self::Slower { canary, stable, max } => write!(
                 f,
                 "its 95th percentile is {} ms, the old release's {} ms, and {max} times that is allowed",
-                millis(*fresh),
-                millis(*former),
+                millis(*canary),
+                millis(*stable),
             ),
         }
     }

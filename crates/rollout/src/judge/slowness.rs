@@ -24,8 +24,8 @@ const QUANTILE: f64 = 0.95;
 /// How much slower the new release is, once that is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slower {
-    pub(super) fresh: Duration,
-    pub(super) former: Duration,
+    pub(super) canary: Duration,
+    pub(super) stable: Duration,
 }
 
 /// Compares latencies, again and again.
@@ -44,26 +44,26 @@ impl Slowness {
     }
 
     /// Looks at all answers so far, if it is time to.
-    pub(super) fn look(&mut self, fresh: &Latencies, former: &Latencies) -> Option<Slower> {
-        let count = fresh.count();
-        if count < self.next_look || former.count() < FIRST_LOOK {
+    pub(super) fn look(&mut self, canary: &Latencies, stable: &Latencies) -> Option<Slower> {
+        let count = canary.count();
+        if count < self.next_look || stable.count() < FIRST_LOOK {
             return None;
         }
         self.looks += 1;
         self.next_look = count + count / 2;
         let alpha = self.alpha * 6.0 / (PI * f64::from(self.looks)).powi(2);
-        let (slow, usual) = (fresh.quantile(QUANTILE)?, former.quantile(QUANTILE)?);
-        let is_much = chance_of_tail(fresh, usual.mul_f64(self.max_slowdown)) <= alpha;
-        let is_certain = chance_of(deviation(fresh, former)) <= alpha;
-        (is_much && is_certain).then_some(Slower { fresh: slow, former: usual })
+        let (slow, usual) = (canary.quantile(QUANTILE)?, stable.quantile(QUANTILE)?);
+        let is_much = chance_of_tail(canary, usual.mul_f64(self.max_slowdown)) <= alpha;
+        let is_certain = chance_of(deviation(canary, stable)) <= alpha;
+        (is_much && is_certain).then_some(Slower { canary: slow, stable: usual })
     }
 }
 
-/// A bound on the chance that as many of `fresh` exceed `limit` if at most one in twenty are
+/// A bound on the chance that as many of `canary` exceed `limit` if at most one in twenty are
 /// expected to.
-fn chance_of_tail(fresh: &Latencies, limit: Duration) -> f64 {
-    let above = fresh.classes().filter(|(class, _)| *class > limit);
-    let count = fresh.count() as f64;
+fn chance_of_tail(canary: &Latencies, limit: Duration) -> f64 {
+    let above = canary.classes().filter(|(class, _)| *class > limit);
+    let count = canary.count() as f64;
     let share = above.map(|(_, count)| count).sum::<u64>() as f64 / count;
     let expected = 1.0 - QUANTILE;
     if share <= expected {
@@ -76,19 +76,19 @@ fn chance_of_tail(fresh: &Latencies, limit: Duration) -> f64 {
     (-count * (part(share, expected) + part(1.0 - share, 1.0 - expected))).exp()
 }
 
-/// By how many standard deviations the sum of the ranks of `fresh` is above what it would be if
+/// By how many standard deviations the sum of the ranks of `canary` is above what it would be if
 /// both came from the same distribution.
-fn deviation(fresh: &Latencies, former: &Latencies) -> f64 {
-    let mut all = fresh.clone();
-    all.add(former);
+fn deviation(canary: &Latencies, stable: &Latencies) -> f64 {
+    let mut all = canary.clone();
+    all.add(stable);
     let count = |of: &Latencies| of.count() as f64;
-    let (n, m, sum) = (count(fresh), count(former), count(&all));
+    let (n, m, sum) = (count(canary), count(stable), count(&all));
     let in_class = |of: &Latencies, class: Duration| {
         of.classes().find(|(it, _)| *it == class).map_or(0.0, |(_, count)| count as f64)
     };
     let (mut below, mut u, mut ties) = (0.0, 0.0, 0.0);
     for (class, tied) in all.classes() {
-        let (tied, slow, usual) = (tied as f64, in_class(fresh, class), in_class(former, class));
+        let (tied, slow, usual) = (tied as f64, in_class(canary, class), in_class(stable, class));
         u += slow * (below + usual / 2.0);
         below += usual;
         ties += tied.powi(3) - tied;
@@ -122,10 +122,10 @@ mod tests {
     fn deviation_is_that_of_the_textbook() {
         // By hand: ranks of the first are 3.5, 5, 6 of 6, so U = 14.5 - 6 = 8.5, its mean 4.5, its
         // variance 9/12 (7 - 6/30).
-        let (fresh, former) = (latencies([3, 4, 5]), latencies([1, 2, 3]));
+        let (canary, stable) = (latencies([3, 4, 5]), latencies([1, 2, 3]));
         let expected = 4.0 / (0.75_f64 * 6.8).sqrt();
-        assert!((deviation(&fresh, &former) - expected).abs() < 1e-12);
-        assert!((deviation(&former, &fresh) + expected).abs() < 1e-12);
+        assert!((deviation(&canary, &stable) - expected).abs() < 1e-12);
+        assert!((deviation(&stable, &canary) + expected).abs() < 1e-12);
         assert_eq!(deviation(&latencies([7; 9]), &latencies([7; 5])), 0.0);
     }
 
@@ -142,7 +142,8 @@ mod tests {
     fn twice_as_slow_is_seen_and_a_little_slower_is_allowed() {
         let spread = |factor: u64| latencies((0..200).map(|i| (10 + i % 20) * factor / 10));
         let look = |factor| Slowness::new(0.0025, 1.5).look(&spread(factor), &spread(10));
-        let slower = Slower { fresh: Duration::from_millis(56), former: Duration::from_millis(28) };
+        let slower =
+            Slower { canary: Duration::from_millis(56), stable: Duration::from_millis(28) };
         assert_eq!(look(20), Some(slower));
         assert_eq!(look(13), None, "slower, but not by so much");
         assert_eq!(look(10), None);
@@ -151,12 +152,12 @@ mod tests {
     #[test]
     fn looks_are_few_and_ever_stricter() {
         let mut slowness = Slowness::new(0.01, 1.5);
-        let former = latencies([1; 100]);
+        let stable = latencies([1; 100]);
         let count = (1..=10_000).filter(|count| {
             let before = slowness.looks;
-            let mut fresh = Latencies::default();
-            fresh.record(Duration::from_millis(1), *count);
-            assert_eq!(slowness.look(&fresh, &former), None);
+            let mut canary = Latencies::default();
+            canary.record(Duration::from_millis(1), *count);
+            assert_eq!(slowness.look(&canary, &stable), None);
             slowness.looks > before
         });
         assert_eq!(count.count(), 14);

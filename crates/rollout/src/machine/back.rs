@@ -16,14 +16,14 @@ impl Rollout {
         self.tell(News::Returning(reason));
         // What is still there takes over at once.
         let is_back = |phase| matches!(phase, Phase::Retiring | Phase::Warm);
-        for name in self.former.in_phase(is_back) {
-            self.former.set(&name, Phase::Serving);
+        for name in self.stable.in_phase(is_back) {
+            self.stable.set(&name, Phase::Serving);
         }
     }
 
     /// An instance of the old release could not be brought back.
     pub(super) fn lose(&mut self, name: InstanceName, why: String) {
-        self.former.remove(&name);
+        self.stable.remove(&name);
         self.lost += 1;
         self.tell(News::TriedAgain(name, why));
     }
@@ -33,27 +33,27 @@ impl Rollout {
         let Stage::Returning(reason) = &self.stage else { return false };
         let reason = reason.clone();
         let is_replace = self.plan.deploy.strategy == Strategy::Replace;
-        for name in self.former.in_phase(|phase| phase == Phase::Ready) {
-            self.former.set(&name, Phase::Serving);
+        for name in self.stable.in_phase(|phase| phase == Phase::Ready) {
+            self.stable.set(&name, Phase::Serving);
         }
         let is_lost = self.lost >= LOST_MAX;
-        let wanted = self.plan.former.len() as u32;
+        let wanted = self.plan.stable.len() as u32;
         // Two releases that may not run beside each other do not do so on the way back either.
-        let has_gone = self.fresh.is_empty() && self.former.count(|it| it == Phase::Stopping) == 0;
+        let has_gone = self.canary.is_empty() && self.stable.count(|it| it == Phase::Stopping) == 0;
         if !is_lost && (!is_replace || has_gone) {
-            while self.former.staying() < wanted {
-                self.start(Side::Former);
+            while self.stable.staying() < wanted {
+                self.start(Side::Stable);
             }
         }
-        let serving = self.former.count(|phase| phase == Phase::Serving);
+        let serving = self.stable.count(|phase| phase == Phase::Serving);
         // A bad release is better than none, where there was one.
         if serving > 0 || is_replace || wanted == 0 {
-            for name in self.fresh.in_phase(|phase| phase == Phase::Serving) {
-                self.fresh.set(&name, Phase::Retiring);
+            for name in self.canary.in_phase(|phase| phase == Phase::Serving) {
+                self.canary.set(&name, Phase::Retiring);
             }
         }
         self.direct();
-        self.stop(Side::Fresh, |phase| {
+        self.stop(Side::Canary, |phase| {
             phase.is_starting() || matches!(phase, Phase::Ready | Phase::Warm)
         });
         self.end_if_back(reason, serving, wanted, is_lost)
@@ -61,9 +61,9 @@ impl Rollout {
 
     fn end_if_back(&mut self, reason: Reason, serving: u32, wanted: u32, is_lost: bool) -> bool {
         let stays_bad = is_lost && serving == 0;
-        let has_left = self.fresh.is_empty()
-            || stays_bad && self.fresh.count(|phase| phase != Phase::Serving) == 0;
-        let is_quiet = self.former.count(|phase| phase != Phase::Serving) == 0;
+        let has_left = self.canary.is_empty()
+            || stays_bad && self.canary.count(|phase| phase != Phase::Serving) == 0;
+        let is_quiet = self.stable.count(|phase| phase != Phase::Serving) == 0;
         let is_over = has_left && is_quiet && (serving >= wanted || is_lost);
         if is_over {
             self.end(match serving >= wanted {

@@ -17,9 +17,9 @@ impl Rollout {
     pub(super) fn clear(&mut self) -> bool {
         if self.paused.is_none() {
             self.retire(u32::MAX);
-            self.stop(Side::Former, |phase| phase == Phase::Warm);
+            self.stop(Side::Stable, |phase| phase == Phase::Warm);
         }
-        let is_over = self.former.is_empty();
+        let is_over = self.stable.is_empty();
         if is_over {
             self.stage = Stage::Starting;
         }
@@ -38,14 +38,14 @@ impl Rollout {
         if is_rolling {
             self.take_over_one_by_one();
         }
-        while self.fresh.staying() < replicas && self.fresh.count(Phase::is_starting) < at_once {
-            self.start(Side::Fresh);
+        while self.canary.staying() < replicas && self.canary.count(Phase::is_starting) < at_once {
+            self.start(Side::Canary);
         }
-        let come = self.fresh.count(|phase| matches!(phase, Phase::Ready | Phase::Serving));
+        let come = self.canary.count(|phase| matches!(phase, Phase::Ready | Phase::Serving));
         if come < replicas {
             return false;
         }
-        let has_steps = !self.steps().is_empty() && !self.former.is_empty() && !self.is_hurried;
+        let has_steps = !self.steps().is_empty() && !self.stable.is_empty() && !self.is_hurried;
         match has_steps {
             true => self.begin_step(0),
             false => self.shift_all(),
@@ -56,15 +56,15 @@ impl Rollout {
     /// Each new instance that is ready serves, and one of the old ones is retired for it.
     fn take_over_one_by_one(&mut self) {
         self.admit();
-        let before = self.plan.former.len() as u64;
+        let before = self.plan.stable.len() as u64;
         let replicas = u64::from(self.plan.replicas);
-        let missing = replicas - u64::from(self.fresh.count(|phase| phase == Phase::Serving));
+        let missing = replicas - u64::from(self.canary.count(|phase| phase == Phase::Serving));
         let kept = (before * missing).div_ceil(replicas) as u32;
-        let serving = self.former.count(|phase| phase == Phase::Serving);
+        let serving = self.stable.count(|phase| phase == Phase::Serving);
         self.retire(serving.saturating_sub(kept));
         if self.plan.deploy.bake.is_zero() {
             // Nobody will want them back.
-            self.stop(Side::Former, |phase| phase == Phase::Warm);
+            self.stop(Side::Stable, |phase| phase == Phase::Warm);
         }
     }
 
@@ -137,8 +137,8 @@ impl Rollout {
     pub(super) fn not_committed(&mut self, why: String) {
         let Stage::Committing { .. } = self.stage else { return };
         let could_return = |phase| matches!(phase, Phase::Serving | Phase::Retiring | Phase::Warm);
-        let is_whole = self.former.count(could_return) as usize == self.plan.former.len();
-        if is_whole && !self.former.is_empty() {
+        let is_whole = self.stable.count(could_return) as usize == self.plan.stable.len();
+        if is_whole && !self.stable.is_empty() {
             self.turn_back(Reason::NotRecorded(why));
             return;
         }
@@ -159,7 +159,7 @@ impl Rollout {
 
     /// A first release has nothing to go back to, so it is not watched.
     fn bake(&self) -> Duration {
-        match self.plan.former.is_empty() {
+        match self.plan.stable.is_empty() {
             true => Duration::ZERO,
             false => self.plan.deploy.bake,
         }
@@ -167,8 +167,8 @@ impl Rollout {
 
     /// Lets the old instances go. Whether the stage is over.
     pub(super) fn finish(&mut self) -> bool {
-        self.stop(Side::Former, |phase| phase == Phase::Warm);
-        let is_over = self.former.is_empty();
+        self.stop(Side::Stable, |phase| phase == Phase::Warm);
+        let is_over = self.stable.is_empty();
         if is_over {
             self.end(Outcome::Promoted);
         }
@@ -208,7 +208,7 @@ impl Rollout {
                 false
             }
             // A first release has none to be compared with.
-            (Verdict::NotEnoughData { .. }, _) if self.plan.former.is_empty() => true,
+            (Verdict::NotEnoughData { .. }, _) if self.plan.stable.is_empty() => true,
             _ => {
                 self.tell(News::Judged(verdict));
                 true
@@ -218,16 +218,16 @@ impl Rollout {
 
     /// Every new instance that is ready serves.
     fn admit(&mut self) {
-        for name in self.fresh.in_phase(|phase| phase == Phase::Ready) {
-            self.fresh.set(&name, Phase::Serving);
+        for name in self.canary.in_phase(|phase| phase == Phase::Ready) {
+            self.canary.set(&name, Phase::Serving);
         }
     }
 
     /// Retires as many of the old instances that serve.
     fn retire(&mut self, count: u32) {
-        let serving = self.former.in_phase(|phase| phase == Phase::Serving);
+        let serving = self.stable.in_phase(|phase| phase == Phase::Serving);
         for name in serving.into_iter().take(count as usize) {
-            self.former.set(&name, Phase::Retiring);
+            self.stable.set(&name, Phase::Retiring);
         }
     }
 }

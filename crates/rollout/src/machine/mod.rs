@@ -25,7 +25,7 @@ pub struct Plan {
     /// How many instances of the new release, at least one.
     pub replicas: u32,
     /// The instances of the old release, all of which serve; none where there is no old release.
-    pub former: Vec<InstanceName>,
+    pub stable: Vec<InstanceName>,
     /// The number of the next instance: no instance of the service has it or a greater one.
     pub next_number: u64,
 }
@@ -36,8 +36,8 @@ pub struct Rollout {
     plan: Plan,
     now: Duration,
     stage: Stage,
-    fresh: Fleet,
-    former: Fleet,
+    canary: Fleet,
+    stable: Fleet,
     judge: Judge,
     started: BTreeMap<InstanceName, Duration>,
     /// Why the last check failed of each instance that is starting.
@@ -90,7 +90,7 @@ pub enum Stage {
 
 /// How a rollout stands, for people.
 #[derive(Clone, Debug)]
-pub struct Standing<'a> {
+pub struct Overview<'a> {
     /// How far it has come.
     pub stage: &'a Stage,
     /// The share of the traffic that the new release gets by itself, if it is set.
@@ -109,17 +109,17 @@ impl Rollout {
     /// Begins, and says what shall be done first. Times are since an origin that the caller chose.
     pub fn begin(plan: Plan, now: Duration) -> (Self, Vec<Effect>) {
         assert!(plan.replicas > 0, "a service has at least one instance");
-        let former = Fleet::serving(plan.former.iter().cloned());
+        let stable = Fleet::serving(plan.stable.iter().cloned());
         let is_replace = plan.deploy.strategy == model::Strategy::Replace;
         let mut rollout = Self {
             now,
             stage: if is_replace { Stage::Clearing } else { Stage::Starting },
-            fresh: Fleet::default(),
+            canary: Fleet::default(),
             judge: Judge::new(&plan.deploy.judge),
             started: BTreeMap::new(),
             failed_checks: BTreeMap::new(),
             next_number: plan.next_number,
-            traffic: Traffic { serving: plan.former.iter().cloned().collect(), share: None },
+            traffic: Traffic { serving: plan.stable.iter().cloned().collect(), share: None },
             share: None,
             paused: None,
             is_hurried: false,
@@ -127,7 +127,7 @@ impl Rollout {
             is_excused: false,
             lost: 0,
             effects: Vec::new(),
-            former,
+            stable,
             plan,
         };
         let effects = rollout.settle();
@@ -144,7 +144,7 @@ impl Rollout {
 
     /// When it wants an [`Event::Tick`], if it does.
     pub fn next_deadline(&self) -> Option<Duration> {
-        let starting = self.fresh.iter().chain(self.former.iter());
+        let starting = self.canary.iter().chain(self.stable.iter());
         let starts = starting.filter_map(|(_, phase)| match phase {
             Phase::Starting { until } => Some(until),
             _ => None,
@@ -168,7 +168,7 @@ impl Rollout {
     /// Whether an instance that ended is to be started again under its name by whoever keeps what
     /// runs: it serves and is no part of what is being decided.
     pub fn keeps(&self, name: &InstanceName) -> bool {
-        match (self.fresh.phase(name), self.former.phase(name)) {
+        match (self.canary.phase(name), self.stable.phase(name)) {
             (Some(_), _) => {
                 matches!(self.stage, Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_))
             }
@@ -183,17 +183,17 @@ impl Rollout {
     }
 
     /// How it stands.
-    pub fn standing(&self) -> Standing<'_> {
+    pub fn overview(&self) -> Overview<'_> {
         let of = |side| move |(name, phase)| (name, side, phase);
-        let fresh = self.fresh.iter().map(of(Side::Fresh));
-        let former = self.former.iter().map(of(Side::Former));
-        Standing {
+        let canary = self.canary.iter().map(of(Side::Canary));
+        let stable = self.stable.iter().map(of(Side::Stable));
+        Overview {
             stage: &self.stage,
             share: self.share,
             watched_until: self.watched_until(),
             paused: self.paused,
             judge: &self.judge,
-            instances: former.chain(fresh).collect(),
+            instances: stable.chain(canary).collect(),
         }
     }
 
@@ -219,8 +219,8 @@ impl Rollout {
                     fleet.remove(&name);
                 }
             }
-            Event::Sample { fresh, former } if !self.is_decided() => {
-                self.judge.observe(&fresh, &former);
+            Event::Sample { canary, stable } if !self.is_decided() => {
+                self.judge.observe(&canary, &stable);
                 if let Verdict::Worse(fault) = self.judge.verdict() {
                     self.turn_back(Reason::Worse(fault));
                 }
@@ -243,25 +243,25 @@ impl Rollout {
     }
 
     fn failed(&mut self, name: InstanceName, why: String) {
-        if self.fresh.phase(&name).is_some() {
-            self.fresh_failed(name, why);
+        if self.canary.phase(&name).is_some() {
+            self.canary_failed(name, why);
             return;
         }
-        match self.former.phase(&name) {
+        match self.stable.phase(&name) {
             // Whoever keeps what runs starts it again, under the same name.
             None | Some(Phase::Serving) => {}
             Some(Phase::Starting { .. } | Phase::Ready) => self.lose(name, why),
-            Some(Phase::Retiring | Phase::Warm | Phase::Stopping) => self.former.remove(&name),
+            Some(Phase::Retiring | Phase::Warm | Phase::Stopping) => self.stable.remove(&name),
         }
     }
 
-    fn fresh_failed(&mut self, name: InstanceName, why: String) {
+    fn canary_failed(&mut self, name: InstanceName, why: String) {
         match self.stage {
             // It is kept as what runs, and started again under the same name.
             Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_) => {}
-            Stage::Returning(_) => self.fresh.remove(&name),
+            Stage::Returning(_) => self.canary.remove(&name),
             _ => {
-                self.fresh.remove(&name);
+                self.canary.remove(&name);
                 self.turn_back(Reason::Failed(name, why));
             }
         }
@@ -269,7 +269,7 @@ impl Rollout {
 
     /// What becomes of an old one, or of one that does not serve, is for others to say.
     fn unhealthy(&mut self, name: InstanceName, why: String) {
-        if !self.is_decided() && self.fresh.phase(&name) == Some(Phase::Serving) {
+        if !self.is_decided() && self.canary.phase(&name) == Some(Phase::Serving) {
             self.turn_back(Reason::Unhealthy(name, why));
         }
     }
@@ -327,14 +327,14 @@ impl Rollout {
     fn give_up_slow_starts(&mut self) {
         let now = self.now;
         let is_late = |phase| matches!(phase, Phase::Starting { until } if until <= now);
-        for name in self.former.in_phase(is_late) {
+        for name in self.stable.in_phase(is_late) {
             let why = self.late(&name);
             self.effects.push(Effect::Stop(name.clone()));
             self.lose(name.clone(), why);
-            self.former.set(&name, Phase::Stopping);
+            self.stable.set(&name, Phase::Stopping);
         }
         if !self.is_decided()
-            && let Some(name) = self.fresh.in_phase(is_late).into_iter().next()
+            && let Some(name) = self.canary.in_phase(is_late).into_iter().next()
         {
             let why = self.late(&name);
             self.turn_back(Reason::NotReady { instance: name, why });
@@ -360,8 +360,8 @@ impl Rollout {
     /// Lets exactly those have traffic that serve, if it is not so yet.
     fn direct(&mut self) {
         let is_serving = |phase| phase == Phase::Serving;
-        let serving = self.fresh.in_phase(is_serving).into_iter();
-        let serving = serving.chain(self.former.in_phase(is_serving)).collect();
+        let serving = self.canary.in_phase(is_serving).into_iter();
+        let serving = serving.chain(self.stable.in_phase(is_serving)).collect();
         let traffic = Traffic { serving, share: self.share };
         if traffic != self.traffic {
             self.traffic = traffic.clone();
@@ -376,8 +376,8 @@ impl Rollout {
         let until = self.now + *ready_timeout + *min_healthy;
         self.started.insert(name.clone(), self.now);
         let fleet = match side {
-            Side::Fresh => &mut self.fresh,
-            Side::Former => &mut self.former,
+            Side::Canary => &mut self.canary,
+            Side::Stable => &mut self.stable,
         };
         fleet.set(&name, Phase::Starting { until });
         self.tell(News::Starting(name.clone(), side));
@@ -387,8 +387,8 @@ impl Rollout {
     /// Asks those of a release to stop that nothing can reach.
     fn stop(&mut self, side: Side, is_meant: impl Fn(Phase) -> bool) {
         let fleet = match side {
-            Side::Fresh => &mut self.fresh,
-            Side::Former => &mut self.former,
+            Side::Canary => &mut self.canary,
+            Side::Stable => &mut self.stable,
         };
         for name in fleet.in_phase(is_meant) {
             fleet.set(&name, Phase::Stopping);
@@ -408,9 +408,9 @@ impl Rollout {
     }
 
     fn fleet_of(&mut self, name: &InstanceName) -> Option<&mut Fleet> {
-        match (self.fresh.phase(name), self.former.phase(name)) {
-            (Some(_), _) => Some(&mut self.fresh),
-            (None, Some(_)) => Some(&mut self.former),
+        match (self.canary.phase(name), self.stable.phase(name)) {
+            (Some(_), _) => Some(&mut self.canary),
+            (None, Some(_)) => Some(&mut self.stable),
             (None, None) => None,
         }
     }
@@ -424,7 +424,7 @@ impl Rollout {
     }
 
     fn check_invariants(&self) {
-        let unreached = self.former.iter().chain(self.fresh.iter());
+        let unreached = self.stable.iter().chain(self.canary.iter());
         let unreached = unreached.filter(|(_, phase)| *phase != Phase::Serving);
         for (name, phase) in unreached {
             debug_assert!(!self.traffic.serving.contains(name), "{name} is {phase:?} and serves");

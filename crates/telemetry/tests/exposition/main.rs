@@ -8,8 +8,8 @@ use model::{Generation, Revision};
 use openmetrics::Series;
 use telemetry::metric::Kind;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, Feed, FeedSample, InstanceSample, ListenerSample, ServiceSample,
-    Standing,
+    AccessLogSample, ConfigSample, Feed, FeedSample, InstanceSample, InstanceState, ListenerSample,
+    ServiceSample,
 };
 use telemetry::{
     Ending, EndingCounters, GrpcStatus, Histogram, HistogramSnapshot, Metric, Process, Scrape,
@@ -25,11 +25,11 @@ fn times(micros: &[u64]) -> HistogramSnapshot {
     histogram.snapshot()
 }
 
-fn instance(name: &str, standing: Standing) -> InstanceSample {
+fn instance(name: &str, state: InstanceState) -> InstanceSample {
     InstanceSample {
         name: name.into(),
-        is_up: standing == Standing::Healthy,
-        standing,
+        is_up: state == InstanceState::Healthy,
+        state,
         weight: 3,
         in_flight: 2,
         ok: 40,
@@ -101,8 +101,8 @@ fn scrape(services: Vec<ServiceSample>) -> Scrape {
 
 fn full() -> Scrape {
     let instances = vec![
-        instance("10.0.0.11:8080", Standing::Healthy),
-        instance("10.0.0.12:8080", Standing::Ejected),
+        instance("10.0.0.11:8080", InstanceState::Healthy),
+        instance("10.0.0.12:8080", InstanceState::Ejected),
     ];
     scrape(vec![service("api", instances), service("shop", vec![])])
 }
@@ -146,7 +146,7 @@ fn a_histogram_s_buckets_are_cumulative() {
 #[test]
 fn names_cannot_break_out_of_their_quotes() {
     let name = "a\"b\\c\nd} 1\n# EOF";
-    let services = vec![service(name, vec![instance(name, Standing::Drained)])];
+    let services = vec![service(name, vec![instance(name, InstanceState::Drained)])];
     let families = openmetrics::read(&scrape(services).encode()).unwrap();
     let up = families.iter().find(|family| family.name == "plimsoll_instance_up").unwrap();
     assert_eq!((up.series[0].label("service"), up.series.len()), (Some(name), 1));

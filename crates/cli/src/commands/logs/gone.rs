@@ -55,9 +55,9 @@ impl Present {
 /// tried until it stays, only the last try's beginning is known; so what was tried before it tells.
 pub(super) fn deployed(deploys: &[Past]) -> Option<SystemTime> {
     let latest = deploys.first()?;
-    let tries = deploys.iter().take_while(|past| past.fresh == latest.fresh).count();
+    let tries = deploys.iter().take_while(|past| past.release == latest.release).count();
     let began = match &deploys[tries - 1] {
-        Past { former: None, .. } => deploys.get(tries)?.ended_at.as_ref()?,
+        Past { previous: None, .. } => deploys.get(tries)?.ended_at.as_ref()?,
         Past { began_at, .. } => began_at,
     };
     let began: jiff::Timestamp = began.parse().ok()?;
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn deploys_of_one_release_in_a_row_are_one() {
         let time = |second| jiff::Timestamp::from_second(second).unwrap().to_string();
-        let past = |former: Option<&str>, fresh: &str, second| Past {
+        let past = |previous: Option<&str>, release: &str, second| Past {
             id: 1,
-            former: former.map(str::to_owned),
-            fresh: fresh.to_owned(),
+            previous: previous.map(str::to_owned),
+            release: release.to_owned(),
             who: String::new(),
             restores: None,
             began_at: time(second),

@@ -42,7 +42,7 @@ fn a_program_says_whether_an_instance_is_well_and_requests_warm_it_up() {
     until(&sandbox, "it passes", |service| reason(service).starts_with("checks pass: exit code 0"));
     fs::remove_file(sandbox.path().join("well")).unwrap();
     let service = until(&sandbox, "it is found to be unwell", |service| {
-        service["instances"][0]["standing"] == "unhealthy"
+        service["instances"][0]["state"] == "unhealthy"
     });
     let reason = reason(&service);
     assert!(reason.ends_with("exit code 4: api-2 is not well"), "{reason}");
@@ -72,12 +72,12 @@ fn an_instance_says_by_itself_how_it_is_also_after_a_restart_of_plimsoll() {
     let _running = sandbox.run();
     is_begun(&sandbox);
     until(&sandbox, "it is believed", |service| {
-        service["instances"][0]["standing"] == "healthy"
+        service["instances"][0]["state"] == "healthy"
             && reason(service).contains("earlier Plimsoll")
     });
     fs::write(sandbox.path().join("leave"), "").unwrap();
     until(&sandbox, "it leaves", |service| {
-        service["instances"][0]["standing"] == "unhealthy"
+        service["instances"][0]["state"] == "unhealthy"
             && reason(service).ends_with("STOPPING=1 (leaving)")
     });
 }

@@ -223,7 +223,7 @@ fn an_instance_that_a_deploy_has_retired_is_not_enabled_by_hand() {
     let service = run(&sandbox);
     let instances = service["instances"].as_array().unwrap();
     let retired = instances.iter().find(|it| it["name"] == "api-1").unwrap();
-    assert_eq!(retired["standing"], "drained", "{service:#}");
+    assert_eq!(retired["state"], "drained", "{service:#}");
 }
 
 #[test]

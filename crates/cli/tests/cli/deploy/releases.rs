@@ -56,13 +56,13 @@ fn each_release_is_a_number_and_can_be_had_again() {
     assert!(taken_up.ends_with("applied as revision 2: service api"), "{taken_up}");
 
     let back = done(&sandbox, &["rollback", "api"]);
-    assert_eq!((&back["fresh"], &back["restores"]), (&"2".into(), &2.into()), "{back:#}");
+    assert_eq!((&back["release"], &back["restores"]), (&"2".into(), &2.into()), "{back:#}");
     assert!(said(&sandbox).contains("X is old"), "it is the release before: {}", said(&sandbox));
     let again = done(&sandbox, &["rollback", "api", "--deploy", "3"]);
-    assert_eq!((&again["fresh"], &again["restores"]), (&"2".into(), &3.into()), "{again:#}");
+    assert_eq!((&again["release"], &again["restores"]), (&"2".into(), &3.into()), "{again:#}");
     assert!(said(&sandbox).contains("X is new"), "{}", said(&sandbox));
     let first = done(&sandbox, &["rollback", "api", "--deploy", "1"]);
-    assert_eq!((&first["fresh"], &run(&sandbox)["run"]["made_by"]), (&"1".into(), &6.into()));
+    assert_eq!((&first["release"], &run(&sandbox)["run"]["made_by"]), (&"1".into(), &6.into()));
     let history = sandbox.plimsoll(&["history", "api"]).stdout;
     assert!(history.contains("a rollback to what deploy 3 made"), "{history}");
 
@@ -101,7 +101,7 @@ fn another_version_in_the_file_is_told_by_all_who_could_know_and_deployed_withou
         assert!(ended.code == Some(0) && ended.stdout.contains(says), "{command}: {ended:#?}");
     }
     let deploy = done(&sandbox, &["deploy", "api"]);
-    assert_eq!(deploy["fresh"], "2", "{deploy:#}");
+    assert_eq!(deploy["release"], "2", "{deploy:#}");
     // Who deploys by hand need not write it into the file.
     done(&sandbox, &["deploy", "api", "3"]);
     for command in ["check", "reload", "status"] {

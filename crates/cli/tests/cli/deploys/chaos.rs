@@ -195,7 +195,7 @@ impl Chaos {
         // It may be in the middle of a change-over: from the first answer on all are asked for.
         self.house.until("somebody who serves", |service| {
             let mut instances = service["instances"].as_array().unwrap().iter();
-            instances.any(|it| it["standing"] == "healthy")
+            instances.any(|it| it["state"] == "healthy")
         });
         self.let_users_in();
         format!("restart, the disk full: {is_full}")

@@ -98,7 +98,7 @@ impl House {
             let release = &service["run"]["release"];
             let mut instances = service["instances"].as_array().unwrap().iter();
             instances.len() > 0
-                && instances.all(|it| it["release"] == *release && it["standing"] == "healthy")
+                && instances.all(|it| it["release"] == *release && it["state"] == "healthy")
                 && service["run"]["deploy"].is_null()
                 && service["run"]["waiting"].as_array().unwrap().is_empty()
         });

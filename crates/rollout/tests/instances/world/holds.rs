@@ -63,7 +63,7 @@ impl World {
     /// What the rollout thinks of its instances is what they are.
     fn look_at_rollout(&self) {
         let Some(active) = &self.active else { return };
-        for (name, side, phase) in active.rollout.standing().instances {
+        for (name, side, phase) in active.rollout.overview().instances {
             let Some(held) = self.held.get(name) else {
                 panic!("seed {}: {name} ({side:?}) is {phase:?}, and is not there", self.seed);
             };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use model::{Deploy, Drain, InstanceName, Step, Strategy, Surge};
-use rollout::instance::restart::{Pace, Standing};
+use rollout::instance::restart::{Pace, RestartState};
 use rollout::instance::{
     Demand, Effect, End, Event, Exposure, Force, Lifecycle, News, OnEnd, Origin, Phase, Port,
     Scale, Start, Then, Wait, scale,
@@ -65,7 +65,7 @@ struct Held {
 /// A deploy that is on.
 struct Active {
     rollout: Rollout,
-    fresh: u32,
+    canary: u32,
 }
 
 /// What is going to happen.
@@ -229,7 +229,7 @@ impl World {
             self.tell_rollout(rollout::Event::Tick);
         } else {
             let tally = || Tally { requests: 40, ..Tally::default() };
-            self.tell_rollout(rollout::Event::Sample { fresh: tally(), former: tally() });
+            self.tell_rollout(rollout::Event::Sample { canary: tally(), stable: tally() });
             self.meddle();
         }
         self.look();
@@ -380,7 +380,7 @@ impl World {
             News::Ended { then: Then::Restarts(next), .. } => {
                 self.counts.restarts += 1;
                 assert!(next.pause <= PACE.backoff_max, "seed {}", self.seed);
-                let is_loop = matches!(next.standing, Standing::CrashLoop { .. });
+                let is_loop = matches!(next.state, RestartState::CrashLoop { .. });
                 self.counts.crash_loops += u64::from(is_loop);
             }
             News::Forced(_) => self.counts.forced += 1,
@@ -459,11 +459,11 @@ impl World {
             service: "api".into(),
             deploy: deploy(&mut self.chance),
             replicas: self.replicas,
-            former: serving.map(|(name, _)| name.clone()).collect(),
+            stable: serving.map(|(name, _)| name.clone()).collect(),
             next_number: self.next_name,
         };
         let (rollout, effects) = Rollout::begin(plan, self.now);
-        self.active = Some(Active { rollout, fresh: self.releases });
+        self.active = Some(Active { rollout, canary: self.releases });
         self.follow(effects);
     }
 
@@ -479,8 +479,8 @@ impl World {
             match effect {
                 rollout::Effect::Start(instance, side) => {
                     let release = match (side, self.release) {
-                        (Side::Former, Some(release)) => release,
-                        _ => active.fresh,
+                        (Side::Stable, Some(release)) => release,
+                        _ => active.canary,
                     };
                     self.next_name = active.rollout.next_number();
                     self.start(&instance, release);
@@ -491,7 +491,7 @@ impl World {
                     let written = match self.chance.f64() < self.temper.commit_fails {
                         true => rollout::Event::NotCommitted("disk full".into()),
                         false => {
-                            self.release = Some(active.fresh);
+                            self.release = Some(active.canary);
                             rollout::Event::Committed
                         }
                     };

@@ -27,7 +27,7 @@ impl World {
         if self.chance.f64() < self.temper.killed {
             self.is_killed();
         }
-        let is_paused = |active: &Active| active.rollout.standing().paused.is_some();
+        let is_paused = |active: &Active| active.rollout.overview().paused.is_some();
         if self.active.as_ref().is_some_and(is_paused) && self.chance.f64() < 0.2 {
             self.tell_rollout(rollout::Event::Command(Command::Resume));
         }

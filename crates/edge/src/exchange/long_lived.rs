@@ -16,7 +16,7 @@ use model::{Drain, ExchangeKind};
 
 use crate::exchange::open::Open;
 use crate::snapshot::live::Bar;
-use crate::upstream::member::Member;
+use crate::upstream::worker_instance::WorkerInstance;
 
 /// Where the time allows for it, no more than ten leave in a second.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
@@ -25,7 +25,7 @@ const LAST_CALL: f64 = 0.8;
 
 /// What lasts on one instance, or in one worker.
 #[derive(Default)]
-pub(crate) struct Register {
+pub(crate) struct Registry {
     places: RefCell<slab::Slab<Place>>,
     departure: Cell<Option<Departure>>,
 }
@@ -82,7 +82,7 @@ impl Departure {
     }
 }
 
-impl Register {
+impl Registry {
     /// How many of each kind there are.
     pub(crate) fn count(&self) -> Open {
         let mut open = Open::default();
@@ -136,19 +136,19 @@ impl Register {
 }
 
 /// What lasts, as long as it does.
-pub(crate) struct Lasting {
-    register: Rc<Register>,
+pub(crate) struct LongLived {
+    register: Rc<Registry>,
     key: usize,
 }
 
-impl Lasting {
+impl LongLived {
     /// An exchange of this kind begins at `now`.
-    pub(crate) fn begin(register: &Rc<Register>, kind: ExchangeKind, now: Duration) -> Self {
+    pub(crate) fn begin(register: &Rc<Registry>, kind: ExchangeKind, now: Duration) -> Self {
         Self { key: register.enter(kind, now), register: register.clone() }
     }
 
     /// A client's connection begins at `now`, which leaves as a tunnel does.
-    pub(crate) fn connection(register: &Rc<Register>, now: Duration) -> Self {
+    pub(crate) fn connection(register: &Rc<Registry>, now: Duration) -> Self {
         Self::begin(register, ExchangeKind::Tunnel, now)
     }
 
@@ -171,13 +171,13 @@ impl Lasting {
     }
 }
 
-impl Drop for Lasting {
+impl Drop for LongLived {
     fn drop(&mut self) {
         self.register.places.borrow_mut().remove(self.key);
     }
 }
 
-impl Member {
+impl WorkerInstance {
     /// Calls whose turn it is to leave. Whether the instance is still to go.
     pub(crate) fn call(&self, now: Duration) -> bool {
         let course = if self.live.has(Bar::Drained) { Course::Leaves } else { Course::Stays };
@@ -191,8 +191,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn filled(tunnels: usize) -> Register {
-        let register = Register::default();
+    fn filled(tunnels: usize) -> Registry {
+        let register = Registry::default();
         for _ in 0..tunnels {
             register.enter(ExchangeKind::Tunnel, Duration::ZERO);
         }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     /// How many are called by each of these seconds.
-    fn called(register: &Register, seconds: &[u64]) -> Vec<usize> {
+    fn called(register: &Registry, seconds: &[u64]) -> Vec<usize> {
         let at = |seconds: &u64| {
             register.call(SECOND * *seconds as u32, Course::Leaves);
             register.places.borrow().iter().filter(|(_, place)| place.is_called).count()

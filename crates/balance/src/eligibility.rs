@@ -16,7 +16,7 @@ use std::fmt;
 
 /// How an instance stands. Where several hold, the later one here is the one to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Eligibility {
     /// Nothing speaks against it.
     Healthy,
     /// It failed too many requests, and is out for a while.
@@ -29,7 +29,7 @@ pub enum Standing {
     Drained,
 }
 
-impl Standing {
+impl Eligibility {
     /// Whether it may get traffic while nobody is healthy.
     #[inline]
     pub const fn serves_in_panic(self) -> bool {
@@ -37,7 +37,7 @@ impl Standing {
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for Eligibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Healthy => "healthy",
@@ -72,13 +72,13 @@ pub enum Mode {
 
 impl Mode {
     /// The mode of these instances. Leave out those whose weight is 0.
-    pub fn of(instances: impl IntoIterator<Item = (Standing, Role)>) -> Self {
+    pub fn of(instances: impl IntoIterator<Item = (Eligibility, Role)>) -> Self {
         let mut healthy = None;
         let mut barred = None;
-        for (standing, role) in instances {
-            let first = match standing {
-                Standing::Healthy => &mut healthy,
-                _ if standing.serves_in_panic() => &mut barred,
+        for (eligibility, role) in instances {
+            let first = match eligibility {
+                Eligibility::Healthy => &mut healthy,
+                _ if eligibility.serves_in_panic() => &mut barred,
                 _ => continue,
             };
             *first = Some(first.map_or(role, |other: Role| other.min(role)));
@@ -91,15 +91,15 @@ impl Mode {
     }
 
     /// What an instance of this set may get.
-    pub fn access(self, standing: Standing, role: Role) -> Access {
+    pub fn access(self, eligibility: Eligibility, role: Role) -> Access {
         match self {
-            Self::Normal(serving) if standing == Standing::Healthy && serving == role => {
+            Self::Normal(serving) if eligibility == Eligibility::Healthy && serving == role => {
                 Access::Open
             }
-            Self::Panic(serving) if standing.serves_in_panic() && serving == role => {
+            Self::Panic(serving) if eligibility.serves_in_panic() && serving == role => {
                 Access::OpenInPanic
             }
-            Self::Normal(_) if standing == Standing::Healthy => Access::Reserve,
+            Self::Normal(_) if eligibility == Eligibility::Healthy => Access::Reserve,
             _ => Access::Barred,
         }
     }
@@ -108,9 +108,9 @@ impl Mode {
 /// What an instance may get, seen together with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Traffic, as its standing says.
+    /// Traffic, as its eligibility says.
     Open,
-    /// Traffic in spite of its standing, since nobody is healthy.
+    /// Traffic in spite of its eligibility, since nobody is healthy.
     OpenInPanic,
     /// Nothing but what the others fail at: a healthy backup while a primary is healthy.
     Reserve,
@@ -139,8 +139,8 @@ impl fmt::Display for Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Eligibility::{Drained, Ejected, Healthy, Starting, Unhealthy};
     use Role::{Backup, Primary};
-    use Standing::{Drained, Ejected, Healthy, Starting, Unhealthy};
 
     #[test]
     fn backups_serve_only_without_a_healthy_primary() {
@@ -157,10 +157,10 @@ mod tests {
     fn panic_opens_to_all_but_the_drained_and_the_starting() {
         let mode = Mode::of([(Drained, Primary), (Ejected, Primary), (Unhealthy, Primary)]);
         assert_eq!(mode, Mode::Panic(Primary));
-        for (standing, open) in
+        for (eligibility, open) in
             [(Drained, false), (Starting, false), (Ejected, true), (Unhealthy, true)]
         {
-            assert_eq!(mode.access(standing, Primary).is_open(), open, "{standing}");
+            assert_eq!(mode.access(eligibility, Primary).is_open(), open, "{eligibility}");
         }
         assert_eq!(Mode::of([(Drained, Primary), (Unhealthy, Backup)]), Mode::Panic(Backup));
     }

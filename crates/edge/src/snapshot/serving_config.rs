@@ -16,7 +16,7 @@ use crate::snapshot::{ListenerLive, ListenerPlan, ServicePlan, Shares, Snapshot}
 
 /// What the edge is to serve: an intent, and what had to be found out beside it.
 #[derive(Clone)]
-pub struct Blueprint {
+pub struct ServingConfig {
     /// What is wanted.
     pub intent: Arc<Intent>,
     /// Its number.
@@ -61,31 +61,31 @@ struct Known {
 }
 
 impl Registry {
-    /// Compiles `blueprint`. What it has in common with earlier ones keeps what was observed.
+    /// Compiles `serving_config`. What it has in common with earlier ones keeps what was observed.
     ///
     /// # Errors
     /// When the routes' expressions are too large together.
     pub(crate) fn compile(
         &self,
-        blueprint: &Blueprint,
+        serving_config: &ServingConfig,
         generation: Generation,
         workers: usize,
     ) -> Result<Snapshot, regex::Error> {
         let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let intent = &blueprint.intent;
+        let intent = &serving_config.intent;
         let routes = RouteTable::compile(&intent.routes)?;
         let services: Vec<_> = intent
             .services
             .values()
             .map(|service| {
-                let instances = blueprint.instances.get(&service.name).map(Vec::as_slice);
-                let split = blueprint.splits.get(&service.name);
+                let instances = serving_config.instances.get(&service.name).map(Vec::as_slice);
+                let split = serving_config.splits.get(&service.name);
                 known.service(service, instances.unwrap_or_default(), split, workers)
             })
             .collect();
         let listeners = intent.listeners.values().map(|listener| {
             let live = known.listeners.entry(listener.name.clone()).or_default().clone();
-            let tls = blueprint.tls.get(&listener.name).cloned();
+            let tls = serving_config.tls.get(&listener.name).cloned();
             (
                 listener.name.clone(),
                 Arc::new(ListenerPlan { listener: listener.clone(), tls, live }),
@@ -95,7 +95,7 @@ impl Registry {
         let shares = shares(intent);
         Ok(Snapshot {
             generation,
-            revision: blueprint.revision,
+            revision: serving_config.revision,
             routes,
             policies: policies_of(intent),
             shares,

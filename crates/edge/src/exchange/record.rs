@@ -15,13 +15,13 @@ use crate::exchange::request_id::RequestId;
 use crate::grpc::{self, Call, Ended};
 use crate::response::{Applied, NO_EDITS};
 use crate::routing::RouteIndex;
-use crate::snapshot::{ListenerPlan, LocalService, Plan};
-use crate::upstream::member::Member;
+use crate::snapshot::{ListenerPlan, SnapshotRef, WorkerService};
 use crate::upstream::verdict::Verdict;
+use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// One exchange, from its head to its record.
-pub(crate) struct Story<'a> {
+pub(crate) struct ExchangeRecord<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) sender: Sender,
     pub(crate) request_id: RequestId<'a>,
@@ -32,9 +32,9 @@ pub(crate) struct Story<'a> {
     grpc: Option<GrpcStatus>,
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
-    pub(crate) route: Option<(Rc<Plan>, RouteIndex)>,
-    pub(crate) service: Option<Rc<LocalService>>,
-    pub(crate) member: Option<Rc<Member>>,
+    pub(crate) route: Option<(Rc<SnapshotRef>, RouteIndex)>,
+    pub(crate) service: Option<Rc<WorkerService>>,
+    pub(crate) member: Option<Rc<WorkerInstance>>,
     pub(crate) attempts: u32,
     pub(crate) ending: Ending,
     peer: &'a Peer,
@@ -47,7 +47,7 @@ pub(crate) struct Story<'a> {
     is_left: bool,
 }
 
-impl<'a> Story<'a> {
+impl<'a> ExchangeRecord<'a> {
     /// The exchange begins with its head.
     pub(crate) fn begin(
         worker: &Worker,
@@ -81,7 +81,7 @@ impl<'a> Story<'a> {
     }
 
     /// An attempt begins on `member`.
-    pub(crate) fn attempt(&mut self, member: &Rc<Member>) {
+    pub(crate) fn attempt(&mut self, member: &Rc<WorkerInstance>) {
         self.member = Some(member.clone());
         self.attempts += 1;
         // The first begins with the exchange, unless it waited in the queue: one clock read less.
@@ -217,7 +217,7 @@ impl<'a> Story<'a> {
     }
 }
 
-impl Subject for Story<'_> {
+impl Subject for ExchangeRecord<'_> {
     fn began(&self) -> Instant {
         self.began
     }

@@ -19,7 +19,7 @@ use wire::buffer::Pool;
 use wire::h2::Payload;
 use wire::socket::Socket;
 
-use crate::exchange::lasting::Register;
+use crate::exchange::long_lived::Registry;
 use crate::exchange::open::Open;
 use crate::snapshot::live::Live;
 use crate::upstream::trunk::{LANES_MAX, Lane, Opening, Trunks};
@@ -38,14 +38,14 @@ const H2_CONNECTION_WINDOW: u32 = LANES_MAX as u32 * H2_STREAM_WINDOW;
 const H2_SEND_BYTES: usize = 64 * 1024;
 
 /// One instance as one worker knows it.
-pub(crate) struct Member {
+pub(crate) struct WorkerInstance {
     pub(crate) live: Arc<Live>,
     /// How long its answers take, as this worker sees it.
     pub(crate) smoothed: Cell<PeakEwma>,
     /// When each claim that is open began, in the time of the worker's wheel.
     open: RefCell<slab::Slab<Duration>>,
     /// Those of them that may last.
-    pub(crate) lasting: Rc<Register>,
+    pub(crate) lasting: Rc<Registry>,
     idle: RefCell<Vec<Idle>>,
     /// Connections of HTTP/2, which requests share.
     pub(crate) trunks: Rc<Trunks>,
@@ -66,7 +66,7 @@ struct Idle {
     until: Duration,
 }
 
-impl Member {
+impl WorkerInstance {
     pub(crate) fn new(live: Arc<Live>, pool: Pool) -> Self {
         Self {
             live,
@@ -79,7 +79,7 @@ impl Member {
         }
     }
 
-    /// A claim begins; [`Member::left`] wants the key back when it ends.
+    /// A claim begins; [`WorkerInstance::left`] wants the key back when it ends.
     #[inline]
     pub(crate) fn entered(&self, now: Duration) -> u32 {
         self.open.borrow_mut().insert(now) as u32
