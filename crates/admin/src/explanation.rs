@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyRefusal, SideBy};
+use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyResponse, SideBy};
 use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -186,9 +186,13 @@ fn outcome(found: &edge::explain::Explanation) -> Outcome {
     let Some(route) = &found.route else {
         return Outcome::Refused { status: 404, why: "no route matches".to_owned() };
     };
-    if let Some(PolicyRefusal { status, ending }) = found.refusal {
-        let why = ending.meaning().trim_end_matches('.').to_owned();
-        return Outcome::Refused { status, why };
+    match found.policy {
+        None => {}
+        Some(PolicyResponse::Preflight) => return Outcome::Respond { status: 204 },
+        Some(PolicyResponse::Refused { status, ending }) => {
+            let why = ending.meaning().trim_end_matches('.').to_owned();
+            return Outcome::Refused { status, why };
+        }
     }
     match &route.action {
         Action::Redirect(redirect) => {
@@ -249,10 +253,14 @@ impl From<&edge::explain::Choice> for Choice {
 
 /// What `policies` change, each in words. Values of headers may be secrets and are left out.
 fn policies(policies: &Policies) -> Vec<String> {
-    let Policies { deny, rewrite, request_headers, response_headers, body } = policies;
+    let Policies { deny, cors, rewrite, request_headers, response_headers, body } = policies;
     let Rewrite { strip_prefix, add_prefix, host } = rewrite;
     let mut words = Vec::new();
     words.extend(deny.iter().map(|network| format!("denies clients from {network}")));
+    words.extend(cors.iter().map(|cors| {
+        let origins: Vec<_> = cors.origins.iter().map(ToString::to_string).collect();
+        format!("lets pages of {} use it", origins.join(", "))
+    }));
     words.extend(strip_prefix.iter().map(|prefix| format!("strips {prefix} off the path")));
     words.extend(add_prefix.iter().map(|prefix| format!("puts {prefix} before the path")));
     words.extend(host.iter().map(|host| format!("sends the host {host}")));

@@ -1,5 +1,6 @@
 //! Everything that is counted, gathered from the edge and from what is thought of instances.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use edge::live::{Live, ServiceLive, ServiceShard, Shard};
@@ -7,9 +8,9 @@ use edge::{Edge, ListenerLive, ServiceView};
 use model::ListenerName;
 use telemetry::scrape::{
     AccessLogSample, ConfigSample, FeedSample, InstanceSample, InstanceState, ListenerSample,
-    ServiceSample,
+    RefusalSample, ServiceSample,
 };
-use telemetry::{Counter, EndingTotals, GrpcTotals, HistogramSnapshot, Scrape};
+use telemetry::{Counter, Ending, EndingTotals, GrpcTotals, HistogramSnapshot, Scrape};
 
 use crate::watch::{Brief, ServiceWatch};
 
@@ -35,6 +36,7 @@ pub(crate) fn gather<'a>(
         }),
         refused: edge.counters().map(|counters| counters.refused.get()).sum(),
         memory_held: edge.memory_held() as u64,
+        refusals: refusals(edge),
         listeners,
         services: edge.services().filter_map(service).collect(),
         access_log,
@@ -42,6 +44,26 @@ pub(crate) fn gather<'a>(
         feeds,
         process: None,
     }
+}
+
+/// What routes' policies have refused. Routes that people know by one name, as their values differ alone, count together.
+fn refusals(edge: &Edge) -> Vec<RefusalSample> {
+    let mut counts = BTreeMap::new();
+    for (route, live) in edge.routes() {
+        let refusals = live.refusals();
+        for (place, ending) in Ending::ALL.iter().enumerate() {
+            let count = refusals.of(*ending);
+            if count > 0 {
+                *counts.entry((route.in_full(), place)).or_default() += count;
+            }
+        }
+    }
+    let sample = |((route, place), count): ((String, usize), u64)| RefusalSample {
+        route,
+        ending: Ending::ALL[place],
+        count,
+    };
+    counts.into_iter().map(sample).collect()
 }
 
 fn listener((name, live): (&ListenerName, &std::sync::Arc<ListenerLive>)) -> ListenerSample {

@@ -33,7 +33,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::{Drain, Generation, ListenerName, Revision, Service};
+use model::{Drain, Generation, ListenerName, Revision, Route, Service};
 use telemetry::LogWriter;
 use tokio::sync::mpsc;
 
@@ -45,11 +45,13 @@ pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
 pub use snapshot::ListenerLive;
 pub use snapshot::live;
 pub use snapshot::live::{Bar, Live, ServiceLive};
+pub use snapshot::route::RouteLive;
 pub use snapshot::serving_config::{Instance, ServingConfig};
 pub use worker::WorkerCounters;
 pub use worker::descriptors::DescriptorBudget;
 
 use listener::accept::{Place, Socket};
+use routing::RouteIndex;
 use snapshot::Snapshot;
 use snapshot::serving_config::Registry;
 use worker::{Order, Parts, Shared, Worker};
@@ -225,6 +227,16 @@ impl Edge {
     pub fn listeners(&self) -> impl Iterator<Item = (&ListenerName, &Arc<ListenerLive>)> {
         let listeners = self.current.iter().flat_map(|snapshot| &snapshot.listeners);
         listeners.map(|(name, plan)| (name, &plan.live))
+    }
+
+    /// Each route whose policies have a say in requests or responses, and what is observed of them.
+    pub fn routes(&self) -> impl Iterator<Item = (&Route, &RouteLive)> {
+        self.current.iter().flat_map(|snapshot| {
+            let policies = (0u32..).map(RouteIndex).zip(&snapshot.policies);
+            policies.filter_map(|(index, policies)| {
+                Some((&**snapshot.routes.route(index), &*policies.as_ref()?.live))
+            })
+        })
     }
 
     /// What each worker counts.

@@ -5,6 +5,7 @@
 //! *observed* never lives here.
 
 pub mod account;
+pub mod cors;
 pub mod deploy;
 pub mod diff;
 pub mod health;
@@ -19,6 +20,7 @@ pub mod server;
 pub mod service;
 
 pub use account::{Account, NoAccount, Principal};
+pub use cors::{Cors, OriginMatch};
 pub use deploy::{Deploy, Drain, ExchangeKind, Judge, LittleData, Step, Strategy, Surge, WarmUp};
 pub use diff::Diff;
 pub use health::{

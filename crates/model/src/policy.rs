@@ -1,8 +1,9 @@
-//! What is decided and changed on a request's way, as routes say it: `deny`, `rewrite`, `request_headers`,
+//! What is decided and changed on a request's way, as routes say it: `deny`, `cors`, `rewrite`, `request_headers`,
 //! `response_headers`, `body`. What is decided is `policy`'s, and how it is done `edge::policy`'s.
 
 use ipnet::IpNet;
 
+use crate::cors::Cors;
 use crate::listener::BodyLimit;
 
 /// The policies of a route.
@@ -10,6 +11,8 @@ use crate::listener::BodyLimit;
 pub struct Policies {
     /// Clients from these networks are refused.
     pub deny: Vec<IpNet>,
+    /// Pages of other origins that may use the route.
+    pub cors: Option<Cors>,
     /// Changes of the target.
     pub rewrite: Rewrite,
     /// Changes of the headers that the instance sees.
@@ -38,4 +41,11 @@ pub struct HeaderEdits {
     pub set: Vec<(String, String)>,
     /// Taken out.
     pub remove: Vec<String>,
+}
+
+impl HeaderEdits {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.remove.is_empty()
+    }
 }

@@ -85,6 +85,8 @@ endings! {
     Redirect = "redirect" by Nobody;
     /// A route responded itself.
     Respond = "respond" by Nobody;
+    /// A browser's preflight was answered, as the route's `cors` says.
+    Preflight = "preflight" by Nobody;
     /// An upgraded connection was carried until one of its sides ended it.
     Tunnel = "tunnel_closed" by Nobody;
     /// An event stream or an upgraded connection was closed because its instance drains.
@@ -130,6 +132,9 @@ endings! {
     /// The client's address is one that the route denies.
     Denied = "denied" by Client
         tells 403 PermissionDenied "Access is denied." Keep;
+    /// A browser asked for a page of an origin that the route's `cors` does not list.
+    PreflightRefused = "preflight_refused" by Client
+        tells 403 PermissionDenied "Pages of this origin may not use this address." Keep;
     /// No route matches.
     NoRoute = "no_route" by Client
         tells 404 Unimplemented "Nothing is served at this address." Keep;

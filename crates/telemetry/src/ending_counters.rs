@@ -6,8 +6,14 @@ use crate::ending::Ending;
 const ENDINGS: usize = Ending::ALL.len();
 
 /// How many exchanges ended in each way. Written by one thread, as [`Counter`] is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EndingCounters([Counter; ENDINGS]);
+
+impl Default for EndingCounters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
 
 impl EndingCounters {
     /// Counts one exchange. Called by one thread only.
@@ -23,8 +29,14 @@ impl EndingCounters {
 }
 
 /// How many exchanges had ended in each way at one time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndingTotals([u64; ENDINGS]);
+
+impl Default for EndingTotals {
+    fn default() -> Self {
+        Self([0; ENDINGS])
+    }
+}
 
 impl EndingTotals {
     /// How many ended so.

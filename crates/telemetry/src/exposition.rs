@@ -140,7 +140,10 @@ impl Scrape {
         let ended = |ending: &Ending| ([ending.as_str()], Value::Whole(self.exchanges.of(*ending)));
         page.family(Metric::Exchanges, Ending::ALL.iter().map(ended))?;
         page.one(Metric::Refused, Value::Whole(self.refused))?;
-        page.one(Metric::MemoryHeld, Value::Whole(self.memory_held))
+        page.one(Metric::MemoryHeld, Value::Whole(self.memory_held))?;
+        let refused = self.refusals.iter();
+        let refused = refused.map(|it| ([&*it.route, it.ending.as_str()], Value::Whole(it.count)));
+        page.family(Metric::PolicyRefusals, refused)
     }
 
     fn listeners(&self, page: &mut Page<'_>) -> fmt::Result {

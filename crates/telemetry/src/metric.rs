@@ -106,6 +106,8 @@ labels! {
     Ending = "ending",
     /// How an instance stands.
     State = "state",
+    /// The route, as `explain` shows it: methods, hosts, path, and what else it asks of a request, without values.
+    Route = "route",
     /// What is fetched from outside: `names` are the DNS names of targets.
     Feed = "feed",
     /// The version of Plimsoll.
@@ -119,6 +121,9 @@ metrics! {
     Refused = Counter "plimsoll_requests_refused" {};
     /// Memory held for clients, of what `server.memory` allows.
     MemoryHeld = Gauge "plimsoll_memory_held" [Bytes] {};
+    /// Requests that a route's policies refused, by the word that the access log has. A route has the series from its
+    /// first refusal on.
+    PolicyRefusals = Counter "plimsoll_policy_refusals" {Route, Ending};
 
     /// Open connections of clients.
     Connections = Gauge "plimsoll_connections" {Listener};

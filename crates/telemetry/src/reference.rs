@@ -108,7 +108,9 @@ fn values(label: Label) -> String {
         }
         Label::Feed => words(&Feed::ALL.iter().map(|feed| feed.as_str()).collect::<Vec<_>>()),
         Label::Ending => "see [the access log](access-log.md#how-an-exchange-ended)".to_owned(),
-        Label::Service | Label::Instance | Label::Listener | Label::Version => String::new(),
+        Label::Service | Label::Instance | Label::Listener | Label::Route | Label::Version => {
+            String::new()
+        }
     }
 }
 

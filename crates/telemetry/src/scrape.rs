@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use model::{Generation, InstanceName, ListenerName, Revision, ServiceName};
 
+use crate::ending::Ending;
 use crate::ending_counters::EndingTotals;
 use crate::grpc_counters::GrpcTotals;
 use crate::process::Process;
@@ -21,6 +22,8 @@ pub struct Scrape {
     pub refused: u64,
     /// What is held of memory for clients, in bytes.
     pub memory_held: u64,
+    /// What routes' policies refused.
+    pub refusals: Vec<RefusalSample>,
     /// Each listener.
     pub listeners: Vec<ListenerSample>,
     /// Each service.
@@ -33,6 +36,17 @@ pub struct Scrape {
     pub feeds: Vec<FeedSample>,
     /// The process, where the system tells of it.
     pub process: Option<Process>,
+}
+
+/// Requests that a route's policies refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalSample {
+    /// The route as people know it. Each has one sample for each ending.
+    pub route: String,
+    /// What the log says of them.
+    pub ending: Ending,
+    /// How many.
+    pub count: u64,
 }
 
 /// What is counted of a listener.

@@ -18,7 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("telemetry", &["model"]),
     ("load", &[]),
-    ("policy", &[]),
+    ("policy", &["model"]),
     ("edge", &["model", "balance", "policy", "wire", "telemetry"]),
     (
         "control",

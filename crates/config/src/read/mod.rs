@@ -142,7 +142,7 @@ struct Port {
 
 /// Reads each of `nodes` and refuses what was there before: `identity` tells when two are the
 /// same, `noun` what they are.
-fn distinct<'a, T, K: Eq + Hash>(
+pub(crate) fn distinct<'a, T, K: Eq + Hash>(
     nodes: impl Iterator<Item = Node<'a>>,
     noun: &str,
     read: impl Fn(&Node<'a>) -> Option<T>,

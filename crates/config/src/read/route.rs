@@ -103,6 +103,7 @@ fn policies(section: &Section<'_>, matcher: Option<&Matcher>) -> Policies {
     let edits = |key, side| section.section(key, |edits| headers::edits(edits, side));
     Policies {
         deny: policy::deny::read(section),
+        cors: policy::cors::read(section),
         rewrite: section.section("rewrite", |rewrite| self::rewrite(rewrite, matcher)),
         request_headers: edits("request_headers", Side::Request),
         response_headers: edits("response_headers", Side::Response),

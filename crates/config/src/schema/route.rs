@@ -134,6 +134,7 @@ pub(crate) static ROUTE: Table = Table {
         )
         .aka(&["response", "answer", "fixed_response", "static_response"]),
         policy::deny::KEY,
+        policy::cors::KEY,
         Key::new(
             "rewrite",
             Shape::Table(&REWRITE),
@@ -171,7 +172,6 @@ pub(crate) static ROUTE: Table = Table {
         Later { name: "auth", what: "authentication" },
         Later { name: "limit", what: "rate limits" },
         Later { name: "cache", what: "caching" },
-        Later { name: "cors", what: "cross-origin requests" },
         Later { name: "mirror", what: "sending a copy of each request elsewhere" },
         Later { name: "compress", what: "compressing responses" },
         Later { name: "files", what: "serving files" },

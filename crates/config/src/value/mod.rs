@@ -12,6 +12,7 @@ pub(crate) mod host;
 pub(crate) mod location;
 pub(crate) mod name;
 pub(crate) mod network;
+pub(crate) mod origin;
 pub(crate) mod path;
 pub(crate) mod release;
 pub(crate) mod share;

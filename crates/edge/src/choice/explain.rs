@@ -20,7 +20,7 @@ use crate::choice::select::{View, Wanted, select};
 use crate::choice::share::{self, Chosen};
 use crate::choice::sticky::StickyKey;
 use crate::exchange::identity::Peer;
-use crate::policy;
+use crate::policy::{self, Passage};
 use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable};
 use crate::snapshot::live::Live;
 use crate::snapshot::{ServicePlan, Snapshot};
@@ -69,8 +69,8 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// The route that it takes; `None` for 404.
     pub route: Option<Arc<Route>>,
-    /// What the route's policies refuse it with.
-    pub refusal: Option<PolicyRefusal>,
+    /// What the route's policies make of it; `None` where it comes to the route's action.
+    pub policy: Option<PolicyResponse>,
     /// The services that share the route's requests, if it forwards them.
     pub forwards: Vec<Forward>,
 }
@@ -86,11 +86,16 @@ pub struct Ambiguity {
 
 /// A policy does not let the request pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PolicyRefusal {
-    /// The status that the client gets.
-    pub status: u16,
-    /// Why, as the access log has it.
-    pub ending: Ending,
+pub enum PolicyResponse {
+    /// It refuses it.
+    Refused {
+        /// The status that the client gets.
+        status: u16,
+        /// Why, as the access log has it.
+        ending: Ending,
+    },
+    /// It answers it: a preflight.
+    Preflight,
 }
 
 /// A service that may get a request.
@@ -309,9 +314,14 @@ fn routed(
     let index = found.ok().flatten();
     let route = index.map(|index| table.route(index).clone());
     let policies = route.as_ref().and_then(|route| policy::Plan::compile(&route.policies));
-    let refused = policies.and_then(|plan| policy::request(&plan, request).err());
-    let refusal =
-        refused.and_then(|ending| Some(PolicyRefusal { status: ending.told()?.status, ending }));
+    let passage = policies.map(|plan| policy::request(&plan, request).passage);
+    let policy = match passage {
+        None | Some(Ok(Passage::Action)) => None,
+        Some(Ok(Passage::Preflight)) => Some(PolicyResponse::Preflight),
+        Some(Err(ending)) => {
+            ending.told().map(|told| PolicyResponse::Refused { status: told.status, ending })
+        }
+    };
     let explanation = Explanation {
         listener,
         redirect_https,
@@ -321,7 +331,7 @@ fn routed(
         candidates: table.explain(request),
         ambiguity,
         route,
-        refusal,
+        policy,
         forwards: Vec::new(),
     };
     (index, explanation)

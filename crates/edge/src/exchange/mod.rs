@@ -11,6 +11,7 @@ pub(crate) mod recording;
 pub(crate) mod refusal;
 pub(crate) mod request_id;
 
+use std::num::NonZeroU16;
 use std::rc::Rc;
 
 use model::{Action, Listener};
@@ -25,7 +26,7 @@ use crate::client::Client;
 use crate::exchange::identity::Peer;
 use crate::exchange::record::ExchangeRecord;
 use crate::exchange::recording::Recording;
-use crate::policy;
+use crate::policy::{self, Passage, Phase, Routed};
 use crate::response::respond::{self, Asked};
 use crate::routing::{Request, RouteIndex};
 use crate::snapshot::{ListenerPlan, WorkerService, WorkerSnapshot};
@@ -126,20 +127,33 @@ async fn serve<C: Client>(
     if let Some(port) = *redirect_https
         && !entrance.peer.is_secure(story.sender, &head.fields, trusted_proxies)
     {
-        if head.authority().is_empty() {
-            return Err(Ending::BadRequest);
-        }
-        story.own_answer(308, Ending::Redirect);
-        let applied = story.applied(entrance.worker);
-        return Box::pin(respond::redirect_https(client, head, port, &applied)).await.map_err(gone);
+        return Box::pin(redirect_https_to(port, entrance, client, head, story)).await;
     }
     let plan = local.plan.clone();
     let found = plan.routes.find(&request).map_err(|_| Ending::BadRequest)?;
     let index = found.ok_or(Ending::NoRoute)?;
     let route = plan.routes.route(index);
     story.route = Some((plan.clone(), index));
+    let mut routed = Routed { route, phase: None };
+    let carried;
     if let Some(policies) = &plan.policies[index.0 as usize] {
-        policy::request(policies, &request)?;
+        let decided = policy::request(&policies.plan, &request);
+        carried = Rc::new(decided.carried);
+        story.carried = Some(carried.clone());
+        match decided.passage {
+            Ok(Passage::Action) => {}
+            Ok(Passage::Preflight) => {
+                story.own_answer(204, Ending::Preflight);
+                let applied = story.applied(entrance.worker);
+                return Box::pin(respond::preflight(client, &applied)).await.map_err(gone);
+            }
+            Err(ending) => {
+                policies.live.refused(entrance.worker.index, ending);
+                return Err(ending);
+            }
+        }
+        let (plan, edits) = (&policies.plan, &route.policies.response_headers);
+        routed.phase = Some(Phase { plan, carried: &carried, head, edits });
     }
     match &route.action {
         Action::Forward(_) if entrance.worker.shared.pseudonym.is_in(&head.fields) => {
@@ -153,7 +167,7 @@ async fn serve<C: Client>(
         Action::Forward(_) => {
             let service = choose(entrance.worker, &local, index, head);
             story.service = Some(service.clone());
-            forward(entrance, client, &request, framing, route, &service, story).await
+            forward(entrance, client, &request, framing, routed, &service, story).await
         }
         Action::Redirect(redirect) => {
             story.own_answer(redirect.status, Ending::Redirect);
@@ -166,6 +180,23 @@ async fn serve<C: Client>(
             Box::pin(respond::respond(client, head, own, &applied)).await.map_err(gone)
         }
     }
+}
+
+/// Sends the client to the same place over TLS, at `port`.
+async fn redirect_https_to<C: Client>(
+    port: NonZeroU16,
+    entrance: Entrance<'_>,
+    client: &mut C,
+    head: &RequestHead,
+    story: &mut ExchangeRecord<'_>,
+) -> Result<(), Ending> {
+    if head.authority().is_empty() {
+        return Err(Ending::BadRequest);
+    }
+    story.own_answer(308, Ending::Redirect);
+    let applied = story.applied(entrance.worker);
+    let told = respond::redirect_https(client, head, port, &applied).await;
+    told.map_err(|_| Ending::ClientClosed)
 }
 
 /// The service among those that share the route's requests.

@@ -13,6 +13,7 @@ use crate::exchange::identity::{Peer, Sender};
 use crate::exchange::recording::{Facts, Subject, Way};
 use crate::exchange::request_id::RequestId;
 use crate::grpc::{self, Call, Ended};
+use crate::policy::{Carried, Phase};
 use crate::response::{Applied, NO_EDITS};
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, SnapshotRef, WorkerService};
@@ -33,6 +34,8 @@ pub(crate) struct ExchangeRecord<'a> {
     /// Whether the client has seen the beginning of an answer.
     pub(crate) answered: bool,
     pub(crate) route: Option<(Rc<SnapshotRef>, RouteIndex)>,
+    /// What the request phase of its route's policies found out, where it has any.
+    pub(crate) carried: Option<Rc<Carried>>,
     pub(crate) service: Option<Rc<WorkerService>>,
     pub(crate) member: Option<Rc<WorkerInstance>>,
     pub(crate) attempts: u32,
@@ -66,6 +69,7 @@ impl<'a> ExchangeRecord<'a> {
             grpc: None,
             answered: false,
             route: None,
+            carried: None,
             service: None,
             member: None,
             attempts: 0,
@@ -177,7 +181,20 @@ impl<'a> ExchangeRecord<'a> {
             None => &NO_EDITS,
         };
         let (request_id, date) = (self.request_id.as_bytes(), worker.calendar.today());
-        Applied { request_id, date, edits, stay: None }
+        Applied { request_id, date, edits, phase: self.phase(), stay: None }
+    }
+
+    /// The response phase of its route's policies, where that has any.
+    pub(crate) fn phase(&self) -> Option<Phase<'_>> {
+        let (plan, index) = self.route.as_ref()?;
+        let policies = plan.policies[index.0 as usize].as_ref()?;
+        let edits = &plan.routes.route(*index).policies.response_headers;
+        Some(Phase {
+            plan: &policies.plan,
+            carried: self.carried.as_ref()?,
+            head: self.head,
+            edits,
+        })
     }
 
     /// The client sees the beginning of an answer: from now on no other instance is asked.

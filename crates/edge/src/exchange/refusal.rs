@@ -104,7 +104,7 @@ impl<'a> Refusal<'a> {
         let mut open = Recording::begin(worker, client, Refused { told, ..self.reset() });
         let Recording { subject: Refused { refusal, id, .. }, client, .. } = &mut open;
         let date = worker.calendar.today();
-        let applied = Applied { request_id: &*id, date, edits: &NO_EDITS, stay: None };
+        let applied = Applied { request_id: &*id, date, edits: &NO_EDITS, phase: None, stay: None };
         let asked = Asked { head: None, dialect: refusal.dialect };
         let mut telling =
             std::pin::pin!(respond::told(&mut **client, asked, refusal.ending, &applied));

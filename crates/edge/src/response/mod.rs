@@ -12,7 +12,7 @@ use model::HeaderEdits;
 use wire::body::Error;
 use wire::h1::Framing;
 use wire::h1::framing::{is_bodiless, response_length};
-use wire::head::{Method, ResponseHead};
+use wire::head::{Fields, Method, ResponseHead};
 use wire::name::Name;
 
 use crate::choice::sticky::Affinity;
@@ -20,6 +20,7 @@ use crate::client::{Client, StatusLine};
 use crate::fields::FieldSink;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::mapping::Mapping;
+use crate::policy::{self, Phase};
 use crate::response::date::HttpDate;
 use crate::response::respond::Own;
 use crate::upstream::named::Named;
@@ -51,6 +52,8 @@ pub(crate) struct Applied<'a> {
     /// Now, for a response that has no date of its own.
     pub(crate) date: HttpDate,
     pub(crate) edits: &'a HeaderEdits,
+    /// The response phase of the route's other policies, where it has any.
+    pub(crate) phase: Option<Phase<'a>>,
     /// Cookies that keep the client where it is, once it has come to an instance.
     pub(crate) stay: Option<&'a Affinity<'a>>,
 }
@@ -93,6 +96,9 @@ pub(crate) fn begin<C: Client>(
             Head::Switch(passed) => applied.write_kept(passed, Kept::default(), out),
             Head::Own(own) => own.write_fields(applied.edits, out),
         };
+        if let Some(phase) = applied.phase {
+            policy::response(phase, head.instance(), out);
+        }
         applied.write_added(
             if is_dated || matches!(head, Head::Switch(_)) { Date::Settled } else { Date::Missing },
             out,
@@ -109,6 +115,14 @@ pub(crate) fn begin<C: Client>(
 }
 
 impl Head<'_> {
+    /// The fields of an instance's.
+    fn instance(&self) -> Option<&Fields> {
+        match self {
+            Head::Instance(passed) | Head::Switch(passed) => Some(&passed.head.fields),
+            Head::Own(_) => None,
+        }
+    }
+
     /// An HTTP/2 response that announces its length need not be chunked for an HTTP/1 client.
     fn framing(self, framing: Framing) -> Framing {
         match (self, framing) {
@@ -148,6 +162,7 @@ impl Applied<'_> {
     fn write_kept(&self, passed: &Passed<'_>, kept: Kept, out: &mut impl FieldSink) -> bool {
         let Passed { head, request, mapping } = passed;
         let named = Named::by_connection(&head.fields);
+        let has_say = self.phase.is_some() || !self.edits.is_empty();
         let mut is_dated = false;
         out.put_kept(&head.fields, |name, text| {
             let is_kept = match name {
@@ -158,7 +173,7 @@ impl Applied<'_> {
                 _ if mapping.is_some() && Mapping::writes(text) => false,
                 _ => !is_dropped(name, text, &named),
             };
-            let is_kept = is_kept && !is_edited(self.edits, text);
+            let is_kept = is_kept && !(has_say && self.replaces(text));
             is_dated |= is_kept && name == Name::Date;
             is_kept
         });
@@ -172,6 +187,11 @@ impl Applied<'_> {
             request.via.write(head.version(), out);
         }
         is_dated
+    }
+
+    /// Whether an instance's field of this name gives way to what the route says.
+    fn replaces(&self, name: &[u8]) -> bool {
+        is_edited(self.edits, name) || self.phase.is_some_and(|phase| phase.replaces(name))
     }
 
     /// Writes what the route sets, and what Plimsoll adds where the route has no say in it.

@@ -69,6 +69,23 @@ pub(crate) async fn options<C: Client>(client: &mut C, applied: &Applied<'_>) ->
     send(client, Method::Options, &own, applied).await
 }
 
+/// Answers a preflight: all that it says is the response phase's.
+pub(crate) async fn preflight<C: Client>(
+    client: &mut C,
+    applied: &Applied<'_>,
+) -> Result<(), Error> {
+    let own = Own {
+        status: 204,
+        content_type: b"",
+        body: b"",
+        location: None,
+        is_temporary: false,
+        allows: None,
+        grpc: None,
+    };
+    send(client, Method::Options, &own, applied).await
+}
+
 /// Sends the client elsewhere.
 pub(crate) async fn redirect<C: Client>(
     client: &mut C,

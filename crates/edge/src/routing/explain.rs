@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{HostMatch, Matcher, PathMatch};
+use model::{HostMatch, PathMatch, Route};
 
 use super::{
     Request, RouteIndex, RouteTable, has_cookie, has_header, has_method, host_of, is_from, key,
@@ -67,14 +67,15 @@ impl RouteTable {
                 route: index,
                 label: route.in_full(),
                 lost: (winner != Some(index))
-                    .then(|| mismatch(&route.matcher, request).unwrap_or(Lost::LessSpecific)),
+                    .then(|| mismatch(route, request).unwrap_or(Lost::LessSpecific)),
             })
             .collect()
     }
 }
 
 /// The first condition that `request` does not meet.
-fn mismatch(matcher: &Matcher, request: &Request<'_>) -> Option<Lost> {
+fn mismatch(route: &Route, request: &Request<'_>) -> Option<Lost> {
+    let matcher = &route.matcher;
     let wrong = |list: &[(String, model::ValueMatch)],
                  has: &dyn Fn(&str, &model::ValueMatch) -> bool| {
         list.iter().find(|(name, wanted)| !has(name, wanted)).map(|(name, _)| name.clone())
@@ -86,7 +87,7 @@ fn mismatch(matcher: &Matcher, request: &Request<'_>) -> Option<Lost> {
     if !is_path(&matcher.path, &request.path) {
         return Some(Lost::Path);
     }
-    if !has_method(matcher, request) {
+    if !has_method(route, request) {
         return Some(Lost::Method);
     }
     wrong(&matcher.headers, &|name, wanted| has_header(request, name, wanted))

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub use explain::{Candidate, Lost};
 pub use path::BadPath;
-pub(crate) use request::{Request, host_of, query_values};
+pub(crate) use request::{Request, host_of, preflight, query_values};
 pub(crate) use rewrite::cut;
 
 use path::key;
@@ -178,7 +178,7 @@ impl PathTable {
         routes: &[Arc<Route>],
     ) -> Option<RouteIndex> {
         let first = |list: &Vec<RouteIndex>| {
-            list.iter().copied().find(|index| satisfies(&routes[index.0 as usize].matcher, request))
+            list.iter().copied().find(|index| satisfies(&routes[index.0 as usize], request))
         };
         let exact = (!self.exact.is_empty()).then(|| self.exact.get(path)).flatten();
         exact
@@ -220,7 +220,7 @@ impl Expressions {
         matched
             .iter()
             .map(|at| self.routes[at])
-            .find(|index| satisfies(&routes[index.0 as usize].matcher, request))
+            .find(|index| satisfies(&routes[index.0 as usize], request))
     }
 }
 
@@ -232,17 +232,22 @@ fn specificity(matcher: &Matcher, index: RouteIndex) -> impl Ord + use<> {
 }
 
 /// Whether `request` meets every condition other than host and path.
-fn satisfies(matcher: &Matcher, request: &Request<'_>) -> bool {
-    has_method(matcher, request)
+fn satisfies(route: &Route, request: &Request<'_>) -> bool {
+    let matcher = &route.matcher;
+    has_method(route, request)
         && matcher.headers.iter().all(|(name, wanted)| has_header(request, name, wanted))
         && matcher.cookies.iter().all(|(name, wanted)| has_cookie(request, name, wanted))
         && matcher.query.iter().all(|(name, wanted)| request.has_query(name, |v| wanted.matches(v)))
         && is_from(matcher, request)
 }
 
-fn has_method(matcher: &Matcher, request: &Request<'_>) -> bool {
-    let method = request.head.method_text();
-    matcher.methods.is_empty() || matcher.methods.iter().any(|wanted| wanted.as_bytes() == method)
+/// A route that lets pages of other origins use it takes their preflights as it takes what they ask for.
+fn has_method(route: &Route, request: &Request<'_>) -> bool {
+    let methods = &route.matcher.methods;
+    let takes = |method: &[u8]| methods.iter().any(|wanted| wanted.as_bytes() == method);
+    methods.is_empty()
+        || takes(request.head.method_text())
+        || route.policies.cors.is_some() && preflight(request.head).is_some_and(takes)
 }
 
 fn has_header(request: &Request<'_>, name: &str, wanted: &ValueMatch) -> bool {

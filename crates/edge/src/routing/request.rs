@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use wire::head::RequestHead;
+use wire::head::{Method, RequestHead};
 
 use super::path::BadPath;
 use super::readings::Readings;
@@ -37,6 +37,16 @@ impl<'a> Request<'a> {
         query_values(self.head.query().unwrap_or_default(), name)
             .any(|value| wanted(&String::from_utf8_lossy(&value)))
     }
+}
+
+/// The method of the request that a browser asks for beforehand, where `head` is such a preflight (the CORS protocol
+/// of the Fetch standard).
+pub(crate) fn preflight(head: &RequestHead) -> Option<&[u8]> {
+    if head.method() != Method::Options {
+        return None;
+    }
+    head.fields.named(b"origin").next()?;
+    head.fields.named(b"access-control-request-method").next()
 }
 
 /// The host of an authority: no port, no trailing dot, lower case; an IPv6 address in its one spelling

@@ -4,7 +4,9 @@
 //! budgets and connections, without a shared count on a request's way.
 
 pub mod live;
+pub(crate) mod route;
 pub(crate) mod serving_config;
+mod shelf;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,9 +21,9 @@ use smallvec::SmallVec;
 
 use crate::choice::split::SplitPlan;
 use crate::listener::guest::Crowd;
-use crate::policy;
 use crate::routing::RouteTable;
 use crate::snapshot::live::{Live, ServiceLive};
+use crate::snapshot::route::RoutePolicies;
 use crate::upstream::worker_instance::WorkerInstance;
 
 /// What is served.
@@ -31,8 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) routes: RouteTable,
     /// For each route the services that share its requests, as places in `services`.
     pub(crate) shares: Vec<Shares>,
-    /// For each route its policies that look at requests.
-    pub(crate) policies: Vec<Option<Box<policy::Plan>>>,
+    /// For each route its policies that look at requests or speak in responses.
+    pub(crate) policies: Vec<Option<Box<RoutePolicies>>>,
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) listeners: FxHashMap<ListenerName, Arc<ListenerPlan>>,
 }

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use balance::{Member, Picker, Role};
-use model::{Action, Generation, InstanceName, Intent, ListenerName, Revision, ServiceName};
+use model::{
+    Action, Generation, InstanceName, Intent, Listener, ListenerName, Revision, Route, RouteId,
+    ServiceName,
+};
 use rustc_hash::FxHashMap;
 
 use crate::choice::split::{Split, SplitPlan};
 use crate::policy;
 use crate::routing::RouteTable;
 use crate::snapshot::live::{Bar, Live, ServiceLive};
+use crate::snapshot::route::{RouteLive, RoutePolicies};
+use crate::snapshot::shelf::Shelf;
 use crate::snapshot::{ListenerLive, ListenerPlan, ServicePlan, Shares, Snapshot};
 
 /// What the edge is to serve: an intent, and what had to be found out beside it.
@@ -55,9 +61,10 @@ pub(crate) struct Registry {
 
 #[derive(Default)]
 struct Known {
-    instances: FxHashMap<(ServiceName, InstanceName, SocketAddr), Arc<Live>>,
-    services: FxHashMap<ServiceName, Arc<ServiceLive>>,
-    listeners: FxHashMap<ListenerName, Arc<ListenerLive>>,
+    instances: Shelf<(ServiceName, InstanceName, SocketAddr), Live>,
+    services: Shelf<ServiceName, ServiceLive>,
+    listeners: Shelf<ListenerName, ListenerLive>,
+    routes: Shelf<RouteId, RouteLive>,
 }
 
 impl Registry {
@@ -71,65 +78,83 @@ impl Registry {
         generation: Generation,
         workers: usize,
     ) -> Result<Snapshot, regex::Error> {
+        let routes = RouteTable::compile(&serving_config.intent.routes)?;
         let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let intent = &serving_config.intent;
-        let routes = RouteTable::compile(&intent.routes)?;
-        let services: Vec<_> = intent
-            .services
-            .values()
-            .map(|service| {
-                let instances = serving_config.instances.get(&service.name).map(Vec::as_slice);
-                let split = serving_config.splits.get(&service.name);
-                known.service(service, instances.unwrap_or_default(), split, workers)
-            })
-            .collect();
-        let listeners = intent.listeners.values().map(|listener| {
-            let live = known.listeners.entry(listener.name.clone()).or_default().clone();
-            let tls = serving_config.tls.get(&listener.name).cloned();
-            (
-                listener.name.clone(),
-                Arc::new(ListenerPlan { listener: listener.clone(), tls, live }),
-            )
-        });
-        let listeners = listeners.collect();
-        let shares = shares(intent);
-        Ok(Snapshot {
-            generation,
-            revision: serving_config.revision,
-            routes,
-            policies: policies_of(intent),
-            shares,
-            services,
-            listeners,
-        })
+        Ok(Compilation { known: &mut known, generation, workers }.compile(serving_config, routes))
     }
 
-    /// Forgets what `snapshot` does not know and nothing is in flight on.
+    /// Forgets what `snapshot`, which is served now, does not know and nothing is in flight on.
     pub(crate) fn forget(&self, snapshot: &Snapshot) {
         let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_served = |live: &Arc<Live>| {
-            let mut services = snapshot.services.iter();
-            services.any(|service| service.instances.iter().any(|other| Arc::ptr_eq(other, live)))
-        };
-        known.instances.retain(|_, live| live.in_flight() > 0 || is_served(live));
-        known.services.retain(|name, _| {
-            snapshot.services.iter().any(|service| service.service.name == *name)
-        });
+        let Known { instances, services, listeners, routes } = &mut *known;
+        instances.forget(snapshot.generation, |live| live.in_flight() > 0);
+        services.forget(snapshot.generation, |_| false);
+        listeners.forget(snapshot.generation, |live| live.open.load(Ordering::Relaxed) > 0);
+        routes.forget(snapshot.generation, |_| false);
     }
 }
 
-impl Known {
+/// A snapshot that is being made.
+struct Compilation<'a> {
+    known: &'a mut Known,
+    generation: Generation,
+    workers: usize,
+}
+
+impl Compilation<'_> {
+    fn compile(mut self, serving_config: &ServingConfig, routes: RouteTable) -> Snapshot {
+        let intent = &*serving_config.intent;
+        let services = intent.services.values().map(|service| {
+            let instances = serving_config.instances.get(&service.name).map(Vec::as_slice);
+            let split = serving_config.splits.get(&service.name);
+            self.service(service, instances.unwrap_or_default(), split)
+        });
+        let services = services.collect();
+        let listeners = intent.listeners.values().map(|listener| {
+            let tls = serving_config.tls.get(&listener.name).cloned();
+            (listener.name.clone(), self.listener(listener, tls))
+        });
+        let listeners = listeners.collect();
+        Snapshot {
+            generation: self.generation,
+            revision: serving_config.revision,
+            routes,
+            policies: intent.routes.iter().map(|route| self.policies(route)).collect(),
+            shares: shares(intent),
+            services,
+            listeners,
+        }
+    }
+
+    fn listener(
+        &mut self,
+        listener: &Arc<Listener>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Arc<ListenerPlan> {
+        let Self { known, generation, .. } = self;
+        let name = listener.name.clone();
+        let live = known.listeners.take(name, *generation, ListenerLive::default);
+        Arc::new(ListenerPlan { listener: listener.clone(), tls, live })
+    }
+
+    /// The policies of `route`, if it has any that look at requests or speak in responses.
+    fn policies(&mut self, route: &Route) -> Option<Box<RoutePolicies>> {
+        let Self { known, generation, workers } = self;
+        let plan = policy::Plan::compile(&route.policies)?;
+        let live = known.routes.take(route.id(), *generation, || RouteLive::new(*workers));
+        Some(Box::new(RoutePolicies { plan, live }))
+    }
+
     fn service(
         &mut self,
         service: &Arc<model::Service>,
         instances: &[Instance],
         split: Option<&Split>,
-        workers: usize,
     ) -> ServicePlan {
-        let live = self.services.entry(service.name.clone());
-        let live = live
-            .or_insert_with(|| Arc::new(ServiceLive::new(service.name.clone(), workers)))
-            .clone();
+        let Self { known, generation, workers } = self;
+        let name = &service.name;
+        let new = || ServiceLive::new(name.clone(), *workers);
+        let live = known.services.take(name.clone(), *generation, new);
         let members: Vec<_> = instances
             .iter()
             .map(|instance| {
@@ -140,13 +165,13 @@ impl Known {
         let lives = instances.iter().map(|instance| {
             let key = (service.name.clone(), instance.name.clone(), instance.address);
             let new = || {
-                let live = Live::new(service.name.clone(), instance, workers);
+                let live = Live::new(service.name.clone(), instance, *workers);
                 if instance.is_drained {
                     live.put(Bar::Drained);
                 }
-                Arc::new(live)
+                live
             };
-            self.instances.entry(key).or_insert_with(new).clone()
+            known.instances.take(key, *generation, new)
         });
         ServicePlan {
             service: service.clone(),
@@ -178,9 +203,4 @@ fn shares(intent: &Intent) -> Vec<Shares> {
         Action::Redirect(_) | Action::Respond(_) => Shares::default(),
     };
     intent.routes.iter().map(|route| of_route(&route.action)).collect()
-}
-
-/// For each route its policies that look at requests.
-fn policies_of(intent: &Intent) -> Vec<Option<Box<policy::Plan>>> {
-    intent.routes.iter().map(|route| policy::Plan::compile(&route.policies)).collect()
 }

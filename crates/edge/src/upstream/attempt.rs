@@ -474,6 +474,7 @@ impl Attempt<'_> {
             request_id: self.request.request_id,
             date: self.worker.calendar.today(),
             edits: self.response_edits(),
+            phase: self.request.phase,
             stay: Some(&self.stay),
         }
     }

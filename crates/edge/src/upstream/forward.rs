@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use model::{Route, UpstreamProtocol};
+use model::UpstreamProtocol;
 use telemetry::Ending;
 use wire::h1::Framing;
 
@@ -14,8 +14,8 @@ use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
 use crate::exchange::{Entrance, hops};
 use crate::grpc::Call;
-use crate::policy;
 use crate::policy::rewrite::Rewriting;
+use crate::policy::{self, Routed};
 use crate::routing::Request;
 use crate::snapshot::WorkerService;
 use crate::upstream::attempt::{Attempt, Withheld};
@@ -33,12 +33,12 @@ pub(crate) async fn forward<C: Client>(
     client: &mut C,
     request: &Request<'_>,
     framing: Framing,
-    route: &Route,
+    routed: Routed<'_>,
     service: &Rc<WorkerService>,
     story: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     let Entrance { worker, listener, peer, own_lines, account, .. } = entrance;
-    let head = request.head;
+    let (head, Routed { route, phase }) = (request.head, routed);
     let allowed = policy::body::allowed(&route.policies, &listener.listener, framing)?;
     let request_id = story.request_id;
     let outbound = Outbound {
@@ -51,6 +51,7 @@ pub(crate) async fn forward<C: Client>(
         sender: story.sender,
         request_id: request_id.as_bytes(),
         policies: &route.policies,
+        phase,
         upgrade: hops::upgrade_of(head),
         via: &worker.shared.pseudonym,
     };

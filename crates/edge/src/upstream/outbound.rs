@@ -10,6 +10,7 @@ use wire::name::Name;
 use crate::exchange::hops::{self, Pseudonym};
 use crate::exchange::identity::{Peer, Sender};
 use crate::fields::FieldSink;
+use crate::policy::Phase;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::rewrite::Rewriting;
 use crate::snapshot::ListenerPlan;
@@ -30,6 +31,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) sender: Sender,
     pub(crate) request_id: &'a [u8],
     pub(crate) policies: &'a Policies,
+    /// What of them speaks in responses.
+    pub(crate) phase: Option<Phase<'a>>,
     /// The protocol that the client asks to change to.
     pub(crate) upgrade: Option<Cow<'a, [u8]>>,
     /// What we call ourselves.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Action, BodyLimit, HostMatch, Redirect, Respond};
+use model::{Action, BodyLimit, Cors, HostMatch, OriginMatch, Redirect, Respond};
 use telemetry::Ending;
 use testkit::frames::{END_STREAM, kind};
 use testkit::h2_client::request;
@@ -154,6 +154,33 @@ pub(crate) fn overloaded(protocol: Protocol) -> Scene {
 pub(crate) fn denied(protocol: Protocol) -> Scene {
     let networks = vec!["127.0.0.0/8".parse().expect("a network")];
     Scene::polite(|wanted| wanted.routes[0].policies.deny = networks).answers(protocol, 403)
+}
+
+/// Pages of one origin may use the route.
+fn with_cors() -> Scene {
+    let cors = Cors {
+        origins: vec![OriginMatch::Exact("https://shop.example".into())],
+        methods: Vec::new(),
+        headers: Vec::new(),
+        expose: Vec::new(),
+        credentials: false,
+        max_age: None,
+    };
+    Scene::polite(|wanted| wanted.routes[0].policies.cors = Some(cors))
+}
+
+fn preflight_of(origin: &str, protocol: Protocol, status: u16) -> Scene {
+    let talk = Talk::new("OPTIONS", "/").field("Origin", origin);
+    let talk = talk.field("Access-Control-Request-Method", "PUT");
+    with_cors().answers_to(talk, protocol, status)
+}
+
+pub(crate) fn preflight(protocol: Protocol) -> Scene {
+    preflight_of("https://shop.example", protocol, 204)
+}
+
+pub(crate) fn preflight_refused(protocol: Protocol) -> Scene {
+    preflight_of("https://evil.example", protocol, 403)
 }
 
 pub(crate) fn no_route(protocol: Protocol) -> Scene {

@@ -37,6 +37,8 @@ fn reach(ending: Ending, protocol: Protocol) -> Option<Scene> {
         Ending::MethodNotAllowed => client::method_not_allowed(protocol),
         Ending::Loop => instance::forwarding_to_itself(protocol),
         Ending::Overloaded => client::overloaded(protocol),
+        Ending::Preflight => client::preflight(protocol),
+        Ending::PreflightRefused => client::preflight_refused(protocol),
         Ending::Denied => client::denied(protocol),
         Ending::NoRoute => client::no_route(protocol),
         Ending::NoInstance => instance::none(protocol),

@@ -4,11 +4,11 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, OnceLock};
 
 use edge::Bar;
-use edge::explain::{ChosenBy, Explanation, Question, ShareBy, SideBy, Transport};
+use edge::explain::{ChosenBy, Explanation, PolicyResponse, Question, ShareBy, SideBy, Transport};
 use model::{Action, Balance, Destination, Hash, HashAlgorithm, HashKey, Intent, Share, Sticky};
 use testkit::{Origin, Protocol, RawClient, Step, Talk, TestEdge};
 
-use crate::{jar, networks};
+use crate::{cors, jar, networks};
 
 /// An edge over instances that say their addresses.
 struct Stage {
@@ -91,10 +91,14 @@ fn origin() -> Origin {
 }
 
 fn explain(edge: &TestEdge, fields: &[(&str, &str)]) -> Explanation {
+    explain_of("GET", edge, fields)
+}
+
+fn explain_of(method: &str, edge: &TestEdge, fields: &[(&str, &str)]) -> Explanation {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let fields: Vec<_> = fields.iter().map(own).collect();
     let question = Question {
-        method: "GET",
+        method,
         entrance: Some((Transport::Clear, edge.address().port())),
         authority: "example.com",
         target: "/",
@@ -285,6 +289,29 @@ fn what_a_trusted_proxy_says_came_by_https_is_not_said_to_be_redirected() {
                 is_redirected,
                 "{protocol:?} {fields:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn what_policies_make_of_a_preflight_is_what_its_client_gets() {
+    let origin = Origin::polite("fine");
+    let edge = TestEdge::with(&[origin.address()], |wanted| {
+        wanted.routes[0].matcher.methods = vec!["PUT".into()];
+        wanted.routes[0].policies.cors = Some(cors::shop());
+    });
+    for (page, status) in [("https://shop.example", 204), ("https://evil.example", 403)] {
+        let fields = [("Origin", page), ("Access-Control-Request-Method", "PUT")];
+        let told = match explain_of("OPTIONS", &edge, &fields).policy {
+            Some(PolicyResponse::Preflight) => 204,
+            Some(PolicyResponse::Refused { status, .. }) => status,
+            None => 200,
+        };
+        for protocol in Protocol::ALL {
+            let talk = Talk::new("OPTIONS", "/");
+            let talk = fields.iter().fold(talk, |talk, (name, value)| talk.field(name, value));
+            let reply = talk.over(protocol, edge.address());
+            assert_eq!((reply.status, told), (status, status), "{protocol:?} {page}");
         }
     }
 }

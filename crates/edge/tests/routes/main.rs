@@ -3,9 +3,11 @@
 
 mod body;
 mod canary;
+mod cors;
 mod deny;
 mod explained;
 mod forwarding;
+mod observed;
 mod own;
 mod request_headers;
 mod response_headers;

@@ -9,7 +9,7 @@ use openmetrics::Series;
 use telemetry::metric::Kind;
 use telemetry::scrape::{
     AccessLogSample, ConfigSample, Feed, FeedSample, InstanceSample, InstanceState, ListenerSample,
-    ServiceSample,
+    RefusalSample, ServiceSample,
 };
 use telemetry::{
     Ending, EndingCounters, GrpcStatus, Histogram, HistogramSnapshot, Metric, Process, Scrape,
@@ -86,6 +86,11 @@ fn scrape(services: Vec<ServiceSample>) -> Scrape {
             read_at: at(1_767_225_600),
             is_taken_up: true,
         },
+        refusals: vec![RefusalSample {
+            route: "~^/v[0-9]+\\.\"".into(),
+            ending: Ending::Denied,
+            count: 4,
+        }],
         feeds: vec![FeedSample { feed: Feed::Names, stale: 2 }],
         process: Some(Process {
             cpu: Duration::from_millis(1_230),
