@@ -8,8 +8,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::{
-    check, completions, demo, deploy, drain, enable, explain, history, logs, man, reload, rollback,
-    run, schema, status, version, word,
+    check, completions, demo, deploy, drain, enable, explain, history, logs, man, proxy, reload,
+    rollback, run, schema, status, version, word,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,6 +22,7 @@ use crate::options::Which;
 #[command(after_help = "\
 Examples:
   plimsoll demo                  see it work, in seconds
+  plimsoll proxy :9001 :9002     balance over two servers, without a file
   plimsoll check                 is ./plimsoll.toml right?
   plimsoll run                   serve it, in the foreground
   plimsoll status --watch        what each instance does, every second
@@ -42,6 +43,7 @@ pub(crate) const VERSION: &str = env!("PLIMSOLL_VERSION");
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Proxy(proxy::Options),
     Run(run::Options),
     #[command(visible_alias = "validate")]
     Check(check::Options),
@@ -76,7 +78,7 @@ pub(crate) enum Command {
 
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Serve", &["run", "check", "reload"]),
+    ("Serve", &["run", "check", "reload", "proxy"]),
     ("Look", &["status", "explain", "logs", "history"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
@@ -149,6 +151,7 @@ fn grouped(command: clap::Command) -> clap::Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Proxy(options) => proxy::run(&options),
             Self::Run(options) => run::run(options),
             Self::Check(options) => check::run(options),
             Self::Reload(options) => reload::run(options),
@@ -190,7 +193,8 @@ impl Command {
             | Self::Resume(options) => &mut options.of.which,
             Self::History(options) => &mut options.of.which,
             Self::Logs(options) => &mut options.of.which,
-            Self::Demo(_)
+            Self::Proxy(_)
+            | Self::Demo(_)
             | Self::Schema(_)
             | Self::Completions(_)
             | Self::Man(_)

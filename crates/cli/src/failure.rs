@@ -26,6 +26,12 @@ pub(crate) enum Failure {
     /// No configuration was named, and none is where it is looked for.
     #[error("no plimsoll.toml here, and none in /etc/plimsoll")]
     NoFile,
+    /// No configuration was named, and several proxies run.
+    #[error("no plimsoll.toml here, and {} of `plimsoll proxy` run", files.len())]
+    ManyProxies {
+        /// Their files.
+        files: Vec<PathBuf>,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Load(LoadError),
@@ -229,6 +235,10 @@ impl Failure {
             Self::NoFile => {
                 Some("name one with `-c FILE`; `plimsoll run --help` shows a first one".to_owned())
             }
+            Self::ManyProxies { files } => {
+                let named: Vec<_> = files.iter().map(|it| format!("`-c {}`", it.display())).collect();
+                Some(format!("name one with {}", named.join(" or ")))
+            }
             Self::Client(ClientError::NotRunning { .. }) => Some(
                 "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
             ),
@@ -337,9 +347,10 @@ fn state_dir_of(error: &StartError) -> Option<&StateDirError> {
 fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
     let kind = error.source()?.downcast_ref::<io::Error>()?.kind();
     match kind {
-        io::ErrorKind::AddrInUse => {
-            Some("another program listens there: `ss -ltnp` says which".to_owned())
-        }
+        io::ErrorKind::AddrInUse => Some(
+            "another program listens there: `ss -ltnp` says which; end it, or take another port"
+                .to_owned(),
+        ),
         io::ErrorKind::PermissionDenied => Some(
             "ports below 1024 need root, or `setcap cap_net_bind_service=+ep` on this program"
                 .to_owned(),

@@ -9,6 +9,7 @@ use admin::Client;
 use config::{Environment, LoadError, Origin};
 use toml::de::{DeTable, DeValue};
 
+use crate::commands::proxy;
 use crate::failure::Failure;
 use crate::options::Which;
 
@@ -18,22 +19,38 @@ const PLACES: [&str; 2] = ["plimsoll.toml", "/etc/plimsoll/plimsoll.toml"];
 impl Which {
     /// The configuration's file.
     pub(crate) fn file(&self) -> Result<PathBuf, Failure> {
-        match &self.file {
-            Some(file) => Ok(file.clone()),
-            None => {
-                PLACES.iter().map(PathBuf::from).find(|place| place.exists()).ok_or(Failure::NoFile)
+        self.known_file().ok_or(Failure::NoFile)
+    }
+
+    /// The file of the Plimsoll that a command asks: where none is named or found, that of the only `plimsoll proxy`.
+    pub(crate) fn served_file(&self) -> Result<PathBuf, Failure> {
+        if let Some(file) = self.known_file() {
+            return Ok(file);
+        }
+        let mut proxies = proxy::running();
+        match (proxies.pop(), proxies.is_empty()) {
+            (None, _) => Err(Failure::NoFile),
+            (Some(file), true) => Ok(file),
+            (Some(file), false) => {
+                proxies.push(file);
+                Err(Failure::ManyProxies { files: proxies })
             }
         }
     }
 
+    fn known_file(&self) -> Option<PathBuf> {
+        let found = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
+        self.file.clone().or_else(found)
+    }
+
     /// The same, for a command that is to do what this file says.
     pub(crate) fn named(&self) -> Result<Named, Failure> {
-        self.file().map(Named)
+        self.served_file().map(Named)
     }
 
     /// Where the Plimsoll that serves the configuration keeps its state.
     pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
-        state_dir(&self.file()?)
+        state_dir(&self.served_file()?)
     }
 
     /// Asks the Plimsoll that serves the configuration.

@@ -54,7 +54,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
         (None, false) => Source::NotRunning,
         (None, true) => Source::File,
     };
-    let file = which.file()?;
+    let file = which.served_file()?;
     let explanation = match told {
         Some(explanation) => explanation,
         None => work_out(&file, question)?,

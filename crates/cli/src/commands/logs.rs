@@ -205,7 +205,8 @@ impl Logs {
     fn find_fault(&self) -> Result<(), Failure> {
         let Options { of: OfService { service, which, .. }, instance, follow, .. } = &self.options;
         let (service, directory) = (service.clone(), self.directory.clone());
-        if let Ok(Loaded { intent, .. }) = config::load(&which.file()?, &Environment::of_process())
+        if let Ok(Loaded { intent, .. }) =
+            config::load(&which.served_file()?, &Environment::of_process())
         {
             match intent.services.get(service.as_str()) {
                 Some(known) if known.run.is_none() => return Err(Failure::NotRun { service }),

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod man;
+pub(crate) mod proxy;
 pub(crate) mod reload;
 pub(crate) mod rollback;
 pub(crate) mod run;

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.which.client()?;
-    let (file, named) = (options.which.file()?, options.which.named()?);
+    let (file, named) = (options.which.served_file()?, options.which.named()?);
     let reloaded = super::block_on(async {
         named.must_be_served(&client).await?;
         Ok(client.reload().await.map_err(|error| placed(error, &file)))

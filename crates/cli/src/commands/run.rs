@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,63 +73,119 @@ impl Options {
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let started = Started::of_this_process();
     own_process::shut();
-    let file = options.which.file()?;
-    let loaded = config::load(&file, &Environment::of_process())?;
-    let level = logging::start(&loaded.intent.log);
-    match loaded.intent.log.format {
-        LogFormat::Text => output::err(&loaded.warnings.render(Paint::Coloured)),
-        LogFormat::Json => control::log_warnings(&loaded.warnings),
-    }
-    limits::raise_open_files();
-    let claim = Claim::new(&loaded.intent.server.state_dir)?;
-    // Everything but the data plane, which has threads of its own.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
-    let settings = settings(&file, started);
-    let ended = runtime.block_on(serve(&options, settings, &loaded, claim, level));
-    // A name that is still being looked up is no reason to wait.
-    runtime.shutdown_background();
-    ended
+    let order = Order {
+        file: options.which.file()?,
+        after: if options.leave { After::Leave } else { After::Stop },
+        adoption: if options.adopt { Adoption::Wanted } else { Adoption::Refused },
+        crash: options.crash_after.map(|after| CrashPoint { after }),
+        greet: &OfFile,
+        started,
+    };
+    order.serve()
 }
 
-async fn serve(
-    options: &Options,
-    settings: Settings,
-    loaded: &Loaded,
-    claim: Claim,
-    level: logging::Level,
-) -> Result<Exit, Failure> {
-    let signals = Signals::listen();
-    let mut signals =
-        signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
-    let tcp = admin_on_tcp(&loaded.intent.admin)?;
-    let socket = claim.path().display().to_string();
-    let crash = options.crash_after.map(|after| CrashPoint { after });
-    let file = settings.file.clone();
-    let adoption = if options.adopt { Adoption::Wanted } else { Adoption::Refused };
-    let controller = control::start(Settings { crash, adoption, ..settings }).await?;
-    let handle = controller.handle();
-    tokio::spawn(level.follow(handle.intent()));
-    let router = admin::router(handle.clone());
-    let mut servers = vec![admin::serve(claim, router.clone())?];
-    if let Some((address, guard)) = tcp {
-        servers.push(admin::serve_tcp(address, guard, router).await?);
-    }
-    let addresses = servers.iter().filter_map(Server::address);
-    let admin = std::iter::once(socket).chain(addresses.map(|address| format!("http://{address}")));
-    let greeting = Greeting { file: &file, loaded, admin: admin.collect() };
-    greeting.say(&handle).await;
+/// What is to be served, and how.
+pub(crate) struct Order<'a> {
+    /// The configuration.
+    pub(crate) file: PathBuf,
+    /// What becomes of the instances at the end.
+    pub(crate) after: After,
+    /// Whether another configuration's state is taken over.
+    pub(crate) adoption: Adoption,
+    /// Where tests want it to crash.
+    pub(crate) crash: Option<CrashPoint>,
+    /// What is said once it listens.
+    pub(crate) greet: &'a dyn Greet,
+    /// What this process was started with.
+    pub(crate) started: Started,
+}
 
-    while signals.next().await == Wish::Reload {
-        tokio::spawn(reload(handle.clone()));
+/// Who says that it listens.
+pub(crate) trait Greet {
+    /// Says so.
+    fn greet(&self, running: &Running<'_>);
+}
+
+/// What listens.
+pub(crate) struct Running<'a> {
+    /// The configuration.
+    pub(crate) file: &'a Path,
+    /// What it says.
+    pub(crate) loaded: &'a Loaded,
+    /// Each listener's name and URL.
+    pub(crate) listeners: Vec<Listening>,
+    /// Where the admin API is.
+    pub(crate) admin: Vec<String>,
+}
+
+/// Where a listener listens.
+pub(crate) struct Listening {
+    /// The listener.
+    pub(crate) name: String,
+    /// The URL.
+    pub(crate) url: String,
+}
+
+impl Order<'_> {
+    /// Serves until it is told to end.
+    pub(crate) fn serve(self) -> Result<Exit, Failure> {
+        let loaded = config::load(&self.file, &Environment::of_process())?;
+        let level = logging::start(&loaded.intent.log);
+        match loaded.intent.log.format {
+            LogFormat::Text => output::err(&loaded.warnings.render(Paint::Coloured)),
+            LogFormat::Json => control::log_warnings(&loaded.warnings),
+        }
+        limits::raise_open_files();
+        let claim = Claim::new(&loaded.intent.server.state_dir)?;
+        // Everything but the data plane, which has threads of its own.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime =
+            runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
+        let ended = runtime.block_on(self.run(&loaded, claim, level));
+        // A name that is still being looked up is no reason to wait.
+        runtime.shutdown_background();
+        ended
     }
-    let after = if options.leave { After::Leave } else { After::Stop };
-    let exit = drain(controller, loaded, &mut signals, after).await;
-    for server in servers {
-        server.stop().await;
+
+    async fn run(
+        &self,
+        loaded: &Loaded,
+        claim: Claim,
+        level: logging::Level,
+    ) -> Result<Exit, Failure> {
+        let signals = Signals::listen();
+        let mut signals =
+            signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
+        let tcp = admin_on_tcp(&loaded.intent.admin)?;
+        let socket = claim.path().display().to_string();
+        let settings = settings(&self.file, self.started);
+        let (crash, adoption) = (self.crash, self.adoption);
+        let controller = control::start(Settings { crash, adoption, ..settings }).await?;
+        let handle = controller.handle();
+        tokio::spawn(level.follow(handle.intent()));
+        let router = admin::router(handle.clone());
+        let mut servers = vec![admin::serve(claim, router.clone())?];
+        if let Some((address, guard)) = tcp {
+            servers.push(admin::serve_tcp(address, guard, router).await?);
+        }
+        let addresses = servers.iter().filter_map(Server::address);
+        let admin =
+            std::iter::once(socket).chain(addresses.map(|address| format!("http://{address}")));
+        if let Ok(status) = handle.status().await {
+            let (file, listeners) = (self.file.as_path(), listening(&status));
+            self.greet.greet(&Running { file, loaded, listeners, admin: admin.collect() });
+        }
+
+        while signals.next().await == Wish::Reload {
+            tokio::spawn(reload(handle.clone()));
+        }
+        let exit = drain(controller, loaded, &mut signals, self.after).await;
+        for server in servers {
+            server.stop().await;
+        }
+        Ok(exit)
     }
-    Ok(exit)
 }
 
 /// What everything is started with: instances are this very program, run once more, and have what
@@ -227,36 +283,37 @@ async fn still_running(instances: &[Arc<dyn Instance>]) -> usize {
     running
 }
 
-/// What whoever started it wants to know first.
-struct Greeting<'a> {
-    file: &'a Path,
-    loaded: &'a Loaded,
-    /// Where the admin API is.
-    admin: Vec<String>,
+/// Where each listener listens.
+fn listening(status: &control::Status) -> Vec<Listening> {
+    let listeners = status.listeners.iter().flat_map(|listener| {
+        let scheme = if listener.tls { "https" } else { "http" };
+        let urls = listener.addresses.iter().map(move |at| format!("{scheme}://{at}"));
+        urls.map(|url| Listening { name: listener.name.to_string(), url })
+    });
+    listeners.collect()
 }
 
-impl Greeting<'_> {
-    /// For programs it is part of the log, for people it is easier to read without.
-    async fn say(&self, handle: &control::Handle) {
-        let Ok(status) = handle.status().await else { return };
-        let listeners = status.listeners.iter().flat_map(|listener| {
-            let scheme = if listener.tls { "https" } else { "http" };
-            let urls = listener.addresses.iter().map(move |at| format!("{scheme}://{at}"));
-            urls.map(|url| (listener.name.to_string(), url))
-        });
+/// What it says of a file: for programs it is part of the log, for people it is easier to read without.
+struct OfFile;
+
+impl Greet for OfFile {
+    fn greet(&self, running: &Running<'_>) {
+        let Running { file, loaded, listeners, admin } = running;
         let version = env!("CARGO_PKG_VERSION");
-        if self.loaded.intent.log.format == LogFormat::Json {
-            tracing::info!(version, file = %self.file.display(), "plimsoll is running");
-            listeners.for_each(|(listener, url)| tracing::info!(listener, url, "listening on"));
-            self.admin.iter().for_each(|place| tracing::info!(place, "admin API on"));
+        if loaded.intent.log.format == LogFormat::Json {
+            tracing::info!(version, file = %file.display(), "plimsoll is running");
+            for Listening { name, url } in listeners {
+                tracing::info!(listener = name, url, "listening on");
+            }
+            admin.iter().for_each(|place| tracing::info!(place, "admin API on"));
             return;
         }
-        let (file, contents) = (self.file.display(), contents(&self.loaded.intent));
+        let (file, contents) = (file.display(), contents(&loaded.intent));
         let mut text = format!("plimsoll {version} serves {file}: {contents}\n");
-        for (listener, url) in listeners {
-            text.push_str(&format!("  listening on {url} ({listener})\n"));
+        for Listening { name, url } in listeners {
+            text.push_str(&format!("  listening on {url} ({name})\n"));
         }
-        for place in &self.admin {
+        for place in admin {
             text.push_str(&format!("  admin API on {place}\n"));
         }
         if io::stderr().is_terminal() {

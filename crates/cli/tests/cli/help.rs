@@ -31,6 +31,7 @@ fn every_command_tells_its_use_with_examples() {
         "resume",
         "history",
         "logs",
+        "proxy",
         "schema",
         "completions",
         "man",

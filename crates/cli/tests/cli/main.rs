@@ -14,6 +14,7 @@ mod help;
 mod limits;
 mod origin;
 mod process;
+mod proxy;
 mod readme;
 mod reload;
 mod run;

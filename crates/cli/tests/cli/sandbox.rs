@@ -129,7 +129,8 @@ impl Sandbox {
         self.path().join("state/journal.db")
     }
 
-    fn start(&self, mut command: Command) -> Running {
+    /// Starts what serves by this command, and waits until it listens.
+    pub(crate) fn start(&self, mut command: Command) -> Running {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());

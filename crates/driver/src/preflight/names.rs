@@ -19,7 +19,7 @@ pub(super) fn secrets(
         None => {
             let all: BTreeSet<_> =
                 environment.names().chain(known.iter().map(String::as_str)).collect();
-            let near = suggest::near(name, all.into_iter());
+            let near = suggest::near(name, all);
             Some(Fault::SecretMissing { name: name.clone(), near })
         }
     };

@@ -1,0 +1,123 @@
+//! Where a `plimsoll proxy` keeps its file and its state, so that other commands find it: a directory that only its user
+//! may look into, below `$XDG_RUNTIME_DIR` or that for temporary files. It goes with the proxy; what a killed one left
+//! is removed by the next.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::failure::Failure;
+
+/// How the directories' names begin.
+const PREFIX: &str = "plimsoll-proxy-";
+/// The name of the file.
+const FILE: &str = "plimsoll.toml";
+
+/// The directory of a proxy.
+pub(super) struct Room {
+    dir: TempDir,
+}
+
+impl Room {
+    /// A new one, with the file that says `text`.
+    pub(super) fn open(text: &str) -> Result<Self, Failure> {
+        places().iter().for_each(|place| sweep(place));
+        let failed = |path: &Path, source| Failure::Write { path: path.to_owned(), source };
+        let make = |place: &PathBuf| {
+            let mut made = tempfile::Builder::new();
+            made.prefix(PREFIX).tempdir_in(place).map_err(|source| failed(place, source))
+        };
+        let mut made = Err(Failure::NoFile);
+        for place in &places() {
+            made = made.or_else(|_| make(place));
+        }
+        let room = Self { dir: made? };
+        // The same as the document says, and where the state is.
+        let text = text.replacen("[server]\n", "[server]\nstate_dir = \"state\"\n", 1);
+        let file = room.file();
+        fs::write(&file, text).map_err(|source| failed(&file, source))?;
+        Ok(room)
+    }
+
+    /// Its file.
+    pub(super) fn file(&self) -> PathBuf {
+        self.dir.path().join(FILE)
+    }
+
+    /// Removes it.
+    pub(super) fn close(self) {
+        // It lies where everything is temporary.
+        let _ = self.dir.close();
+    }
+}
+
+/// The files of the proxies of this user that run.
+pub(crate) fn running() -> Vec<PathBuf> {
+    let rooms = places().into_iter().flat_map(|place| rooms(&place));
+    let running = rooms.filter(|room| UnixStream::connect(socket(room)).is_ok());
+    running.map(|room| room.join(FILE)).collect()
+}
+
+/// Where directories may be, the best first.
+fn places() -> Vec<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = runtime.filter(|place| place.is_absolute() && place.is_dir());
+    let mut places: Vec<_> = runtime.into_iter().chain([std::env::temp_dir()]).collect();
+    places.dedup();
+    places
+}
+
+/// The directories of proxies in `place` that belong to this user: in a place for all, another's could be a trap.
+fn rooms(place: &Path) -> Vec<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let named = entries.filter(|it| it.file_name().to_string_lossy().starts_with(PREFIX));
+    let is_ours =
+        |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == user);
+    named.map(|entry| entry.path()).filter(is_ours).collect()
+}
+
+/// Removes what proxies left that were killed. One that has only just begun has no socket yet.
+fn sweep(place: &Path) {
+    for room in rooms(place) {
+        let socket = socket(&room);
+        let is_dead = UnixStream::connect(&socket)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+        if is_dead {
+            // Whatever stays of it harms nobody.
+            let _ = fs::remove_dir_all(room);
+        }
+    }
+}
+
+fn socket(room: &Path) -> PathBuf {
+    room.join("state").join("admin.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_one_left_goes_and_what_lives_or_begins_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let room = |name: &str| {
+            let room = place.path().join(name);
+            fs::create_dir_all(room.join("state")).unwrap();
+            room
+        };
+        let (lives, begins) = (room("plimsoll-proxy-lives"), room("plimsoll-proxy-begins"));
+        let (dead, other) = (room("plimsoll-proxy-dead"), room("other"));
+        let _open = UnixListener::bind(socket(&lives)).unwrap();
+        drop(UnixListener::bind(socket(&dead)).unwrap());
+        drop(UnixListener::bind(socket(&other)).unwrap());
+        sweep(place.path());
+        let left = [&lives, &begins, &dead, &other].map(|room| room.exists());
+        assert_eq!(left, [true, true, false, true]);
+    }
+}
