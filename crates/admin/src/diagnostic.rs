@@ -10,7 +10,7 @@ pub struct Diagnostic {
     pub severity: String,
     /// The stable name of its kind.
     pub code: String,
-    /// The file.
+    /// The file: that of the configuration, or one that it includes.
     pub file: String,
     /// The names that lead to it, as in `services.api.health`; empty for the whole file.
     pub key: String,
@@ -43,6 +43,8 @@ pub struct Place {
 /// Another place that has to do with a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Related {
+    /// The file.
+    pub file: String,
     /// Where.
     #[serde(flatten)]
     pub place: Place,
@@ -58,7 +60,7 @@ pub fn diagnostics(diagnostics: &config::Diagnostics) -> Vec<Diagnostic> {
             config::Severity::Warning => "warning".to_owned(),
         },
         code: diagnostic.code.to_string(),
-        file: diagnostics.origin().to_owned(),
+        file: diagnostic.place.file.to_string(),
         key: diagnostic.key.clone(),
         place: Place::from(&diagnostic.place),
         what: diagnostic.what.clone(),
@@ -82,6 +84,7 @@ impl From<&config::Place> for Place {
 
 impl From<&config::Related> for Related {
     fn from(related: &config::Related) -> Self {
-        Self { place: Place::from(&related.place), why: related.why.clone() }
+        let (file, why) = (related.place.file.to_string(), related.why.clone());
+        Self { file, place: Place::from(&related.place), why }
     }
 }

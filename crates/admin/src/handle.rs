@@ -353,7 +353,7 @@ fn faults(error: &ReloadError) -> Vec<String> {
     let is_error = |fault: &&config::Diagnostic| fault.code.severity() == config::Severity::Error;
     let line = |fault: &config::Diagnostic| {
         let (place, what, hint) = (&fault.place, &fault.what, &fault.hint);
-        format!("{}:{}:{}: {what}; {hint}", faults.origin(), place.line, place.column)
+        format!("{}:{}:{}: {what}; {hint}", place.file, place.line, place.column)
     };
     faults.iter().filter(is_error).map(line).collect()
 }

@@ -215,8 +215,8 @@ impl Failure {
         match self {
             Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
             Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
-            Self::Certificates { file, findings } => {
-                Some(findings.iter().map(|finding| finding.draw(file)).collect())
+            Self::Certificates { findings, .. } => {
+                Some(findings.iter().map(Finding::draw).collect())
             }
             _ => None,
         }

@@ -2,6 +2,7 @@
 //! field is public.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::place::Place;
 use crate::render::{self, Paint};
@@ -81,6 +82,8 @@ pub enum Code {
     Risky,
     /// A directory in which something is to be made is not there.
     MissingDirectory,
+    /// A variable of the environment that is not set, or not written as one.
+    Variable,
 }
 
 impl Code {
@@ -104,6 +107,7 @@ impl Code {
             Self::Unused => "unused",
             Self::Risky => "risky",
             Self::MissingDirectory => "missing-directory",
+            Self::Variable => "variable",
         }
     }
 
@@ -130,14 +134,21 @@ impl fmt::Display for Code {
     }
 }
 
-/// Everything that is wrong with one text, in the order of the text, and what is needed to draw
-/// it. Its `Display` is the drawing without colours.
+/// Everything that is wrong with a configuration, in the order of its text, and what is needed to
+/// draw it. Its `Display` is the drawing without colours.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     pub(crate) origin: String,
-    /// The text, secrets starred out; empty if there is no fault to draw in it.
-    pub(crate) text: String,
+    /// What there is to draw in; nothing if there is no fault.
+    pub(crate) texts: Vec<Text>,
     pub(crate) list: Vec<Diagnostic>,
+}
+
+/// The text of a file, its secrets starred out.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) file: Arc<str>,
+    pub(crate) text: String,
 }
 
 impl Diagnostics {

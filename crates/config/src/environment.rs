@@ -4,7 +4,10 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::sources::Part;
 
 /// Where a text came from.
 #[derive(Clone, Debug)]
@@ -28,6 +31,29 @@ pub struct Environment {
     pub state_home: Option<PathBuf>,
     /// Whether a file is there and may be read.
     pub probe: fn(&Path) -> io::Result<()>,
+    /// A variable's value, if it is set.
+    pub variable: fn(&str) -> Option<OsString>,
+    /// Opens a file that is included: a regular one, and without waiting for anything.
+    pub open: fn(&Path) -> io::Result<File>,
+    /// The names in a directory, in any order.
+    pub list: fn(&Path) -> io::Result<Vec<OsString>>,
+}
+
+/// The most names that are looked at in one directory: one with more was named by mistake.
+const LISTED_MAX: usize = 100_000;
+
+impl Origin {
+    /// The text of `length` bytes that came from here, as the first of a configuration's.
+    pub(crate) fn part(&self, length: usize) -> Part {
+        Part { name: self.name.as_str().into(), dir: self.dir.clone(), bytes: 0..length }
+    }
+
+    /// Which file it is, however it is named: its device and its number there.
+    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
+        let file = self.dir.join(Path::new(&self.name).file_name()?);
+        let metadata = (self.environment.open)(&file).ok()?.metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
 }
 
 impl Environment {
@@ -39,14 +65,24 @@ impl Environment {
             home: path("HOME").map(PathBuf::from),
             state_home: path("XDG_STATE_HOME").map(PathBuf::from),
             probe: probe_file,
+            variable: |name| std::env::var_os(name),
+            open: open_file,
+            list: list_directory,
         }
     }
 
     /// An environment that is the same everywhere: not root, its home is `/home/user`, every file
-    /// is there. For tests and fuzzing.
+    /// is there, but none can be included, and no variable is set. For tests and fuzzing.
     pub fn fixed() -> Self {
-        let home = PathBuf::from("/home/user");
-        Self { root: false, home: Some(home), state_home: None, probe: |_| Ok(()) }
+        Self {
+            root: false,
+            home: Some(PathBuf::from("/home/user")),
+            state_home: None,
+            probe: |_| Ok(()),
+            variable: |_| None,
+            open: |_| Err(io::ErrorKind::NotFound.into()),
+            list: |_| Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Where state is kept unless the file says so: `/var/lib/plimsoll` for root, else where the
@@ -75,13 +111,38 @@ fn probe_file(path: &Path) -> io::Result<()> {
     File::open(path).map(drop)
 }
 
+/// Opens a regular file. Neither a FIFO without a writer nor a device keeps it waiting.
+fn open_file(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+fn list_directory(path: &Path) -> io::Result<Vec<OsString>> {
+    let entries = std::fs::read_dir(path)?.take(LISTED_MAX + 1);
+    let names: Vec<OsString> =
+        entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<_>>()?;
+    if names.len() > LISTED_MAX {
+        return Err(io::Error::other(format!("it holds more than {LISTED_MAX} files")));
+    }
+    Ok(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn environment(root: bool, home: Option<&str>, state_home: Option<&str>) -> Environment {
         let home = home.map(PathBuf::from);
-        Environment { root, home, state_home: state_home.map(PathBuf::from), probe: probe_file }
+        let state_home = state_home.map(PathBuf::from);
+        Environment { root, home, state_home, ..Environment::fixed() }
     }
 
     #[test]

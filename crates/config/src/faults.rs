@@ -1,10 +1,12 @@
 //! Collects what is wrong, so that reading can go on.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Range;
 
-use crate::diagnostic::{Code, Diagnostic, Related, Severity};
-use crate::place::{Lines, Place};
+use crate::diagnostic::{Code, Diagnostic, Related, Severity, Text};
+use crate::marks::Marks;
+use crate::place::Lines;
+use crate::sources::Sources;
 
 /// How many names are compared with all others in one text. Each costs time linear in the number
 /// of candidates, and who has made so many faults needs no more advice on spelling.
@@ -55,48 +57,87 @@ pub(crate) struct Spot {
 
 /// Everything that was found wrong so far.
 pub(crate) struct Faults<'a> {
-    lines: Lines<'a>,
-    list: RefCell<Vec<Diagnostic>>,
+    sources: &'a Sources<'a>,
+    list: RefCell<Vec<Found>>,
     secrets: RefCell<Vec<Range<usize>>>,
     suggestions: Cell<usize>,
+    marks: RefCell<Marks>,
+}
+
+/// A fault, and where it is in the whole text.
+struct Found {
+    span: Range<usize>,
+    diagnostic: Diagnostic,
+}
+
+/// What is left once everything is read.
+pub(crate) struct Outcome {
+    /// The faults, in the order of the text.
+    pub(crate) list: Vec<Diagnostic>,
+    /// What there is to draw in, without secrets; nothing where nothing is drawn.
+    pub(crate) texts: Vec<Text>,
 }
 
 impl<'a> Faults<'a> {
-    /// None so far in `text`.
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// None so far in `sources`.
+    pub(crate) fn new(sources: &'a Sources<'a>) -> Self {
         Self {
-            lines: Lines::new(text),
+            sources,
             list: RefCell::default(),
             secrets: RefCell::default(),
             suggestions: Cell::new(0),
+            marks: RefCell::default(),
         }
+    }
+
+    /// The texts that are read.
+    pub(crate) fn sources(&self) -> &'a Sources<'a> {
+        self.sources
     }
 
     /// The whole text.
     pub(crate) fn text(&self) -> &'a str {
-        self.lines.text()
+        self.sources.whole()
     }
 
-    /// The place of `span`.
-    pub(crate) fn place(&self, span: Range<usize>) -> Place {
-        self.lines.place(span)
+    /// What is known of values that do not stand in the text as they are read.
+    pub(crate) fn marks(&self) -> RefMut<'_, Marks> {
+        self.marks.borrow_mut()
     }
 
     /// Adds a fault; `related` are other places with what they have to do with it.
     pub(crate) fn add(&self, spot: Spot, flaw: Flaw, related: &[(Range<usize>, &str)]) {
+        let Some((spot, flaw)) = self.marks.borrow_mut().judge(spot, flaw, related) else { return };
+        let place = |span: &Range<usize>| self.sources.place(span.clone());
         let related = related
             .iter()
-            .map(|(span, why)| Related { place: self.place(span.clone()), why: (*why).to_owned() })
+            .map(|(span, why)| Related { place: place(span), why: (*why).to_owned() })
             .collect();
-        self.list.borrow_mut().push(Diagnostic {
+        let diagnostic = Diagnostic {
             code: flaw.code,
             key: spot.key,
-            place: self.place(spot.span),
+            place: place(&spot.span),
             what: flaw.what,
             why: flaw.why,
             hint: flaw.hint,
             related,
-        });
+        };
+        self.list.borrow_mut().push(Found { span: spot.span, diagnostic });
+    }
+
+    /// The place of `part` of the text that stands at `span`; of all of it where an escape, or a
+    /// variable, makes the one differ from the other.
+    pub(crate) fn part(
+        &self,
+        span: &Range<usize>,
+        text: &str,
+        part: &Range<usize>,
+    ) -> Range<usize> {
+        let inner = span.start + 1..span.end.saturating_sub(1);
+        match self.text().get(inner.clone()) {
+            Some(raw) if raw == text => inner.start + part.start..inner.start + part.end,
+            _ => span.clone(),
+        }
     }
 
     /// Keeps the value at `span` out of every drawing.
@@ -104,16 +145,22 @@ impl<'a> Faults<'a> {
         self.secrets.borrow_mut().push(span);
     }
 
+    /// Whether the value at `span` is kept out of every drawing.
+    pub(crate) fn hides(&self, span: &Range<usize>) -> bool {
+        let secrets = self.secrets.borrow();
+        secrets.iter().any(|secret| secret.start <= span.start && span.end <= secret.end)
+    }
+
     /// Whether one of the faults is an error.
     pub(crate) fn has_errors(&self) -> bool {
-        let list = self.list.borrow();
-        list.iter().any(|fault| fault.code.severity() == Severity::Error)
+        self.errors() > 0
     }
 
     /// How many of the faults so far are errors.
     pub(crate) fn errors(&self) -> usize {
         let list = self.list.borrow();
-        list.iter().filter(|fault| fault.code.severity() == Severity::Error).count()
+        let is_error = |found: &&Found| found.diagnostic.code.severity() == Severity::Error;
+        list.iter().filter(is_error).count()
     }
 
     /// Whether one more name may be compared with all others.
@@ -123,15 +170,35 @@ impl<'a> Faults<'a> {
         made < SUGGESTIONS_MAX
     }
 
-    /// The faults, the lines they are counted by, and the text without its secrets, which is empty
-    /// where there is nothing to draw in it.
-    pub(crate) fn finish(self) -> (Vec<Diagnostic>, Lines<'a>, String) {
-        let text = match self.list.borrow().is_empty() {
-            true => String::new(),
-            false => without(self.lines.text(), self.secrets.into_inner()),
+    /// The faults that `holds` lets stand, given each with the file that it is in.
+    pub(crate) fn finish(self, holds: impl Fn(usize, &Diagnostic) -> bool) -> Outcome {
+        let marks = self.marks.into_inner();
+        let mut list = self.list.into_inner();
+        list.retain(|found| {
+            holds(self.sources.index(found.span.start), &found.diagnostic)
+                && marks.is_said_by_all(&found.span, &found.diagnostic)
+        });
+        list.sort_by_key(|found| (found.span.start, found.span.end));
+        let list: Vec<Diagnostic> =
+            list.into_iter().map(|found| marks.without_secrets(found.diagnostic)).collect();
+        let texts = match list.is_empty() {
+            true => Vec::new(),
+            false => drawable(self.sources, &self.secrets.into_inner()),
         };
-        (self.list.into_inner(), self.lines, text)
+        Outcome { list, texts }
     }
+}
+
+/// Each text without what lies in it of `secrets`.
+fn drawable(sources: &Sources<'_>, secrets: &[Range<usize>]) -> Vec<Text> {
+    let text = |(base, lines): (usize, &Lines<'_>)| {
+        let text = lines.text();
+        let inside =
+            secrets.iter().filter(|span| base <= span.start && span.start <= base + text.len());
+        let inside: Vec<_> = inside.map(|span| span.start - base..span.end - base).collect();
+        Text { file: lines.name().clone(), text: without(text, inside) }
+    };
+    sources.texts().map(text).collect()
 }
 
 /// `text` with a star for each byte of each of `secrets` but quotes and white space, so that every

@@ -1,7 +1,8 @@
 //! plimsoll.toml: from its text to a checked [`Intent`], or to everything that is wrong with it.
 //!
-//! Three steps, each in its own module, and the type changes with each: `syntax` makes a tree in
-//! which every value knows its place; `read` walks it along the descriptions in `schema` and
+//! Four steps, each in its own module, and the type changes with each: `syntax` makes a tree in
+//! which every value knows its place; `assemble` joins the trees of files that are included and puts
+//! variables and defaults in; `read` walks it along the descriptions in `schema` and
 //! collects what is wrong instead of stopping at it; what is left without a fault is an [`Intent`].
 //! The same descriptions make the JSON Schema and the reference, so neither can drift from what
 //! the reader accepts.
@@ -20,11 +21,14 @@ use std::path::{Path, PathBuf};
 
 use model::Intent;
 
+mod assemble;
 mod bare;
+mod certificates;
 mod diagnostic;
 mod dialect;
 mod environment;
 mod faults;
+mod marks;
 mod mistype;
 mod node;
 mod place;
@@ -33,10 +37,12 @@ mod read;
 mod render;
 mod schema;
 mod section;
+mod sources;
 mod syntax;
 mod trail;
 mod value;
 
+pub use certificates::NamedCertificate;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
 pub use environment::{Environment, Origin};
 pub use place::Place;
@@ -79,11 +85,39 @@ pub enum LoadError {
     Invalid(Diagnostics),
 }
 
+/// A file that passed every check, and what it says once everything is put into it.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The file as it is read: variables, files that are included and defaults are in it, and secrets
+    /// are not.
+    pub text: String,
+    /// What it means.
+    pub loaded: Loaded,
+}
+
 /// Reads and checks the file at `path`. Relative paths in it start at its directory.
 ///
 /// # Errors
 /// When the file cannot be read, or with everything that is wrong in it at once.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError> {
+    let (text, origin) = read_file(path, environment)?;
+    parse(&text, &origin).map_err(LoadError::Invalid)
+}
+
+/// Reads and checks the file at `path` like [`load`], and says what stands in it once variables, files
+/// that are included and defaults are put in.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn resolve(path: &Path, environment: &Environment) -> Result<Resolved, LoadError> {
+    let (text, origin) = read_file(path, environment)?;
+    let Parsed { intent, diagnostics, resolved, .. } =
+        Parsed::new(&text, &origin, Wanted::Resolved);
+    let loaded = loaded(intent, diagnostics).map_err(LoadError::Invalid)?;
+    Ok(Resolved { text: resolved, loaded })
+}
+
+fn read_file(path: &Path, environment: &Environment) -> Result<(String, Origin), LoadError> {
     let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let origin = Origin {
@@ -98,7 +132,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError>
         return Err(LoadError::TooLarge { path: path.to_owned() });
     }
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&text, &origin).map_err(LoadError::Invalid),
+        Ok(text) => Ok((text, origin)),
         Err(error) => Err(LoadError::Invalid(syntax::not_utf8(&error, &origin))),
     }
 }
@@ -108,12 +142,65 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError>
 /// # Errors
 /// With everything that is wrong at once, warnings included, in the order of the text.
 pub fn parse(text: &str, origin: &Origin) -> Result<Loaded, Diagnostics> {
-    let document = syntax::Document::parse(text);
-    let faults = faults::Faults::new(text);
-    let intent = read::intent(&document, origin, &faults);
-    let diagnostics = document.merge(faults, origin);
+    let Parsed { intent, diagnostics, .. } = Parsed::new(text, origin, Wanted::Intent);
+    loaded(intent, diagnostics)
+}
+
+fn loaded(intent: Option<Intent>, diagnostics: Diagnostics) -> Result<Loaded, Diagnostics> {
     match intent {
         Some(intent) if !diagnostics.has_errors() => Ok(Loaded { intent, warnings: diagnostics }),
         _ => Err(diagnostics),
+    }
+}
+
+/// The certificates that the file at `path` names, whatever else is wrong in it; none where it cannot be
+/// read at all.
+pub fn certificates(path: &Path, environment: &Environment) -> Vec<NamedCertificate> {
+    let Ok((text, origin)) = read_file(path, environment) else { return Vec::new() };
+    Parsed::new(&text, &origin, Wanted::Certificates).certificates
+}
+
+/// What is wanted of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Intent,
+    /// Also the text as it is read.
+    Resolved,
+    /// Also the certificates that it names.
+    Certificates,
+}
+
+/// What was made of a text.
+struct Parsed {
+    intent: Option<Intent>,
+    diagnostics: Diagnostics,
+    resolved: String,
+    certificates: Vec<NamedCertificate>,
+}
+
+impl Parsed {
+    fn new(text: &str, origin: &Origin, wanted: Wanted) -> Self {
+        let mut gathered = assemble::gather(text, origin);
+        let parts = std::mem::take(&mut gathered.parts);
+        let whole = gathered.whole.take();
+        let sources = sources::Sources::new(whole.as_deref().unwrap_or(text), parts);
+        let (faults, arena) = (faults::Faults::new(&sources), assemble::Arena::default());
+        gathered.tell(&faults);
+        let assemble::Assembled { tree, mut mistakes } =
+            assemble::assemble(&sources, &origin.environment, &arena, &faults);
+        let intent = read::intent(tree.get_ref(), origin, &faults);
+        let (mut resolved, mut certificates) = (String::new(), Vec::new());
+        match wanted {
+            Wanted::Intent => {}
+            Wanted::Resolved => resolved = assemble::resolved(tree.get_ref(), &faults),
+            Wanted::Certificates => certificates = certificates::named(tree.get_ref(), &faults),
+        }
+        mistakes.iter_mut().for_each(|mistakes| mistakes.tell(&faults));
+        let is_broken = mistakes.iter().any(|mistakes| !mistakes.is_empty());
+        let faults::Outcome { list, texts } = faults.finish(|file, fault| {
+            !(is_broken && fault.code.is_about_absence()) && mistakes[file].leave_standing(fault)
+        });
+        let diagnostics = Diagnostics { origin: origin.name.clone(), texts, list };
+        Self { intent, diagnostics, resolved, certificates }
     }
 }

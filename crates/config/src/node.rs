@@ -4,6 +4,7 @@
 //! reads needs to look at types or places himself.
 
 use std::ops::{Range, RangeInclusive};
+use std::path::Path;
 use std::time::Duration;
 
 use model::BodyLimit;
@@ -65,6 +66,11 @@ impl<'a> Node<'a> {
     /// Keeps the value out of every drawing.
     pub(crate) fn hide(&self) {
         self.faults.hide(self.span());
+    }
+
+    /// What it should be.
+    pub(crate) fn shape(&self) -> &'static Shape {
+        self.shape
     }
 
     /// Whether it is a table.
@@ -185,9 +191,10 @@ impl<'a> Node<'a> {
     /// The table that it is.
     pub(crate) fn section(&self) -> Option<Section<'_>> {
         match (self.value, self.narrow()) {
-            (DeValue::Table(entries), Some(Shape::Table(table))) => {
-                Some(Section::open(entries, table, self.span(), self.trail, self.faults))
-            }
+            (
+                DeValue::Table(entries),
+                Some(Shape::Table(table) | Shape::Defaults { of: table, .. }),
+            ) => Some(Section::open(entries, table, self.span(), self.trail, self.faults)),
             _ => self.wrong_type(),
         }
     }
@@ -314,28 +321,31 @@ impl<'a> Node<'a> {
         example(self.key, self.shape)
     }
 
-    /// The place of `part` of the text; of all of it where an escape makes the one differ from the
-    /// other.
+    /// The place of `part` of the text.
     fn part(&self, part: &Range<usize>) -> Range<usize> {
-        let DeValue::String(text) = self.value else {
-            return self.span();
-        };
-        let inner = self.span.start + 1..self.span.end.saturating_sub(1);
-        match self.faults.text().get(inner.clone()) {
-            Some(raw) if *raw == **text => inner.start + part.start..inner.start + part.end,
+        match self.value {
+            DeValue::String(text) => self.faults.part(&self.span, text, part),
             _ => self.span(),
         }
+    }
+
+    /// Where relative paths in it start.
+    pub(crate) fn dir(&self) -> &'a Path {
+        self.faults.sources().dir(self.span.start)
     }
 }
 
 /// A text that cannot be read because something was meant to be put into it first.
 fn without_variables(text: &str, flaw: Flaw) -> Flaw {
-    let is_meant = text.contains("${") || text.starts_with('$');
-    if !is_meant || flaw.code != Code::Invalid {
+    let Some(rest) = text.strip_prefix('$').filter(|_| flaw.code == Code::Invalid) else {
         return flaw;
-    }
-    let (why, hint) = ("a `$` is not substituted here", "write the value itself");
-    Flaw { why: why.to_owned(), hint: hint.to_owned(), part: None, ..flaw }
+    };
+    let name =
+        &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())];
+    let name = if name.is_empty() { "NAME" } else { name };
+    let why = "a `$` without braces stays as it is".to_owned();
+    let hint = format!("write `${{{name}}}` for a variable of Plimsoll's environment");
+    Flaw { why, hint, part: None, ..flaw }
 }
 
 fn quoted(words: &[&str]) -> String {

@@ -1,12 +1,15 @@
-//! Places in the text, as people count them.
+//! Places in a text, as people count them.
 
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// A stretch of the text.
+/// A stretch of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The stretch in bytes, from the text's start.
+    /// The file, as its user named it; one that is included is named from there.
+    pub file: Arc<str>,
+    /// The stretch in bytes, from the file's start.
     pub bytes: Range<usize>,
     /// The line it begins in; the first is 1.
     pub line: usize,
@@ -18,17 +21,23 @@ pub struct Place {
     pub end_column: usize,
 }
 
-/// A text with the beginnings of its lines, which are looked for when they are first needed: a
-/// file without a fault needs none.
+/// The text of a file with the beginnings of its lines, which are looked for when they are first
+/// needed: a file without a fault needs none.
 pub(crate) struct Lines<'a> {
+    name: Arc<str>,
     text: &'a str,
     starts: OnceCell<Vec<usize>>,
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `text`.
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, starts: OnceCell::new() }
+    /// The lines of `text`, which is that of the file `name`.
+    pub(crate) fn new(name: Arc<str>, text: &'a str) -> Self {
+        Self { name, text, starts: OnceCell::new() }
+    }
+
+    /// The file's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The whole text.
@@ -42,7 +51,7 @@ impl<'a> Lines<'a> {
         let end = self.text.ceil_char_boundary(bytes.end).max(start);
         let (line, column) = self.position(start);
         let (end_line, end_column) = self.position(end);
-        Place { bytes: start..end, line, column, end_line, end_column }
+        Place { file: self.name.clone(), bytes: start..end, line, column, end_line, end_column }
     }
 
     /// The number of the line that `byte` is in; the first is 1.
@@ -70,7 +79,7 @@ mod tests {
     use super::*;
 
     fn position(text: &str, bytes: Range<usize>) -> (usize, usize, usize, usize) {
-        let place = Lines::new(text).place(bytes);
+        let place = Lines::new("a.toml".into(), text).place(bytes);
         (place.line, place.column, place.end_line, place.end_column)
     }
 

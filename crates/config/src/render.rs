@@ -28,52 +28,52 @@ pub(crate) fn render(diagnostics: &Diagnostics, paint: Paint) -> String {
         Paint::Coloured => Renderer::styled(),
         Paint::Plain => Renderer::plain(),
     };
-    let lines = Lines::new(&diagnostics.text);
+    let files: Vec<Lines<'_>> =
+        diagnostics.texts.iter().map(|text| Lines::new(text.file.clone(), &text.text)).collect();
     let mut drawing = String::new();
     for diagnostic in diagnostics {
-        let group = group(diagnostic, &diagnostics.origin, &lines);
+        let group = group(diagnostic, &files);
         drawing.push_str(&renderer.render(&[group]));
         drawing.push_str("\n\n");
     }
     drawing
 }
 
-fn group<'a>(diagnostic: &'a Diagnostic, origin: &'a str, lines: &Lines<'a>) -> Group<'a> {
+fn group<'a>(diagnostic: &'a Diagnostic, files: &'a [Lines<'a>]) -> Group<'a> {
     let level = match diagnostic.code.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(&diagnostic.what).id(diagnostic.code.as_str());
-    let group = title.elements(snippets(diagnostic, origin, lines));
+    let group = title.elements(snippets(diagnostic, files));
     group.element(Level::HELP.message(&diagnostic.hint))
 }
 
 /// The pieces of the text that show where it is, and what is related to it.
 fn snippets<'a>(
     diagnostic: &'a Diagnostic,
-    origin: &'a str,
-    lines: &Lines<'a>,
+    files: &'a [Lines<'a>],
 ) -> Vec<Snippet<'a, Annotation<'a>>> {
     let place = &diagnostic.place;
     let primary = (AnnotationKind::Primary, place, &diagnostic.why);
     let context =
         |related: &'a crate::Related| (AnnotationKind::Context, &related.place, &related.why);
-    let (near, far): (Vec<_>, Vec<_>) = diagnostic
-        .related
-        .iter()
-        .map(context)
-        .partition(|(_, other, _)| other.line.abs_diff(place.line) <= GAP_LINES_MAX);
+    let is_near = |other: &Place| {
+        other.file == place.file && other.line.abs_diff(place.line) <= GAP_LINES_MAX
+    };
+    let (near, far): (Vec<_>, Vec<_>) =
+        diagnostic.related.iter().map(context).partition(|(_, other, _)| is_near(other));
     let pieces = std::iter::once([vec![primary], near].concat());
     let pieces = pieces.chain(far.into_iter().map(|mark| vec![mark]));
-    pieces.map(|marks| snippet(&marks, origin, lines)).collect()
+    let lines = |place: &Place| files.iter().find(|lines| *lines.name() == place.file);
+    pieces.filter_map(|marks| Some(snippet(&marks, lines(marks.first()?.1)?))).collect()
 }
 
 /// One piece of the text, no longer than its marks need: with the whole file in each, drawing
 /// would take the square of the file's size.
 fn snippet<'a>(
     marks: &[(AnnotationKind, &Place, &'a String)],
-    origin: &'a str,
-    lines: &Lines<'a>,
+    lines: &'a Lines<'a>,
 ) -> Snippet<'a, Annotation<'a>> {
     let text = lines.text();
     let begins = marks.iter().map(|(_, place, _)| place.bytes.start).min().unwrap_or(0);
@@ -89,7 +89,10 @@ fn snippet<'a>(
         kind.span(inside(span.start)..inside(span.end)).label(why.as_str())
     });
     let source = text[start..end.max(start)].trim_end_matches('\r');
-    Snippet::source(source).path(origin).line_start(lines.line(start)).annotations(annotations)
+    Snippet::source(source)
+        .path(&**lines.name())
+        .line_start(lines.line(start))
+        .annotations(annotations)
 }
 
 /// The part of `place` that is drawn.

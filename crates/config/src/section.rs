@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use model::BodyLimit;
@@ -32,7 +33,7 @@ pub(crate) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The whole file; what is missing in it is missing at its end.
     pub(crate) fn root(entries: &'a DeTable<'a>, faults: &'a Faults<'a>) -> Self {
-        let end = faults.text().trim_end().len();
+        let end = faults.sources().end();
         Self::open(entries, &schema::ROOT, end..end, Trail::top(), faults)
     }
 
@@ -55,6 +56,22 @@ impl<'a> Section<'a> {
     /// Where it stands, in bytes: its header, or all of an inline one.
     pub(crate) fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// Where relative paths in it start.
+    pub(crate) fn dir(&self) -> &'a Path {
+        self.faults.sources().dir(self.span.start)
+    }
+
+    /// The keys that are in it, of those that it may have.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.table.keys.iter().map(|key| key.name).filter(|key| self.has(key))
+    }
+
+    /// How many tables take `key`, which is one of a table of defaults.
+    pub(crate) fn takers(&self, key: &str) -> usize {
+        let name = self.entries.and_then(|entries| entries.get_key_value(key));
+        name.map_or(0, |(name, _)| self.faults.marks().takers(&name.span()))
     }
 
     /// Whether it has a key that does nothing yet.

@@ -6,19 +6,31 @@ use std::ops::Range;
 use std::string::FromUtf8Error;
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::bare::Bare;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::dialect::Dialect;
 use crate::environment::Origin;
-use crate::faults::{Faults, Flaw, Spot};
+use crate::faults::{Faults, Flaw, Outcome, Spot};
 use crate::place::Lines;
+use crate::sources::Sources;
 
-/// A text read as TOML, as far as that was possible.
+/// A file read as TOML, as far as that was possible.
 pub(crate) struct Document<'a> {
-    tree: Spanned<DeTable<'a>>,
-    errors: Vec<Mistake>,
+    /// What could be read; its places are those in the whole text.
+    pub(crate) tree: Spanned<DeTable<'a>>,
+    mistakes: Mistakes,
+}
+
+/// What is wrong with a file as TOML.
+pub(crate) struct Mistakes {
+    /// Where the file begins in the whole text.
+    base: usize,
+    list: Vec<Mistake>,
+    /// The lines that they are in, and where the first that spoils the rest begins.
+    lines: Vec<usize>,
+    horizon: usize,
 }
 
 /// Something that is wrong with the text as TOML.
@@ -41,48 +53,83 @@ enum Reach {
 }
 
 impl<'a> Document<'a> {
-    /// Reads `text`.
-    pub(crate) fn parse(text: &'a str) -> Self {
+    /// Reads a file, which begins at `base` of the whole text.
+    pub(crate) fn parse(base: usize, lines: &Lines<'a>) -> Self {
+        let text = lines.text();
         let (tree, errors) = DeTable::parse_recoverable(text);
         let other = if errors.is_empty() { None } else { Dialect::of(text) };
-        let mistakes = match other {
+        let list = match other {
             Some((dialect, span)) => vec![Mistake::language(dialect, span)],
             None => errors.iter().map(|error| Mistake::of(error, text)).collect(),
         };
-        Self { tree, errors: telling(mistakes, &Lines::new(text)) }
-    }
-
-    /// What could be read.
-    pub(crate) fn tree(&self) -> &DeTable<'a> {
-        self.tree.get_ref()
-    }
-
-    /// Joins what is wrong with the syntax and what the reader found, in the order of the text.
-    /// Where the syntax is wrong, the reader is believed only so far as the mistake cannot have
-    /// misled it.
-    pub(crate) fn merge(self, faults: Faults<'_>, origin: &Origin) -> Diagnostics {
-        let spoiler = self.errors.iter().find(|mistake| mistake.reach == Reach::Rest);
+        let list = telling(list, lines);
+        let spoiler = list.iter().find(|mistake| mistake.reach == Reach::Rest);
         let horizon = spoiler.map_or(usize::MAX, |mistake| mistake.span.start);
-        let starts: Vec<usize> = self.errors.iter().map(|mistake| mistake.span.start).collect();
-        for Mistake { span, flaw, .. } in self.errors {
-            faults.add(Spot { key: String::new(), span }, flaw, &[]);
-        }
-        let (mut list, lines, text) = faults.finish();
-        if !starts.is_empty() {
-            let broken: Vec<usize> = starts.into_iter().map(|start| lines.line(start)).collect();
-            list.retain(|fault| fault.code == Code::Syntax || is_sound(fault, horizon, &broken));
-        }
-        list.sort_by_key(|fault| (fault.place.bytes.start, fault.place.bytes.end));
-        Diagnostics { origin: origin.name.clone(), text, list }
+        let broken = list.iter().map(|mistake| lines.line(mistake.span.start)).collect();
+        Self { tree: moved(tree, base), mistakes: Mistakes { base, list, lines: broken, horizon } }
+    }
+
+    /// What could be read, and what is wrong.
+    pub(crate) fn into_parts(self) -> (Spanned<DeTable<'a>>, Mistakes) {
+        (self.tree, self.mistakes)
     }
 }
 
-/// Whether what the reader found holds although the syntax is wrong at the lines `broken` and
-/// nothing is certain behind `horizon`.
-fn is_sound(fault: &Diagnostic, horizon: usize, broken: &[usize]) -> bool {
-    !fault.code.is_about_absence()
-        && fault.place.bytes.end <= horizon
-        && broken.binary_search(&fault.place.line).is_err()
+impl Mistakes {
+    /// Adds them to `faults`, and leaves where they are.
+    pub(crate) fn tell(&mut self, faults: &Faults<'_>) {
+        for Mistake { span, flaw, .. } in self.list.drain(..) {
+            let span = self.base + span.start..self.base + span.end;
+            faults.add(Spot { key: String::new(), span }, flaw, &[]);
+        }
+    }
+
+    /// Whether what the reader found in this file holds: where the syntax is wrong, the reader is
+    /// believed only so far as the mistake cannot have misled it.
+    pub(crate) fn leave_standing(&self, fault: &Diagnostic) -> bool {
+        self.lines.is_empty()
+            || fault.code == Code::Syntax
+            || fault.place.bytes.end <= self.horizon
+                && self.lines.binary_search(&fault.place.line).is_err()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
+/// The tree with each place moved by `base`.
+fn moved(tree: Spanned<DeTable<'_>>, base: usize) -> Spanned<DeTable<'_>> {
+    if base == 0 {
+        return tree;
+    }
+    let span = tree.span();
+    Spanned::new(span.start + base..span.end + base, moved_table(tree.into_inner(), base))
+}
+
+fn moved_table(table: DeTable<'_>, base: usize) -> DeTable<'_> {
+    let mut moved = DeTable::new();
+    for (name, value) in table {
+        let span = name.span();
+        let name = Spanned::new(span.start + base..span.end + base, name.into_inner());
+        moved.insert(name, moved_value(value, base));
+    }
+    moved
+}
+
+fn moved_value(value: Spanned<DeValue<'_>>, base: usize) -> Spanned<DeValue<'_>> {
+    let span = value.span();
+    let value = match value.into_inner() {
+        DeValue::Table(table) => DeValue::Table(moved_table(table, base)),
+        DeValue::Array(items) => {
+            let mut moved = DeArray::new();
+            items.into_iter().for_each(|item| moved.push(moved_value(item, base)));
+            DeValue::Array(moved)
+        }
+        value => value,
+    };
+    Spanned::new(span.start + base..span.end + base, value)
 }
 
 /// The mistakes that tell something: one for each line, up to the first that spoils the rest.
@@ -328,8 +375,9 @@ pub(crate) fn not_utf8(error: &FromUtf8Error, origin: &Origin) -> Diagnostics {
         "no character of UTF-8",
         "save it as UTF-8; TOML allows nothing else",
     );
-    let faults = Faults::new(&text);
+    let sources = Sources::new(&text, vec![origin.part(text.len())]);
+    let faults = Faults::new(&sources);
     faults.add(Spot { key: String::new(), span: at..at + 1 }, flaw, &[]);
-    let (list, _, text) = faults.finish();
-    Diagnostics { origin: origin.name.clone(), text, list }
+    let Outcome { list, texts } = faults.finish(|_, _| true);
+    Diagnostics { origin: origin.name.clone(), texts, list }
 }

@@ -7,9 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use config::{Code, Diagnostics, Environment, Loaded, Origin, Paint};
@@ -29,8 +31,50 @@ fn probe(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What a secret variable holds: nothing that is said may have it.
+const SECRET: &str = "correct-horse";
+
+/// The only variables that are set.
+fn variable(name: &str) -> Option<OsString> {
+    let value = match name {
+        "API_HOST" => "10.0.0.11",
+        "API_PORT" | "WORKERS" => "9",
+        "IDLE" => "20s",
+        "SWITCH" => "true",
+        "SHARE" => "25%",
+        "BOUND" => "1.25",
+        "WORD" => "round_robin",
+        "EMPTY" => "",
+        "NESTED" => "${API_HOST}",
+        "TRICKY" => "a\"b\n[server]\nworkers = 7",
+        "BAD" => "soon",
+        "API_TOKEN" | "DB_PASSWORD" => SECRET,
+        "BYTES" => return Some(OsString::from_vec(vec![b'a', 0xff])),
+        _ => return None,
+    };
+    Some(value.into())
+}
+
+/// Where files that are included are found: what lies below /etc/plimsoll in the cases.
+fn included(path: &Path) -> io::Result<PathBuf> {
+    let below = path.strip_prefix("/etc/plimsoll").map_err(|_| io::ErrorKind::NotFound)?;
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/included").join(below))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    match path.to_str() {
+        Some("/etc/plimsoll/secret.toml") => Err(io::ErrorKind::PermissionDenied.into()),
+        _ if included(path)?.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        _ => File::open(included(path)?),
+    }
+}
+
+fn list(path: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(included(path)?)?.map(|entry| Ok(entry?.file_name())).collect()
+}
+
 fn parse(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
-    let mut environment = Environment { probe, ..Environment::fixed() };
+    let mut environment = Environment { probe, variable, open, list, ..Environment::fixed() };
     if path.ends_with("no-home.toml") {
         environment.home = None;
     }
@@ -114,6 +158,7 @@ fn every_kind_of_fault_has_a_case() {
         Code::Unused,
         Code::Risky,
         Code::MissingDirectory,
+        Code::Variable,
     ];
     for code in all {
         assert!(kinds.contains(code.as_str()), "no case for {code}");
@@ -129,7 +174,7 @@ fn the_place_in_the_data_is_the_place_that_is_drawn() {
         let drawing = found.render(Paint::Plain);
         let drawn = drawing.lines().filter_map(|line| line.trim_start().strip_prefix("--> "));
         let places =
-            found.iter().map(|d| format!("{}:{}:{}", found.origin(), d.place.line, d.place.column));
+            found.iter().map(|d| format!("{}:{}:{}", d.place.file, d.place.line, d.place.column));
         assert_eq!(drawn.collect::<Vec<_>>(), places.collect::<Vec<_>>());
     }
 }
@@ -173,6 +218,19 @@ fn secrets_are_in_nothing_that_is_said() {
         }
     }
     assert!(tried >= 4);
+}
+
+#[test]
+fn what_a_secret_variable_holds_is_in_nothing_that_is_said() {
+    let mut tried = 0;
+    for path in cases("faults") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        tried += text.matches("${API_TOKEN}").count() + text.matches("${DB_PASSWORD}").count();
+        let said = format!("{found}{found:?}");
+        assert!(!said.contains(SECRET) && !said.contains("horse"), "{}\n{found}", path.display());
+    }
+    assert!(tried >= 4, "{tried}");
 }
 
 #[test]

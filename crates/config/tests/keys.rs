@@ -27,6 +27,10 @@ fn described(schema: &Value, path: &str, keys: &mut Keys) {
         described(&schema["additionalProperties"], &below(path, "NAME"), keys);
     }
     for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        // A default for a key that is described elsewhere.
+        if inner.get("$ref").is_some() {
+            continue;
+        }
         let path = below(path, name);
         described(inner, &path, keys);
         keys.insert(path);

@@ -1,9 +1,10 @@
 //! Files on the disk: paths that start at them, and files that are none.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use config::{Code, Environment, LoadError, Severity};
+use config::{Code, Environment, LoadError, Loaded, Severity};
 use model::AccessLog;
 
 const FILE: &str = "[log]\naccess = \"logs/access.log\"\n\
@@ -52,6 +53,164 @@ fn what_is_not_utf8_is_shown_where_it_ends_to_be() {
     };
     let fault = found.iter().next().unwrap();
     assert_eq!((fault.code, fault.place.line, fault.place.column), (Code::Encoding, 2, 15));
+}
+
+#[test]
+fn certificates_are_found_with_their_places_whatever_else_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("more")).unwrap();
+    let text = "include = [\"more/*.toml\"]\n[listeners.a]\nbnid = 1\n\
+                tls = { certificates = [{ cert = \"a.pem\", key = \"/k\" },\n  \
+                { cert = \"c.pem\" }, 3] }\n[services.x\n";
+    let included =
+        "[listeners.b]\ntls = { certificates = [{ cert = \"b.pem\", key = \"${K:-b.key}\" }] }\n";
+    fs::write(at("plimsoll.toml"), text).unwrap();
+    fs::write(at("more/b.toml"), included).unwrap();
+    let found = config::certificates(&at("plimsoll.toml"), &environment());
+    let said: Vec<_> = found
+        .iter()
+        .map(|it| (&*it.listener, &*it.cert, &*it.key, it.place.line, it.place.column))
+        .collect();
+    let (a, b, key) = (at("a.pem"), at("more/b.pem"), at("more/b.key"));
+    assert_eq!(said, [("a", &*a, Path::new("/k"), 4, 25), ("b", &*b, &*key, 2, 25)]);
+    assert!(found[1].place.file.ends_with("more/b.toml"));
+}
+
+/// Makes a directory of these files.
+fn room(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+const LISTENER: &str = "[listeners.web]\nbind = \"127.0.0.1:0\"\n";
+
+/// What is wrong with the configuration in `dir`: code and file of each.
+fn faults(dir: &Path) -> Vec<(Code, String)> {
+    let (Err(LoadError::Invalid(found)) | Ok(Loaded { warnings: found, .. })) =
+        config::load(&dir.join("plimsoll.toml"), &environment())
+    else {
+        panic!("it can be read");
+    };
+    let name = |fault: &config::Diagnostic| {
+        Path::new(&*fault.place.file).file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    found.iter().map(|fault| (fault.code, name(fault))).collect()
+}
+
+#[test]
+fn relative_paths_in_an_included_file_start_there() {
+    let app = "[services.app]\ncommand = \"./app\"\nversion = \"1\"\nenv_file = \"app.env\"\n";
+    let main = format!("include = [\"apps/*/*.toml\"]\n{LISTENER}");
+    let dir = room(&[("plimsoll.toml", &main), ("apps/one/app.toml", app)]);
+    let intent = config::load(&dir.path().join("plimsoll.toml"), &environment()).unwrap().intent;
+    let service = intent.services.values().next().unwrap();
+    let recipe = &service.run.as_ref().unwrap().recipe;
+    assert_eq!(recipe.env_file, Some(dir.path().join("apps/one/app.env")));
+    let model::Workload::Process(process) = &recipe.workload;
+    assert_eq!(process.directory, dir.path().join("apps/one"));
+}
+
+#[test]
+fn neither_a_device_nor_a_fifo_nor_a_circle_of_links_is_included() {
+    let main = format!(
+        "include = [\"/dev/zero\", \"fifo\", \"circle.toml\", \"circle/*.toml\"]\n{LISTENER}\
+         [[routes]]\nrespond = {{ status = 200 }}\n"
+    );
+    let dir = room(&[("plimsoll.toml", &main)]);
+    let at = |name: &str| dir.path().join(name);
+    rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+    std::os::unix::fs::symlink("circle.toml", at("circle.toml")).unwrap();
+    std::os::unix::fs::symlink("circle", at("circle")).unwrap();
+    let expected = (Code::UnreadableFile, "plimsoll.toml".to_owned());
+    assert_eq!(faults(dir.path()), vec![expected; 4]);
+}
+
+#[test]
+fn a_file_is_read_once_however_it_is_named_and_by_a_pattern_of_its_own() {
+    let main = format!("include = [\"*.toml\", \"b.toml\", \"./link\"]\n{LISTENER}");
+    let route = "[[routes]]\nrespond = { status = 200 }\n";
+    let dir = room(&[("plimsoll.toml", &main), ("b.toml", route)]);
+    std::os::unix::fs::symlink("b.toml", dir.path().join("link")).unwrap();
+    assert_eq!(faults(dir.path()), []);
+}
+
+#[test]
+fn names_that_are_no_text_are_read_too() {
+    let main = format!("include = [\"*.toml\"]\n{LISTENER}");
+    let dir = room(&[("plimsoll.toml", &main)]);
+    let name = std::ffi::OsStr::from_bytes(b"\xff.toml");
+    fs::write(dir.path().join(name), "[[routes]]\nto = \"x\"\n").unwrap();
+    let found = faults(dir.path());
+    assert_eq!(found, [(Code::UndefinedService, "\u{fffd}.toml".to_owned())]);
+}
+
+#[test]
+fn how_deep_and_how_many_files_are_included_is_bounded() {
+    let files: Vec<(String, String)> = (0..12)
+        .map(|n| (format!("{n}.toml"), format!("include = [\"{}.toml\"]\n", n + 1)))
+        .collect();
+    let main =
+        format!("include = [\"0.toml\"]\n{LISTENER}[[routes]]\nrespond = {{ status = 200 }}\n");
+    let mut all = vec![("plimsoll.toml", &*main)];
+    all.extend(files.iter().map(|(name, text)| (&**name, &**text)));
+    assert_eq!(faults(room(&all).path()), [(Code::OutOfRange, "7.toml".to_owned())]);
+
+    let files: Vec<String> = (0..1001).map(|n| format!("many/{n}.toml")).collect();
+    let main = main.replace("0.toml", "many/*.toml");
+    let mut all = vec![("plimsoll.toml", &*main)];
+    all.extend(files.iter().map(|name| (&**name, "")));
+    assert_eq!(faults(room(&all).path()), [(Code::OutOfRange, "plimsoll.toml".to_owned())]);
+}
+
+#[test]
+fn what_is_included_is_no_larger_in_all_than_one_file_may_be() {
+    let main = format!("include = [\"a\"]\n{LISTENER}[[routes]]\nrespond = {{ status = 200 }}\n");
+    let dir = room(&[("plimsoll.toml", &main)]);
+    fs::File::create(dir.path().join("a")).unwrap().set_len(64 << 20).unwrap();
+    assert_eq!(faults(dir.path()), [(Code::OutOfRange, "plimsoll.toml".to_owned())]);
+}
+
+#[test]
+fn defaults_for_very_many_are_bounded() {
+    // Of the wrong type, which is said once.
+    let value = vec!["1"; 20_000].join(", ");
+    let services: String =
+        (0..60).map(|n| format!("[services.s{n}]\ntargets = [\"127.0.0.1:9\"]\n")).collect();
+    let main = format!(
+        "[defaults.services]\nslow_start = [{value}]\n{LISTENER}{services}\
+         [[routes]]\nrespond = {{ status = 200 }}\n"
+    );
+    let found = faults(room(&[("plimsoll.toml", &main)]).path());
+    assert!(found.contains(&(Code::OutOfRange, "plimsoll.toml".to_owned())));
+}
+
+#[test]
+fn a_file_as_it_is_read_means_the_same_and_shows_no_secret() {
+    let main = format!(
+        "include = [\"more.toml\"]\n[defaults.services]\nslow_start = \"5s\"\n{LISTENER}\
+         [services.api]\ntargets = [\"${{HOST_THAT_IS_NOT_SET:-10.0.0.1}}:80\"]\n"
+    );
+    let more = "[[routes]]\npath = \"/$${x}\"\nto = { api = 1, app = 2 }\n\
+                [services.app]\ncommand = { shell = \"a\\n'b' \\\"c\\\"\" }\nversion = \"1\"\n\
+                health = { path = \"/\", headers = { x = \"s3cr3t\" } }\n";
+    let dir = room(&[("plimsoll.toml", &main), ("more.toml", more)]);
+    let file = dir.path().join("plimsoll.toml");
+    let resolved = config::resolve(&file, &environment()).unwrap();
+    assert!(!resolved.text.contains("s3cr3t"), "{}", resolved.text);
+    for part in ["# defaults, ", "more.toml:1", "\"10.0.0.1:80\"", "${HOST_THAT_IS_NOT_SET}"] {
+        assert!(resolved.text.contains(part), "{part}\n{}", resolved.text);
+    }
+    // Only what was starred out is put back.
+    fs::write(&file, resolved.text.replace("***", "s3cr3t")).unwrap();
+    fs::remove_file(dir.path().join("more.toml")).unwrap();
+    assert_eq!(config::load(&file, &environment()).unwrap().intent, resolved.loaded.intent);
 }
 
 #[test]

@@ -33,7 +33,17 @@ fn the_committed_schema_is_what_the_descriptions_make() {
 }
 
 /// What of JSON Schema ours uses, checked: the first thing that is wrong, if any.
-fn invalid(value: &Value, schema: &Value) -> Option<String> {
+fn invalid(value: &Value, whole: &Value) -> Option<String> {
+    invalid_in(value, whole, whole)
+}
+
+/// The same of a part of the `whole` schema.
+fn invalid_in(value: &Value, schema: &Value, whole: &Value) -> Option<String> {
+    if let Some(place) = schema["$ref"].as_str() {
+        let there = whole.pointer(place.strip_prefix('#').unwrap());
+        return invalid_in(value, there.unwrap(), whole);
+    }
+    let invalid = |value: &Value, schema: &Value| invalid_in(value, schema, whole);
     let wrong = |what: &str| Some(format!("{value} is not {what}"));
     if let Some(shapes) = schema["anyOf"].as_array() {
         return match shapes.iter().any(|shape| invalid(value, shape).is_none()) {

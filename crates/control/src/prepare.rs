@@ -48,8 +48,9 @@ fn named(place: &AccessLog) -> String {
 /// Writes a line into the log for each of a file's `warnings`.
 pub fn log_warnings(warnings: &Diagnostics) {
     for warning in warnings {
-        let (line, key, hint) = (warning.place.line, &warning.key, &warning.hint);
-        tracing::warn!(line, key, what = warning.what, hint, "configuration warning");
+        let (file, line) = (&*warning.place.file, warning.place.line);
+        let (key, hint) = (&warning.key, &warning.hint);
+        tracing::warn!(file, line, key, what = warning.what, hint, "configuration warning");
     }
 }
 

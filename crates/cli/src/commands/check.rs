@@ -1,6 +1,6 @@
 //! `plimsoll check`: is the configuration right?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use config::{Diagnostics, Environment, LoadError, Loaded, Paint, Severity};
@@ -24,11 +24,15 @@ it, the output names the services that run another version than the file.
 Examples:
   plimsoll check
   plimsoll check staging.toml
+  plimsoll check --resolved
   plimsoll check --json | jq '.diagnostics[].what'")]
 pub(crate) struct Options {
     /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
     #[arg(value_name = "FILE", conflicts_with = "file")]
     named: Option<PathBuf>,
+    /// Print the file as it is read: with variables, included files and defaults, without secrets
+    #[arg(long)]
+    resolved: bool,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -79,6 +83,9 @@ impl Options {
 
 pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
     options.which_mut();
+    if options.resolved {
+        return resolved(&options.which.file()?, &options.form);
+    }
     let mut found = Found::in_file(options.which.file()?)?;
     if let Some(intent) = &found.intent {
         found.differences = differences(&options.which, intent)?;
@@ -87,13 +94,31 @@ pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
         output::json(&found.report());
     } else {
         output::out(&found.diagnostics.render(Paint::Coloured));
-        found.certificates.iter().for_each(|finding| output::out(&finding.draw(&found.file)));
+        found.certificates.iter().for_each(|finding| output::out(&finding.draw()));
         for difference in &found.differences {
             output::out(&format!("! service {}: {difference}\n", difference.service));
         }
         output::out(&format!("{}\n", found.summary()));
     }
     Ok(if found.count(Severity::Error) == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// The file as it is read, for programs.
+#[derive(Debug, Serialize)]
+struct Resolved {
+    file: String,
+    resolved: String,
+}
+
+/// Prints the file as it is read, and beside it what is doubtful in it.
+fn resolved(file: &Path, form: &Form) -> Result<Exit, Failure> {
+    let config::Resolved { text, loaded } = config::resolve(file, &Environment::of_process())?;
+    output::err(&loaded.warnings.render(Paint::Coloured));
+    match form.json {
+        true => output::json(&Resolved { file: file.display().to_string(), resolved: text }),
+        false => output::out(&text),
+    }
+    Ok(Exit::Done)
 }
 
 impl Found {

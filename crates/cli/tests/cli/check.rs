@@ -47,6 +47,37 @@ fn certificates_are_looked_into() {
 }
 
 #[test]
+fn the_file_as_it_is_read_has_variables_in_it_and_no_secrets() {
+    let text = "include = [\"more/*.toml\"]\n[listeners.web]\nbind = \"${BIND:-127.0.0.1:0}\"\n";
+    let sandbox = Sandbox::new("");
+    let service = "[services.api]\ncommand = \"./api ${PORT}\"\nversion = \"1\"\n\
+                   env = { KEY = \"${API_KEY}\", MODE = \"${MODE}\" }\nreplicas = \"${REPLICAS}\"\n";
+    std::fs::create_dir(sandbox.path().join("more")).unwrap();
+    std::fs::write(sandbox.path().join("more/api.toml"), service).unwrap();
+    std::fs::write(sandbox.path().join("plimsoll.toml"), text).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.env("API_KEY", "s3cr3t").env("REPLICAS", "3").env("MODE", "hidden");
+        command.output().unwrap()
+    };
+    let output = run(&["check", "--resolved"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    insta::assert_snapshot!("check-resolved", shown);
+    let json: Value =
+        serde_json::from_slice(&run(&["check", "--resolved", "--json"]).stdout).unwrap();
+    assert_eq!(json["resolved"], shown);
+    // The same without its variables: each is named, and nothing is printed.
+    let ended = sandbox.plimsoll(&["check", "--resolved"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    for name in ["API_KEY", "MODE", "REPLICAS"] {
+        let what = format!("the variable `{name}` is not set");
+        assert!(ended.stderr.contains(&what), "{}", ended.stderr);
+    }
+    assert!(ended.stderr.contains("more/api.toml:4:"), "{}", ended.stderr);
+}
+
+#[test]
 fn programs_get_the_same_as_data() {
     let sandbox = Sandbox::new(BAD);
     let ended = sandbox.plimsoll(&["check", "--json"]);

@@ -1,5 +1,7 @@
 //! `plimsoll reload`.
 
+use rustix::process::Signal;
+
 use crate::origin::Origin;
 use crate::sandbox::{Sandbox, serving};
 
@@ -15,6 +17,45 @@ fn a_reload_tells_what_changed() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     assert_eq!(ended.stdout, "revision 2 is served\n  ~ routes\n");
     assert!(running.get("/new").ends_with("new"));
+}
+
+/// The variables are those of the program that runs: whoever reloads it, and asks it, may have none of them.
+/// After a crash all files are read again.
+#[test]
+fn a_reload_takes_the_running_programs_environment_and_the_files_that_are_included() {
+    let more = |body: &str| {
+        format!(
+            "[[routes]]\npath = \"/more\"\nrespond = {{ status = 200, body = \"{body} ${{WORD}}\" }}\n"
+        )
+    };
+    let sandbox = Sandbox::new(
+        "[listeners.web]\nbind = \"${BIND}\"\n[[routes]]\nrespond = { status = 200 }\n",
+    );
+    let main = std::fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
+    let main = format!("include = [\"more.toml\"]\n{main}");
+    std::fs::write(sandbox.path().join("plimsoll.toml"), main).unwrap();
+    std::fs::write(sandbox.path().join("more.toml"), more("first")).unwrap();
+    let run = || {
+        let program = env!("CARGO_BIN_EXE_plimsoll");
+        let home = sandbox.path().display();
+        sandbox.run_by_shell(&format!("HOME={home} BIND=127.0.0.1:0 WORD=word exec {program} run"))
+    };
+    let running = run();
+    assert!(running.get("/more").ends_with("first word"));
+    std::fs::write(sandbox.path().join("more.toml"), more("second")).unwrap();
+    let ended = sandbox.plimsoll(&["reload"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(running.get("/more").ends_with("second word"));
+    std::fs::write(sandbox.path().join("more.toml"), "[[routes]]\nto = \"api\"\n").unwrap();
+    let ended = sandbox.plimsoll(&["reload"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("more.toml:2:6"), "{}", ended.stderr);
+    assert!(running.get("/more").ends_with("second word"));
+
+    std::fs::write(sandbox.path().join("more.toml"), more("third")).unwrap();
+    running.signal(Signal::KILL);
+    drop(running);
+    assert!(run().get("/more").ends_with("third word"));
 }
 
 #[test]

@@ -9,16 +9,16 @@ use crate::faults::Flaw;
 use crate::node::Node;
 use crate::value::shown;
 
-/// Reads a path; a relative one starts at the directory of the file.
-pub(super) fn path(node: &Node<'_>, origin: &Origin) -> Option<PathBuf> {
+/// Reads a path; a relative one starts at the directory of the file in which it stands.
+pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
     // Without what leads nowhere, as the `.` of `./state`.
-    let whole = |text: &str| origin.dir.join(text).components().collect();
+    let whole = |text: &str| node.dir().join(text).components().collect();
     node.parse(|text| check(text).map(|()| whole(text)))
 }
 
 /// Reads the path of a file that must be there; `noun` is what it holds.
 pub(super) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<PathBuf> {
-    let path = path(node, origin)?;
+    let path = path(node)?;
     if let Err(error) = (origin.environment.probe)(&path) {
         let what = format!("{noun} cannot be read");
         let hint = format!(
@@ -58,8 +58,11 @@ fn check(text: &str) -> Result<(), Flaw> {
     if text == "~" || text.starts_with("~/") {
         return flaw("`~` is only known to shells", "write the path in full");
     }
-    if text.contains("$") && text.contains(['{', '(']) || text.starts_with('$') {
-        return flaw("variables are only known to shells", "write the path in full");
+    if text.contains("$(") || text.starts_with('$') {
+        return flaw(
+            "only `${NAME}` is substituted",
+            "write `${NAME}` for a variable of Plimsoll's environment, or the path in full",
+        );
     }
     Ok(())
 }

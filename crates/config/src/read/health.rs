@@ -6,7 +6,7 @@ use model::{
 };
 
 use super::named::named;
-use super::{narrow, run};
+use super::{narrow, run, shell};
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::section::Section;
@@ -132,8 +132,10 @@ fn probe(section: &Section<'_>) -> Option<HealthProbe> {
         "tcp" => Some(HealthProbe::Tcp),
         "grpc" => grpc(section).map(HealthProbe::Grpc),
         "command" => {
-            let command = section.node("command").and_then(|node| run::command(&node));
-            command.map(HealthProbe::Command)
+            let node = section.node("command")?;
+            let command = run::command(&node)?;
+            shell::warn_of_command(&node, &command);
+            Some(HealthProbe::Command(command))
         }
         _ => Some(HealthProbe::Notify),
     }

@@ -8,17 +8,18 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use model::{Intent, ServiceName};
+use toml::de::DeTable;
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::{Faults, Flaw};
 use crate::node::Node;
 use crate::section::Section;
-use crate::syntax::Document;
 
 mod action;
 mod balance;
 mod beside;
+mod defaults;
 mod deploy;
 mod file;
 mod headers;
@@ -54,15 +55,12 @@ struct Context<'a> {
     used: BTreeSet<ServiceName>,
 }
 
-/// Makes an intent of `document`. `None` only if a fault was added; where one was added, what is
+/// Makes an intent of `tree`. `None` only if a fault was added; where one was added, what is
 /// given must not be used.
-pub(crate) fn intent(
-    document: &Document<'_>,
-    origin: &Origin,
-    faults: &Faults<'_>,
-) -> Option<Intent> {
-    let root = Section::root(document.tree(), faults);
+pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -> Option<Intent> {
+    let root = Section::root(tree, faults);
     let mut context = Context::new(origin, faults);
+    defaults::check(&root);
     let server = server::server(&root, origin);
     let log = root.section("log", |log| server::log(log, origin));
     let listeners = listener::listeners(&root, &mut context);
@@ -72,6 +70,7 @@ pub(crate) fn intent(
     let routes = route::routes(&root, &mut context);
     if !faults.has_errors() {
         service::warn_of_unused(&root, &context);
+        defaults::warn_of_unused(&root);
         sticky::warn(&root, &services, routes.as_deref().unwrap_or_default());
     }
     Some(Intent { server: server?, admin, log, listeners, services, routes: routes? })

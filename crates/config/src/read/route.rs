@@ -89,6 +89,8 @@ fn route(
     matcher: Option<Matcher>,
     context: &mut Context<'_>,
 ) -> Option<Route> {
+    // It was heeded before anything is read.
+    section.flag("defaults");
     let action = action::action(section, context);
     let policies = policies(section, matcher.as_ref());
     if !section.has("to") {

@@ -13,7 +13,6 @@ use super::beside::Beside;
 use super::named::named;
 use super::{deploy, distinct, file, narrow, placeholder, port, shell};
 use crate::diagnostic::Code;
-use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::schema::RUNS;
@@ -22,7 +21,7 @@ use crate::section::{Names, Section};
 use crate::value::{duration, name, release, shown};
 
 /// Reads how the instances are run; `None` where somebody else runs them.
-pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
+pub(super) fn run(section: &Section<'_>) -> Option<Run> {
     placeholder::warn_of_misspelt(section);
     if !section.has("command") {
         // What runs them instead does nothing yet, which is said: what goes with it is not judged.
@@ -60,10 +59,10 @@ pub(super) fn run(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         port::warn_of_own(&node, command);
     }
     let directory = match section.node("directory") {
-        Some(node) => file::path(&node, origin),
-        None => Some(origin.dir.clone()),
+        Some(node) => file::path(&node),
+        None => Some(section.dir().to_owned()),
     };
-    let env_file = section.node("env_file").and_then(|node| file::path(&node, origin));
+    let env_file = section.node("env_file").and_then(|node| file::path(&node));
     let version = section.parse("version", release::parse);
     let replicas = narrow::<u32>(section.count("replicas")).and_then(NonZeroU32::new);
     let (env, secrets) = (env(section), secrets(section));

@@ -32,7 +32,7 @@ pub(super) fn server(root: &Section<'_>, origin: &Origin) -> Option<Server> {
 
 fn state_dir(server: &Section<'_>, origin: &Origin) -> Option<PathBuf> {
     if let Some(node) = server.node("state_dir") {
-        let path = file::path(&node, origin)?;
+        let path = file::path(&node)?;
         file::warn_of_parent(&node, &path, origin, "it would be made, and the state be kept there");
         return Some(path);
     }
@@ -50,7 +50,7 @@ fn state_dir(server: &Section<'_>, origin: &Origin) -> Option<PathBuf> {
 
 /// Reads `[admin]`.
 pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
-    let token = token(admin, context.origin);
+    let token = token(admin);
     let read_token_env = admin.parse("read_token_env", name::parse_variable);
     let is_plain = admin.flag("plain_text");
     let node = admin.node("bind");
@@ -102,9 +102,9 @@ pub(super) fn admin(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
 /// The keys that say where a token is.
 const TOKENS: [&str; 3] = ["token_env", "token_file", "read_token_env"];
 
-fn token(admin: &Section<'_>, origin: &Origin) -> Option<TokenSource> {
+fn token(admin: &Section<'_>) -> Option<TokenSource> {
     let variable = admin.parse("token_env", name::parse_variable);
-    let file = admin.node("token_file").and_then(|node| file::path(&node, origin));
+    let file = admin.node("token_file").and_then(|node| file::path(&node));
     if let (true, Some(span)) = (admin.has("token_env"), admin.entry_span("token_file")) {
         let flaw = Flaw::new(
             Code::Conflict,
@@ -155,7 +155,7 @@ fn access(node: &Node<'_>, origin: &Origin) -> Option<AccessLog> {
                 None
             }
             None => {
-                let path = file::path(node, origin)?;
+                let path = file::path(node)?;
                 // The directory itself is made as that of the state is.
                 let directory = path.parent().unwrap_or(Path::new("/"));
                 file::warn_of_parent(

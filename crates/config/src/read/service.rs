@@ -60,8 +60,10 @@ fn service(
     name: Option<ServiceName>,
     context: &Context<'_>,
 ) -> Option<Service> {
+    // It was heeded before anything is read.
+    section.flag("defaults");
     let targets = targets(section, context);
-    let run = run::run(section, context.origin);
+    let run = run::run(section);
     let sticky = optional(section, "sticky", |table| sticky(table, name.as_ref()));
     let slow_start = section.node("slow_start").and_then(|node| node.duration());
     let max_connections = section.node("max_connections").and_then(|node| node.count());

@@ -61,9 +61,9 @@ pub(super) fn warn_of_env(section: &Section<'_>) {
     for entry in names.iter().flat_map(Names::iter).filter(|entry| entry.node.is_text()) {
         let Some(text) = entry.node.text() else { continue };
         let (what, hint) = match text {
-            text if braced(text).is_some() || text.strip_prefix('$').is_some_and(is_name) => (
-                "a `$` is not substituted in `env`",
-                "write the value itself, or leave the variable out here and set it in `env_file`",
+            text if text.strip_prefix('$').is_some_and(is_name) || has_shell_variable(text) => (
+                "a `$` without braces is not substituted in `env`",
+                "write `${NAME}` for a variable of Plimsoll's environment, or the value itself",
             ),
             text if text == "~" || text.starts_with("~/") => {
                 ("`~` in `env` is only known to shells", "write the path in full")
@@ -73,6 +73,19 @@ pub(super) fn warn_of_env(section: &Section<'_>) {
         let why = "the instance gets these very characters";
         entry.node.report(Flaw::new(Code::NoEffect, what, why, hint));
     }
+}
+
+/// Whether `$NAME` is in it, as shells would put it in: in capitals, since a password may well have a `$`.
+fn has_shell_variable(text: &str) -> bool {
+    text.match_indices('$').any(|(at, _)| {
+        let rest = &text[at + 1..];
+        let name = &rest[..rest.find(|c: char| !is_name_char(c)).unwrap_or(rest.len())];
+        let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        name.len() > 1
+            && is_name(name)
+            && name.chars().all(is_capital)
+            && !text[..at].ends_with('$')
+    })
 }
 
 /// Whether a list of words asks for a shell itself.
@@ -246,6 +259,16 @@ mod tests {
             "python3 -m http.server $PORT --directory releases/{version}",
         ] {
             assert_eq!(warned(line), [] as [&str; 0], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_shells_in_a_text_is_found_and_a_password_is_not_taken_for_one() {
+        for text in ["$HOME/bin:$PATH", "a-$DB_1.b", "$API"] {
+            assert!(has_shell_variable(text), "{text}");
+        }
+        for text in ["pa$$WORD", "pa$word", "$5", "$", "5$", "$X", "${HOME}", "a$B c"] {
+            assert!(!has_shell_variable(text), "{text}");
         }
     }
 

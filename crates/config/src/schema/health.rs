@@ -71,6 +71,7 @@ pub(crate) static HEALTH: Table = Table {
              does not. It is \
              killed with all that it started when its time is over. Only for instances that Plimsoll runs.",
         )
+        .verbatim()
         .aka(&["cmd", "exec", "script", "test"]),
         Key::new(
             "notify",

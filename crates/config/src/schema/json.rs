@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Absent, Empty, Key, ROOT, Shape, Table};
+use super::{Absent, Empty, Key, ROOT, Shape, Table, Variables};
 use crate::value::{duration, size};
 
 const DURATION: &str = "^[0-9]+(ms|s|m|h|d)$";
 const SIZE: &str = "^[0-9]+([KMG]i?)?B$";
 const SIZE_OR_UNLIMITED: &str = "^([0-9]+([KMG]i?)?B|unlimited)$";
+/// Where a variable begins.
+const VARIABLE: &str = r"\$\{";
 const SHARE: &str = r"^[0-9]+(\.[0-9]+)?%$";
 
 /// The JSON Schema of plimsoll.toml. It accepts every file that [`crate::parse`] accepts; what
@@ -46,7 +48,10 @@ fn table(table: &Table) -> Value {
 }
 
 fn property(key: &Key) -> Value {
-    let mut schema = shape(&key.shape);
+    let mut schema = match key.variables {
+        Variables::Substituted => with_variables(shape(&key.shape)),
+        Variables::Kept => shape(&key.shape),
+    };
     schema["description"] = key.doc.into();
     let default = match key.absent {
         Absent::Text(text) => Some(json!(text)),
@@ -93,11 +98,75 @@ fn shape(of: &Shape) -> Value {
         },
         Shape::Names { of, .. } => json!({ "type": "object", "additionalProperties": shape(of) }),
         Shape::Table(inner) => table(inner),
+        Shape::Defaults { of, but } => defaults(of, but),
         Shape::Either(shapes) => {
             let shapes: Vec<Value> = shapes.iter().map(shape).collect();
             json!({ "anyOf": shapes })
         }
     }
+}
+
+/// The keys of `table` but some, each as it is described where its table stands.
+fn defaults(of: &Table, but: &[&str]) -> Value {
+    let top =
+        ROOT.keys.iter().find(|key| key.shape.tables().iter().any(|it| std::ptr::eq(*it, of)));
+    let (top, inner) = match top.map(|key| (key.name, &key.shape)) {
+        Some((name, Shape::Names { .. })) => (name, "additionalProperties"),
+        Some((name, _)) => (name, "items"),
+        None => return table(of),
+    };
+    let keys = of.keys.iter().filter(|key| !but.contains(&key.name));
+    let reference = |key: &Key| {
+        let path = format!("#/properties/{top}/{inner}/properties/{}", key.name);
+        (key.name.to_owned(), json!({ "$ref": path }))
+    };
+    let properties: Map<String, Value> = keys.map(reference).collect();
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+/// The schema, which takes a text with a variable wherever it takes a value that a text can be
+/// written for: what the variable holds is not known here.
+fn with_variables(schema: Value) -> Value {
+    let Value::Object(mut members) = schema else { return schema };
+    if let Some(shapes) = members.get_mut("anyOf").and_then(Value::as_array_mut) {
+        let is_there = shapes.iter().any(takes_any_text);
+        let inner: Vec<Value> = std::mem::take(shapes).into_iter().map(with_items).collect();
+        *shapes = inner;
+        if !is_there {
+            shapes.push(variable());
+        }
+        return Value::Object(members);
+    }
+    match members.get("type").and_then(Value::as_str) {
+        Some("string") => {
+            if let Some(Value::String(pattern)) = members.get_mut("pattern") {
+                pattern.push('|');
+                pattern.push_str(VARIABLE);
+            }
+            Value::Object(members)
+        }
+        Some("array" | "object") => with_items(Value::Object(members)),
+        _ => json!({ "anyOf": [members, variable()] }),
+    }
+}
+
+/// The schema of a list or a table whose keys the user made up, with variables in its items.
+fn with_items(mut schema: Value) -> Value {
+    for inner in ["items", "additionalProperties"] {
+        if let Some(of) = schema.get_mut(inner).filter(|of| of.is_object()) {
+            *of = with_variables(of.take());
+        }
+    }
+    schema
+}
+
+fn takes_any_text(schema: &Value) -> bool {
+    schema["type"] == "string" && schema.get("pattern").is_none()
+}
+
+/// A text with a variable in it.
+fn variable() -> Value {
+    json!({ "type": "string", "pattern": VARIABLE })
 }
 
 fn between(least: String, most: String) -> String {

@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 #[cfg(test)]
 mod conformance;
+mod defaults;
 mod health;
 mod json;
 mod listener;
@@ -56,6 +57,17 @@ pub(crate) struct Key {
     pub(crate) doc: &'static str,
     /// What other programs, or other people, call it.
     pub(crate) aka: &'static [&'static str],
+    /// What becomes of `${NAME}` in its value.
+    pub(crate) variables: Variables,
+}
+
+/// What becomes of `${NAME}` in a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variables {
+    /// It is a variable of Plimsoll's environment.
+    Substituted,
+    /// It stays as it is, for the value has variables of its own.
+    Kept,
 }
 
 /// A name that is taken, but does nothing yet. Whoever builds it deletes its row.
@@ -88,6 +100,12 @@ pub(crate) enum Shape {
         of: &'static Shape,
     },
     Table(&'static Table),
+    /// A table with the keys of another one, none of which must be there.
+    Defaults {
+        of: &'static Table,
+        /// Those that it does not have.
+        but: &'static [&'static str],
+    },
     /// One of these, told apart by the type of TOML.
     Either(&'static [Shape]),
 }
@@ -143,7 +161,12 @@ impl Key {
         example: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { name, shape, absent, example, doc, aka: &[] }
+        Self { name, shape, absent, example, doc, aka: &[], variables: Variables::Substituted }
+    }
+
+    /// The key, whose value has variables of its own.
+    pub(crate) const fn verbatim(self) -> Self {
+        Self { variables: Variables::Kept, ..self }
     }
 
     /// The key, which others call by these names.
@@ -163,6 +186,32 @@ impl Shape {
         }
     }
 
+    /// The alternative that a table is.
+    pub(crate) fn of_table(&'static self) -> Option<&'static Shape> {
+        match self {
+            Self::Table(_) | Self::Names { .. } | Self::Defaults { .. } => Some(self),
+            Self::Either(shapes) => shapes.iter().find_map(Self::of_table),
+            _ => None,
+        }
+    }
+
+    /// What the items of a list are.
+    pub(crate) fn of_items(&'static self) -> Option<&'static Shape> {
+        match self {
+            Self::List { of, .. } => Some(of),
+            Self::Either(shapes) => shapes.iter().find_map(Self::of_items),
+            _ => None,
+        }
+    }
+
+    /// Whether one of its alternatives `is` so.
+    pub(crate) fn has(&self, is: fn(&Self) -> bool) -> bool {
+        match self {
+            Self::Either(shapes) => shapes.iter().any(|shape| shape.has(is)),
+            shape => is(shape),
+        }
+    }
+
     /// Whether values of this type of TOML can be of this shape.
     pub(crate) fn takes(&self, value: &DeValue<'_>) -> bool {
         match (self, value) {
@@ -170,7 +219,9 @@ impl Shape {
             | (Self::Count(_), DeValue::Integer(_))
             | (Self::Number(_), DeValue::Integer(_) | DeValue::Float(_))
             | (Self::List { .. }, DeValue::Array(_))
-            | (Self::Names { .. } | Self::Table(_), DeValue::Table(_)) => true,
+            | (Self::Names { .. } | Self::Table(_) | Self::Defaults { .. }, DeValue::Table(_)) => {
+                true
+            }
             (
                 Self::Text(_)
                 | Self::Word(..)
@@ -201,7 +252,9 @@ impl Shape {
             Self::Names { names, .. } => {
                 format!("a table with a {} as each key", names.to_lowercase())
             }
-            Self::Table(table) => format!("a table with the keys of {}", table.noun),
+            Self::Table(table) | Self::Defaults { of: table, .. } => {
+                format!("a table with the keys of {}", table.noun)
+            }
             Self::Either(shapes) => either(shapes.iter().map(Self::describe)),
         }
     }

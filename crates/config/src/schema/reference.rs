@@ -24,7 +24,13 @@ is refused as an unknown key. A machine-readable form, for editors, is [schema.j
   `~` stands a [regular expression](https://docs.rs/regex/latest/regex/#syntax) that is looked for
   in them.
 - **Examples** show how each key of a table could be written; not all of them go together.
-- **Relative paths** start at the directory of the file.
+- **Relative paths** start at the directory of the file in which they stand.
+- **Variables**: `${NAME}` in a value is the variable of Plimsoll's own environment, `${NAME:-default}`
+  has a default for where it is not set or empty (up to the first `}`), and `$${` is `${` itself. Any
+  other `$` stays as it is. It goes into every value, a number or a switch too (`workers =
+  \"${WORKERS:-2}\"`), but not into names, and not into a `command`, where `${PORT}` and `${VERSION}` are
+  the instance's. What a variable holds is taken as it is. A reload takes the environment that the
+  running program was started with.
 
 Secrets do not belong in the file. If one is in a header, a cookie or a query parameter
 nevertheless, no message repeats it, and the lines shown around an error mask it
@@ -90,6 +96,7 @@ fn kind(shape: &Shape) -> String {
         Shape::List { of, .. } => format!("list: {}", kind(of)),
         Shape::Names { names, of } => format!("{names} = {}", kind(of)),
         Shape::Table(table) => format!("table: {}", headings(table.header)),
+        Shape::Defaults { of, .. } => format!("table: keys of {}", headings(of.header)),
         Shape::Either(shapes) => shapes.iter().map(kind).collect::<Vec<_>>().join("; or "),
     }
 }

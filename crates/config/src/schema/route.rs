@@ -1,5 +1,6 @@
 //! `[[routes]]`.
 
+use super::defaults::OWN_KEY;
 use super::service::WEIGHT;
 use super::{Absent, Empty, Format, Key, Later, NETWORK, Shape, TEXT, Table};
 use crate::policy;
@@ -167,6 +168,7 @@ pub(crate) static ROUTE: Table = Table {
             "How large a request's body may be. Only with `to`.",
         )
         .aka(&["client_max_body_size", "body_limit", "max_body"]),
+        OWN_KEY,
     ],
     later: &[
         Later { name: "auth", what: "authentication" },

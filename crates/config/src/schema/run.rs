@@ -66,6 +66,7 @@ pub(super) const COMMAND_KEY: Key = Key::new(
      is used as it is. `{version}`, `$PORT`, `$VERSION`, `$INSTANCE` and `$SERVICE` are \
      substituted.",
 )
+.verbatim()
 .aka(&["cmd", "exec", "run", "start", "entrypoint", "program"]);
 
 pub(super) const VERSION_KEY: Key = Key::new(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::defaults::{DEFAULTS_KEY, INCLUDE_KEY};
 use super::{
     ADDRESS, Absent, DAY, Format, Key, LISTENER, Later, ROUTE, SERVICE, Shape, Table, VARIABLE,
 };
@@ -12,6 +13,7 @@ pub(crate) static ROOT: Table = Table {
     noun: "the file",
     doc: "",
     keys: &[
+        INCLUDE_KEY,
         Key::new(
             "server",
             Shape::Table(&SERVER),
@@ -36,6 +38,7 @@ pub(crate) static ROOT: Table = Table {
             "What is written, and where.",
         )
         .aka(&["logging", "access_log", "error_log"]),
+        DEFAULTS_KEY,
         Key::new(
             "listeners",
             Shape::Names { names: "NAME", of: &Shape::Table(&LISTENER) },

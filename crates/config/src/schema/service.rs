@@ -1,5 +1,6 @@
 //! `[services.NAME]`.
 
+use super::defaults::OWN_KEY;
 use super::health::HEALTH;
 use super::{Absent, Empty, Format, Key, Later, Shape, TIMEOUT, Table, run};
 
@@ -165,6 +166,7 @@ pub(crate) static SERVICE: Table = Table {
         run::DEPLOY_KEY,
         run::STOP_KEY,
         run::RESTART_KEY,
+        OWN_KEY,
     ],
     later: &[
         Later { name: "image", what: "instances that Docker runs" },
