@@ -8,8 +8,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::{
-    check, completions, demo, deploy, drain, enable, explain, history, logs, man, proxy, reload,
-    rollback, run, schema, status, version, word,
+    check, completions, demo, deploy, drain, enable, explain, fmt, history, logs, man, proxy,
+    reload, rollback, run, schema, status, version, word,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Run(run::Options),
     #[command(visible_alias = "validate")]
     Check(check::Options),
+    Fmt(fmt::Options),
     Reload(reload::Options),
     #[command(visible_alias = "ps")]
     Status(status::Options),
@@ -78,7 +79,7 @@ pub(crate) enum Command {
 
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Serve", &["run", "check", "reload", "proxy"]),
+    ("Serve", &["run", "check", "fmt", "reload", "proxy"]),
     ("Look", &["status", "explain", "logs", "history"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
@@ -154,6 +155,7 @@ impl Command {
             Self::Proxy(options) => proxy::run(&options),
             Self::Run(options) => run::run(options),
             Self::Check(options) => check::run(options),
+            Self::Fmt(options) => fmt::run(options),
             Self::Reload(options) => reload::run(options),
             Self::Status(options) => status::run(options),
             Self::Explain(options) => explain::run(options),
@@ -180,6 +182,7 @@ impl Command {
         Some(match self {
             Self::Run(options) => &mut options.which,
             Self::Check(options) => options.which_mut(),
+            Self::Fmt(options) => &mut options.which,
             Self::Reload(options) => &mut options.which,
             Self::Status(options) => &mut options.which,
             Self::Explain(options) => &mut options.which,

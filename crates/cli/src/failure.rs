@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use admin::{BindError, ClaimError, ClientError, Kind, NoToken, Problem, TOKEN_BYTES_MIN};
 use anstyle::{AnsiColor, Style};
-use config::LoadError;
+use config::{FormatError, LoadError};
 use control::{
     BelongingError, JournalError, PrepareError, StartError, StateDirError, StickyKeyError, chain,
 };
@@ -35,6 +35,9 @@ pub(crate) enum Failure {
     /// The configuration cannot be used.
     #[error(transparent)]
     Load(LoadError),
+    /// A file is not laid out.
+    #[error(transparent)]
+    Format(FormatError),
     /// The configuration names certificates that cannot be used, and nothing of it was applied.
     #[error("{}: {}", file.display(), counted(findings.len(), "error"))]
     Certificates {
@@ -213,7 +216,9 @@ impl Failure {
     /// The faults of a configuration, drawn.
     fn drawing(&self) -> Option<String> {
         match self {
-            Self::Load(LoadError::Invalid(faults)) => Some(faults.render(config::Paint::Coloured)),
+            Self::Load(LoadError::Invalid(faults)) | Self::Format(FormatError::Invalid(faults)) => {
+                Some(faults.render(config::Paint::Coloured))
+            }
             Self::Client(ClientError::Problem(problem)) => problem.drawing.clone(),
             Self::Certificates { findings, .. } => {
                 Some(findings.iter().map(Finding::draw).collect())

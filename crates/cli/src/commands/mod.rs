@@ -7,6 +7,7 @@ pub(crate) mod deploy;
 pub(crate) mod drain;
 pub(crate) mod enable;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod man;

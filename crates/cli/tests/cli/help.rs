@@ -18,6 +18,7 @@ fn every_command_tells_its_use_with_examples() {
     for command in [
         "run",
         "check",
+        "fmt",
         "reload",
         "status",
         "explain",

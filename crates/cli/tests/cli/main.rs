@@ -10,6 +10,7 @@ mod deploy;
 mod deploys;
 mod drain;
 mod explain;
+mod fmt;
 mod help;
 mod limits;
 mod origin;
