@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUN = "plimsoll run"
+DEPLOYS = ("plimsoll deploy ", "./deploy.sh ")
+"""A pipeline's script, too."""
+ROLLS_BACK = ("plimsoll rollback ",)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def parse(page: str) -> Readme:
     if len(runs) != 1:
         raise ValueError(f"it says `{RUN}` {len(runs)} times")
     others = commands[runs[0] + 1 :]
-    deploy, rollback = _one(others, "plimsoll deploy "), _one(others, "plimsoll rollback ")
+    deploy, rollback = _one(others, DEPLOYS), _one(others, ROLLS_BACK)
     curl, client = _first(others, "curl "), next((it for it in others if " client." in it), None)
     known = {deploy, rollback, curl, client}
     unknown = [command for command in others if command not in known]
@@ -61,8 +64,8 @@ def _first(commands: list[str], begin: str) -> str | None:
     return next((command for command in commands if command.startswith(begin)), None)
 
 
-def _one(commands: list[str], begin: str) -> str:
-    found = [command for command in commands if command.startswith(begin)]
+def _one(commands: list[str], words: tuple[str, ...]) -> str:
+    found = [command for command in commands if any(word in command for word in words)]
     if len(found) != 1:
-        raise ValueError(f"it says `{begin.strip()}` {len(found)} times")
+        raise ValueError(f"it says `{words[0].strip()}` {len(found)} times")
     return found[0]

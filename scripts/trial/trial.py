@@ -10,13 +10,12 @@ from pathlib import Path
 
 from . import load
 from .client import OwnClient
+from .host import Host
 from .load import Counts, HttpLoad
 from .readme import Readme, read
 from .running import Fault, Running
 
 SETUP_SECONDS = 300
-BAKE = "--bake 2s"
-"""Instead of the half minute in the files: what a release is watched for."""
 REQUESTS_BEFORE = 20
 """What the first release has to have been sent before it is replaced."""
 REQUESTS_MIN = 100
@@ -54,28 +53,39 @@ Outcome = Passed | Failed | Skipped
 def tried(example: Path, program: Path) -> Outcome:
     """Tries an example with this `plimsoll`."""
     readme = read(example)
-    if lacks := [name for name in readme.needs if shutil.which(name) is None]:
+    if lacks := [name for name in readme.needs if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]:
         return Skipped(lacks)
     with tempfile.TemporaryDirectory(prefix="plimsoll-example-") as room:
         directory = Path(room).resolve() / example.name
         shutil.copytree(example, directory, ignore=shutil.ignore_patterns("node_modules", ".venv", "state", "classes"))
-        _on_a_free_port(directory / "plimsoll.toml")
-        environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
+        _adapt(directory / "plimsoll.toml")
+        path = f"{program.parent}:{os.environ['PATH']}"
+        host = None
         try:
+            if "sshd" in readme.needs:
+                host = Host(Path(room) / "host", path)
+                path = f"{host.bin}:{path}"
+            environment = os.environ | {"PATH": path, "NO_COLOR": "1"}
             began = time.monotonic()
             _set_up(readme, directory, environment)
             ready = time.monotonic()
             counts = _replaced(readme, directory, environment)
-        except (Fault, subprocess.TimeoutExpired) as fault:
+        except (Fault, RuntimeError, subprocess.SubprocessError) as fault:
             return Failed(str(fault))
+        finally:
+            if host is not None:
+                host.end()
         return Passed(counts, ready - began, time.monotonic() - ready)
 
 
-def _on_a_free_port(file: Path) -> None:
+def _adapt(file: Path) -> None:
+    """On a free port, and watched for a shorter time than half a minute."""
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace('bind = "127.0.0.1:8080"', 'bind = "127.0.0.1:0"'), encoding="utf-8")
-    if text == file.read_text(encoding="utf-8"):
-        raise ValueError(f"{file} does not listen on 127.0.0.1:8080, as all examples do")
+    for there, here in (('bind = "127.0.0.1:8080"', 'bind = "127.0.0.1:0"'), ('bake = "30s"', 'bake = "2s"')):
+        if text.count(there) != 1:
+            raise ValueError(f"{file} does not say `{there}`, as all examples do")
+        text = text.replace(there, here)
+    file.write_text(text, encoding="utf-8")
 
 
 def _set_up(readme: Readme, directory: Path, environment: dict[str, str]) -> None:
@@ -95,9 +105,9 @@ def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> C
         try:
             _expect_release(readme, running, "1")
             _await_requests(clients)
-            _expect_success(running, f"{readme.deploy} {BAKE}")
+            _expect_success(running, readme.deploy)
             _expect_release(readme, running, "2")
-            _expect_success(running, f"{readme.rollback} {BAKE}")
+            _expect_success(running, readme.rollback)
             _expect_release(readme, running, "1")
         finally:
             counts = clients.stop()
