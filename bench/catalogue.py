@@ -26,14 +26,14 @@ def _route_cases() -> list[Case]:
 CASES: tuple[Case, ...] = (
     Case(
         name="keepalive-64",
-        title="128 B answers, 64 connections",
+        title="128 B responses, 64 connections",
         load=Http1Load(connections=64),
         dressed=True,
         limits={"nginx": 0.78, "haproxy": 0.85},
     ),
     Case(
         name="keepalive-1000",
-        title="128 B answers, 1,000 connections",
+        title="128 B responses, 1,000 connections",
         load=Http1Load(connections=1_000),
         dressed=True,
         limits={"nginx": 0.65},
@@ -45,7 +45,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         name="tls-h1",
-        title="TLS, 128 B answers, 64 connections",
+        title="TLS, 128 B responses, 64 connections",
         load=Http1Load(connections=64),
         front=Front.TLS,
         dressed=True,
@@ -73,18 +73,18 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         name="body-10k",
-        title="10 KiB answers, 64 connections",
+        title="10 KiB responses, 64 connections",
         load=Http1Load(connections=64, path="/10k", answer_bytes=10 * KIB),
     ),
     Case(
         name="body-1m",
-        title="1 MiB answers, 16 connections",
+        title="1 MiB responses, 16 connections",
         load=Http1Load(connections=16, path="/1m", answer_bytes=MIB),
         limits={"nginx": 0.70},
     ),
     Case(
         name="tls-body-1m",
-        title="1 MiB answers over TLS, 16 connections",
+        title="1 MiB responses over TLS, 16 connections",
         load=Http1Load(connections=16, path="/1m", answer_bytes=MIB),
         front=Front.TLS,
         limits={"nginx": 0.65},

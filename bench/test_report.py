@@ -28,7 +28,7 @@ class ReportTest(unittest.TestCase):
     def test_ratios_limits_and_outcome_stand_in_one_row(self) -> None:
         records = [record("nginx", 10.0), record("haproxy", 12.0), record("plimsoll", 7.5)]
         text = report.write(chosen("keepalive-64"), {"Date": "today"}, records)
-        row = next(line for line in text.splitlines() if line.startswith("| 128 B answers"))
+        row = next(line for line in text.splitlines() if line.startswith("| 128 B responses"))
         self.assertIn("0.75 (0.75 to 0.75)", row)
         self.assertIn("0.62 (0.62 to 0.62)", row)
         self.assertIn("0.78 nginx, 0.85 haproxy", row)
