@@ -14,6 +14,7 @@ mod fmt;
 mod help;
 mod limits;
 mod origin;
+mod pages;
 mod process;
 mod proxy;
 mod readme;

@@ -140,8 +140,13 @@ impl Sandbox {
         });
         let address = ([0, 0, 0, 0], 0).into();
         let mut running = Running { child, lines, address };
-        let line = running.wait_for("listening on http://");
-        let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        // As text or as JSON.
+        let address = loop {
+            let line = running.wait_for("listening on");
+            if let Some(rest) = line.split("http://").nth(1) {
+                break rest.split([' ', '"']).next().unwrap().to_owned();
+            }
+        };
         running.address = address.parse().unwrap();
         running
     }

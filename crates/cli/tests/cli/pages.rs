@@ -1,0 +1,131 @@
+//! What the pages of the guide tell a reader to type into other programs (openssl, curl, jq), word for word but for the
+//! ports. A program that this machine lacks is skipped with a word, and is a failure with `PLIMSOLL_REQUIRE=1`.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::origin::Origin;
+use crate::sandbox::Sandbox;
+
+fn page(name: &str) -> String {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
+    fs::read_to_string(guide.join(name)).unwrap()
+}
+
+/// The page's first file.
+fn file(page: &str) -> &str {
+    page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+/// The lines of code that begin so.
+fn lines<'a>(page: &'a str, begin: &str) -> Vec<&'a str> {
+    let code = page.lines().filter_map(|line| line.strip_prefix("    "));
+    let lines: Vec<&str> = code.filter(|line| line.starts_with(begin)).collect();
+    assert!(!lines.is_empty(), "no line begins with {begin}");
+    lines
+}
+
+/// The text with each of these replaced; each has to be there.
+fn adapted(text: &str, changes: &[(&str, &str)]) -> String {
+    let change = |text: String, (there, here): &(&str, &str)| {
+        assert!(text.contains(there), "`{there}` is not in {text}");
+        text.replace(there, here)
+    };
+    changes.iter().fold(text.to_owned(), change)
+}
+
+fn sandbox(file: &str) -> Sandbox {
+    let sandbox = Sandbox::new("");
+    fs::write(sandbox.path().join("plimsoll.toml"), file).unwrap();
+    sandbox
+}
+
+/// What a line prints that ends well.
+fn shell(sandbox: &Sandbox, line: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(sandbox.path()).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whether the machine has these programs.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn has(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let is_there = |program: &&&str| !directories.iter().any(|it| it.join(program).is_file());
+    let Some(missing) = programs.iter().find(is_there) else { return true };
+    let is_required = std::env::var_os("PLIMSOLL_REQUIRE").is_some_and(|it| it == "1");
+    assert!(!is_required, "this machine lacks {missing}");
+    eprintln!("skipped: this machine lacks {missing}");
+    false
+}
+
+#[test]
+fn the_certificates_that_the_page_on_tls_makes_serve() {
+    if !has(&["openssl", "curl"]) {
+        return;
+    }
+    let page = page("tls.md");
+    let origin = Origin::saying("by tls");
+    let target = origin.address.to_string();
+    let sandbox = sandbox(&adapted(
+        file(&page),
+        &[
+            ("\"0.0.0.0:80\"", "\"127.0.0.1:0\""),
+            ("[\"0.0.0.0:443\", \"[::]:443\"]", "\"127.0.0.1:0\""),
+            ("redirect_https = true", "redirect_https = 443"),
+            ("127.0.0.1:9001", &target),
+        ],
+    ));
+    for line in [lines(&page, "mkdir"), lines(&page, "openssl req")].concat() {
+        shell(&sandbox, line);
+    }
+    let checked = sandbox.plimsoll(&["check"]);
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    let mut running = sandbox.run();
+    let line = running.wait_for("listening on https://");
+    let port = line.rsplit(':').next().unwrap().split(' ').next().unwrap();
+    for line in lines(&page, "curl") {
+        let (resolve, url) =
+            (format!("example.com:{port}:"), format!("https://example.com:{port}/"));
+        let line = adapted(line, &[("example.com:443:", &resolve), ("https://example.com/", &url)]);
+        assert_eq!(shell(&sandbox, &line), "by tls", "{line}");
+    }
+}
+
+#[test]
+fn what_the_page_on_observability_asks_for_is_there() {
+    if !has(&["curl", "jq"]) {
+        return;
+    }
+    let page = page("observability.md");
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let sandbox = sandbox(&adapted(
+        file(&page),
+        &[
+            ("127.0.0.1:7070", "127.0.0.1:0"),
+            ("127.0.0.1:8080", "127.0.0.1:0"),
+            ("\"10.0.0.11:8080\", \"10.0.0.12:8080\"", &format!("\"{dead}\"")),
+        ],
+    ));
+    let running = sandbox.run();
+    assert!(running.get("/").starts_with("HTTP/1.1 502 "));
+    let [status, metrics] = lines(&page, "curl")[..] else { panic!("two lines ask the API") };
+    let status: Value = serde_json::from_str(&shell(&sandbox, status)).unwrap();
+    assert_eq!(status["services"][0]["name"], "api");
+    assert!(shell(&sandbox, metrics).contains("plimsoll_requests_total"));
+    for line in lines(&page, "jq") {
+        // The log is written beside the response.
+        let shows = || shell(&sandbox, line).contains(&format!("\t{dead}\tconnect"));
+        testkit::eventually("the log shows what failed", shows);
+    }
+    for line in lines(&self::page("grpc.md"), "jq") {
+        assert_eq!(shell(&sandbox, line), "", "no call has failed: {line}");
+    }
+}
