@@ -2,7 +2,7 @@
 //!
 //! [`Edge`] is the handle by which everything else sees it: a [`ServingConfig`] goes in and becomes
 //! what is served, in one step; observations come out. A request's way is
-//! `listener` -> `connection` -> `exchange` -> `routing` -> `choice` -> `upstream` -> `response`; it stays on its
+//! `listener` -> `connection` -> `serve` -> `routing` -> `policy` -> `choice` -> `upstream` -> `response`; it stays on its
 //! worker's thread from accept to record.
 
 mod atomic {
@@ -12,15 +12,24 @@ mod atomic {
 mod choice;
 mod client;
 mod connection;
+mod date;
+mod descriptors;
 mod exchange;
 mod fields;
 mod grpc;
+mod hops;
+mod instance;
 mod listener;
+pub mod live;
 mod own;
+mod peer;
 mod policy;
 mod response;
 pub mod routing;
+mod run;
+mod serve;
 mod snapshot;
+mod sticky_key;
 mod upstream;
 mod wheel;
 mod worker;
@@ -38,23 +47,23 @@ use telemetry::LogWriter;
 use tokio::sync::mpsc;
 
 pub use choice::explain;
-pub use choice::split::Split;
-pub use choice::sticky::StickyKey;
-pub use exchange::open::{Open, Opens};
+pub use descriptors::DescriptorBudget;
+pub use instance::open::{Open, Opens};
+pub use live::listener::ListenerLive;
+pub use live::route::RouteLive;
+pub use live::{Bar, Live, ServiceLive};
 pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
-pub use snapshot::ListenerLive;
-pub use snapshot::live;
-pub use snapshot::live::{Bar, Live, ServiceLive};
-pub use snapshot::route::RouteLive;
 pub use snapshot::serving_config::{Instance, ServingConfig};
+pub use snapshot::split::Split;
+pub use sticky_key::StickyKey;
 pub use worker::WorkerCounters;
-pub use worker::descriptors::DescriptorBudget;
 
 use listener::accept::{Place, Socket};
 use routing::RouteIndex;
+use run::Order;
 use snapshot::Snapshot;
 use snapshot::serving_config::Registry;
-use worker::{Order, Parts, Shared, Worker};
+use worker::{Parts, Shared, Worker};
 
 /// What an edge is started with.
 pub struct Options {
@@ -375,7 +384,7 @@ impl Drains {
         let number = self.pass();
         loop {
             let told = self.shared.drained.notified();
-            if choice::claim::is_unreachable(&self.shared.ledger, &live.in_flight, number) {
+            if live::claim::is_unreachable(&self.shared.ledger, &live.in_flight, number) {
                 return;
             }
             told.await;
@@ -396,7 +405,7 @@ fn start_worker(
     let make =
         move || Worker::new(Parts { index, memory, shared, counters: for_worker, log, seed });
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        if let Err(error) = worker::run(make, received) {
+        if let Err(error) = run::run(make, received) {
             tracing::error!(%error, "worker could not start");
         }
     })?;

@@ -4,7 +4,7 @@
 mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
-#[path = "../src/choice/claim.rs"]
+#[path = "../src/live/claim.rs"]
 mod claim;
 
 use atomic::{AtomicU32, AtomicU64, Ordering};

@@ -18,17 +18,17 @@ use crate::Edge;
 use crate::choice;
 use crate::choice::select::{View, Wanted, select};
 use crate::choice::share::{self, Chosen};
-use crate::choice::sticky::StickyKey;
-use crate::exchange::identity::Peer;
+use crate::live::Live;
+use crate::peer::Peer;
 use crate::policy::{self, Passage};
 use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable};
-use crate::snapshot::live::Live;
 use crate::snapshot::{ServicePlan, Snapshot};
+use crate::sticky_key::StickyKey;
 
 pub use crate::choice::select::ChosenBy;
 pub use crate::choice::share::ShareBy;
-pub use crate::choice::split::SideBy;
-pub use crate::exchange::identity::Transport;
+pub use crate::peer::Transport;
+pub use crate::snapshot::split::SideBy;
 
 /// A request that nobody sends.
 #[derive(Clone, Copy, Debug)]

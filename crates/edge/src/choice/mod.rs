@@ -1,11 +1,8 @@
 //! Chooses an instance for a request and claims it, waiting in the queue where all are full.
 
-pub(crate) mod claim;
 pub mod explain;
-pub(crate) mod queue;
 pub(crate) mod select;
 pub(crate) mod share;
-pub(crate) mod split;
 pub(crate) mod sticky;
 
 use std::cell::Cell;
@@ -19,9 +16,9 @@ use telemetry::Ending;
 use wire::head::RequestHead;
 
 use crate::choice::select::{View, Wanted, select};
+use crate::instance::WorkerInstance;
 use crate::routing::{Request, query_values};
 use crate::snapshot::WorkerService;
-use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// The instances that a request has tried.

@@ -13,11 +13,12 @@ use balance::{Attempt, Eligibility, Field, Key, Picker, Refusal, Share, SlowStar
 use model::{Balance, Service};
 use wire::head::RequestHead;
 
-use crate::choice::split::{Side, SideBy, SplitPlan};
-use crate::choice::sticky::{self, StickyKey};
-use crate::snapshot::live::{Bar, Live, ServiceLive};
+use crate::choice::sticky;
+use crate::instance::WorkerInstance;
+use crate::live::{Bar, Live, ServiceLive};
+use crate::snapshot::split::{Side, SideBy, SplitPlan};
 use crate::snapshot::{ServicePlan, WorkerService};
-use crate::upstream::worker_instance::WorkerInstance;
+use crate::sticky_key::StickyKey;
 
 /// An instance that may be chosen, as a snapshot or as a worker has it.
 pub(crate) trait Candidate {

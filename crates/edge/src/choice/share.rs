@@ -4,8 +4,9 @@
 use wire::head::RequestHead;
 
 use crate::choice::select::Candidate;
-use crate::choice::sticky::{self, StickyKey};
+use crate::choice::sticky;
 use crate::snapshot::Shares;
+use crate::sticky_key::StickyKey;
 use model::Service;
 
 /// A service that was chosen.

@@ -1,79 +1,19 @@
 //! The cookie that keeps a client with its instance.
 //!
-//! It names the instance by a hash and is signed, so that nobody can choose an instance or learn
-//! how many there are: `base64(hash(instance) || HMAC-SHA256(key, use || service || hash)[..16])`. What a
-//! token is used for is signed with it: one that names an instance is no client's number, and the other
-//! way round.
+//! It names the instance by a hash and is signed ([`StickyKey`]), so that nobody can choose an instance or learn
+//! how many there are.
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use balance::Key;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use model::{CookieSecurity, InstanceName, SameSite, Service, ServiceName, Sticky};
+use model::{CookieSecurity, InstanceName, SameSite, Service, Sticky};
 use wire::head::RequestHead;
 
 use crate::choice::Claim;
-use crate::choice::split;
 use crate::fields::FieldSink;
-use crate::upstream::outbound::Outbound;
-
-const ID_BYTES: usize = 8;
-const MAC_BYTES: usize = 16;
-
-/// What a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// It names an instance.
-    Instance,
-    /// It is a client's number, which says which of two releases answers it.
-    Release,
-}
-
-impl Use {
-    fn tag(self) -> &'static [u8] {
-        match self {
-            Self::Instance => b"instance\0",
-            Self::Release => b"release\0",
-        }
-    }
-}
-
-/// Signs the cookies of all services.
-#[derive(Clone)]
-pub struct StickyKey(hmac::Key);
-
-impl StickyKey {
-    /// The key that these bytes are. Whoever should honour each other's cookies shares it.
-    pub fn new(secret: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
-    }
-
-    fn sign(&self, of: Use, service: &ServiceName, id: [u8; ID_BYTES]) -> String {
-        let mut token = id.to_vec();
-        token.extend_from_slice(&self.mac(of, service, id).as_ref()[..MAC_BYTES]);
-        URL_SAFE_NO_PAD.encode(token)
-    }
-
-    fn verify(&self, of: Use, service: &ServiceName, cookie: &[u8]) -> Option<[u8; ID_BYTES]> {
-        let token = URL_SAFE_NO_PAD.decode(cookie).ok()?;
-        let (id, mac) = token.split_first_chunk::<ID_BYTES>()?;
-        let wanted = self.mac(of, service, *id);
-        let same =
-            aws_lc_rs::constant_time::verify_slices_are_equal(mac, &wanted.as_ref()[..MAC_BYTES]);
-        same.is_ok().then_some(*id)
-    }
-
-    fn mac(&self, of: Use, service: &ServiceName, id: [u8; ID_BYTES]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(of.tag());
-        context.update(service.as_str().as_bytes());
-        context.update(&[0]);
-        context.update(&id);
-        context.sign()
-    }
-}
+use crate::peer::Approach;
+use crate::snapshot::split;
+use crate::sticky_key::{ID_BYTES, StickyKey, Use};
 
 fn id_of(name: &InstanceName) -> [u8; ID_BYTES] {
     Key::of_bytes(name.as_str().as_bytes()).hash().to_be_bytes()
@@ -107,14 +47,14 @@ pub(crate) struct InstanceId([u8; ID_BYTES]);
 /// The cookies that a response carries, where the client is to stay with a new instance or release.
 pub(crate) struct Affinity<'a> {
     key: &'a StickyKey,
-    request: &'a Outbound<'a>,
+    approach: Approach<'a>,
     claim: &'a Claim,
 }
 
 impl<'a> Affinity<'a> {
-    /// The client of `request` came to what was claimed.
-    pub(crate) fn new(key: &'a StickyKey, request: &'a Outbound<'a>, claim: &'a Claim) -> Self {
-        Self { key, request, claim }
+    /// The client of a request that came by `approach` came to what was claimed.
+    pub(crate) fn new(key: &'a StickyKey, approach: Approach<'a>, claim: &'a Claim) -> Self {
+        Self { key, approach, claim }
     }
 
     /// Writes the cookies, if there are any to be written.
@@ -147,7 +87,7 @@ impl<'a> Affinity<'a> {
             CookieSecurity::Always => true,
             CookieSecurity::Never => false,
             // Browsers take no cookie of other sites that is not secure.
-            CookieSecurity::Auto => same_site == SameSite::None || self.request.is_secure(),
+            CookieSecurity::Auto => same_site == SameSite::None || self.approach.is_secure(),
         };
         let path = sticky.map_or("/", |it| &it.path);
         let domain = sticky.and_then(|it| it.domain.as_deref());
@@ -157,23 +97,5 @@ impl<'a> Affinity<'a> {
         let cookie =
             format!("{pair}; Path={path}; HttpOnly; SameSite={same_site}{secure}{domain}{age}");
         out.put(b"Set-Cookie", cookie.as_bytes());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_good_for_one_use_and_one_service() {
-        let key = StickyKey::new(b"secret");
-        let (api, shop) = (ServiceName::from("api"), ServiceName::from("shop"));
-        let token = key.sign(Use::Instance, &api, [7; ID_BYTES]);
-        let verify = |of, service| key.verify(of, service, token.as_bytes());
-        assert_eq!(verify(Use::Instance, &api), Some([7; ID_BYTES]));
-        assert_eq!(verify(Use::Release, &api), None, "an instance's is no client's number");
-        assert_eq!(verify(Use::Instance, &shop), None);
-        let other = StickyKey::new(b"another").sign(Use::Instance, &api, [7; ID_BYTES]);
-        assert_eq!(key.verify(Use::Instance, &api, other.as_bytes()), None);
     }
 }

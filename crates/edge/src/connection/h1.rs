@@ -15,20 +15,22 @@ use wire::stream::Stream;
 use wire::traffic::Traffic;
 
 use super::idleness::Idleness;
-use super::{ConnectionContext, FIRST_REQUEST, linger};
+use super::{FIRST_REQUEST, linger};
+use crate::worker::context::ConnectionContext;
 use telemetry::Ending;
 
 use crate::client::{Client, StatusLine};
-use crate::connection::parking::{PARK_AFTER, Parked};
-use crate::exchange::identity::Peer;
 use crate::exchange::reading;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::{self, Entrance};
 use crate::fields::FieldSink;
-use crate::listener::guest::EXCHANGE_BYTES;
+use crate::peer::Peer;
 use crate::response::respond;
+use crate::serve;
+use crate::upstream::entrance::Entrance;
 use crate::upstream::own_lines::OwnLines;
 use crate::wheel::Timer;
+use crate::worker::guest::EXCHANGE_BYTES;
+use crate::worker::parking::{PARK_AFTER, Parked};
 
 /// How long the last bytes of a connection may take to be written.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -209,7 +211,7 @@ async fn one(session: &mut Session, head: RequestHead) -> bool {
     let keep = head.keeps_alive();
     let framing = conn.framing();
     let mut client = H1 { context, conn, version: head.version(), keep, has_begun: false };
-    exchange::run(entrance, &mut client, &head, framing).await;
+    serve::run(entrance, &mut client, &head, framing).await;
     client.keep && client.has_begun && client.conn.is_received() && client.conn.is_sent()
 }
 

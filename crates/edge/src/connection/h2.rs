@@ -27,21 +27,23 @@ use wire::stream::Rewound;
 use wire::traffic::Traffic;
 
 use super::idleness::Idleness;
-use super::{ConnectionContext, linger};
+use super::linger;
+use crate::worker::context::ConnectionContext;
 use telemetry::Ending;
 
 use crate::client::{Client, StatusLine};
-use crate::exchange::identity::Peer;
-use crate::exchange::long_lived::LongLived;
 use crate::exchange::reading;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::{self, Entrance};
 use crate::grpc::Dialect;
-use crate::listener::guest::EXCHANGE_BYTES;
+use crate::instance::long_lived::LongLived;
+use crate::peer::Peer;
+use crate::serve;
 use crate::snapshot::ListenerPlan;
+use crate::upstream::entrance::Entrance;
 use crate::upstream::own_lines::OwnLines;
 use crate::wheel::Timer;
 use crate::worker::Worker;
+use crate::worker::guest::EXCHANGE_BYTES;
 
 /// How long a stream whose response breaks off is not reset, from when something of it was last seen to
 /// be written: `h2` would throw away what waits.
@@ -335,7 +337,7 @@ async fn exchange_of(
         timer,
         account: shared.pool.account(),
     };
-    exchange::run(entrance, client, head, framing).await;
+    serve::run(entrance, client, head, framing).await;
     if client.stream.is_sent() && !client.stream.is_received() {
         Box::pin(linger::drain(&shared.worker, &mut client.stream, timer)).await;
     }

@@ -4,10 +4,10 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::ConnectionContext;
-use crate::connection::idlers::Idling;
-use crate::connection::parking::PARK_AFTER;
 use crate::wheel::Timer;
+use crate::worker::context::ConnectionContext;
+use crate::worker::idlers::Idling;
+use crate::worker::parking::PARK_AFTER;
 
 /// One wait of an idle connection. The timer is that of the connection.
 pub(super) struct Idleness {

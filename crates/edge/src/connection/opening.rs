@@ -16,10 +16,11 @@ use wire::stream::Stream;
 
 use super::h1::Session;
 use super::idleness::Idleness;
-use super::{ConnectionContext, FIRST_REQUEST, h1, h2, linger};
-use crate::connection::parking::Parked;
-use crate::exchange::identity::{Peer, Transport, is_within};
+use super::{FIRST_REQUEST, h1, h2, linger};
+use crate::peer::{Peer, Transport, is_within};
 use crate::wheel::Timer;
+use crate::worker::context::ConnectionContext;
+use crate::worker::parking::Parked;
 
 /// What TLS may hold sealed of a client's response that does not leave: four of its records.
 const SEALED_BYTES_MAX: usize = 64 * 1024;

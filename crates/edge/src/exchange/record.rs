@@ -9,17 +9,17 @@ use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
 use wire::traffic::Traffic;
 
-use crate::exchange::identity::{Peer, Sender};
 use crate::exchange::recording::{Facts, Subject, Way};
-use crate::exchange::request_id::RequestId;
+use crate::exchange::verdict::Verdict;
 use crate::grpc::{self, Call, Ended};
+use crate::instance::WorkerInstance;
+use crate::peer::{Peer, Sender};
 use crate::policy::{Carried, Phase};
 use crate::response::{Applied, NO_EDITS};
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, SnapshotRef, WorkerService};
-use crate::upstream::verdict::Verdict;
-use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
+use crate::worker::request_id::RequestId;
 
 /// One exchange, from its head to its record.
 pub(crate) struct ExchangeRecord<'a> {

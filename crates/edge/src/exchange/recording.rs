@@ -10,10 +10,10 @@ use telemetry::{AccessRecord, Ending, GrpcStatus};
 use wire::traffic::Traffic;
 
 use crate::client::Client;
-use crate::exchange::identity::Peer;
+use crate::instance::WorkerInstance;
+use crate::peer::Peer;
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, SnapshotRef, WorkerService};
-use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// What is recorded.

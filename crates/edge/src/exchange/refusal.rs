@@ -7,9 +7,9 @@ use telemetry::{Ending, Told};
 use wire::traffic::Traffic;
 
 use crate::client::Client;
-use crate::exchange::identity::Peer;
 use crate::exchange::recording::{Facts, Recording, Subject, Way, record};
 use crate::grpc::Dialect;
+use crate::peer::Peer;
 use crate::response::respond::{self, Asked};
 use crate::response::{Applied, NO_EDITS};
 use crate::snapshot::ListenerPlan;

@@ -5,13 +5,12 @@
 //! reset: no new handshake is begun; those under way get the time of a round trip and are accepted;
 //! then, with the door shut to every packet, what is left in the queue is accepted.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::ListenerName;
@@ -24,8 +23,9 @@ use tokio::time::{Instant, timeout_at};
 
 use wire::socket::Socket as Connected;
 
-use crate::connection::{self, ConnectionContext};
+use crate::connection;
 use crate::snapshot::ListenerPlan;
+use crate::worker::context::ConnectionContext;
 use crate::worker::{Shared, Worker};
 
 /// Connections that may wait to be accepted.
@@ -76,30 +76,6 @@ impl Drop for Counted {
         self.shared.ports.remove(self.port);
         self.shared.acceptors.fetch_sub(1, Ordering::SeqCst);
         self.shared.closed.notify_one();
-    }
-}
-
-/// How many of our own sockets there are on each port, those included that are being closed.
-#[derive(Debug, Default)]
-pub(crate) struct Ports(Mutex<BTreeMap<u16, usize>>);
-
-impl Ports {
-    fn add(&self, port: u16) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(port).or_default() += 1;
-    }
-
-    fn remove(&self, port: u16) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&port) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&port);
-            }
-        }
-    }
-
-    fn has(&self, port: u16) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&port)
     }
 }
 

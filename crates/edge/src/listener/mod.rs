@@ -1,4 +1,3 @@
-//! Where connections come in: the listening sockets, and who may open how many.
+//! Where connections come in: the listening sockets.
 
 pub(crate) mod accept;
-pub(crate) mod guest;

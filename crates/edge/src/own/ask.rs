@@ -16,6 +16,7 @@ use wire::target::escape_for_h2;
 use super::fault::NOT_HTTP;
 use super::{OwnFault, OwnRequest, OwnResponse, Stage};
 use crate::fields::FieldSink;
+use crate::instance::H1;
 use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 
 /// Asks, and reads the whole response.
@@ -182,12 +183,11 @@ impl Upstream {
         protocol: UpstreamProtocol,
         pool: &Pool,
     ) -> io::Result<Self> {
-        let socket = crate::upstream::worker_instance::open(address).await?;
+        let socket = crate::instance::open(address).await?;
         match protocol {
-            UpstreamProtocol::H1 => Ok(Self::over_h1(socket, None, pool)),
+            UpstreamProtocol::H1 => Ok(Self::H1(Box::new(H1::new(socket, None, pool)))),
             UpstreamProtocol::H2 => {
-                let (sender, connection) =
-                    crate::upstream::worker_instance::begin_h2(socket).await?;
+                let (sender, connection) = crate::instance::begin_h2(socket).await?;
                 tokio::task::spawn_local(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "own connection to an instance ended");

@@ -7,12 +7,12 @@
 
 use std::net::SocketAddr;
 
-use model::Rewrite;
+use model::{HeaderEdits, Rewrite};
 use wire::head::Fields;
 
 use crate::fields::FieldSink;
 use crate::policy::headers::is_edited;
-use crate::upstream::outbound::Outbound;
+use crate::policy::rewrite::Rewriting;
 
 /// The fields that name places.
 const NAMES: [&str; 4] = ["location", "content-location", "refresh", "set-cookie"];
@@ -30,15 +30,15 @@ pub(crate) struct Mapping<'a> {
 }
 
 impl<'a> Mapping<'a> {
-    /// That of `request`, as it was sent to `instance`; `None` where nothing was rewritten.
+    /// That of a request that was sent to `instance` by `rewriting`; `None` where nothing was rewritten.
     #[inline]
-    pub(crate) fn of(request: &Outbound<'a>, instance: SocketAddr) -> Option<Self> {
-        let Rewrite { strip_prefix, add_prefix, host } = &request.policies.rewrite;
+    pub(crate) fn of(rewriting: &Rewriting<'a>, instance: SocketAddr) -> Option<Self> {
+        let Rewrite { strip_prefix, add_prefix, host } = rewriting.rewrite();
         if strip_prefix.is_none() && add_prefix.is_none() && host.is_none() {
             return None;
         }
-        let authority = request.head.authority();
-        let told = request.rewriting.host(instance);
+        let authority = rewriting.authority();
+        let told = rewriting.host(instance);
         Some(Self {
             stripped: strip_prefix.as_deref().unwrap_or_default().as_bytes(),
             added: add_prefix.as_deref().unwrap_or_default().trim_end_matches('/').as_bytes(),
@@ -52,9 +52,8 @@ impl<'a> Mapping<'a> {
         NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
     }
 
-    /// Writes those of `fields` that name places, mapped, but for those that `request` edits.
-    pub(crate) fn write(&self, fields: &Fields, request: &Outbound<'_>, out: &mut impl FieldSink) {
-        let edits = &request.policies.response_headers;
+    /// Writes those of `fields` that name places, mapped, but for those that `edits` has a say in.
+    pub(crate) fn write(&self, fields: &Fields, edits: &HeaderEdits, out: &mut impl FieldSink) {
         for (_, name, value) in fields.iter() {
             if !Self::writes(name) || is_edited(edits, name) {
                 continue;

@@ -36,6 +36,16 @@ impl<'a> Rewriting<'a> {
         Ok(Self { rewrite, head, cut })
     }
 
+    /// What is rewritten.
+    pub(super) fn rewrite(&self) -> &'a Rewrite {
+        self.rewrite
+    }
+
+    /// The host that the client named.
+    pub(super) fn authority(&self) -> &'a [u8] {
+        self.head.authority()
+    }
+
     /// The host that the instance at `instance` sees: its own address where the client named none,
     /// for an `http` URI has a host (RFC 9110 §4.2.1).
     pub(crate) fn host(&self, instance: SocketAddr) -> Cow<'a, [u8]> {

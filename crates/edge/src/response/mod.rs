@@ -5,7 +5,6 @@
 //! Decides nothing and waits for nothing. What stands in a body is not known here; how the head is
 //! framed is the client's own to write.
 
-pub(crate) mod date;
 pub(crate) mod respond;
 
 use model::HeaderEdits;
@@ -17,14 +16,14 @@ use wire::name::Name;
 
 use crate::choice::sticky::Affinity;
 use crate::client::{Client, StatusLine};
+use crate::date::HttpDate;
 use crate::fields::FieldSink;
+use crate::hops::Pseudonym;
+use crate::hops::named::Named;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::mapping::Mapping;
 use crate::policy::{self, Phase};
-use crate::response::date::HttpDate;
 use crate::response::respond::Own;
-use crate::upstream::named::Named;
-use crate::upstream::outbound::Outbound;
 
 /// Whose head a response has.
 #[derive(Clone, Copy)]
@@ -40,7 +39,10 @@ pub(crate) enum Head<'a> {
 /// An instance's head on its way to the client.
 pub(crate) struct Passed<'a> {
     pub(crate) head: &'a ResponseHead,
-    pub(crate) request: &'a Outbound<'a>,
+    /// The request's method.
+    pub(crate) method: Method,
+    /// What we call ourselves.
+    pub(crate) via: &'a Pseudonym,
     /// What it says of places is mapped back, where the request was rewritten.
     pub(crate) mapping: Option<Mapping<'a>>,
 }
@@ -160,7 +162,7 @@ impl Applied<'_> {
     /// Writes what is kept of an instance's head. Says whether it has a date.
     #[inline]
     fn write_kept(&self, passed: &Passed<'_>, kept: Kept, out: &mut impl FieldSink) -> bool {
-        let Passed { head, request, mapping } = passed;
+        let Passed { head, mapping, .. } = passed;
         let named = Named::by_connection(&head.fields);
         let has_say = self.phase.is_some() || !self.edits.is_empty();
         let mut is_dated = false;
@@ -181,10 +183,10 @@ impl Applied<'_> {
             out.put(b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
         }
         if let Some(mapping) = mapping {
-            mapping.write(&head.fields, request, out);
+            mapping.write(&head.fields, self.edits, out);
         }
         if !is_edited(self.edits, b"via") {
-            request.via.write(head.version(), out);
+            passed.via.write(head.version(), out);
         }
         is_dated
     }
@@ -214,7 +216,7 @@ impl Applied<'_> {
 
 /// What a response without a body tells of how long one would be.
 fn told_length(passed: &Passed<'_>, framing: Framing) -> Option<u64> {
-    let (head, method) = (passed.head, passed.request.head.method());
+    let Passed { head, method, .. } = *passed;
     let is_bodiless_for_good = is_bodiless(head.status()) && head.status() != 304;
     let tells = framing == Framing::None
         && !is_bodiless_for_good

@@ -3,15 +3,13 @@
 //! A [`Snapshot`] is shared by all workers. Each of them makes a [`WorkerSnapshot`] of it: its own rotation,
 //! budgets and connections, without a shared count on a request's way.
 
-pub mod live;
-pub(crate) mod route;
 pub(crate) mod serving_config;
 mod shelf;
+pub(crate) mod split;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use balance::budget::RetryBudget;
 use balance::{Picker, SlowStart};
@@ -19,12 +17,13 @@ use model::{Generation, Listener, ListenerName, Revision, Service, ServiceName};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::choice::split::SplitPlan;
-use crate::listener::guest::Crowd;
+use crate::instance::WorkerInstance;
+use crate::live::listener::ListenerLive;
+use crate::live::route::RouteLive;
+use crate::live::{Live, ServiceLive};
+use crate::policy;
 use crate::routing::RouteTable;
-use crate::snapshot::live::{Live, ServiceLive};
-use crate::snapshot::route::RoutePolicies;
-use crate::upstream::worker_instance::WorkerInstance;
+use crate::snapshot::split::SplitPlan;
 
 /// What is served.
 pub(crate) struct Snapshot {
@@ -37,6 +36,12 @@ pub(crate) struct Snapshot {
     pub(crate) policies: Vec<Option<Box<RoutePolicies>>>,
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) listeners: FxHashMap<ListenerName, Arc<ListenerPlan>>,
+}
+
+/// The policies of one route.
+pub(crate) struct RoutePolicies {
+    pub(crate) plan: policy::Plan,
+    pub(crate) live: Arc<RouteLive>,
 }
 
 /// The services that share a route's requests, each with its weight.
@@ -60,38 +65,6 @@ pub(crate) struct ListenerPlan {
     pub(crate) listener: Arc<Listener>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) live: Arc<ListenerLive>,
-}
-
-/// What is observed of one listener.
-#[derive(Debug, Default)]
-pub struct ListenerLive {
-    /// Open connections over all workers.
-    pub open: AtomicUsize,
-    /// Connections accepted since the start.
-    pub accepted: std::sync::atomic::AtomicU64,
-    /// How often accepting had to wait, for want of descriptors or for the limit of connections.
-    pub waits: std::sync::atomic::AtomicU64,
-    /// TLS handshakes that failed.
-    pub handshakes_failed: std::sync::atomic::AtomicU64,
-    /// Connections that were closed at once, since their client had as many as it may.
-    pub refused: std::sync::atomic::AtomicU64,
-    /// How many each client has.
-    pub(crate) crowd: Crowd,
-    /// Workers that have to let somebody in and have no idle connection that could make room.
-    wishes: AtomicUsize,
-}
-
-impl ListenerLive {
-    /// Another worker is to close the connection here that has been idle for longest. At most one
-    /// wish of each is open, for each is looked at by all.
-    pub(crate) fn wishes_room(&self) {
-        self.wishes.store(1, Ordering::Relaxed);
-    }
-
-    /// Takes a wish that is open.
-    pub(crate) fn takes_wish(&self) -> bool {
-        self.wishes.load(Ordering::Relaxed) > 0 && self.wishes.swap(0, Ordering::Relaxed) > 0
-    }
 }
 
 /// A snapshot that a worker's requests share without a count that other workers touch.

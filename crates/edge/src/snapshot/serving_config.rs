@@ -12,13 +12,14 @@ use model::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::choice::split::{Split, SplitPlan};
+use crate::live::listener::ListenerLive;
+use crate::live::route::RouteLive;
+use crate::live::{Bar, Identity, Live, ServiceLive};
 use crate::policy;
 use crate::routing::RouteTable;
-use crate::snapshot::live::{Bar, Live, ServiceLive};
-use crate::snapshot::route::{RouteLive, RoutePolicies};
 use crate::snapshot::shelf::Shelf;
-use crate::snapshot::{ListenerLive, ListenerPlan, ServicePlan, Shares, Snapshot};
+use crate::snapshot::split::{Split, SplitPlan};
+use crate::snapshot::{ListenerPlan, RoutePolicies, ServicePlan, Shares, Snapshot};
 
 /// What the edge is to serve: an intent, and what had to be found out beside it.
 #[derive(Clone)]
@@ -165,7 +166,13 @@ impl Compilation<'_> {
         let lives = instances.iter().map(|instance| {
             let key = (service.name.clone(), instance.name.clone(), instance.address);
             let new = || {
-                let live = Live::new(service.name.clone(), instance, *workers);
+                let identity = Identity {
+                    service: service.name.clone(),
+                    name: instance.name.clone(),
+                    address: instance.address,
+                    release: instance.release.clone(),
+                };
+                let live = Live::new(identity, *workers);
                 if instance.is_drained {
                     live.put(Bar::Drained);
                 }

@@ -17,14 +17,16 @@ use wire::traffic::Traffic;
 use crate::choice::Claim;
 use crate::choice::sticky::Affinity;
 use crate::client::Client;
-use crate::exchange::long_lived::LongLived;
 use crate::exchange::reading;
 use crate::exchange::record::ExchangeRecord;
 use crate::grpc::web::Frames;
 use crate::grpc::{Call, Ended};
+use crate::instance::NewConnection;
+use crate::instance::long_lived::LongLived;
+use crate::instance::trunk::Passage;
+use crate::live::Bar;
 use crate::policy::mapping::Mapping;
 use crate::response::{self, Applied, Head, Passed};
-use crate::snapshot::live::Bar;
 use crate::upstream::failed::{
     Failed, Reached, broken_off, client_gone, cut, not_sent, unprocessed,
 };
@@ -35,9 +37,7 @@ use crate::upstream::patience::Patience;
 use crate::upstream::relay::{Broken, Download, REPLAY_BYTES_MAX, Side, Start, Upload};
 use crate::upstream::retry::Retries;
 use crate::upstream::trailing::Trailing;
-use crate::upstream::trunk::Passage;
 use crate::upstream::tunnel;
-use crate::upstream::worker_instance::NewConnection;
 use crate::upstream::{INFORMATIONAL_MAX, Upstream};
 use crate::wheel::Timer;
 use crate::worker::Worker;
@@ -151,7 +151,7 @@ impl Attempt<'_> {
             && let Some(upstream) =
                 member.reuse(self.protocol, self.worker.wheel.now(), self.account).await
         {
-            return Ok(upstream);
+            return Ok(upstream.into());
         }
         Box::pin(self.connect(client, story)).await
     }
@@ -166,7 +166,9 @@ impl Attempt<'_> {
         let kind = match self.protocol {
             UpstreamProtocol::H1 => NewConnection::H1,
             UpstreamProtocol::H2 => match self.passage(client).await? {
-                Passage::Free(sender, lane) => return Ok(member.over(sender, lane, self.account)),
+                Passage::Free(sender, lane) => {
+                    return Ok(member.over(sender, lane, self.account).into());
+                }
                 Passage::Open(opening) => NewConnection::Shared(opening),
                 Passage::Wait => return Err(Failed::by_us(Ending::QueueTimeout, Reached::Nothing)),
             },
@@ -188,7 +190,7 @@ impl Attempt<'_> {
             Some(Some(Ok(upstream))) => {
                 story.connected(started.elapsed());
                 member.live.shard(self.worker.index).connects.add(1);
-                Ok(upstream)
+                Ok(upstream.into())
             }
             Some(Some(Err(error))) => {
                 tracing::debug!(instance = %member.live.name, %error, "cannot connect");
@@ -432,8 +434,7 @@ impl Attempt<'_> {
             // Whether the client sends its body all the same, only it knows.
             client.end_after_answer();
         }
-        let mapping = Mapping::of(self.request, self.claim.member.live.address);
-        let passed = Passed { head, request: self.request, mapping };
+        let passed = self.passed(head);
         response::begin(client, Head::Instance(&passed), framing, &self.applied())
             .map_err(client_gone)?;
         story.answer_begins();
@@ -477,6 +478,13 @@ impl Attempt<'_> {
             phase: self.request.phase,
             stay: Some(&self.stay),
         }
+    }
+
+    /// The instance's head on its way to the client.
+    pub(crate) fn passed<'h>(&'h self, head: &'h ResponseHead) -> Passed<'h> {
+        let request = self.request;
+        let mapping = Mapping::of(&request.rewriting, self.claim.member.live.address);
+        Passed { head, method: request.head.method(), via: request.via, mapping }
     }
 
     /// The exchange may last, from now on.

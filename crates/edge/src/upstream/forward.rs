@@ -12,13 +12,14 @@ use crate::choice::sticky::Affinity;
 use crate::choice::{self, Choice, Claim};
 use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
-use crate::exchange::{Entrance, hops};
 use crate::grpc::Call;
+use crate::hops;
 use crate::policy::rewrite::Rewriting;
 use crate::policy::{self, Routed};
 use crate::routing::Request;
 use crate::snapshot::WorkerService;
 use crate::upstream::attempt::{Attempt, Withheld};
+use crate::upstream::entrance::Entrance;
 use crate::upstream::failed::Then;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::relay::Upload;
@@ -185,7 +186,7 @@ impl Forwarding<'_> {
             timer,
             account,
             retries: self.retries,
-            stay: Affinity::new(&worker.shared.sticky_key, self.request, claim),
+            stay: Affinity::new(&worker.shared.sticky_key, self.request.approach(), claim),
             call: self.call,
         }
     }

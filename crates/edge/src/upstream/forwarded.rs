@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use model::HeaderEdits;
 
-use crate::exchange::chain::{Chain, Node};
 use crate::fields::FieldSink;
+use crate::peer::chain::{Chain, Node};
 use crate::policy::headers::is_edited;
 use crate::upstream::address_text::AddressText;
 use crate::upstream::outbound::Outbound;

@@ -2,13 +2,12 @@
 
 pub(crate) mod address_text;
 pub(crate) mod attempt;
-pub(crate) mod crawl;
+pub(crate) mod entrance;
 pub(crate) mod events;
 pub(crate) mod failed;
 pub(crate) mod forward;
 pub(crate) mod forwarded;
 pub(crate) mod keep_alive;
-pub(crate) mod named;
 pub(crate) mod outbound;
 pub(crate) mod own_lines;
 pub(crate) mod pace;
@@ -16,12 +15,9 @@ pub(crate) mod patience;
 pub(crate) mod relay;
 pub(crate) mod retry;
 pub(crate) mod trailing;
-pub(crate) mod trunk;
 pub(crate) mod tunnel;
-pub(crate) mod verdict;
 pub(crate) mod wait;
 pub(crate) mod websocket;
-pub(crate) mod worker_instance;
 
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
@@ -29,7 +25,6 @@ use std::task::{Context, Poll, ready};
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Uri};
 use model::Violations;
-use wire::account::Charge;
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::framing::is_bodiless;
@@ -38,14 +33,12 @@ use wire::h2::head::{append_to, content_length, response};
 use wire::h2::stream::fields_bytes;
 use wire::h2::{Outbox, Payload, Stream};
 use wire::head::{Fields, Method, ResponseHead};
-use wire::socket::Socket;
 use wire::target::escape_for_h2;
 use wire::traffic::Traffic;
 
 use crate::fields::FieldSink;
+use crate::instance::{H1, Link, Place};
 use crate::upstream::outbound::Outbound;
-use crate::upstream::trunk::Lane;
-use crate::worker::descriptors::Slot;
 
 /// Heads of 1xx before a response that an instance may send.
 pub(crate) const INFORMATIONAL_MAX: usize = 16;
@@ -56,14 +49,6 @@ pub(crate) enum Upstream {
     H1(Box<H1>),
     /// A stream of HTTP/2 on a connection that others use too.
     H2(Box<H2>),
-}
-
-pub(crate) struct H1 {
-    pub(crate) conn: Conn,
-    /// Whether an exchange ended on it before.
-    pub(crate) reused: bool,
-    /// Its descriptor, where it is counted among those of exchanges.
-    pub(crate) _slot: Option<Slot>,
 }
 
 /// Why a head did not leave.
@@ -84,13 +69,6 @@ pub(crate) struct H2 {
     _place: Option<Place>,
 }
 
-/// What an exchange has of a shared connection.
-pub(crate) struct Place {
-    pub(crate) _lane: Lane,
-    /// What the instance may send ahead of the client.
-    pub(crate) _held: Charge,
-}
-
 impl Upstream {
     /// An attempt over a connection of HTTP/2 that is ready for one more stream.
     pub(crate) fn h2(sender: SendRequest<Payload>, place: Option<Place>, pool: &Pool) -> Self {
@@ -98,12 +76,6 @@ impl Upstream {
         let stream = Stream::to_server(None, None, outbox, pool.clone());
         let pool = pool.clone();
         Self::H2(Box::new(H2 { sender, answer: None, stream, pool, _place: place }))
-    }
-
-    /// An attempt over a new connection of HTTP/1.
-    pub(crate) fn over_h1(socket: Socket, slot: Option<Slot>, pool: &Pool) -> Self {
-        let conn = Conn::new(wire::stream::Stream::Plain(socket), pool.clone());
-        Self::H1(Box::new(H1 { conn, reused: false, _slot: slot }))
     }
 
     /// Whether the connection had served before, so that it may have been closed meanwhile.
@@ -304,6 +276,15 @@ fn uri_of(request: &Outbound<'_>, instance: SocketAddr) -> Result<Uri, Unsent> {
     let authority = &*request.rewriting.host(instance);
     let uri = Uri::builder().scheme("http").authority(authority).path_and_query(target);
     uri.build().map_err(|_| Unsent::Unsayable)
+}
+
+impl From<Link> for Upstream {
+    fn from(link: Link) -> Self {
+        match link {
+            Link::H1(connection) => Self::H1(connection),
+            Link::H2 { sender, place, pool } => Self::h2(sender, Some(place), &pool),
+        }
+    }
 }
 
 impl Source for Upstream {

@@ -7,15 +7,15 @@ use wire::h1::Framing;
 use wire::head::RequestHead;
 use wire::name::Name;
 
-use crate::exchange::hops::{self, Pseudonym};
-use crate::exchange::identity::{Peer, Sender};
 use crate::fields::FieldSink;
+use crate::hops::named::Named;
+use crate::hops::{self, Pseudonym};
+use crate::peer::{Approach, Peer, Sender};
 use crate::policy::Phase;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::rewrite::Rewriting;
 use crate::snapshot::ListenerPlan;
 use crate::upstream::forwarded;
-use crate::upstream::named::Named;
 use crate::upstream::own_lines::OwnLines;
 
 /// A request on its way to an instance.
@@ -88,10 +88,14 @@ impl Outbound<'_> {
             && rewrite.strip_prefix.is_none()
     }
 
-    /// Whether the client speaks TLS: with us, or with a trusted proxy before us.
-    pub(crate) fn is_secure(&self) -> bool {
-        let trusted = &self.listener.listener.trusted_proxies;
-        self.peer.is_secure(self.sender, &self.head.fields, trusted)
+    /// How the request has come.
+    pub(crate) fn approach(&self) -> Approach<'_> {
+        Approach {
+            peer: self.peer,
+            sender: self.sender,
+            fields: &self.head.fields,
+            trusted_proxies: &self.listener.listener.trusted_proxies,
+        }
     }
 
     /// Whether the head must say that there is no body (RFC 9110 §8.6): where the method leads to

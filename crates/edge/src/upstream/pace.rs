@@ -11,9 +11,9 @@ use wire::head::ResponseHead;
 
 use crate::client::{Client, StatusLine};
 use crate::upstream::attempt::Attempt;
-use crate::upstream::crawl::Crawl;
 use crate::upstream::failed::{Failed, Reached, client_gone};
 use crate::upstream::relay::{Side, Upload};
+use crate::worker::crawl::Crawl;
 
 /// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
 /// on in its place; as long as clients themselves wait.

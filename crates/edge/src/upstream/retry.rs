@@ -11,11 +11,11 @@ use wire::head::Method;
 
 use crate::choice::select::eligibility;
 use crate::choice::{Claim, Tried};
+use crate::exchange::verdict::Verdict;
+use crate::instance::WorkerInstance;
 use crate::snapshot::WorkerService;
 use crate::upstream::failed::{Failed, Reached, Then};
 use crate::upstream::relay::Upload;
-use crate::upstream::verdict::Verdict;
-use crate::upstream::worker_instance::WorkerInstance;
 use crate::worker::Worker;
 
 /// The attempts at one request.

@@ -8,8 +8,8 @@ use wire::body::{Error, Source};
 use wire::h1::Conn;
 use wire::head::Fields;
 
+use crate::hops::named::Named;
 use crate::policy::headers::is_edited;
-use crate::upstream::named::Named;
 
 /// A body of a message with this head, some of whose fields a route edits.
 pub(crate) struct Trailing<'a, S> {

@@ -12,9 +12,9 @@ use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
 use crate::client::Client;
-use crate::exchange::long_lived::LongLived;
 use crate::exchange::record::ExchangeRecord;
-use crate::response::{self, Head, Passed};
+use crate::instance::long_lived::LongLived;
+use crate::response::{self, Head};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
 use crate::upstream::failed::{Failed, cut};
@@ -35,7 +35,7 @@ pub(crate) async fn run<C: Client>(
     story: &mut ExchangeRecord<'_>,
 ) -> Result<(), Failed> {
     let gone = |_| cut(Side::Client, Ending::ClientClosed);
-    let passed = Passed { head, request: attempt.request, mapping: None };
+    let passed = attempt.passed(head);
     response::begin(client, Head::Switch(&passed), Framing::None, &attempt.applied())
         .map_err(gone)?;
     story.own_answer(101, Ending::Tunnel);

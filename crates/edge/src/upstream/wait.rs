@@ -6,8 +6,8 @@ use std::time::Duration;
 use telemetry::Ending;
 
 use crate::choice::Tried;
+use crate::instance::WorkerInstance;
 use crate::snapshot::WorkerService;
-use crate::upstream::worker_instance::WorkerInstance;
 use crate::wheel::TICK;
 use crate::worker::Worker;
 

@@ -1,6 +1,13 @@
-//! A data-plane worker: one thread with its own runtime, listeners, connections and counters.
+//! A data-plane worker as all that runs on its thread has it in hand: what is served, its buffers, counters, timers, and what
+//! outlives a connection or an exchange. What it is told, and the loop that obeys, is [`run`](crate::run)'s.
 
-pub(crate) mod descriptors;
+pub(crate) mod context;
+pub(crate) mod crawl;
+pub(crate) mod guest;
+pub(crate) mod idlers;
+pub(crate) mod parking;
+pub(crate) mod ports;
+pub(crate) mod request_id;
 pub(crate) mod seldom;
 pub(crate) mod turnstile;
 
@@ -14,28 +21,27 @@ use std::time::Duration;
 use model::{Drain, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
-use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc};
 use wire::account::Account;
 use wire::buffer::Pool;
 
-use crate::choice::claim::Ledger;
-use crate::choice::sticky::StickyKey;
-use crate::connection::idlers::{Idler, Idlers};
-use crate::connection::parking::IdlePool;
-use crate::exchange::hops::Pseudonym;
-use crate::exchange::long_lived::{Course, Leaver, Registry};
-use crate::exchange::open;
-use crate::exchange::request_id::RequestIds;
-use crate::listener::accept;
-use crate::listener::guest::Guests;
-use crate::response::date::Calendar;
-use crate::snapshot::live::Live;
-use crate::snapshot::{ListenerLive, Snapshot, WorkerService, WorkerSnapshot};
-use crate::upstream::crawl::Crawlers;
-use crate::upstream::worker_instance::WorkerInstance;
+use crate::date::Calendar;
+use crate::descriptors::{Descriptors, Slot};
+use crate::hops::Pseudonym;
+use crate::instance::long_lived::{Course, Leaver, Registry};
+use crate::instance::{WorkerInstance, open};
+use crate::live::Live;
+use crate::live::claim::Ledger;
+use crate::live::listener::ListenerLive;
+use crate::snapshot::{Snapshot, WorkerService, WorkerSnapshot};
+use crate::sticky_key::StickyKey;
 use crate::wheel::{TICK, Wheel};
-use crate::worker::descriptors::{Descriptors, Slot};
+use crate::worker::crawl::Crawlers;
+use crate::worker::guest::Guests;
+use crate::worker::idlers::{Idler, Idlers};
+use crate::worker::parking::{IdlePool, Parked};
+use crate::worker::ports::Ports;
+use crate::worker::request_id::RequestIds;
 use crate::worker::seldom::Seldom;
 use crate::worker::turnstile::Turnstile;
 
@@ -50,7 +56,7 @@ const GOODBYES: Duration = Duration::from_secs(5);
 pub(crate) struct Shared {
     pub(crate) workers: usize,
     pub(crate) ledger: Ledger,
-    /// The number of the last [`Order::Pass`]. Held while one is sent, so that all workers read them
+    /// The number of the last order to say that it was read. Held while one is sent, so that all workers read them
     /// in their order.
     pub(crate) last_pass: Mutex<u64>,
     pub(crate) sticky_key: StickyKey,
@@ -64,7 +70,7 @@ pub(crate) struct Shared {
     /// Sockets that listen, over all workers.
     pub(crate) acceptors: AtomicUsize,
     /// The ports that they are on.
-    pub(crate) ports: accept::Ports,
+    pub(crate) ports: Ports,
     /// Told when a connection closed while the edge drains, or a socket that listened did.
     pub(crate) closed: Notify,
 }
@@ -87,7 +93,7 @@ impl Shared {
             connections: AtomicUsize::new(0),
             descriptors: Arc::new(Descriptors::of_process()),
             acceptors: AtomicUsize::new(0),
-            ports: accept::Ports::default(),
+            ports: Ports::default(),
             closed: Notify::new(),
         }
     }
@@ -122,23 +128,6 @@ pub struct WorkerCounters {
     pub(crate) groups: AtomicU64,
     /// Bytes that were spliced, as it was a moment ago.
     pub(crate) spliced_bytes: AtomicU64,
-}
-
-/// What a worker is told.
-pub(crate) enum Order {
-    /// Serve this from now on, and accept at these addresses.
-    Publish(Arc<Snapshot>, Vec<accept::Socket>),
-    /// Say that this was read, under its number in the ledger. A worker that has read it says by
-    /// itself whenever a claim ends that somebody waits for.
-    Pass(u64),
-    /// Tell what is open on each instance.
-    TellOpen(mpsc::UnboundedSender<open::Answer>),
-    /// Let what need not ever end leave this instance, which gets nothing new.
-    Depart(Arc<Live>, Drain),
-    /// Take nothing new, end what is idle, and let what need not ever end leave within this time.
-    Drain(Duration),
-    /// End at once.
-    Stop,
 }
 
 /// One worker's own.
@@ -319,7 +308,7 @@ impl Worker {
         }
     }
 
-    fn publish(&self, plan: Arc<Snapshot>) {
+    pub(crate) fn publish(&self, plan: Arc<Snapshot>) {
         let before = self.current.take();
         let mut member = |live: &Arc<Live>| self.member(live);
         let local = Rc::new(WorkerSnapshot::new(plan, before.as_deref(), &mut member));
@@ -347,21 +336,21 @@ impl Worker {
     }
 
     /// What is open on each instance that has anything.
-    fn open(&self) -> open::Answer {
+    pub(crate) fn open(&self) -> open::Answer {
         let now = self.wheel.now();
         let members = self.members.borrow();
         let members = members.values().filter_map(Weak::upgrade);
         members.filter_map(|it| Some((open::key(&it.live), it.open(now)?))).collect()
     }
 
-    fn depart(&self, live: &Arc<Live>, drain: Drain) {
+    pub(crate) fn depart(&self, live: &Arc<Live>, drain: Drain) {
         let member = self.members.borrow().get(&open::key(live)).and_then(Weak::upgrade);
         let Some(member) = member.filter(|member| Arc::ptr_eq(&member.live, live)) else { return };
         member.lasting.depart(self.wheel.now(), drain, Leaver::Instance);
         self.departing.borrow_mut().push(Rc::downgrade(&member));
     }
 
-    fn drain(&self, limit: Duration) {
+    pub(crate) fn drain(&self, limit: Duration) {
         self.is_draining.set(true);
         self.lot.clear();
         let (now, drain) = (self.wheel.now(), Drain::all(limit));
@@ -399,18 +388,25 @@ impl Worker {
         told.spliced_bytes.store(self.pool.spliced_bytes(), Ordering::Relaxed);
     }
 
-    async fn attend_turnstile(self: Rc<Self>) {
+    pub(crate) async fn attend_turnstile(self: Rc<Self>) {
         self.turnstile.turn().await;
     }
 
-    async fn attend_lot(self: Rc<Self>) {
-        if let Err(error) = self.lot.attend().await {
+    pub(crate) async fn attend_lot(self: Rc<Self>, resume: fn(Parked)) {
+        if let Err(error) = self.lot.attend(resume).await {
             tracing::error!(%error, "idle connections are no longer watched");
         }
     }
 
+    /// Writes what the log still holds.
+    pub(crate) fn flush_log(&self) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.flush();
+        }
+    }
+
     /// Turns the wheel, and does what comes round with it, for ever.
-    async fn keep_time(self: Rc<Self>) {
+    pub(crate) async fn keep_time(self: Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         // A late tick is made up for, so that the wheel's time does not fall behind.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
@@ -423,62 +419,12 @@ impl Worker {
             self.call();
             self.help_out();
             turns = turns.wrapping_add(1);
-            if turns.is_multiple_of(4)
-                && let Some(log) = &mut *self.log.borrow_mut()
-            {
-                log.flush();
+            if turns.is_multiple_of(4) {
+                self.flush_log();
             }
             if turns.is_multiple_of((SWEEP_EVERY.as_millis() / TICK.as_millis()) as u32) {
                 self.sweep();
             }
         }
     }
-}
-
-/// Runs a worker on this thread until it is told to stop, or whoever gives orders is gone.
-pub(crate) fn run(
-    make: impl FnOnce() -> std::io::Result<Rc<Worker>>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) -> std::io::Result<()> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build_local(LocalOptions::default())?;
-    let worker = runtime.block_on(async move {
-        let worker = make()?;
-        let lot = tokio::task::spawn_local(worker.clone().attend_lot());
-        let turnstile = tokio::task::spawn_local(worker.clone().attend_turnstile());
-        let time = tokio::task::spawn_local(worker.clone().keep_time());
-        let mut acceptors = accept::Acceptors::default();
-        while let Some(order) = orders.recv().await {
-            match order {
-                Order::Publish(plan, sockets) => {
-                    worker.publish(plan);
-                    acceptors.open(&worker, sockets);
-                }
-                Order::Pass(number) => {
-                    worker.shared.ledger.pass(worker.index, number);
-                    worker.shared.tell_drained();
-                }
-                // Whoever asked may have lost patience.
-                Order::TellOpen(tell) => drop(tell.send(worker.open())),
-                Order::Depart(live, drain) => worker.depart(&live, drain),
-                Order::Drain(limit) => {
-                    acceptors.close();
-                    worker.drain(limit);
-                }
-                Order::Stop => break,
-            }
-        }
-        time.abort();
-        lot.abort();
-        turnstile.abort();
-        // They hold the worker, which holds them.
-        worker.lot.clear();
-        std::io::Result::Ok(worker)
-    })?;
-    // What is still open is cut off here, and recorded as that.
-    drop(runtime);
-    if let Some(log) = &mut *worker.log.borrow_mut() {
-        log.flush();
-    }
-    Ok(())
 }

@@ -17,9 +17,9 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::connection::idlers::{Idler, Idlers};
-use crate::connection::{self, ConnectionContext};
-use crate::exchange::identity::Peer;
+use crate::peer::Peer;
+use crate::worker::context::ConnectionContext;
+use crate::worker::idlers::{Idler, Idlers};
 
 /// How long a connection is idle before it is parked: parking and coming back cost six system calls,
 /// which one who asks more often than that should not pay.
@@ -81,8 +81,8 @@ impl IdlePool {
         }
     }
 
-    /// Brings connections back on which something came, for ever.
-    pub(crate) async fn attend(&self) -> io::Result<()> {
+    /// Brings connections back on which something came, to whom they are given by `resume`, for ever.
+    pub(crate) async fn attend(&self, resume: fn(Parked)) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS_AT_ONCE);
         loop {
             let mut ready = self.epoll.readable().await?;
@@ -91,22 +91,22 @@ impl IdlePool {
                 ready.clear_ready();
                 continue;
             }
-            events.drain(..).for_each(|event: Event| self.bring_back(event));
+            events.drain(..).filter_map(|event: Event| self.take(event)).for_each(resume);
             // Others have their turn before the next.
             tokio::task::yield_now().await;
         }
     }
 
-    fn bring_back(&self, event: Event) {
+    fn take(&self, event: Event) -> Option<Parked> {
         let key = event.data.u64() as usize;
-        let Some(place) = self.parked.borrow_mut().try_remove(key) else { return };
+        let place = self.parked.borrow_mut().try_remove(key)?;
         let Place { parked, idler } = place;
         self.idlers.leave(idler);
         // Its socket is about to be watched elsewhere. One that is closed is watched by nobody.
         if let Err(error) = epoll::delete(&self.epoll, &parked.socket) {
             tracing::debug!(%error, "cannot watch an idle connection");
         }
-        connection::resume(parked);
+        Some(parked)
     }
 
     /// How many are parked.

@@ -14,7 +14,7 @@ use wire::head::{Fields, list};
 use wire::name::Name;
 use wire::target::is_authority;
 
-use crate::exchange::identity::is_within;
+use crate::peer::is_within;
 
 /// One that passed the request on, or the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{ExchangeKind, InstanceName, ServiceName};
 use tokio::sync::mpsc;
 
-use crate::snapshot::live::Live;
+use crate::live::Live;
 
 /// How long a worker may take to answer; one that takes longer is left out.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -1,7 +1,12 @@
-//! What is observed of instances and services: in flight, health, outcomes. Keyed by identity, so
+//! What is observed of instances, services, listeners and routes: in flight, health, outcomes. Keyed by identity, so
 //! that it survives every swap of the snapshot.
 //!
 //! Counters are sharded by worker and written by one each; whoever reads adds them up.
+
+pub(crate) mod claim;
+pub(crate) mod listener;
+pub(crate) mod queue;
+pub(crate) mod route;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -11,9 +16,8 @@ use crossbeam_utils::CachePadded;
 use model::{InstanceName, ServiceName};
 use telemetry::{Counter, GrpcCounters, Histogram};
 
-use crate::choice::claim::InFlight;
-use crate::choice::queue::Queue;
-use crate::snapshot::serving_config::Instance;
+use crate::live::claim::InFlight;
+use crate::live::queue::Queue;
 
 /// Why an instance gets no traffic. Several may hold at once; none means that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,14 @@ pub struct Live {
     slots: AtomicU32,
     pub(crate) in_flight: InFlight,
     shards: Box<[CachePadded<Shard>]>,
+}
+
+/// What an instance is, whatever is observed of it.
+pub(crate) struct Identity {
+    pub(crate) service: ServiceName,
+    pub(crate) name: InstanceName,
+    pub(crate) address: SocketAddr,
+    pub(crate) release: Option<String>,
 }
 
 /// One worker's observations of one instance.
@@ -91,12 +103,13 @@ impl Outcomes {
 }
 
 impl Live {
-    pub(crate) fn new(service: ServiceName, instance: &Instance, workers: usize) -> Self {
+    pub(crate) fn new(identity: Identity, workers: usize) -> Self {
+        let Identity { service, name, address, release } = identity;
         Self {
             service,
-            name: instance.name.clone(),
-            address: instance.address,
-            release: instance.release.clone(),
+            name,
+            address,
+            release,
             bars: AtomicU8::new(0),
             ramp_from: AtomicU64::new(0),
             failures_in_a_row: AtomicU32::new(0),

@@ -1,6 +1,10 @@
 //! One instance as one worker knows it: what is observed of it, and the connections to it that
 //! this worker keeps.
 
+pub(crate) mod long_lived;
+pub(crate) mod open;
+pub(crate) mod trunk;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -14,17 +18,17 @@ use balance::latency::PeakEwma;
 use h2::client::SendRequest;
 use model::UpstreamProtocol;
 use tokio::net::TcpStream;
-use wire::account::Account;
+use wire::account::{Account, Charge};
 use wire::buffer::Pool;
+use wire::h1::Conn;
 use wire::h2::Payload;
 use wire::socket::Socket;
 
-use crate::exchange::long_lived::Registry;
-use crate::exchange::open::Open;
-use crate::snapshot::live::Live;
-use crate::upstream::trunk::{LANES_MAX, Lane, Opening, Trunks};
-use crate::upstream::{H1, Place, Upstream};
-use crate::worker::descriptors::Slot;
+use crate::descriptors::Slot;
+use crate::instance::long_lived::Registry;
+use crate::instance::open::Open;
+use crate::instance::trunk::{LANES_MAX, Lane, Opening, Trunks};
+use crate::live::Live;
 
 /// Idle connections to one instance that one worker keeps at the most.
 const IDLE_MAX: usize = 512;
@@ -58,6 +62,37 @@ pub(crate) enum NewConnection {
     H1,
     /// For all that ask.
     Shared(Opening),
+}
+
+/// A connection that an attempt is made over.
+pub(crate) enum Link {
+    /// One of HTTP/1, for this attempt alone.
+    H1(Box<H1>),
+    /// One of HTTP/2 that takes one more stream, and that others use too.
+    H2 { sender: SendRequest<Payload>, place: Place, pool: Pool },
+}
+
+pub(crate) struct H1 {
+    pub(crate) conn: Conn,
+    /// Whether an exchange ended on it before.
+    pub(crate) reused: bool,
+    /// Its descriptor, where it is counted among those of exchanges.
+    pub(crate) _slot: Option<Slot>,
+}
+
+impl H1 {
+    /// A new connection.
+    pub(crate) fn new(socket: Socket, slot: Option<Slot>, pool: &Pool) -> Self {
+        let conn = Conn::new(wire::stream::Stream::Plain(socket), pool.clone());
+        Self { conn, reused: false, _slot: slot }
+    }
+}
+
+/// What an exchange has of a shared connection.
+pub(crate) struct Place {
+    pub(crate) _lane: Lane,
+    /// What the instance may send ahead of the client.
+    pub(crate) _held: Charge,
 }
 
 struct Idle {
@@ -106,7 +141,7 @@ impl WorkerInstance {
         protocol: UpstreamProtocol,
         now: Duration,
         account: &Account,
-    ) -> Option<Upstream> {
+    ) -> Option<Link> {
         if protocol == UpstreamProtocol::H2 {
             let (sender, lane) = self.trunks.free().await?;
             return Some(self.over(sender, lane, account));
@@ -114,7 +149,7 @@ impl WorkerInstance {
         loop {
             let Idle { upstream, until } = self.idle.borrow_mut().pop()?;
             if now < until && upstream.conn.is_quiet() {
-                return Some(Upstream::H1(upstream));
+                return Some(Link::H1(upstream));
             }
         }
     }
@@ -125,10 +160,10 @@ impl WorkerInstance {
         kind: NewConnection,
         slot: Slot,
         account: &Account,
-    ) -> std::io::Result<Upstream> {
+    ) -> std::io::Result<Link> {
         let socket = open(self.live.address).await?;
         match kind {
-            NewConnection::H1 => Ok(Upstream::over_h1(socket, Some(slot), &self.pool)),
+            NewConnection::H1 => Ok(Link::H1(Box::new(H1::new(socket, Some(slot), &self.pool)))),
             NewConnection::Shared(opening) => {
                 let (sender, lane) = self.connect_h2(socket, opening, slot).await?;
                 Ok(self.over(sender, lane, account))
@@ -138,14 +173,9 @@ impl WorkerInstance {
 
     /// An attempt over a shared connection that takes one more stream. What the instance may send
     /// ahead of a client that stands still is held for that client.
-    pub(crate) fn over(
-        &self,
-        sender: SendRequest<Payload>,
-        lane: Lane,
-        account: &Account,
-    ) -> Upstream {
+    pub(crate) fn over(&self, sender: SendRequest<Payload>, lane: Lane, account: &Account) -> Link {
         let place = Place { _lane: lane, _held: account.hold(H2_STREAM_WINDOW as usize) };
-        Upstream::h2(sender, Some(place), &self.pool)
+        Link::H2 { sender, place, pool: self.pool.clone() }
     }
 
     async fn connect_h2(

@@ -1,17 +1,7 @@
-//! A route's policies as they are served: what they say, and what is observed of them.
-
-use std::sync::Arc;
+//! What is observed of a route's policies.
 
 use crossbeam_utils::CachePadded;
 use telemetry::{Ending, EndingCounters, EndingTotals};
-
-use crate::policy::Plan;
-
-/// The policies of one route.
-pub(crate) struct RoutePolicies {
-    pub(crate) plan: Plan,
-    pub(crate) live: Arc<RouteLive>,
-}
 
 /// What is observed of one route's policies: kept by its [`RouteId`](model::RouteId), so that it survives every
 /// swap whatever the route's place in the file.

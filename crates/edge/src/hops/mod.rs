@@ -1,6 +1,8 @@
 //! What an intermediary owes to those before and behind it (RFC 9110 §7.6): `Via`, by which a circle is
 //! known, `Max-Forwards`, and which changes of protocol are passed on.
 
+pub(crate) mod named;
+
 use std::borrow::Cow;
 
 use wire::h1::framing::parse_length;

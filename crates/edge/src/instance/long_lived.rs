@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use model::{Drain, ExchangeKind};
 
-use crate::exchange::open::Open;
-use crate::snapshot::live::Bar;
-use crate::upstream::worker_instance::WorkerInstance;
+use crate::instance::WorkerInstance;
+use crate::instance::open::Open;
+use crate::live::Bar;
 
 /// Where the time allows for it, no more than ten leave in a second.
 const PAUSE_MAX: Duration = Duration::from_millis(100);

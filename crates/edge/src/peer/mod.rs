@@ -3,12 +3,14 @@
 //! Trust is the socket's: whether somebody is believed depends on the address that the kernel names,
 //! never on one that was sent. An IPv4 address is one, also where it came as IPv6 (`::ffff:a.b.c.d`).
 
+pub(crate) mod chain;
+
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use wire::head::Fields;
 
-use crate::exchange::chain::Chain;
+use crate::peer::chain::Chain;
 
 /// Who is at the other end of a client's connection.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +86,22 @@ impl Peer {
             false => self.ip(),
         };
         Sender { client, is_trusted }
+    }
+}
+
+/// How a request has come: what it takes to say whether its client speaks TLS, which is asked seldom.
+#[derive(Clone, Copy)]
+pub(crate) struct Approach<'a> {
+    pub(crate) peer: &'a Peer,
+    pub(crate) sender: Sender,
+    pub(crate) fields: &'a Fields,
+    pub(crate) trusted_proxies: &'a [IpNet],
+}
+
+impl Approach<'_> {
+    /// Whether the client speaks TLS: with us, or with a trusted proxy before us.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.peer.is_secure(self.sender, self.fields, self.trusted_proxies)
     }
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use wire::head::RequestHead;
 use wire::name::Name;
 
-use crate::exchange::identity::Sender;
+use crate::peer::Sender;
 
 /// An id that was made elsewhere may be this long.
 const BYTES_MAX: usize = 128;

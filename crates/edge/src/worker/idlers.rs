@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::snapshot::ListenerLive;
+use crate::live::listener::ListenerLive;
 
 const NONE: usize = usize::MAX;
 
