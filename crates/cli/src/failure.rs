@@ -244,6 +244,7 @@ impl Failure {
                 let named: Vec<_> = files.iter().map(|it| format!("`-c {}`", it.display())).collect();
                 Some(format!("name one with {}", named.join(" or ")))
             }
+            Self::Load(LoadError::Read { source, .. }) => of_unread(source.kind()),
             Self::Client(ClientError::NotRunning { .. }) => Some(
                 "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
             ),
@@ -322,6 +323,20 @@ fn located(place: &TokenSource) -> String {
     }
 }
 
+/// What to do about a configuration that cannot be read.
+fn of_unread(kind: io::ErrorKind) -> Option<String> {
+    match kind {
+        io::ErrorKind::NotFound => {
+            Some("name another with `-c FILE`; `plimsoll run --help` shows a first one".to_owned())
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("let this user read it, and enter the directories above it".to_owned())
+        }
+        io::ErrorKind::IsADirectory => Some("name the file in it".to_owned()),
+        _ => None,
+    }
+}
+
 fn of_problem(problem: &Problem) -> Option<String> {
     let quoted = problem.near.iter().map(|name| format!("`{}`", shown(name)));
     let near = quoted.collect::<Vec<_>>().join(" or ");
@@ -353,11 +368,12 @@ fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
     let kind = error.source()?.downcast_ref::<io::Error>()?.kind();
     match kind {
         io::ErrorKind::AddrInUse => Some(
-            "another program listens there: `ss -ltnp` says which; end it, or take another port"
+            "another program listens there: `sudo ss -ltnp` says which; end it, or take another port"
                 .to_owned(),
         ),
         io::ErrorKind::PermissionDenied => Some(
-            "ports below 1024 need root, or `setcap cap_net_bind_service=+ep` on this program"
+            "ports below 1024 need root, `setcap cap_net_bind_service=+ep` on this program, or under systemd \
+             `AmbientCapabilities=CAP_NET_BIND_SERVICE`"
                 .to_owned(),
         ),
         io::ErrorKind::AddrNotAvailable => Some("this machine has no such address".to_owned()),

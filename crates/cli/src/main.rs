@@ -3,6 +3,9 @@
 //! One file for each command stands under `commands`; what goes wrong is a [`Failure`], and its
 //! kind decides the exit code. Nothing is decided here that the crates below could decide.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("Plimsoll runs on Linux only: on other systems build and run it in a container");
+
 mod arguments;
 mod canvas;
 mod certificates;
@@ -24,6 +27,7 @@ mod progress;
 mod quantity;
 mod screen;
 mod secret_file;
+mod service_manager;
 mod signals;
 mod table;
 mod who;

@@ -87,10 +87,15 @@ impl StateDirError {
     /// What to do about it.
     pub fn cure(&self) -> String {
         match self {
-            Self::Directory { .. } => {
-                "set `server.state_dir` to a directory that you may write".to_owned()
+            Self::Directory { .. } => "set `server.state_dir` to a directory that you may write; \
+                 under systemd `StateDirectory=plimsoll` makes /var/lib/plimsoll"
+                .to_owned(),
+            Self::File { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "mount it for writing, or name another directory by `server.state_dir`".to_owned()
             }
-            Self::File { .. } => "Plimsoll has to be able to read and write it".to_owned(),
+            Self::File { .. } => {
+                format!("let the user {} read and write it", geteuid().as_raw())
+            }
             Self::NotOurs { path, us, .. } => format!(
                 "run as its owner, or, if you know what is in it, `chown -R {us} {}`; another \
                  directory can be named by `server.state_dir`",
@@ -121,7 +126,7 @@ pub fn open_directory(path: &Path) -> Result<(), StateDirError> {
     let fault = |source| StateDirError::File { path: path.to_owned(), source };
     let flags = (OFlags::DIRECTORY | OFlags::CLOEXEC).bits();
     let opened = OpenOptions::new().read(true).custom_flags(flags as i32).open(path);
-    let directory = opened.map_err(fault)?;
+    let directory = opened.map_err(|source| closed(path, source, fs::metadata(path)))?;
     let metadata = directory.metadata().map_err(fault)?;
     check(path, &metadata)?;
     let mode = metadata.mode() & 0o7777;
@@ -168,7 +173,7 @@ fn own(path: &Path, options: &mut OpenOptions) -> Result<File, StateDirError> {
     let opened = options.custom_flags(flags as i32).open(path);
     let file = opened.map_err(|source| match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_file() => not_a_file(),
-        _ => fault(source),
+        metadata => closed(path, source, metadata),
     })?;
     let metadata = file.metadata().map_err(fault)?;
     if !metadata.is_file() {
@@ -179,6 +184,18 @@ fn own(path: &Path, options: &mut OpenOptions) -> Result<File, StateDirError> {
         file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(fault)?;
     }
     Ok(file)
+}
+
+/// Why what `metadata` is of could not be opened. Where another user keeps it from us, that is what is told.
+fn closed(path: &Path, source: io::Error, metadata: io::Result<Metadata>) -> StateDirError {
+    let path = path.to_owned();
+    let us = geteuid().as_raw();
+    match metadata {
+        Ok(found) if source.kind() == io::ErrorKind::PermissionDenied && found.uid() != us => {
+            StateDirError::NotOurs { path, owner: found.uid(), us }
+        }
+        _ => StateDirError::File { path, source },
+    }
 }
 
 /// Whether nobody but us can have written what `metadata` is of.
@@ -289,6 +306,22 @@ mod tests {
             std::os::unix::fs::chown(&file, Some(5678), None).unwrap();
             assert!(matches!(open_file(&file), Err(StateDirError::NotOurs { .. })));
         }
+    }
+
+    #[test]
+    fn what_is_closed_to_us_is_told_by_its_owner() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let room = room_of(0o700);
+        let ours = closed(room.path(), denied(), fs::metadata(room.path()));
+        assert!(matches!(ours, StateDirError::File { .. }), "{ours}");
+        let foreign = match std::os::unix::fs::chown(room.path(), Some(5678), None) {
+            Ok(()) => room.path(),
+            Err(_) => Path::new("/"),
+        };
+        let error = closed(foreign, denied(), fs::metadata(foreign));
+        assert!(matches!(error, StateDirError::NotOurs { .. }), "{error}");
+        let other = closed(foreign, io::ErrorKind::NotFound.into(), fs::metadata(foreign));
+        assert!(matches!(other, StateDirError::File { .. }), "{other}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::Which;
 use crate::signals::{Signals, Wish};
-use crate::{LAUNCH, limits, logging, output, own_process, quantity, secret_file};
+use crate::{LAUNCH, limits, logging, output, own_process, quantity, secret_file, service_manager};
 
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
@@ -176,6 +176,7 @@ impl Order<'_> {
             let (file, listeners) = (self.file.as_path(), listening(&status));
             self.greet.greet(&Running { file, loaded, listeners, admin: admin.collect() });
         }
+        service_manager::tell(service_manager::State::Serving);
 
         while signals.next().await == Wish::Reload {
             tokio::spawn(reload(handle.clone()));
@@ -237,6 +238,7 @@ async fn drain(
     let limit = quantity::rough(loaded.intent.server.drain);
     tracing::info!(limit, "draining; a second signal exits at once");
     let handle = controller.handle();
+    service_manager::tell(service_manager::State::draining(&handle.intent().borrow()));
     let instances = instances(&handle).await;
     let cut = tokio::select! {
         cut = handle.shutdown(after) => cut.unwrap_or(0),

@@ -1,6 +1,8 @@
 //! `plimsoll run`: starting, signals, and ending.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -80,6 +82,18 @@ fn a_file_that_is_wrong_is_drawn_and_not_served() {
     let ended = Sandbox::new("[listeners.web]\nbnid = 1\n").plimsoll(&["run"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("did you mean `bind`?"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_a_cure() {
+    let sandbox = Sandbox::new("");
+    for (file, cure) in
+        [("nowhere.toml", "hint: name another with `-c FILE`"), (".", "hint: name the file in it")]
+    {
+        let ended = sandbox.plimsoll(&["run", "-c", file]);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains(cure), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -247,4 +261,33 @@ fn what_was_refused_has_its_line_in_the_access_log() {
             ("405", "method_not_allowed", "HTTP/2", "127.0.0.1"),
         ]
     );
+}
+
+#[test]
+fn the_service_manager_is_told_when_it_serves_and_how_long_its_end_may_take() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let socket = sandbox.path().join("notify.sock");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let told = || {
+        let mut message = [0; 256];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let mut running = sandbox.run_with_variable("NOTIFY_SOCKET", &socket);
+    assert_eq!(told(), "READY=1\nSTATUS=serving");
+    assert!(running.get("/").ends_with("origin"));
+    running.signal(Signal::TERM);
+    assert_eq!(told(), "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=25000000");
+    assert_eq!(running.wait(), Some(0));
+}
+
+#[test]
+fn a_service_manager_that_does_not_listen_is_no_obstacle() {
+    let origin = Origin::start();
+    let sandbox = Sandbox::serving(&[origin.address]);
+    let mut running = sandbox.run_with_variable("NOTIFY_SOCKET", "/nowhere/notify.sock");
+    running.wait_for("cannot tell the service manager");
+    assert!(running.get("/").ends_with("origin"));
 }

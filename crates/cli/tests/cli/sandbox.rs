@@ -1,5 +1,6 @@
 //! A directory with a configuration, and the program in it, away from the user's own.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -90,6 +91,13 @@ impl Sandbox {
     /// The same, with more arguments.
     pub(crate) fn run_with(&self, arguments: &[&str]) -> Running {
         self.start(self.command(&[&["run"], arguments].concat()))
+    }
+
+    /// The same, with one more variable in its environment.
+    pub(crate) fn run_with_variable(&self, name: &str, value: impl AsRef<OsStr>) -> Running {
+        let mut command = self.command(&["run"]);
+        command.env(name, value);
+        self.start(command)
     }
 
     /// The same, with no more than so many descriptors.
