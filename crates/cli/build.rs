@@ -23,7 +23,10 @@ fn of_git() -> Option<String> {
     if Path::new(top.trim()).canonicalize().ok()? != root {
         return None;
     }
-    for file in ["HEAD", "logs/HEAD"] {
+    // A commit writes the log of HEAD, and where no log is kept the branch alone.
+    let branch = git(&["rev-parse", "--symbolic-full-name", "HEAD"]);
+    let branch = branch.as_deref().map(str::trim).filter(|branch| *branch != "HEAD");
+    for file in ["HEAD", "logs/HEAD"].into_iter().chain(branch) {
         let path = git(&["rev-parse", "--git-path", file])?;
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path.trim());
         if path.exists() {

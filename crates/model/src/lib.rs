@@ -4,6 +4,10 @@
 //! is written. `config` makes an [`Intent`]; `edge` compiles it into what is served; what is
 //! *observed* never lives here.
 
+// This crate is the first of ours that is compiled: elsewhere nothing else should fail before it.
+#[cfg(not(target_os = "linux"))]
+compile_error!("Plimsoll runs on Linux only: on other systems build and run it in a container");
+
 pub mod account;
 pub mod cors;
 pub mod deploy;
