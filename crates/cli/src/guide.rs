@@ -96,6 +96,16 @@ fn every_command_in_the_guide_is_one_that_is_taken() {
 }
 
 #[test]
+fn the_unit_in_the_guide_is_the_one_that_is_packaged() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let unit = fs::read_to_string(root.join("packaging/plimsoll.service")).unwrap();
+    let indented = |line: &str| if line.is_empty() { "\n".into() } else { format!("    {line}\n") };
+    let quoted: String = unit.lines().map(indented).collect();
+    let page = fs::read_to_string(root.join("docs/guide/running.md")).unwrap();
+    assert!(page.contains(&quoted), "docs/guide/running.md quotes another unit than:\n{quoted}");
+}
+
+#[test]
 fn commands_are_found_wherever_they_stand() {
     for (line, expected) in [
         ("plimsoll drain api a:80 --wait 30s && ssh a", &["drain api a:80 --wait 30s"][..]),
