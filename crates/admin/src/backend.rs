@@ -1,8 +1,8 @@
 //! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
 
 use crate::{
-    Deploy, Deploying, Events, Explanation, History, Instance, Kind, Problem, Question, Reloaded,
-    Status, Word,
+    Deploy, DeployEvents, Deploying, Explanation, History, Instance, Kind, Problem, Question,
+    Reloaded, Status, Word,
 };
 
 /// Whoever carries out what the API is told.
@@ -48,11 +48,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
 
     /// What happened in a deploy from its line `from` on, once there is something.
-    fn events(
+    fn deploy_events(
         &self,
         deploy: i64,
         from: usize,
-    ) -> impl Future<Output = Result<Events, Refusal>> + Send;
+    ) -> impl Future<Output = Result<DeployEvents, Refusal>> + Send;
+
+    /// What happens.
+    fn events(&self) -> telemetry::Events;
 
     /// The deploys of a service.
     fn history(&self, service: &str) -> impl Future<Output = Result<History, Refusal>> + Send;

@@ -4,19 +4,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
 
 use crate::socket::running_for;
 use crate::{
-    Deploy, Deploying, Events, Explanation, History, Instance, Operation, Problem, Question,
-    Reloaded, Status, Version, Word, socket_in,
+    Deploy, DeployEvents, Deploying, EventStream, Events, Explanation, History, Instance,
+    Operation, Problem, Question, Reloaded, Status, Version, Word, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -68,6 +69,12 @@ pub enum ClientError {
     /// It said something that we cannot read.
     #[error("the running plimsoll speaks another version of the admin API")]
     Unreadable(#[from] serde_json::Error),
+    /// It sent a message that is longer than any.
+    #[error("the running plimsoll sent a message without end")]
+    Endless,
+    /// What events are to be followed from is no id.
+    #[error("not the id of an event")]
+    NotAnId,
     /// It did not do what it was asked for.
     #[error("{0}")]
     Problem(Box<Problem>),
@@ -157,9 +164,38 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn events(&self, deploy: i64, from: usize) -> Result<Events, ClientError> {
+    pub async fn deploy_events(
+        &self,
+        deploy: i64,
+        from: usize,
+    ) -> Result<DeployEvents, ClientError> {
         let (deploy, from) = (deploy.to_string(), from.to_string());
-        self.document(Operation::Events, &[&deploy, &from], ()).await
+        self.document(Operation::DeployEvents, &[&deploy, &from], ()).await
+    }
+
+    /// The latest events.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn events(&self) -> Result<Events, ClientError> {
+        self.document(Operation::Events, &[], ()).await
+    }
+
+    /// Events as they happen, after the one of the id `after`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow_events(&self, after: &str) -> Result<EventStream, ClientError> {
+        let request = request(Operation::FollowEvents, &[])
+            .header(stream::LAST_EVENT_ID, after)
+            .body(Full::new(Bytes::new()))
+            .map_err(|_| ClientError::NotAnId)?;
+        let (response, connection) = timed(self.send(request)).await?;
+        if response.status().is_success() {
+            return Ok(EventStream::new(response.into_body(), connection));
+        }
+        let bytes = response.into_body().collect().await?.to_bytes();
+        Err(ClientError::Problem(serde_json::from_slice(&bytes)?))
     }
 
     /// Everything that is counted, for Prometheus.
@@ -187,8 +223,7 @@ impl Client {
         names: &[&str],
         body: Bytes,
     ) -> Result<Bytes, ClientError> {
-        let answered = tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(operation, names, body));
-        let (status, bytes) = answered.await.map_err(|_| ClientError::Slow)??;
+        let (status, bytes) = timed(self.exchange(operation, names, body)).await?;
         if status.is_success() {
             return Ok(bytes);
         }
@@ -201,23 +236,26 @@ impl Client {
         names: &[&str],
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), ClientError> {
+        let request = request(operation, names).body(Full::new(body));
+        let request = request.expect("a path of escaped names is a URI");
+        let (response, connection) = self.send(request).await?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        connection.abort();
+        Ok((status, bytes))
+    }
+
+    /// Sends a request on a connection of its own, which is served until its task ends.
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, JoinHandle<hyper::Result<()>>), ClientError> {
         let stream = UnixStream::connect(&self.socket).await;
         let stream = stream.map_err(|source| self.unconnected(source))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its end is seen by the request that it breaks.
         let connection = tokio::spawn(connection);
-        let request = Request::builder()
-            .method(operation.method())
-            .uri(path(operation, names))
-            .header(header::HOST, "plimsoll")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .expect("a path of escaped names is a URI");
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        connection.abort();
-        Ok((status, bytes))
+        Ok((sender.send_request(request).await?, connection))
     }
 
     fn unconnected(&self, source: io::Error) -> ClientError {
@@ -233,6 +271,19 @@ impl Client {
             _ => ClientError::Connect { socket, source },
         }
     }
+}
+
+/// What `work` gives, unless that takes longer than an answer may.
+async fn timed<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, work).await.map_err(|_| ClientError::Slow)?
+}
+
+fn request(operation: Operation, names: &[&str]) -> http::request::Builder {
+    Request::builder()
+        .method(operation.method())
+        .uri(path(operation, names))
+        .header(header::HOST, "plimsoll")
+        .header(header::CONTENT_TYPE, "application/json")
 }
 
 /// The path of `operation`, each name in braces replaced by the next of `names`.

@@ -90,7 +90,7 @@ pub struct Deploying {
 
 /// What happened in a deploy since the last request for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Events {
+pub struct DeployEvents {
     /// What happened, in order.
     pub lines: Vec<Line>,
     /// What came of it; absent while it runs.
@@ -214,7 +214,7 @@ impl History {
     }
 }
 
-impl Events {
+impl DeployEvents {
     /// The same, without what instances wrote. The lines are as many as they were: they are counted.
     pub(crate) fn without_output(mut self) -> Self {
         let of_receipt = self.receipt.as_mut().map(|receipt| &mut receipt.lines);
@@ -318,8 +318,8 @@ impl From<Word> for rollout::Command {
 }
 
 /// What `progress` says from the line `from` on.
-pub fn events(progress: &Progress, from: usize) -> Events {
-    Events {
+pub fn deploy_events(progress: &Progress, from: usize) -> DeployEvents {
+    DeployEvents {
         lines: progress.lines.iter().skip(from).map(Line::from).collect(),
         receipt: progress.receipt.as_ref().map(Receipt::from),
     }

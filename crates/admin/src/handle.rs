@@ -11,7 +11,7 @@ use edge::DescriptorBudget;
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, Deploy, Deploying, Descriptors, DrainedAway, Events, Explanation,
+    Access, Backend, Basis, Deploy, DeployEvents, Deploying, Descriptors, DrainedAway, Explanation,
     FirstRelease, History, Instance, InstanceState, LastDeploy, Listener, Past, Question, Receipt,
     Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Status, Totals,
     Unresolved, Version, Waiting, Word,
@@ -55,14 +55,18 @@ impl Backend for Handle {
         Ok(Deploying { id: Self::command(self, service, word.into()).await?.id })
     }
 
-    async fn events(&self, deploy: i64, from: usize) -> Result<Events, Refusal> {
+    async fn deploy_events(&self, deploy: i64, from: usize) -> Result<DeployEvents, Refusal> {
         let mut progress = Self::following(self, deploy).await?.progress;
         let has_more = |progress: &control::Progress| {
             progress.lines.len() > from || progress.receipt.is_some()
         };
         // It is answered even if nothing happens, so that nobody waits for one who is gone.
         let _ = tokio::time::timeout(EVENTS_WAIT, progress.wait_for(has_more)).await;
-        Ok(crate::events(&progress.borrow(), from))
+        Ok(crate::deploy_events(&progress.borrow(), from))
+    }
+
+    fn events(&self) -> telemetry::Events {
+        Self::events(self).clone()
     }
 
     async fn history(&self, service: &str) -> Result<History, Refusal> {

@@ -15,6 +15,7 @@ mod client;
 mod deploy;
 mod diagnostic;
 mod doorway;
+mod event;
 mod explanation;
 mod guard;
 mod handle;
@@ -27,6 +28,7 @@ mod seats;
 mod server;
 mod socket;
 mod status;
+mod stream;
 mod tries;
 mod version;
 
@@ -35,10 +37,11 @@ pub use axum::Router;
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};
 pub use deploy::{
-    Deploy, Deploying, Events, History, Line, Past, Receipt, Release, Step, WHO_BYTES_MAX, Way,
-    Word, events, write_receipt,
+    Deploy, DeployEvents, Deploying, History, Line, Past, Receipt, Release, Step, WHO_BYTES_MAX,
+    Way, Word, deploy_events, write_receipt,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
+pub use event::{Event, EventGap, EventLevel, Events};
 pub use explanation::{
     Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share, ShareBy,
 };
@@ -55,4 +58,5 @@ pub use status::{
     LastReload, Listener, Open, Run, RunningDeploy, Service, ServiceMode, Status, Totals,
     Unresolved, Waiting,
 };
+pub use stream::{EventStream, Told};
 pub use version::Version;

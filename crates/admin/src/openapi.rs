@@ -6,9 +6,10 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::problem::MEDIA_TYPE;
+use crate::stream;
 use crate::{
-    Deploy, Deploying, Events, Explanation, History, Instance, Kind, Operation, Problem, Question,
-    Reloaded, Status, Version,
+    Deploy, DeployEvents, Deploying, Event, EventGap, Events, Explanation, History, Instance, Kind,
+    Operation, Problem, Question, Reloaded, Status, Version,
 };
 
 /// The API's description. `docs/reference/admin-api.json` is this.
@@ -51,6 +52,12 @@ fn describe_operation(operation: Operation, schemas: &mut SchemaGenerator) -> Va
     let parameters = parameters(operation);
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
+    }
+    if operation == Operation::FollowEvents {
+        described["parameters"] = json!([{
+            "name": stream::LAST_EVENT_ID, "in": "header", "schema": { "type": "string" },
+            "description": "The id of the last event that was seen; what happened since comes first",
+        }]);
     }
     let body = match operation {
         Operation::Explain => Some(content::<Question>(schemas, "application/json")),
@@ -108,7 +115,9 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         Operation::Deploy => ("The deploy has started", content::<Deploying>(schemas, json)),
         Operation::History => ("The deploys", content::<History>(schemas, json)),
         Operation::Command => ("The deploy after the command", content::<Deploying>(schemas, json)),
-        Operation::Events => ("What happened", content::<Events>(schemas, json)),
+        Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),
+        Operation::Events => ("The events", content::<Events>(schemas, json)),
+        Operation::FollowEvents => ("Each event as it happens", content_of_stream(schemas)),
         Operation::Metrics => ("The metrics", json!({ "text/plain": {} })),
         Operation::Describe => ("This description", json!({ json: {} })),
     }
@@ -116,6 +125,12 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
 
 fn content<T: JsonSchema>(schemas: &mut SchemaGenerator, media_type: &str) -> Value {
     json!({ media_type: { "schema": schemas.subschema_for::<T>() } })
+}
+
+/// What the data of a stream's messages are: an event, or of a message `gap` the gap.
+fn content_of_stream(schemas: &mut SchemaGenerator) -> Value {
+    let data = [schemas.subschema_for::<Event>(), schemas.subschema_for::<EventGap>()];
+    json!({ stream::MEDIA_TYPE: { "schema": { "anyOf": data } } })
 }
 
 fn content_of_problem(schemas: &mut SchemaGenerator) -> Value {

@@ -26,7 +26,11 @@ pub enum Operation {
     /// A person's word on a running deploy.
     Command,
     /// What happens in a deploy.
+    DeployEvents,
+    /// The latest events.
     Events,
+    /// Events as they happen.
+    FollowEvents,
     /// Everything that is counted, for Prometheus.
     Metrics,
     /// This description.
@@ -35,7 +39,7 @@ pub enum Operation {
 
 impl Operation {
     /// Each of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Version,
         Self::Status,
         Self::Reload,
@@ -45,7 +49,9 @@ impl Operation {
         Self::Deploy,
         Self::History,
         Self::Command,
+        Self::DeployEvents,
         Self::Events,
+        Self::FollowEvents,
         Self::Metrics,
         Self::Describe,
     ];
@@ -62,7 +68,9 @@ impl Operation {
             Self::Deploy => "deploy",
             Self::History => "history",
             Self::Command => "command",
+            Self::DeployEvents => "deploy_events",
             Self::Events => "events",
+            Self::FollowEvents => "follow_events",
             Self::Metrics => "metrics",
             Self::Describe => "describe",
         }
@@ -80,7 +88,11 @@ impl Operation {
             Self::Deploy => "Start a deploy",
             Self::History => "List the deploys of a service and their receipts, the latest first",
             Self::Command => "Promote, abort, pause or resume the running deploy of a service",
-            Self::Events => {
+            Self::Events => "The latest events, in order",
+            Self::FollowEvents => {
+                "Events as they happen, as server-sent events; `Last-Event-ID` resumes after that one"
+            }
+            Self::DeployEvents => {
                 "What happened in a deploy from a line on; responds when there is something, or after ten \
                  seconds"
             }
@@ -100,7 +112,9 @@ impl Operation {
             Self::Explain => "/v1/explain",
             Self::Deploy | Self::History => "/v1/services/{service}/deploys",
             Self::Command => "/v1/services/{service}/deploy/{word}",
-            Self::Events => "/v1/deploys/{deploy}/events/{from}",
+            Self::DeployEvents => "/v1/deploys/{deploy}/events/{from}",
+            Self::Events => "/v1/events",
+            Self::FollowEvents => "/v1/events/stream",
             Self::Metrics => "/metrics",
             Self::Describe => "/v1/openapi.json",
         }
@@ -118,7 +132,9 @@ impl Operation {
             Self::Version
             | Self::Status
             | Self::History
+            | Self::DeployEvents
             | Self::Events
+            | Self::FollowEvents
             | Self::Metrics
             | Self::Describe => Method::GET,
         }
@@ -127,7 +143,8 @@ impl Operation {
     /// How it can go wrong, besides the guard at the door.
     pub fn problems(self) -> &'static [Kind] {
         match self {
-            Self::Version | Self::Describe => &[],
+            Self::Version | Self::Describe | Self::Events => &[],
+            Self::FollowEvents => &[Kind::BadRequest],
             Self::Status | Self::Metrics => &[Kind::Ending],
             Self::Reload => &[Kind::NotPublished, Kind::InvalidConfiguration, Kind::Ending],
             Self::Drain | Self::Enable => {
@@ -151,7 +168,7 @@ impl Operation {
             Self::Command => {
                 &[Kind::BadRequest, Kind::UnknownService, Kind::NoSuchDeploy, Kind::Ending]
             }
-            Self::Events => &[Kind::BadRequest, Kind::NoSuchDeploy, Kind::Ending],
+            Self::DeployEvents => &[Kind::BadRequest, Kind::NoSuchDeploy, Kind::Ending],
         }
     }
 }

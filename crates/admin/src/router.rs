@@ -5,13 +5,14 @@ use axum::handler::Handler;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Json, Router};
-use http::{Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 
 use crate::body::{BYTES_MAX, Document};
 use crate::guard::Sight;
+use crate::stream;
 use crate::{
-    Backend, Deploy, Deploying, Events, Explanation, History, Instance, Kind, Operation, Problem,
-    Question, Reloaded, Status, Version,
+    Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance, Kind,
+    Operation, Problem, Question, Reloaded, Status, Version,
 };
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -37,7 +38,9 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::Deploy => at(operation, deploy::<B>),
         Operation::History => at(operation, history::<B>),
         Operation::Command => at(operation, command::<B>),
+        Operation::DeployEvents => at(operation, deploy_events::<B>),
         Operation::Events => at(operation, events::<B>),
+        Operation::FollowEvents => at(operation, follow_events::<B>),
         Operation::Metrics => at(operation, metrics::<B>),
         Operation::Describe => at(operation, describe),
     }
@@ -116,16 +119,29 @@ async fn command<B: Backend>(
     Ok(Json(backend.command(&service, word).await?))
 }
 
-async fn events<B: Backend>(
+async fn deploy_events<B: Backend>(
     State(backend): State<B>,
     Path((deploy, from)): Path<(String, String)>,
     sight: Option<Extension<Sight>>,
-) -> Answer<Events> {
+) -> Answer<DeployEvents> {
     let number = |text: &str| Problem::new(Kind::BadRequest, format!("`{text}` is no number"));
     let id = deploy.parse().map_err(|_| number(&deploy))?;
     let from = from.parse().map_err(|_| number(&from))?;
-    let events = backend.events(id, from).await?;
+    let events = backend.deploy_events(id, from).await?;
     Ok(Json(if sees_output(sight) { events } else { events.without_output() }))
+}
+
+async fn events<B: Backend>(State(backend): State<B>) -> Json<Events> {
+    Json(Events::of(&backend.events()))
+}
+
+async fn follow_events<B: Backend>(
+    State(backend): State<B>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    let wrong = |_| Problem::new(Kind::BadRequest, "`Last-Event-ID` is not the id of an event");
+    let after = stream::last_seen(&headers).map_err(wrong)?;
+    Ok(stream::follow(&backend.events(), after))
 }
 
 /// Whether the client may see what instances wrote. On the socket, where nobody stands guard, they

@@ -9,28 +9,41 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use admin::{
-    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, Deploying,
-    Descriptors, Events, Explanation, Guard, History, Instance, InstanceState, Kind, Line,
+    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, DeployEvents,
+    Deploying, Descriptors, Explanation, Guard, History, Instance, InstanceState, Kind, Line,
     Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape, Server, Status, Token, Tokens,
     Totals, Word,
 };
 use http::Method;
 use serde_json::Value;
+use telemetry::event;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Does what it is told, or refuses everything.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Scripted {
     refuses: Option<Refusal>,
     /// Its instances write what nobody else is to see.
     writes: bool,
+    events: telemetry::Events,
+}
+
+impl Default for Scripted {
+    /// What happens is one event, and no more.
+    fn default() -> Self {
+        let events = telemetry::Events::default();
+        let end = events.close_on_drop();
+        events.emit(event::ServiceDown { service: "api".into() });
+        drop(end);
+        Self { refuses: None, writes: false, events }
+    }
 }
 
 impl Scripted {
     fn refusing(refusal: Refusal) -> Self {
-        Self { refuses: Some(refusal), writes: false }
+        Self { refuses: Some(refusal), ..Self::default() }
     }
 
     fn say<T>(&self, said: T) -> Result<T, Refusal> {
@@ -101,11 +114,15 @@ impl Backend for Scripted {
         self.say(Deploying { id: 7 })
     }
 
-    async fn events(&self, deploy: i64, from: usize) -> Result<Events, Refusal> {
+    async fn deploy_events(&self, deploy: i64, from: usize) -> Result<DeployEvents, Refusal> {
         let text = format!("deploy {deploy} from line {from}");
         let line = Line { at_s: 0.5, event: "step".to_owned(), instance: None, text };
         let output = self.writes.then(output);
-        self.say(Events { lines: [line].into_iter().chain(output).collect(), receipt: None })
+        self.say(DeployEvents { lines: [line].into_iter().chain(output).collect(), receipt: None })
+    }
+
+    fn events(&self) -> telemetry::Events {
+        self.events.clone()
     }
 
     async fn history(&self, _: &str) -> Result<History, Refusal> {
@@ -228,7 +245,7 @@ async fn a_client_gets_what_the_backend_says() {
     let wanted = Deploy { version: Some("1.4.2".to_owned()), ..Deploy::default() };
     assert_eq!(client.deploy("api", &wanted).await.unwrap().id, 7);
     assert_eq!(client.command("api", Word::Abort).await.unwrap().id, 7);
-    let events = client.events(7, 3).await.unwrap();
+    let events = client.deploy_events(7, 3).await.unwrap();
     assert_eq!(events.lines[0].text, "deploy 7 from line 3");
     assert_eq!(client.history("api").await.unwrap(), History::default());
     assert_eq!(client.metrics().await.unwrap(), "up 1\n");
@@ -345,6 +362,10 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     if operation.problems().contains(&Kind::BodyTooSlow) {
         note(operation, &send_half(address, &shown).await, &mut seen);
     }
+    if operation == Operation::FollowEvents {
+        let head = format!("{shown}\r\nlast-event-id: yesterday");
+        note(operation, &send(address, &head, &body).await, &mut seen);
+    }
     let wrong = shown.replace(SECRET, "a-wrong-one-of-sixteen");
     for _ in 0..10 {
         note(operation, &send(address, &wrong, &body).await, &mut seen);
@@ -423,7 +444,7 @@ async fn what_instances_wrote_is_told_only_to_those_who_show_the_token_that_may_
     let token = |text| Some(Token::new(text).unwrap());
     let tokens = Guard::Tokens(Tokens::new(token(SECRET), token(LOOKS)).unwrap());
     let (_other, with_token) = serve_tcp(tokens, backend()).await;
-    for path in [concrete(Operation::Events), concrete(Operation::History)] {
+    for path in [concrete(Operation::DeployEvents), concrete(Operation::History)] {
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost");
         let without = send(address, &head, "").await;
         assert!(without.contains("\"output\"") && !without.contains("postgres://"), "{without}");

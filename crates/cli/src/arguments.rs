@@ -8,8 +8,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::{
-    check, completions, demo, deploy, drain, enable, explain, fmt, history, logs, man, proxy,
-    reload, rollback, run, schema, status, version, word,
+    check, completions, demo, deploy, drain, enable, events, explain, fmt, history, logs, man,
+    proxy, reload, rollback, run, schema, status, version, word,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Resume(word::Options),
     History(history::Options),
     Logs(logs::Options),
+    Events(events::Options),
     Demo(demo::Options),
     Schema(schema::Options),
     Completions(completions::Options),
@@ -80,7 +81,7 @@ pub(crate) enum Command {
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Serve", &["run", "check", "fmt", "reload", "proxy"]),
-    ("Look", &["status", "explain", "logs", "history"]),
+    ("Look", &["status", "explain", "logs", "history", "events"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
     ("Other", &["demo", "schema", "completions", "man", "version"]),
@@ -169,6 +170,7 @@ impl Command {
             Self::Resume(options) => word::run(options, Word::Resume),
             Self::History(options) => history::run(options),
             Self::Logs(options) => logs::run(options),
+            Self::Events(options) => events::run(options),
             Self::Demo(options) => demo::run(options),
             Self::Schema(options) => schema::run(&options),
             Self::Completions(options) => completions::run(&options, program()),
@@ -196,6 +198,7 @@ impl Command {
             | Self::Resume(options) => &mut options.of.which,
             Self::History(options) => &mut options.of.which,
             Self::Logs(options) => &mut options.of.which,
+            Self::Events(options) => &mut options.which,
             Self::Proxy(_)
             | Self::Demo(_)
             | Self::Schema(_)

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use telemetry::{Events, event};
 
+use crate::chain::chain;
 use crate::state_dir::StateDirError;
 use crate::state_file;
 
@@ -92,6 +94,7 @@ pub(crate) fn claim(
     file: &Path,
     content: Content,
     adoption: Adoption,
+    events: &Events,
 ) -> Result<(), BelongingError> {
     // A file that is gone since it was read is nobody's.
     let Some(ours) = Note::of(file) else { return Ok(()) };
@@ -105,7 +108,7 @@ pub(crate) fn claim(
         if adoption == Adoption::Refused {
             return Err(BelongingError::Another { state_dir: state_dir.to_owned(), owner });
         }
-        tracing::info!(from = %owner.display(), "state directory adopted from another configuration");
+        events.emit(event::StateAdopted { path: owner.display().to_string() });
     }
     if known.as_ref() == Some(&ours) {
         return Ok(());
@@ -114,7 +117,8 @@ pub(crate) fn claim(
     let text = serde_json::to_vec(&ours).unwrap_or_default();
     if let Err(error) = state_file::replace(&path, &text) {
         // As on a full disk: what runs is more than a note.
-        tracing::warn!(%error, path = %path.display(), "cannot record which configuration owns the state directory");
+        let (why, path) = (chain(&error), path.display().to_string());
+        events.emit(event::StateOwnerNotRecorded { why, path });
     }
     Ok(())
 }
@@ -150,7 +154,13 @@ mod tests {
 
         /// The owner if the file is refused.
         fn claim(&self, file: &str, content: Content, adoption: Adoption) -> Option<PathBuf> {
-            match claim(&self.path("state"), &self.path(file), content, adoption) {
+            match claim(
+                &self.path("state"),
+                &self.path(file),
+                content,
+                adoption,
+                &Events::default(),
+            ) {
                 Ok(()) => None,
                 Err(BelongingError::Another { owner, .. }) => Some(owner),
                 Err(error) => panic!("{error}"),

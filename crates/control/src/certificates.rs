@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use model::{Intent, Listener, ListenerName, Protocol, TlsCertificate};
 use rustls::ServerConfig;
-use wire::tls::{Alpn, Certificates, Files, Resumption, TlsError, server_config};
+use telemetry::{Event, event};
+use wire::tls::{Alpn, Certificate, Certificates, Files, Resumption, TlsError, server_config};
 
 /// How TLS is spoken at each listener that does.
 pub(crate) type Tls = BTreeMap<ListenerName, Arc<ServerConfig>>;
@@ -31,18 +32,24 @@ impl fmt::Display for BadCertificates {
 
 impl std::error::Error for BadCertificates {}
 
+/// What was read: how TLS is spoken, and what is to be told of the certificates once they are used.
+pub(crate) struct Loaded {
+    pub(crate) tls: Tls,
+    pub(crate) told: Vec<Event>,
+}
+
 /// Reads and checks the certificates of `intent`, and says what is doubtful about them.
 ///
 /// # Errors
 /// With everything that is wrong at once.
-pub(crate) fn load(intent: &Intent, resumption: &Resumption) -> Result<Tls, BadCertificates> {
+pub(crate) fn load(intent: &Intent, resumption: &Resumption) -> Result<Loaded, BadCertificates> {
     let now = SystemTime::now();
-    let (mut tls, mut errors) = (Tls::new(), Vec::new());
+    let (mut tls, mut told, mut errors) = (Tls::new(), Vec::new(), Vec::new());
     for (name, listener) in intent.listeners.iter().filter(|(_, listener)| listener.is_tls()) {
         let files: Vec<Files> = listener.certificates.iter().map(files).collect();
         match Certificates::load(&files, now) {
             Ok(certificates) => {
-                warn(name, &certificates);
+                told.extend(tell(name, &certificates));
                 let config =
                     server_config(Arc::new(certificates), &protocols(listener), resumption);
                 tls.insert(name.clone(), config);
@@ -50,7 +57,7 @@ pub(crate) fn load(intent: &Intent, resumption: &Resumption) -> Result<Tls, BadC
             Err(found) => errors.extend(found.into_iter().map(|error| (name.clone(), error))),
         }
     }
-    if errors.is_empty() { Ok(tls) } else { Err(BadCertificates(errors)) }
+    if errors.is_empty() { Ok(Loaded { tls, told }) } else { Err(BadCertificates(errors)) }
 }
 
 fn files(certificate: &TlsCertificate) -> Files {
@@ -64,8 +71,13 @@ fn protocols(listener: &Listener) -> Vec<Alpn> {
     spoken.map(|(_, alpn)| alpn).collect()
 }
 
-fn warn(listener: &ListenerName, certificates: &Certificates) {
-    for warning in certificates.iter().flat_map(|certificate| certificate.warnings()) {
-        tracing::warn!(%listener, why = %warning, "certificate warning");
-    }
+fn tell(listener: &ListenerName, certificates: &Certificates) -> Vec<Event> {
+    let expires = certificates.iter().map(Certificate::expires).min();
+    let count = certificates.iter().count();
+    let read = event::CertificatesRead { listener: listener.clone(), certificates: count, expires };
+    let warnings = certificates.iter().flat_map(|certificate| certificate.warnings());
+    let warnings = warnings.map(|warning| {
+        event::CertificateWarning { listener: listener.clone(), why: warning.to_string() }.into()
+    });
+    std::iter::once(read.into()).chain(warnings).collect()
 }

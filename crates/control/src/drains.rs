@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::{InstanceName, Intent, ServiceName};
+use telemetry::{Events, event};
 
 use crate::chain::chain;
 use crate::instances::target_of;
@@ -27,29 +28,24 @@ const BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Drains {
     path: PathBuf,
+    events: Events,
     since: BTreeMap<ServiceName, BTreeMap<InstanceName, SystemTime>>,
 }
 
 impl Drains {
     /// Those that are written down in `state_dir`; none where nothing is, or nothing that can be
     /// read.
-    pub(crate) fn load(state_dir: &Path) -> Self {
+    pub(crate) fn load(state_dir: &Path, events: Events) -> Self {
         let path = state_dir.join(FILE);
         let shown = path.display();
-        let mut drains = Self { path: path.clone(), since: BTreeMap::new() };
+        let mut drains = Self { path: path.clone(), events, since: BTreeMap::new() };
         match state_file::read(&path, BYTES_MAX) {
             Ok(Some(bytes)) => match std::str::from_utf8(&bytes).ok().and_then(parse) {
                 Some(since) => drains.since = since,
-                None => tracing::error!(
-                    path = %shown,
-                    "list of drained instances is damaged; treating none as drained"
-                ),
+                None => drains.events.emit(event::DrainsDamaged { path: shown.to_string() }),
             },
             Ok(None) => tracing::debug!(path = %shown, "no list of drained instances yet"),
-            Err(error) => tracing::error!(
-                why = chain(&error),
-                "cannot read the list of drained instances; treating none as drained"
-            ),
+            Err(error) => drains.events.emit(event::DrainsUnreadable { why: chain(&error) }),
         }
         drains
     }
@@ -113,8 +109,8 @@ impl Drains {
     /// Writes all down. A drain that cannot be written down holds all the same, until the end.
     fn write(&self) {
         if let Err(error) = state_file::replace(&self.path, self.text().as_bytes()) {
-            let path = self.path.display();
-            tracing::error!(%path, %error, "cannot save the list of drained instances; a restart will lose it");
+            let (path, why) = (self.path.display().to_string(), chain(&error));
+            self.events.emit(event::DrainsNotSaved { path, why });
         }
     }
 
@@ -159,13 +155,13 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let mut drains = Drains::load(dir.path());
+        let mut drains = Drains::load(dir.path(), Events::default());
         drains.put(&"api".into(), &"app.internal:80/fd00::1".into(), at(7));
         drains.put(&"api".into(), &"10.0.0.1:80".into(), at(8));
         drains.put(&"api".into(), &"10.0.0.1:80".into(), at(9));
         drains.put(&"chat".into(), &"10.0.0.1:80".into(), at(9));
         drains.remove("chat", "10.0.0.1:80");
-        let again = Drains::load(dir.path());
+        let again = Drains::load(dir.path(), Events::default());
         assert_eq!(again.since("api", "app.internal:80/fd00::1"), Some(at(7)));
         assert_eq!(again.since("api", "10.0.0.1:80"), Some(at(8)), "the first time counts");
         assert_eq!(again.since("chat", "10.0.0.1:80"), None);
@@ -174,19 +170,23 @@ mod tests {
     #[test]
     fn a_damaged_file_is_no_drain_and_no_fault() {
         let dir = tempfile::tempdir().unwrap();
-        let mut drains = Drains::load(dir.path());
+        let mut drains = Drains::load(dir.path(), Events::default());
         drains.put(&"api".into(), &"10.0.0.1:80".into(), at(8));
         let path = dir.path().join(FILE);
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(Drains::load(dir.path()).since("api", "10.0.0.1:80"), None, "{length}");
+            assert_eq!(
+                Drains::load(dir.path(), Events::default()).since("api", "10.0.0.1:80"),
+                None,
+                "{length}"
+            );
         }
         for text in
             ["\u{0}", "plimsoll drains 1\nx api a:1\nend\n", "plimsoll drains 1\n1 api\nend\n"]
         {
             fs::write(&path, text).unwrap();
-            assert!(Drains::load(dir.path()).since.is_empty(), "{text}");
+            assert!(Drains::load(dir.path(), Events::default()).since.is_empty(), "{text}");
         }
     }
 }

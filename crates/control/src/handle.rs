@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{Diagnostic, LoadError, Severity};
 use driver::Instance;
 use model::{Diff, Intent, Revision};
-use telemetry::{Process, Scrape};
+use telemetry::{Events, Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chain::chain;
@@ -21,6 +21,7 @@ use crate::status::{InstanceStatus, Status};
 pub struct Handle {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) intent: watch::Receiver<Arc<Intent>>,
+    pub(crate) events: Events,
 }
 
 /// The control loop has ended.
@@ -291,6 +292,11 @@ impl Handle {
     /// What is wanted now, and each time that this changes.
     pub fn intent(&self) -> watch::Receiver<Arc<Intent>> {
         self.intent.clone()
+    }
+
+    /// What happens: the latest events, and all that follow until Plimsoll has stopped.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Ended> {

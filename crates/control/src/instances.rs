@@ -92,7 +92,11 @@ mod tests {
     }
 
     fn shown(intent: &Intent, addresses: &Addresses) -> Vec<String> {
-        let all = of_intent(intent, addresses, &Drains::load("/nonexistent".as_ref()));
+        let all = of_intent(
+            intent,
+            addresses,
+            &Drains::load("/nonexistent".as_ref(), Default::default()),
+        );
         let show = |instance: &Instance| format!("{} at {}", instance.name, instance.address);
         all["api"].iter().map(show).collect()
     }

@@ -39,6 +39,7 @@ use config::Environment;
 use driver::Driver;
 use edge::{Edge, Options};
 use model::Intent;
+use telemetry::{Events, event};
 use tokio::sync::{mpsc, watch as watcher};
 use tokio::task::JoinHandle;
 use wire::tls::Resumption;
@@ -49,7 +50,7 @@ pub use chain::chain;
 pub use explanation::{ExplainError, Explanation};
 pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};
-pub use prepare::{PrepareError, log_warnings};
+pub use prepare::{PrepareError, tell_warnings};
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
     DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus, LastDeploy, Line,
@@ -94,6 +95,8 @@ pub struct Settings {
     pub adoption: Adoption,
     /// Where it is to crash, for tests of what follows.
     pub crash: Option<CrashPoint>,
+    /// Takes what happens.
+    pub events: Events,
 }
 
 impl Settings {
@@ -112,6 +115,7 @@ impl Settings {
             write_receipt,
             adoption: Adoption::Refused,
             crash: None,
+            events: Events::default(),
         }
     }
 }
@@ -162,9 +166,10 @@ impl Controller {
     /// Waits until it has ended, as [`Handle::shutdown`] makes it.
     pub async fn ended(self) {
         let Self { handle, task } = self;
+        let events = handle.events.clone();
         drop(handle);
         if task.await.is_err() {
-            tracing::error!("control loop panicked");
+            events.emit(event::ControlPanicked {});
         }
     }
 }
@@ -177,7 +182,8 @@ impl Controller {
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
-    let Settings { file, environment, resolver, driver, write_receipt, adoption, crash } = settings;
+    let Settings { file, environment, resolver, driver, write_receipt, adoption, .. } = settings;
+    let (crash, events) = (settings.crash, settings.events);
     let resumption = Resumption::new()?;
     let lookups = Arc::new(Fetches::new(Lookups(resolver)));
     let preparation = Preparation { file, environment, lookups, resumption };
@@ -198,26 +204,29 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let edge = Edge::start(options).map_err(StartError::Workers)?;
 
     let (report, reports) = mpsc::unbounded_channel();
-    let checker = Checker::start().map_err(StartError::Workers)?;
+    let checker = Checker::start(events.clone()).map_err(StartError::Workers)?;
     let (tell, resolved) = mpsc::unbounded_channel();
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (wanted, intent) = watcher::channel(intent);
-    let names = Names::new(preparation.lookups.clone(), tell);
-    let drains = Drains::load(&prepared.intent.server.state_dir);
+    let names = Names::new(preparation.lookups.clone(), tell, events.clone());
+    let drains = Drains::load(&prepared.intent.server.state_dir, events.clone());
     let state_dir = &prepared.intent.server.state_dir;
-    let journal = Journal::open(state_dir, crash)?;
+    let journal = Journal::open(state_dir, crash, events.clone())?;
     let is_empty = drains.is_empty() && journal.services()?.is_empty();
     let content = if is_empty { Content::Nothing } else { Content::Something };
-    belonging::claim(state_dir, &preparation.file, content, adoption)?;
-    let legacies = find_legacies(&prepared.intent, &*driver, &journal, &write_receipt).await?;
+    belonging::claim(state_dir, &preparation.file, content, adoption, &events)?;
+    let legacies =
+        find_legacies(&prepared.intent, &*driver, &journal, &write_receipt, &events).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
-    let runs = Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt);
+    let runs =
+        Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt, events.clone());
     let mut writer = Writer::new(Parts {
         edge,
         preparation,
         intent: wanted,
         names,
         reports: Reports { checker, tell: report },
+        events: events.clone(),
         log,
         drains,
         runs,
@@ -225,13 +234,18 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     publish(&mut writer, prepared)?;
     writer.begin_runs(legacies);
     let inbox = Inbox { commands: orders, suspects, reports, resolved, happenings };
-    let task = tokio::spawn(writer.run(inbox));
-    Ok(Controller { handle: Handle { commands, intent }, task })
+    let end = events.close_on_drop();
+    let task = tokio::spawn(async move {
+        // Followers come to the end also where this panics.
+        let _end = end;
+        writer.run(inbox).await;
+    });
+    Ok(Controller { handle: Handle { commands, intent, events }, task })
 }
 
 fn publish(writer: &mut Writer, prepared: Prepared) -> Result<(), edge::PublishError> {
     let revision = writer.take_up(prepared)?;
-    tracing::info!(%revision, "serving");
+    writer.tell_serving(revision);
     Ok(())
 }
 

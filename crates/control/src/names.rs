@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use telemetry::{Event, event};
 
 use crate::chain::chain;
 use crate::feed::{Arrival, Feed, Fetch, Fetched, Outcome, Times};
@@ -50,13 +51,13 @@ impl Fetch for Lookups {
         ResolveError::TooSlow(limit)
     }
 
-    fn becomes_stale(name: &String, why: &ResolveError, kept: Option<&BTreeSet<IpAddr>>) {
+    fn becomes_stale(name: &String, why: &ResolveError, kept: Option<&BTreeSet<IpAddr>>) -> Event {
         let (why, kept) = (chain(why), kept.map_or(0, BTreeSet::len));
-        tracing::warn!(name, why, kept, "cannot resolve name; keeping the known addresses");
+        event::NameUnresolved { name: name.clone(), why, kept }.into()
     }
 
-    fn recovers(name: &String) {
-        tracing::info!(name, "name resolves again");
+    fn recovers(name: &String) -> Event {
+        event::NameResolved { name: name.clone() }.into()
     }
 }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use config::{Diagnostics, Environment, LoadError, Loaded};
 use model::{AccessLog, Intent};
+use telemetry::{Events, event};
 use wire::tls::Resumption;
 
-use crate::certificates::{self, BadCertificates, Tls};
+use crate::certificates::{self, BadCertificates};
 use crate::feed::{self, Fetches};
 use crate::instances;
 use crate::names::{Lookups, Resolved};
@@ -45,12 +46,13 @@ fn named(place: &AccessLog) -> String {
     }
 }
 
-/// Writes a line into the log for each of a file's `warnings`.
-pub fn log_warnings(warnings: &Diagnostics) {
+/// Tells of each of a file's `warnings`.
+pub fn tell_warnings(warnings: &Diagnostics, events: &Events) {
     for warning in warnings {
-        let (file, line) = (&*warning.place.file, warning.place.line);
-        let (key, hint) = (&warning.key, &warning.hint);
-        tracing::warn!(file, line, key, what = warning.what, hint, "configuration warning");
+        let (file, line) = (warning.place.file.to_string(), warning.place.line);
+        let (key, what) = (warning.key.clone(), warning.what.clone());
+        let hint = warning.hint.clone();
+        events.emit(event::ConfigWarning { file, line, key, what, hint });
     }
 }
 
@@ -66,9 +68,9 @@ pub(crate) struct Preparation {
 /// A configuration that is ready to be published.
 pub(crate) struct Prepared {
     pub(crate) intent: Arc<Intent>,
-    /// What is doubtful in the file: [`log_warnings`] tells it where the file is taken up by a reload.
+    /// What is doubtful in the file: [`tell_warnings`] tells it where the file is taken up by a reload.
     pub(crate) warnings: Diagnostics,
-    pub(crate) tls: Tls,
+    pub(crate) certificates: certificates::Loaded,
     /// What was found of the names that were not known, or not well.
     pub(crate) resolved: Vec<Resolved>,
 }
@@ -79,13 +81,13 @@ impl Preparation {
         let Self { file, environment, lookups, resumption } = self;
         let read = move || -> Result<_, PrepareError> {
             let Loaded { intent, warnings } = config::load(&file, &environment)?;
-            let tls = certificates::load(&intent, &resumption)?;
-            Ok((Arc::new(intent), warnings, tls))
+            let certificates = certificates::load(&intent, &resumption)?;
+            Ok((Arc::new(intent), warnings, certificates))
         };
-        let (intent, warnings, tls) = tokio::task::spawn_blocking(read).await??;
+        let (intent, warnings, certificates) = tokio::task::spawn_blocking(read).await??;
         let mut names = instances::names(&intent);
         names.retain(|name| !known.contains(name));
         let resolved = feed::first(&lookups, names).await;
-        Ok(Prepared { intent, warnings, tls, resolved })
+        Ok(Prepared { intent, warnings, certificates, resolved })
     }
 }

@@ -1,5 +1,5 @@
-//! What is told of the data plane: names of metrics, labels and log fields; counters and
-//! histograms; the access log; what Prometheus scrapes.
+//! What is told of Plimsoll: names of metrics, labels and log fields; counters and histograms; the
+//! access log; what Prometheus scrapes; events, for the log and for all that follow them.
 //!
 //! Names stand here once, as enums, and docs/reference is made of them. Nothing here makes a
 //! worker wait, allocates for a request or does an atomic read-modify-write on a request's way:
@@ -10,6 +10,7 @@ pub mod access;
 pub mod counter;
 pub mod ending;
 pub mod ending_counters;
+pub mod event;
 mod exposition;
 pub mod gauge;
 pub mod grpc;
@@ -26,6 +27,7 @@ pub use access::{AccessFormat, AccessRecord};
 pub use counter::Counter;
 pub use ending::{Blame, Ending, Persistence, Told};
 pub use ending_counters::{EndingCounters, EndingTotals};
+pub use event::{Event, Events};
 pub use gauge::Gauge;
 pub use grpc::GrpcStatus;
 pub use grpc_counters::{GrpcCounters, GrpcTotals};

@@ -1,4 +1,4 @@
-//! The reference of metrics and of the access log, as Markdown, made of the enums that name them.
+//! The reference of metrics, of the access log and of events, as Markdown, made of the enums that name them.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,6 +8,7 @@ use model::LogFormat;
 
 use crate::access::{AccessFormat, AccessRecord, Field, VALUE_BYTES_MAX};
 use crate::ending::Ending;
+use crate::event::{EVENTS_BYTES_MAX, EVENTS_MAX, FIELDS, Kind, level_word};
 use crate::exposition::BOUNDS_MICROS;
 use crate::grpc::GrpcStatus;
 use crate::metric::{Label, Metric};
@@ -90,6 +91,40 @@ pub fn access_log() -> String {
         let (word, blame) = (ending.as_str(), ending.blame().as_str());
         let status = ending.told().map_or(String::new(), |told| told.status.to_string());
         page.add(format_args!("| `{word}` | {blame} | {status} | {} |\n", ending.meaning()));
+    }
+    page.0
+}
+
+/// Every kind of event, and every field.
+pub fn events() -> String {
+    let mut page = Page(MADE.to_owned());
+    page.add(format_args!(
+        "\n# Events\n\n\
+         What happens in Plimsoll is an event: it is a line in its own log, and the admin API has it as JSON, \
+         `GET /v1/events` the latest and `GET /v1/events/stream` each as it happens, as server-sent events. \
+         `plimsoll events -f` shows them.\n\n\
+         - **Kinds, levels and messages** are constant; what differs is in fields. `error` means that a person must act.\n\
+         - **Ids** rise by one in the order of the log. The last {EVENTS_MAX} events are kept, of at most {} KiB of text.\n\
+         - **A follower resumes** by the header `Last-Event-ID`. What is not kept any more is told as an event of the \
+         stream that is called `gap`, with how many are missing; after a restart of Plimsoll that is not known, and \
+         `missed` is absent.\n\
+         - What instances write is never part of an event, nor is what a request does: see \
+         [the access log](access-log.md).\n\n\
+         ## Kinds\n\n| kind | level | in the log | fields | |\n| --- | --- | --- | --- | --- |\n",
+        EVENTS_BYTES_MAX >> 10,
+    ));
+    for kind in Kind::ALL {
+        let (word, level, message) = (kind.word(), level_word(kind.level()), kind.message());
+        let fields: Vec<_> = kind.fields().iter().map(|(name, _)| code(name)).collect();
+        let (fields, meaning) = (fields.join(", "), kind.meaning());
+        page.add(format_args!("| `{word}` | {level} | {message} | {fields} | {meaning} |\n"));
+    }
+    page.add(format_args!("\n## Fields\n\n| field | type | |\n| --- | --- | --- |\n"));
+    for (name, meaning) in FIELDS {
+        let mut types: Vec<_> = Kind::ALL.iter().flat_map(|kind| kind.fields()).collect();
+        types.retain(|(field, _)| field == name);
+        let of_type = types.first().map_or("", |(_, of_type)| of_type);
+        page.add(format_args!("| `{name}` | {of_type} | {meaning} |\n"));
     }
     page.0
 }

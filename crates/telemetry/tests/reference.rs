@@ -28,3 +28,8 @@ fn the_committed_metrics_are_what_the_enums_make() {
 fn the_committed_access_log_is_what_the_enums_make() {
     compare("access-log.md", &telemetry::reference::access_log());
 }
+
+#[test]
+fn the_committed_events_are_what_the_table_makes() {
+    compare("events.md", &telemetry::reference::events());
+}

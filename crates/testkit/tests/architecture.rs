@@ -34,7 +34,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "driver",
         ],
     ),
-    ("admin", &["model", "balance", "config", "edge", "control", "rollout"]),
+    ("admin", &["model", "balance", "config", "telemetry", "edge", "control", "rollout"]),
     (
         "plimsoll",
         &["model", "balance", "config", "wire", "telemetry", "control", "admin", "load", "driver"],

@@ -122,6 +122,16 @@ pub enum Reason {
     Disbanded,
 }
 
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Served => "its time is over",
+            Self::Needed => "too few instances are left without it",
+            Self::Disbanded => "ejection was switched off",
+        })
+    }
+}
+
 /// Ejects and readmits the instances of one service.
 #[derive(Clone, Debug)]
 pub struct Ejector {

@@ -130,10 +130,11 @@ impl Order<'_> {
     /// Serves until it is told to end.
     pub(crate) fn serve(self) -> Result<Exit, Failure> {
         let loaded = config::load(&self.file, &Environment::of_process())?;
+        let settings = settings(&self.file, self.started);
         let level = logging::start(&loaded.intent.log);
         match loaded.intent.log.format {
             LogFormat::Text => output::err(&loaded.warnings.render(Paint::Coloured)),
-            LogFormat::Json => control::log_warnings(&loaded.warnings),
+            LogFormat::Json => control::tell_warnings(&loaded.warnings, &settings.events),
         }
         limits::raise_open_files();
         let claim = Claim::new(&loaded.intent.server.state_dir)?;
@@ -142,7 +143,7 @@ impl Order<'_> {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime =
             runtime.map_err(|source| Failure::System { what: "start a runtime", source })?;
-        let ended = runtime.block_on(self.run(&loaded, claim, level));
+        let ended = runtime.block_on(self.run(&loaded, settings, claim, level));
         // A name that is still being looked up is no reason to wait.
         runtime.shutdown_background();
         ended
@@ -151,6 +152,7 @@ impl Order<'_> {
     async fn run(
         &self,
         loaded: &Loaded,
+        settings: Settings,
         claim: Claim,
         level: logging::Level,
     ) -> Result<Exit, Failure> {
@@ -159,7 +161,6 @@ impl Order<'_> {
             signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
         let tcp = admin_on_tcp(&loaded.intent.admin)?;
         let socket = claim.path().display().to_string();
-        let settings = settings(&self.file, self.started);
         let (crash, adoption) = (self.crash, self.adoption);
         let controller = control::start(Settings { crash, adoption, ..settings }).await?;
         let handle = controller.handle();

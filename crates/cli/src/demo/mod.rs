@@ -14,7 +14,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use admin::{Events, Receipt as Deployed};
+use admin::{DeployEvents, Receipt as Deployed};
 use control::{DeployError, DeployRequest, Handle, Overrides, Progressing};
 use driver::Started;
 use load::{OpenLoop, Plan, Rate};
@@ -184,7 +184,8 @@ async fn wait(following: Progressing, tell: impl Fn(admin::Line)) -> Option<Depl
     let mut progress = following.progress;
     let mut told = 0;
     loop {
-        let Events { lines, receipt } = admin::events(&progress.borrow_and_update(), told);
+        let DeployEvents { lines, receipt } =
+            admin::deploy_events(&progress.borrow_and_update(), told);
         told += lines.len();
         lines.into_iter().for_each(&tell);
         if receipt.is_some() {

@@ -6,7 +6,7 @@ mod picture;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use admin::{Client, Events, Line, Receipt, Release};
+use admin::{Client, DeployEvents, Line, Receipt, Release};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::canvas::Canvas;
@@ -80,7 +80,7 @@ fn goes_on(service: &str, deploy: i64) -> String {
 async fn listen(client: &Client, deploy: i64, tell: impl Fn(&Line)) -> Result<Receipt, Failure> {
     let mut told = 0;
     loop {
-        let Events { lines, receipt } = client.events(deploy, told).await?;
+        let DeployEvents { lines, receipt } = client.deploy_events(deploy, told).await?;
         told += lines.len();
         lines.iter().for_each(&tell);
         if let Some(receipt) = receipt {

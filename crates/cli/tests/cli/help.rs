@@ -32,6 +32,7 @@ fn every_command_tells_its_use_with_examples() {
         "resume",
         "history",
         "logs",
+        "events",
         "proxy",
         "schema",
         "completions",

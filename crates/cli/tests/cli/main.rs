@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod deploys;
 mod drain;
+mod events;
 mod explain;
 mod fmt;
 mod help;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use telemetry::{Event, Events};
 use tokio::sync::mpsc;
 
 pub(crate) use fetches::Fetches;
@@ -42,12 +43,12 @@ pub(crate) trait Fetch: Send + Sync + Sized + 'static {
     /// The error of a fetch that has not ended within `limit`.
     fn too_slow(limit: Duration) -> Self::Error;
 
-    /// Says, once for each time of trouble, that `key` cannot be fetched, and what stays in use: what was
-    /// fetched last, if anything ever was.
-    fn becomes_stale(key: &Self::Key, why: &Self::Error, kept: Option<&Self::Value>);
+    /// What is told, once for each time of trouble, where `key` cannot be fetched, with what stays in use: what
+    /// was fetched last, if anything ever was.
+    fn becomes_stale(key: &Self::Key, why: &Self::Error, kept: Option<&Self::Value>) -> Event;
 
-    /// Says that the trouble is over.
-    fn recovers(key: &Self::Key);
+    /// What is told when the trouble is over.
+    fn recovers(key: &Self::Key) -> Event;
 }
 
 /// What came of a fetch.
@@ -90,6 +91,7 @@ pub(crate) async fn first<F: Fetch>(
 pub(crate) struct Feed<F: Fetch> {
     fetches: Arc<Fetches<F>>,
     tell: mpsc::UnboundedSender<Arrival<F>>,
+    events: Events,
     followed: BTreeMap<F::Key, Followed<F>>,
     last_task: TaskNumber,
 }
@@ -105,8 +107,12 @@ struct Followed<F: Fetch> {
 impl<F: Fetch> Feed<F> {
     /// A feed that follows nothing yet. What is fetched is told to `tell`, and from there belongs to
     /// [`Feed::take_up`].
-    pub(crate) fn new(fetches: Arc<Fetches<F>>, tell: mpsc::UnboundedSender<Arrival<F>>) -> Self {
-        Self { fetches, tell, followed: BTreeMap::new(), last_task: TaskNumber::default() }
+    pub(crate) fn new(
+        fetches: Arc<Fetches<F>>,
+        tell: mpsc::UnboundedSender<Arrival<F>>,
+        events: Events,
+    ) -> Self {
+        Self { fetches, tell, events, followed: BTreeMap::new(), last_task: TaskNumber::default() }
     }
 
     /// Follows `wanted` from now on and nothing else. `found` are fetches that have just ended, of all keys that
@@ -121,7 +127,7 @@ impl<F: Fetch> Feed<F> {
                 None => (None, None),
             };
             let mut followed = Followed { value, fault, number, _task: task };
-            followed.take_up(&key, outcome);
+            followed.take_up(&key, outcome, &self.events);
             self.followed.insert(key, followed);
         }
     }
@@ -140,7 +146,9 @@ impl<F: Fetch> Feed<F> {
         let Arrival { key, outcome, task } = arrival;
         match self.followed.get_mut(&key) {
             // What an earlier task of the key had on its way is older than what is known.
-            Some(followed) if task == Some(followed.number) => followed.take_up(&key, outcome),
+            Some(followed) if task == Some(followed.number) => {
+                followed.take_up(&key, outcome, &self.events)
+            }
             _ => false,
         }
     }
@@ -171,11 +179,11 @@ impl<F: Fetch> Feed<F> {
 }
 
 impl<F: Fetch> Followed<F> {
-    fn take_up(&mut self, key: &F::Key, outcome: Outcome<F>) -> bool {
+    fn take_up(&mut self, key: &F::Key, outcome: Outcome<F>, events: &Events) -> bool {
         match outcome {
             Ok(Fetched { value, .. }) => {
                 if self.fault.take().is_some() {
-                    F::recovers(key);
+                    events.emit(F::recovers(key));
                 }
                 let has_changed = self.value.as_ref() != Some(&value);
                 self.value = Some(value);
@@ -183,7 +191,7 @@ impl<F: Fetch> Followed<F> {
             }
             Err(fault) => {
                 if self.fault.is_none() {
-                    F::becomes_stale(key, &fault, self.value.as_ref());
+                    events.emit(F::becomes_stale(key, &fault, self.value.as_ref()));
                 }
                 self.fault = Some(fault);
                 false

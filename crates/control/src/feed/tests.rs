@@ -66,7 +66,14 @@ fn feed(
     script: impl IntoIterator<Item = Lookup>,
 ) -> (Feed<Lookups>, mpsc::UnboundedReceiver<Arrival<Lookups>>) {
     let (tell, told) = mpsc::unbounded_channel();
-    (Feed::new(lookups(Script(Mutex::new(script.into_iter().collect()))), tell), told)
+    (
+        Feed::new(
+            lookups(Script(Mutex::new(script.into_iter().collect()))),
+            tell,
+            Events::default(),
+        ),
+        told,
+    )
 }
 
 fn first_of(lookup: Lookup) -> Vec<Arrival<Lookups>> {

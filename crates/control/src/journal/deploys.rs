@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::{InstanceName, Recipe, ServiceName};
 use rusqlite::{OptionalExtension, Row, params};
+use telemetry::{Events, event};
 
 use super::prune::prune;
 use super::{Journal, JournalError, recipe, reserve};
@@ -151,7 +152,7 @@ impl Journal {
             both.commit()
         })?;
         if let Err(error) = self.with(reserve::keep) {
-            tracing::warn!(why = chain(&error), "journal has no reserved space");
+            self.events.emit(event::JournalNotReserved { why: chain(&error) });
         }
         self.wipe();
         Ok(())
@@ -183,7 +184,7 @@ impl Journal {
                  AND (release <> ?3 OR recipe IS NOT NULL AND recipe <> ?4)
                  ORDER BY id DESC LIMIT 1",
                 params![service.as_str(), before, version, recipe],
-                past,
+                |row| past(row, &self.events),
             )
             .optional()
         })
@@ -200,7 +201,7 @@ impl Journal {
                 "SELECT id, release, recipe FROM deploy WHERE service = ?1 AND release = ?2
                  AND outcome = 'promoted' ORDER BY id DESC LIMIT 1",
                 params![service.as_str(), version],
-                past,
+                |row| past(row, &self.events),
             )
             .optional()
         })
@@ -215,7 +216,7 @@ impl Journal {
         self.with(|db| {
             let sql = "SELECT * FROM deploy WHERE service = ?1 AND id = ?2";
             let both = |row: &Row<'_>| {
-                let (deploy, recipe) = (deploy(row)?, recipe::read(row, 9)?);
+                let (deploy, recipe) = (deploy(row)?, recipe::read(row, 9, &self.events)?);
                 let past = Past { deploy: deploy.id, version: deploy.release.clone(), recipe };
                 Ok((deploy, past))
             };
@@ -264,8 +265,9 @@ fn deploy(row: &Row<'_>) -> rusqlite::Result<Deploy> {
     })
 }
 
-fn past(row: &Row<'_>) -> rusqlite::Result<Past> {
-    Ok(Past { deploy: row.get(0)?, version: row.get(1)?, recipe: recipe::read(row, 2)? })
+fn past(row: &Row<'_>, events: &Events) -> rusqlite::Result<Past> {
+    let recipe = recipe::read(row, 2, events)?;
+    Ok(Past { deploy: row.get(0)?, version: row.get(1)?, recipe })
 }
 
 fn millis(time: SystemTime) -> i64 {
@@ -299,7 +301,10 @@ mod tests {
     #[test]
     fn the_release_before_is_the_last_that_stayed_and_was_another() {
         let room = tempfile::tempdir().unwrap();
-        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
+        let (api, journal) = (
+            ServiceName::from("api"),
+            Journal::open(room.path(), None, Default::default()).unwrap(),
+        );
         let mut other = release("2");
         other.recipe.env.insert("X".to_owned(), "new".to_owned());
         let ran = history(&journal, &[release("1"), release("2"), other.clone(), other]);
@@ -332,7 +337,10 @@ mod tests {
     #[test]
     fn a_deploy_that_is_tried_again_keeps_its_number() {
         let room = tempfile::tempdir().unwrap();
-        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
+        let (api, journal) = (
+            ServiceName::from("api"),
+            Journal::open(room.path(), None, Default::default()).unwrap(),
+        );
         let id = journal.begin(&api, &new_deploy(None, "1"), UNIX_EPOCH).unwrap();
         journal.end(id, "rolled-back", "{}", UNIX_EPOCH).unwrap();
         let later = UNIX_EPOCH + Duration::from_secs(9);
@@ -345,7 +353,10 @@ mod tests {
     #[test]
     fn what_was_noted_of_a_deploy_is_there_until_it_has_a_receipt() {
         let room = tempfile::tempdir().unwrap();
-        let (api, journal) = (ServiceName::from("api"), Journal::open(room.path(), None).unwrap());
+        let (api, journal) = (
+            ServiceName::from("api"),
+            Journal::open(room.path(), None, Default::default()).unwrap(),
+        );
         let id = journal.begin(&api, &new_deploy(Some("2"), "3"), UNIX_EPOCH).unwrap();
         let line = |millis, event: &'static str, instance: Option<&str>| Line {
             at: Duration::from_millis(millis),
@@ -357,7 +368,7 @@ mod tests {
         journal.note(id, &lines[..1]).unwrap();
         journal.note(id, &lines[1..]).unwrap();
         drop(journal);
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         let open = journal.open_deploys().unwrap();
         assert_eq!((open.len(), open[0].id, open[0].strategy.as_deref()), (1, id, Some("canary")));
         assert_eq!(journal.noted(id).unwrap(), lines);

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use telemetry::{Events, event};
 
 pub use deploys::Deploy;
 pub(crate) use deploys::{NewDeploy, Past};
@@ -100,7 +101,10 @@ pub enum JournalError {
 
 /// The journal. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Journal(Arc<Mutex<Open>>);
+pub(crate) struct Journal {
+    open: Arc<Mutex<Open>>,
+    events: Events,
+}
 
 #[derive(Debug)]
 struct Open {
@@ -143,7 +147,11 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be read, or is of a later version.
-    pub(crate) fn open(state_dir: &Path, crash: Option<CrashPoint>) -> Result<Self, JournalError> {
+    pub(crate) fn open(
+        state_dir: &Path,
+        crash: Option<CrashPoint>,
+        events: Events,
+    ) -> Result<Self, JournalError> {
         let file = state_dir.join(FILE);
         // It holds what may be secret, and says what is started: SQLite would make it readable for all.
         drop(open_file(&file)?);
@@ -162,14 +170,10 @@ impl Journal {
         connection.pragma_update(None, "synchronous", "FULL")?;
         upgrade(&connection)?;
         if let Err(error) = reserve::keep(&connection) {
-            let why = chain(&error);
-            tracing::error!(
-                why,
-                "journal has no reserved space; instances that exit may stay down"
-            );
+            events.emit(event::JournalNotReserved { why: chain(&error) });
         }
         let open = Open { connection: Some(connection), is_sealed: false, crash };
-        Ok(Self(Arc::new(Mutex::new(open))))
+        Ok(Self { open: Arc::new(Mutex::new(open)), events })
     }
 
     fn with<T>(
@@ -187,7 +191,7 @@ impl Journal {
     }
 
     fn open_one(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no process any more, so that none runs that is not there already.
@@ -271,7 +275,7 @@ mod tests {
     #[test]
     fn a_sealed_journal_takes_no_process_and_still_forgets_one() {
         let room = tempfile::tempdir().unwrap();
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         journal.remember(&record("api-1", "a"), 1).unwrap();
         journal.seal();
         let refused = journal.remember(&record("api-2", "b"), 1);
@@ -307,7 +311,7 @@ mod tests {
     fn what_an_earlier_version_has_written_down_of_its_processes_is_found_again() {
         let room = tempfile::tempdir().unwrap();
         of_version_4(room.path());
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         let api = "api".into();
         let first = Record {
             service: "api".into(),
@@ -340,7 +344,7 @@ mod tests {
         journal.forget(&first).unwrap();
         journal.remember(&record("api-3", "c"), 8).unwrap();
         drop(journal);
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         let records = journal.records(&api).unwrap();
         let names: Vec<_> = records.iter().map(|(record, _)| record.instance.as_str()).collect();
         assert_eq!(names, ["api-2", "api-3"]);
@@ -350,11 +354,11 @@ mod tests {
     #[test]
     fn a_journal_of_a_later_version_is_left_alone() {
         let room = tempfile::tempdir().unwrap();
-        drop(Journal::open(room.path(), None).unwrap());
+        drop(Journal::open(room.path(), None, Default::default()).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
         db.pragma_update(None, "user_version", 7).unwrap();
         drop(db);
-        let error = Journal::open(room.path(), None).unwrap_err();
+        let error = Journal::open(room.path(), None, Default::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the journal is of version 7, and this Plimsoll knows only up to 6"

@@ -6,6 +6,7 @@
 
 use model::ServiceName;
 use rusqlite::{Connection, params};
+use telemetry::event;
 
 use super::{Journal, reserve};
 use crate::chain::chain;
@@ -34,10 +35,7 @@ impl Journal {
     /// Nothing of what was deleted stays on the disk.
     pub(super) fn wipe(&self) {
         if let Err(error) = self.with(reserve::wipe_way_back) {
-            tracing::warn!(
-                why = chain(&error),
-                "cannot erase deleted data from the journal's file"
-            );
+            self.events.emit(event::DeletedDataNotErased { why: chain(&error) });
         }
     }
 }
@@ -66,7 +64,7 @@ mod tests {
     #[test]
     fn what_is_too_old_to_be_asked_for_is_on_the_disk_no_more() {
         let room = tempfile::tempdir().unwrap();
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         let all = RECEIPTS_KEPT + 5;
         (1..=all).for_each(|number| deploy(&journal, number));
         let api = ServiceName::from("api");

@@ -7,6 +7,7 @@ use model::{Account, Command, INHERITED, NoAccount, ProcessRecipe, Recipe, Workl
 use rusqlite::Row;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
+use telemetry::{Events, event};
 
 #[derive(Serialize, Deserialize)]
 struct Written {
@@ -49,12 +50,16 @@ pub(super) fn text(recipe: &Recipe) -> Option<String> {
 }
 
 /// The recipe in a column of `row`, if there is one that can be read.
-pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Recipe>> {
+pub(super) fn read(
+    row: &Row<'_>,
+    column: usize,
+    events: &Events,
+) -> rusqlite::Result<Option<Recipe>> {
     let text: Option<String> = row.get(column)?;
     Ok(text.and_then(|text| match parse(&text) {
         Ok(recipe) => Some(recipe),
         Err(error) => {
-            tracing::error!(%error, "cannot read a recipe in the journal; using the configuration's");
+            events.emit(event::RecipeUnreadable { why: error.to_string() });
             None
         }
     }))

@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn on_a_full_disk_what_runs_is_started_again_and_a_deploy_finishes_and_none_begins_for_long() {
         let room = tempfile::tempdir().unwrap();
-        let (api, journal) = ("api".into(), Journal::open(room.path(), None).unwrap());
+        let (api, journal) =
+            ("api".into(), Journal::open(room.path(), None, Default::default()).unwrap());
         let way_back = with_ending(&room.path().join(FILE), "-journal");
         let long = || std::fs::metadata(&way_back).unwrap().len();
         let (began, others) = (journal.begin(&api, &new_deploy(None, "1"), UNIX_EPOCH), long());
@@ -139,7 +140,7 @@ mod tests {
         restart_all();
         assert_eq!(long(), others);
         drop(journal);
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         assert_eq!(journal.records(&api).unwrap().len(), 20);
         journal.begin(&api, &new_deploy(None, "3"), UNIX_EPOCH).unwrap();
     }

@@ -55,7 +55,7 @@ impl Journal {
                     version: row.get(0)?,
                     next_number: row.get::<_, i64>(1)? as u64,
                     given: given.iter().flat_map(|it| it.lines()).map(str::to_owned).collect(),
-                    recipe: recipe::read(row, 3)?,
+                    recipe: recipe::read(row, 3, &self.events)?,
                     made_by: row.get(4)?,
                     file_version: row.get(5)?,
                 })
@@ -75,7 +75,8 @@ impl Journal {
                 "SELECT recipe FROM service WHERE name <> ?1 AND recipe IS NOT NULL
                  UNION SELECT recipe FROM deploy WHERE service <> ?1 AND recipe IS NOT NULL",
             )?;
-            let recipes = query.query_map([service.as_str()], |row| recipe::read(row, 0))?;
+            let recipes =
+                query.query_map([service.as_str()], |row| recipe::read(row, 0, &self.events))?;
             let recipes: Vec<_> = recipes.collect::<rusqlite::Result<_>>()?;
             Ok(recipes.into_iter().flatten().flat_map(|recipe| recipe.secrets).collect())
         })
@@ -212,7 +213,7 @@ mod tests {
     fn what_is_written_is_there_after_a_restart() {
         let room = tempfile::tempdir().unwrap();
         let api = ServiceName::from("api");
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         assert_eq!(journal.service(&api).unwrap(), Known::default());
         journal.count_from(&api, 3).unwrap();
         journal.count_from(&api, 2).unwrap();
@@ -223,7 +224,7 @@ mod tests {
         let id = journal.begin(&api, &new_deploy(Some("1.4.1"), "1.4.2"), UNIX_EPOCH).unwrap();
         drop(journal);
 
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         let known = Known {
             version: Some(release.version),
             made_by: Some(7),
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn secrets_are_known_of_services_that_are_in_no_file_any_more() {
         let room = tempfile::tempdir().unwrap();
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         journal.commit(&"api".into(), &release("1")).unwrap();
         let of = |service: &str| journal.secrets_but_of(&service.into()).unwrap();
         assert_eq!(of("web"), ["DB_URL".to_owned()].into());
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn a_later_run_under_the_same_name_is_not_forgotten() {
         let room = tempfile::tempdir().unwrap();
-        let journal = Journal::open(room.path(), None).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         journal.remember(&record("api-1", "first"), 1).unwrap();
         journal.remember(&record("api-1", "second"), 1).unwrap();
         journal.forget(&record("api-1", "first")).unwrap();

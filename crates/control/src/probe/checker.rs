@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use driver::Instance;
 use edge::{Asker, OwnFault, OwnRequest, OwnResponse};
+use telemetry::{Events, event};
 
 use super::inside::Insides;
 use super::{Inside, ProbeFault};
@@ -21,6 +22,7 @@ pub(crate) struct Checker {
     asker: Asker,
     shortage: Arc<Mutex<Shortage>>,
     insides: Insides,
+    events: Events,
 }
 
 #[derive(Default)]
@@ -35,8 +37,9 @@ impl Checker {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub(crate) fn start() -> io::Result<Self> {
-        Ok(Self { asker: Asker::start()?, shortage: Arc::default(), insides: Insides::default() })
+    pub(crate) fn start(events: Events) -> io::Result<Self> {
+        let (shortage, insides) = (Arc::default(), Insides::default());
+        Ok(Self { asker: Asker::start()?, shortage, insides, events })
     }
 
     /// Makes a request of our own.
@@ -71,11 +74,8 @@ impl Checker {
         }
         let before = std::mem::take(&mut shortage.not_made);
         shortage.said = Some(Instant::now());
-        tracing::error!(
-            why = %fault,
-            not_made = before + 1,
-            "cannot make health checks; no instance is judged by them"
-        );
+        let why = fault.to_string();
+        self.events.emit(event::ChecksNotMade { why, not_made: before + 1 });
     }
 }
 

@@ -35,7 +35,7 @@ fn plan(address: SocketAddr, probe: HealthProbe) -> Plan {
         healthy: 1,
         unhealthy: 1,
     };
-    let checker = Checker::start().unwrap();
+    let checker = Checker::start(Default::default()).unwrap();
     let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
     Plan { address, target: "app:80".into(), protocol, violations, check, checker }
 }

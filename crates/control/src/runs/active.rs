@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
 use edge::{ServiceLive, Split};
-use model::{Drain, InstanceName, Strategy};
+use model::{Drain, InstanceName, ServiceName, Strategy};
 use rollout::{News, Outcome, Rollout, Side, Tally};
-use telemetry::Counter;
+use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
 
 use super::receipt::{Ending, Line, Receipt, ReleaseTally};
@@ -35,6 +35,8 @@ pub struct Progressing {
 /// A rollout on its way.
 pub(crate) struct Active {
     pub(crate) id: i64,
+    service: ServiceName,
+    events: Events,
     pub(crate) rollout: Rollout,
     pub(crate) stable: Option<Arc<Release>>,
     pub(crate) canary: Arc<Release>,
@@ -63,6 +65,8 @@ pub(crate) struct Active {
 /// What a deploy is begun with.
 pub(crate) struct Beginning<'a> {
     pub(crate) id: i64,
+    pub(crate) service: ServiceName,
+    pub(crate) events: Events,
     pub(crate) rollout: Rollout,
     pub(crate) stable: Option<Arc<Release>>,
     pub(crate) canary: Arc<Release>,
@@ -80,6 +84,8 @@ impl Active {
         let Beginning { deploy, instances, seen, .. } = beginning;
         Self {
             id: beginning.id,
+            service: beginning.service,
+            events: beginning.events,
             rollout: beginning.rollout,
             stable: beginning.stable,
             canary: beginning.canary,
@@ -145,7 +151,13 @@ impl Active {
 
     /// Tells whoever follows.
     pub(crate) fn tell(&self, line: Line) {
-        tracing::info!(deploy = self.id, event = &*line.event, what = line.text, "deploy step");
+        self.events.emit(event::DeployStep {
+            service: self.service.clone(),
+            deploy: self.id,
+            step: line.event.clone(),
+            instance: line.instance.clone(),
+            what: line.text.clone(),
+        });
         self.progress.send_modify(|progress| progress.lines.push(line));
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use edge::{Bar, Drains, Live, Open};
 use model::{Drain, ExchangeKind, InstanceName};
+use telemetry::{Events, event};
 use tokio::time::{Instant, timeout_at};
 
 /// A wait that is shorter is not told.
@@ -13,7 +14,13 @@ const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// is open on it has had the time that `drain` gives it.
 ///
 /// Where it takes long enough for somebody to wonder, `tell` is told once what is open and how long that may be.
-pub(crate) async fn drained(drains: &Drains, live: &Live, drain: Drain, tell: impl FnOnce(String)) {
+pub(crate) async fn drained(
+    drains: &Drains,
+    live: &Live,
+    drain: Drain,
+    events: &Events,
+    tell: impl FnOnce(String),
+) {
     let began = Instant::now();
     let mut tell = Some(tell);
     if drain.longest() > TOLD_AFTER {
@@ -43,12 +50,10 @@ pub(crate) async fn drained(drains: &Drains, live: &Live, drain: Drain, tell: im
             break;
         }
     }
-    let (instance, open) = (&live.name, live.in_flight());
-    match open {
-        0 => {
-            tracing::warn!(%instance, "drain timeout reached; a worker is too busy to report open exchanges")
-        }
-        _ => tracing::warn!(%instance, open, "drain timeout reached; cutting off open exchanges"),
+    let (service, instance) = (live.service.clone(), live.name.clone());
+    match live.in_flight() {
+        0 => events.emit(event::DrainNotReported { service, instance }),
+        open => events.emit(event::DrainCutOff { service, instance, open }),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use driver::{Driver, Instance, Launch, Notify, Rotation, Spec, StartError, Upkeep};
 use model::{HealthCheck, HealthProbe, InstanceName, Run, Service};
 use rollout::instance::{Origin, Start};
+use telemetry::{Events, event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -36,6 +37,7 @@ pub(crate) struct Launching {
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
     pub(crate) checker: probe::Checker,
+    pub(crate) events: Events,
 }
 
 impl Launching {
@@ -72,8 +74,9 @@ impl Launching {
     pub(crate) async fn take_over(self, driver: Arc<dyn Driver>, process: Arc<dyn Instance>) {
         let composed = self.compose(&*driver).await;
         if let Err(why) = &composed {
-            let instance = &self.instance;
-            tracing::warn!(%instance, why, "cannot run the check program for the instance");
+            let (service, instance) = (self.service.name.clone(), self.instance.clone());
+            let why = why.clone();
+            self.events.emit(event::CheckProgramUnavailable { service, instance, why });
         }
         self.enter(driver, &process, composed.ok());
         self.follow(process).await;

@@ -26,6 +26,7 @@ use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
 use edge::Live;
 use model::{InstanceName, Run, Service, ServiceName, Stop};
 use rollout::instance::{Start, Wait};
+use telemetry::{Events, event};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
@@ -92,6 +93,7 @@ pub(crate) struct Runs {
     pub(crate) driver: Arc<dyn Driver>,
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
+    pub(crate) events: Events,
     /// Where logs are.
     pub(crate) logs: PathBuf,
     pub(crate) services: BTreeMap<ServiceName, ServiceRun>,
@@ -150,10 +152,11 @@ impl Runs {
         logs: PathBuf,
         tell: mpsc::UnboundedSender<Happening>,
         write_receipt: WriteReceipt,
+        events: Events,
     ) -> Self {
         let services = BTreeMap::new();
         let recent = BTreeMap::new();
-        Self { driver, journal, tell, logs, services, recent, write_receipt, numbers: 0 }
+        Self { driver, journal, tell, events, logs, services, recent, write_receipt, numbers: 0 }
     }
 
     /// A number that nothing had.
@@ -177,7 +180,8 @@ impl Runs {
             stopped.await;
             if let Err(error) = self.journal.forget(&record) {
                 let why = crate::chain::chain(&error);
-                tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
+                let (service, instance) = (record.service, record.instance);
+                self.events.emit(event::InstanceNotForgotten { service, instance, why });
             }
         }
         self.stop_unknown().await;

@@ -140,7 +140,7 @@ mod tests {
             healthy: 1,
             unhealthy: 1,
         };
-        let checker = Checker::start().unwrap();
+        let checker = Checker::start(Default::default()).unwrap();
         let target = "api-1".to_owned();
         let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
         (Plan { address, target, protocol, violations, check, checker }, heard)

@@ -15,6 +15,7 @@ use balance::Mode;
 use balance::ejection::{Ejector, Event, Outcomes, Transition};
 use edge::{Instance, Live};
 use model::{InstanceName, Passive, Service};
+use telemetry::{Events, event};
 use tokio::sync::mpsc;
 
 use crate::drains::Drains;
@@ -48,6 +49,7 @@ pub(crate) struct Reports {
 /// One service, as the control loop sees it.
 pub(crate) struct ServiceWatch {
     service: Arc<Service>,
+    events: Events,
     instances: BTreeMap<InstanceName, InstanceWatch>,
     ejector: Option<Ejector>,
     /// How many are ejected.
@@ -59,9 +61,10 @@ pub(crate) struct ServiceWatch {
 
 impl ServiceWatch {
     /// A service without instances.
-    pub(crate) fn new(service: Arc<Service>) -> Self {
+    pub(crate) fn new(service: Arc<Service>, events: Events) -> Self {
         Self {
             service,
+            events,
             instances: BTreeMap::new(),
             ejector: None,
             ejected: 0,
@@ -138,14 +141,16 @@ impl ServiceWatch {
             return None;
         }
         let transition = watch.checked(now, report.result)?;
-        let (service, instance) = (&self.service.name, &report.live.name);
+        let (service, instance) = (self.service.name.clone(), report.live.name.clone());
         let why = watch.failure();
         match &why {
             None => {
-                tracing::info!(%service, %instance, from = %transition.from, "instance is healthy");
+                let from = transition.from.to_string().into();
+                self.events.emit(event::InstanceHealthy { service, instance, from });
             }
             Some(why) => {
-                tracing::warn!(%service, %instance, from = %transition.from, why, "instance is unhealthy");
+                let (from, why) = (transition.from.to_string().into(), why.clone());
+                self.events.emit(event::InstanceUnhealthy { service, instance, from, why });
             }
         }
         self.refit(now, &report.live.name);
@@ -196,10 +201,10 @@ impl ServiceWatch {
         let Some(watch) = self.instances.get_mut(name) else { return };
         let drained = drains.since(self.service.name.as_str(), name);
         if watch.set_drained(now, drained) {
-            let service = &self.service.name;
+            let (service, instance) = (self.service.name.clone(), name.into());
             match drained {
-                Some(_) => tracing::info!(%service, instance = name, "instance is drained"),
-                None => tracing::info!(%service, instance = name, "instance is enabled"),
+                Some(_) => self.events.emit(event::InstanceDrained { service, instance }),
+                None => self.events.emit(event::InstanceEnabled { service, instance }),
             }
         }
         self.refit(now, &name.into());
@@ -244,19 +249,20 @@ impl ServiceWatch {
         if transitions.is_empty() {
             return;
         }
-        let service = &self.service.name;
         for transition in transitions {
+            let service = self.service.name.clone();
             match transition {
                 Transition::Ejected { instance, until, cause } => {
                     let Some(watch) = self.instances.get_mut(&instance) else { continue };
                     watch.eject(now, until, cause);
-                    let seconds = until.saturating_sub(now).as_secs_f64();
-                    tracing::warn!(%service, %instance, why = %cause, seconds, "instance is ejected");
+                    let (why, seconds) = (cause.to_string(), until.saturating_sub(now));
+                    self.events.emit(event::InstanceEjected { service, instance, why, seconds });
                 }
                 Transition::Readmitted { instance, reason } => {
                     let Some(watch) = self.instances.get_mut(&instance) else { continue };
                     watch.readmit(now);
-                    tracing::info!(%service, %instance, ?reason, "instance is readmitted");
+                    let why = reason.to_string();
+                    self.events.emit(event::InstanceReadmitted { service, instance, why });
                 }
             }
         }
@@ -271,7 +277,7 @@ impl ServiceWatch {
     fn look(&mut self) {
         let mode = Mode::of(self.instances.values().filter_map(InstanceWatch::seat));
         let before = std::mem::replace(&mut self.mode, mode);
-        let service = &self.service.name;
+        let service = self.service.name.clone();
         // What Plimsoll runs has none before the first has come up, and whether it does is told by its deploy.
         let is_to_come = self.service.run.is_some() && !self.has_served;
         self.has_served |= mode != Mode::Nobody;
@@ -281,15 +287,13 @@ impl ServiceWatch {
             (Mode::Nobody, Mode::Normal(_)) if is_to_come => {
                 tracing::debug!(%service, "first instance")
             }
-            (_, Mode::Panic(_)) => {
-                tracing::error!(%service, "no instance is healthy; all eligible instances receive traffic");
-            }
-            (_, Mode::Nobody) => tracing::error!(%service, "no instance can receive traffic"),
+            (_, Mode::Panic(_)) => self.events.emit(event::ServicePanics { service }),
+            (_, Mode::Nobody) => self.events.emit(event::ServiceDown { service }),
             (_, Mode::Normal(balance::Role::Backup)) => {
-                tracing::warn!(%service, "only backups are healthy");
+                self.events.emit(event::ServiceOnBackups { service });
             }
             (_, Mode::Normal(balance::Role::Primary)) => {
-                tracing::info!(%service, "a primary is healthy again");
+                self.events.emit(event::ServiceRecovered { service });
             }
         }
     }

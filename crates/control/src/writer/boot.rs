@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use driver::{Adoption, Driver, Instance, Rotation, Upkeep};
 use model::{Intent, ServiceName, Stop, Workload};
 use rollout::{Outcome, Reason};
+use telemetry::{Events, event};
 
 use super::Writer;
 use super::instances::Found;
@@ -33,14 +34,16 @@ pub(crate) async fn find_legacies(
     driver: &dyn Driver,
     journal: &Journal,
     write_receipt: &WriteReceipt,
+    events: &Events,
 ) -> Result<Vec<Legacy>, JournalError> {
     for deploy in journal.open_deploys()? {
-        tracing::warn!(deploy = deploy.id, "deploy was interrupted");
+        let service = deploy.service.clone();
+        events.emit(event::DeployInterrupted { service, deploy: deploy.id });
         let (id, lines, found) = (deploy.id, journal.noted(deploy.id)?, SystemTime::now());
         let receipt = Receipt::of_cut_short(deploy, lines, found);
         let (word, text) = (receipt.word(), write_receipt(&receipt));
         if let Err(error) = journal.end(id, word, &text, found) {
-            tracing::error!(why = chain(&error), "journal is read-only");
+            events.emit(event::JournalReadOnly { why: chain(&error) });
         }
     }
     let mut legacies = Vec::new();
@@ -54,13 +57,14 @@ pub(crate) async fn find_legacies(
             let upkeep = Upkeep { stop, rotation: Rotation::default(), notify };
             match driver.adopt(record.clone(), upkeep).await {
                 Ok(Adoption::Running(process)) => {
-                    tracing::info!(%service, instance = %record.instance, "instance is adopted");
+                    let (service, instance) = (service.clone(), record.instance);
+                    events.emit(event::InstanceAdopted { service, instance });
                     instances.push((process, made_by));
                 }
                 Ok(Adoption::Gone(_)) => drop(journal.forget(&record)),
                 Err(error) => {
-                    let why = chain(&error);
-                    tracing::error!(%service, instance = %record.instance, why, "instance is lost");
+                    let (service, instance) = (service.clone(), record.instance);
+                    events.emit(event::InstanceLost { service, instance, why: chain(&error) });
                 }
             }
         }
@@ -92,7 +96,15 @@ impl Writer {
             self.reconcile(&service);
             self.sweep_logs(&service);
         }
-        tell_differences(&self.differences());
+        self.tell_differences(&self.differences());
+    }
+
+    /// Says of which services the file says otherwise than what runs.
+    pub(super) fn tell_differences(&self, differences: &[Difference]) {
+        for difference in differences {
+            let (service, what) = (difference.service.clone(), difference.to_string());
+            self.events.emit(event::ReleaseDiffers { service, what });
+        }
     }
 
     /// Services of which the file says otherwise than what runs.
@@ -121,12 +133,12 @@ impl Writer {
         let Some(wanted) = &service.run else { return };
         let Workload::Process(process) = &wanted.recipe.workload;
         if driver::account::is_root() && process.user.is_none() {
-            let service = &service.name;
-            tracing::warn!(%service, "instances run as root; set `user` to run them as another user");
+            self.events.emit(event::InstancesRunAsRoot { service: service.name.clone() });
         }
         let known = self.runs.journal.service(&service.name);
         let known = known.unwrap_or_else(|error| {
-            tracing::error!(service = %service.name, why = chain(&error), "cannot read the journal");
+            let of = Some(service.name.clone());
+            self.events.emit(event::JournalUnreadable { service: of, why: chain(&error) });
             Known::default()
         });
         let last = self.runs.journal.deploys(&service.name, 1).unwrap_or_default();
@@ -196,13 +208,5 @@ fn release_of(run: &ServiceRun, version: &str, made_by: Option<i64>) -> (Arc<Rel
             let (given, file_version) = (BTreeSet::new(), None);
             (Arc::new(Release { id, version, recipe, given, file_version }), Found::Leftover)
         }
-    }
-}
-
-/// Says of which services the file says otherwise than what runs.
-pub(super) fn tell_differences(differences: &[Difference]) {
-    for difference in differences {
-        let (service, what) = (&difference.service, difference.to_string());
-        tracing::warn!(%service, what, "running release differs from the file");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::ServiceName;
 use rollout::{Outcome, Reason, Tries};
+use telemetry::event;
 use tokio::sync::oneshot;
 
 use super::Writer;
@@ -74,8 +75,8 @@ impl Writer {
         let run = self.runs.services.get_mut(service).expect("it was tried");
         let Some(first) = &mut run.first else { return };
         let pause = first.tries.fail(now, why.clone(), fastrand::f64());
-        let seconds = pause.as_secs_f64();
-        tracing::error!(%service, why, seconds, "first release does not run, retrying");
+        let service = service.clone();
+        self.events.emit(event::FirstReleaseFailed { service, why, seconds: pause });
     }
 
     /// Nothing is tried any more: a release has stayed, or a person wants none.

@@ -12,6 +12,7 @@ use edge::Bar;
 use model::{Drain, InstanceName, Restart, ServiceName, Stop};
 use rollout::instance::restart::Pace;
 use rollout::instance::{Demand, End, Event, Force, News, OnEnd, Port, Scale, Start, Wait, scale};
+use telemetry::event;
 
 use super::Writer;
 use crate::runs::{
@@ -210,6 +211,7 @@ impl Writer {
     /// whose time to drain is over.
     fn drain(&mut self, service: &ServiceName, instance: &InstanceName, wait: Wait, drain: Drain) {
         let (drains, tell) = (self.edge.drains(), self.runs.tell.clone());
+        let events = self.events.clone();
         let running = self.running(service, instance);
         let (live, number) = (running.live().cloned(), running.number);
         let (service, instance) = (service.clone(), instance.clone());
@@ -227,7 +229,7 @@ impl Writer {
         tokio::spawn(async move {
             if let Some(live) = live {
                 let waits = |text| drop(tell.send(happening(What::Draining(text))));
-                drained(&drains, &live, drain, waits).await;
+                drained(&drains, &live, drain, &events, waits).await;
             }
             let _ = tell.send(happening(What::Unreachable(wait)));
         });
@@ -237,9 +239,13 @@ impl Writer {
         let event = news.event(instance);
         match news {
             News::CheckFailed(why) => {
-                tracing::debug!(%service, %instance, why, "instance is not ready");
+                let (service, instance) = (service.clone(), instance.clone());
+                self.events.emit(event::InstanceNotReady { service, instance, why });
             }
-            News::Ready => tracing::info!(%service, %instance, "instance is ready"),
+            News::Ready => {
+                let (service, instance) = (service.clone(), instance.clone());
+                self.events.emit(event::InstanceReady { service, instance });
+            }
             News::Unreachable => {}
             News::Ended { why, words, then } => {
                 if !words.is_empty() {
@@ -256,7 +262,8 @@ impl Writer {
     }
 
     fn gone(&mut self, service: &ServiceName, instance: &InstanceName) {
-        tracing::info!(%service, %instance, "instance is stopped");
+        let (of, name) = (service.clone(), instance.clone());
+        self.events.emit(event::InstanceStopped { service: of, instance: name });
         if self.is_unwanted(service) {
             if self.run_of(service).instances.is_empty() {
                 self.runs.services.remove(service);

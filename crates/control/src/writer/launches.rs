@@ -7,6 +7,7 @@ use driver::log::Sweep;
 use model::{InstanceName, ServiceName};
 use rollout::Side;
 use rollout::instance::Start;
+use telemetry::event;
 
 use super::Writer;
 use crate::runs::Launching;
@@ -18,6 +19,11 @@ impl Writer {
     /// Makes a process of an instance's start, beside the loop.
     pub(super) fn launch(&mut self, service: &ServiceName, instance: &InstanceName, start: Start) {
         let launching = self.launching(service, instance, start);
+        self.events.emit(event::InstanceStarting {
+            service: service.clone(),
+            instance: instance.clone(),
+            release: launching.release.version.clone(),
+        });
         let driver = self.runs.driver.clone();
         tokio::spawn(launching.begin(driver));
     }
@@ -31,7 +37,7 @@ impl Writer {
         let withheld = self.withheld(service);
         let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
         let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
-        let checker = self.reports.checker.clone();
+        let (checker, events) = (self.reports.checker.clone(), self.events.clone());
         let run = self.run_of(service);
         let running = &run.instances[instance];
         Launching {
@@ -45,6 +51,7 @@ impl Writer {
             journal,
             tell,
             checker,
+            events,
         }
     }
 
@@ -60,7 +67,8 @@ impl Writer {
         // What the services had that are not in the file any more is nobody's now.
         let (known, service) = (&self.runs.journal, service.clone());
         let gone = known.secrets_but_of(&service).unwrap_or_else(|error| {
-            tracing::error!(why = crate::chain::chain(&error), "cannot read the journal");
+            let (service, why) = (None, crate::chain::chain(&error));
+            self.events.emit(event::JournalUnreadable { service, why });
             Default::default()
         });
         secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
@@ -94,10 +102,11 @@ impl Writer {
         let then = SystemTime::now();
         let sweep = Sweep { directory: directory.clone(), living, then, keep: GONE_LOGS_MAX };
         let swept = self.runs.driver.sweep(sweep);
+        let (events, service) = (self.events.clone(), service.clone());
         tokio::spawn(async move {
             if let Err(error) = swept.await {
-                let directory = directory.display();
-                tracing::warn!(%error, %directory, "cannot remove old logs");
+                let (why, directory) = (error.to_string(), directory.display().to_string());
+                events.emit(event::LogsNotRemoved { service, why, directory });
             }
         });
     }
@@ -115,16 +124,17 @@ impl Writer {
         run.next_number += 1;
         let next = run.next_number;
         if let Err(error) = self.runs.journal.count_from(service, next) {
-            let why = crate::chain::chain(&error);
-            tracing::error!(%service, why, "cannot write the journal; an instance name may be used twice");
+            let (service, why) = (service.clone(), crate::chain::chain(&error));
+            self.events.emit(event::InstanceNameNotRecorded { service, why });
         }
         name
     }
 
     pub(super) fn forget(&self, record: &driver::Record) {
         if let Err(error) = self.runs.journal.forget(record) {
+            let (service, instance) = (record.service.clone(), record.instance.clone());
             let why = crate::chain::chain(&error);
-            tracing::error!(instance = %record.instance, why, "cannot delete an instance from the journal");
+            self.events.emit(event::InstanceNotForgotten { service, instance, why });
         }
     }
 }

@@ -21,12 +21,14 @@ use std::time::{Duration, SystemTime};
 use edge::{Edge, Live};
 use model::{Intent, Revision, ServiceName};
 use rollout::Event;
+use telemetry::{Events, event};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::access_log::Access;
 use crate::certificates::Tls;
+use crate::chain::chain;
 use crate::drains::Drains;
 use crate::explanation;
 use crate::handle::{After, Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
@@ -60,6 +62,7 @@ pub(crate) struct Writer {
     /// Deploys that are looked at before they begin.
     checking: JoinSet<Checked>,
     reports: Reports,
+    events: Events,
     log: Access,
     began_at: SystemTime,
     last_reload: Option<LastReload>,
@@ -83,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) intent: watch::Sender<Arc<Intent>>,
     pub(crate) names: Names,
     pub(crate) reports: Reports,
+    pub(crate) events: Events,
     pub(crate) log: Access,
     pub(crate) drains: Drains,
     pub(crate) runs: Runs,
@@ -100,7 +104,7 @@ pub(crate) struct Inbox {
 impl Writer {
     /// A writer that has published nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { edge, preparation, intent, names, reports, log, drains, runs } = parts;
+        let Parts { edge, preparation, intent, names, reports, events, log, drains, runs } = parts;
         Self {
             edge,
             preparation,
@@ -113,6 +117,7 @@ impl Writer {
             runs,
             checking: JoinSet::new(),
             reports,
+            events,
             log,
             began_at: SystemTime::now(),
             last_reload: None,
@@ -146,7 +151,9 @@ impl Writer {
                 Some(outcome) = self.preparing.join_next() => self.reload(outcome),
                 Some(checked) = self.checking.join_next() => match checked {
                     Ok(checked) => self.begin_deploy(checked),
-                    Err(error) => tracing::error!(%error, "preflight task failed"),
+                    Err(error) => {
+                        self.events.emit(event::PreflightPanicked { why: chain(&error) });
+                    }
                 },
                 _ = rollout_samples.tick(), if self.is_deploying() => self.sample_rollouts(),
                 _ = samples.tick() => self.sample(),
@@ -166,7 +173,12 @@ impl Writer {
     }
 
     async fn end(self, after: After) -> usize {
-        let Self { edge, intent, log, watches, names, runs, .. } = self;
+        let Self { edge, intent, log, watches, names, runs, events, .. } = self;
+        let instances = match after {
+            After::Stop => "stopped",
+            After::Leave => "left running",
+        };
+        events.emit(event::Stopping { instances: instances.into() });
         drop((watches, names));
         let limit = intent.borrow().server.drain;
         let cut = edge.stop(limit).await;
@@ -177,7 +189,7 @@ impl Writer {
         // Closing waits for the disk.
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         if let Err(error) = closed {
-            tracing::error!(%error, "cannot close the access log");
+            events.emit(event::AccessLogNotClosed { why: chain(&error) });
         }
         cut
     }

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use driver::Spec;
 use driver::preflight::{Fault, Plan, Room};
 use model::{Deploy, Recipe, Run, ServiceName, Strategy};
+use telemetry::event;
 
 use super::Writer;
-use super::boot::tell_differences;
 use crate::chain::chain;
 use crate::handle::Reply;
 use crate::journal::Past;
@@ -226,7 +226,8 @@ impl Writer {
             drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
             return;
         }
-        let purpose = order.purpose;
+        let (purpose, who) = (order.purpose, order.request.who.clone());
+        let version = target.version.clone();
         let begun = match result {
             Ok(given) => match self.begin(&service, target, order, given) {
                 // It could not even be written down that it begins.
@@ -241,7 +242,9 @@ impl Writer {
             Err(error) if purpose == Purpose::First => {
                 self.first_failed(&service, error.in_a_line())
             }
-            Err(_) => {
+            Err(error) => {
+                let (of, why) = (service.clone(), error.in_a_line());
+                self.events.emit(event::DeployRefused { service: of, who, version, why });
                 self.reconcile(&service);
                 // The first release had given way to what did not begin.
                 if self.runs.services[&service].first.is_some() {
@@ -249,7 +252,7 @@ impl Writer {
                 }
             }
             // A reload may have come since it was asked for.
-            Ok(_) => tell_differences(&self.differences()),
+            Ok(_) => self.tell_differences(&self.differences()),
         }
         drop(reply.send(begun));
     }

@@ -6,14 +6,15 @@ use std::time::SystemTime;
 
 use edge::{Instance, PublishError, ServingConfig, Split};
 use model::{Diff, Intent, Revision, ServiceName};
+use telemetry::event;
 use tokio::task::JoinError;
 
-use super::boot::tell_differences;
 use super::{Reload, Writer};
+use crate::certificates;
 use crate::chain::chain;
 use crate::handle::{Ended, ReloadError, Reloaded, Reply};
 use crate::instances::{self, Addresses};
-use crate::prepare::{PrepareError, Prepared, log_warnings};
+use crate::prepare::{PrepareError, Prepared, tell_warnings};
 use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
 use crate::status::LastReload;
 use crate::watch::ServiceWatch;
@@ -38,7 +39,8 @@ impl Writer {
     /// # Errors
     /// When it cannot be put into effect; then nothing has changed.
     pub(crate) fn take_up(&mut self, prepared: Prepared) -> Result<Revision, PublishError> {
-        let Prepared { intent, warnings: _, tls, resolved } = prepared;
+        let Prepared { intent, warnings: _, certificates, resolved } = prepared;
+        let certificates::Loaded { tls, told } = certificates;
         let revision = self.revision.next();
         let addresses = self.names.addresses(&resolved);
         let serving_config = ServingConfig {
@@ -49,6 +51,7 @@ impl Writer {
             tls: tls.clone(),
         };
         self.edge.publish(&serving_config).map_err(name_holder)?;
+        told.into_iter().for_each(|event| self.events.emit(event));
         self.drains.keep_wanted(&intent);
         self.names.follow(&instances::names(&intent), resolved);
         (self.revision, self.tls) = (revision, tls);
@@ -90,7 +93,7 @@ impl Writer {
         self.watches.retain(|name, _| serving_config.intent.services.contains_key(name));
         for view in self.edge.services() {
             let name = &view.service.name;
-            let new = || ServiceWatch::new(view.service.clone());
+            let new = || ServiceWatch::new(view.service.clone(), self.events.clone());
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
             let instances = serving_config.instances.get(name).map_or(&[][..], Vec::as_slice);
             watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
@@ -117,8 +120,7 @@ impl Writer {
             }
             // What was published before can be published again; if not, its addresses serve on.
             Err(error) => {
-                let why = chain(&error);
-                tracing::error!(why, "cannot apply new addresses");
+                self.events.emit(event::AddressesNotApplied { why: chain(&error) });
             }
         }
     }
@@ -214,7 +216,7 @@ impl Writer {
             let diff = Diff::between(&before, &after);
             Reloaded { revision, diff, differences: self.differences() }
         });
-        tell(&result, self.revision);
+        self.tell_reload(&result);
         self.last_reload = Some(LastReload {
             at: SystemTime::now(),
             outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
@@ -222,34 +224,40 @@ impl Writer {
         result
     }
 
+    /// Says that the first configuration is served.
+    pub(crate) fn tell_serving(&self, revision: Revision) {
+        self.events.emit(event::Serving { revision });
+    }
+
+    /// Says what came of a reload.
+    fn tell_reload(&self, result: &Result<Reloaded, ReloadError>) {
+        match result {
+            Ok(Reloaded { revision, diff, differences }) => {
+                let (revision, unchanged) = (*revision, diff.is_empty());
+                self.events.emit(event::ConfigApplied { revision, unchanged });
+                for key in &diff.needs_restart {
+                    self.events.emit(event::RestartNeeded { key: key.to_string() });
+                }
+                self.tell_differences(differences);
+            }
+            Err(ReloadError::Ended(Ended)) => {}
+            Err(error) => {
+                let (why, revision) = (error.why(), self.revision);
+                self.events.emit(event::ConfigRejected { why, revision });
+            }
+        }
+    }
+
     /// Takes `prepared` up, with its access log, or changes nothing.
     fn replace(&mut self, prepared: Prepared) -> Result<Revision, ReloadError> {
-        log_warnings(&prepared.warnings);
+        tell_warnings(&prepared.warnings, &self.events);
         let before = self.log.redirect(&prepared.intent.log)?;
         self.take_up(prepared).map_err(|error| {
             if let Err(error) = self.log.redirect(&before) {
-                tracing::error!(%error, "cannot return to the previous access log");
+                self.events.emit(event::AccessLogNotRestored { why: chain(&error) });
             }
             ReloadError::Publish(error)
         })
-    }
-}
-
-/// Says what came of a reload; `active` is the revision that is served after it.
-fn tell(result: &Result<Reloaded, ReloadError>, active: Revision) {
-    match result {
-        Ok(Reloaded { revision, diff, differences }) => {
-            tracing::info!(%revision, unchanged = diff.is_empty(), "configuration applied");
-            for key in &diff.needs_restart {
-                tracing::warn!(key, "setting takes effect only after a restart");
-            }
-            tell_differences(differences);
-        }
-        Err(ReloadError::Ended(Ended)) => {}
-        Err(error) => {
-            let why = error.why();
-            tracing::error!(why, revision = %active, "configuration rejected, the active revision is unchanged");
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
 use rollout::instance::Demand;
 use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
+use telemetry::event;
 
 use super::Writer;
 use super::preflight::Target;
@@ -63,6 +64,8 @@ impl Writer {
         run.first_tried(purpose, &canary);
         let active = Active::new(Beginning {
             id,
+            service: service.clone(),
+            events: self.events.clone(),
             rollout,
             stable,
             canary,
@@ -78,8 +81,9 @@ impl Writer {
         while self.runs.recent.len() > RECENT {
             self.runs.recent.pop_first();
         }
-        let (who, version) = (&active.who, &active.canary.version);
-        tracing::info!(%service, deploy = id, who, version, restores, "deploy started");
+        let (who, version) = (active.who.clone(), active.canary.version.clone());
+        let of = service.clone();
+        self.events.emit(event::DeployStarted { service: of, deploy: id, who, version, restores });
         let run = self.runs.services.get_mut(service).expect("it is there");
         let first_lines = active.first_lines(taken_up, run.first_tries());
         run.active = Some(active);
@@ -146,8 +150,8 @@ impl Writer {
         let Some(active) = &run.active else { return };
         run.next_number = active.rollout.next_number();
         if let Err(error) = self.runs.journal.count_from(service, run.next_number) {
-            let why = chain(&error);
-            tracing::error!(%service, why, "cannot write the journal; an instance name may be used twice");
+            let (service, why) = (service.clone(), chain(&error));
+            self.events.emit(event::InstanceNameNotRecorded { service, why });
         }
     }
 
@@ -194,8 +198,8 @@ impl Writer {
             && let Err(error) = self.runs.journal.note(active.id, lines)
         {
             // What must not be done without it asks by itself whether it is written.
-            let why = chain(&error);
-            tracing::warn!(deploy = active.id, why, "cannot write the journal");
+            let (deploy, why) = (active.id, chain(&error));
+            self.events.emit(event::DeployStepNotRecorded { deploy, why });
         }
     }
 
@@ -230,15 +234,20 @@ impl Writer {
         let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
         run.last = Some(LastDeploy::of(&receipt));
-        tracing::info!(%service, deploy = id, outcome = word, reason = receipt.reason(), "deploy finished");
+        self.events.emit(event::DeployFinished {
+            service: service.clone(),
+            deploy: id,
+            outcome: word.into(),
+            reason: receipt.reason(),
+        });
         let keep = |receipt: &Receipt| {
             let text = (self.runs.write_receipt)(receipt);
             self.runs.journal.end(id, word, &text, SystemTime::now())
         };
         // Where there is no room for what instances wrote, there may be for the rest.
         if let Err(error) = keep(&receipt).or_else(|_| keep(&receipt.without_output())) {
-            let why = chain(&error);
-            tracing::error!(%service, why, "cannot write the journal; the receipt is lost");
+            let (service, why) = (service.clone(), chain(&error));
+            self.events.emit(event::ReceiptLost { service, deploy: id, why });
         }
         let (purpose, why) = (active.purpose, receipt.reason().unwrap_or_default());
         // Who has seen it may rely on its being kept.

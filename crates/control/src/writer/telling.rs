@@ -3,6 +3,7 @@
 use model::{InstanceName, ServiceName};
 use rollout::instance::restart::{Next, RestartState};
 use rollout::instance::{Force, Then};
+use telemetry::event;
 
 use super::Writer;
 use crate::runs::{Active, Line, WarmedUp};
@@ -36,7 +37,11 @@ impl Writer {
         instance: &InstanceName,
         warmed: &WarmedUp,
     ) {
-        tracing::info!(%service, %instance, what = %warmed, "instance warmed up");
+        self.events.emit(event::InstanceWarmedUp {
+            service: service.clone(),
+            instance: instance.clone(),
+            what: warmed.to_string(),
+        });
         if let Some(active) = self.active(service) {
             active.tell(Line::warmed(active.took(), instance, warmed));
         }
@@ -53,7 +58,11 @@ impl Writer {
             }
             Force::Unneeded => return,
         };
-        tracing::warn!(%service, %instance, what = text, "instance did not stop when asked");
+        self.events.emit(event::InstanceForced {
+            service: service.clone(),
+            instance: instance.clone(),
+            what: text.to_owned(),
+        });
         if let Some(active) = self.active(service) {
             active.tell(Line::killed(active.took(), instance, text));
         }
@@ -67,22 +76,22 @@ impl Writer {
         why: &str,
         then: Then,
     ) {
-        let Next { pause, state } = match then {
+        let (service, instance, why) = (service.clone(), instance.clone(), why.to_owned());
+        let Next { pause: seconds, state } = match then {
             // That it is gone is told by itself.
             Then::Stops => return,
             Then::GivenUp => {
-                tracing::warn!(%service, %instance, why, "instance ended");
-                return;
+                return self.events.emit(event::InstanceEnded { service, instance, why });
             }
             Then::Restarts(next) => next,
         };
-        let seconds = pause.as_secs_f64();
         match state {
             RestartState::Restarting => {
-                tracing::warn!(%service, %instance, why, seconds, "instance ended, restarting");
+                self.events.emit(event::InstanceRestarting { service, instance, why, seconds });
             }
             RestartState::CrashLoop { runs } => {
-                tracing::error!(%service, %instance, why, runs, seconds, "instance is in a crash loop");
+                let event = event::InstanceCrashLoop { service, instance, why, runs, seconds };
+                self.events.emit(event);
             }
         }
     }

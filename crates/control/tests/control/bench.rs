@@ -216,6 +216,13 @@ impl Bench {
         std::fs::write(&self.file, whole(text)).unwrap();
     }
 
+    /// Replaces a piece of the configuration.
+    pub(crate) fn edit(&self, before: &str, after: &str) {
+        let text = std::fs::read_to_string(&self.file).unwrap();
+        assert!(text.contains(before), "{text}");
+        std::fs::write(&self.file, text.replace(before, after)).unwrap();
+    }
+
     /// A file of the state directory.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.file.with_file_name("state").join(name)

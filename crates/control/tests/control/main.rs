@@ -7,6 +7,7 @@ mod bench;
 mod certificates;
 mod checks;
 mod drains;
+mod events;
 mod explanations;
 mod instances;
 mod names;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use driver::log::{Follow, Sweep};
@@ -33,6 +34,8 @@ struct Stage {
     holds: watch::Sender<bool>,
     /// What preflight finds, if anything.
     fault: Mutex<Option<&'static str>>,
+    /// What is started does not pass its checks.
+    is_sick: AtomicBool,
 }
 
 impl TaskDriver {
@@ -44,6 +47,11 @@ impl TaskDriver {
     /// Preflight finds something.
     pub(crate) fn find_fault(&self, what: &'static str) {
         *self.0.fault.lock().unwrap() = Some(what);
+    }
+
+    /// What is started from now on does not pass its checks.
+    pub(crate) fn sicken(&self) {
+        self.0.is_sick.store(true, Ordering::Relaxed);
     }
 
     /// Starts that were begun.
@@ -94,6 +102,9 @@ impl Driver for TaskDriver {
             self.0.begun.send_modify(|begun| *begun += 1);
             let _ = self.0.holds.subscribe().wait_for(|holds| !holds).await;
             let origin = Origin::start("task").await;
+            if self.0.is_sick.load(Ordering::Relaxed) {
+                origin.set_health(500);
+            }
             let record = Record {
                 service: launch.service,
                 instance: launch.instance,
@@ -163,6 +174,11 @@ impl TaskInstance {
     /// Requests that it had.
     pub(crate) fn requests(&self) -> usize {
         self.origin.lock().unwrap().as_ref().map_or(0, Origin::requests)
+    }
+
+    /// It holds its responses back.
+    pub(crate) fn holds(&self) {
+        self.origin.lock().unwrap().iter().for_each(|origin| origin.hold(true));
     }
 
     /// It ends, and nobody asked it to.

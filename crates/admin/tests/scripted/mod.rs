@@ -1,0 +1,57 @@
+//! A backend that tells what happens, and does nothing else.
+
+use admin::{
+    Backend, Deploy, DeployEvents, Deploying, Explanation, History, Instance, Question, Refusal,
+    Reloaded, Scrape, Status, Word,
+};
+use telemetry::Events;
+
+/// Tells of these events, and ends all else.
+#[derive(Clone)]
+pub(crate) struct Eventful(pub(crate) Events);
+
+impl Backend for Eventful {
+    async fn status(&self) -> Result<Status, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn drain(&self, _: &str, _: &str) -> Result<Instance, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn enable(&self, _: &str, _: &str) -> Result<Instance, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn explain(&self, _: Question) -> Result<Explanation, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn deploy(&self, _: &str, _: Deploy) -> Result<Deploying, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn command(&self, _: &str, _: Word) -> Result<Deploying, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn deploy_events(&self, _: i64, _: usize) -> Result<DeployEvents, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    fn events(&self) -> Events {
+        self.0.clone()
+    }
+
+    async fn history(&self, _: &str) -> Result<History, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn scrape(&self) -> Result<Scrape, Refusal> {
+        Err(Refusal::Ending)
+    }
+}

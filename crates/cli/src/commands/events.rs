@@ -1,0 +1,129 @@
+//! `plimsoll events`: what happened lately, and what happens.
+
+use admin::{Client, Event, EventGap, EventLevel, Told};
+use anstyle::AnsiColor;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::foreign::shown;
+use crate::options::{Form, Which};
+use crate::output::{self, colour};
+use crate::quantity::counted;
+
+/// Show what happened lately: deploys, ejections, reloads, failures
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  plimsoll events                 the latest events, of which a bounded number is kept
+  plimsoll events -f              and then each as it happens
+  plimsoll events -s api          only those of one service
+  plimsoll events -f --json | jq -c 'select(.level == \"error\")'")]
+pub(crate) struct Options {
+    /// Keep printing events as they happen
+    #[arg(short = 'f', long)]
+    follow: bool,
+    /// Only events of this service
+    #[arg(short, long)]
+    service: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.which.client()?;
+    super::block_on(async {
+        let admin::Events { events, last } = client.events().await?;
+        events.iter().for_each(|event| options.print(event));
+        if options.follow {
+            follow(&options, &client, &last).await?;
+        }
+        Ok(Exit::Done)
+    })
+}
+
+/// Prints what happens after the event `last`, until Plimsoll has stopped.
+async fn follow(options: &Options, client: &Client, last: &str) -> Result<(), Failure> {
+    let mut stream = client.follow_events(last).await?;
+    while let Some(told) = stream.next().await? {
+        match told {
+            Told::Event(event) => options.print(&event),
+            Told::Gap(EventGap { missed }) => output::err(&match missed {
+                Some(missed) => {
+                    let events = counted(usize::try_from(missed).unwrap_or(usize::MAX), "event");
+                    format!(
+                        "warning: {events} left out: they were gone before they could be read\n"
+                    )
+                }
+                None => {
+                    "warning: plimsoll was restarted; what happened before is left out\n".to_owned()
+                }
+            }),
+        }
+    }
+    Ok(())
+}
+
+impl Options {
+    fn print(&self, event: &Event) {
+        let service = event.fields.get("service").and_then(Value::as_str);
+        if self.service.is_some() && service != self.service.as_deref() {
+            return;
+        }
+        match self.form.json {
+            true => output::json_line(event),
+            false => output::out(&line(event)),
+        }
+    }
+}
+
+/// An event as the log has it.
+fn line(event: &Event) -> String {
+    let (word, style) = match event.level {
+        EventLevel::Error => ("ERROR", colour(AnsiColor::Red)),
+        EventLevel::Warn => (" WARN", colour(AnsiColor::Yellow)),
+        EventLevel::Info => (" INFO", colour(AnsiColor::Green)),
+        EventLevel::Debug => ("DEBUG", colour(AnsiColor::Blue)),
+    };
+    let at = event.at.parse::<jiff::Timestamp>();
+    let at = at.map_or_else(|_| event.at.clone(), |at| at.strftime("%FT%TZ").to_string());
+    let mut line = format!("{at} {style}{word}{style:#} {}", event.message);
+    for (name, value) in &event.fields {
+        let text = match value {
+            // As it is where it is plain, or quoted so that it ends where it seems to.
+            Value::String(text) if is_plain(text) => text.clone(),
+            value => value.to_string(),
+        };
+        line.push_str(&format!(" {name}={}", shown(&text)));
+    }
+    line + "\n"
+}
+
+fn is_plain(text: &str) -> bool {
+    let is_plain =
+        |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
+    !text.is_empty() && text.chars().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_its_fields_have() {
+        let event = serde_json::json!({
+            "id": "1-1", "at": "2026-01-02T03:04:05.678Z", "kind": "instance_ended", "level": "warn",
+            "message": "instance ended",
+            "fields": { "instance": "api-1", "runs": 3, "why": "exited\nwith 1", "empty": "" },
+        });
+        let line = line(&serde_json::from_value(event).unwrap());
+        let text = anstream::adapter::strip_str(&line).to_string();
+        assert_eq!(
+            text,
+            "2026-01-02T03:04:05Z  WARN instance ended empty=\"\" instance=api-1 runs=3 \
+             why=\"exited\\nwith 1\"\n"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Every kind of event, with its level, the message of its line in the log, and its fields.
+//!
+//! A level says what is to be done: an error means that a person must act, a warning that one may have to.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use model::{InstanceName, ListenerName, Revision, ServiceName};
+
+use super::declare::events;
+use super::{Field, Level, Value};
+
+/// What each field says, in whichever kind it is.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("certificates", "how many certificates there are"),
+    ("deploy", "the number of the deploy"),
+    ("directory", "the directory"),
+    ("expires", "when the first of them expires, as RFC 3339 has it"),
+    ("file", "the file of the configuration"),
+    ("from", "what was so before"),
+    ("hint", "what may mend it"),
+    ("instance", "the instance"),
+    ("instances", "what becomes of the instances that Plimsoll runs"),
+    ("kept", "how many addresses stay in use"),
+    ("key", "the key of the file"),
+    ("line", "the line of the file"),
+    ("listener", "the listener"),
+    ("name", "the host name"),
+    ("not_made", "how many checks were not made since this was last told"),
+    ("open", "how many exchanges are cut off"),
+    ("outcome", "`promoted`, `rolled-back`, `broken` or `interrupted`"),
+    ("path", "the file or directory"),
+    ("reason", "why it ended so"),
+    ("release", "the release of the instance"),
+    ("restores", "the number of the deploy whose release is brought back"),
+    ("revision", "the number of the configuration that is active"),
+    ("runs", "how often it has ended early in a row"),
+    ("seconds", "how long that lasts, or until it is tried again"),
+    ("service", "the service"),
+    ("step", "the word for the step, as in a deploy's lines"),
+    ("unchanged", "whether the configuration says the same as before"),
+    ("version", "the release that is to come"),
+    ("what", "what, in words"),
+    ("who", "the person or program that asked for it"),
+    ("why", "why, with all causes"),
+];
+
+events! {
+    /// The first configuration is served.
+    Serving = "serving" INFO "serving" {revision: Revision};
+    /// Plimsoll stops: no connection is accepted any more. What follows is what becomes of its instances.
+    Stopping = "stopping" DEBUG "stopping" {instances: Cow<'static, str>};
+    /// A configuration was read again and is active.
+    ConfigApplied = "config_applied" INFO "configuration applied" {revision: Revision, unchanged: bool};
+    /// A configuration was read again and cannot be used. Nothing has changed.
+    ConfigRejected = "config_rejected" ERROR "configuration rejected, the active revision is unchanged" {why: String, revision: Revision};
+    /// Something in the configuration that was applied is doubtful.
+    ConfigWarning = "config_warning" WARN "configuration warning" {file: String, line: usize, key: String, what: String, hint: String};
+    /// A setting has changed that is read only at the start.
+    RestartNeeded = "restart_needed" WARN "setting takes effect only after a restart" {key: String};
+    /// The file says otherwise than what runs, which only a deploy mends.
+    ReleaseDiffers = "release_differs" WARN "running release differs from the file" {service: ServiceName, what: String};
+    /// A service's instances have all rights on this machine.
+    InstancesRunAsRoot = "instances_run_as_root" WARN "instances run as root; set `user` to run them as another user" {service: ServiceName};
+    /// Addresses or instances have changed, and could not be published. What was served is served on.
+    AddressesNotApplied = "addresses_not_applied" ERROR "cannot apply new addresses" {why: String};
+    /// A state directory of another configuration is used from now on, as was asked for.
+    StateAdopted = "state_adopted" INFO "state directory adopted from another configuration" {path: String};
+    /// That the state directory is this configuration's could not be noted in it.
+    StateOwnerNotRecorded = "state_owner_not_recorded" WARN "cannot record which configuration owns the state directory" {why: String, path: String};
+    /// What was kept of drains cannot be understood. Instances that were drained get requests.
+    DrainsDamaged = "drains_damaged" ERROR "list of drained instances is damaged; treating none as drained" {path: String};
+    /// What was kept of drains cannot be read. Instances that were drained get requests.
+    DrainsUnreadable = "drains_unreadable" ERROR "cannot read the list of drained instances; treating none as drained" {why: String};
+    /// A drain, or its end, holds until Plimsoll ends, and not after it.
+    DrainsNotSaved = "drains_not_saved" ERROR "cannot save the list of drained instances; a restart will lose it" {path: String, why: String};
+    /// Something panicked that prepares a deploy.
+    PreflightPanicked = "preflight_panicked" ERROR "preflight task failed" {why: String};
+    /// The control loop panicked. Requests are served on, and nothing is decided any more.
+    ControlPanicked = "control_panicked" ERROR "control loop panicked" {};
+
+    /// A listener's certificates were read, at the start or by a reload.
+    CertificatesRead = "certificates_read" DEBUG "certificates read" {listener: ListenerName, certificates: usize, expires: Option<SystemTime>};
+    /// A certificate is used that will soon expire, has expired, or that clients may not accept. One that cannot be used
+    /// rejects the configuration.
+    CertificateWarning = "certificate_warning" WARN "certificate warning" {listener: ListenerName, why: String};
+
+    /// A target's name cannot be resolved any more.
+    NameUnresolved = "name_unresolved" WARN "cannot resolve name; keeping the known addresses" {name: String, why: String, kept: usize};
+    /// A target's name can be resolved again.
+    NameResolved = "name_resolved" INFO "name resolves again" {name: String};
+
+    /// Health checks pass that failed, or are the first.
+    InstanceHealthy = "instance_healthy" INFO "instance is healthy" {service: ServiceName, instance: InstanceName, from: Cow<'static, str>};
+    /// Health checks fail.
+    InstanceUnhealthy = "instance_unhealthy" WARN "instance is unhealthy" {service: ServiceName, instance: InstanceName, from: Cow<'static, str>, why: String};
+    /// An instance gets no requests for a while, because requests to it failed.
+    InstanceEjected = "instance_ejected" WARN "instance is ejected" {service: ServiceName, instance: InstanceName, why: String, seconds: Duration};
+    /// An ejection is over.
+    InstanceReadmitted = "instance_readmitted" INFO "instance is readmitted" {service: ServiceName, instance: InstanceName, why: String};
+    /// An operator drains an instance.
+    InstanceDrained = "instance_drained" INFO "instance is drained" {service: ServiceName, instance: InstanceName};
+    /// An operator has ended a drain.
+    InstanceEnabled = "instance_enabled" INFO "instance is enabled" {service: ServiceName, instance: InstanceName};
+    /// Health checks cannot be made, for lack of something on this machine. What was known of instances holds.
+    ChecksNotMade = "checks_not_made" ERROR "cannot make health checks; no instance is judged by them" {why: String, not_made: u64};
+    /// The program that checks an instance cannot be run as its recipe says.
+    CheckProgramUnavailable = "check_program_unavailable" WARN "cannot run the check program for the instance" {service: ServiceName, instance: InstanceName, why: String};
+
+    /// No instance of a service is healthy: their health is ignored.
+    ServicePanics = "service_panics" ERROR "no instance is healthy; all eligible instances receive traffic" {service: ServiceName};
+    /// A service has no instance that can get requests.
+    ServiceDown = "service_down" ERROR "no instance can receive traffic" {service: ServiceName};
+    /// Only a service's backups are healthy, and get its requests.
+    ServiceOnBackups = "service_on_backups" WARN "only backups are healthy" {service: ServiceName};
+    /// A service is served as it should be again.
+    ServiceRecovered = "service_recovered" INFO "a primary is healthy again" {service: ServiceName};
+
+    /// An instance is started, or started again.
+    InstanceStarting = "instance_starting" DEBUG "instance is starting" {service: ServiceName, instance: InstanceName, release: String};
+    /// A check of an instance that is starting failed, and otherwise than the one before.
+    InstanceNotReady = "instance_not_ready" DEBUG "instance is not ready" {service: ServiceName, instance: InstanceName, why: String};
+    /// An instance was asked for what warms it up.
+    InstanceWarmedUp = "instance_warmed_up" INFO "instance warmed up" {service: ServiceName, instance: InstanceName, what: String};
+    /// An instance that was started has passed its first check.
+    InstanceReady = "instance_ready" INFO "instance is ready" {service: ServiceName, instance: InstanceName};
+    /// An instance ended by itself, and is not started again.
+    InstanceEnded = "instance_ended" WARN "instance ended" {service: ServiceName, instance: InstanceName, why: String};
+    /// An instance ended by itself, and is started again.
+    InstanceRestarting = "instance_restarting" WARN "instance ended, restarting" {service: ServiceName, instance: InstanceName, why: String, seconds: Duration};
+    /// An instance ends again and again soon after its start.
+    InstanceCrashLoop = "instance_crash_loop" ERROR "instance is in a crash loop" {service: ServiceName, instance: InstanceName, why: String, runs: u32, seconds: Duration};
+    /// An instance that was asked to stop had to be killed.
+    InstanceForced = "instance_forced" WARN "instance did not stop when asked" {service: ServiceName, instance: InstanceName, what: String};
+    /// Nothing is left of an instance that was to go.
+    InstanceStopped = "instance_stopped" INFO "instance is stopped" {service: ServiceName, instance: InstanceName};
+    /// An instance that an earlier start of Plimsoll left runs on.
+    InstanceAdopted = "instance_adopted" INFO "instance is adopted" {service: ServiceName, instance: InstanceName};
+    /// It is not known whether an instance of an earlier start of Plimsoll runs.
+    InstanceLost = "instance_lost" ERROR "instance is lost" {service: ServiceName, instance: InstanceName, why: String};
+    /// The time of a drain is over, and what is open on the instance ends with it.
+    DrainCutOff = "drain_cut_off" WARN "drain timeout reached; cutting off open exchanges" {service: ServiceName, instance: InstanceName, open: u32};
+    /// The time of a drain is over, and it is not known what is open on the instance.
+    DrainNotReported = "drain_not_reported" WARN "drain timeout reached; a worker is too busy to report open exchanges" {service: ServiceName, instance: InstanceName};
+    /// What instances wrote that are long gone could not be deleted.
+    LogsNotRemoved = "logs_not_removed" WARN "cannot remove old logs" {service: ServiceName, why: String, directory: String};
+
+    /// A deploy begins.
+    DeployStarted = "deploy_started" INFO "deploy started" {service: ServiceName, deploy: i64, who: String, version: String, restores: Option<i64>};
+    /// A deploy that was asked for does not begin.
+    DeployRefused = "deploy_refused" INFO "deploy refused" {service: ServiceName, who: String, version: String, why: String};
+    /// A step of a deploy.
+    DeployStep = "deploy_step" INFO "deploy step" {service: ServiceName, deploy: i64, step: Cow<'static, str>, instance: Option<InstanceName>, what: String};
+    /// A deploy has ended.
+    DeployFinished = "deploy_finished" INFO "deploy finished" {service: ServiceName, deploy: i64, outcome: Cow<'static, str>, reason: Option<String>};
+    /// Plimsoll ended in the middle of a deploy, as its next start finds.
+    DeployInterrupted = "deploy_interrupted" WARN "deploy was interrupted" {service: ServiceName, deploy: i64};
+    /// A service's first release was not promoted, and is tried again.
+    FirstReleaseFailed = "first_release_failed" ERROR "first release does not run, retrying" {service: ServiceName, why: String, seconds: Duration};
+
+    /// The journal cannot be read. A service that it knew is run as the file says.
+    JournalUnreadable = "journal_unreadable" ERROR "cannot read the journal" {service: Option<ServiceName>, why: String};
+    /// The journal can be read, and not written, as on a full disk.
+    JournalReadOnly = "journal_read_only" ERROR "journal is read-only" {why: String};
+    /// There is no room for what has to be written on a full disk.
+    JournalNotReserved = "journal_not_reserved" ERROR "journal has no reserved space; instances that exit may stay down" {why: String};
+    /// A recipe that the journal has cannot be understood.
+    RecipeUnreadable = "recipe_unreadable" ERROR "cannot read a recipe in the journal; using the configuration's" {why: String};
+    /// What was deleted may still be found in the journal's file.
+    DeletedDataNotErased = "deleted_data_not_erased" WARN "cannot erase deleted data from the journal's file" {why: String};
+    /// The number of a service's next instance could not be kept.
+    InstanceNameNotRecorded = "instance_name_not_recorded" ERROR "cannot write the journal; an instance name may be used twice" {service: ServiceName, why: String};
+    /// A step of a deploy could not be kept. What must not be done without being kept is not done.
+    DeployStepNotRecorded = "deploy_step_not_recorded" WARN "cannot write the journal" {deploy: i64, why: String};
+    /// A deploy has ended, and its receipt could not be kept.
+    ReceiptLost = "receipt_lost" ERROR "cannot write the journal; the receipt is lost" {service: ServiceName, deploy: i64, why: String};
+    /// An instance is gone, and the journal still has it. The next start looks for it once more.
+    InstanceNotForgotten = "instance_not_forgotten" ERROR "cannot delete an instance from the journal" {service: ServiceName, instance: InstanceName, why: String};
+
+    /// The access log that was written before cannot be written again after a reload that failed.
+    AccessLogNotRestored = "access_log_not_restored" ERROR "cannot return to the previous access log" {why: String};
+    /// The last lines of the access log could not be written at the end.
+    AccessLogNotClosed = "access_log_not_closed" ERROR "cannot close the access log" {why: String};
+}
