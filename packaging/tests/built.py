@@ -1,5 +1,6 @@
 """What `scripts/release` makes of a program that is built already."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -12,6 +13,9 @@ KEPT = ROOT / "target" / "package-test"
 def program():
     """The program under test, as `scripts/package-test` names it."""
     return os.environ["PLIMSOLL_BINARY"]
+
+
+TARGET = json.loads(subprocess.run([program(), "version", "--json"], check=True, stdout=subprocess.PIPE).stdout)["target"]
 
 
 def release(out, *words, check=True, binary=None, **environment):

@@ -1,4 +1,4 @@
-"""The Debian package on a Debian 12 with its systemd, from its installation to its purge.
+"""The Debian package on a Debian 12 with its systemd, from its installation to its purge, and the archive after it.
 
 The tests are steps of one story, in the order of their numbers, on one machine.
 """
@@ -8,7 +8,7 @@ import hashlib
 import tempfile
 import unittest
 
-from built import only, release
+from built import ROOT, TARGET, only, release
 from machine import Machine
 from needs import need
 from wait import until
@@ -49,13 +49,15 @@ class Package(unittest.TestCase):
         need("mmdebstrap", "systemd-nspawn", "unshare", "nsenter", "dh")
         cls.made = tempfile.TemporaryDirectory(prefix="plimsoll package ")
         cls.addClassCleanup(cls.made.cleanup)
-        for version in [FIRST, SECOND]:
-            release(cls.made.name, "--version", version, "--fast", "deb", TMPDIR=cls.made.name)
+        for version, parts in [(FIRST, ["archive", "deb"]), (SECOND, ["deb"])]:
+            release(cls.made.name, "--version", version, "--fast", *parts, TMPDIR=cls.made.name)
         cls.machine = Machine()
         cls.addClassCleanup(cls.machine.end)
         for version, name in [(FIRST, "first.deb"), (SECOND, "second.deb")]:
             package = only(cls.made.name, f"plimsoll_{version.replace('-', '~')}_*.deb")
             cls.machine.path(f"/root/{name}").write_bytes(package.read_bytes())
+        archive = only(cls.made.name, "plimsoll-*.tar.gz")
+        cls.machine.path(f"/root/{archive.name}").write_bytes(archive.read_bytes())
 
     # What is asked again and again.
 
@@ -265,6 +267,20 @@ class Package(unittest.TestCase):
         self.assertIn("Plimsoll runs", self.machine.get("http://127.0.0.1:8080/"))
         self.apt("purge", "plimsoll")
         self.assertFalse(self.is_there("/etc/plimsoll"))
+        self.run_in("userdel", "plimsoll")
+
+    def test_13_the_archive_is_installed_by_hand_as_the_guide_says(self):
+        page = (ROOT / "docs/guide/installing.md").read_text()
+        section = page.split("## The archive\n")[1].split("\n## ")[0]
+        lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+        self.assertEqual(len(lines), 8)
+        script = "\n".join(lines).replace("sudo ", "").replace("0.1.0", FIRST).replace("x86_64-unknown-linux-gnu", TARGET)
+        self.machine.shell(f"cd /root\n{script}")
+        self.assertEqual((self.unit("ActiveState"), self.unit("UnitFileState")), ("active", "enabled"))
+        self.assertIn("Plimsoll runs", self.machine.get("http://127.0.0.1:8080/"))
+        self.assertEqual(self.processes("^/usr/local/bin/plimsoll run"), [self.unit("MainPID")])
+        self.run_in("systemctl", "reload", "plimsoll")
+        self.run_in("systemctl", "stop", "plimsoll")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What `scripts/release` makes, and what it refuses. Needs no root."""
 
 import hashlib
-import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,14 +10,13 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from built import ROOT, only, program, release
+from built import ROOT, TARGET, only, release
 
 sys.path.insert(0, str(ROOT / "packaging"))
 from crates import Crates  # noqa: E402
 from sbom import bill  # noqa: E402
 from third_party import render, texts  # noqa: E402
 
-TARGET = json.loads(subprocess.run([program(), "version", "--json"], check=True, capture_output=True).stdout)["target"]
 VERSION = "1.2.3-rc.1"
 NAME = f"plimsoll-{VERSION}-{TARGET}"
 
@@ -55,13 +54,16 @@ class Release(unittest.TestCase):
             self.assertEqual((member.uid, member.gid, member.mode), (0, 0, 0o755 if is_program else 0o644), name)
 
     def test_of_the_same_program_the_same_is_made(self):
+        # Whose library is whose, only Debian knows.
+        of_debian = ["root"] if shutil.which("dpkg-query") else []
         made = []
         for _ in range(2):
             out = directory(self)
-            release(out, "--version", VERSION, "--fast", "archive", "root", "sbom", "sums", SOURCE_DATE_EPOCH="1700000000")
+            parts = ["archive", *of_debian, "sbom", "sums"]
+            release(out, "--version", VERSION, "--fast", *parts, SOURCE_DATE_EPOCH="1700000000")
             made.append(digests(out))
         self.assertEqual(made[0], made[1])
-        self.assertEqual(len(made[0]), 5, made[0])
+        self.assertEqual(len(made[0]), 5 if of_debian else 3, made[0])
 
     def test_the_checksums_hold(self):
         out = directory(self)
