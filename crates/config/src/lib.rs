@@ -2,7 +2,7 @@
 //!
 //! Four steps, each in its own module, and the type changes with each: `syntax` makes a tree in
 //! which every value knows its place; `assemble` joins the trees of files that are included and puts
-//! variables and defaults in; `read` walks it along the descriptions in `schema` and
+//! variables and defaults in; `tables` walks it along the descriptions and
 //! collects what is wrong instead of stopping at it; what is left without a fault is an [`Intent`].
 //! The same descriptions make the JSON Schema and the reference, so neither can drift from what
 //! the reader accepts.
@@ -40,6 +40,7 @@ mod schema;
 mod section;
 mod sources;
 mod syntax;
+mod tables;
 mod trail;
 mod value;
 
@@ -48,9 +49,9 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
 pub use environment::{Environment, Origin};
 pub use format::{FormatError, format};
 pub use place::Place;
-pub use read::parse_step;
 pub use render::Paint;
 pub use schema::{reference, schema};
+pub use tables::parse_step;
 
 /// The largest file that is read, in bytes: what is larger was named by mistake.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -190,7 +191,7 @@ impl Parsed {
         gathered.tell(&faults);
         let assemble::Assembled { tree, mut mistakes } =
             assemble::assemble(&sources, &origin.environment, &arena, &faults);
-        let intent = read::intent(tree.get_ref(), origin, &faults);
+        let intent = tables::intent(tree.get_ref(), origin, &faults);
         let (mut resolved, mut certificates) = (String::new(), Vec::new());
         match wanted {
             Wanted::Intent => {}

@@ -167,7 +167,7 @@ impl<'a> Node<'a> {
         let Some(Shape::Duration(range)) = self.narrow() else {
             return self.wrong_type();
         };
-        let bounds = (duration::written(*range.start()), duration::written(*range.end()));
+        let bounds = Bounds::of(range, |bound| duration::written(*bound));
         self.within(range.contains(&value).then_some(value), bounds)
     }
 
@@ -176,7 +176,7 @@ impl<'a> Node<'a> {
         let Some(Shape::Size(range)) = self.narrow() else {
             return self.wrong_type();
         };
-        let bounds = (size::written(*range.start()), size::written(*range.end()));
+        let bounds = Bounds::of(range, |bound| size::written(*bound));
         self.within(range.contains(&value).then_some(value), bounds)
     }
 
@@ -256,11 +256,11 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn within<T>(&self, value: Option<T>, (least, most): (String, String)) -> Option<T> {
+    fn within<T>(&self, value: Option<T>, bounds: Bounds) -> Option<T> {
         if value.is_none() {
             let name = self.trail.name().unwrap_or_default();
             let what = format!("`{name}` is out of range");
-            let why = format!("allowed is from {least} to {most}");
+            let why = format!("allowed is from {} to {}", bounds.least, bounds.most);
             self.report(Flaw::new(Code::OutOfRange, what, why, self.way_back()));
         }
         value
@@ -284,7 +284,7 @@ impl<'a> Node<'a> {
     }
 
     fn out_of_range<T: std::fmt::Display>(&self, range: &RangeInclusive<T>) {
-        self.within(None::<()>, (range.start().to_string(), range.end().to_string()));
+        self.within(None::<()>, Bounds::of(range, ToString::to_string));
     }
 
     fn unknown_word(&self, text: &str) -> Flaw {
@@ -332,6 +332,18 @@ impl<'a> Node<'a> {
     /// Where relative paths in it start.
     pub(crate) fn dir(&self) -> &'a Path {
         self.faults.sources().dir(self.span.start)
+    }
+}
+
+/// The least and the greatest value that is allowed, as the file would say them.
+struct Bounds {
+    least: String,
+    most: String,
+}
+
+impl Bounds {
+    fn of<T>(range: &RangeInclusive<T>, written: impl Fn(&T) -> String) -> Self {
+        Self { least: written(range.start()), most: written(range.end()) }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::diagnostic::Code;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::node::{Node, unsupported};
 use crate::schema::{self, Absent, Key, Shape, Table};
+use crate::tables;
 use crate::trail::Trail;
 use crate::value::{self, duration, header, share, size};
 
@@ -34,7 +35,7 @@ impl<'a> Section<'a> {
     /// The whole file; what is missing in it is missing at its end.
     pub(crate) fn root(entries: &'a DeTable<'a>, faults: &'a Faults<'a>) -> Self {
         let end = faults.sources().end();
-        Self::open(entries, &schema::ROOT, end..end, Trail::top(), faults)
+        Self::open(entries, &tables::ROOT, end..end, Trail::top(), faults)
     }
 
     /// A table that is there.

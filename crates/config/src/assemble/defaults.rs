@@ -13,7 +13,8 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use crate::diagnostic::Code;
 use crate::faults::{Faults, Flaw, Spot};
-use crate::schema::{ROOT, Shape, Table};
+use crate::schema::{Shape, Table};
+use crate::tables::ROOT;
 
 /// How many values may be copied from the defaults in all: each table that takes one has it as its
 /// own, and many large ones must not fill the memory.
@@ -100,6 +101,13 @@ fn add_only_route(root: &mut DeTable<'_>) {
     root.insert(key("routes"), Spanned::new(span.clone(), DeValue::Array(routes)));
 }
 
+/// One of the defaults.
+#[derive(Clone, Copy)]
+struct Entry<'t, 'a> {
+    name: &'t Spanned<DeString<'a>>,
+    value: &'t Spanned<DeValue<'a>>,
+}
+
 struct Filling<'w, 'a> {
     faults: &'w Faults<'a>,
     /// How many values more may be copied.
@@ -144,20 +152,16 @@ impl<'a> Filling<'_, 'a> {
                 continue;
             }
             self.faults.marks().take(&name.span());
-            self.merge(own, (name, value), table);
+            self.merge(own, Entry { name, value }, table);
         }
     }
 
     /// Gives `own`, which is a `table`, one key of the defaults.
-    fn merge(
-        &mut self,
-        own: &mut DeTable<'a>,
-        (name, value): (&Spanned<DeString<'a>>, &Spanned<DeValue<'a>>),
-        table: &'static Table,
-    ) {
+    fn merge(&mut self, own: &mut DeTable<'a>, entry: Entry<'_, 'a>, table: &'static Table) {
+        let Entry { name, value } = entry;
         let Some(key) = table.key(name.get_ref()) else { return };
         let Some(known) = own.get_mut(&**name.get_ref()) else {
-            self.copy(own, name, value);
+            self.copy(own, entry);
             return;
         };
         if let (DeValue::Table(known), DeValue::Table(value)) = (known.get_mut(), value.get_ref()) {
@@ -175,7 +179,7 @@ impl<'a> Filling<'_, 'a> {
             Some(Shape::Names { .. }) => {
                 for (name, value) in default {
                     if !own.contains_key(&**name.get_ref()) {
-                        self.copy(own, name, value);
+                        self.copy(own, Entry { name, value });
                     }
                 }
             }
@@ -183,7 +187,7 @@ impl<'a> Filling<'_, 'a> {
                 let choice = CHOICES.iter().find(|choice| choice.is_made(table, own, default));
                 for (name, value) in default {
                     if choice.is_none_or(|choice| choice.takes(name.get_ref())) {
-                        self.merge(own, (name, value), table);
+                        self.merge(own, Entry { name, value }, table);
                     }
                 }
             }
@@ -191,12 +195,7 @@ impl<'a> Filling<'_, 'a> {
         }
     }
 
-    fn copy(
-        &mut self,
-        own: &mut DeTable<'a>,
-        name: &Spanned<DeString<'a>>,
-        value: &Spanned<DeValue<'a>>,
-    ) {
+    fn copy(&mut self, own: &mut DeTable<'a>, Entry { name, value }: Entry<'_, 'a>) {
         let Some(left) = self.left.checked_sub(count(value.get_ref())) else {
             self.tell_too_many(name.span());
             return;
@@ -241,7 +240,9 @@ impl Choice {
 /// Whether the default for `key` says something of `own`, one of those at the key `top`.
 fn is_for(own: &DeTable<'_>, top: &str, key: &str) -> bool {
     match top {
-        "services" => own.contains_key("command") || !crate::schema::run::KEYS.contains(&key),
+        "services" => {
+            own.contains_key("command") || !crate::tables::service::run::KEYS.contains(&key)
+        }
         _ => own.contains_key("to") || !["rewrite", "request_headers", "body"].contains(&key),
     }
 }

@@ -23,8 +23,9 @@ use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::node::Node;
-use crate::schema::{ROOT, Shape};
+use crate::schema::Shape;
 use crate::sources::Part;
+use crate::tables::ROOT;
 use crate::trail::Trail;
 use crate::value::shown;
 

@@ -16,7 +16,8 @@ use crate::diagnostic::Code;
 use crate::environment::Environment;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::marks::{State, Substituted};
-use crate::schema::{ROOT, Shape, Variables};
+use crate::schema::{Shape, Variables};
+use crate::tables::ROOT;
 use crate::trail::Trail;
 use crate::value::header;
 

@@ -8,7 +8,7 @@ use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::read::distinct;
-use crate::schema::{Absent, Empty, Format, Key, Shape, Table};
+use crate::schema::{Absent, Empty, Format, HEADER_NAME, Key, METHOD, Shape, Table};
 use crate::section::Section;
 use crate::value::{header, origin};
 
@@ -26,11 +26,6 @@ const ORIGIN: Format = Format {
     noun: "an origin such as \"https://shop.example.com\" or \"https://*.example.com\", or \"*\"",
     pattern: Some(r"^\*$|^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]+$"),
 };
-const METHOD: Format =
-    Format { noun: "a method such as \"GET\"", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
-const HEADER: Format =
-    Format { noun: "a header's name", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
-
 /// No browser keeps an answer for longer than a day.
 const MAX_AGE: Duration = Duration::from_secs(86_400);
 
@@ -60,7 +55,7 @@ static CORS: Table = Table {
         .aka(&["method", "allow_methods", "allowed_methods"]),
         Key::new(
             "headers",
-            Shape::List { of: &Shape::Text(&HEADER), empty: Empty::Refused },
+            Shape::List { of: &Shape::Text(&HEADER_NAME), empty: Empty::Refused },
             Absent::Means("each header that is asked for"),
             "[\"content-type\", \"authorization\"]",
             "The headers that they may send, beside those that every page may.",
@@ -68,7 +63,7 @@ static CORS: Table = Table {
         .aka(&["header", "allow_headers", "allowed_headers"]),
         Key::new(
             "expose",
-            Shape::List { of: &Shape::Text(&HEADER), empty: Empty::Refused },
+            Shape::List { of: &Shape::Text(&HEADER_NAME), empty: Empty::Refused },
             Absent::Means("only those that every page may read"),
             "[\"x-total-count\"]",
             "The headers of responses that they may read.",

@@ -8,7 +8,7 @@ use crate::faults::Flaw;
 use crate::section::Section;
 
 /// A key with a value that leaves others nothing to say.
-pub(super) struct Beside<'a> {
+pub(crate) struct Beside<'a> {
     key: &'static str,
     written: &'a str,
     does: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct Beside<'a> {
 impl<'a> Beside<'a> {
     /// The key of `section` as it is `written` there with its value, as in `attempts = 1`, and what it `does`, as
     /// in "this is no retry".
-    pub(super) fn of(
+    pub(crate) fn of(
         section: &Section<'_>,
         key: &'static str,
         written: &'a str,
@@ -29,12 +29,12 @@ impl<'a> Beside<'a> {
     }
 
     /// Refuses `key`, if it is there, because of `why`.
-    pub(super) fn refuse(&self, section: &Section<'_>, key: &'static str, why: &str) {
+    pub(crate) fn refuse(&self, section: &Section<'_>, key: &'static str, why: &str) {
         self.refuse_with(section, key, why, &format!("take `{key}` out, or change `{}`", self.key));
     }
 
     /// Refuses `key`, if it is there, because of `why`, with a cure of its own.
-    pub(super) fn refuse_with(
+    pub(crate) fn refuse_with(
         &self,
         section: &Section<'_>,
         key: &'static str,

@@ -10,14 +10,14 @@ use crate::node::Node;
 use crate::value::shown;
 
 /// Reads a path; a relative one starts at the directory of the file in which it stands.
-pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
+pub(crate) fn path(node: &Node<'_>) -> Option<PathBuf> {
     // Without what leads nowhere, as the `.` of `./state`.
     let whole = |text: &str| node.dir().join(text).components().collect();
     node.parse(|text| check(text).map(|()| whole(text)))
 }
 
 /// Reads the path of a file that must be there; `noun` is what it holds.
-pub(super) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<PathBuf> {
+pub(crate) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<PathBuf> {
     let path = path(node)?;
     if let Err(error) = (origin.environment.probe)(&path) {
         let what = format!("{noun} cannot be read");
@@ -31,7 +31,7 @@ pub(super) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<P
 }
 
 /// Warns where `directory` is to be made and more above it, too: `then` is what comes of it.
-pub(super) fn warn_of_parent(node: &Node<'_>, directory: &Path, origin: &Origin, then: &str) {
+pub(crate) fn warn_of_parent(node: &Node<'_>, directory: &Path, origin: &Origin, then: &str) {
     let is_missing = |path: &Path| {
         let probed = (origin.environment.probe)(path);
         probed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)

@@ -1,14 +1,12 @@
-//! Walks the tree along the descriptions and makes an [`Intent`] of it. Each function reads one
-//! table; what is wrong goes to the collected faults, and reading goes on with a default or
-//! without the piece, so that one run finds everything.
+//! What the readers of several tables need: what one part of the file leaves for others to know, lists
+//! without anything twice, paths of files, warnings of what is hardly meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use model::{Intent, ServiceName};
-use toml::de::DeTable;
+use model::ServiceName;
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -16,75 +14,41 @@ use crate::faults::{Faults, Flaw};
 use crate::node::Node;
 use crate::section::Section;
 
-mod action;
-mod balance;
-mod beside;
-mod defaults;
-mod deploy;
-mod file;
-mod headers;
-mod health;
-mod listener;
-mod matcher;
-mod named;
-mod own;
-mod placeholder;
-mod port;
-mod route;
-mod run;
-mod seen;
-mod server;
-mod service;
-mod shell;
-mod sticky;
+pub(crate) mod beside;
+pub(crate) mod file;
+pub(crate) mod named;
+pub(crate) mod own;
+pub(crate) mod placeholder;
+pub(crate) mod port;
+pub(crate) mod seen;
+pub(crate) mod shell;
+pub(crate) mod sticky;
 
-pub use deploy::parse_step;
 use seen::Seen;
 
 /// What one part of the file leaves for the others to know.
-struct Context<'a> {
-    origin: &'a Origin,
-    faults: &'a Faults<'a>,
+pub(crate) struct Context<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) faults: &'a Faults<'a>,
     /// Where each address is listened on.
     bound: Seen<SocketAddr>,
     /// Where every address of a family is listened on, or a first one of it, by port.
     ports: BTreeMap<(u16, Family), Port>,
     /// The services that are defined, well or not.
-    services: BTreeSet<ServiceName>,
+    pub(crate) services: BTreeSet<ServiceName>,
     /// Those of them that a route leads to.
-    used: BTreeSet<ServiceName>,
-}
-
-/// Makes an intent of `tree`. `None` only if a fault was added; where one was added, what is
-/// given must not be used.
-pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -> Option<Intent> {
-    let root = Section::root(tree, faults);
-    let mut context = Context::new(origin, faults);
-    defaults::check(&root);
-    let server = server::server(&root, origin);
-    let log = root.section("log", |log| server::log(log, origin));
-    let listeners = listener::listeners(&root, &mut context);
-    // Before the admin API, which a service may well lead to.
-    let services = service::services(&root, &mut context);
-    let admin = root.section("admin", |admin| server::admin(admin, &mut context));
-    let routes = route::routes(&root, &mut context);
-    if !faults.has_errors() {
-        service::warn_of_unused(&root, &context);
-        defaults::warn_of_unused(&root);
-        sticky::warn(&root, &services, routes.as_deref().unwrap_or_default());
-    }
-    Some(Intent { server: server?, admin, log, listeners, services, routes: routes? })
+    pub(crate) used: BTreeSet<ServiceName>,
 }
 
 impl<'a> Context<'a> {
-    fn new(origin: &'a Origin, faults: &'a Faults<'a>) -> Self {
+    pub(crate) fn new(origin: &'a Origin, faults: &'a Faults<'a>) -> Self {
         let (services, used) = (BTreeSet::new(), BTreeSet::new());
         let (bound, ports) = (Seen::default(), BTreeMap::new());
         Self { origin, faults, bound, ports, services, used }
     }
 
     /// Notes that `node` listens on `address`, which must be free. Port 0 is any free one.
-    fn bind(&mut self, node: &Node<'_>, address: SocketAddr) {
+    pub(crate) fn bind(&mut self, node: &Node<'_>, address: SocketAddr) {
         if address.port() == 0 {
             return;
         }
@@ -188,12 +152,12 @@ pub(crate) fn networks(node: &Node<'_>) -> Vec<ipnet::IpNet> {
 }
 
 /// The number as the model wants it; the description of its key has bounded it.
-fn narrow<T: TryFrom<u64>>(count: u64) -> Option<T> {
+pub(crate) fn narrow<T: TryFrom<u64>>(count: u64) -> Option<T> {
     T::try_from(count).ok()
 }
 
 /// The table at `key`, if it is there and a table.
-fn optional<T>(
+pub(crate) fn optional<T>(
     section: &Section<'_>,
     key: &'static str,
     read: impl FnOnce(&Section<'_>) -> Option<T>,

@@ -9,15 +9,15 @@ use crate::node::Node;
 use crate::section::{Names, Section};
 
 /// A name with its value, and where the name stands.
-pub(super) struct Named<T> {
-    pub(super) name: String,
-    pub(super) value: T,
-    pub(super) span: Range<usize>,
+pub(crate) struct Named<T> {
+    pub(crate) name: String,
+    pub(crate) value: T,
+    pub(crate) span: Range<usize>,
 }
 
 /// Reads the table at `key`, sorted by name. No name stands twice, in whatever case. Values of names
 /// for which `is_secret` holds are kept out of drawings.
-pub(super) fn named<T>(
+pub(crate) fn named<T>(
     section: &Section<'_>,
     key: &'static str,
     is_secret: impl Fn(&str) -> bool,

@@ -10,7 +10,7 @@ use crate::faults::Flaw;
 use crate::node::Node;
 
 /// Looks whether a listener has the address of `target`. Names but `localhost` are not looked up.
-pub(super) fn warn(node: &Node<'_>, target: &Target, context: &Context<'_>) {
+pub(crate) fn warn(node: &Node<'_>, target: &Target, context: &Context<'_>) {
     let addresses: Vec<IpAddr> = match &target.host {
         Host::Address(address) => vec![*address],
         Host::Name(name) if name == "localhost" => {

@@ -8,7 +8,7 @@ use crate::faults::Flaw;
 use crate::section::Section;
 
 /// Warns of what was probably meant to be `{version}`, in any text of a service.
-pub(super) fn warn_of_misspelt(section: &Section<'_>) {
+pub(crate) fn warn_of_misspelt(section: &Section<'_>) {
     section.report_texts(&[], |text| {
         let word = misspelt(text)?;
         Some(Flaw::new(

@@ -13,7 +13,7 @@ use crate::node::Node;
 const DEAF: [&str; 4] = ["http.server", "uvicorn", "hypercorn", "SimpleHTTPServer"];
 
 /// Warns where `command` would hardly listen on the port that it is given.
-pub(super) fn warn_of_own(node: &Node<'_>, command: &Command) {
+pub(crate) fn warn_of_own(node: &Node<'_>, command: &Command) {
     let words = match command {
         Command::Arguments(words) => words.clone(),
         Command::Line(line) => line.split_whitespace().map(str::to_owned).collect(),

@@ -10,7 +10,7 @@ const COMPARED_MAX: usize = 16;
 
 /// Things with the places at which they were first seen. Most lists are short and are compared; a
 /// long one is hashed, so that no list costs the square of its length.
-pub(super) struct Seen<K> {
+pub(crate) struct Seen<K> {
     few: Vec<(K, Range<usize>)>,
     many: FxHashMap<K, Range<usize>>,
 }
@@ -23,7 +23,7 @@ impl<K> Default for Seen<K> {
 
 impl<K: Eq + Hash> Seen<K> {
     /// Notes `key` at `span`, unless it was seen before: then says where.
-    pub(super) fn insert(&mut self, key: K, span: Range<usize>) -> Option<Range<usize>> {
+    pub(crate) fn insert(&mut self, key: K, span: Range<usize>) -> Option<Range<usize>> {
         if let Some(first) = self.get(&key) {
             return Some(first.clone());
         }
@@ -36,7 +36,7 @@ impl<K: Eq + Hash> Seen<K> {
     }
 
     /// Where `key` was seen.
-    pub(super) fn get(&self, key: &K) -> Option<&Range<usize>> {
+    pub(crate) fn get(&self, key: &K) -> Option<&Range<usize>> {
         let few = self.few.iter().find(|(other, _)| other == key).map(|(_, span)| span);
         few.or_else(|| if self.many.is_empty() { None } else { self.many.get(key) })
     }

@@ -31,7 +31,7 @@ struct Word {
 }
 
 /// Warns of the first word of each kind that only a shell understands.
-pub(super) fn warn_of_command(node: &Node<'_>, command: &Command) {
+pub(crate) fn warn_of_command(node: &Node<'_>, command: &Command) {
     let words = match command {
         Command::Shell(_) => return,
         Command::Line(line) => split(line),
@@ -55,7 +55,7 @@ pub(super) fn warn_of_command(node: &Node<'_>, command: &Command) {
 }
 
 /// Warns of values into which something was meant to be put.
-pub(super) fn warn_of_env(section: &Section<'_>) {
+pub(crate) fn warn_of_env(section: &Section<'_>) {
     let node = section.node("env");
     let names = node.as_ref().and_then(Node::names_quietly);
     for entry in names.iter().flat_map(Names::iter).filter(|entry| entry.node.is_text()) {

@@ -14,22 +14,23 @@ use crate::section::{Name, Names, Section};
 type Services = BTreeMap<ServiceName, Arc<Service>>;
 
 /// Looks at each service beside those that stand before it.
-pub(super) fn warn(root: &Section<'_>, services: &Services, routes: &[Arc<Route>]) {
+pub(crate) fn warn(root: &Section<'_>, services: &Services, routes: &[Arc<Route>]) {
     let node = root.node("services");
     let names = node.as_ref().and_then(Node::names_quietly);
-    let mut before: Vec<(&str, &Sticky)> = Vec::new();
+    let mut before: Vec<Keeper<'_>> = Vec::new();
     for entry in names.iter().flat_map(Names::iter) {
         let Some(service) = services.get(entry.text) else { continue };
         match &service.sticky {
             None => warn_of_share(&entry, services, routes),
             Some(sticky) => {
-                let same = before.iter().find(|(other, its)| {
-                    its.cookie == sticky.cookie && meet(routes, (other, its), (entry.text, sticky))
+                let own = Keeper { service: service.name.as_str(), sticky };
+                let same = before.iter().find(|other| {
+                    other.sticky.cookie == sticky.cookie && meet(routes, **other, own)
                 });
-                if let Some((other, _)) = same {
-                    warn_of_name(&entry, other, sticky);
+                if let Some(other) = same {
+                    warn_of_name(&entry, other.service, sticky);
                 }
-                before.push((service.name.as_str(), sticky));
+                before.push(own);
             }
         }
     }
@@ -70,22 +71,28 @@ fn warn_of_share(entry: &Name<'_>, services: &Services, routes: &[Arc<Route>]) {
 }
 
 /// A service and the cookie by which it keeps its clients.
-type Keeper<'a> = (&'a str, &'a Sticky);
+#[derive(Clone, Copy)]
+struct Keeper<'a> {
+    service: &'a str,
+    sticky: &'a Sticky,
+}
 
 /// Whether a client sends both services' cookies with one request: their routes, or the domains of their
 /// cookies, have a host in common, and so have the cookies' paths.
 fn meet(routes: &[Arc<Route>], one: Keeper<'_>, other: Keeper<'_>) -> bool {
     let below = |path: &str, top: &str| path.starts_with(top.trim_end_matches('/'));
-    let (a, b) = (&one.1.path, &other.1.path);
+    let (a, b) = (&one.sticky.path, &other.sticky.path);
     let (ones, others) = (hosts(routes, one), hosts(routes, other));
     (below(a, b) || below(b, a))
         && ones.iter().any(|host| others.iter().any(|other| overlap(host, other)))
 }
 
 /// The hosts at which a client gets, and sends, the cookie; `None` stands for any.
-fn hosts(routes: &[Arc<Route>], (service, sticky): Keeper<'_>) -> Vec<Option<HostMatch>> {
+fn hosts(routes: &[Arc<Route>], keeper: Keeper<'_>) -> Vec<Option<HostMatch>> {
     let leads_there = |route: &&Arc<Route>| match &route.action {
-        Action::Forward(to) => to.shares.iter().any(|share| share.service.as_str() == service),
+        Action::Forward(to) => {
+            to.shares.iter().any(|share| share.service.as_str() == keeper.service)
+        }
         _ => false,
     };
     let mut hosts: Vec<Option<HostMatch>> = Vec::new();
@@ -95,7 +102,7 @@ fn hosts(routes: &[Arc<Route>], (service, sticky): Keeper<'_>) -> Vec<Option<Hos
             false => hosts.extend(route.matcher.hosts.iter().cloned().map(Some)),
         }
     }
-    for domain in sticky.domain.iter().cloned() {
+    for domain in keeper.sticky.domain.iter().cloned() {
         hosts.extend([HostMatch::Exact(domain.clone()), HostMatch::Wildcard(domain)].map(Some));
     }
     hosts

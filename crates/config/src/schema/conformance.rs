@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use model::Intent;
 use toml::{Table as Tree, Value};
 
-use super::{Absent, Key, ROOT, Shape, Table, words_later};
+use super::{Absent, Key, Shape, Table, words_later};
+use crate::tables::log::ACCESS_LATER;
+use crate::tables::{ROOT, service};
 use crate::{Code, Diagnostics, Environment, Loaded, Origin};
 
 /// Where a key stands, and what must stand around it.
@@ -123,7 +125,7 @@ impl Site {
         let inner = self.path.get(3);
         let is_check = key == "health"
             && ["command", "notify"].iter().any(|key| inner == Some(&Step::Key(key)));
-        is_check || super::run::KEYS.contains(&key)
+        is_check || service::run::KEYS.contains(&key)
     }
 
     /// Whether `value` names a kind of check other than that by HTTP.
@@ -279,7 +281,7 @@ fn every_name_that_is_kept_for_later_is_refused_as_such() {
             refuses(&site.with(if is_list { Value::from(vec![word]) } else { word }), later.name);
         }
     }
-    for later in super::ACCESS_LATER {
+    for later in ACCESS_LATER {
         let text = format!("[log]\naccess = \"{}\"\n", later.name);
         refuses(&text, later.name);
     }

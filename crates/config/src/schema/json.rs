@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Absent, Empty, Key, ROOT, Shape, Table, Variables};
+use super::{Absent, Empty, Key, Shape, Table, Variables};
+use crate::tables::ROOT;
 use crate::value::{duration, size};
 
 const DURATION: &str = "^[0-9]+(ms|s|m|h|d)$";

@@ -1,9 +1,9 @@
-//! Every key of the file, described once: the reader takes types, limits and defaults from here,
-//! and the JSON Schema and the reference are written from here.
+//! What a description of a key is: the reader takes types, limits and defaults from it, and the JSON
+//! Schema and the reference are written from it. The descriptions themselves stand in `tables`, each
+//! beside what reads it.
 //!
 //! What a description cannot say (two keys that exclude each other, a service that must exist) is
-//! the reader's. To add a key, describe it here and ask for it in `read`; the tests in
-//! `conformance` see to it that both were done.
+//! the reader's. The tests in `conformance` see to it that every key that is described is read.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,25 +12,13 @@ use toml::de::DeValue;
 
 #[cfg(test)]
 mod conformance;
-mod defaults;
-mod health;
 mod json;
-mod listener;
 mod reference;
-mod route;
-pub(crate) mod run;
-mod server;
-mod service;
 
 pub use json::schema;
 pub use reference::reference;
 
-use listener::LISTENER;
-use route::ROUTE;
-use service::SERVICE;
-
-pub(crate) use server::{ACCESS_LATER, ROOT};
-pub(crate) use service::RUNS;
+use crate::tables::ROOT;
 
 /// A table of the file.
 pub(crate) struct Table {
@@ -299,17 +287,28 @@ pub(crate) fn tables() -> Vec<&'static Table> {
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// Any time that makes sense to wait for; nothing can be waited for in no time at all.
-const TIMEOUT: Shape = Shape::Duration(MILLISECOND..=Duration::from_secs(365 * 86_400));
+pub(crate) const TIMEOUT: Shape = Shape::Duration(MILLISECOND..=Duration::from_secs(365 * 86_400));
 
-const ADDRESS: Format = Format { noun: "an IP address with a port", pattern: Some(r":[0-9]+$") };
+/// The weight of a target or of a route's share.
+pub(crate) const WEIGHT: Shape = Shape::Count(0..=65_535);
+
+pub(crate) const ADDRESS: Format =
+    Format { noun: "an IP address with a port", pattern: Some(r":[0-9]+$") };
 pub(crate) const NETWORK: Format =
     Format { noun: "a network such as \"10.0.0.0/8\", or an address", pattern: None };
-const FILE: Format = Format { noun: "the path of a file", pattern: None };
-const TEXT: Format = Format { noun: "a text", pattern: None };
-const VARIABLE: Format = Format {
+pub(crate) const METHOD: Format =
+    Format { noun: "a method such as \"GET\"", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
+pub(crate) const HEADER_NAME: Format =
+    Format { noun: "a header's name", pattern: Some("^[!#-'*+.0-9A-Z^-z|~-]+$") };
+pub(crate) const HEADER_VALUE: Format = Format { noun: "a header's value", pattern: None };
+pub(crate) const AUTHORITY: Format =
+    Format { noun: "a host, with a port if need be", pattern: None };
+pub(crate) const FILE: Format = Format { noun: "the path of a file", pattern: None };
+pub(crate) const TEXT: Format = Format { noun: "a text", pattern: None };
+pub(crate) const VARIABLE: Format = Format {
     noun: "the name of an environment variable",
     pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
 };

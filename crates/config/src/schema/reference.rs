@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{ACCESS_LATER, Absent, Key, Shape, Table, tables, words_later};
+use super::{Absent, Key, Shape, Table, tables, words_later};
+use crate::tables::log::ACCESS_LATER;
 use crate::value::{duration, size};
 
 const PREAMBLE: &str = "\

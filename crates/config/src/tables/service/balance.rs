@@ -1,14 +1,75 @@
-//! Reads `services.NAME.balance`.
+//! `balance` of a service: how an instance is chosen.
 
 use model::{Balance, Hash, HashAlgorithm, HashKey};
 
 use crate::faults::Flaw;
+use crate::schema::{Absent, Format, Key, Shape, Table};
 use crate::section::Section;
 use crate::value::{header, shown};
 
+const HASH_KEY: Format = Format {
+    noun: "\"ip\", \"path\", \"header:NAME\", \"cookie:NAME\" or \"query:NAME\"",
+    pattern: Some("^(ip|path|(header|cookie|query):.+)$"),
+};
+
+/// A word, or a part of the request.
+static FORMS: [Shape; 2] = [
+    Shape::Word(&["least_conn", "round_robin", "random", "p2c", "ip_hash", "peak_ewma"], &[]),
+    Shape::Table(&HASH),
+];
+
+pub(crate) const KEY: Key = Key::new(
+    "balance",
+    Shape::Either(&FORMS),
+    Absent::Text("least_conn"),
+    "\"least_conn\"",
+    "How an instance is chosen: the fewest requests in flight (ties in rotation), in \
+     turn, at random, the less loaded of two picked at random, by the client's address, \
+     the \
+     lowest expected latency; or, as a table, by a part of the request.",
+)
+.aka(&["lb", "algorithm", "policy", "strategy", "load_balancing", "method"]);
+
+pub(crate) static HASH: Table = Table {
+    header: "[services.NAME.balance]",
+    noun: "a balance by hash",
+    doc: "Consistent hashing: requests with the same key go to the same instance, and few move when \
+          instances come or go.",
+    keys: &[
+        Key::new(
+            "hash",
+            Shape::Text(&HASH_KEY),
+            Absent::Fault,
+            "\"header:x-user\"",
+            "The part of a request that is hashed; a request without it is hashed by the client's \
+             address.",
+        )
+        .aka(&["key", "by", "on"]),
+        Key::new(
+            "algorithm",
+            Shape::Word(&["rendezvous", "ring"], &[]),
+            Absent::Text("rendezvous"),
+            "\"rendezvous\"",
+            "Highest random weight (exact weights, for up to a few hundred instances), or a ring \
+             of \
+             points (for thousands).",
+        ),
+        Key::new(
+            "load_bound",
+            Shape::Number(1.0..=100.0),
+            Absent::Means("no bound"),
+            "1.25",
+            "No instance gets more than this times the average load; the next in its order gets the \
+             rest.",
+        )
+        .aka(&["bound", "bounded_load", "balance_factor"]),
+    ],
+    later: &[],
+};
+
 /// Reads how an instance is chosen.
-pub(super) fn balance(service: &Section<'_>) -> Balance {
-    let Some(node) = service.node("balance") else {
+pub(crate) fn read(service: &Section<'_>) -> Balance {
+    let Some(node) = service.node(KEY.name) else {
         return Balance::default();
     };
     match node.is_table() {

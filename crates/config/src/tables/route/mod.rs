@@ -1,22 +1,82 @@
-//! Reads `[[routes]]`.
+//! `[[routes]]`.
 
 use std::sync::Arc;
 
-use model::{Action, Destination, Matcher, PathMatch, Policies, Rewrite, Route, RouteId, Share};
+use model::{Action, Destination, Matcher, Policies, Route, RouteId, Share};
 
-use super::{Context, Seen, action, headers, matcher};
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::policy;
+use crate::read::Context;
+use crate::read::seen::Seen;
+use crate::schema::{Absent, Empty, Key, Later, Shape, Table};
 use crate::section::Section;
 use crate::value::header::Side;
-use crate::value::{host, path};
+
+use super::defaults;
+
+pub(crate) mod action;
+pub(crate) mod matcher;
+pub(crate) mod redirect;
+pub(crate) mod respond;
+pub(crate) mod to;
+
+/// An item of the list.
+static EACH: Shape = Shape::Table(&ROUTE);
+
+pub(crate) const KEY: Key = Key::new(
+    "routes",
+    Shape::List { of: &EACH, empty: Empty::Allowed },
+    Absent::Means("everything goes to the only service; with several an error"),
+    "[{ to = \"api\" }]",
+    "Which requests go where.",
+)
+.aka(&["rules", "locations", "location"]);
+
+pub(crate) static ROUTE: Table = Table {
+    header: "[[routes]]",
+    noun: "a route",
+    doc: "Which requests go where. The most specific route wins: exact host, wildcard host, any \
+          host; then exact path, longest prefix, expression, any path; then a route that names \
+          methods; then the one with more headers, then with more query parameters; then the order \
+          of the file. All conditions of a route must match; anything else may be arbitrary. \
+          Exactly one of `to`, `redirect` and `respond` says what happens. A file with one \
+          service and no routes sends everything to that service.",
+    keys: &[
+        matcher::HOST_KEY,
+        matcher::PATH_KEY,
+        matcher::METHODS_KEY,
+        matcher::HEADERS_KEY,
+        matcher::QUERY_KEY,
+        matcher::COOKIES_KEY,
+        matcher::FROM_KEY,
+        to::KEY,
+        redirect::KEY,
+        respond::KEY,
+        policy::deny::KEY,
+        policy::cors::KEY,
+        policy::rewrite::KEY,
+        policy::headers::REQUEST_KEY,
+        policy::headers::RESPONSE_KEY,
+        policy::body::KEY,
+        defaults::OWN_KEY,
+    ],
+    later: &[
+        Later { name: "auth", what: "authentication" },
+        Later { name: "limit", what: "rate limits" },
+        Later { name: "cache", what: "caching" },
+        Later { name: "mirror", what: "sending a copy of each request elsewhere" },
+        Later { name: "compress", what: "compressing responses" },
+        Later { name: "files", what: "serving files" },
+        Later { name: "hold", what: "holding requests" },
+    ],
+};
 
 /// Reads all routes. Without any, the only service gets everything. `None` only if a fault was
 /// added.
-pub(super) fn routes(root: &Section<'_>, context: &mut Context<'_>) -> Option<Vec<Arc<Route>>> {
-    let node = root.node("routes");
+pub(crate) fn read(root: &Section<'_>, context: &mut Context<'_>) -> Option<Vec<Arc<Route>>> {
+    let node = root.node(KEY.name);
     let mut routes = Vec::new();
     let mut seen = Seen::default();
     let mut count = 0;
@@ -26,7 +86,7 @@ pub(super) fn routes(root: &Section<'_>, context: &mut Context<'_>) -> Option<Ve
         let Some(section) = item.section() else {
             continue;
         };
-        let matcher = matcher::matcher(&section);
+        let matcher = matcher::read(&section);
         // What is faulty is left out of the matcher, which then matches more than is meant.
         let is_whole = context.faults.errors() == before;
         let Some(route) = route(&section, matcher, context) else {
@@ -91,7 +151,7 @@ fn route(
 ) -> Option<Route> {
     // It was heeded before anything is read.
     section.flag("defaults");
-    let action = action::action(section, context);
+    let action = action::read(section, context);
     let policies = policies(section, matcher.as_ref());
     if !section.has("to") {
         for key in ["rewrite", "request_headers", "body"] {
@@ -102,44 +162,14 @@ fn route(
 }
 
 fn policies(section: &Section<'_>, matcher: Option<&Matcher>) -> Policies {
-    let edits = |key, side| section.section(key, |edits| headers::edits(edits, side));
     Policies {
         deny: policy::deny::read(section),
         cors: policy::cors::read(section),
-        rewrite: section.section("rewrite", |rewrite| self::rewrite(rewrite, matcher)),
-        request_headers: edits("request_headers", Side::Request),
-        response_headers: edits("response_headers", Side::Response),
-        body: section.node("body").and_then(|node| node.body_limit()),
+        rewrite: policy::rewrite::read(section, matcher),
+        request_headers: policy::headers::read(section, Side::Request),
+        response_headers: policy::headers::read(section, Side::Response),
+        body: policy::body::read(section),
     }
-}
-
-fn rewrite(section: &Section<'_>, matcher: Option<&Matcher>) -> Rewrite {
-    let strip_prefix = section.parse("strip_prefix", path::parse_prefix);
-    if let (Some(prefix), Some(matcher)) = (&strip_prefix, matcher)
-        && !path::implies(&matcher.path, prefix)
-    {
-        refuse_prefix(section, prefix, &matcher.path);
-    }
-    Rewrite {
-        strip_prefix,
-        add_prefix: section.parse("add_prefix", path::parse_prefix),
-        host: section.parse("host", host::parse_authority),
-    }
-}
-
-fn refuse_prefix(section: &Section<'_>, prefix: &str, path: &PathMatch) {
-    let why = match path {
-        PathMatch::Any => "the route takes any path".to_owned(),
-        PathMatch::Expression(_) => "an expression does not say how a path begins".to_owned(),
-        PathMatch::Exact(_) | PathMatch::Prefix(_) => format!("the route takes {path}"),
-    };
-    let flaw = Flaw::new(
-        Code::Conflict,
-        format!("paths of this route need not begin with {prefix}"),
-        why,
-        format!("give the route `path = \"{prefix}/*\"`, or remove `strip_prefix`"),
-    );
-    section.report_at("strip_prefix", flaw, &[]);
 }
 
 fn refuse_without_to(section: &Section<'_>, key: &'static str) {

@@ -1,0 +1,52 @@
+//! The file as a whole: its tables, and how they become an intent.
+
+use model::Intent;
+use toml::de::DeTable;
+
+use crate::environment::Origin;
+use crate::faults::Faults;
+use crate::read::Context;
+use crate::read::sticky;
+use crate::schema::{Later, Table};
+use crate::section::Section;
+
+use super::{admin, defaults, include, listener, log, route, server, service};
+
+pub(crate) static ROOT: Table = Table {
+    header: "",
+    noun: "the file",
+    doc: "",
+    keys: &[
+        include::KEY,
+        server::KEY,
+        admin::KEY,
+        log::KEY,
+        defaults::KEY,
+        listener::KEY,
+        service::KEY,
+        route::KEY,
+    ],
+    later: &[Later { name: "cache", what: "caching" }],
+};
+
+/// Makes an intent of `tree`. `None` only if a fault was added; where one was added, what is
+/// given must not be used.
+pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -> Option<Intent> {
+    let root = Section::root(tree, faults);
+    let mut context = Context::new(origin, faults);
+    include::check(&root);
+    defaults::check(&root);
+    let server = server::read(&root, origin);
+    let log = root.section("log", |log| log::read(log, origin));
+    let listeners = listener::read(&root, &mut context);
+    // Before the admin API, which a service may well lead to.
+    let services = service::read(&root, &mut context);
+    let admin = root.section("admin", |admin| admin::read(admin, &mut context));
+    let routes = route::read(&root, &mut context);
+    if !faults.has_errors() {
+        service::warn_of_unused(&root, &context);
+        defaults::warn_of_unused(&root);
+        sticky::warn(&root, &services, routes.as_deref().unwrap_or_default());
+    }
+    Some(Intent { server: server?, admin, log, listeners, services, routes: routes? })
+}

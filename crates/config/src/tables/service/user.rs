@@ -1,0 +1,33 @@
+//! `user` of a service: as whom its instances run.
+
+use model::{Account, NoAccount};
+
+use crate::faults::Flaw;
+use crate::schema::{Absent, Format, Key, Shape};
+use crate::value::shown;
+
+const ACCOUNT: Format = Format {
+    noun: "a user such as \"app\" or \"1000:1000\"",
+    pattern: Some("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?(:[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?)?$"),
+};
+
+pub(crate) const KEY: Key = Key::new(
+    "user",
+    Shape::Text(&ACCOUNT),
+    Absent::Means("the user that Plimsoll runs as"),
+    "\"app:www-data\"",
+    "The user that the instances run as: a name or a number, and optionally a group. Plimsoll has \
+     to run as root. \
+     `HOME`, `USER` and `LOGNAME` are that user's, and its other groups are the instance's, too.",
+)
+.aka(&["uid", "run_as", "runas", "username", "group"]);
+
+pub(crate) fn parse(text: &str) -> Result<Account, Flaw> {
+    text.parse().map_err(|error: NoAccount| {
+        Flaw::invalid(
+            format!("\"{}\" is no user", shown(text)),
+            error.why(),
+            "write a name or a number, and perhaps a group: \"app\", \"app:www-data\", \"1000:1000\"",
+        )
+    })
+}
