@@ -1,7 +1,10 @@
 //! Files on the disk: paths that start at them, and files that are none.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use config::{Code, Environment, LoadError, Loaded, Severity};
@@ -167,6 +170,29 @@ fn how_deep_and_how_many_files_are_included_is_bounded() {
     let mut all = vec![("plimsoll.toml", &*main)];
     all.extend(files.iter().map(|name| (&**name, "")));
     assert_eq!(faults(room(&all).path()), [(Code::OutOfRange, "plimsoll.toml".to_owned())]);
+}
+
+#[test]
+fn a_file_that_every_user_may_write_is_doubtful() {
+    let main = format!("include = [\"a.toml\", \"b.toml\"]\n{LISTENER}");
+    let route = "[[routes]]\nrespond = { status = 200 }\n";
+    let dir = room(&[("plimsoll.toml", &main), ("a.toml", route), ("b.toml", "")]);
+    let rights = |name: &str, mode| {
+        fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    rights("a.toml", 0o666);
+    rights("b.toml", 0o664);
+    assert_eq!(faults(dir.path()), [(Code::Risky, "plimsoll.toml".to_owned())]);
+}
+
+#[test]
+fn how_many_patterns_there_are_is_bounded() {
+    let patterns = vec!["\"none/*.toml\""; 1_002].join(", ");
+    let main =
+        format!("include = [{patterns}]\n{LISTENER}[[routes]]\nrespond = {{ status = 200 }}\n");
+    let found = faults(room(&[("plimsoll.toml", &main)]).path());
+    let is_bound = |fault: &&(Code, String)| fault.0 == Code::OutOfRange;
+    assert_eq!(found.iter().filter(is_bound).count(), 2);
 }
 
 #[test]

@@ -1,21 +1,27 @@
-//! Whatever the text, there is an answer: an intent, or faults that lie in the text.
+//! Whatever the text, and whatever its variables hold and the files that it includes, there is an answer: an
+//! intent, or faults that lie in the text, and none of them shows a secret.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use config::{Diagnostics, Environment, Loaded, Origin, Paint};
 use proptest::prelude::*;
 
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 8] = [
     include_str!("cases/good/whole.toml"),
     include_str!("cases/good/headers-of-tables.toml"),
     include_str!("cases/good/answers-without-services.toml"),
     include_str!("cases/faults/many-at-once.toml"),
     include_str!("cases/faults/path-forms.toml"),
     include_str!("cases/faults/target-forms.toml"),
+    include_str!("cases/good/variables.toml"),
+    include_str!("cases/good/defaults.toml"),
 ];
 
 /// Pieces that mean something to TOML or to us, to be put where they do not belong.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 50] = [
     "[",
     "]",
     "[[",
@@ -56,10 +62,42 @@ const PIECES: [&str; 40] = [
     "\"10xx\"",
     "\"é%\"",
     "a.b.c = {}\n",
+    "${SECRET}",
+    "${TRICKY}",
+    "${N}",
+    "${ON:-",
+    "$${",
+    "${",
+    "include = [\"*.toml\", \"a.toml\"]\n",
+    "[defaults.services]\n",
+    "[defaults.routes]\n",
+    "defaults = false\n",
 ];
 
+/// What a secret variable holds.
+const SECRET: &str = "correct-horse-battery";
+
+fn variable(name: &str) -> Option<OsString> {
+    match name {
+        "SECRET" | "API_TOKEN" | "DB_PASSWORD" => Some(SECRET.into()),
+        "TRICKY" => Some("${SECRET}\"\n[x]\r'é".into()),
+        "N" | "API_PORT" | "WORKERS" => Some("7".into()),
+        "ON" => Some("true".into()),
+        _ => None,
+    }
+}
+
+/// Every file is one of the good cases, which includes nothing more.
+fn open(_: &Path) -> io::Result<File> {
+    File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/good/headers-of-tables.toml"))
+}
+
+fn list(_: &Path) -> io::Result<Vec<OsString>> {
+    Ok(vec!["a.toml".into(), "b.toml".into()])
+}
+
 fn parse(text: &str) -> Result<Loaded, Diagnostics> {
-    let environment = Environment::fixed();
+    let environment = Environment { variable, open, list, ..Environment::fixed() };
     let origin = Origin { name: "fuzz.toml".to_owned(), dir: PathBuf::from("/"), environment };
     config::parse(text, &origin)
 }
@@ -78,11 +116,15 @@ fn check(text: &str) {
     };
     for fault in &found {
         let place = &fault.place;
+        // The files that are included are all the same.
+        let text = if &*place.file == found.origin() { text } else { SEEDS[1] };
         assert!(place.bytes.start <= place.bytes.end && place.bytes.end <= text.len());
         assert!(text.is_char_boundary(place.bytes.start) && text.is_char_boundary(place.bytes.end));
         assert!((place.line, place.column) <= (place.end_line, place.end_column));
     }
-    assert_eq!(found.is_empty(), found.render(Paint::Plain).is_empty());
+    let drawing = found.render(Paint::Plain);
+    assert_eq!(found.is_empty(), drawing.is_empty());
+    assert!(!drawing.contains(SECRET) && !format!("{found:?}").contains(SECRET), "{drawing}");
 }
 
 /// Takes away a stretch of `text` and puts `piece` in its place.

@@ -32,8 +32,14 @@ use crate::value::shown;
 /// How many files one configuration may include.
 const FILES_MAX: usize = 1_000;
 
+/// How many patterns there may be in all: each may list a directory.
+const PATTERNS_MAX: usize = 1_000;
+
 /// How deep files may include others.
 const DEPTH_MAX: usize = 8;
+
+/// The right of all users to write a file.
+const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// The key.
 const KEY: &str = "include";
@@ -113,6 +119,9 @@ struct Gatherer<'o> {
     /// How many bytes more may be read.
     left: u64,
     problems: Vec<(usize, Range<usize>, Flaw)>,
+    /// What is doubtful in the files of the pattern that is looked at.
+    doubts: Vec<Flaw>,
+    patterns: usize,
 }
 
 /// Whether a file is being read, that is, includes what is read now.
@@ -134,7 +143,8 @@ impl<'o> Gatherer<'o> {
         let first = Included { name, dir: origin.dir.clone(), text: String::new() };
         let known = origin.identity().map(|identity| (identity, State::Open)).into_iter().collect();
         let left = FILE_BYTES_MAX.saturating_sub(length as u64);
-        Self { origin, files: vec![first], known, left, problems: Vec::new() }
+        let (problems, doubts) = (Vec::new(), Vec::new());
+        Self { origin, files: vec![first], known, left, problems, doubts, patterns: 0 }
     }
 
     /// Reads what `text` includes.
@@ -151,13 +161,19 @@ impl<'o> Gatherer<'o> {
                 // Said where all variables are put in.
                 Some(Err(_)) => continue,
             };
-            if let Err(flaw) = self.pattern(&meant, source) {
+            let outcome = self.pattern(&meant, source);
+            for flaw in self.doubts.drain(..).chain(outcome.err()) {
                 self.problems.push((source.index, pattern.span(), flaw));
             }
         }
     }
 
     fn pattern(&mut self, text: &str, source: &Source<'_>) -> Result<(), Flaw> {
+        self.patterns += 1;
+        if self.patterns > PATTERNS_MAX {
+            let what = format!("more than {PATTERNS_MAX} patterns of files");
+            return Err(Flaw::new(Code::OutOfRange, what, "this is one more", "write a wider one"));
+        }
         let pattern = Pattern::parse(text).map_err(|(why, hint)| {
             Flaw::invalid(format!("\"{}\" names no files", shown(text)), why, hint)
         })?;
@@ -215,9 +231,21 @@ impl<'o> Gatherer<'o> {
         self.known.insert(identity, State::Open);
         let index = self.files.len();
         let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
-        self.files.push(Included { name: shown.into(), dir: dir.clone(), text: text.clone() });
+        self.files.push(Included {
+            name: shown.as_str().into(),
+            dir: dir.clone(),
+            text: text.clone(),
+        });
         self.read(&text, &Source { index, name, dir: &dir, depth });
         self.known.insert(identity, State::Done);
+        if metadata.mode() & WRITABLE_BY_ALL != 0 {
+            self.doubts.push(Flaw::new(
+                Code::Risky,
+                format!("every user of this machine may write {shown}"),
+                "it says which programs Plimsoll runs, and where requests go",
+                format!("take that right away: chmod o-w {shown}"),
+            ));
+        }
         Ok(Outcome::Read)
     }
 

@@ -7,7 +7,7 @@ use crate::tables::log::ACCESS_LATER;
 use crate::value::{duration, size};
 
 const PREAMBLE: &str = "\
-<!-- Made from crates/config/src/schema by `UPDATE_REFERENCE=1 cargo test -p config`; not to be \
+<!-- Made from crates/config/src/tables by `UPDATE_REFERENCE=1 cargo test -p config`; not to be \
 edited. -->
 
 # Every key of plimsoll.toml
