@@ -104,15 +104,18 @@ class HttpLoad:
 
     def _send(self, request: Request, number: int) -> None:
         # Every third comes on a connection of its own.
-        connection = self._connection(is_new=number % 3 == 0)
+        is_new = number % 3 == 0
+        connection = self._connection(is_new=is_new)
         try:
             connection.request(request.method, request.path, request.body or None, HEADERS)
             response = connection.getresponse()
             body = response.read().decode(errors="replace")
             fault = request.fault(response.status, body)
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
             body, fault = "", f"{type(error).__name__}: {error}"
+            is_new = True
+        if is_new:
+            connection.close()
         else:
             self._idle.put(connection)
         self._count(request, body, fault)

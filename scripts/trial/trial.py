@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import load
+from . import containers, load
 from .client import OwnClient
 from .host import Host
 from .load import Counts, HttpLoad
@@ -52,9 +52,13 @@ Outcome = Passed | Failed | Skipped
 
 def tried(example: Path, program: Path) -> Outcome:
     """Tries an example with this `plimsoll`."""
-    readme = read(example)
-    if lacks := [name for name in readme.needs if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]:
+    is_composed = (example / "compose.yaml").exists()
+    readme = None if is_composed else read(example)
+    needs = containers.NEEDS if readme is None else readme.needs
+    if lacks := [name for name in needs if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]:
         return Skipped(lacks)
+    if readme is None:
+        return _tried_in_containers(example, program)
     with tempfile.TemporaryDirectory(prefix="plimsoll-example-") as room:
         directory = Path(room).resolve() / example.name
         shutil.copytree(example, directory, ignore=shutil.ignore_patterns("node_modules", ".venv", "state", "classes"))
@@ -76,6 +80,18 @@ def tried(example: Path, program: Path) -> Outcome:
             if host is not None:
                 host.end()
         return Passed(counts, ready - began, time.monotonic() - ready)
+
+
+def _tried_in_containers(example: Path, program: Path) -> Outcome:
+    if os.getuid() != 0:
+        return Skipped(["root's rights, for a Docker engine of its own"])
+    began = time.monotonic()
+    try:
+        counts = containers.tried(example, program)
+        _expect_no_failure(counts)
+    except (Fault, subprocess.SubprocessError) as fault:
+        return Failed(str(fault))
+    return Passed(counts, 0.0, time.monotonic() - began)
 
 
 def _adapt(file: Path) -> None:

@@ -53,8 +53,8 @@ fn commands(line: &str) -> Vec<String> {
                 continue;
             }
             let rest = &line[at + program.len()..];
-            // Where the program is copied to is no command of it.
-            if rest.starts_with('/') {
+            // Where the program is copied to is no command of it, nor is the container that it runs in.
+            if rest.starts_with('/') || rest.starts_with("plimsoll ") {
                 continue;
             }
             let quoted = before == Some('"');
@@ -116,6 +116,7 @@ fn commands_are_found_wherever_they_stand() {
             "plimsoll deploy api 2 --steps \"10% 10s\" --bake 1s",
             &["deploy api 2 --steps \"10% 10s\" --bake 1s"],
         ),
+        ("docker compose exec plimsoll plimsoll status", &["status"]),
         ("useradd plimsoll", &[]),
         ("COPY target/release/plimsoll /usr/local/bin/", &[]),
     ] {
