@@ -1,6 +1,9 @@
 //! A configuration laid out in one way: what `plimsoll fmt` does. The meaning never changes, and no
 //! comment is lost: both are compared before anything is given back.
 
+use std::fmt::Write;
+
+use toml::de::{DeTable, DeValue};
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
@@ -46,8 +49,9 @@ pub fn format(text: &str, origin: &Origin) -> Result<String, FormatError> {
     }
     check_syntax(text, origin)?;
     let laid_out = layout::lay_out(text);
-    let is_same = meaning(text) == meaning(&laid_out) && comments(text) == comments(&laid_out);
-    match is_same {
+    let before = meaning(text);
+    let is_same = before.is_some() && before == meaning(&laid_out);
+    match is_same && comments(text) == comments(&laid_out) {
         true => Ok(laid_out),
         false => Err(FormatError::Changed { name: origin.name.clone() }),
     }
@@ -66,10 +70,39 @@ fn check_syntax(text: &str, origin: &Origin) -> Result<(), FormatError> {
     Err(FormatError::Invalid(Diagnostics { origin: origin.name.clone(), texts, list }))
 }
 
-/// All that a text says, in one form; `None` where it is no TOML.
+/// All that a text says, in one form: numbers as they are written, since one that is too large for us is a number,
+/// too. `None` where it is no TOML.
 fn meaning(text: &str) -> Option<String> {
-    let table: toml::Table = text.parse().ok()?;
-    toml::to_string(&table).ok()
+    let table = DeTable::parse(text).ok()?;
+    let mut said = String::new();
+    say_table(&mut said, table.get_ref());
+    Some(said)
+}
+
+fn say_table(said: &mut String, table: &DeTable<'_>) {
+    said.push('{');
+    for (name, value) in table {
+        let _ = write!(said, "{:?}=", name.get_ref());
+        say(said, value.get_ref());
+    }
+    said.push('}');
+}
+
+fn say(said: &mut String, value: &DeValue<'_>) {
+    let _ = match value {
+        DeValue::Table(table) => return say_table(said, table),
+        DeValue::Array(items) => {
+            said.push('[');
+            items.iter().for_each(|item| say(said, item.get_ref()));
+            said.push(']');
+            return;
+        }
+        DeValue::String(text) => write!(said, "{text:?},"),
+        DeValue::Integer(number) => write!(said, "{number},"),
+        DeValue::Float(number) => write!(said, "{number},"),
+        DeValue::Boolean(flag) => write!(said, "{flag},"),
+        DeValue::Datetime(time) => write!(said, "{time},"),
+    };
 }
 
 /// The comments in a text, without the blanks at their ends.
@@ -141,9 +174,34 @@ mod tests {
 
     #[test]
     fn numbers_and_times_stay_as_they_are() {
-        let text =
-            "a = 1.5\nb = -1_0.5e+3\nc = 1979-05-27 07:32:00.5\nd = [nan, inf, 0xFF]\n3.14 = 1\n";
+        let text = "a = 1.5\nz = 99999999999999999999\nb = -1_0.5e+3\nc = 1979-05-27 07:32:00.5\nd = [nan, inf, 0xFF]\n3.14 = 1\n";
         assert_eq!(formatted(text), text);
+    }
+
+    #[test]
+    fn what_a_text_means_tells_all_kinds_of_values_apart() {
+        let texts = [
+            "a = 1",
+            "a = 1.0",
+            "a = \"1\"",
+            "a = [1]",
+            "a = [[1]]",
+            "a = {}",
+            "a = true",
+            "a = 0x1",
+            "a = 1979-05-27",
+            "b = 1",
+            "a = [1, 2]",
+            "a = [12]",
+            "[a]\nb = 1",
+            "[[a]]\nb = 1",
+        ];
+        for (at, text) in texts.iter().enumerate() {
+            let mut others = texts.iter().enumerate().filter(|(other, _)| *other != at);
+            assert!(others.all(|(_, other)| meaning(text) != meaning(other)), "{text}");
+        }
+        assert_eq!(meaning("a.b = 1"), meaning("[a]\nb=1"));
+        assert_eq!(meaning("a = "), None);
     }
 
     #[test]
