@@ -12,7 +12,8 @@
 //!
 //! **Secrets.** No message ever quotes the value of a header, cookie or query parameter, and where
 //! the name of one says that it is a secret (`authorization`, `x-api-key`, ...) its value is
-//! starred out of the text that is kept for drawing. What cannot be hidden is a line so broken that
+//! starred out of the text that is kept for drawing. The value of a variable whose name says so is in no
+//! message at all (`marks`). What cannot be hidden is a line so broken that
 //! it has no names.
 
 use std::fs::File;

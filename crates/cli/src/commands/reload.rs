@@ -17,7 +17,8 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A file that does not pass `plimsoll check` changes nothing, says why, and exits with 1.
-SIGHUP does the same, and reports to the log.
+SIGHUP does the same, and reports to the log. Variables of the file (${NAME}) are those that the
+running Plimsoll was started with.
 
 Examples:
   plimsoll reload

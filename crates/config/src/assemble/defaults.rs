@@ -3,8 +3,8 @@
 //!
 //! A key that a table does not have is taken; tables are merged key by key, at every depth, and so
 //! are tables whose keys are made up (`env`, `headers`); any other value, a list too, is replaced as
-//! a whole. What a table says instead decides: see [`Choice`]. Keys of instances that Plimsoll runs go
-//! to services with a `command`, keys of requests that go to an instance to routes with `to`.
+//! a whole. What a table says instead decides: see [`Choice`]. A key that needs another one beside it
+//! (`command`, `to`) goes only to tables that have that.
 
 use std::ops::Range;
 
@@ -148,7 +148,8 @@ impl<'a> Filling<'_, 'a> {
         let Some(Shape::Defaults { of: table, but }) = shape(top) else { return };
         for (name, value) in defaults {
             let key = &**name.get_ref();
-            if but.contains(&key) || table.key(key).is_none() || !is_for(own, top, key) {
+            let Some(spec) = table.key(key).filter(|_| !but.contains(&key)) else { continue };
+            if spec.needs.is_some_and(|needs| !own.contains_key(needs)) {
                 continue;
             }
             self.faults.marks().take(&name.span());
@@ -234,16 +235,6 @@ impl Choice {
             Taken::Nothing => false,
             Taken::AllBut(but) => !but.contains(&key),
         }
-    }
-}
-
-/// Whether the default for `key` says something of `own`, one of those at the key `top`.
-fn is_for(own: &DeTable<'_>, top: &str, key: &str) -> bool {
-    match top {
-        "services" => {
-            own.contains_key("command") || !crate::tables::service::run::KEYS.contains(&key)
-        }
-        _ => own.contains_key("to") || !["rewrite", "request_headers", "body"].contains(&key),
     }
 }
 

@@ -21,7 +21,8 @@ pub(crate) const REQUEST_KEY: Key = Key::new(
     "{ set = { \"x-env\" = \"prod\" } }",
     "Changes the headers that the instance sees. Only with `to`.",
 )
-.aka(&["proxy_set_header", "set_headers", "header_up"]);
+.aka(&["proxy_set_header", "set_headers", "header_up"])
+.needs("to");
 
 pub(crate) const RESPONSE_KEY: Key = Key::new(
     "response_headers",

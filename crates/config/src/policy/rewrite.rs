@@ -18,7 +18,8 @@ pub(crate) const KEY: Key = Key::new(
     "{ add_prefix = \"/v2\" }",
     "Changes the request that the instance gets. Only with `to`.",
 )
-.aka(&["strip_prefix", "replace_path"]);
+.aka(&["strip_prefix", "replace_path"])
+.needs("to");
 
 pub(crate) static REWRITE: Table = Table {
     header: "[routes.rewrite]",

@@ -125,7 +125,8 @@ impl Site {
         let inner = self.path.get(3);
         let is_check = key == "health"
             && ["command", "notify"].iter().any(|key| inner == Some(&Step::Key(key)));
-        is_check || service::run::KEYS.contains(&key)
+        is_check
+            || (key == "command" || service::SERVICE.keys_that_need("command").any(|it| it == key))
     }
 
     /// Whether `value` names a kind of check other than that by HTTP.

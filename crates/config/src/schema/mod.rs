@@ -47,6 +47,8 @@ pub(crate) struct Key {
     pub(crate) aka: &'static [&'static str],
     /// What becomes of `${NAME}` in its value.
     pub(crate) variables: Variables,
+    /// The key beside it without which it says nothing.
+    pub(crate) needs: Option<&'static str>,
 }
 
 /// What becomes of `${NAME}` in a value.
@@ -136,6 +138,11 @@ impl Table {
         self.keys.iter().find(|key| key.name == name)
     }
 
+    /// The keys that say nothing without `key`.
+    pub(crate) fn keys_that_need(&self, key: &str) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().filter(move |it| it.needs == Some(key)).map(|it| it.name)
+    }
+
     pub(crate) fn later(&self, name: &str) -> Option<&'static Later> {
         self.later.iter().find(|later| later.name == name)
     }
@@ -149,12 +156,18 @@ impl Key {
         example: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { name, shape, absent, example, doc, aka: &[], variables: Variables::Substituted }
+        let (variables, needs) = (Variables::Substituted, None);
+        Self { name, shape, absent, example, doc, aka: &[], variables, needs }
     }
 
     /// The key, whose value has variables of its own.
     pub(crate) const fn verbatim(self) -> Self {
         Self { variables: Variables::Kept, ..self }
+    }
+
+    /// The key, which says nothing where `key` is not beside it.
+    pub(crate) const fn needs(self, key: &'static str) -> Self {
+        Self { needs: Some(key), ..self }
     }
 
     /// The key, which others call by these names.

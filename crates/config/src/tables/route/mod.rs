@@ -154,9 +154,7 @@ fn route(
     let action = action::read(section, context);
     let policies = policies(section, matcher.as_ref());
     if !section.has("to") {
-        for key in ["rewrite", "request_headers", "body"] {
-            refuse_without_to(section, key);
-        }
+        ROUTE.keys_that_need("to").for_each(|key| refuse_without_to(section, key));
     }
     Some(Route { matcher: matcher?, action: action?, policies })
 }

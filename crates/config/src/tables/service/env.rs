@@ -29,7 +29,8 @@ pub(crate) const KEY: Key = Key::new(
     "The instances' environment, besides what they `inherit`. `{version}` is substituted in the \
      values.",
 )
-.aka(&["environment", "variables", "vars"]);
+.aka(&["environment", "variables", "vars"])
+.needs("command");
 
 pub(crate) const FILE_KEY: Key = Key::new(
     "env_file",
@@ -40,7 +41,8 @@ pub(crate) const FILE_KEY: Key = Key::new(
      instance \
      is started. `{version}` is substituted.",
 )
-.aka(&["dotenv", "environment_file"]);
+.aka(&["dotenv", "environment_file"])
+.needs("command");
 
 pub(crate) const SECRETS_KEY: Key = Key::new(
     "secrets",
@@ -50,7 +52,7 @@ pub(crate) const SECRETS_KEY: Key = Key::new(
     "Variables that must be set and not blank before a release is started. Other services' instances \
      do not get them.",
 )
-.aka(&["required", "require_env"]);
+.aka(&["required", "require_env"]).needs("command");
 
 pub(crate) const INHERIT_KEY: Key = Key::new(
     "inherit",
@@ -62,7 +64,7 @@ pub(crate) const INHERIT_KEY: Key = Key::new(
      services' `secrets`, Plimsoll's tokens, what begins with `PLIMSOLL_` or what its service manager \
      meant for it.",
 )
-.aka(&["pass_env", "passenv", "env_keep", "inherit_env"]);
+.aka(&["pass_env", "passenv", "env_keep", "inherit_env"]).needs("command");
 
 pub(crate) fn read(section: &Section<'_>) -> BTreeMap<String, String> {
     // Any value may be a secret, whatever its name.

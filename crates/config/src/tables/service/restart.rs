@@ -14,7 +14,8 @@ pub(crate) const KEY: Key = Key::new(
     Absent::Inner,
     "{ backoff = \"100ms\", max_backoff = \"30s\" }",
     "When an instance that exited is restarted.",
-);
+)
+.needs("command");
 
 pub(crate) static RESTART: Table = Table {
     header: "[services.NAME.restart]",

@@ -12,28 +12,12 @@ use crate::schema::{Absent, Format, Key, Shape};
 use crate::section::Section;
 use crate::value::release;
 
-use super::{RUNS, command, deploy, env, restart, stop, user};
+use super::{RUNS, SERVICE, command, deploy, env, restart, stop, user};
 
 const VERSION: Format = Format {
     noun: "a version such as \"1.4.2\"",
     pattern: Some("^[A-Za-z0-9_][A-Za-z0-9._+~:@-]*$"),
 };
-
-/// All keys of a service that say something only of instances that Plimsoll runs.
-pub(crate) const KEYS: [&str; 12] = [
-    "command",
-    "version",
-    "replicas",
-    "directory",
-    "env",
-    "env_file",
-    "secrets",
-    "user",
-    "inherit",
-    "deploy",
-    "stop",
-    "restart",
-];
 
 pub(crate) const VERSION_KEY: Key = Key::new(
     "version",
@@ -42,11 +26,13 @@ pub(crate) const VERSION_KEY: Key = Key::new(
     "\"1.4.1\"",
     "The release that runs first; afterwards the journal decides.",
 )
-.aka(&["release", "tag"]);
+.aka(&["release", "tag"])
+.needs("command");
 
 pub(crate) const REPLICAS_KEY: Key =
     Key::new("replicas", Shape::Count(1..=1000), Absent::Count(1), "2", "How many instances run.")
-        .aka(&["instances_count", "count", "scale", "processes"]);
+        .aka(&["instances_count", "count", "scale", "processes"])
+        .needs("command");
 
 pub(crate) const DIRECTORY_KEY: Key = Key::new(
     "directory",
@@ -56,7 +42,8 @@ pub(crate) const DIRECTORY_KEY: Key = Key::new(
     "Where the instances run. A relative one starts at the directory of the file. `{version}` is \
      substituted.",
 )
-.aka(&["dir", "cwd", "working_dir", "workdir", "working_directory"]);
+.aka(&["dir", "cwd", "working_dir", "workdir", "working_directory"])
+.needs("command");
 
 /// Reads how the instances are run; `None` where somebody else runs them.
 pub(crate) fn read(section: &Section<'_>) -> Option<Run> {
@@ -146,7 +133,7 @@ fn warn_of_no_version(section: &Section<'_>) {
 }
 
 fn refuse_without_command(section: &Section<'_>) {
-    for key in KEYS.into_iter().filter(|key| section.has(key)) {
+    for key in SERVICE.keys_that_need("command").filter(|key| section.has(key)) {
         let flaw = Flaw::new(
             Code::NoEffect,
             format!("`{key}` without `command`"),

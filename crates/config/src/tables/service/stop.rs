@@ -13,7 +13,8 @@ pub(crate) const KEY: Key = Key::new(
     "{ signal = \"SIGTERM\", timeout = \"30s\" }",
     "How an instance is stopped, once no request reaches it.",
 )
-.aka(&["kill", "shutdown", "stop_signal", "stop_timeout"]);
+.aka(&["kill", "shutdown", "stop_signal", "stop_timeout"])
+.needs("command");
 
 pub(crate) static STOP: Table = Table {
     header: "[services.NAME.stop]",

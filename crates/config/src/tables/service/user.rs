@@ -20,7 +20,8 @@ pub(crate) const KEY: Key = Key::new(
      to run as root. \
      `HOME`, `USER` and `LOGNAME` are that user's, and its other groups are the instance's, too.",
 )
-.aka(&["uid", "run_as", "runas", "username", "group"]);
+.aka(&["uid", "run_as", "runas", "username", "group"])
+.needs("command");
 
 pub(crate) fn parse(text: &str) -> Result<Account, Flaw> {
     text.parse().map_err(|error: NoAccount| {

@@ -43,7 +43,8 @@ pub(crate) const KEY: Key = Key::new(
     "{ strategy = \"canary\", steps = [\"5% 30s\"] }",
     "How a release is replaced by the next.",
 )
-.aka(&["rollout", "update", "deployment"]);
+.aka(&["rollout", "update", "deployment"])
+.needs("command");
 
 pub(crate) static DEPLOY: Table = Table {
     header: "[services.NAME.deploy]",
