@@ -1,5 +1,6 @@
 """A Debian 12 of the tests' own, as files: made once of this machine's mirror, and kept."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,10 +20,17 @@ SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 
 def base():
     """The directory with a fresh Debian 12. Nothing may change in it."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    # Tests that run beside each other make it once.
+    with open(KEPT / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _made()
+
+
+def _made():
     kept = KEPT / f"debian-{hashlib.sha256(repr([SUITE, INCLUDED]).encode()).hexdigest()[:12]}"
     if kept.exists() and time.time() - kept.stat().st_mtime < DAYS_KEPT * 24 * 3600:
         return kept
-    KEPT.mkdir(parents=True, exist_ok=True)
     making = KEPT / f"making-{os.getpid()}"
     # Another suite than the machine's has the mirror by its name alone.
     sources = [SOURCES] if SOURCES.exists() and SUITE in SOURCES.read_text() else []
@@ -33,6 +41,10 @@ def base():
         os.utime(making)
         shutil.rmtree(kept, ignore_errors=True)
         making.rename(kept)
+    except subprocess.CalledProcessError:
+        # Without a network the old one is better than none.
+        if not kept.exists():
+            raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return kept

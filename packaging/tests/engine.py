@@ -7,7 +7,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import groups
 from wait import until
+
+# What it leaves in /run goes with its namespace.
+OWN_RUN = 'mount -t tmpfs tmpfs /run; exec "$0" "$@"'
 
 
 class Engine:
@@ -30,8 +34,10 @@ class Engine:
             raise
 
     def _start(self):
-        words = ["unshare", "--net", "--mount", "--propagation", "private", "dockerd", "--bridge=none", "--iptables=false"]
-        words += ["--ip-forward=false", "--ip-masq=false", f"--host=unix://{self.socket}"]
+        # Should the tests be killed, it goes with them.
+        words = ["setpriv", "--pdeathsig", "TERM", "unshare", "--net", "--mount", "--propagation", "private", "sh", "-ec", OWN_RUN, "dockerd"]
+        words += ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
+        words += [f"--host=unix://{self.socket}", f"--cgroup-parent=/{self.place.name}"]
         words += [f"--data-root={self.place}/data", f"--exec-root={self.place}/run", f"--pidfile={self.place}/pid"]
         with open(self.place / "log", "wb") as log:
             self.daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
@@ -76,4 +82,5 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
+        groups.remove(self.place.name)
         shutil.rmtree(self.place, ignore_errors=True)

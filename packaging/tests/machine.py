@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import groups
 from debian import base
 from wait import until
 
@@ -47,7 +48,8 @@ class Machine:
             (self.place / name).mkdir(mode=0o755)
         # Its path may have characters that mean something in a mount's options.
         (self.place / "base").symlink_to(base())
-        words = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", BOOT]
+        # Should the tests be killed, it goes with them.
+        words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-ec", BOOT]
         environment = os.environ | {"GROUP": self.group}
         with open(self.place / "console", "wb") as log:
             self.container = subprocess.Popen(
@@ -96,8 +98,5 @@ class Machine:
             except (AttributeError, OSError, subprocess.TimeoutExpired):
                 os.killpg(self.container.pid, signal.SIGKILL)
                 self.container.wait()
-        for hierarchy in ["", "unified", "systemd"]:
-            group = Path("/sys/fs/cgroup", hierarchy, self.group)
-            for directory, _, _ in os.walk(group, topdown=False):
-                os.rmdir(directory)
+        groups.remove(self.group)
         shutil.rmtree(self.place)
