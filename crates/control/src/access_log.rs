@@ -4,7 +4,7 @@ use std::io;
 
 use model::{AccessLog, Log};
 use telemetry::scrape::AccessLogSample;
-use telemetry::{Destination, LogSink, LogWriter};
+use telemetry::{Destination, Events, LogSink, LogWriter};
 
 use crate::prepare::PrepareError;
 
@@ -19,8 +19,8 @@ impl Access {
     ///
     /// # Errors
     /// When its file cannot be opened.
-    pub(crate) fn start(log: &Log) -> Result<Self, PrepareError> {
-        let sink = LogSink::start(Destination::from(&log.access), log.format)
+    pub(crate) fn start(log: &Log, events: Events) -> Result<Self, PrepareError> {
+        let sink = LogSink::start(Destination::from(&log.access), log.format, events)
             .map_err(|source| cannot_open(&log.access, source))?;
         Ok(Self { sink, log: log.clone() })
     }

@@ -191,7 +191,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let intent = prepared.intent.clone();
     state_dir::open_directory(&intent.server.state_dir)?;
 
-    let log = Access::start(&intent.log)?;
+    let log = Access::start(&intent.log, events.clone())?;
     let (suspect, suspects) = mpsc::unbounded_channel();
     let workers = workers(&intent);
     let options = Options {
@@ -200,6 +200,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         sticky_key: sticky_key::load(&intent.server.state_dir)?,
         logs: log.writers(workers.get()),
         suspects: suspect,
+        events: events.clone(),
     };
     let edge = Edge::start(options).map_err(StartError::Workers)?;
 

@@ -43,7 +43,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::{Drain, Generation, ListenerName, Revision, Route, Service};
-use telemetry::LogWriter;
+use telemetry::{Events, LogWriter, event};
 use tokio::sync::mpsc;
 
 pub use choice::explain;
@@ -78,6 +78,8 @@ pub struct Options {
     /// Told of each instance that has failed `max_fails` times in a row or more; whoever hears of
     /// it asks [`Live::take_suspicion`].
     pub suspects: mpsc::UnboundedSender<Arc<Live>>,
+    /// Takes what happens to the threads and their sockets.
+    pub events: Events,
 }
 
 /// Why a serving_config was not published. Nothing has changed then.
@@ -133,7 +135,8 @@ impl Edge {
     /// When a thread cannot be started.
     pub fn start(options: Options) -> io::Result<Self> {
         let count = options.workers.get();
-        let shared = Arc::new(Shared::new(count, options.sticky_key, options.suspects));
+        let shared =
+            Arc::new(Shared::new(count, options.sticky_key, options.suspects, options.events));
         let mut logs = options.logs.into_iter();
         let memory = options.memory / count;
         let workers = (0..count).map(|index| start_worker(index, memory, &shared, logs.next()));
@@ -333,7 +336,7 @@ impl Edge {
         self.order(|| Order::Stop);
         for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
             if thread.join().is_err() {
-                tracing::error!("worker panicked");
+                self.shared.events.emit(event::WorkerPanicked {});
             }
         }
     }
@@ -401,12 +404,13 @@ fn start_worker(
     let (orders, received) = mpsc::unbounded_channel();
     let counters = Arc::new(WorkerCounters::default());
     let (shared, for_worker) = (shared.clone(), counters.clone());
+    let events = shared.events.clone();
     let seed = fastrand::u64(..);
     let make =
         move || Worker::new(Parts { index, memory, shared, counters: for_worker, log, seed });
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         if let Err(error) = run::run(make, received) {
-            tracing::error!(%error, "worker could not start");
+            events.emit(event::WorkerNotStarted { why: error.to_string() });
         }
     })?;
     Ok(Handle { orders, thread: Some(thread), counters })

@@ -95,7 +95,7 @@ fn writing(format: LogFormat) {
 
 /// With the clock, the batches and the thread that takes them.
 fn logging(destination: Destination, format: LogFormat, what: &str) -> io::Result<()> {
-    let sink = LogSink::start(destination, format)?;
+    let sink = LogSink::start(destination, format, Default::default())?;
     let mut writer = sink.writer().expect("it has only begun");
     measure(&format!("LogWriter::write, {what}"), |n| writer.write(black_box(&record(n))));
     drop(writer);

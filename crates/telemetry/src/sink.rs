@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use model::LogFormat;
 
+use crate::event::{self, Events};
 use output::{Lost, Output};
 
 pub use output::Destination;
@@ -61,6 +62,7 @@ struct Shared {
     dropped: AtomicU64,
     failures: AtomicU64,
     next: Mutex<Next>,
+    events: Events,
 }
 
 /// Where lines go from the next batch on.
@@ -87,7 +89,7 @@ impl LogSink {
     ///
     /// # Errors
     /// When the destination cannot be opened, or the thread not be started.
-    pub fn start(destination: Destination, format: LogFormat) -> io::Result<Self> {
+    pub fn start(destination: Destination, format: LogFormat, events: Events) -> io::Result<Self> {
         let path = destination.path().cloned();
         let notation = Shared::notation(&destination, format);
         let output = Output::open(destination)?;
@@ -97,6 +99,7 @@ impl LogSink {
             dropped: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             next: Mutex::new(Next { output: None, path }),
+            events,
         });
         let (orders, received) = sync_channel(BATCHES);
         let (ended, end) = channel();
@@ -120,8 +123,8 @@ impl LogSink {
         match Output::open(Destination::File(path.clone())) {
             Ok(output) => self.go_on_with(output, Some(path)),
             Err(error) => {
-                let path = path.display();
-                tracing::error!(%error, %path, "cannot reopen the access log; writing on to the old file");
+                let (why, path) = (error.to_string(), path.display().to_string());
+                self.shared.events.emit(event::AccessLogNotReopened { why, path });
             }
         }
     }
@@ -165,7 +168,7 @@ impl LogSink {
             return Err(Unfinished { limit });
         }
         if running.thread.join().is_err() {
-            tracing::error!("access log thread panicked");
+            self.shared.events.emit(event::AccessLogPanicked {});
         }
         Ok(())
     }
@@ -173,7 +176,7 @@ impl LogSink {
     /// [`shutdown`](Self::shutdown) within five seconds; that it took longer is logged.
     pub fn close(self) {
         if let Err(error) = self.shutdown(CLOSE_LIMIT) {
-            tracing::error!(%error, "last lines of the access log are lost");
+            self.shared.events.emit(event::AccessLogLinesLost { why: error.to_string() });
         }
     }
 
@@ -270,11 +273,11 @@ impl Scribe {
 
     fn write(&mut self, Batch { mut bytes, back }: Batch) {
         match self.output.write(&bytes) {
-            Ok(()) => self.trouble.is_over(),
+            Ok(()) => self.trouble.is_over(&self.shared.events),
             Err(lost) => {
                 self.shared.failures.fetch_add(1, Ordering::Relaxed);
                 self.shared.drop_lines(lost.lines);
-                self.trouble.tell(lost, Instant::now());
+                self.trouble.tell(lost, Instant::now(), &self.shared.events);
             }
         }
         bytes.clear();
@@ -293,21 +296,21 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn tell(&mut self, lost: Lost, now: Instant) {
+    fn tell(&mut self, lost: Lost, now: Instant, events: &Events) {
         self.lines += lost.lines;
         if self.told.is_none_or(|told| now.duration_since(told) >= TELL_EVERY) {
             self.told = Some(now);
             self.is_told = true;
             let lines = std::mem::take(&mut self.lines);
-            let error = lost.source;
-            tracing::error!(%error, lines, "cannot write the access log; lines are lost");
+            let why = lost.source.to_string();
+            events.emit(event::AccessLogFails { why, lines });
         }
     }
 
-    fn is_over(&mut self) {
+    fn is_over(&mut self, events: &Events) {
         if std::mem::take(&mut self.is_told) {
             let lines = std::mem::take(&mut self.lines);
-            tracing::info!(lines, "access log is writable again");
+            events.emit(event::AccessLogRecovered { lines });
         }
     }
 }

@@ -77,7 +77,9 @@ fn counting_allocates_nothing() {
 fn logging_allocates_nothing_once_the_buffers_are_made() {
     for format in [LogFormat::Text, LogFormat::Json] {
         let (open, opened) = channel();
-        let sink = LogSink::start(Destination::Other(Box::new(Gate(opened))), format).unwrap();
+        let sink =
+            LogSink::start(Destination::Other(Box::new(Gate(opened))), format, Default::default())
+                .unwrap();
         let mut writer = sink.writer().unwrap();
         let record = record();
         // What is dropped tells that all buffers are made.

@@ -51,7 +51,8 @@ impl Default for AccessLines {
     fn default() -> Self {
         let written = Written::default();
         let destination = Destination::Other(Box::new(written.clone()));
-        let sink = LogSink::start(destination, LogFormat::Text).expect("a thread starts");
+        let sink = LogSink::start(destination, LogFormat::Text, Default::default())
+            .expect("a thread starts");
         Self { sink: Arc::new(sink), written }
     }
 }

@@ -73,7 +73,8 @@ impl TestEdge {
         let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
         let workers = WORKERS;
         let sticky_key = StickyKey::new(b"a key for tests");
-        let options = Options { workers, memory, sticky_key, logs, suspects };
+        let events = telemetry::Events::default();
+        let options = Options { workers, memory, sticky_key, logs, suspects, events };
         let mut edge = Edge::start(options).expect("threads start");
         edge.publish(&serving_config).expect("loopback has a free port");
         Self { edge, serving_config }

@@ -17,6 +17,7 @@ use model::ListenerName;
 use rustc_hash::FxHashMap;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
+use telemetry::event;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -180,7 +181,8 @@ fn start(
             Some(door)
         }
         Err(error) => {
-            tracing::error!(listener = %name, %error, "cannot listen");
+            let (listener, why) = (name.clone(), error.to_string());
+            worker.shared.events.emit(event::ListenerNotOpened { listener, why });
             None
         }
     }
@@ -291,33 +293,23 @@ impl Acceptor {
             return false;
         }
         if let Some(before) = worker.seldom.made_room.happens(worker.wheel.now()) {
-            let (name, of) = (&plan.listener.name, shortage.word());
-            tracing::warn!(
-                listener = %name, of, before,
-                "limit reached; closing the connections that have been idle for longest"
-            );
+            let (listener, of) = (plan.listener.name.clone(), shortage.word().into());
+            worker.shared.events.emit(event::IdleConnectionsClosed { listener, of, before });
         }
         true
     }
 
     /// New connections wait, since one more cannot be had: said once, until one can.
     async fn rest(&mut self, shortage: Shortage) {
-        let name = &self.plan.listener.name;
+        let (listener, events) = (self.plan.listener.name.clone(), &self.worker.shared.events);
         self.plan.live.waits.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(&mut self.is_silent, true) {
             match shortage {
                 Shortage::Refused(error) => {
-                    tracing::error!(listener = %name, %error, "cannot accept; new connections wait");
+                    events.emit(event::AcceptFailed { listener, why: error.to_string() });
                 }
-                Shortage::Limit => {
-                    tracing::warn!(listener = %name, "connection limit reached; new connections wait");
-                }
-                Shortage::Descriptors => {
-                    tracing::error!(
-                        listener = %name,
-                        "no file descriptors left for clients; new connections wait"
-                    );
-                }
+                Shortage::Limit => events.emit(event::ConnectionLimit { listener }),
+                Shortage::Descriptors => events.emit(event::ClientDescriptorsOut { listener }),
             }
         }
         tokio::time::sleep(REST).await;
@@ -351,8 +343,8 @@ impl Acceptor {
                 Ok((socket, address)) => self.admit(socket, address),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    let name = &self.plan.listener.name;
-                    tracing::error!(listener = %name, %error, "cannot accept; waiting connections are lost");
+                    let (listener, why) = (self.plan.listener.name.clone(), error.to_string());
+                    self.worker.shared.events.emit(event::AcceptedLost { listener, why });
                     return;
                 }
             }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use model::{Drain, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
-use telemetry::{AccessRecord, Counter, EndingCounters, LogWriter};
+use telemetry::{AccessRecord, Counter, EndingCounters, Events, LogWriter, event};
 use tokio::sync::{Notify, mpsc};
 use wire::account::Account;
 use wire::buffer::Pool;
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     /// Told when a worker has read a drain's order, or a drained instance lost a request.
     pub(crate) drained: Notify,
     suspects: mpsc::UnboundedSender<Arc<Live>>,
+    /// Takes what happens to the threads and their sockets; what a request does is not told there.
+    pub(crate) events: Events,
     pub(crate) is_draining: AtomicBool,
     pub(crate) connections: AtomicUsize,
     pub(crate) descriptors: Arc<Descriptors>,
@@ -80,6 +82,7 @@ impl Shared {
         workers: usize,
         sticky_key: StickyKey,
         suspects: mpsc::UnboundedSender<Arc<Live>>,
+        events: Events,
     ) -> Self {
         Self {
             workers,
@@ -89,6 +92,7 @@ impl Shared {
             pseudonym: Pseudonym::draw(),
             drained: Notify::new(),
             suspects,
+            events,
             is_draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             descriptors: Arc::new(Descriptors::of_process()),
@@ -290,10 +294,7 @@ impl Worker {
         if slot.is_none()
             && let Some(before) = self.seldom.no_descriptor.happens(self.wheel.now())
         {
-            tracing::error!(
-                before,
-                "no file descriptors left for connections to instances; refusing requests"
-            );
+            self.shared.events.emit(event::InstanceDescriptorsOut { before });
         }
         slot
     }
@@ -394,7 +395,7 @@ impl Worker {
 
     pub(crate) async fn attend_lot(self: Rc<Self>, resume: fn(Parked)) {
         if let Err(error) = self.lot.attend(resume).await {
-            tracing::error!(%error, "idle connections are no longer watched");
+            self.shared.events.emit(event::IdleUnwatched { why: error.to_string() });
         }
     }
 

@@ -12,6 +12,7 @@ use super::{Field, Level, Value};
 
 /// What each field says, in whichever kind it is.
 pub const FIELDS: &[(&str, &str)] = &[
+    ("before", "how often it happened since it was last told"),
     ("certificates", "how many certificates there are"),
     ("deploy", "the number of the deploy"),
     ("directory", "the directory"),
@@ -24,9 +25,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("kept", "how many addresses stay in use"),
     ("key", "the key of the file"),
     ("line", "the line of the file"),
+    ("lines", "how many lines are lost"),
     ("listener", "the listener"),
     ("name", "the host name"),
     ("not_made", "how many checks were not made since this was last told"),
+    ("of", "what has run out"),
     ("open", "how many exchanges are cut off"),
     ("outcome", "`promoted`, `rolled-back`, `broken` or `interrupted`"),
     ("path", "the file or directory"),
@@ -177,6 +180,37 @@ events! {
     /// An instance is gone, and the journal still has it. The next start looks for it once more.
     InstanceNotForgotten = "instance_not_forgotten" ERROR "cannot delete an instance from the journal" {service: ServiceName, instance: InstanceName, why: String};
 
+    /// A socket of a listener cannot be used. Its other sockets, one for each worker, go on.
+    ListenerNotOpened = "listener_not_opened" ERROR "cannot listen" {listener: ListenerName, why: String};
+    /// The system refuses new connections of a listener; they wait.
+    AcceptFailed = "accept_failed" ERROR "cannot accept; new connections wait" {listener: ListenerName, why: String};
+    /// A listener that is closed could not take connections that had come already.
+    AcceptedLost = "accepted_lost" ERROR "cannot accept; waiting connections are lost" {listener: ListenerName, why: String};
+    /// A listener has as many connections as it may; new ones wait.
+    ConnectionLimit = "connection_limit" WARN "connection limit reached; new connections wait" {listener: ListenerName};
+    /// There are no file descriptors for more clients; new connections wait.
+    ClientDescriptorsOut = "client_descriptors_out" ERROR "no file descriptors left for clients; new connections wait" {listener: ListenerName};
+    /// Connections on which nothing happened for longest were closed, so that new ones could be accepted.
+    IdleConnectionsClosed = "idle_connections_closed" WARN "limit reached; closing the connections that have been idle for longest" {listener: ListenerName, of: Cow<'static, str>, before: u64};
+    /// There are no file descriptors for connections to instances; requests are refused.
+    InstanceDescriptorsOut = "instance_descriptors_out" ERROR "no file descriptors left for connections to instances; refusing requests" {before: u64};
+    /// Idle connections of a worker are not watched any more: they stay open and are not served.
+    IdleUnwatched = "idle_unwatched" ERROR "idle connections are no longer watched" {why: String};
+    /// A worker could not start.
+    WorkerNotStarted = "worker_not_started" ERROR "worker could not start" {why: String};
+    /// A worker had panicked, as is found at the end.
+    WorkerPanicked = "worker_panicked" ERROR "worker panicked" {};
+
+    /// Lines of the access log cannot be written, and are lost.
+    AccessLogFails = "access_log_fails" ERROR "cannot write the access log; lines are lost" {why: String, lines: u64};
+    /// The access log can be written again.
+    AccessLogRecovered = "access_log_recovered" INFO "access log is writable again" {lines: u64};
+    /// The access log cannot be opened anew, as for its rotation.
+    AccessLogNotReopened = "access_log_not_reopened" ERROR "cannot reopen the access log; writing on to the old file" {why: String, path: String};
+    /// The last lines of the access log could not be written in time at the end.
+    AccessLogLinesLost = "access_log_lines_lost" ERROR "last lines of the access log are lost" {why: String};
+    /// What writes the access log panicked.
+    AccessLogPanicked = "access_log_panicked" ERROR "access log thread panicked" {};
     /// The access log that was written before cannot be written again after a reload that failed.
     AccessLogNotRestored = "access_log_not_restored" ERROR "cannot return to the previous access log" {why: String};
     /// The last lines of the access log could not be written at the end.

@@ -13,7 +13,8 @@ fn lines_of_all_workers_arrive_whole_and_in_each_workers_order() {
     const LINES: usize = 2_000;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
-    let sink = LogSink::start(Destination::File(path.clone()), LogFormat::Text).unwrap();
+    let sink = LogSink::start(Destination::File(path.clone()), LogFormat::Text, Default::default())
+        .unwrap();
     std::thread::scope(|scope| {
         for worker in 0..4 {
             let mut writer = sink.writer().unwrap();
@@ -37,7 +38,8 @@ fn lines_of_all_workers_arrive_whole_and_in_each_workers_order() {
 fn after_a_rotation_lines_go_to_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, rotated) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
-    let sink = LogSink::start(Destination::File(path.clone()), LogFormat::Text).unwrap();
+    let sink = LogSink::start(Destination::File(path.clone()), LogFormat::Text, Default::default())
+        .unwrap();
     let mut writer = sink.writer().unwrap();
     tell(&mut writer, "/before");
     fs::rename(&path, &rotated).unwrap();
@@ -55,7 +57,7 @@ fn a_file_that_cannot_be_opened_anew_is_used_on() {
     let (dir, moved) = (folder.path().join("logs"), folder.path().join("moved"));
     fs::create_dir(&dir).unwrap();
     let destination = Destination::File(dir.join("access.log"));
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     fs::rename(&dir, &moved).unwrap();
     // Where its directory was is something else now, so that it cannot be made again.
@@ -70,7 +72,9 @@ fn a_file_that_cannot_be_opened_anew_is_used_on() {
 fn a_log_that_was_off_can_be_switched_on_and_its_format_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
-    let sink = LogSink::start(Destination::from(&AccessLog::Off), LogFormat::Text).unwrap();
+    let sink =
+        LogSink::start(Destination::from(&AccessLog::Off), LogFormat::Text, Default::default())
+            .unwrap();
     let mut writer = sink.writer().unwrap();
     assert!(!writer.is_on());
     tell(&mut writer, "/off");
@@ -89,9 +93,12 @@ fn a_destination_that_cannot_be_opened_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let nowhere = folder.path().join("file/access.log");
-    assert!(LogSink::start(Destination::File(nowhere.clone()), LogFormat::Text).is_err());
+    assert!(
+        LogSink::start(Destination::File(nowhere.clone()), LogFormat::Text, Default::default())
+            .is_err()
+    );
     let (written, destination) = Failing::with(&[]);
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     assert!(sink.redirect(Destination::File(nowhere), LogFormat::Json).is_err());
     tell(&mut writer, "/x");

@@ -12,7 +12,7 @@ use crate::{LONG, end, paths, record, tell};
 #[test]
 fn a_stuck_destination_costs_lines_and_never_holds_up_a_worker() {
     let (gate, destination) = Gate::closed();
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     let mut lines = 0;
     // Were it held up, this would never end, since nobody opens the gate.
@@ -31,7 +31,7 @@ fn a_stuck_destination_costs_lines_and_never_holds_up_a_worker() {
 #[test]
 fn a_slow_destination_has_no_effect_on_another_worker_s_buffers() {
     let (gate, destination) = Gate::closed();
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let (mut greedy, mut modest) = (sink.writer().unwrap(), sink.writer().unwrap());
     while sink.dropped_lines() == 0 {
         greedy.write(&record("/greedy"));
@@ -48,7 +48,7 @@ fn a_slow_destination_has_no_effect_on_another_worker_s_buffers() {
 #[test]
 fn what_cannot_be_written_is_counted_and_what_follows_is_written() {
     let (written, destination) = Failing::with(&[ErrorKind::StorageFull, ErrorKind::BrokenPipe]);
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     ["/1", "/2", "/3"].iter().for_each(|path| tell(&mut writer, path));
     end(writer, &sink);
@@ -59,7 +59,9 @@ fn what_cannot_be_written_is_counted_and_what_follows_is_written() {
 #[test]
 fn a_reader_that_went_away_costs_lines_only() {
     let (reader, pipe) = io::pipe().unwrap();
-    let sink = LogSink::start(Destination::Other(Box::new(pipe)), LogFormat::Text).unwrap();
+    let sink =
+        LogSink::start(Destination::Other(Box::new(pipe)), LogFormat::Text, Default::default())
+            .unwrap();
     let mut writer = sink.writer().unwrap();
     drop(reader);
     tell(&mut writer, "/x");
@@ -71,7 +73,7 @@ fn a_reader_that_went_away_costs_lines_only() {
 #[test]
 fn a_full_disk_costs_lines_only() {
     let destination = Destination::File("/dev/full".into());
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     tell(&mut writer, "/x");
     end(writer, &sink);
@@ -81,7 +83,7 @@ fn a_full_disk_costs_lines_only() {
 #[test]
 fn a_shutdown_gives_up_at_its_limit_and_may_be_waited_for_again() {
     let (gate, destination) = Gate::closed();
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     tell(&mut writer, "/x");
     gate.knocks.recv().unwrap();
@@ -95,7 +97,7 @@ fn a_shutdown_gives_up_at_its_limit_and_may_be_waited_for_again() {
 #[test]
 fn what_comes_after_the_end_is_counted_as_dropped() {
     let (written, destination) = Failing::with(&[]);
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     sink.shutdown(LONG).unwrap();
     assert!(sink.writer().is_none());
@@ -106,7 +108,7 @@ fn what_comes_after_the_end_is_counted_as_dropped() {
 #[test]
 fn a_quiet_worker_s_line_arrives_when_it_is_flushed() {
     let (gate, destination) = Gate::closed();
-    let sink = LogSink::start(destination, LogFormat::Text).unwrap();
+    let sink = LogSink::start(destination, LogFormat::Text, Default::default()).unwrap();
     let mut writer = sink.writer().unwrap();
     writer.write(&record("/x"));
     assert!(gate.knocks.try_recv().is_err());
