@@ -8,8 +8,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::{
-    check, completions, demo, deploy, drain, enable, events, explain, fmt, history, logs, man,
-    proxy, reload, rollback, run, schema, status, version, word,
+    check, completions, demo, deploy, drain, enable, events, explain, fmt, history, init, logs,
+    man, proxy, reload, rollback, run, schema, status, version, word,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,6 +22,7 @@ use crate::options::Which;
 #[command(after_help = "\
 Examples:
   plimsoll demo                  see it work, in seconds
+  plimsoll init                  write a first plimsoll.toml
   plimsoll proxy :9001 :9002     balance over two servers, without a file
   plimsoll check                 is ./plimsoll.toml right?
   plimsoll run                   serve it, in the foreground
@@ -43,6 +44,7 @@ pub(crate) const VERSION: &str = env!("PLIMSOLL_VERSION");
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(init::Options),
     Proxy(proxy::Options),
     Run(run::Options),
     #[command(visible_alias = "validate")]
@@ -80,7 +82,7 @@ pub(crate) enum Command {
 
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Serve", &["run", "check", "fmt", "reload", "proxy"]),
+    ("Serve", &["init", "run", "check", "fmt", "reload", "proxy"]),
     ("Look", &["status", "explain", "logs", "history", "events"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
@@ -153,6 +155,7 @@ fn grouped(command: clap::Command) -> clap::Command {
 impl Command {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Init(options) => init::run(&options),
             Self::Proxy(options) => proxy::run(&options),
             Self::Run(options) => run::run(options),
             Self::Check(options) => check::run(options),
@@ -199,7 +202,8 @@ impl Command {
             Self::History(options) => &mut options.of.which,
             Self::Logs(options) => &mut options.of.which,
             Self::Events(options) => &mut options.which,
-            Self::Proxy(_)
+            Self::Init(_)
+            | Self::Proxy(_)
             | Self::Demo(_)
             | Self::Schema(_)
             | Self::Completions(_)

@@ -148,6 +148,12 @@ pub(crate) enum Failure {
         /// The name that was given.
         name: String,
     },
+    /// A file is there already, and may be somebody's work.
+    #[error("{} is there already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -205,6 +211,7 @@ impl Failure {
             | Self::NoInstance { .. }
             | Self::NoService { .. }
             | Self::NoSuchDeploy { .. }
+            | Self::Exists { .. }
             | Self::NoCommand { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
@@ -238,7 +245,7 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoFile => {
-                Some("name one with `-c FILE`; `plimsoll run --help` shows a first one".to_owned())
+                Some("`plimsoll init` writes a first one; `-c FILE` names another".to_owned())
             }
             Self::ManyProxies { files } => {
                 let named: Vec<_> = files.iter().map(|it| format!("`-c {}`", it.display())).collect();
@@ -294,6 +301,9 @@ impl Failure {
                 "a token has at least {TOKEN_BYTES_MIN} bytes: `openssl rand -hex 32` makes one; \
                  loopback is read-only without a token"
             )),
+            Self::Exists { .. } => {
+                Some("`--force` overwrites it, `--print` shows the new one".to_owned())
+            }
             Self::NoCommand { .. } => Some("`plimsoll --help` lists them all".to_owned()),
             Self::SameToken => Some("make another: `openssl rand -hex 32`".to_owned()),
             _ => None,
@@ -327,7 +337,7 @@ fn located(place: &TokenSource) -> String {
 fn of_unread(kind: io::ErrorKind) -> Option<String> {
     match kind {
         io::ErrorKind::NotFound => {
-            Some("name another with `-c FILE`; `plimsoll run --help` shows a first one".to_owned())
+            Some("name another with `-c FILE`; `plimsoll init` writes a first one".to_owned())
         }
         io::ErrorKind::PermissionDenied => {
             Some("let this user read it, and enter the directories above it".to_owned())

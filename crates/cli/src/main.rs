@@ -16,6 +16,7 @@ mod failure;
 mod foreign;
 #[cfg(test)]
 mod guide;
+mod here;
 mod limits;
 mod location;
 mod logging;
@@ -25,6 +26,7 @@ mod output;
 mod own_process;
 mod progress;
 mod quantity;
+mod reach;
 mod screen;
 mod secret_file;
 mod service_manager;

@@ -1,5 +1,6 @@
 //! `plimsoll check`: is the configuration right?
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use crate::certificates::{self, Finding};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::here;
 use crate::options::{Form, Which};
 use crate::output;
 use crate::quantity::counted;
@@ -25,6 +27,7 @@ Examples:
   plimsoll check
   plimsoll check staging.toml
   plimsoll check --resolved
+  plimsoll check --here             and does this machine have what it needs?
   plimsoll check --json | jq '.diagnostics[].what'")]
 pub(crate) struct Options {
     /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
@@ -33,6 +36,9 @@ pub(crate) struct Options {
     /// Print the file as it is read: with variables, included files and defaults, without secrets
     #[arg(long)]
     resolved: bool,
+    /// Look at this machine, too: programs, directories, secrets, users, addresses, names, servers
+    #[arg(long)]
+    here: bool,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -48,6 +54,8 @@ struct Found {
     certificates: Vec<Finding>,
     /// Services of which another version runs.
     differences: Vec<Difference>,
+    /// What this machine lacks; none where that was not asked for.
+    here: Option<Vec<here::Finding>>,
 }
 
 /// What was found, for programs.
@@ -68,6 +76,9 @@ struct Report<'a> {
     certificates: &'a [Finding],
     /// Where another version runs than the file names, in words.
     differences: Vec<String>,
+    /// What this machine lacks; absent unless that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    here: Option<&'a [here::Finding]>,
 }
 
 impl Options {
@@ -88,13 +99,19 @@ pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
     }
     let mut found = Found::in_file(options.which.file()?)?;
     if let Some(intent) = &found.intent {
-        found.differences = differences(&options.which, intent)?;
+        let status = status(&options.which)?;
+        found.differences = differences(status.as_ref(), intent);
+        if options.here {
+            found.here = Some(look_here(&found.file, intent, status.as_ref()));
+        }
     }
     if options.form.json {
         output::json(&found.report());
     } else {
         output::out(&found.diagnostics.render(Paint::Coloured));
         found.certificates.iter().for_each(|finding| output::out(&finding.draw()));
+        let here = found.here.iter().flatten();
+        here.for_each(|finding| output::out(&finding.draw(&found.file)));
         for difference in &found.differences {
             output::out(&format!("! service {}: {difference}\n", difference.service));
         }
@@ -126,21 +143,29 @@ impl Found {
         match config::load(&file, &Environment::of_process()) {
             Ok(Loaded { intent, warnings: diagnostics }) => {
                 let certificates = certificates::check(&file, SystemTime::now());
-                let differences = Vec::new();
-                Ok(Self { file, intent: Some(intent), diagnostics, certificates, differences })
+                Ok(Self::new(file, Some(intent), diagnostics, certificates))
             }
             Err(LoadError::Invalid(diagnostics)) => {
                 let certificates = certificates::check(&file, SystemTime::now());
-                let differences = Vec::new();
-                Ok(Self { file, intent: None, diagnostics, certificates, differences })
+                Ok(Self::new(file, None, diagnostics, certificates))
             }
             Err(error) => Err(error.into()),
         }
     }
 
+    fn new(
+        file: PathBuf,
+        intent: Option<Intent>,
+        diagnostics: Diagnostics,
+        certificates: Vec<Finding>,
+    ) -> Self {
+        Self { file, intent, diagnostics, certificates, differences: Vec::new(), here: None }
+    }
+
     fn count(&self, severity: Severity) -> usize {
         let certificates = self.certificates.iter().filter(|it| it.severity == severity);
-        self.diagnostics.count(severity) + certificates.count()
+        let here = self.here.iter().flatten().filter(|it| it.severity == severity);
+        self.diagnostics.count(severity) + certificates.count() + here.count()
     }
 
     fn summary(&self) -> String {
@@ -172,25 +197,38 @@ impl Found {
             diagnostics: admin::diagnostics(&self.diagnostics),
             certificates: &self.certificates,
             differences: self.differences.iter().map(ToString::to_string).collect(),
+            here: self.here.as_deref(),
         }
     }
 }
 
-/// Where the Plimsoll that runs with this configuration, if one does, runs another version than it names.
-fn differences(which: &Which, intent: &Intent) -> Result<Vec<Difference>, Failure> {
+/// What the Plimsoll that runs with this configuration says of itself, if one does.
+fn status(which: &Which) -> Result<Option<admin::Status>, Failure> {
     let client = which.client()?;
-    let Ok(status) = super::block_on(async { Ok(client.status().await) })? else {
-        return Ok(Vec::new());
-    };
-    let of_service = |service: admin::Service| {
+    super::block_on(async { Ok(client.status().await.ok()) })
+}
+
+/// What this machine lacks for the file. What the Plimsoll holds that serves this very file is not missing.
+fn look_here(file: &Path, intent: &Intent, status: Option<&admin::Status>) -> Vec<here::Finding> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let listeners = status.into_iter().flat_map(|status| &status.listeners);
+    let held = listeners.flat_map(|it| it.addresses.iter().filter_map(|it| it.parse().ok()));
+    let mut held: Vec<SocketAddr> = held.collect();
+    held.extend(intent.admin.bind.filter(|_| status.is_some()));
+    here::look(&here::Subject { text: &text, intent, held: &held })
+}
+
+/// Where the Plimsoll that runs runs another version than the file names.
+fn differences(status: Option<&admin::Status>, intent: &Intent) -> Vec<Difference> {
+    let of_service = |service: &admin::Service| {
         let wanted = intent.services.get(service.name.as_str())?;
-        let (file, run) = (wanted.run.as_ref()?.version.clone()?, service.run?);
-        let runs = run.release.filter(|runs| *runs != file)?;
+        let (file, run) = (wanted.run.as_ref()?.version.clone()?, service.run.as_ref()?);
+        let runs = run.release.clone().filter(|runs| *runs != file)?;
         // Who deployed by hand since the file named this knows.
         let is_news = run.file_version.as_ref() != Some(&file);
         is_news.then(|| Difference { service: wanted.name.clone(), runs, file: Some(file) })
     };
-    Ok(status.services.into_iter().filter_map(of_service).collect())
+    status.into_iter().flat_map(|status| &status.services).filter_map(of_service).collect()
 }
 
 /// What is in a configuration: "1 listener, 2 services, 5 routes".

@@ -18,7 +18,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::Which;
 use crate::signals::{Signals, Wish};
-use crate::{LAUNCH, limits, logging, output, own_process, quantity, secret_file, service_manager};
+use crate::{
+    LAUNCH, here, limits, logging, output, own_process, quantity, secret_file, service_manager,
+};
 
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
@@ -84,6 +86,9 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     order.serve()
 }
 
+/// What is there once something has run: what runs is then known from it.
+const JOURNAL: &str = "journal.db";
+
 /// What is to be served, and how.
 pub(crate) struct Order<'a> {
     /// The configuration.
@@ -138,6 +143,7 @@ impl Order<'_> {
         }
         limits::raise_open_files();
         let claim = Claim::new(&loaded.intent.server.state_dir)?;
+        self.tell_what_is_missing(&loaded);
         // Everything but the data plane, which has threads of its own.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -147,6 +153,18 @@ impl Order<'_> {
         // A name that is still being looked up is no reason to wait.
         runtime.shutdown_background();
         ended
+    }
+
+    /// What a first start will fail at, with its place in the file. Later the journal knows what runs, and not the file.
+    fn tell_what_is_missing(&self, loaded: &Loaded) {
+        let is_first = !loaded.intent.server.state_dir.join(JOURNAL).exists();
+        if !is_first || loaded.intent.log.format == LogFormat::Json {
+            return;
+        }
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        for finding in here::look_at_services(&text, &loaded.intent) {
+            output::err(&finding.draw(&self.file));
+        }
     }
 
     async fn run(

@@ -1,5 +1,8 @@
 //! `plimsoll check`.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
@@ -98,7 +101,8 @@ fn a_file_that_is_not_there_is_said_so() {
     let sandbox = Sandbox::new(GOOD);
     let ended = sandbox.plimsoll(&["check", "-c", "nothing.toml"]);
     assert_eq!(ended.code, Some(1));
-    let expected = "error: cannot read nothing.toml: No such file or directory (os error 2)\n";
+    let expected = "error: cannot read nothing.toml: No such file or directory (os error 2)\n\
+                    hint: name another with `-c FILE`; `plimsoll init` writes a first one\n";
     assert_eq!(ended.stderr, expected);
     std::fs::remove_file(sandbox.path().join("plimsoll.toml")).unwrap();
     if !std::path::Path::new("/etc/plimsoll/plimsoll.toml").exists() {
@@ -106,4 +110,56 @@ fn a_file_that_is_not_there_is_said_so() {
         assert_eq!(ended.code, Some(1));
         insta::assert_snapshot!("check-no-file", ended.stderr);
     }
+}
+
+#[test]
+fn here_looks_at_this_machine_and_what_plimsoll_holds_itself_is_not_missing() {
+    let service =
+        "[services.a]\ncommand = \"./serve $PORT\"\nversion = \"1\"\nhealth = { tcp = true }\n";
+    let sandbox = Sandbox::new(&format!("{GOOD}{service}"));
+    assert_eq!(sandbox.plimsoll(&["check"]).code, Some(0), "the file itself is right");
+    let ended = sandbox.plimsoll(&["check", "--here"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    for part in ["error[here]: there is no program", "plimsoll.toml:9:11", "service `a`", "help: "]
+    {
+        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    }
+    let ended = sandbox.plimsoll(&["check", "--here", "--json"]);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((report["valid"].clone(), report["errors"].clone()), (false.into(), 1.into()));
+    assert_eq!(report["here"][0]["line"], 9);
+
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    sandbox.write(&GOOD.replace("127.0.0.1:0", &address.to_string()));
+    let running = sandbox.run();
+    let ended = sandbox.plimsoll(&["check", "--here"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    drop(running);
+    let _other = std::net::TcpListener::bind(address).unwrap();
+    let ended = sandbox.plimsoll(&["check", "--here"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("already listened on by"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_first_start_says_what_its_services_lack_with_the_place() {
+    let service =
+        "[services.a]\ncommand = \"./serve $PORT\"\nversion = \"1\"\nhealth = { tcp = true }\n";
+    let sandbox = Sandbox::new(&format!("{GOOD}{service}"));
+    let start = |sandbox: &Sandbox| {
+        let mut command = sandbox.command(&["run"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said: Vec<String> = lines.take_while(|line| !line.contains("listening on")).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        said.join("\n")
+    };
+    let said = start(&sandbox);
+    assert!(
+        said.contains("error[here]: there is no program") && said.contains("plimsoll.toml:9:11"),
+        "{said}"
+    );
+    let said = start(&sandbox);
+    assert!(!said.contains("error[here]"), "the journal knows what runs: {said}");
 }

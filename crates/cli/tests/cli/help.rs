@@ -33,6 +33,7 @@ fn every_command_tells_its_use_with_examples() {
         "history",
         "logs",
         "events",
+        "init",
         "proxy",
         "schema",
         "completions",

@@ -13,6 +13,7 @@ mod events;
 mod explain;
 mod fmt;
 mod help;
+mod init;
 mod limits;
 mod origin;
 mod pages;

@@ -5,7 +5,6 @@
 //! goes with it.
 
 mod document;
-mod reach;
 mod room;
 
 use std::net::IpAddr;
@@ -20,7 +19,7 @@ use crate::commands::run::{Greet, Order, Running};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::{output, own_process};
+use crate::{output, own_process, reach};
 use document::document;
 use room::Room;
 pub(crate) use room::running;
@@ -80,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         after: After::Stop,
         adoption: Adoption::Refused,
         crash: None,
-        greet: &Greeting { out_of_reach: reach::faults(&intent) },
+        greet: &Greeting { out_of_reach: reach::faults(&targets(&intent)) },
         started,
     };
     let ended = order.serve();
@@ -107,15 +106,13 @@ fn has_ipv6() -> document::Ipv6 {
 
 /// Two lines: where it listens, and what it does; and a line for each server that does not respond yet.
 struct Greeting {
-    out_of_reach: Vec<String>,
+    out_of_reach: Vec<reach::Fault>,
 }
 
 impl Greet for Greeting {
     fn greet(&self, running: &Running<'_>) {
         let urls: Vec<&str> = running.listeners.iter().map(|it| it.url.as_str()).collect();
-        let services = running.loaded.intent.services.values();
-        let targets: Vec<String> =
-            services.flat_map(|it| &it.targets).map(|target| target.name.to_string()).collect();
+        let targets = targets(&running.loaded.intent);
         let (urls, targets) = (urls.join(" and "), targets.join(" and "));
         let open = match running.listeners.iter().any(|it| is_open(&it.url)) {
             true => ", from every machine that reaches this one",
@@ -127,10 +124,17 @@ impl Greet for Greeting {
             shown(&targets)
         );
         for fault in &self.out_of_reach {
-            text.push_str(&format!("! {}\n", shown(fault)));
+            let line = format!("! {}: {}\n", fault.target, fault.reach.told());
+            text.push_str(&line);
         }
         output::err(&text);
     }
+}
+
+/// The servers, as they were named.
+fn targets(intent: &Intent) -> Vec<String> {
+    let targets = intent.services.values().flat_map(|service| &service.targets);
+    targets.map(|target| target.name.to_string()).collect()
 }
 
 /// Whether a URL is of every address of this machine.

@@ -1,0 +1,304 @@
+//! `plimsoll init`: a first plimsoll.toml for what lies in a directory.
+//!
+//! Three steps: what lies there (`kinds`, which sees a [`Folder`] and nothing else), what is wanted of it (options, or a
+//! few questions), and the text (`file`). What is written is read by the reader of files before anything is on the disk.
+
+mod ask;
+mod file;
+mod folder;
+mod kinds;
+mod proposal;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use config::{Environment, LoadError, Origin};
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::foreign::shown;
+use crate::options::Form;
+use crate::output;
+use ask::Person;
+use file::{SCHEMA_FILE, STATE_DIR, Terms};
+use folder::{Disk, Folder};
+use proposal::{Health, Proposal, Releases, Run};
+
+/// The name of the file.
+const FILE: &str = "plimsoll.toml";
+
+/// Write a first plimsoll.toml for what is in this directory
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Looks for package.json, manage.py, requirements.txt, pyproject.toml, Gemfile, config.ru, pom.xml,
+build.gradle, go.mod, Cargo.toml, compose.yaml, Dockerfile, Procfile and index.html, and proposes a
+command, a health check and a version. On a terminal it asks; with --yes, or where an option says
+what to do, it does not. Nothing is overwritten without --force.
+
+Examples:
+  plimsoll init
+  plimsoll init --yes && plimsoll check --here && plimsoll run
+  plimsoll init shop --command 'node server.js' --health /health
+  plimsoll init --target 10.0.0.11:8080 --target 10.0.0.12:8080
+  plimsoll init --print              show the file, write nothing")]
+pub(crate) struct Options {
+    /// The directory [default: this one]
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    dir: PathBuf,
+    /// The command that starts one instance, which listens on $PORT
+    #[arg(long, value_name = "COMMAND", conflicts_with = "targets")]
+    command: Option<String>,
+    /// A server that something else runs; may be given several times
+    #[arg(long = "target", value_name = "ADDRESS")]
+    targets: Vec<String>,
+    /// The path that is requested to check an instance; `none` only opens a connection
+    #[arg(long, value_name = "PATH")]
+    health: Option<String>,
+    /// Where Plimsoll listens [default: 127.0.0.1:8080]
+    #[arg(short, long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The service's name
+    #[arg(long, value_name = "NAME", default_value = "web")]
+    service: String,
+    /// Ask nothing
+    #[arg(short, long)]
+    yes: bool,
+    /// Overwrite a plimsoll.toml that is there
+    #[arg(long)]
+    force: bool,
+    /// Print the file, and write nothing
+    #[arg(long, conflicts_with = "json")]
+    print: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What was written, for programs.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    /// What it is.
+    kind: &'a str,
+    /// By which files that is known.
+    seen: &'a [String],
+    /// The files that were written.
+    written: &'a [String],
+    /// What has to be done or known before it works.
+    cautions: &'a [String],
+}
+
+pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
+    let path = options.dir.join(FILE);
+    if !options.force && !options.print && path.exists() {
+        return Err(Failure::Exists { path });
+    }
+    if !options.dir.is_dir() {
+        let source = io::ErrorKind::NotFound.into();
+        return Err(Failure::Write { path: options.dir.clone(), source });
+    }
+    let folder = Disk(options.dir.clone());
+    let proposal = options.apply(kinds::find(&folder));
+    let listen = options.listen.clone().unwrap_or_else(|| free_listen(&proposal));
+    let mut terms = Terms { service: options.service.clone(), listen };
+    let proposal = if options.is_asking() { ask(proposal, &mut terms)? } else { proposal };
+    let proposal = with_git(&folder, proposal);
+    let text = file::file(&proposal, &terms);
+    check(&text, &options.dir)?;
+    if options.print {
+        output::out(&text);
+        return Ok(Exit::Done);
+    }
+    let written = write(&options.dir, &text, options.force)?;
+    match options.form.json {
+        true => output::json(&Report {
+            kind: &proposal.what,
+            seen: &proposal.seen,
+            written: &written,
+            cautions: &proposal.cautions,
+        }),
+        false => output::out(&summary(&proposal, &terms, &written)),
+    }
+    Ok(Exit::Done)
+}
+
+impl Options {
+    /// Whether somebody is there to be asked, and has not said enough already.
+    fn is_asking(&self) -> bool {
+        let has_said = self.yes || self.print || self.form.json || !self.targets.is_empty();
+        !has_said
+            && self.command.is_none()
+            && io::stdin().is_terminal()
+            && io::stderr().is_terminal()
+    }
+
+    /// What was found, as far as nothing else is wanted.
+    fn apply(&self, found: Option<Proposal>) -> Proposal {
+        let mut proposal = match (&self.command, self.targets.as_slice()) {
+            (Some(command), _) => with_command(found, command),
+            (None, []) => found.unwrap_or_else(nothing),
+            (None, targets) => Proposal {
+                run: Run::Targets {
+                    targets: targets.to_vec(),
+                    why: "Something else runs them.".to_owned(),
+                },
+                ..Proposal::command("servers that run already", "", "")
+            },
+        };
+        if let Some(path) = &self.health {
+            proposal.health = wanted_health(path);
+        }
+        proposal
+    }
+}
+
+/// What was found, started otherwise.
+fn with_command(found: Option<Proposal>, command: &str) -> Proposal {
+    let why = match file::needs_shell(command) {
+        true => "With a shell, as the command has in it what only a shell understands.",
+        false => {
+            "No shell runs: words are split as a shell splits them, and nothing else is done with them."
+        }
+    };
+    let releases =
+        if command.contains("{version}") { Releases::Command } else { Releases::Unseparated };
+    let mut proposal = found.unwrap_or_else(|| Proposal::command("a command", command, why));
+    // What belongs to the command that was found is not this one's.
+    proposal.keys.clear();
+    proposal.cautions.clear();
+    let version = match &proposal.run {
+        Run::Command { version, .. } => version.clone(),
+        Run::Targets { .. } => "1".to_owned(),
+    };
+    let (command, why) = (command.to_owned(), why.to_owned());
+    let is_named = command.contains("$PORT") || command.contains("${PORT");
+    proposal.run = Run::Command { command, why, version, releases };
+    match is_named {
+        true => proposal,
+        false => {
+            proposal.caution("the command does not name $PORT: the service has to read it itself")
+        }
+    }
+}
+
+fn nothing() -> Proposal {
+    let why = "Nothing here says how the service starts, so this is a server that runs already. For Plimsoll to run \
+               it, and replace it: command = \"...\" instead, with $PORT in it, and version = \"1\".";
+    let targets = vec!["127.0.0.1:3000".to_owned()];
+    let run = Run::Targets { targets, why: why.to_owned() };
+    let proposal = Proposal { run, ..Proposal::command("a server that runs already", "", "") };
+    proposal.caution(
+        "nothing here says how the service starts: name its command with --command, or where it runs with --target",
+    )
+}
+
+fn wanted_health(path: &str) -> Health {
+    match path {
+        "none" | "-" => Health::connection(),
+        path => Health::path(path, ""),
+    }
+}
+
+/// Where is listened unless something else is wanted: not where a target is.
+fn free_listen(proposal: &Proposal) -> String {
+    let is_taken = |port: &u16| match &proposal.run {
+        Run::Targets { targets, .. } => targets.iter().any(|it| it.ends_with(&format!(":{port}"))),
+        Run::Command { .. } => false,
+    };
+    let port = (8080..8100).find(|port| !is_taken(port)).unwrap_or(8080);
+    format!("127.0.0.1:{port}")
+}
+
+fn ask(found: Proposal, terms: &mut Terms) -> Result<Proposal, Failure> {
+    let mut person = Person { reads: io::stdin().lock(), writes: io::stderr().lock() };
+    let failed = |source| Failure::System { what: "ask", source };
+    output::err(&format!("{}\n", shown(&told(&found))));
+    let mut proposal = found;
+    if let Run::Command { command, .. } = &proposal.run {
+        let proposed = command.clone();
+        let wanted = person.ask("Command of one instance", &proposed).map_err(failed)?;
+        if wanted != proposed {
+            proposal = with_command(Some(proposal), &wanted);
+        }
+    }
+    let proposed = proposal.health.path.clone().unwrap_or_else(|| "none".to_owned());
+    let path = person.ask("Path for health checks", &proposed).map_err(failed)?;
+    if path != proposed {
+        proposal.health = wanted_health(&path);
+    }
+    terms.listen = person.ask("Listen on", &terms.listen).map_err(failed)?;
+    Ok(proposal)
+}
+
+/// It, with a word where git would take what Plimsoll keeps.
+fn with_git(folder: &dyn Folder, proposal: Proposal) -> Proposal {
+    let ignored = folder.text(".gitignore").unwrap_or_default();
+    match folder.has_dir(".git") && !ignored.contains(STATE_DIR) {
+        true => proposal
+            .caution(format!("{STATE_DIR}/ is not for git: echo {STATE_DIR}/ >> .gitignore")),
+        false => proposal,
+    }
+}
+
+/// Whether the reader of files takes it.
+fn check(text: &str, dir: &Path) -> Result<(), Failure> {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let (name, environment) = ("what plimsoll init was told".to_owned(), Environment::of_process());
+    config::parse(text, &Origin { name, dir, environment }).map_err(LoadError::Invalid)?;
+    Ok(())
+}
+
+/// Writes the file and its schema. The names of what was written.
+fn write(dir: &Path, text: &str, force: bool) -> Result<Vec<String>, Failure> {
+    let put = |name: &str, text: &str| {
+        let path = dir.join(name);
+        fs::write(&path, text).map_err(|source| Failure::Write { path, source })
+    };
+    put(FILE, text)?;
+    let mut written = vec![FILE.to_owned()];
+    if force || !dir.join(SCHEMA_FILE).exists() {
+        put(SCHEMA_FILE, &format!("{:#}\n", config::schema()))?;
+        written.push(SCHEMA_FILE.to_owned());
+    }
+    Ok(written)
+}
+
+/// What was found, in a line.
+fn told(proposal: &Proposal) -> String {
+    match proposal.seen.as_slice() {
+        [] => format!("found: {}", proposal.what),
+        seen => format!("found: {} ({})", proposal.what, seen.join(", ")),
+    }
+}
+
+fn summary(proposal: &Proposal, terms: &Terms, written: &[String]) -> String {
+    let mut text = format!("{}\n", shown(&told(proposal)));
+    match &proposal.run {
+        Run::Command { command, version, .. } => {
+            text.push_str(&format!(
+                "  command  {}\n  version  {}\n",
+                shown(command),
+                shown(version)
+            ));
+        }
+        Run::Targets { targets, .. } => {
+            text.push_str(&format!("  targets  {}\n", shown(&targets.join(", "))));
+        }
+    }
+    let health = proposal.health.path.as_deref().unwrap_or("opens a connection");
+    text.push_str(&format!("  health   {}\n", shown(health)));
+    text.push_str(&format!("written: {}\n", written.join(", ")));
+    for caution in &proposal.cautions {
+        text.push_str(&format!("! {}\n", shown(caution)));
+    }
+    let next = if proposal.cautions.is_empty() { "next" } else { "then" };
+    let url = terms.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+    text.push_str(&format!(
+        "{next}: `plimsoll check --here` says what is missing, `plimsoll run` serves on http://{}/\n",
+        shown(&url)
+    ));
+    text
+}

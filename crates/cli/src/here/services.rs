@@ -1,0 +1,71 @@
+//! Services that Plimsoll runs: their programs, directories, files, users and secrets, looked at as a deploy does.
+
+use std::collections::BTreeSet;
+
+use config::Severity;
+use control::chain;
+use driver::launch::Spec;
+use driver::port::Ports;
+use driver::preflight::{Fault, Plan, Room, check};
+use model::{Run, Service};
+
+use super::{Finding, Notes};
+
+pub(super) fn look(notes: &Notes<'_>) -> Vec<Finding> {
+    let services = notes.intent.services.values();
+    services
+        .flat_map(|service| service.run.iter().flat_map(|run| of_one(notes, service, run)))
+        .collect()
+}
+
+fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
+    // Without a version nothing is started before a deploy names one, and what it needs is not known.
+    let Some(version) = run.version.clone() else { return Vec::new() };
+    let spec = Spec {
+        service: service.name.clone(),
+        version,
+        recipe: run.recipe.clone(),
+        withheld: BTreeSet::new(),
+    };
+    let plan = Plan { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() };
+    let faults = check(plan, driver::Environment::of_this_process(), &Ports::default())
+        .err()
+        .unwrap_or_default();
+    faults.iter().map(|fault| finding(notes, service, fault)).collect()
+}
+
+fn finding(notes: &Notes<'_>, service: &Service, fault: &Fault) -> Finding {
+    let name = service.name.as_str();
+    let (key, severity, hint) = match fault {
+        Fault::Command(_) => ("command", Severity::Error, None),
+        Fault::Program(_) => (
+            "command",
+            Severity::Error,
+            Some(
+                "a path is looked for in `directory`, a name in PATH, as it is where `plimsoll run` starts",
+            ),
+        ),
+        Fault::Directory { .. } => (
+            "directory",
+            Severity::Error,
+            Some("make it, or let `directory` and `version` name one that is there"),
+        ),
+        Fault::Account(_) => ("user", Severity::Error, None),
+        Fault::EnvFile(_) => ("env_file", Severity::Error, None),
+        // They may be set where it is started, as in a unit.
+        Fault::SecretMissing { .. } | Fault::SecretBlank { .. } | Fault::NameLost { .. } => {
+            ("secrets", Severity::Warning, None)
+        }
+        Fault::Memory { .. }
+        | Fault::Descriptors { .. }
+        | Fault::Disk { .. }
+        | Fault::Ports { .. }
+        | Fault::Unknown { .. } => ("command", Severity::Warning, None),
+    };
+    let about = format!("service `{name}`");
+    let found = notes.finding(&["services", name, key], about, severity, chain(fault));
+    match hint {
+        Some(hint) => found.hint(hint),
+        None => found,
+    }
+}

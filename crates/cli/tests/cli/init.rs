@@ -1,0 +1,96 @@
+//! `plimsoll init`: what it writes is truly run. Which file is written for what stands in `tests/init`.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::sandbox::Sandbox;
+
+/// A directory without a configuration, with these files.
+fn holding(files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new("");
+    fs::remove_file(sandbox.path().join("plimsoll.toml")).unwrap();
+    for (path, text) in files {
+        let path = sandbox.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    sandbox
+}
+
+/// Whether this machine can run a program; where it has to, it is a failure that it cannot.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn is_here(program: &str) -> bool {
+    let found =
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let is_here = found.is_ok_and(|status| status.success());
+    let is_required = std::env::var_os("PLIMSOLL_REQUIRE").is_some();
+    assert!(is_here || !is_required, "{program} is not there");
+    if !is_here {
+        eprintln!("skipped: {program} is not there");
+    }
+    is_here
+}
+
+const PACKAGE: &str =
+    r#"{ "name": "a", "version": "1.2.0", "scripts": { "start": "node server.js" } }"#;
+const NODE: &str = "require('http').createServer((request, response) => response.end('from node\\n'))\n  \
+                    .listen(process.env.PORT, '127.0.0.1')\n// '/health'\n";
+const PYTHON: &str = "import http.server, os\n\n\nclass Hello(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n        \
+                      self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b'from python\\n')\n\n\n\
+                      http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Hello).serve_forever()\n";
+
+#[test]
+fn what_it_writes_is_checked_run_and_served() {
+    for (program, files, expected) in [
+        ("python3", &[("public/index.html", "<h1>pages</h1>\n")][..], "<h1>pages</h1>\n"),
+        (
+            "python3",
+            &[("Procfile", "web: python3 server.py\n"), ("server.py", PYTHON)],
+            "from python\n",
+        ),
+        ("node", &[("package.json", PACKAGE), ("server.js", NODE)], "from node\n"),
+    ] {
+        if !is_here(program) {
+            continue;
+        }
+        let sandbox = holding(files);
+        let ended = sandbox.plimsoll(&["init", "--yes", "--listen", "127.0.0.1:0"]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
+        let checked = sandbox.plimsoll(&["check"]);
+        assert_eq!(checked.code, Some(0), "{}", checked.stdout);
+        assert!(checked.stdout.contains("plimsoll.toml is fine"), "{}", checked.stdout);
+        let running = sandbox.run();
+        testkit::eventually("an instance serves", || running.get("/").contains(expected));
+    }
+}
+
+#[test]
+fn what_is_there_is_left_alone_unless_it_may_be_overwritten() {
+    let sandbox = holding(&[("index.html", "hi"), ("plimsoll.toml", "# mine\n")]);
+    let path = sandbox.path().join("plimsoll.toml");
+    let refused = sandbox.plimsoll(&["init", "--yes"]);
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
+    assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n");
+    let printed = sandbox.plimsoll(&["init", "--print"]);
+    assert!(printed.stdout.starts_with("#:schema ./plimsoll.schema.json\n"), "{}", printed.stdout);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n");
+    assert_eq!(sandbox.plimsoll(&["init", "--yes", "--force"]).code, Some(0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), printed.stdout);
+    assert!(sandbox.path().join("plimsoll.schema.json").exists());
+}
+
+#[test]
+fn options_say_what_nothing_in_the_directory_says() {
+    let sandbox = holding(&[]);
+    let words = ["init", "--command", "./serve --port $PORT && true", "--health", "/up", "--json"];
+    let ended = sandbox.plimsoll(&words);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let text = fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
+    assert!(text.contains("command = { shell = \"./serve --port $PORT && true\" }"), "{text}");
+    let wrong = sandbox.plimsoll(&["init", "--force", "--health", "up"]);
+    assert_eq!(wrong.code, Some(1), "{wrong:#?}");
+    assert!(wrong.stderr.contains("what plimsoll init was told"), "{}", wrong.stderr);
+    let after = fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
+    assert_eq!(after, text, "nothing was written");
+}

@@ -1,0 +1,3 @@
+var router = require('express').Router();
+router.get('/', function (req, res) { res.render('index', { title: 'Express' }); });
+module.exports = router;

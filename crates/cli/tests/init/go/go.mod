@@ -1,0 +1,3 @@
+module github.com/example/stock/v2
+
+go 1.24

@@ -1,0 +1,7 @@
+require 'sinatra/base'
+
+class Shop < Sinatra::Base
+  get '/' do
+    'shop'
+  end
+end
