@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use config::{Code, Environment, LoadError, load};
+use serde_json::Value;
 
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -79,6 +80,52 @@ fn every_file_in_the_guide_loads() {
         }
     }
     assert!(loaded >= 9, "only {loaded} files were found");
+}
+
+/// What the README says is not there yet, and the key that will be there when it is.
+const NOT_YET: [(&str, &str, &str); 9] = [
+    ("ACME", "listeners", "acme"),
+    ("TLS to servers", "services", "tls"),
+    ("containers", "services", "image"),
+    ("authentication", "routes", "auth"),
+    ("rate limits", "routes", "limit"),
+    ("CORS", "routes", "cors"),
+    ("caching", "routes", "cache"),
+    ("compression", "routes", "compress"),
+    ("serving files", "routes", "files"),
+];
+
+/// Whether there is such a key anywhere below.
+fn has_key(schema: &Value, key: &str) -> bool {
+    match schema {
+        Value::Object(members) => members.iter().any(|(name, below)| {
+            (name == "properties" && below.get(key).is_some()) || has_key(below, key)
+        }),
+        Value::Array(members) => members.iter().any(|below| has_key(below, key)),
+        _ => false,
+    }
+}
+
+#[test]
+fn what_the_readme_says_is_not_there_yet_has_no_key() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let table = readme.split("| it does | it does not yet |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells: Vec<[&str; 2]> = rows
+        .map(|row| {
+            let mut cells = row.trim_matches('|').split(" | ");
+            [cells.next().unwrap(), cells.next().unwrap()]
+        })
+        .collect();
+    let schema = fs::read_to_string(root.join("docs/reference/schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    for (word, table, key) in NOT_YET {
+        let is_there = has_key(&schema["properties"][table], key);
+        let column = cells.iter().find_map(|cells| cells.iter().position(|it| it.contains(word)));
+        let expected = if is_there { Some(0) } else { Some(1) };
+        assert_eq!(column, expected, "{word}: `{key}` of {table} is there: {is_there}");
+    }
 }
 
 #[test]
