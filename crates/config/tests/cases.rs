@@ -49,6 +49,7 @@ fn variable(name: &str) -> Option<OsString> {
         "TRICKY" => "a\"b\n[server]\nworkers = 7",
         "BAD" => "soon",
         "API_TOKEN" | "DB_PASSWORD" => SECRET,
+        "DATABASE_URL" => "postgres://app:correct-horse@db/shop",
         "BYTES" => return Some(OsString::from_vec(vec![b'a', 0xff])),
         _ => return None,
     };

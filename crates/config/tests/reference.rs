@@ -107,6 +107,15 @@ fn the_schema_accepts_good_files() {
 }
 
 #[test]
+fn the_schema_accepts_files_that_are_included() {
+    let schema = config::schema();
+    for name in ["routes/a-shop", "routes/b-blog", "deep/one", "all"] {
+        let value = case(&format!("included/{name}.toml"));
+        assert_eq!(invalid(&value, &schema), None, "{name}");
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_is_plainly_wrong() {
     for name in [
         "unknown-key-near",
@@ -115,7 +124,6 @@ fn the_schema_refuses_what_is_plainly_wrong() {
         "size-forms",
         "share-forms",
         "word-far",
-        "no-listeners",
         "no-bind",
         "numbers-out-of-range",
         "service-without-targets",

@@ -19,7 +19,7 @@ use crate::marks::{State, Substituted};
 use crate::schema::{Shape, Variables};
 use crate::tables::ROOT;
 use crate::trail::Trail;
-use crate::value::header;
+use crate::value::{header, url};
 
 /// What all values together may hold once variables are in them, in bytes: a variable that is named
 /// often must not fill the memory.
@@ -172,10 +172,12 @@ impl Problem {
     }
 }
 
-/// Whether the value of a variable of this name is a secret.
-pub(super) fn is_secret(name: &str) -> bool {
+/// Whether the value of this variable is a secret: by its name, or because a URL with a password is in it.
+fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    header::is_secret(&name) || ["private", "passphrase", "dsn"].iter().any(|it| name.contains(it))
+    header::is_secret(&name)
+        || ["private", "passphrase", "dsn"].iter().any(|it| name.contains(it))
+        || url::without_password(value).is_some()
 }
 
 fn is_name_char(c: char) -> bool {
@@ -286,7 +288,7 @@ impl<'a> Walk<'_, 'a> {
             }
         };
         self.left -= expanded.text.len();
-        let secrets = expanded.set.iter().filter(|(name, _)| is_secret(name));
+        let secrets = expanded.set.iter().filter(|(name, value)| is_secret(name, value));
         let mut state = State::Plain;
         for (_, value) in secrets {
             state = State::Secret;
@@ -385,10 +387,12 @@ mod tests {
     #[test]
     fn secrets_are_known_by_the_names_of_their_variables() {
         for name in ["API_KEY", "DB_PASSWORD", "TOKEN", "AUTH", "PRIVATE", "SENTRY_DSN", "secret"] {
-            assert!(is_secret(name), "{name}");
+            assert!(is_secret(name, "x"), "{name}");
         }
+        assert!(is_secret("DATABASE_URL", "postgres://app:hunter2@db/shop"));
+        assert!(!is_secret("DATABASE_URL", "postgres://app@db/shop"));
         for name in ["API_HOST", "PORT", "HOME", "BIND"] {
-            assert!(!is_secret(name), "{name}");
+            assert!(!is_secret(name, "x"), "{name}");
         }
     }
 

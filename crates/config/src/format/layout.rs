@@ -1,7 +1,7 @@
 //! How a text of TOML is laid out, token by token: one blank around `=`, one behind each comma, none
 //! at the ends of lines; no indentation but four blanks within lists of several lines; one empty line
-//! at most, and one before each header. Lines are neither broken nor joined, and what stands in quotes
-//! is not touched.
+//! at most, and one before each header. A comment behind a value stays as far from it as it is. Lines
+//! are neither broken nor joined, and what stands in quotes is not touched.
 //!
 //! The text must be TOML, which is checked before; of another the result means nothing.
 
@@ -28,6 +28,8 @@ struct Layout {
     last: Option<TokenKind>,
     /// Whether white space stood behind it.
     was_spaced: bool,
+    /// How many blanks stood there.
+    gap: usize,
     /// Line ends since anything was written.
     newlines: usize,
     part: Part,
@@ -52,7 +54,10 @@ impl Layout {
     fn take(&mut self, kind: TokenKind, token: &str) {
         match kind {
             TokenKind::Eof => {}
-            TokenKind::Whitespace => self.was_spaced = true,
+            TokenKind::Whitespace => {
+                self.was_spaced = true;
+                self.gap = if token.contains('\t') { 1 } else { token.len() };
+            }
             TokenKind::Newline => self.end_line(),
             TokenKind::Comment => {
                 self.begin(kind);
@@ -122,6 +127,11 @@ impl Layout {
     fn begin(&mut self, kind: TokenKind) {
         match self.last {
             None => self.begin_line(kind),
+            // Comments of several lines may stand below each other.
+            Some(_) if kind == TokenKind::Comment => {
+                let gap = if self.was_spaced { self.gap } else { 1 };
+                self.text.extend(std::iter::repeat_n(' ', gap));
+            }
             Some(last) if self.is_apart(last, kind) => self.text.push(' '),
             Some(_) => {}
         }
@@ -163,9 +173,6 @@ impl Layout {
     /// Whether a blank stands between two tokens of a line.
     fn is_apart(&self, last: TokenKind, kind: TokenKind) -> bool {
         use TokenKind as Kind;
-        if kind == Kind::Comment {
-            return true;
-        }
         match (self.part, last, kind) {
             (_, Kind::Dot, _) | (_, _, Kind::Dot) | (Part::Header, ..) => false,
             (_, Kind::Equals, _) | (_, _, Kind::Equals) => true,

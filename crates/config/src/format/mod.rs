@@ -145,7 +145,7 @@ mod tests {
         let text = "\u{feff}\n\n#:schema x.json\n  [server] # all\r\nworkers=2   # two\n\n\n\nmemory   =  '1GiB'\n\
                     # about web\n[ listeners . web ]\nbind = [\"a\",'b' , ]\nlimits={body=\"1MiB\",headers=5}\n\
                     empty = { }\nnone = [ ]\n[[ routes ]]\nto.api=1\n";
-        let expected = "#:schema x.json\n[server] # all\nworkers = 2 # two\n\nmemory = '1GiB'\n\n\
+        let expected = "#:schema x.json\n[server] # all\nworkers = 2   # two\n\nmemory = '1GiB'\n\n\
                         # about web\n[listeners.web]\nbind = [\"a\", 'b']\n\
                         limits = { body = \"1MiB\", headers = 5 }\nempty = {}\nnone = []\n\n\
                         [[routes]]\nto.api = 1\n";

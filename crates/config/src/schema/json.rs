@@ -13,7 +13,7 @@ const SIZE_OR_UNLIMITED: &str = "^([0-9]+([KMG]i?)?B|unlimited)$";
 const VARIABLE: &str = r"\$\{";
 const SHARE: &str = r"^[0-9]+(\.[0-9]+)?%$";
 
-/// The JSON Schema of plimsoll.toml. It accepts every file that [`crate::parse`] accepts; what
+/// The JSON Schema of plimsoll.toml, and of files that it includes. It accepts every file that [`crate::parse`] accepts; what
 /// needs a look at two places at once, only the latter refuses.
 pub fn schema() -> Value {
     let mut schema = table(&ROOT);
@@ -39,7 +39,8 @@ fn table(table: &Table) -> Value {
         "properties": properties,
         "additionalProperties": false,
     });
-    if !required.is_empty() {
+    // What the file as a whole must have may stand in one that it includes.
+    if !required.is_empty() && !std::ptr::eq(table, &ROOT) {
         schema["required"] = json!(required);
     }
     if !table.doc.is_empty() {

@@ -18,6 +18,7 @@ pub(crate) mod release;
 pub(crate) mod share;
 pub(crate) mod size;
 pub(crate) mod status;
+pub(crate) mod url;
 
 /// `text` as a message may quote it: on one line, and not too long.
 pub(crate) fn shown(text: &str) -> String {
