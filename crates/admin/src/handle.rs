@@ -135,6 +135,7 @@ impl From<&ListenerStatus> for Listener {
             name: listener.name.to_string(),
             addresses: listener.addresses.iter().map(ToString::to_string).collect(),
             tls: listener.tls,
+            certificate_fault: listener.certificate_fault.clone(),
             connections: listener.connections as u64,
             accepted: listener.accepted,
         }

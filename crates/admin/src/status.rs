@@ -70,6 +70,9 @@ pub struct Listener {
     pub addresses: Vec<String>,
     /// Whether clients speak TLS here.
     pub tls: bool,
+    /// Why its certificates cannot be read anew; absent where they can. Those that were read before are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_fault: Option<String>,
     /// Open connections.
     pub connections: u64,
     /// Connections that were accepted since the start.

@@ -1,17 +1,32 @@
-//! The certificates of every listener that speaks TLS, read anew for each configuration.
+//! The certificates of every listener that speaks TLS: read for each configuration, and a feed of what their files hold
+//! after that, so that what renews them need not tell anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
-use model::{Intent, Listener, ListenerName, Protocol, TlsCertificate};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use model::{Intent, Listener, ListenerName, Protocol};
 use rustls::ServerConfig;
 use telemetry::{Event, event};
 use wire::tls::{Alpn, Certificate, Certificates, Files, Resumption, TlsError, server_config};
 
+use crate::chain::chain;
+use crate::feed::{Arrival, Feed, Fetch, Fetched, Outcome, Times};
+
 /// How TLS is spoken at each listener that does.
 pub(crate) type Tls = BTreeMap<ListenerName, Arc<ServerConfig>>;
+
+/// The certificates of all listeners, as their files hold them.
+pub(crate) type Renewals = Feed<CertificateFiles>;
+
+/// Files that have been looked at.
+pub(crate) type Looked = Arrival<CertificateFiles>;
 
 /// Certificates that cannot be used: all of them at once.
 #[derive(Debug)]
@@ -23,7 +38,7 @@ impl fmt::Display for BadCertificates {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "listener `{listener}`: {}", crate::chain::chain(error))?;
+            write!(f, "listener `{listener}`: {}", chain(error))?;
             write!(f, "\n  help: {}", error.hint())?;
         }
         Ok(())
@@ -32,36 +47,235 @@ impl fmt::Display for BadCertificates {
 
 impl std::error::Error for BadCertificates {}
 
-/// What was read: how TLS is spoken, and what is to be told of the certificates once they are used.
+/// The files of one listener's certificates, each chain with its key, in their order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FilesOf(Vec<(PathBuf, PathBuf)>);
+
+impl FilesOf {
+    /// Those of `listener`; `None` where it speaks no TLS.
+    pub(crate) fn of(listener: &Listener) -> Option<Self> {
+        let files = listener.certificates.iter().map(|it| (it.cert.clone(), it.key.clone()));
+        listener.is_tls().then(|| Self(files.collect()))
+    }
+
+    /// Those of each listener of `intent` that has any.
+    pub(crate) fn of_all(intent: &Intent) -> BTreeSet<Self> {
+        intent.listeners.values().filter_map(|listener| Self::of(listener)).collect()
+    }
+
+    /// Reads and checks them.
+    fn read(&self) -> Result<Pairs, Vec<TlsError>> {
+        // Before they are read: what changes meanwhile is seen by the next look.
+        let stamps = self.stamps();
+        let files = self.0.iter().map(|(cert, key)| Files { cert: cert.clone(), key: key.clone() });
+        let files: Vec<_> = files.collect();
+        let certificates = Arc::new(Certificates::load(&files, SystemTime::now())?);
+        Ok(Pairs { stamps, certificates })
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        let files = self.0.iter().flat_map(|(cert, key)| [cert, key]);
+        files.map(|file| Stamp::of(file)).collect()
+    }
+}
+
+impl fmt::Display for FilesOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (cert, _)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", cert.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// By what it is seen that a file was written or replaced, also where its name is a link that leads elsewhere now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stamp {
+    At {
+        device: u64,
+        inode: u64,
+        bytes: u64,
+        written: (i64, i64),
+        changed: (i64, i64),
+    },
+    /// It is not there, or cannot be looked at.
+    Gone(io::ErrorKind),
+}
+
+impl Stamp {
+    fn of(file: &Path) -> Self {
+        match std::fs::metadata(file) {
+            Ok(it) => Self::At {
+                device: it.dev(),
+                inode: it.ino(),
+                bytes: it.len(),
+                written: (it.mtime(), it.mtime_nsec()),
+                changed: (it.ctime(), it.ctime_nsec()),
+            },
+            Err(error) => Self::Gone(error.kind()),
+        }
+    }
+}
+
+/// Certificates with their keys as they were read, and what their files were like then.
+#[derive(Debug)]
+pub(crate) struct Pairs {
+    stamps: Vec<Stamp>,
+    certificates: Arc<Certificates>,
+}
+
+impl Pairs {
+    /// How many there are, and when the first of them expires.
+    pub(crate) fn extent(&self) -> (usize, Option<SystemTime>) {
+        let expires = self.certificates.iter().map(Certificate::expires).min();
+        (self.certificates.iter().count(), expires)
+    }
+
+    /// What is doubtful about them, which `listener` uses.
+    pub(crate) fn warnings(&self, listener: &ListenerName) -> impl Iterator<Item = Event> {
+        let warnings = self.certificates.iter().flat_map(|certificate| certificate.warnings());
+        warnings.map(|warning| {
+            let (listener, why) = (listener.clone(), warning.to_string());
+            event::CertificateWarning { listener, why }.into()
+        })
+    }
+
+    /// How `listener` speaks TLS with them.
+    pub(crate) fn config(&self, listener: &Listener, resumption: &Resumption) -> Arc<ServerConfig> {
+        server_config(self.certificates.clone(), &protocols(listener), resumption)
+    }
+}
+
+/// The same files, as far as can be seen without reading them.
+impl PartialEq for Pairs {
+    fn eq(&self, other: &Self) -> bool {
+        self.stamps == other.stamps
+    }
+}
+
+/// Looks at certificates' files.
+pub(crate) struct CertificateFiles {
+    every: Duration,
+    /// What was read last of each, as long as it is in use: files that are as they were are not read again.
+    read: Mutex<BTreeMap<FilesOf, Weak<Pairs>>>,
+}
+
+impl CertificateFiles {
+    /// Looks at each file after so long.
+    pub(crate) fn new(every: Duration) -> Self {
+        Self { every, read: Mutex::default() }
+    }
+
+    fn unchanged(&self, files: &FilesOf, stamps: &[Stamp]) -> Option<Arc<Pairs>> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.get(files).and_then(Weak::upgrade).filter(|loaded| loaded.stamps == stamps)
+    }
+
+    fn remember(&self, files: &FilesOf, loaded: &Arc<Pairs>) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.retain(|_, loaded| loaded.strong_count() > 0);
+        read.insert(files.clone(), Arc::downgrade(loaded));
+    }
+}
+
+/// Why certificates cannot be read anew.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("{}", words(.0))]
+    Bad(Vec<TlsError>),
+    #[error("the files could not be read within {} s", .0.as_secs())]
+    TooSlow(Duration),
+    #[error("the reader of certificates panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+fn words(errors: &[TlsError]) -> String {
+    errors.iter().map(|error| chain(error)).collect::<Vec<_>>().join("; ")
+}
+
+impl Fetch for CertificateFiles {
+    type Key = FilesOf;
+    type Value = Arc<Pairs>;
+    type Error = Unreadable;
+
+    const TIMES: Times = Times {
+        lifetime_min: Duration::from_millis(10),
+        lifetime_max: Duration::from_secs(3600),
+        // Between the two files of a pair that is being replaced they do not belong together.
+        retry_min: Duration::from_secs(1),
+        retry_max: Duration::from_secs(30),
+        patience: Duration::from_secs(10),
+        deadline: Duration::from_secs(30),
+        at_once: 4,
+    };
+
+    fn fetch<'a>(&'a self, files: &'a FilesOf) -> BoxFuture<'a, Outcome<Self>> {
+        let look = async {
+            let here = files.clone();
+            let stamps = tokio::task::spawn_blocking(move || here.stamps()).await?;
+            let value = match self.unchanged(files, &stamps) {
+                Some(loaded) => loaded,
+                None => {
+                    let here = files.clone();
+                    let read = tokio::task::spawn_blocking(move || here.read()).await?;
+                    let loaded = Arc::new(read.map_err(Unreadable::Bad)?);
+                    self.remember(files, &loaded);
+                    loaded
+                }
+            };
+            Ok(Fetched { value, lifetime: self.every })
+        };
+        look.boxed()
+    }
+
+    fn too_slow(limit: Duration) -> Unreadable {
+        Unreadable::TooSlow(limit)
+    }
+
+    fn becomes_stale(files: &FilesOf, why: &Unreadable, _: Option<&Arc<Pairs>>) -> Event {
+        event::CertificatesUnreadable { path: files.to_string(), why: chain(why) }.into()
+    }
+
+    fn recovers(files: &FilesOf) -> Event {
+        event::CertificatesReadable { path: files.to_string() }.into()
+    }
+}
+
+/// What was read for a configuration: how TLS is spoken, and what is to be told of the certificates once they are used.
 pub(crate) struct Loaded {
     pub(crate) tls: Tls,
     pub(crate) told: Vec<Event>,
+    /// The same, for the feed to go on with.
+    pub(crate) looked: Vec<Looked>,
 }
 
 /// Reads and checks the certificates of `intent`, and says what is doubtful about them.
 ///
 /// # Errors
 /// With everything that is wrong at once.
-pub(crate) fn load(intent: &Intent, resumption: &Resumption) -> Result<Loaded, BadCertificates> {
-    let now = SystemTime::now();
-    let (mut tls, mut told, mut errors) = (Tls::new(), Vec::new(), Vec::new());
-    for (name, listener) in intent.listeners.iter().filter(|(_, listener)| listener.is_tls()) {
-        let files: Vec<Files> = listener.certificates.iter().map(files).collect();
-        match Certificates::load(&files, now) {
-            Ok(certificates) => {
-                told.extend(tell(name, &certificates));
-                let config =
-                    server_config(Arc::new(certificates), &protocols(listener), resumption);
-                tls.insert(name.clone(), config);
+pub(crate) fn load(
+    intent: &Intent,
+    resumption: &Resumption,
+    every: Duration,
+) -> Result<Loaded, BadCertificates> {
+    let (mut tls, mut told, mut looked) = (Tls::new(), Vec::new(), Vec::new());
+    let mut errors = Vec::new();
+    for (name, listener) in &intent.listeners {
+        let Some(files) = FilesOf::of(listener) else { continue };
+        match files.read() {
+            Ok(pairs) => {
+                tls.insert(name.clone(), pairs.config(listener, resumption));
+                let (listener, (certificates, expires)) = (name.clone(), pairs.extent());
+                told.push(event::CertificatesRead { listener, certificates, expires }.into());
+                told.extend(pairs.warnings(name));
+                let fetched = Fetched { value: Arc::new(pairs), lifetime: every };
+                looked.push(Arrival::before(files, Ok(fetched)));
             }
             Err(found) => errors.extend(found.into_iter().map(|error| (name.clone(), error))),
         }
     }
-    if errors.is_empty() { Ok(Loaded { tls, told }) } else { Err(BadCertificates(errors)) }
-}
-
-fn files(certificate: &TlsCertificate) -> Files {
-    Files { cert: certificate.cert.clone(), key: certificate.key.clone() }
+    if errors.is_empty() { Ok(Loaded { tls, told, looked }) } else { Err(BadCertificates(errors)) }
 }
 
 /// What clients may ask for, best first.
@@ -69,15 +283,4 @@ fn protocols(listener: &Listener) -> Vec<Alpn> {
     let both = [(Protocol::H2, Alpn::Http2), (Protocol::H1, Alpn::Http1)];
     let spoken = both.into_iter().filter(|(protocol, _)| listener.speaks(*protocol));
     spoken.map(|(_, alpn)| alpn).collect()
-}
-
-fn tell(listener: &ListenerName, certificates: &Certificates) -> Vec<Event> {
-    let expires = certificates.iter().map(Certificate::expires).min();
-    let count = certificates.iter().count();
-    let read = event::CertificatesRead { listener: listener.clone(), certificates: count, expires };
-    let warnings = certificates.iter().flat_map(|certificate| certificate.warnings());
-    let warnings = warnings.map(|warning| {
-        event::CertificateWarning { listener: listener.clone(), why: warning.to_string() }.into()
-    });
-    std::iter::once(read.into()).chain(warnings).collect()
 }

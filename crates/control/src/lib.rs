@@ -34,6 +34,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Environment;
 use driver::Driver;
@@ -65,6 +66,7 @@ pub use window::{RATE_WINDOW, Recent, WINDOW};
 use self::watch::Reports;
 use access_log::Access;
 use belonging::Content;
+use certificates::{CertificateFiles, Renewals};
 use drains::Drains;
 use feed::Fetches;
 use journal::Journal;
@@ -76,6 +78,8 @@ use writer::{Inbox, Parts, Writer, find_legacies};
 
 /// Where instances' output goes, in the state directory.
 const LOGS: &str = "logs";
+/// How soon a certificate is served that something else has renewed.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(15);
 /// Commands that may wait for the loop.
 const COMMANDS: usize = 64;
 
@@ -91,6 +95,8 @@ pub struct Settings {
     pub driver: Arc<dyn Driver>,
     /// Writes a receipt as it is kept.
     pub write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
+    /// How often the files of certificates are looked at; what was renewed is served then.
+    pub certificates_every: Duration,
     /// Whether the state of another configuration may be taken over.
     pub adoption: Adoption,
     /// Where it is to crash, for tests of what follows.
@@ -113,6 +119,7 @@ impl Settings {
             resolver: Arc::new(SystemResolver::default()),
             driver,
             write_receipt,
+            certificates_every: CERTIFICATES_EVERY,
             adoption: Adoption::Refused,
             crash: None,
             events: Events::default(),
@@ -182,11 +189,15 @@ impl Controller {
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
-    let Settings { file, environment, resolver, driver, write_receipt, adoption, .. } = settings;
-    let (crash, events) = (settings.crash, settings.events);
-    let resumption = Resumption::new()?;
-    let lookups = Arc::new(Fetches::new(Lookups(resolver)));
-    let preparation = Preparation { file, environment, lookups, resumption };
+    let Settings { driver, write_receipt, adoption, crash, events, .. } = settings;
+    let preparation = Preparation {
+        file: settings.file,
+        environment: settings.environment,
+        lookups: Arc::new(Fetches::new(Lookups(settings.resolver))),
+        resumption: Resumption::new()?,
+        certificates: Arc::new(Fetches::new(CertificateFiles::new(settings.certificates_every))),
+        certificates_every: settings.certificates_every,
+    };
     let prepared = preparation.clone().run(Default::default()).await?;
     let intent = prepared.intent.clone();
     state_dir::open_directory(&intent.server.state_dir)?;
@@ -210,6 +221,8 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let (commands, orders) = mpsc::channel(COMMANDS);
     let (wanted, intent) = watcher::channel(intent);
     let names = Names::new(preparation.lookups.clone(), tell, events.clone());
+    let (tell, looked) = mpsc::unbounded_channel();
+    let renewals = Renewals::new(preparation.certificates.clone(), tell, events.clone());
     let drains = Drains::load(&prepared.intent.server.state_dir, events.clone());
     let state_dir = &prepared.intent.server.state_dir;
     let journal = Journal::open(state_dir, crash, events.clone())?;
@@ -226,6 +239,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         preparation,
         intent: wanted,
         names,
+        renewals,
         reports: Reports { checker, tell: report },
         events: events.clone(),
         log,
@@ -234,7 +248,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     });
     publish(&mut writer, prepared)?;
     writer.begin_runs(legacies);
-    let inbox = Inbox { commands: orders, suspects, reports, resolved, happenings };
+    let inbox = Inbox { commands: orders, suspects, reports, resolved, looked, happenings };
     let end = events.close_on_drop();
     let task = tokio::spawn(async move {
         // Followers come to the end also where this panics.

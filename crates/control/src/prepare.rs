@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{Diagnostics, Environment, LoadError, Loaded};
 use model::{AccessLog, Intent};
 use telemetry::{Events, event};
 use wire::tls::Resumption;
 
-use crate::certificates::{self, BadCertificates};
+use crate::certificates::{self, BadCertificates, CertificateFiles};
 use crate::feed::{self, Fetches};
 use crate::instances;
 use crate::names::{Lookups, Resolved};
@@ -63,6 +64,9 @@ pub(crate) struct Preparation {
     pub(crate) environment: Environment,
     pub(crate) lookups: Arc<Fetches<Lookups>>,
     pub(crate) resumption: Resumption,
+    pub(crate) certificates: Arc<Fetches<CertificateFiles>>,
+    /// How often the files of certificates are looked at.
+    pub(crate) certificates_every: Duration,
 }
 
 /// A configuration that is ready to be published.
@@ -78,10 +82,10 @@ pub(crate) struct Prepared {
 impl Preparation {
     /// Prepares what the file says now. Names that are `known` are not looked up.
     pub(crate) async fn run(self, known: BTreeSet<String>) -> Result<Prepared, PrepareError> {
-        let Self { file, environment, lookups, resumption } = self;
+        let Self { file, environment, lookups, resumption, certificates_every, .. } = self;
         let read = move || -> Result<_, PrepareError> {
             let Loaded { intent, warnings } = config::load(&file, &environment)?;
-            let certificates = certificates::load(&intent, &resumption)?;
+            let certificates = certificates::load(&intent, &resumption, certificates_every)?;
             Ok((Arc::new(intent), warnings, certificates))
         };
         let (intent, warnings, certificates) = tokio::task::spawn_blocking(read).await??;

@@ -54,6 +54,8 @@ pub struct ListenerStatus {
     pub addresses: Vec<SocketAddr>,
     /// Whether clients speak TLS here.
     pub tls: bool,
+    /// Why its certificates cannot be read anew, if they cannot: those that were read before are served.
+    pub certificate_fault: Option<String>,
     /// Open connections.
     pub connections: usize,
     /// Connections accepted since the start.

@@ -66,7 +66,7 @@ pub enum Protocol {
     H2,
 }
 
-/// A certificate chain and its key, both PEM files that are read again on each reload.
+/// A certificate chain and its key, both PEM files that are read again on each reload and when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsCertificate {
     /// The chain, the server's own certificate first.

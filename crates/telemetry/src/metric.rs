@@ -108,7 +108,7 @@ labels! {
     State = "state",
     /// The route, as `explain` shows it: methods, hosts, path, and what else it asks of a request, without values.
     Route = "route",
-    /// What is fetched from outside: `names` are the DNS names of targets.
+    /// What is fetched from outside: the DNS names of targets, the certificates of listeners.
     Feed = "feed",
     /// The version of Plimsoll.
     Version = "version",

@@ -200,16 +200,19 @@ pub struct ConfigSample {
 pub enum Feed {
     /// The DNS names of targets.
     Names,
+    /// The certificates of listeners, each listener's together.
+    Certificates,
 }
 
 impl Feed {
     /// Every kind.
-    pub const ALL: &[Self] = &[Self::Names];
+    pub const ALL: &[Self] = &[Self::Names, Self::Certificates];
 
     /// The value of the label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Names => "names",
+            Self::Certificates => "certificates",
         }
     }
 }

@@ -118,7 +118,11 @@ fn draw(status: &Status, now: Timestamp, width: usize) -> String {
         };
         text.push_str(&format!("\n{}", table.fit(width, &SPARE)));
     }
-    let notes = status.services.iter().flat_map(notes);
+    let certificates = status.listeners.iter().filter_map(|listener| {
+        let why = listener.certificate_fault.as_ref()?;
+        Some(format!("{}: cannot read new certificates: {why}\n", listener.name))
+    });
+    let notes = certificates.chain(status.services.iter().flat_map(notes));
     let notes = notes.map(|note| wrapped(&shown(note.trim_end()), width, 4));
     let notes: String = notes.map(|note| format!("{note}\n")).collect();
     if !notes.is_empty() {
@@ -497,6 +501,7 @@ mod tests {
                 name: "web".to_owned(),
                 addresses: vec!["0.0.0.0:8080".to_owned(), "[::]:8080".to_owned()],
                 tls: false,
+                certificate_fault: None,
                 connections: 1,
                 accepted: 9,
             }],

@@ -70,6 +70,13 @@ pub(crate) struct Arrival<F: Fetch> {
     task: Option<TaskNumber>,
 }
 
+impl<F: Fetch> Arrival<F> {
+    /// What was fetched by others than the feed, before `key` is followed.
+    pub(crate) fn before(key: F::Key, outcome: Outcome<F>) -> Self {
+        Self { key, outcome, task: None }
+    }
+}
+
 /// Tells one task of a key from those that were before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct TaskNumber(u64);
@@ -82,7 +89,7 @@ pub(crate) async fn first<F: Fetch>(
 ) -> Vec<Arrival<F>> {
     let fetch = async |key: F::Key| {
         let outcome = fetches.fetch(&key, F::TIMES.patience).await;
-        Arrival { key, outcome, task: None }
+        Arrival::before(key, outcome)
     };
     keys.into_iter().map(fetch).collect::<FuturesUnordered<_>>().collect().await
 }
@@ -156,6 +163,11 @@ impl<F: Fetch> Feed<F> {
     /// What was fetched last of each followed key of which anything was.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&F::Key, &F::Value)> {
         self.followed.iter().filter_map(|(key, followed)| Some((key, followed.value.as_ref()?)))
+    }
+
+    /// What was fetched last of `key`, if anything was.
+    pub(crate) fn value(&self, key: &F::Key) -> Option<&F::Value> {
+        self.followed.get(key)?.value.as_ref()
     }
 
     /// Those whose last fetch did not fail.

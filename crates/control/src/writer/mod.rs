@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::access_log::Access;
-use crate::certificates::Tls;
+use crate::certificates::{Looked, Renewals, Tls};
 use crate::chain::chain;
 use crate::drains::Drains;
 use crate::explanation;
@@ -56,6 +56,7 @@ pub(crate) struct Writer {
     revision: Revision,
     tls: Tls,
     names: Names,
+    renewals: Renewals,
     drains: Drains,
     watches: BTreeMap<ServiceName, ServiceWatch>,
     runs: Runs,
@@ -85,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) preparation: Preparation,
     pub(crate) intent: watch::Sender<Arc<Intent>>,
     pub(crate) names: Names,
+    pub(crate) renewals: Renewals,
     pub(crate) reports: Reports,
     pub(crate) events: Events,
     pub(crate) log: Access,
@@ -98,13 +100,25 @@ pub(crate) struct Inbox {
     pub(crate) suspects: mpsc::UnboundedReceiver<Arc<Live>>,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) resolved: mpsc::UnboundedReceiver<Resolved>,
+    pub(crate) looked: mpsc::UnboundedReceiver<Looked>,
     pub(crate) happenings: mpsc::UnboundedReceiver<Happening>,
 }
 
 impl Writer {
     /// A writer that has published nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { edge, preparation, intent, names, reports, events, log, drains, runs } = parts;
+        let Parts {
+            edge,
+            preparation,
+            intent,
+            names,
+            renewals,
+            reports,
+            events,
+            log,
+            drains,
+            runs,
+        } = parts;
         Self {
             edge,
             preparation,
@@ -112,6 +126,7 @@ impl Writer {
             revision: Revision::default(),
             tls: Tls::new(),
             names,
+            renewals,
             drains,
             watches: BTreeMap::new(),
             runs,
@@ -147,6 +162,12 @@ impl Writer {
                         self.readdress();
                     }
                 }
+                Some(looked) = inbox.looked.recv() => {
+                    let files = looked.key.clone();
+                    if self.renewals.take_up(looked) {
+                        self.renew(&files);
+                    }
+                }
                 Some(happening) = inbox.happenings.recv() => self.happened(happening),
                 Some(outcome) = self.preparing.join_next() => self.reload(outcome),
                 Some(checked) = self.checking.join_next() => match checked {
@@ -173,13 +194,13 @@ impl Writer {
     }
 
     async fn end(self, after: After) -> usize {
-        let Self { edge, intent, log, watches, names, runs, events, .. } = self;
+        let Self { edge, intent, log, watches, names, renewals, runs, events, .. } = self;
         let instances = match after {
             After::Stop => "stopped",
             After::Leave => "left running",
         };
         events.emit(event::Stopping { instances: instances.into() });
-        drop((watches, names));
+        drop((watches, names, renewals));
         let limit = intent.borrow().server.drain;
         let cut = edge.stop(limit).await;
         if after == After::Stop {

@@ -10,7 +10,7 @@ use telemetry::event;
 use tokio::task::JoinError;
 
 use super::{Reload, Writer};
-use crate::certificates;
+use crate::certificates::{self, FilesOf};
 use crate::chain::chain;
 use crate::handle::{Ended, ReloadError, Reloaded, Reply};
 use crate::instances::{self, Addresses};
@@ -40,7 +40,7 @@ impl Writer {
     /// When it cannot be put into effect; then nothing has changed.
     pub(crate) fn take_up(&mut self, prepared: Prepared) -> Result<Revision, PublishError> {
         let Prepared { intent, warnings: _, certificates, resolved } = prepared;
-        let certificates::Loaded { tls, told } = certificates;
+        let certificates::Loaded { tls, told, looked } = certificates;
         let revision = self.revision.next();
         let addresses = self.names.addresses(&resolved);
         let serving_config = ServingConfig {
@@ -54,6 +54,7 @@ impl Writer {
         told.into_iter().for_each(|event| self.events.emit(event));
         self.drains.keep_wanted(&intent);
         self.names.follow(&instances::names(&intent), resolved);
+        self.renewals.follow(&FilesOf::of_all(&intent), looked);
         (self.revision, self.tls) = (revision, tls);
         self.intent.send_replace(intent.clone());
         self.watch(&serving_config);
@@ -124,6 +125,23 @@ impl Writer {
             }
         }
     }
+
+    /// The certificates in `files` are others than before: serves new connections with them.
+    pub(super) fn renew(&mut self, files: &FilesOf) {
+        let intent = self.intent.borrow().clone();
+        let Some(pairs) = self.renewals.value(files) else { return };
+        for (name, listener) in &intent.listeners {
+            if FilesOf::of(listener).as_ref() == Some(files) {
+                let config = pairs.config(listener, &self.preparation.resumption);
+                self.tls.insert(name.clone(), config);
+                let (listener, (certificates, expires)) = (name.clone(), pairs.extent());
+                self.events.emit(event::CertificatesRenewed { listener, certificates, expires });
+                pairs.warnings(name).for_each(|warning| self.events.emit(warning));
+            }
+        }
+        self.readdress();
+    }
+
     /// Prepares the next reload, if one was asked for and none is under way.
     pub(super) fn prepare_next(&mut self) {
         if self.preparing.is_empty() && !self.reloads.is_empty() {

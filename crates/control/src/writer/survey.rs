@@ -10,6 +10,7 @@ use telemetry::Scrape;
 use telemetry::scrape::{ConfigSample, Feed, FeedSample};
 
 use super::Writer;
+use crate::certificates::FilesOf;
 use crate::chain::chain;
 use crate::handle::{InstanceError, Reply};
 use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status};
@@ -62,12 +63,17 @@ impl Writer {
 
     fn listeners(&self) -> Vec<ListenerStatus> {
         let intent = self.intent.borrow();
-        let listeners = self.edge.listeners().map(|(name, live)| ListenerStatus {
-            name: name.clone(),
-            addresses: self.edge.addresses(name.as_str()).collect(),
-            tls: intent.listeners.get(name).is_some_and(|listener| listener.is_tls()),
-            connections: live.open.load(Relaxed),
-            accepted: live.accepted.load(Relaxed),
+        let listeners = self.edge.listeners().map(|(name, live)| {
+            let files = intent.listeners.get(name).and_then(|listener| FilesOf::of(listener));
+            let fault = files.as_ref().and_then(|files| self.renewals.fault(files));
+            ListenerStatus {
+                name: name.clone(),
+                addresses: self.edge.addresses(name.as_str()).collect(),
+                tls: files.is_some(),
+                certificate_fault: fault.map(|fault| chain(fault)),
+                connections: live.open.load(Relaxed),
+                accepted: live.accepted.load(Relaxed),
+            }
         });
         let mut listeners: Vec<_> = listeners.collect();
         listeners.sort_by(|one, other| one.name.cmp(&other.name));
@@ -113,7 +119,9 @@ impl Writer {
             is_taken_up: last.is_none_or(|reload| reload.outcome.is_ok()),
         };
         let watch_of = |view: &ServiceView<'_>| self.watches.get(&view.service.name);
-        let feeds = vec![FeedSample { feed: Feed::Names, stale: self.names.stale() as u64 }];
+        let feeds =
+            [(Feed::Names, self.names.stale()), (Feed::Certificates, self.renewals.stale())];
+        let feeds = feeds.map(|(feed, stale)| FeedSample { feed, stale: stale as u64 }).to_vec();
         scrape::gather(&self.edge, watch_of, config, feeds, self.log.sample())
     }
 }

@@ -286,6 +286,8 @@ async fn start(file: &Path, names: &Arc<FakeNames>, driver: &Arc<dyn Driver>) ->
     let settings = Settings {
         environment: Environment::of_process(),
         resolver: names.clone(),
+        // So that a test need not wait for the next look.
+        certificates_every: Duration::from_millis(50),
         ..Settings::new(file, driver.clone(), Arc::new(|_| String::new()))
     };
     control::start(settings).await.unwrap()

@@ -1,10 +1,11 @@
-//! Certificates are read anew on each reload, and a bad one changes nothing.
+//! Certificates are read anew on each reload and when their files have changed, and a bad one changes nothing.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use control::{PrepareError, ReloadError};
+use control::{ListenerStatus, PrepareError, ReloadError, Status};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -30,26 +31,41 @@ async fn is_shown(certificate: &CertificateDer<'static>, address: SocketAddr) ->
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.is_ok()
 }
 
+/// A service and a listener that shows the certificate in `dir`.
+fn secure(dir: &Path, origin: &Origin) -> String {
+    format!(
+        "[services.api]\ntargets = [\"{}\"]\n[listeners.secure]\nbind = \"127.0.0.1:0\"\n\
+         tls = {{ certificates = [{{ cert = {:?}, key = {:?} }}] }}",
+        origin.address,
+        dir.join("cert.pem"),
+        dir.join("key.pem"),
+    )
+}
+
+fn listener(status: &Status) -> &ListenerStatus {
+    status.listeners.iter().find(|listener| listener.tls).unwrap()
+}
+
+/// Waits until a client that trusts `certificate` alone gets a connection.
+async fn until_shown(certificate: &CertificateDer<'static>, address: SocketAddr) {
+    let shown = async {
+        while !is_shown(certificate, address).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), shown).await.expect("it is shown in the end");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_takes_up_new_certificates_and_refuses_bad_ones() {
     let dir = tempfile::tempdir().unwrap();
     let origin = Origin::start("one").await;
     let first = write_certificate(dir.path());
-    let text = format!(
-        "[services.api]\ntargets = [\"{}\"]\n[listeners.secure]\nbind = \"127.0.0.1:0\"\n\
-         tls = {{ certificates = [{{ cert = {:?}, key = {:?} }}] }}",
-        origin.address,
-        dir.path().join("cert.pem"),
-        dir.path().join("key.pem"),
-    );
-    let bench = Bench::start(&text).await;
-    let status = bench.handle.status().await.unwrap();
-    let secure = status.listeners.iter().find(|listener| listener.tls).unwrap();
-    let address = secure.addresses[0];
+    let bench = Bench::start(&secure(dir.path(), &origin)).await;
+    let address = listener(&bench.handle.status().await.unwrap()).addresses[0];
     assert!(is_shown(&first, address).await);
 
     let second = write_certificate(dir.path());
-    assert!(is_shown(&first, address).await, "nothing changes before the reload");
     bench.handle.reload().await.unwrap();
     assert!(is_shown(&second, address).await);
     assert!(!is_shown(&first, address).await);
@@ -60,4 +76,40 @@ async fn a_reload_takes_up_new_certificates_and_refuses_bad_ones() {
     assert!(error.why().contains("listener `secure`: "), "{}", error.why());
     assert!(error.why().contains("key.pem is not a PEM file"), "{}", error.why());
     assert!(is_shown(&second, address).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_was_renewed_is_served_by_itself_and_a_broken_pair_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin::start("one").await;
+    let first = write_certificate(dir.path());
+    let bench = Bench::start(&secure(dir.path(), &origin)).await;
+    let status = bench.handle.status().await.unwrap();
+    let address = listener(&status).addresses[0];
+    until_shown(&first, address).await;
+
+    let second = write_certificate(dir.path());
+    until_shown(&second, address).await;
+    assert!(!is_shown(&first, address).await);
+    let revision = bench.handle.status().await.unwrap().revision;
+    assert_eq!(revision, status.revision, "the configuration is the same");
+
+    std::fs::write(dir.path().join("key.pem"), "no key").unwrap();
+    let is_told = |status: &Status| listener(status).certificate_fault.is_some();
+    let status = bench.until("a broken pair is told", is_told).await;
+    let why = listener(&status).certificate_fault.clone().unwrap();
+    assert!(why.contains("key.pem is not a PEM file"), "{why}");
+    assert!(is_shown(&second, address).await);
+    let page = bench.handle.scrape().await.unwrap();
+    assert!(page.contains("plimsoll_feed_stale{feed=\"certificates\"} 1\n"));
+
+    // As certbot does: the names stay, and lead elsewhere.
+    let other = tempfile::tempdir().unwrap();
+    let third = write_certificate(other.path());
+    for file in ["cert.pem", "key.pem"] {
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+        std::os::unix::fs::symlink(other.path().join(file), dir.path().join(file)).unwrap();
+    }
+    until_shown(&third, address).await;
+    bench.until("it is well again", |status| !is_told(status)).await;
 }

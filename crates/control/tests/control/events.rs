@@ -145,6 +145,16 @@ async fn of_the_configuration() -> BTreeSet<Kind> {
     assert!(warning.why.contains("expired"), "{warning:?}");
     seen.until(Kind::Serving).await;
 
+    std::fs::write(dir.path().join("key.pem"), "no key").unwrap();
+    let Event::CertificatesUnreadable(broken) = seen.until(Kind::CertificatesUnreadable).await
+    else {
+        unreachable!()
+    };
+    assert!(broken.why.contains("key.pem is not a PEM file"), "{broken:?}");
+    write_certificate(dir.path());
+    seen.until(Kind::CertificatesReadable).await;
+    seen.until(Kind::CertificatesRenewed).await;
+
     bench.write(&text("balans = 1"));
     bench.handle.reload().await.unwrap_err();
     let Event::ConfigRejected(rejected) = seen.until(Kind::ConfigRejected).await else {

@@ -84,6 +84,12 @@ events! {
 
     /// A listener's certificates were read, at the start or by a reload.
     CertificatesRead = "certificates_read" DEBUG "certificates read" {listener: ListenerName, certificates: usize, expires: Option<SystemTime>};
+    /// The files of a listener's certificates hold others than before, which are served from now on.
+    CertificatesRenewed = "certificates_renewed" INFO "new certificates are served" {listener: ListenerName, certificates: usize, expires: Option<SystemTime>};
+    /// The files of certificates have changed and cannot be used as they are. Those that were read before are served on.
+    CertificatesUnreadable = "certificates_unreadable" WARN "cannot read new certificates; keeping those that were read before" {path: String, why: String};
+    /// The files of certificates can be read again.
+    CertificatesReadable = "certificates_readable" INFO "certificates can be read again" {path: String};
     /// A certificate is used that will soon expire, has expired, or that clients may not accept. One that cannot be used
     /// rejects the configuration.
     CertificateWarning = "certificate_warning" WARN "certificate warning" {listener: ListenerName, why: String};

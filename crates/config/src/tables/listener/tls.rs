@@ -35,7 +35,7 @@ pub(crate) static TLS: Table = Table {
 pub(crate) static CERTIFICATE: Table = Table {
     header: "[[listeners.NAME.tls.certificates]]",
     noun: "a certificate",
-    doc: "A certificate and its key. Both files are read again on each reload; relative paths start \
+    doc: "A certificate and its key. Both files are read again on each reload, and within seconds of being replaced; relative paths start \
           at the directory of the configuration.",
     keys: &[
         Key::new(
