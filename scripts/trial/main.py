@@ -10,7 +10,8 @@ from .trial import Failed, Outcome, Passed, Skipped, tried
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-AT_A_TIME = 2
+AT_A_TIME = 3
+"""Most of the time goes to waiting: for registries, for releases that are watched."""
 REQUIRE = "PLIMSOLL_REQUIRE"
 """With this variable set to 1, what the machine lacks is a failure."""
 
