@@ -86,19 +86,19 @@ impl Dialect {
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::Nginx => {
-                "docs/guide/replacing-nginx.md has what each directive becomes; `plimsoll run --help` \
-                 shows a first plimsoll.toml"
+                "docs/guide/replacing-nginx.md has what each directive becomes; `plimsoll init` \
+                 writes a first plimsoll.toml"
             }
             Self::HaProxy | Self::Apache | Self::Caddy => {
                 "a frontend or site is a listener and its routes, a backend or upstream a service: \
-                 docs/guide/routing.md; `plimsoll run --help` shows a first plimsoll.toml"
+                 docs/guide/routing.md; `plimsoll init` writes a first plimsoll.toml"
             }
             Self::Html => {
                 "perhaps it was saved from a site that shows the file, or is an error that a download \
                  got in its place"
             }
             Self::Compose => {
-                "a service is a `command` here: docs/guide/deploying.md; `plimsoll run --help` shows a \
+                "a service is a `command` here: docs/guide/deploying.md; `plimsoll init` writes a \
                  first plimsoll.toml"
             }
             Self::Yaml | Self::Json => {

@@ -34,6 +34,7 @@ mod marks;
 mod mistype;
 mod node;
 mod place;
+mod places;
 mod policy;
 mod read;
 mod render;
@@ -50,6 +51,7 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
 pub use environment::{Environment, Origin};
 pub use format::{FormatError, format};
 pub use place::Place;
+pub use places::Places;
 pub use render::Paint;
 pub use schema::{reference, schema};
 pub use tables::parse_step;
@@ -164,6 +166,15 @@ pub fn certificates(path: &Path, environment: &Environment) -> Vec<NamedCertific
     Parsed::new(&text, &origin, Wanted::Certificates).certificates
 }
 
+/// Where the keys of the file at `path`, and of those that it includes, stand, whatever else is wrong in it; nothing
+/// where it cannot be read at all.
+pub fn places(path: &Path, environment: &Environment) -> Places {
+    match read_file(path, environment) {
+        Ok((text, origin)) => Parsed::new(&text, &origin, Wanted::Places).places,
+        Err(_) => Places::default(),
+    }
+}
+
 /// What is wanted of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
@@ -172,6 +183,8 @@ enum Wanted {
     Resolved,
     /// Also the certificates that it names.
     Certificates,
+    /// Also where its keys stand.
+    Places,
 }
 
 /// What was made of a text.
@@ -180,6 +193,7 @@ struct Parsed {
     diagnostics: Diagnostics,
     resolved: String,
     certificates: Vec<NamedCertificate>,
+    places: Places,
 }
 
 impl Parsed {
@@ -194,10 +208,12 @@ impl Parsed {
             assemble::assemble(&sources, &origin.environment, &arena, &faults);
         let intent = tables::intent(tree.get_ref(), origin, &faults);
         let (mut resolved, mut certificates) = (String::new(), Vec::new());
+        let mut places = Places::default();
         match wanted {
             Wanted::Intent => {}
             Wanted::Resolved => resolved = assemble::resolved(tree.get_ref(), &faults),
             Wanted::Certificates => certificates = certificates::named(tree.get_ref(), &faults),
+            Wanted::Places => places = places::of(tree.get_ref(), &faults),
         }
         mistakes.iter_mut().for_each(|mistakes| mistakes.tell(&faults));
         let is_broken = mistakes.iter().any(|mistakes| !mistakes.is_empty());
@@ -205,6 +221,6 @@ impl Parsed {
             !(is_broken && fault.code.is_about_absence()) && mistakes[file].leave_standing(fault)
         });
         let diagnostics = Diagnostics { origin: origin.name.clone(), texts, list };
-        Self { intent, diagnostics, resolved, certificates }
+        Self { intent, diagnostics, resolved, certificates, places }
     }
 }

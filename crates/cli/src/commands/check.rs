@@ -210,12 +210,12 @@ fn status(which: &Which) -> Result<Option<admin::Status>, Failure> {
 
 /// What this machine lacks for the file. What the Plimsoll holds that serves this very file is not missing.
 fn look_here(file: &Path, intent: &Intent, status: Option<&admin::Status>) -> Vec<here::Finding> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let places = config::places(file, &Environment::of_process());
     let listeners = status.into_iter().flat_map(|status| &status.listeners);
     let held = listeners.flat_map(|it| it.addresses.iter().filter_map(|it| it.parse().ok()));
     let mut held: Vec<SocketAddr> = held.collect();
     held.extend(intent.admin.bind.filter(|_| status.is_some()));
-    here::look(&here::Subject { text: &text, intent, held: &held })
+    here::look(&here::Subject { places: &places, intent, held: &held })
 }
 
 /// Where the Plimsoll that runs runs another version than the file names.

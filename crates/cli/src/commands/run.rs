@@ -161,8 +161,8 @@ impl Order<'_> {
         if !is_first || loaded.intent.log.format == LogFormat::Json {
             return;
         }
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        for finding in here::look_at_services(&text, &loaded.intent) {
+        let places = config::places(&self.file, &Environment::of_process());
+        for finding in here::look_at_services(&places, &loaded.intent) {
             output::err(&finding.draw(&self.file));
         }
     }

@@ -4,7 +4,6 @@
 //! kept open, and no value of the environment is shown.
 
 mod listeners;
-mod places;
 mod server;
 mod services;
 mod targets;
@@ -13,12 +12,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use config::Severity;
+use config::{Places, Severity};
 use model::Intent;
 use serde::{Serialize, Serializer};
 
 use crate::foreign::shown;
-use places::{Place, Places};
 
 /// Something that this machine lacks.
 #[derive(Debug, Serialize)]
@@ -37,8 +35,8 @@ pub(crate) struct Finding {
 
 /// What is looked at.
 pub(crate) struct Subject<'a> {
-    /// The file's text, for places.
-    pub(crate) text: &'a str,
+    /// Where its keys stand.
+    pub(crate) places: &'a Places,
     /// What it says.
     pub(crate) intent: &'a Intent,
     /// Where the Plimsoll that serves this very file listens, if one does: what it holds is not missing.
@@ -47,7 +45,7 @@ pub(crate) struct Subject<'a> {
 
 /// Everything that this machine lacks for `subject`.
 pub(crate) fn look(subject: &Subject<'_>) -> Vec<Finding> {
-    let notes = Notes { places: Places::of(subject.text), intent: subject.intent };
+    let notes = Notes { places: subject.places, intent: subject.intent };
     let mut findings = server::look(&notes);
     findings.extend(listeners::look(&notes, subject.held));
     findings.extend(services::look(&notes));
@@ -56,20 +54,40 @@ pub(crate) fn look(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 /// What this machine lacks for the services that Plimsoll runs: what a first start would fail at.
-pub(crate) fn look_at_services(text: &str, intent: &Intent) -> Vec<Finding> {
-    services::look(&Notes { places: Places::of(text), intent })
+pub(crate) fn look_at_services(places: &Places, intent: &Intent) -> Vec<Finding> {
+    services::look(&Notes { places, intent })
 }
 
 /// The configuration, and where its parts stand.
 struct Notes<'a> {
-    places: Places,
+    places: &'a Places,
     intent: &'a Intent,
 }
 
 impl Notes<'_> {
     /// A finding about the value at `path`, or the nearest part of it that the file has.
     fn finding(&self, path: &[&str], about: String, severity: Severity, what: String) -> Finding {
-        Finding { about, severity, what, hint: None, place: self.places.find(path) }
+        Finding {
+            about,
+            severity,
+            what,
+            hint: None,
+            place: self.places.nearest(path).map(Place::of),
+        }
+    }
+}
+
+/// A place in a file; line and column begin with 1.
+#[derive(Clone, Debug, Serialize)]
+struct Place {
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    fn of(place: &config::Place) -> Self {
+        Self { file: place.file.to_string(), line: place.line, column: place.column }
     }
 }
 
@@ -79,7 +97,7 @@ impl Finding {
         self
     }
 
-    /// Drawn as the faults of `file` are.
+    /// Drawn as the faults of `file` are, which is named where it says nothing of this.
     pub(crate) fn draw(&self, file: &Path) -> String {
         let (word, colour) = match self.severity {
             Severity::Error => ("error", AnsiColor::BrightRed),
@@ -87,10 +105,10 @@ impl Finding {
         };
         let (bold, style) =
             (Style::new().bold(), Style::new().bold().fg_color(Some(colour.into())));
-        let mut at = file.display().to_string();
-        if let Some(Place { line, column }) = self.place {
-            at.push_str(&format!(":{line}:{column}"));
-        }
+        let at = match &self.place {
+            Some(Place { file, line, column }) => format!("{file}:{line}:{column}"),
+            None => file.display().to_string(),
+        };
         let mut text = format!(
             "{style}{word}[here]{style:#}{bold}: {}{bold:#}\n --> {at}\n  = {}\n",
             shown(&self.what),
@@ -115,20 +133,18 @@ fn as_word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S
 mod tests {
     use std::net::TcpListener;
 
-    use config::{Environment, Origin};
+    use config::Environment;
 
     use super::*;
 
     /// What is found for a file: the severity, the line, and the words.
     fn found(text: &str, dir: &Path, held: &[SocketAddr]) -> Vec<String> {
-        let origin = Origin {
-            name: "plimsoll.toml".to_owned(),
-            dir: dir.to_owned(),
-            environment: Environment::of_process(),
-        };
-        let intent = config::parse(text, &origin).unwrap().intent;
-        let findings = look(&Subject { text, intent: &intent, held });
-        let line = |it: &Finding| it.place.map_or(0, |place| place.line);
+        let (path, environment) = (dir.join("plimsoll.toml"), Environment::of_process());
+        std::fs::write(&path, text).unwrap();
+        let intent = config::load(&path, &environment).unwrap().intent;
+        let places = config::places(&path, &environment);
+        let findings = look(&Subject { places: &places, intent: &intent, held });
+        let line = |it: &Finding| it.place.as_ref().map_or(0, |place| place.line);
         findings.iter().map(|it| format!("{:?} {} {}", it.severity, line(it), it.what)).collect()
     }
 

@@ -140,13 +140,7 @@ impl Options {
         let mut proposal = match (&self.command, self.targets.as_slice()) {
             (Some(command), _) => with_command(found, command),
             (None, []) => found.unwrap_or_else(nothing),
-            (None, targets) => Proposal {
-                run: Run::Targets {
-                    targets: targets.to_vec(),
-                    why: "Something else runs them.".to_owned(),
-                },
-                ..Proposal::command("servers that run already", "", "")
-            },
+            (None, targets) => with_targets(targets.to_vec()),
         };
         if let Some(path) = &self.health {
             proposal.health = wanted_health(path);
@@ -184,6 +178,17 @@ fn with_command(found: Option<Proposal>, command: &str) -> Proposal {
     }
 }
 
+fn with_targets(targets: Vec<String>) -> Proposal {
+    let run = Run::Targets { targets, why: "Something else runs them.".to_owned() };
+    Proposal { run, ..Proposal::command("servers that run already", "", "") }
+}
+
+/// Whether a word is a host with a port, and no program.
+fn is_address(word: &str) -> bool {
+    let port = word.rsplit_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| port.parse::<u16>().is_ok()) && !word.contains('/')
+}
+
 fn nothing() -> Proposal {
     let why = "Nothing here says how the service starts, so this is a server that runs already. For Plimsoll to run \
                it, and replace it: command = \"...\" instead, with $PORT in it, and version = \"1\".";
@@ -216,14 +221,25 @@ fn ask(found: Proposal, terms: &mut Terms) -> Result<Proposal, Failure> {
     let mut person = Person { reads: io::stdin().lock(), writes: io::stderr().lock() };
     let failed = |source| Failure::System { what: "ask", source };
     output::err(&format!("{}\n", shown(&told(&found))));
-    let mut proposal = found;
-    if let Run::Command { command, .. } = &proposal.run {
-        let proposed = command.clone();
-        let wanted = person.ask("Command of one instance", &proposed).map_err(failed)?;
-        if wanted != proposed {
-            proposal = with_command(Some(proposal), &wanted);
+    let mut proposal = match &found.run {
+        Run::Command { command, .. } => {
+            let proposed = command.clone();
+            let wanted = person.ask("Command of one instance", &proposed).map_err(failed)?;
+            if wanted == proposed { found } else { with_command(Some(found), &wanted) }
         }
-    }
+        Run::Targets { targets, .. } => {
+            let proposed = targets.join(" ");
+            let question =
+                "Servers that run already, or the command of one that Plimsoll is to run";
+            let wanted = person.ask(question, &proposed).map_err(failed)?;
+            let are_addresses = wanted.split_whitespace().all(is_address);
+            match are_addresses {
+                true if wanted == proposed => found,
+                true => with_targets(wanted.split_whitespace().map(str::to_owned).collect()),
+                false => with_command(None, &wanted),
+            }
+        }
+    };
     let proposed = proposal.health.path.clone().unwrap_or_else(|| "none".to_owned());
     let path = person.ask("Path for health checks", &proposed).map_err(failed)?;
     if path != proposed {

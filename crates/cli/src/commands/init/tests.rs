@@ -9,7 +9,7 @@ use config::{Environment, Origin, Paint};
 
 use super::folder::{Disk, Folder};
 use super::proposal::{Proposal, Run};
-use super::{Terms, file, free_listen, kinds, nothing, summary};
+use super::{Terms, file, free_listen, is_address, kinds, nothing, summary};
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/init")
@@ -167,4 +167,17 @@ fn what_is_said_at_the_end_names_the_next_steps() {
     ! server.js always listens on 3000, so no instance becomes ready: let it listen on process.env.PORT (and 127.0.0.1), and use a fixed port only where that is not set
     then: `plimsoll check --here` says what is missing, `plimsoll run` serves on http://127.0.0.1:8080/
     ");
+}
+
+#[test]
+fn addresses_are_told_from_commands() {
+    for (words, expected) in [
+        ("127.0.0.1:3000 a.internal:80", true),
+        ("[::1]:3000", true),
+        ("node server.js", false),
+        ("./serve:80", false),
+        ("serve --port 80", false),
+    ] {
+        assert_eq!(words.split(' ').all(is_address), expected, "{words}");
+    }
 }
