@@ -80,7 +80,12 @@ impl ReloadError {
             0 | 1 => String::new(),
             count => format!(" (the first of {count} errors)"),
         };
-        format!("{text}: line {}: {}{more}", first.place.line, first.what)
+        let line = first.place.line;
+        let place = match &*first.place.file {
+            file if file == faults.origin() => format!("line {line}"),
+            file => format!("{file}, line {line}"),
+        };
+        format!("{text}: {place}: {}{more}", first.what)
     }
 }
 

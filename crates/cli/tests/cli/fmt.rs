@@ -19,7 +19,7 @@ fn a_file_is_laid_out_in_place_and_check_only_looks() {
     let ended = sandbox.plimsoll(&["fmt"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "plimsoll.toml is laid out\n"));
     assert!(read().ends_with(
-        "\n\n[listeners.web]\nbind = \"127.0.0.1:0\" # all\n\n[[routes]]\nrespond = { status = 200 }\n"
+        "\n\n[listeners.web]\nbind = \"127.0.0.1:0\"   # all\n\n[[routes]]\nrespond = { status = 200 }\n"
     ));
     for arguments in [&["fmt"][..], &["fmt", "--check"], &["fmt", "plimsoll.toml"]] {
         let ended = sandbox.plimsoll(arguments);

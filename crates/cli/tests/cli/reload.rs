@@ -50,6 +50,8 @@ fn a_reload_takes_the_running_programs_environment_and_the_files_that_are_includ
     let ended = sandbox.plimsoll(&["reload"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("more.toml:2:6"), "{}", ended.stderr);
+    let status = sandbox.plimsoll(&["status"]);
+    assert!(status.stdout.contains("more.toml, line 2: "), "{}", status.stdout);
     assert!(running.get("/more").ends_with("second word"));
 
     std::fs::write(sandbox.path().join("more.toml"), more("third")).unwrap();
