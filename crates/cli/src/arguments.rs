@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
+use crate::commands::version::VERSION;
 use crate::commands::{
     check, completions, demo, deploy, drain, enable, events, explain, fmt, history, init, logs,
     man, proxy, reload, rollback, run, schema, status, version, word,
@@ -38,9 +39,6 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
-
-/// The version with its commit and target.
-pub(crate) const VERSION: &str = env!("PLIMSOLL_VERSION");
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -31,6 +31,7 @@ mod screen;
 mod secret_file;
 mod service_manager;
 mod signals;
+mod start;
 mod table;
 mod who;
 mod width;

@@ -13,7 +13,6 @@ use model::{InstanceName, Intent, ServiceName};
 use telemetry::{Events, event};
 
 use crate::chain::chain;
-use crate::instances::target_of;
 use crate::state_file;
 
 /// The file's name in the state directory.
@@ -23,6 +22,9 @@ const FIRST: &str = "plimsoll drains 1";
 const LAST: &str = "end";
 /// No list is longer.
 const BYTES_MAX: u64 = 16 << 20;
+
+/// What stands between a target and the address of one of its instances. No part of a host.
+pub(crate) const SEPARATOR: char = '/';
 
 /// Who is drained, and since when.
 #[derive(Debug)]
@@ -125,6 +127,11 @@ impl Drains {
         }
         text + LAST + "\n"
     }
+}
+
+/// The target that the instance `name` came from, as it was written.
+pub(crate) fn target_of(name: &InstanceName) -> &str {
+    name.as_str().split(SEPARATOR).next().unwrap_or_default()
 }
 
 fn parse(text: &str) -> Option<BTreeMap<ServiceName, BTreeMap<InstanceName, SystemTime>>> {

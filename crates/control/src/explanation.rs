@@ -6,7 +6,20 @@ use edge::Edge;
 use edge::explain::{Question as Asked, Transport};
 use http::Uri;
 
-use crate::handle::{Ended, Question};
+use crate::ended::Ended;
+
+/// A request that nobody sends.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its method.
+    pub method: String,
+    /// Its URL: absolute, or a path for a request that names no host.
+    pub url: String,
+    /// Its other headers.
+    pub headers: Vec<(String, String)>,
+    /// The client's address; by default 127.0.0.1.
+    pub from: Option<IpAddr>,
+}
 
 /// What would become of a request.
 #[derive(Clone, Debug)]

@@ -1,18 +1,16 @@
 //! How everything else talks to the control loop.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use config::{Diagnostic, LoadError, Severity};
 use driver::Instance;
 use model::{Diff, Intent, Revision};
 use telemetry::{Events, Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::chain::chain;
-use crate::explanation::{ExplainError, Explanation};
+use crate::ended::Ended;
+use crate::explanation::{ExplainError, Explanation, Question};
 use crate::journal::Deploy;
-use crate::prepare::PrepareError;
+use crate::reload::ReloadError;
 use crate::runs::{DeployError, DeployRequest, Difference, Progressing};
 use crate::status::{InstanceStatus, Status};
 
@@ -24,24 +22,6 @@ pub struct Handle {
     pub(crate) events: Events,
 }
 
-/// The control loop has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Plimsoll is shutting down")]
-pub struct Ended;
-
-/// A request that nobody sends.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// Its method.
-    pub method: String,
-    /// Its URL: absolute, or a path for a request that names no host.
-    pub url: String,
-    /// Its other headers.
-    pub headers: Vec<(String, String)>,
-    /// The client's address; by default 127.0.0.1.
-    pub from: Option<IpAddr>,
-}
-
 /// A configuration was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reloaded {
@@ -51,42 +31,6 @@ pub struct Reloaded {
     pub diff: Diff,
     /// Services of which the file says otherwise than what runs, which their next deploy mends.
     pub differences: Vec<Difference>,
-}
-
-/// Why a configuration was not taken up. Nothing has changed then.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// It is wrong.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    /// It could not be put into effect.
-    #[error(transparent)]
-    Publish(#[from] edge::PublishError),
-    /// The control loop has ended.
-    #[error(transparent)]
-    Ended(#[from] Ended),
-}
-
-impl ReloadError {
-    /// Why, in one line: of several faults in a file the first.
-    pub fn why(&self) -> String {
-        let text = chain(self);
-        let Self::Prepare(PrepareError::Config(LoadError::Invalid(faults))) = self else {
-            return text;
-        };
-        let is_error = |fault: &&Diagnostic| fault.code.severity() == Severity::Error;
-        let Some(first) = faults.iter().find(is_error) else { return text };
-        let more = match faults.count(Severity::Error) {
-            0 | 1 => String::new(),
-            count => format!(" (the first of {count} errors)"),
-        };
-        let line = first.place.line;
-        let place = match &*first.place.file {
-            file if file == faults.origin() => format!("line {line}"),
-            file => format!("{file}, line {line}"),
-        };
-        format!("{text}: {place}: {}{more}", first.what)
-    }
 }
 
 /// Why an instance was neither drained nor enabled.

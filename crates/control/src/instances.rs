@@ -11,10 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use edge::Instance;
 use model::{Host, InstanceName, Intent, Service, ServiceName, Target};
 
-use crate::drains::Drains;
-
-/// What stands between a target and the address of one of its instances. No part of a host.
-const SEPARATOR: char = '/';
+use crate::drains::{Drains, SEPARATOR};
 
 /// The addresses of each name.
 pub(crate) type Addresses = BTreeMap<String, BTreeSet<IpAddr>>;
@@ -49,11 +46,6 @@ pub(crate) fn names_of(service: &Service) -> impl Iterator<Item = &str> {
         Host::Name(name) => Some(name.as_str()),
         Host::Address(_) => None,
     })
-}
-
-/// The target that the instance `name` came from, as it was written.
-pub(crate) fn target_of(name: &InstanceName) -> &str {
-    name.as_str().split(SEPARATOR).next().unwrap_or_default()
 }
 
 fn of_target(target: &Target, addresses: &Addresses) -> Vec<Instance> {
@@ -126,7 +118,10 @@ mod tests {
 
     #[test]
     fn an_instance_tells_its_target() {
-        assert_eq!(target_of(&"app.internal:8080/fd00::1".into()), "app.internal:8080");
-        assert_eq!(target_of(&"[::1]:80".into()), "[::1]:80");
+        assert_eq!(
+            crate::drains::target_of(&"app.internal:8080/fd00::1".into()),
+            "app.internal:8080"
+        );
+        assert_eq!(crate::drains::target_of(&"[::1]:80".into()), "[::1]:80");
     }
 }

@@ -10,14 +10,18 @@ mod belonging;
 mod certificates;
 mod chain;
 mod drains;
+mod ended;
 mod explanation;
 mod feed;
 mod handle;
 mod instances;
 mod journal;
+mod line;
 mod names;
 mod prepare;
 mod probe;
+mod release;
+mod reload;
 pub mod resolve;
 mod runs;
 pub mod scrape;
@@ -48,13 +52,16 @@ use wire::tls::Resumption;
 pub use belonging::{Adoption, BelongingError};
 pub use certificates::BadCertificates;
 pub use chain::chain;
-pub use explanation::{ExplainError, Explanation};
-pub use handle::{After, Ended, Handle, InstanceError, Question, ReloadError, Reloaded};
+pub use ended::Ended;
+pub use explanation::{ExplainError, Explanation, Question};
+pub use handle::{After, Handle, InstanceError, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};
+pub use line::Line;
 pub use prepare::{PrepareError, tell_warnings};
+pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus, LastDeploy, Line,
+    DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus, LastDeploy,
     Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus, Waiting, Wanted,
 };
 pub use state_dir::StateDirError;

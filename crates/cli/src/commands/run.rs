@@ -9,8 +9,7 @@ use std::time::Duration;
 use admin::{Claim, Guard, Server, Token, Tokens};
 use config::{Environment, Loaded, Paint};
 use control::{Adoption, After, Controller, CrashPoint, Settings};
-use driver::port::Ports;
-use driver::{Instance, Launcher, ProcessDriver, Started};
+use driver::{Instance, Started};
 use model::{Admin, LogFormat, TokenSource};
 
 use crate::commands::check::contents;
@@ -18,9 +17,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::Which;
 use crate::signals::{Signals, Wish};
-use crate::{
-    LAUNCH, here, limits, logging, output, own_process, quantity, secret_file, service_manager,
-};
+use crate::start::settings;
+use crate::{here, limits, logging, output, own_process, quantity, secret_file, service_manager};
 
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
@@ -206,14 +204,6 @@ impl Order<'_> {
         }
         Ok(exit)
     }
-}
-
-/// What everything is started with: instances are this very program, run once more, and have what
-/// this process was `started` with.
-pub(crate) fn settings(file: &Path, started: Started) -> Settings {
-    let launcher = Launcher { started, ..Launcher::this_program([LAUNCH]) };
-    let driver = ProcessDriver::new(launcher, Ports::default());
-    Settings::new(file, Arc::new(driver), Arc::new(admin::write_receipt))
 }
 
 /// Where the admin API is wanted on TCP, and who may ask there.

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use crate::arguments::VERSION;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::Form;
 use crate::output;
+
+/// The version with its commit and target.
+pub(crate) const VERSION: &str = env!("PLIMSOLL_VERSION");
 
 /// Show the version, its commit and the platform
 #[derive(Debug, clap::Args)]

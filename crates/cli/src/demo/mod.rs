@@ -21,8 +21,8 @@ use load::{OpenLoop, Plan, Rate};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
-use crate::commands::run::settings;
 use crate::failure::Failure;
+use crate::start::settings;
 use happening::Happening;
 use receipt::Receipt;
 pub(crate) use stage::Stage;

@@ -9,7 +9,8 @@ use telemetry::{Events, event};
 use super::prune::prune;
 use super::{Journal, JournalError, recipe, reserve};
 use crate::chain::chain;
-use crate::runs::{Line, Release};
+use crate::line::Line;
+use crate::release::Release;
 
 /// A deploy as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -234,7 +234,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::runs::Release;
+    use crate::release::Release;
 
     pub(super) fn record(instance: &str, run: &str) -> Record {
         Record {

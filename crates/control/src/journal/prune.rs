@@ -48,7 +48,7 @@ mod tests {
 
     use super::super::tests::{new_deploy, release};
     use super::*;
-    use crate::runs::Release;
+    use crate::release::Release;
 
     /// One deploy that stays, with a secret in its recipe and one in its receipt.
     fn deploy(journal: &Journal, number: i64) {

@@ -98,7 +98,7 @@ mod tests {
     use super::super::tests::{new_deploy, record, release};
     use super::super::{FILE, Journal, with_ending};
     use crate::chain::chain;
-    use crate::runs::Release;
+    use crate::release::Release;
 
     /// No page more than there are.
     fn fill(journal: &Journal) {

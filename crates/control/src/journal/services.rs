@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Journal, JournalError, identity, recipe};
-use crate::runs::Release;
+use crate::release::Release;
 
 /// What is known of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,10 @@ use rollout::{News, Outcome, Rollout, Side, Tally};
 use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
 
-use super::receipt::{Ending, Line, Receipt, ReleaseTally};
-use crate::runs::{Purpose, Release, Running, ServiceRun};
+use super::Line;
+use super::receipt::{Ending, Receipt, ReleaseTally};
+use crate::release::Release;
+use crate::runs::{Purpose, Running, ServiceRun};
 
 /// What was told of a deploy so far, and its receipt once it is over.
 #[derive(Clone, Debug, Default)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rollout::Tries;
 use rollout::instance::restart::Pace;
 
-use super::{Purpose, Release, ServiceRun};
-use crate::writer::Target;
+use super::{Purpose, ServiceRun, Target};
+use crate::release::Release;
 
 /// A first release that is retried until it is promoted.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use rollout::Tally;
 use rollout::instance::restart::RestartState;
 use rollout::instance::{self, Event, Exposure, Phase};
 
-use super::Release;
+use crate::release::Release;
 use crate::task::Task;
 
 /// The life of an instance, whose process is the driver's.

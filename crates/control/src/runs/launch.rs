@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::first_check::{self, LOOK_EVERY};
-use super::{Happening, OfStart, Release, What, warm_up};
+use super::{Happening, OfStart, What, warm_up};
 use crate::chain::chain;
 use crate::journal::Journal;
 use crate::probe::{self, Inside};
+use crate::release::Release;
 use crate::task::Task;
 
 /// How many of an instance's last lines are told when it ends, or is given up.

@@ -14,7 +14,6 @@ mod history;
 mod instance;
 mod launch;
 mod receipt;
-mod release;
 mod request;
 mod warm_up;
 
@@ -33,7 +32,9 @@ pub use active::{Progress, Progressing};
 pub use difference::Difference;
 pub use first::FirstStatus;
 pub use history::{DeployStatus, LastDeploy, RunStatus, Waiting};
-pub use receipt::{Ending, Line, Receipt, ReleaseTally};
+pub use receipt::{Ending, Receipt, ReleaseTally};
+
+pub(crate) use crate::line::Line;
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use active::{Active, Beginning, seen, strategy_word};
@@ -41,12 +42,12 @@ pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
 pub(crate) use instance::{Effect, Lifecycle, Running};
 pub(crate) use launch::{LAST_LINES, Launching, notify};
-pub(crate) use release::Release;
-pub(crate) use request::{Asked, Order, Purpose};
+pub(crate) use receipt::WriteReceipt;
+pub(crate) use request::{Asked, Order, Purpose, Target};
 pub(crate) use warm_up::WarmedUp;
 
 use crate::journal::Journal;
-use crate::writer::WriteReceipt;
+use crate::release::Release;
 
 /// Something that happened to an instance.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What is told of a deploy while it runs, and kept of it when it is over.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use model::{InstanceName, ServiceName};
@@ -8,19 +9,10 @@ use rollout::{News, Outcome, Pause, Reason, Side, Tally};
 
 use super::WarmedUp;
 use crate::journal::Deploy;
+use crate::line::Line;
 
-/// One thing that happened in a deploy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Since the deploy began.
-    pub at: Duration,
-    /// One word for its kind.
-    pub event: Cow<'static, str>,
-    /// The instance that it is about, if it is about one.
-    pub instance: Option<InstanceName>,
-    /// What happened, in words.
-    pub text: String,
-}
+/// Writes a receipt down: its form is for whoever reads it, outside of here.
+pub(crate) type WriteReceipt = Arc<dyn Fn(&Receipt) -> String + Send + Sync>;
 
 /// What came of a deploy.
 #[derive(Clone, Debug, PartialEq)]

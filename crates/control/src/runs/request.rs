@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use model::{Deploy, Step, Strategy};
+use model::{Deploy, Recipe, Step, Strategy};
 
 use crate::chain::chain;
-use crate::handle::{Ended, ReloadError};
+use crate::ended::Ended;
 use crate::journal::JournalError;
+use crate::reload::ReloadError;
 
 /// A deploy to begin.
 #[derive(Clone, Debug)]
@@ -43,6 +44,15 @@ impl Wanted {
     pub(crate) fn is_rollback(&self) -> bool {
         matches!(self, Self::Before | Self::Again(_) | Self::Deploy(_))
     }
+}
+
+/// The release that a deploy is to bring.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) version: String,
+    pub(crate) recipe: Recipe,
+    /// The deploy whose release it is, where one is brought back.
+    pub(crate) restores: Option<i64>,
 }
 
 /// What a deploy is for.

@@ -12,7 +12,7 @@ use model::{HealthCheck, Service};
 
 use super::series::Series;
 use super::{Brief, Reports};
-use crate::instances::target_of;
+use crate::drains::target_of;
 use crate::probe::{self, Passed, Plan, ProbeFault};
 use crate::status::InstanceStatus;
 use crate::task::Task;

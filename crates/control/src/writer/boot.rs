@@ -11,10 +11,11 @@ use telemetry::{Events, event};
 
 use super::Writer;
 use super::instances::Found;
-use super::rollouts::{WriteReceipt, run_by_us};
+use super::rollouts::run_by_us;
 use crate::chain::chain;
 use crate::journal::{Journal, JournalError, Known};
-use crate::runs::{Difference, LastDeploy, Receipt, Release, ServiceRun, notify};
+use crate::release::Release;
+use crate::runs::{Difference, LastDeploy, Receipt, ServiceRun, WriteReceipt, notify};
 
 /// What an earlier Plimsoll left of one service.
 pub(crate) struct Legacy {

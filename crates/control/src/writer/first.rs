@@ -26,7 +26,7 @@ impl Writer {
             self.first_is_over(service);
             return;
         };
-        let is_other = |running: &crate::runs::Release| {
+        let is_other = |running: &crate::release::Release| {
             running.version != version || running.recipe != run.run().recipe
         };
         let is_busy = match (&run.active, &run.asked) {

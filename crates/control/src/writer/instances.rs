@@ -15,9 +15,8 @@ use rollout::instance::{Demand, End, Event, Force, News, OnEnd, Port, Scale, Sta
 use telemetry::event;
 
 use super::Writer;
-use crate::runs::{
-    Effect, Happening, Lifecycle, OfStart, Release, Running, ServiceRun, What, drained,
-};
+use crate::release::Release;
+use crate::runs::{Effect, Happening, Lifecycle, OfStart, Running, ServiceRun, What, drained};
 
 impl Writer {
     /// Takes up what happened to an instance.

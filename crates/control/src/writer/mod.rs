@@ -31,16 +31,16 @@ use crate::certificates::{Looked, Renewals, Tls};
 use crate::chain::chain;
 use crate::drains::Drains;
 use crate::explanation;
-use crate::handle::{After, Command, InstanceError, ReloadError, Reloaded, Reply, Wish};
+use crate::handle::{After, Command, InstanceError, Reloaded, Reply, Wish};
 use crate::names::{Names, Resolved};
 use crate::prepare::{Preparation, PrepareError, Prepared};
+use crate::reload::ReloadError;
 use crate::runs::{DeployError, Happening, Order, Progressing, Runs, ServiceRun};
 use crate::status::{InstanceStatus, LastReload};
 use crate::watch::{Report, Reports, ServiceWatch};
 
 pub(crate) use boot::find_legacies;
-pub(crate) use preflight::{Checked, Target};
-pub(crate) use rollouts::WriteReceipt;
+pub(crate) use preflight::Checked;
 
 /// How often counters are read.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 
 use driver::Spec;
 use driver::preflight::{Fault, Plan, Room};
-use model::{Deploy, Recipe, Run, ServiceName, Strategy};
+use model::{Deploy, Run, ServiceName, Strategy};
 use telemetry::event;
 
 use super::Writer;
 use crate::chain::chain;
 use crate::handle::Reply;
 use crate::journal::Past;
-use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Wanted};
+use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted};
 
 /// How many releases are told of where one is asked for that never ran.
 const RAN_TOLD: usize = 10;
@@ -27,15 +27,6 @@ pub(crate) struct Checked {
     /// The names that the new release is given in its environment, or all that stands in the way.
     result: Result<BTreeSet<String>, Vec<String>>,
     reply: Reply<Result<Progressing, DeployError>>,
-}
-
-/// The release that a deploy is to bring.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) version: String,
-    pub(crate) recipe: Recipe,
-    /// The deploy whose release it is, where one is brought back.
-    pub(crate) restores: Option<i64>,
 }
 
 impl std::fmt::Debug for Checked {
@@ -272,7 +263,7 @@ fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use model::{Command, ProcessRecipe, Restart, Stop, Surge, Workload};
+    use model::{Command, ProcessRecipe, Recipe, Restart, Stop, Surge, Workload};
 
     use super::*;
 

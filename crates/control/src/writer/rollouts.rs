@@ -12,12 +12,12 @@ use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side
 use telemetry::event;
 
 use super::Writer;
-use super::preflight::Target;
 use crate::chain::chain;
 use crate::journal::{Deploy, NewDeploy};
+use crate::release::Release;
 use crate::runs::{
     Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
-    Purpose, Receipt, Release, What, seen, strategy_word,
+    Purpose, Receipt, Target, What, seen, strategy_word,
 };
 
 impl Writer {
@@ -341,9 +341,6 @@ impl Writer {
 const RECENT: usize = 100;
 /// How many deploys are told of.
 const HISTORY: usize = 100;
-
-/// Writes a receipt down: its form is for whoever reads it, outside of here.
-pub(crate) type WriteReceipt = Arc<dyn Fn(&Receipt) -> String + Send + Sync>;
 
 /// The services of `intent` that Plimsoll runs.
 pub(super) fn run_by_us(intent: &Intent) -> impl Iterator<Item = &Arc<model::Service>> {
