@@ -20,8 +20,8 @@ fn rooms() -> Vec<Room> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ARCHITECTURE.md");
     let page = std::fs::read_to_string(page).expect("the page can be read");
     let section = page.split("## Rooms").nth(1).expect("the page has rooms");
-    // What follows are the rooms inside of one crate.
-    let section = section.split("The rooms of `edge`").next().unwrap_or(section);
+    // What follows are the rooms inside of single crates.
+    let section = section.split("\nThe rooms of `").next().unwrap_or(section);
     let names = |cell: Option<&&str>| -> Vec<String> {
         let cell = cell.copied().unwrap_or_default().trim();
         cell.split(", ").filter(|name| !matches!(*name, "" | "-")).map(package).collect()
