@@ -1,6 +1,6 @@
 //! `plimsoll proxy`: a load balancer from the command line, without a file.
 //!
-//! What the options say is written down as a file would say it ([`document`]) and read by the reader of files: there is
+//! What the options say is written down as a file would say it ([`document()`]) and read by the reader of files: there is
 //! one way into the program, and `--print` shows the file to go on with. Its state is in a directory of its own, which
 //! goes with it.
 
