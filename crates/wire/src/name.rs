@@ -155,6 +155,45 @@ const BY_LENGTH: [(u8, u8); LONGEST + 1] = {
     ranges
 };
 
+/// Several names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names(u32);
+
+impl Names {
+    /// Those that speak of one connection only.
+    pub const HOP_BY_HOP: Self = Self::of(&[
+        Connection,
+        KeepAlive,
+        ProxyConnection,
+        Te,
+        Trailer,
+        TransferEncoding,
+        Upgrade,
+        Http2Settings,
+    ]);
+
+    /// These.
+    pub const fn of(names: &[Name]) -> Self {
+        let (mut bits, mut at) = (0, 0);
+        while at < names.len() {
+            bits |= names[at].bit();
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// These and `others`.
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether `name` is one of them.
+    #[inline]
+    pub const fn has(self, name: Name) -> bool {
+        self.0 & name.bit() != 0
+    }
+}
+
 impl Name {
     /// Tells which name `text` is, whatever its case. It must be a token (RFC 9110 §5.6.2), as
     /// every name that was read is.
@@ -178,21 +217,13 @@ impl Name {
 
     /// Whether the field speaks of one connection only (RFC 9110 §7.6.1 and what is still sent
     /// of older drafts) and so is never forwarded.
+    #[inline]
     pub fn is_hop_by_hop(self) -> bool {
-        matches!(
-            self,
-            Connection
-                | KeepAlive
-                | ProxyConnection
-                | Te
-                | Trailer
-                | TransferEncoding
-                | Upgrade
-                | Http2Settings
-        )
+        Names::HOP_BY_HOP.has(self)
     }
 
-    pub(crate) fn bit(self) -> u32 {
+    #[inline]
+    pub(crate) const fn bit(self) -> u32 {
         1 << self as u8
     }
 }

@@ -45,16 +45,25 @@ fn is_host(host: &[u8]) -> bool {
 fn is_name(host: &[u8]) -> bool {
     let mut before = b'.';
     for byte in host {
-        match byte {
-            b'.' if before == b'.' => return false,
-            b'.' | b'-' | b'_' | b'~' => {}
-            _ if byte.is_ascii_alphanumeric() => {}
-            _ => return false,
+        if !IN_NAME[usize::from(*byte)] || (*byte == b'.' && before == b'.') {
+            return false;
         }
         before = *byte;
     }
     !host.is_empty()
 }
+
+/// The bytes of a name.
+const IN_NAME: [bool; 256] = {
+    let mut is_in = [false; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        is_in[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
+        byte += 1;
+    }
+    is_in
+};
 
 /// Nothing, a colon alone, or a colon and a port that a client can connect to.
 fn is_port(port: &[u8]) -> bool {

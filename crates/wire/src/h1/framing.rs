@@ -95,6 +95,13 @@ pub(crate) fn is_padded(value: &[u8]) -> bool {
 /// # Errors
 /// [`Fault::Length`] where they differ, or one is no plain number.
 pub fn response_length(fields: &Fields) -> Result<Option<u64>, Fault> {
+    let mut values = fields.all(Name::ContentLength);
+    // The usual one.
+    if let (Some(value), None) = (values.next(), values.next())
+        && let Some(length) = parse_length(value)
+    {
+        return Ok(Some(length));
+    }
     let mut announced = None;
     for value in fields.all(Name::ContentLength).flat_map(|value| value.split(|it| *it == b',')) {
         let length = parse_length(value.trim_ascii()).ok_or(Fault::Length)?;

@@ -9,7 +9,10 @@ pub mod conn;
 pub mod fault;
 pub mod framing;
 pub mod lenient;
+#[cfg(not(any(test, fuzzing)))]
 mod plain;
+#[cfg(any(test, fuzzing))]
+pub mod plain;
 pub mod request;
 pub mod response;
 pub mod scan;

@@ -107,29 +107,32 @@ fn read_fields(
     fields: &mut Vec<Field>,
     fields_max: usize,
 ) -> Option<usize> {
+    // So that no place in it is beyond what a span can say.
+    u32::try_from(data.len()).ok()?;
     loop {
-        let rest = &data[at..];
-        if rest.starts_with(b"\r\n") {
+        let rest = data.get(at..)?;
+        if let [b'\r', b'\n', ..] = rest {
             return Some(at + 2);
         }
-        let name_bytes = bytes_before(b':', rest)?;
-        let name = &rest[..name_bytes];
-        if name.is_empty() || !are_of(name, TOKEN) || fields.len() == fields_max {
+        let name_bytes = name_bytes(rest)?;
+        if name_bytes == 0 || fields.len() == fields_max {
             return None;
         }
-        let value_at = name_bytes + 1;
-        let value_at = value_at + rest[value_at..].iter().position(|byte| !is_blank(*byte))?;
-        let line = value_at + value_bytes(&rest[value_at..])?;
-        if !rest[line..].starts_with(b"\r\n") {
-            return None;
-        }
-        let blank = rest[value_at..line].iter().rev().take_while(|byte| is_blank(**byte)).count();
-        let line_end = at + line + 2;
+        let after = &rest[name_bytes + 1..];
+        let blank = match after {
+            [b' ', next, ..] if !is_blank(*next) => 1,
+            _ => after.iter().position(|byte| !is_blank(*byte))?,
+        };
+        let value = &after[blank..];
+        let line_bytes = value_bytes(value)?;
+        let [b'\r', b'\n', ..] = &value[line_bytes..] else { return None };
+        let value_at = at + name_bytes + 1 + blank;
+        let line_end = value_at + line_bytes + 2;
         fields.push(Field {
             text: Span::new(at, name_bytes),
-            value: span(at + value_at, at + line - blank),
-            line_end: u32::try_from(line_end).ok()?,
-            name: Name::of(name),
+            value: Span::new(value_at, without_blanks(&value[..line_bytes])),
+            line_end: line_end as u32,
+            name: Name::of(&rest[..name_bytes]),
         });
         at = line_end;
     }
@@ -158,17 +161,45 @@ fn word_at(text: &[u8], at: usize) -> Option<u64> {
     text.get(at..).and_then(<[u8]>::first_chunk::<8>).map(|lanes| u64::from_le_bytes(*lanes))
 }
 
-/// How many bytes of `text` come before the first that is `wanted`. Looks at eight at a time.
+/// The lanes that are neither a letter nor a hyphen, exactly.
 #[inline]
-fn bytes_before(wanted: u8, text: &[u8]) -> Option<usize> {
+fn unusual_lanes(word: u64) -> u64 {
+    // No sum goes over its lane: the highest bit of each is free.
+    let lower = (word & !TOP) | (LANES * 0x20);
+    let from_a = lower + LANES * (0x80 - 0x61);
+    let beyond_z = lower + LANES * (0x80 - 0x7b);
+    let unlike_hyphen = (((word ^ (LANES * 0x2d)) & !TOP) + !TOP) | word;
+    (!from_a | beyond_z | word) & unlike_hyphen & TOP
+}
+
+/// How many bytes the name has with which `text` begins, and which a colon ends. Looks at eight at a time.
+#[inline]
+fn name_bytes(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = word_at(text, at) {
-        match zero_lanes(word ^ (LANES * u64::from(wanted))) {
-            0 => at += 8,
-            found => return Some(at + found.trailing_zeros() as usize / 8),
+        let found = unusual_lanes(word);
+        if found == 0 {
+            at += 8;
+            continue;
+        }
+        at += found.trailing_zeros() as usize / 8;
+        match text[at] {
+            b':' => return Some(at),
+            byte if is_of(byte, TOKEN) => at += 1,
+            _ => return None,
         }
     }
-    text[at..].iter().position(|byte| *byte == wanted).map(|more| at + more)
+    let end = at + text[at..].iter().position(|byte| !is_of(*byte, TOKEN))?;
+    (text[end] == b':').then_some(end)
+}
+
+/// How many bytes are left of `value` without the blanks at its end.
+#[inline]
+fn without_blanks(value: &[u8]) -> usize {
+    match value {
+        [.., b' ' | b'\t'] => value.trim_ascii_end().len(),
+        _ => value.len(),
+    }
 }
 
 /// How many bytes of `text` come before the first that no value has: a control character other than a tab.
@@ -216,11 +247,6 @@ fn is_of(byte: u8, class: Class) -> bool {
     CLASSES[usize::from(byte)] & class != 0
 }
 
-#[inline]
-fn are_of(text: &[u8], class: Class) -> bool {
-    text.iter().fold(class, |left, byte| left & CLASSES[usize::from(*byte)]) == class
-}
-
 /// Of printable ASCII alone: what is not is rare, and for the general reader.
 const CLASSES: [Class; 256] = {
     let mut classes = [0; 256];
@@ -241,5 +267,7 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
+#[cfg(any(test, fuzzing))]
+pub mod agreement;
 #[cfg(test)]
 mod tests;

@@ -2,68 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::agreement::{LIMITS, request_is_plain, response_is_plain};
 use super::*;
-use crate::buffer::{Buffer, Pool};
-use crate::h1::request::{self, HeadLimits};
-use crate::h1::response;
-use crate::h1::scan::Scan;
-use crate::head::Fields;
-
-const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 20 };
-
-fn buffer(pool: &Pool, data: &[u8]) -> Buffer {
-    let mut raw = pool.buffer(data.len());
-    raw.extend(data);
-    raw
-}
-
-fn listed(fields: &Fields) -> Vec<(Name, Vec<u8>, Vec<u8>)> {
-    fields.iter().map(|(name, text, value)| (name, text.to_vec(), value.to_vec())).collect()
-}
-
-fn lines(fields: &Fields) -> Vec<u8> {
-    let mut all = Vec::new();
-    fields.lines(|_, _| true, |lines| all.extend_from_slice(lines));
-    all
-}
-
-/// Reads a request in one pass; false where nothing was said. What was said is held against the general
-/// reader.
-fn request_is_plain(data: &[u8]) -> bool {
-    let (pool, mut fields) = (Pool::default(), Vec::new());
-    let Some(Plain { line, end }) = super::request(data, &mut fields, LIMITS.fields) else {
-        return false;
-    };
-    assert_eq!(Scan::default().find_end(data), Ok(Some(end)), "{:?}", data.escape_ascii());
-    let plain = request::of_plain(line, buffer(&pool, &data[..end]), fields, &pool);
-    let general = request::parse(buffer(&pool, &data[..end]), &pool, LIMITS);
-    let general = general.unwrap_or_else(|fault| panic!("{fault}: {}", data.escape_ascii()));
-    assert_eq!(plain.method(), general.method());
-    assert_eq!(plain.method_text(), general.method_text());
-    assert_eq!(plain.version(), general.version());
-    assert_eq!(plain.path(), general.path());
-    assert_eq!(plain.query(), general.query());
-    assert_eq!(plain.target(), general.target());
-    assert_eq!(plain.authority(), general.authority());
-    assert_eq!(listed(&plain.fields), listed(&general.fields));
-    assert_eq!(lines(&plain.fields), lines(&general.fields));
-    true
-}
-
-fn response_is_plain(data: &[u8]) -> bool {
-    let (pool, mut fields) = (Pool::default(), Vec::new());
-    let Some(Plain { line, end }) = super::response(data, &mut fields) else { return false };
-    assert_eq!(Scan::default().find_end(data), Ok(Some(end)), "{:?}", data.escape_ascii());
-    let plain = response::of_plain(line, buffer(&pool, &data[..end]), fields, &pool);
-    let general = response::parse(buffer(&pool, &data[..end]), &pool);
-    let general = general.unwrap_or_else(|fault| panic!("{fault}: {}", data.escape_ascii()));
-    assert_eq!(plain.status(), general.status());
-    assert_eq!(plain.reason(), general.reason());
-    assert_eq!(plain.version(), general.version());
-    assert_eq!(listed(&plain.fields), listed(&general.fields));
-    assert_eq!(lines(&plain.fields), lines(&general.fields));
-    true
-}
+use crate::h1::request;
 
 /// What stands in heads, and what must not, in pieces.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
@@ -119,6 +60,12 @@ proptest! {
         ])
     ) {
         response_is_plain(&data);
+    }
+
+    #[test]
+    fn a_name_ends_where_a_byte_looked_at_alone_says(text in pieces()) {
+        let end = text.iter().position(|byte| !request::is_token(*byte));
+        prop_assert_eq!(name_bytes(&text), end.filter(|end| text[*end] == b':'));
     }
 
     #[test]
