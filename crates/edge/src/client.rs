@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use wire::body::{Error, Sink, Source};
 use wire::h1::Framing;
+use wire::h1::conn::Ended;
 use wire::traffic::Traffic;
 
 use crate::fields::FieldSink;
@@ -56,13 +57,23 @@ pub(crate) trait Client: Source + Sink {
         fields: impl FnOnce(&mut Self::Fields),
     ) -> Result<(), Error>;
 
+    /// Ready when the client has gone or sends no more, as long as nothing is to be read of its request.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended>;
+
     /// Ready when the client has gone, as long as nothing is to be read of its request. One that only
     /// sends no more has not: it may well wait for its response.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.poll_ended(cx) {
+            Poll::Ready(Ended::Broken) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
 
     /// Ready when the client has gone, or sends no more and so has probably gone: for what others
     /// wait for, as a place in a queue.
-    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_ended(cx).map(drop)
+    }
 
     /// Ends our half of a connection that switched.
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;

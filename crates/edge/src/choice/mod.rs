@@ -88,7 +88,7 @@ pub(crate) fn claim_now(
     choice: Choice<'_>,
 ) -> Result<Claim, Refusal> {
     let Choice { head, key, drawn, tried } = choice;
-    let tried: Places = places(service, tried);
+    let tried = if tried.is_empty() { Places::new() } else { places(service, tried) };
     let view = View::of_worker(service, &worker.shared.sticky_key, worker.wheel.now());
     let wanted = Wanted { head, key, drawn, tried: &tried };
     let mut entropy = || worker.rng.borrow_mut().u64(..);
@@ -124,26 +124,25 @@ fn places(service: &WorkerService, tried: &Tried) -> Places {
     tried.iter().filter_map(place).collect()
 }
 
-/// Claims an instance, or waits for one in the queue where all are full; `gone` is ready when the
-/// client left.
-pub(crate) async fn claim(
+/// Claims an instance. `None` where all are full, and it is to be [waited](wait) for.
+#[inline]
+pub(crate) fn claim(
     worker: &Rc<Worker>,
     service: &Rc<WorkerService>,
     choice: Choice<'_>,
-    gone: impl FnMut(&mut Context<'_>) -> Poll<()>,
-) -> Result<Claim, Ending> {
-    if service.live.queue.len() == 0 {
-        match claim_now(worker, service, choice) {
-            Ok(claim) => return Ok(claim),
-            Err(Refusal::Full) => {}
-            Err(Refusal::Tried | Refusal::Down) => return Err(Ending::NoInstance),
-        }
+) -> Option<Result<Claim, Ending>> {
+    if service.live.queue.len() > 0 {
+        return None;
     }
-    // On the heap, for it is rare and large.
-    Box::pin(wait(worker, service, choice, gone)).await
+    match claim_now(worker, service, choice) {
+        Ok(claim) => Some(Ok(claim)),
+        Err(Refusal::Full) => None,
+        Err(Refusal::Tried | Refusal::Down) => Some(Err(Ending::NoInstance)),
+    }
 }
 
-async fn wait(
+/// Waits for an instance in the queue; `gone` is ready when the client left.
+pub(crate) async fn wait(
     worker: &Rc<Worker>,
     service: &Rc<WorkerService>,
     choice: Choice<'_>,

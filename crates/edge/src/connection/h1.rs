@@ -31,6 +31,7 @@ use crate::upstream::own_lines::OwnLines;
 use crate::wheel::Timer;
 use crate::worker::guest::EXCHANGE_BYTES;
 use crate::worker::parking::{PARK_AFTER, Parked};
+use crate::worker::turnstile::Turn;
 
 /// How long the last bytes of a connection may take to be written.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -48,8 +49,8 @@ pub(super) struct Session {
     parks_until: Option<Duration>,
     /// Whether a request was answered on it.
     has_served: bool,
-    /// Whether the next request has waited for its turn to begin.
-    has_waited: bool,
+    /// Where its request stands at the worker's turnstile.
+    turn: Turn,
 }
 
 /// Whether a request has begun.
@@ -61,15 +62,10 @@ enum Begun {
 
 /// Serves requests until one side wants no more, or nothing has come for a while.
 pub(super) async fn serve(session: &mut Session) {
-    loop {
-        let Some(head) = session.next_head().await else { break };
-        // On the heap, and only while it lasts: an idle connection should be small. (That is why
-        // the head is not awaited in the loop's own condition, which would keep room for it.)
-        session.has_served = true;
-        let exchange = Box::pin(one(session, head));
-        if !exchange.await {
-            break;
-        }
+    if let Some(head) = session.next_head().await {
+        // On the heap, and only while requests follow each other: a connection that waits for its first, or is
+        // parked, should be small.
+        Box::pin(serve_on(session, head)).await;
     }
     if session.parks_until.is_some() {
         return;
@@ -78,6 +74,15 @@ pub(super) async fn serve(session: &mut Session) {
         Box::pin(refuse(session, ending)).await;
     }
     Box::pin(close(session)).await;
+}
+
+/// Serves one request after another, the first of which has this head.
+async fn serve_on(session: &mut Session, mut head: RequestHead) {
+    session.has_served = true;
+    while one(session, head).await {
+        let Some(next) = session.next_head().await else { return };
+        head = next;
+    }
 }
 
 impl Session {
@@ -92,7 +97,7 @@ impl Session {
             refused: None,
             parks_until: None,
             has_served: false,
-            has_waited: false,
+            turn: Turn::default(),
         }
     }
 
@@ -119,7 +124,7 @@ impl Session {
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
         let mut has_begun = false;
-        self.has_waited = false;
+        self.context.worker.turnstile.leave(&mut self.turn);
         let idle = self.context.plan.listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
         let mut idleness = Idleness::begin(&self.timer, idle);
@@ -181,8 +186,11 @@ impl Session {
             && !self.conn.has_unread()
             && !self.context.is_closing()
         {
-            ready!(socket.poll_readable(cx))?;
-            ready!(self.context.worker.turnstile.poll_enter(cx, &mut self.has_waited));
+            if self.turn != Turn::Waits {
+                ready!(socket.poll_readable(cx))?;
+            }
+            ready!(self.context.worker.turnstile.poll_enter(cx, &mut self.turn));
+            return self.conn.poll_begun_now(cx);
         }
         self.conn.poll_begun(cx)
     }
@@ -414,16 +422,9 @@ impl Client for H1<'_> {
         Ok(())
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.conn.is_received().then(|| self.conn.poll_ended(cx)) {
-            Some(Poll::Ready(Ended::Broken)) => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
-    }
-
-    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         match self.conn.is_received() {
-            true => self.conn.poll_ended(cx).map(drop),
+            true => self.conn.poll_ended(cx),
             false => Poll::Pending,
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use wire::account::Charge;
 use wire::body::{Error, Sink, Source};
 use wire::buffer::{HEAD_BYTES, Pool};
+use wire::h1::conn::Ended;
 use wire::h1::{Conn, Framing};
 use wire::h2::ahead::Body;
 use wire::h2::head::content_length;
@@ -483,15 +484,12 @@ impl Client for H2 {
         Err(Error::Io(std::io::ErrorKind::Unsupported.into()))
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.stream.has_answered() {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let reset = match self.stream.has_answered() {
             true => self.stream.poll_reset(cx),
             false => self.answer.poll_reset(cx),
-        }
-    }
-
-    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_gone(cx)
+        };
+        reset.map(|()| Ended::Broken)
     }
 
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use balance::latency::PeakEwma;
 use h2::client::SendRequest;
-use model::UpstreamProtocol;
 use tokio::net::TcpStream;
 use wire::account::{Account, Charge};
 use wire::buffer::Pool;
@@ -135,21 +134,12 @@ impl WorkerInstance {
         Some(Open { oldest: now.saturating_sub(oldest), requests, ..lasting })
     }
 
-    /// A kept connection that is still open, the one that was used last.
-    pub(crate) async fn reuse(
-        &self,
-        protocol: UpstreamProtocol,
-        now: Duration,
-        account: &Account,
-    ) -> Option<Link> {
-        if protocol == UpstreamProtocol::H2 {
-            let (sender, lane) = self.trunks.free().await?;
-            return Some(self.over(sender, lane, account));
-        }
+    /// A kept connection of HTTP/1 that is still open, the one that was used last.
+    pub(crate) fn reuse(&self, now: Duration) -> Option<Box<H1>> {
         loop {
             let Idle { upstream, until } = self.idle.borrow_mut().pop()?;
             if now < until && upstream.conn.is_quiet() {
-                return Some(Link::H1(upstream));
+                return Some(upstream);
             }
         }
     }

@@ -12,7 +12,7 @@ use wire::body::Error;
 use wire::h1::Framing;
 use wire::h1::framing::{is_bodiless, response_length};
 use wire::head::{Fields, Method, ResponseHead};
-use wire::name::Name;
+use wire::name::{Name, Names};
 
 use crate::choice::sticky::Affinity;
 use crate::client::{Client, StatusLine};
@@ -150,6 +150,10 @@ struct Kept {
     has_trailers: bool,
 }
 
+/// What is dropped of an instance's head in any case: its length is written anew, there is one id, and it is in
+/// the log. Of what speaks of the connection, `Trailer` may be kept.
+const DROPPED: Names = Names::HOP_BY_HOP.and(Names::of(&[Name::ContentLength, Name::XRequestId]));
+
 /// Whether a response is to be given a date.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Date {
@@ -163,22 +167,24 @@ impl Applied<'_> {
     #[inline]
     fn write_kept(&self, passed: &Passed<'_>, kept: Kept, out: &mut impl FieldSink) -> bool {
         let Passed { head, mapping, .. } = passed;
-        let named = Named::by_connection(&head.fields);
+        let may_stay = |name| !DROPPED.has(name) || (name == Name::Trailer && kept.has_trailers);
         let has_say = self.phase.is_some() || !self.edits.is_empty();
-        let mut is_dated = false;
-        out.put_kept(&head.fields, |name, text| {
-            let is_kept = match name {
-                Name::ContentLength => false,
-                // There is one id, and it is in the log.
-                Name::XRequestId => false,
-                Name::Trailer => kept.has_trailers && !named.has(text),
-                _ if mapping.is_some() && Mapping::writes(text) => false,
-                _ => !is_dropped(name, text, &named),
-            };
-            let is_kept = is_kept && !(has_say && self.replaces(text));
-            is_dated |= is_kept && name == Name::Date;
-            is_kept
-        });
+        let is_dated = if has_say || mapping.is_some() || head.fields.has(Name::Connection) {
+            let named = Named::by_connection(&head.fields);
+            let mut is_dated = false;
+            out.put_kept(&head.fields, |name, text| {
+                let gives_way = (mapping.is_some() && Mapping::writes(text))
+                    || (has_say && self.replaces(text));
+                let is_kept = may_stay(name) && !named.has(text) && !gives_way;
+                is_dated |= is_kept && name == Name::Date;
+                is_kept
+            });
+            is_dated
+        } else {
+            // Nothing decides but what names mean.
+            out.put_kept(&head.fields, |name, _| may_stay(name));
+            head.fields.has(Name::Date)
+        };
         if let Some(length) = kept.length {
             out.put(b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
         }

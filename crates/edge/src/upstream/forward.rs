@@ -61,7 +61,7 @@ pub(crate) async fn forward<C: Client>(
     }
     let key = choice::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
-    let mut upload = Upload::new(retries.are_possible(), allowed, &worker.pool, account);
+    let mut upload = Upload::new(retries.replay(), framing, allowed, &worker.pool, account);
     let forwarding =
         Forwarding { entrance, request: &outbound, framing, retries: &retries, call: story.call };
     let (mut last, mut deadline, drawn) = (Last::Nothing, None, Cell::new(None));
@@ -75,7 +75,12 @@ pub(crate) async fn forward<C: Client>(
             _ => Poll::Pending,
         };
         let choice = Choice { head, key, drawn: &drawn, tried: &tried };
-        let found = match choice::claim(worker, asked, choice, &mut gone).await {
+        let found = match choice::claim(worker, asked, choice) {
+            Some(found) => found,
+            // What is rare, and large, is on the heap.
+            None => Box::pin(choice::wait(worker, asked, choice, &mut gone)).await,
+        };
+        let found = match found {
             Err(Ending::NoInstance) if worker.may_come(service) => {
                 let now = worker.wheel.now();
                 let until = *deadline.get_or_insert(now + service.service.queue.timeout);

@@ -2,6 +2,7 @@
 
 pub(crate) mod address_text;
 pub(crate) mod attempt;
+mod connecting;
 pub(crate) mod entrance;
 pub(crate) mod events;
 pub(crate) mod failed;
@@ -11,6 +12,7 @@ pub(crate) mod keep_alive;
 pub(crate) mod outbound;
 pub(crate) mod own_lines;
 pub(crate) mod pace;
+mod passing;
 pub(crate) mod patience;
 pub(crate) mod relay;
 pub(crate) mod retry;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use model::Policies;
 use wire::h1::Framing;
 use wire::head::RequestHead;
-use wire::name::Name;
+use wire::name::{Name, Names};
 
 use crate::fields::FieldSink;
 use crate::hops::named::Named;
@@ -42,8 +42,10 @@ pub(crate) struct Outbound<'a> {
 impl Outbound<'_> {
     /// Writes the fields other than `Host` and those that frame the body.
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
-        let named = Named::by_connection(&self.head.fields);
         let edits = &self.policies.request_headers;
+        // There where more decides than what names mean.
+        let named = (!edits.is_empty() || self.head.fields.has(Name::Connection))
+            .then(|| Named::by_connection(&self.head.fields));
         let is_trusted = self.sender.is_trusted;
         let forwards = hops::max_forwards(self.head);
         out.put_kept(&self.head.fields, |name, text| {
@@ -51,9 +53,10 @@ impl Outbound<'_> {
                 Name::Claim => is_trusted,
                 Name::Trailer => self.framing == Framing::Chunked,
                 Name::MaxForwards => forwards.is_none(),
-                _ => !is_ours(name) && !name.is_hop_by_hop(),
+                _ => !NEVER_KEPT.has(name),
             };
-            is_kept && !is_edited(edits, text) && !named.has(text)
+            is_kept
+                && named.as_ref().is_none_or(|named| !is_edited(edits, text) && !named.has(text))
         });
         write_edits(edits, out);
         if let Some(forwards) = forwards
@@ -106,21 +109,18 @@ impl Outbound<'_> {
     }
 }
 
-/// Whether Plimsoll alone says what is written under this name, or its place is elsewhere.
-fn is_ours(name: Name) -> bool {
-    matches!(
-        name,
-        Name::Shadow
-            | Name::Host
-            | Name::ContentLength
-            | Name::Expect
-            | Name::Forwarded
-            | Name::XForwardedFor
-            | Name::XForwardedHost
-            | Name::XForwardedPort
-            | Name::XForwardedPrefix
-            | Name::XForwardedProto
-            | Name::XRealIp
-            | Name::XRequestId
-    )
-}
+/// What Plimsoll alone says, or has its place elsewhere, and what speaks of the connection.
+const NEVER_KEPT: Names = Names::HOP_BY_HOP.and(Names::of(&[
+    Name::Shadow,
+    Name::Host,
+    Name::ContentLength,
+    Name::Expect,
+    Name::Forwarded,
+    Name::XForwardedFor,
+    Name::XForwardedHost,
+    Name::XForwardedPort,
+    Name::XForwardedPrefix,
+    Name::XForwardedProto,
+    Name::XRealIp,
+    Name::XRequestId,
+]));

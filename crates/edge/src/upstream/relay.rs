@@ -7,6 +7,7 @@ use model::BodyLimit;
 use wire::account::{Account, Charge};
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
+use wire::h1::Framing;
 use wire::h1::conn::splice::Pipe;
 use wire::head::Fields;
 
@@ -126,6 +127,14 @@ pub(crate) struct Upload {
     held: Charge,
 }
 
+/// Whether what was read of a body is kept, so that another attempt can send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replay {
+    Kept,
+    /// It is sent once.
+    Dropped,
+}
+
 /// When a body begins to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -135,19 +144,21 @@ pub(crate) enum Start {
 }
 
 impl Upload {
-    /// A body of which nothing was read. It is kept for a second attempt if it is `repeatable`,
-    /// and as long as there is room in `account`, and may be as long as `allowed`.
+    /// A body of which nothing was read, if there is one. It is kept as long as there is room in `account`, and
+    /// may be as long as `allowed`.
     pub(crate) fn new(
-        repeatable: bool,
+        replay: Replay,
+        framing: Framing,
         allowed: BodyLimit,
         pool: &Pool,
         account: &Account,
     ) -> Self {
         Self {
             stage: Stage::Moving,
-            replay: repeatable.then(Vec::new),
+            replay: (replay == Replay::Kept).then(Vec::new),
             replayed: 0,
-            is_whole: false,
+            // Of what there is not, nothing has to be read.
+            is_whole: framing == Framing::None,
             allowed,
             moved: 0,
             waits_for: Side::Client,

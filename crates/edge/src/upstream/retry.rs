@@ -15,7 +15,7 @@ use crate::exchange::verdict::Verdict;
 use crate::instance::WorkerInstance;
 use crate::snapshot::WorkerService;
 use crate::upstream::failed::{Failed, Reached, Then};
-use crate::upstream::relay::Upload;
+use crate::upstream::relay::{Replay, Upload};
 use crate::worker::Worker;
 
 /// The attempts at one request.
@@ -56,13 +56,16 @@ impl<'a> Retries<'a> {
 
     /// Whether a request that was sent may be sent again at all: its method allows it, or the
     /// instance has a way to say that it did nothing with it. Then its body is kept.
-    pub(crate) fn are_possible(&self) -> bool {
-        self.method.is_idempotent() || self.service.service.protocol == UpstreamProtocol::H2
+    pub(crate) fn replay(&self) -> Replay {
+        let may_be_sent_again =
+            self.method.is_idempotent() || self.service.service.protocol == UpstreamProtocol::H2;
+        if may_be_sent_again { Replay::Kept } else { Replay::Dropped }
     }
 
     /// Where the request failed.
     pub(crate) fn tried(&self) -> Tried {
-        self.tried.borrow().clone()
+        let tried = self.tried.borrow();
+        if tried.is_empty() { Tried::new() } else { tried.clone() }
     }
 
     /// Whether the next attempt must not use a kept connection.

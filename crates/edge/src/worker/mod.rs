@@ -251,7 +251,9 @@ impl Worker {
     /// Writes one line of the access log, if there is one.
     #[inline]
     pub(crate) fn log<'a>(&self, record: impl FnOnce() -> AccessRecord<'a>) {
-        if let Some(log) = &mut *self.log.borrow_mut() {
+        if let Some(log) = &mut *self.log.borrow_mut()
+            && log.is_on()
+        {
             log.write(&record());
         }
     }

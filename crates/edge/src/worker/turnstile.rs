@@ -18,7 +18,7 @@ const GROUP: u32 = 32;
 /// One worker's turnstile.
 #[derive(Default)]
 pub(crate) struct Turnstile {
-    /// Those of this group that have entered.
+    /// Those of this group that have entered, and have not ended since.
     entered: Cell<u32>,
     waiting: RefCell<VecDeque<Waker>>,
     someone_waits: Notify,
@@ -26,19 +26,43 @@ pub(crate) struct Turnstile {
     groups: Cell<u64>,
 }
 
+/// Where a request stands. It is the request's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It has not asked.
+    #[default]
+    Outside,
+    /// It is woken when it may enter.
+    Waits,
+    /// It has begun.
+    Entered,
+}
+
 impl Turnstile {
-    /// Ready when a request may begin. `has_waited` is the request's own, and false at first.
+    /// Ready when a request may begin.
     #[inline]
-    pub(crate) fn poll_enter(&self, cx: &mut Context<'_>, has_waited: &mut bool) -> Poll<()> {
+    pub(crate) fn poll_enter(&self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
         let entered = self.entered.get();
-        if *has_waited || (entered < GROUP && self.waiting.borrow().is_empty()) {
+        let may_enter =
+            *turn == Turn::Waits || (entered < GROUP && self.waiting.borrow().is_empty());
+        if may_enter {
             self.entered.set(entered + 1);
+            *turn = Turn::Entered;
             return Poll::Ready(());
         }
-        *has_waited = true;
+        *turn = Turn::Waits;
         self.waiting.borrow_mut().push_back(cx.waker().clone());
         self.someone_waits.notify_one();
         Poll::Pending
+    }
+
+    /// A request has ended, if it had entered: another may in its place.
+    #[inline]
+    pub(crate) fn leave(&self, turn: &mut Turn) {
+        if std::mem::take(turn) == Turn::Entered {
+            // Its group may be over long since.
+            self.entered.set(self.entered.get().saturating_sub(1));
+        }
     }
 
     /// Lets one group in after the other, for ever.
@@ -82,13 +106,14 @@ mod tests {
 
     /// A request that enters, and has its next step after all that is ready now.
     async fn request(number: usize, turnstile: Rc<Turnstile>, seen: Rc<Seen>) {
-        let mut has_waited = false;
-        poll_fn(|cx| turnstile.poll_enter(cx, &mut has_waited)).await;
+        let mut turn = Turn::default();
+        poll_fn(|cx| turnstile.poll_enter(cx, &mut turn)).await;
         seen.order.borrow_mut().push(number);
         seen.begun.set(seen.begun.get() + 1);
         seen.most.set(seen.most.get().max(seen.begun.get() - seen.ended.get()));
         tokio::task::yield_now().await;
         seen.ended.set(seen.ended.get() + 1);
+        turnstile.leave(&mut turn);
     }
 
     /// Has so many requests begin at once.
@@ -122,6 +147,25 @@ mod tests {
     fn all_have_their_turn_in_their_order() {
         let (seen, _) = run(1000);
         assert!(seen.order.borrow().is_sorted(), "{:?}", seen.order.borrow());
+    }
+
+    #[test]
+    fn one_that_has_ended_leaves_its_place_to_another() {
+        let turnstile = Turnstile::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut turns = [Turn::default(); 2 * GROUP as usize];
+        let (first, second) = turns.split_at_mut(GROUP as usize);
+        for turn in &mut *first {
+            assert!(turnstile.poll_enter(&mut cx, turn).is_ready());
+        }
+        for (before, turn) in first.iter_mut().zip(second) {
+            turnstile.leave(before);
+            assert!(turnstile.poll_enter(&mut cx, turn).is_ready());
+        }
+        assert!(turnstile.poll_enter(&mut cx, &mut first[0]).is_pending(), "all places are taken");
+        let mut outside = Turn::default();
+        turnstile.leave(&mut outside);
+        assert!(turnstile.poll_enter(&mut cx, &mut outside).is_pending(), "it had none to leave");
     }
 
     #[test]

@@ -36,14 +36,6 @@ impl HeadOf {
     }
 }
 
-/// A head that is whole.
-enum Whole<Head> {
-    /// It was read in one pass.
-    Read(Head),
-    /// It is yet to be read.
-    Raw(Buffer),
-}
-
 impl Conn {
     /// Waits for a request's head. `None` when the peer closed before it began.
     ///
@@ -53,22 +45,33 @@ impl Conn {
         cx: &mut Context<'_>,
         limits: HeadLimits,
     ) -> Poll<Result<Option<RequestHead>, Error>> {
-        let plain = |conn: &mut Self| {
-            let read = |data: &[u8], fields: &mut _| plain::request(data, fields, limits.fields);
-            let (line, raw, fields) = conn.take_plain(limits.bytes, read)?;
-            Some(request::of_plain(line, raw, fields, &conn.pool))
-        };
-        let polled = self.poll_head(cx, HeadOf::Request(limits.bytes), plain);
+        if let Some(head) = self.plain_request(limits) {
+            self.expect_body(Framing::of_request(head.version(), &head.fields)?);
+            return Poll::Ready(Ok(Some(head)));
+        }
+        self.poll_unusual_request(cx, limits)
+    }
+
+    fn poll_unusual_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        limits: HeadLimits,
+    ) -> Poll<Result<Option<RequestHead>, Error>> {
+        let polled = self.poll_head(cx, HeadOf::Request(limits.bytes));
         if !matches!(polled, Poll::Ready(Ok(_))) {
             self.check_begin()?;
         }
-        let head = match ready!(polled)? {
-            None => return Poll::Ready(Ok(None)),
-            Some(Whole::Read(head)) => head,
-            Some(Whole::Raw(raw)) => request::parse(raw, &self.pool, limits)?,
-        };
+        let Some(raw) = ready!(polled)? else { return Poll::Ready(Ok(None)) };
+        let head = request::parse(raw, &self.pool, limits)?;
         self.expect_body(Framing::of_request(head.version(), &head.fields)?);
         Poll::Ready(Ok(Some(head)))
+    }
+
+    #[inline]
+    fn plain_request(&mut self, limits: HeadLimits) -> Option<RequestHead> {
+        let read = |data: &[u8], fields: &mut _| plain::request(data, fields, limits.fields);
+        let (line, raw, fields) = self.take_plain(limits.bytes, read)?;
+        Some(request::of_plain(line, raw, fields, &self.pool))
     }
 
     /// Waits for an answer's head; the body is expected with [`Conn::expect_body`], for what it
@@ -77,15 +80,29 @@ impl Conn {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<ResponseHead>, Error>> {
-        let plain = |conn: &mut Self| {
-            let (line, raw, fields) = conn.take_plain(RESPONSE_HEAD_BYTES_MAX, plain::response)?;
-            Some(response::of_plain(line, raw, fields, &conn.pool))
+        if !self.has_unread() && ready!(self.poll_receive(cx, Size::Head(FIRST_BYTES)))? == 0 {
+            return Poll::Ready(Ok(None));
+        }
+        if let Some(head) = self.plain_response() {
+            return Poll::Ready(Ok(Some(head)));
+        }
+        self.poll_unusual_response(cx)
+    }
+
+    fn poll_unusual_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<ResponseHead>, Error>> {
+        let Some(raw) = ready!(self.poll_head(cx, HeadOf::Response))? else {
+            return Poll::Ready(Ok(None));
         };
-        Poll::Ready(Ok(match ready!(self.poll_head(cx, HeadOf::Response, plain))? {
-            None => None,
-            Some(Whole::Read(head)) => Some(head),
-            Some(Whole::Raw(raw)) => Some(response::parse(self.mended(raw), &self.pool)?),
-        }))
+        Poll::Ready(Ok(Some(response::parse(self.mended(raw), &self.pool)?)))
+    }
+
+    #[inline]
+    fn plain_response(&mut self) -> Option<ResponseHead> {
+        let (line, raw, fields) = self.take_plain(RESPONSE_HEAD_BYTES_MAX, plain::response)?;
+        Some(response::of_plain(line, raw, fields, &self.pool))
     }
 
     /// How strictly responses are read from now on.
@@ -140,19 +157,15 @@ impl Conn {
         }
     }
 
-    fn poll_head<Head>(
+    fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
         head: HeadOf,
-        plain: impl Fn(&mut Self) -> Option<Head>,
-    ) -> Poll<Result<Option<Whole<Head>>, Error>> {
+    ) -> Poll<Result<Option<Buffer>, Error>> {
         let (bytes_max, size) = head.sizes();
         loop {
-            if let Some(head) = plain(self) {
-                return Poll::Ready(Ok(Some(Whole::Read(head))));
-            }
             if let Some(raw) = self.split_head(bytes_max)? {
-                return Poll::Ready(Ok(Some(Whole::Raw(raw))));
+                return Poll::Ready(Ok(Some(raw)));
             }
             if self.lacks_room_for(head) {
                 return Poll::Ready(Err(Fault::NoMemory.into()));
