@@ -1,5 +1,6 @@
 //! Where header fields are written, whichever HTTP version carries them.
 
+use http::header::{DATE, InvalidHeaderName, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::head::Fields;
 use wire::name::Name;
@@ -57,12 +58,22 @@ impl FieldSink for Vec<u8> {
     }
 }
 
+/// What almost every response of ours has needs no look-up.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn name_of(name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
+    match name {
+        b"X-Request-Id" => Ok(X_REQUEST_ID),
+        b"Via" => Ok(VIA),
+        b"Date" => Ok(DATE),
+        other => HeaderName::from_bytes(other),
+    }
+}
+
 impl FieldSink for HeaderMap {
     fn put(&mut self, name: &[u8], value: &[u8]) {
         // What cannot be carried was not read by the strict reader either.
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
-        {
+        if let (Ok(name), Ok(value)) = (name_of(name), HeaderValue::from_bytes(value)) {
             self.append(name, value);
         }
     }
@@ -70,9 +81,7 @@ impl FieldSink for HeaderMap {
     /// As one that is never indexed (RFC 7541 §6.2.3), so that it takes no other's place in the table that
     /// both sides keep.
     fn put_unique(&mut self, name: &[u8], value: &[u8]) {
-        if let (Ok(name), Ok(mut value)) =
-            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
-        {
+        if let (Ok(name), Ok(mut value)) = (name_of(name), HeaderValue::from_bytes(value)) {
             value.set_sensitive(true);
             self.append(name, value);
         }
