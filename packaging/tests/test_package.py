@@ -149,13 +149,23 @@ class Package(unittest.TestCase):
         self.assertEqual(self.digest(CONFIGURATION), before)
         self.assertIn("Plimsoll runs", self.machine.get("http://127.0.0.1:8080/"))
 
+    def test_04b_what_init_writes_there_is_what_the_unit_serves(self):
+        self.write("/srv/first/index.html", "by init\n")
+        command = "busybox httpd -f -p 127.0.0.1:$PORT -h /srv/first"
+        self.run_in(
+            "plimsoll", "init", "/etc/plimsoll", "--force", "--command", command, "--health", "/", "--listen", "0.0.0.0:80"
+        )
+        self.run_in("plimsoll", "check", "--here")
+        self.run_in("systemctl", "restart", "plimsoll")
+        until("the instance serves port 80", lambda: self.machine.get("http://127.0.0.1/", check=False) == "by init\n")
+        self.assertIn("web-1", self.run_in("plimsoll", "status"))
+
     def test_05_a_reload_applies_the_file_or_says_what_is_wrong_with_it(self):
         self.write("/srv/app/index.html", "from the instance\n")
         self.write("/srv/app/cgi-bin/slow", SLOW, mode=0o755)
         self.write(CONFIGURATION, SERVING)
         self.run_in("systemctl", "reload", "plimsoll")
-        until("the instance serves port 80", lambda: self.machine.get("http://127.0.0.1/", check=False))
-        self.assertEqual(self.machine.get("http://127.0.0.1/"), "from the instance\n")
+        until("the instance serves port 80", lambda: self.machine.get("http://127.0.0.1/", check=False) == "from the instance\n")
         self.assertIn("app-1", self.run_in("plimsoll", "status"))
         self.write(CONFIGURATION, SERVING.replace("[[routes]]", "[[rotes]]"))
         self.assertNotEqual(self.machine.run("systemctl", "reload", "plimsoll", check=False).returncode, 0)

@@ -1,11 +1,15 @@
 //! The plimsoll.toml that is written for a proposal. Pure: a proposal in, text out, with comments that say why.
 
+use std::path::Path;
+
 use super::proposal::{Proposal, Releases, Run};
 
 /// The file with the schema, beside it.
 pub(super) const SCHEMA_FILE: &str = "plimsoll.schema.json";
 /// Where state is kept, beside it.
 pub(super) const STATE_DIR: &str = ".plimsoll";
+/// Where it is kept for a file of the system's, beside which a service may write nothing.
+const SYSTEM_STATE_DIR: &str = "/var/lib/plimsoll";
 /// How wide a comment is.
 const WIDTH: usize = 110;
 /// The variables that stand for themselves in a command without a shell.
@@ -17,11 +21,18 @@ pub(super) struct Terms {
     pub(super) service: String,
     /// Where is listened.
     pub(super) listen: String,
+    /// Where state is kept.
+    pub(super) state_dir: &'static str,
+}
+
+/// Where state is kept for a file in `dir`, an absolute path.
+pub(super) fn state_dir(dir: &Path) -> &'static str {
+    if dir.starts_with("/etc") { SYSTEM_STATE_DIR } else { STATE_DIR }
 }
 
 /// The file.
 pub(super) fn file(proposal: &Proposal, terms: &Terms) -> String {
-    let Terms { service, listen } = terms;
+    let Terms { service, listen, state_dir } = terms;
     let mut text = format!("#:schema ./{SCHEMA_FILE}\n");
     let seen = match proposal.seen.as_slice() {
         [] => String::new(),
@@ -39,7 +50,7 @@ pub(super) fn file(proposal: &Proposal, terms: &Terms) -> String {
         &mut text,
         "What Plimsoll keeps: the socket for its commands, the releases, the instances' logs. Not for git.",
     );
-    text.push_str(&format!("state_dir = {}\n", quoted(STATE_DIR)));
+    text.push_str(&format!("state_dir = {}\n", quoted(state_dir)));
     text.push_str("\n[listeners.web]\n");
     comment(&mut text, "This machine alone; \"0.0.0.0:80\" is every address of it.");
     text.push_str(&format!("bind = {}\n", quoted(listen)));

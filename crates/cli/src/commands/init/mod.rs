@@ -103,7 +103,9 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     let folder = Disk(options.dir.clone());
     let proposal = options.apply(kinds::find(&folder));
     let listen = options.listen.clone().unwrap_or_else(|| free_listen(&proposal));
-    let mut terms = Terms { service: options.service.clone(), listen };
+    let dir = options.dir.canonicalize().unwrap_or_else(|_| options.dir.clone());
+    let state_dir = file::state_dir(&dir);
+    let mut terms = Terms { service: options.service.clone(), listen, state_dir };
     let proposal = if options.is_asking() { ask(proposal, &mut terms)? } else { proposal };
     let proposal = with_git(&folder, proposal);
     let text = file::file(&proposal, &terms);

@@ -18,7 +18,8 @@ fn cases() -> PathBuf {
 /// What is written for a directory.
 fn written(folder: &dyn Folder) -> (Proposal, String) {
     let proposal = kinds::find(folder).unwrap_or_else(nothing);
-    let terms = Terms { service: "web".to_owned(), listen: free_listen(&proposal) };
+    let listen = free_listen(&proposal);
+    let terms = Terms { service: "web".to_owned(), listen, state_dir: file::STATE_DIR };
     let text = file::file(&proposal, &terms);
     (proposal, text)
 }
@@ -157,7 +158,8 @@ fn what_is_said_at_the_end_names_the_next_steps() {
     let server = "const app = require('express')(); app.get('/health', ok); app.listen(3000)";
     let package = r#"{"version": "2.1.0", "scripts": {"start": "node server.js"}, "dependencies": {"express": "5"}}"#;
     let (proposal, _) = written(&Fake([("package.json", package), ("server.js", server)].into()));
-    let terms = Terms { service: "web".to_owned(), listen: "0.0.0.0:8080".to_owned() };
+    let (service, listen) = ("web".to_owned(), "0.0.0.0:8080".to_owned());
+    let terms = Terms { service, listen, state_dir: file::STATE_DIR };
     insta::assert_snapshot!(summary(&proposal, &terms, &["plimsoll.toml".to_owned()]), @r"
     found: Express (server.js, package.json)
       command  node server.js
@@ -179,5 +181,17 @@ fn addresses_are_told_from_commands() {
         ("serve --port 80", false),
     ] {
         assert_eq!(words.split(' ').all(is_address), expected, "{words}");
+    }
+}
+
+#[test]
+fn a_file_of_the_system_s_keeps_no_state_beside_it() {
+    for (dir, expected) in [
+        ("/etc/plimsoll", "/var/lib/plimsoll"),
+        ("/etc", "/var/lib/plimsoll"),
+        ("/srv/etc/shop", ".plimsoll"),
+        ("/etcetera", ".plimsoll"),
+    ] {
+        assert_eq!(file::state_dir(Path::new(dir)), expected, "{dir}");
     }
 }
