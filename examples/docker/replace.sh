@@ -23,6 +23,8 @@ for number in 1 2; do
     target=172.30.0.1$number:8080
     plimsoll drain shop "$target" --wait 30s
     SHOP=$version $compose up -d --no-deps "shop-$number"
+    # Checks go on while it is drained: after three that fail, one a second, it is unhealthy, and enabled it gets nothing.
+    sleep 5
     plimsoll enable shop "$target"
     if ! healthy "$target"; then
         plimsoll drain shop "$target"

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::response::Sse;
 use axum::response::sse::{Event as Message, KeepAlive};
-use futures_util::Stream;
-use futures_util::stream::unfold;
+use futures_util::stream::{once, unfold};
+use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -50,7 +50,9 @@ pub(crate) fn follow(
         let message = message(follower.next().await?);
         Some((Ok(message), follower))
     });
-    Sse::new(messages).keep_alive(KeepAlive::new().interval(ALIVE_EVERY))
+    // A client knows by a first line that it follows: the head goes out with it, and nothing may happen for long.
+    let begin = once(async { Ok(Message::default().comment("")) });
+    Sse::new(begin.chain(messages)).keep_alive(KeepAlive::new().interval(ALIVE_EVERY))
 }
 
 fn message(followed: Followed) -> Message {

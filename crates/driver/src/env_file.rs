@@ -13,10 +13,17 @@
 //! | `NAME="line\nline"` | with `\n \r \t \" \\ \$` read, over several lines too |
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+
+use rustix::fs::OFlags;
 
 use crate::environment::Value;
+
+/// No more of an `env_file` is read, in bytes: what it sets goes through `execve`, which takes far less.
+const BYTES_MAX: u64 = 1 << 20;
 
 /// What an `env_file` sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +73,7 @@ pub enum Why {
 /// Why an `env_file` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
-    /// It cannot be opened or read, or is not UTF-8.
+    /// It cannot be opened or read, is no regular file, is longer than 1 MiB, or is not UTF-8.
     #[error("cannot read {}", path.display())]
     Read {
         /// The file.
@@ -88,6 +95,21 @@ fn listed(faults: &[Fault]) -> String {
     faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
 }
 
+/// The text of a regular file: a release may bring its `env_file`, and a FIFO would be waited for, a device read for ever.
+fn text_of(path: &Path) -> io::Result<String> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 impl EnvFile {
     /// Reads the file at `path`.
     ///
@@ -95,8 +117,8 @@ impl EnvFile {
     ///
     /// It cannot be read, or has faults: all of them.
     pub fn read(path: &Path) -> Result<Self, EnvFileError> {
-        let read = fs::read_to_string(path);
-        let text = read.map_err(|source| EnvFileError::Read { path: path.into(), source })?;
+        let text =
+            text_of(path).map_err(|source| EnvFileError::Read { path: path.into(), source })?;
         Self::parse(&text).map_err(|faults| EnvFileError::Faults { path: path.into(), faults })
     }
 
@@ -270,6 +292,25 @@ mod tests {
     fn read(text: &str) -> Vec<(String, String)> {
         let file = EnvFile::parse(text).unwrap();
         file.entries().map(|(name, value)| (name.clone(), value.0.clone())).collect()
+    }
+
+    #[test]
+    fn neither_a_fifo_nor_a_device_nor_a_file_without_end_is_read() {
+        let room = tempfile::tempdir().unwrap();
+        let fifo = room.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        let long = room.path().join("long");
+        File::create(&long).unwrap().set_len(BYTES_MAX + 1).unwrap();
+        for (path, why) in [
+            (fifo.as_path(), "not a regular file"),
+            (Path::new("/dev/zero"), "not a regular file"),
+            (long.as_path(), "longer than 1 MiB"),
+        ] {
+            let error = EnvFile::read(path).unwrap_err();
+            let EnvFileError::Read { source, .. } = error else { panic!("{error}") };
+            assert_eq!(source.to_string(), why, "{}", path.display());
+        }
     }
 
     fn faults(text: &str) -> Vec<(usize, Why)> {

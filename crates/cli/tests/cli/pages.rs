@@ -2,6 +2,7 @@
 //! ports. A program that this machine lacks is skipped with a word, and is a failure with `PLIMSOLL_REQUIRE=1`.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -51,6 +52,20 @@ fn shell(sandbox: &Sandbox, line: &str) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Sees an event come over curl's `line`, which goes on until it is ended. Its response's head says that it follows.
+fn followed(sandbox: &Sandbox, line: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", &adapted(line, &[("curl", "exec curl --include")])]);
+    command.current_dir(sandbox.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut follower = command.spawn().unwrap();
+    let mut shown = BufReader::new(follower.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(shown.any(|line| line.is_empty()), "{line}");
+    assert_eq!(sandbox.plimsoll(&["reload"]).code, Some(0));
+    assert!(shown.any(|line| line.starts_with("data: ")), "{line}");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
 }
 
 /// Whether the machine has these programs.
@@ -116,7 +131,10 @@ fn what_the_page_on_observability_asks_for_is_there() {
     ));
     let running = sandbox.run();
     assert!(running.get("/").starts_with("HTTP/1.1 502 "));
-    let [status, metrics] = lines(&page, "curl")[..] else { panic!("two lines ask the API") };
+    let [events, status, metrics] = lines(&page, "curl")[..] else {
+        panic!("three lines ask the API")
+    };
+    followed(&sandbox, events);
     let status: Value = serde_json::from_str(&shell(&sandbox, status)).unwrap();
     assert_eq!(status["services"][0]["name"], "api");
     assert!(shell(&sandbox, metrics).contains("plimsoll_requests_total"));
