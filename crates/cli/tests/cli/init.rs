@@ -94,3 +94,16 @@ fn options_say_what_nothing_in_the_directory_says() {
     let after = fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
     assert_eq!(after, text, "nothing was written");
 }
+
+#[test]
+fn nothing_is_written_through_a_link() {
+    let (sandbox, outside) = (holding(&[]), tempfile::tempdir().unwrap());
+    let (link, target) = (sandbox.path().join("plimsoll.toml"), outside.path().join("keys"));
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let refused = sandbox.plimsoll(&["init", "--yes"]);
+    assert_ne!(refused.code, Some(0), "{refused:#?}");
+    assert!(!target.exists());
+    let forced = sandbox.plimsoll(&["init", "--yes", "--force"]);
+    assert_eq!(forced.code, Some(0), "{forced:#?}");
+    assert!(!target.exists() && link.symlink_metadata().unwrap().is_file());
+}

@@ -175,8 +175,12 @@ fn comment(text: &mut String, words: &str) {
 }
 
 /// `text` as TOML has it.
+/// On one line, also what has several: a line of its own would be the project's to choose.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    match text.contains(['\n', '\r']) {
+        true => serde_json::Value::from(text).to_string(),
+        false => toml::Value::String(text.to_owned()).to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +201,7 @@ mod tests {
             ("~/bin/serve", "{ shell = \"exec ~/bin/serve\" }"),
             ("serve -p ${PORT:-3000}", "{ shell = \"exec serve -p ${PORT:-3000}\" }"),
             ("exec a *", "{ shell = \"exec a *\" }"),
+            ("a\nb \"c\"", "{ shell = \"a\\nb \\\"c\\\"\" }"),
         ] {
             assert_eq!(command_value(command), value);
         }

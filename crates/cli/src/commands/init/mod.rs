@@ -13,7 +13,7 @@ mod source;
 mod tests;
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use config::{Environment, LoadError, Origin};
@@ -93,7 +93,7 @@ struct Report<'a> {
 
 pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     let path = options.dir.join(FILE);
-    if !options.force && !options.print && path.exists() {
+    if !options.force && !options.print && is_there(&path) {
         return Err(Failure::Exists { path });
     }
     if !options.dir.is_dir() {
@@ -273,15 +273,31 @@ fn check(text: &str, dir: &Path) -> Result<(), Failure> {
 fn write(dir: &Path, text: &str, force: bool) -> Result<Vec<String>, Failure> {
     let put = |name: &str, text: &str| {
         let path = dir.join(name);
-        fs::write(&path, text).map_err(|source| Failure::Write { path, source })
+        put(&path, text, force).map_err(|source| Failure::Write { path, source })
     };
     put(FILE, text)?;
     let mut written = vec![FILE.to_owned()];
-    if force || !dir.join(SCHEMA_FILE).exists() {
+    if force || !is_there(&dir.join(SCHEMA_FILE)) {
         put(SCHEMA_FILE, &format!("{:#}\n", config::schema()))?;
         written.push(SCHEMA_FILE.to_owned());
     }
     Ok(written)
+}
+
+/// Whether something has this name, be it a link to nothing: what is written never goes through one to another place.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Writes a file that is not there yet, or with `force` in the place of what is.
+fn put(path: &Path, text: &str, force: bool) -> io::Result<()> {
+    let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    match force && is_there(path) {
+        true if is_file => return fs::write(path, text),
+        true => fs::remove_file(path)?,
+        false => {}
+    }
+    fs::File::create_new(path)?.write_all(text.as_bytes())
 }
 
 /// What was found, in a line.
