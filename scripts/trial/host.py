@@ -1,6 +1,6 @@
 """A host to deploy to: this machine over SSH, by a server of the trial's own with keys of its own.
 
-Whoever runs the trial keeps their own SSH as it is: `ssh` is a script that comes first in PATH, and knows this server alone.
+The user's own SSH configuration stays as it is: `ssh` is a script that comes first in PATH, and knows this server alone.
 """
 
 import getpass

@@ -32,7 +32,7 @@ pub(crate) enum Order {
     Stop,
 }
 
-/// Runs a worker on this thread until it is told to stop, or whoever gives orders is gone.
+/// Runs a worker on this thread until it is told to stop, or the sender of its orders is gone.
 pub(crate) fn run(
     make: impl FnOnce() -> std::io::Result<Rc<Worker>>,
     mut orders: mpsc::UnboundedReceiver<Order>,
@@ -55,7 +55,7 @@ pub(crate) fn run(
                     worker.shared.ledger.pass(worker.index, number);
                     worker.shared.tell_drained();
                 }
-                // Whoever asked may have lost patience.
+                // The caller may have stopped waiting.
                 Order::TellOpen(tell) => drop(tell.send(worker.open())),
                 Order::Depart(live, drain) => worker.depart(&live, drain),
                 Order::Drain(limit) => {

@@ -32,7 +32,7 @@ impl Use {
 pub struct StickyKey(hmac::Key);
 
 impl StickyKey {
-    /// The key that these bytes are. Whoever should honour each other's cookies shares it.
+    /// The key that these bytes are. Edges that honour each other's cookies share it.
     pub fn new(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }

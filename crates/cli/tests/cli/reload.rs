@@ -19,7 +19,7 @@ fn a_reload_tells_what_changed() {
     assert!(running.get("/new").ends_with("new"));
 }
 
-/// The variables are those of the program that runs: whoever reloads it, and asks it, may have none of them.
+/// The variables are those of the program that runs: the shell of `reload` and `check` may have none of them.
 /// After a crash all files are read again.
 #[test]
 fn a_reload_takes_the_running_programs_environment_and_the_files_that_are_included() {

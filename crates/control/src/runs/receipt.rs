@@ -11,7 +11,7 @@ use super::WarmedUp;
 use crate::journal::Deploy;
 use crate::line::Line;
 
-/// Writes a receipt down: its form is for whoever reads it, outside of here.
+/// Writes a receipt down. Its form belongs to the API that reads it, not to this crate.
 pub(crate) type WriteReceipt = Arc<dyn Fn(&Receipt) -> String + Send + Sync>;
 
 /// What came of a deploy.

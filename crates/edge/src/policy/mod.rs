@@ -62,7 +62,7 @@ pub(crate) struct Decided {
 
 /// The request phase: asks each policy whether `request` may pass, in the order that users are told.
 pub(crate) fn request(plan: &Plan, request: &Request<'_>) -> Decided {
-    // Whoever refuses the request, its client has to be told in a response that it may read.
+    // A refusal by any policy is a response, too, and its client must be able to read it.
     let carried = Carried { cors: plan.cors.as_ref().map(|cors| cors::grant(cors, request)) };
     let passage = pass(plan, request, &carried);
     Decided { carried, passage }
