@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyResponse, SideBy};
+use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyResponse, ReleaseBy};
 use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -239,9 +239,11 @@ impl From<&edge::explain::Choice> for Choice {
         };
         let release = match choice.release {
             None => "",
-            Some(SideBy::Cookie) => ", of the release that the client's cookie keeps it with",
-            Some(SideBy::Key) => ", of the release that the hash of its key leads to",
-            Some(SideBy::Chance) => ", of a release that chance decides for (a canary is running)",
+            Some(ReleaseBy::Cookie) => ", of the release that the client's cookie keeps it with",
+            Some(ReleaseBy::Key) => ", of the release that the hash of its key leads to",
+            Some(ReleaseBy::Chance) => {
+                ", of a release that chance decides for (a canary is running)"
+            }
         };
         Self {
             name: choice.live.name.to_string(),

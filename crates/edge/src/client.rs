@@ -9,7 +9,7 @@ use wire::traffic::Traffic;
 
 use crate::fields::FieldSink;
 
-/// The head of an answer, without its fields.
+/// The head of a response, without its fields.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StatusLine<'a> {
     /// The status.
@@ -25,19 +25,19 @@ impl StatusLine<'_> {
     }
 }
 
-/// One client that waits for one answer.
+/// One client that waits for one response.
 pub(crate) trait Client: Source + Sink {
     /// What its heads are written in.
     type Fields: FieldSink;
 
-    /// Sends a head of an answer that goes on: 1xx.
+    /// Sends a head of a response that goes on: 1xx.
     fn inform(
         &mut self,
         line: StatusLine<'_>,
         fields: impl FnOnce(&mut Self::Fields),
     ) -> Result<(), Error>;
 
-    /// Begins the answer. The fields that frame it, and those that speak of the connection, are
+    /// Begins the response. The fields that frame it, and those that speak of the connection, are
     /// the client's own to write.
     fn begin(
         &mut self,
@@ -49,7 +49,7 @@ pub(crate) trait Client: Source + Sink {
     /// Whether fields can follow a body that is framed like this.
     fn carries_trailers(&self, framing: Framing) -> bool;
 
-    /// The answer is `101`: writes its head, and from now on the bytes mean nothing.
+    /// The response is `101`: writes its head, and from now on the bytes mean nothing.
     fn switch(
         &mut self,
         line: StatusLine<'_>,
@@ -78,8 +78,8 @@ pub(crate) trait Client: Source + Sink {
     /// Ends our half of a connection that switched.
     fn poll_close_half(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-    /// The connection ends with this answer: what follows on it could not be trusted.
-    fn end_after_answer(&mut self);
+    /// The connection ends with this response: what follows on it could not be trusted.
+    fn end_after_response(&mut self);
 
     /// Breaks off a response of which no more is to come, so that the client cannot take it for
     /// whole: ready once what was taken of it has been sent on.

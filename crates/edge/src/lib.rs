@@ -62,7 +62,7 @@ use listener::accept::{Place, Socket};
 use routing::RouteIndex;
 use run::Order;
 use snapshot::Snapshot;
-use snapshot::serving_config::Registry;
+use snapshot::serving_config::LiveRegistry;
 use worker::{Parts, Shared, Worker};
 
 /// What an edge is started with.
@@ -104,7 +104,7 @@ pub enum PublishError {
 pub struct Edge {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
-    registry: Registry,
+    registry: LiveRegistry,
     current: Option<Arc<Snapshot>>,
     generation: Generation,
     /// Where each place is really bound.
@@ -143,7 +143,7 @@ impl Edge {
         Ok(Self {
             workers: workers.collect::<io::Result<_>>()?,
             shared,
-            registry: Registry::default(),
+            registry: LiveRegistry::default(),
             current: None,
             generation: Generation(0),
             bound: BTreeMap::new(),
@@ -358,12 +358,12 @@ pub struct Drains {
 impl Drains {
     /// Asks the workers what is open on each instance.
     pub fn open(&self) -> impl Future<Output = Opens> + Send + use<> {
-        let (tell, answers) = mpsc::unbounded_channel();
+        let (tell, workers) = mpsc::unbounded_channel();
         for orders in &self.orders {
             // A worker that is gone has nothing open.
             let _ = orders.send(Order::TellOpen(tell.clone()));
         }
-        Opens::gather(answers)
+        Opens::gather(workers)
     }
 
     /// Sends every worker the same order, and says its number.
@@ -378,7 +378,7 @@ impl Drains {
     }
 
     /// Waits until nothing can reach `live`, which gets nothing new ([`Bar::Drained`]), and must not
-    /// while this waits, or the answer means nothing: every worker has seen that, and nothing is in
+    /// while this waits, or the response means nothing: every worker has seen that, and nothing is in
     /// flight on it.
     pub async fn unreachable(&self, live: &Live) {
         live.await_idle();

@@ -23,7 +23,7 @@ pub(crate) enum Order {
     /// itself whenever a claim ends that somebody waits for.
     Pass(u64),
     /// Tell what is open on each instance.
-    TellOpen(mpsc::UnboundedSender<open::Answer>),
+    TellOpen(mpsc::UnboundedSender<open::OfWorker>),
     /// Let what need not ever end leave this instance, which gets nothing new.
     Depart(Arc<Live>, Drain),
     /// Take nothing new, end what is idle, and let what need not ever end leave within this time.

@@ -30,22 +30,24 @@ pub(crate) async fn run<C: Client>(
     framing: Framing,
 ) {
     let Entrance { worker, listener, peer, .. } = entrance;
-    let story = ExchangeRecord::begin(worker, head, peer, listener);
-    let mut open = Recording::begin(worker, client, story);
-    let Recording { client, subject: story, .. } = &mut open;
-    let outcome = serve(entrance, &mut **client, head, framing, story).await;
+    let record = ExchangeRecord::begin(worker, head, peer, listener);
+    let mut open = Recording::begin(worker, client, record);
+    let Recording { client, subject: record, .. } = &mut open;
+    let outcome = serve(entrance, &mut **client, head, framing, record).await;
     if let Err(ending) = outcome {
-        story.fail(ending);
+        record.fail(ending);
         // What is rare is on the heap, so that all other exchanges are small.
-        match story.answered || ending.told().is_none() {
+        match record.responded || ending.told().is_none() {
             // It left before there was anything to be sent.
-            true if !story.answered && ending == Ending::ClientClosed => client.end_after_answer(),
+            true if !record.responded && ending == Ending::ClientClosed => {
+                client.end_after_response()
+            }
             true => Box::pin(break_off(entrance, &mut **client, ending)).await,
             false => {
-                let told = Box::pin(tell(entrance, &mut **client, head, ending, story)).await;
+                let told = Box::pin(tell(entrance, &mut **client, head, ending, record)).await;
                 // A stream that broke the rules is reset already, and nobody is told.
                 if matches!(told, Some(Err(Error::H2(_)))) {
-                    story.untold();
+                    record.untold();
                 }
             }
         }
@@ -71,14 +73,14 @@ async fn tell<C: Client>(
     client: &mut C,
     head: &RequestHead,
     ending: Ending,
-    story: &ExchangeRecord<'_>,
+    record: &ExchangeRecord<'_>,
 ) -> Option<Result<(), Error>> {
     if ending.told().is_some_and(|told| told.connection == Persistence::Close) {
-        client.end_after_answer();
+        client.end_after_response();
     }
     let limit = entrance.listener.listener.timeouts.write_idle;
-    let applied = story.applied(entrance.worker);
-    let dialect = story.call.map(|call| call.dialect);
+    let applied = record.applied(entrance.worker);
+    let dialect = record.call.map(|call| call.dialect);
     let asked = Asked { head: Some(head), dialect };
     let mut telling = std::pin::pin!(respond::told(client, asked, ending, &applied));
     // Who does not read it within its time does not get it.
@@ -90,36 +92,36 @@ async fn serve<C: Client>(
     client: &mut C,
     head: &RequestHead,
     framing: Framing,
-    story: &mut ExchangeRecord<'_>,
+    record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     if matches!(head.method(), Method::Connect | Method::Trace) {
         return Err(Ending::MethodNotAllowed);
     }
     let local = entrance.worker.current();
-    let request = Request::new(head, story.sender.client).map_err(|_| Ending::BadRequest)?;
+    let request = Request::new(head, record.sender.client).map_err(|_| Ending::BadRequest)?;
     let gone = |_| Ending::ClientClosed;
     let Listener { redirect_https, trusted_proxies, .. } = &*entrance.listener.listener;
     if let Some(port) = *redirect_https
-        && !entrance.peer.is_secure(story.sender, &head.fields, trusted_proxies)
+        && !entrance.peer.is_secure(record.sender, &head.fields, trusted_proxies)
     {
-        return Box::pin(redirect_https_to(port, entrance, client, head, story)).await;
+        return Box::pin(redirect_https_to(port, entrance, client, head, record)).await;
     }
     let plan = local.plan.clone();
     let found = plan.routes.find(&request).map_err(|_| Ending::BadRequest)?;
     let index = found.ok_or(Ending::NoRoute)?;
     let route = plan.routes.route(index);
-    story.route = Some((plan.clone(), index));
+    record.route = Some((plan.clone(), index));
     let mut routed = Routed { route, phase: None };
     let carried;
     if let Some(policies) = &plan.policies[index.0 as usize] {
         let decided = policy::request(&policies.plan, &request);
         carried = Rc::new(decided.carried);
-        story.carried = Some(carried.clone());
+        record.carried = Some(carried.clone());
         match decided.passage {
             Ok(Passage::Action) => {}
             Ok(Passage::Preflight) => {
-                story.own_answer(204, Ending::Preflight);
-                let applied = story.applied(entrance.worker);
+                record.own_response(204, Ending::Preflight);
+                let applied = record.applied(entrance.worker);
                 return Box::pin(respond::preflight(client, &applied)).await.map_err(gone);
             }
             Err(ending) => {
@@ -135,23 +137,23 @@ async fn serve<C: Client>(
             Err(Ending::Loop)
         }
         Action::Forward(_) if hops::max_forwards(head) == Some(0) => {
-            story.own_answer(200, Ending::Respond);
-            let applied = story.applied(entrance.worker);
+            record.own_response(200, Ending::Respond);
+            let applied = record.applied(entrance.worker);
             Box::pin(respond::options(client, &applied)).await.map_err(gone)
         }
         Action::Forward(_) => {
             let service = choose(entrance.worker, &local, index, head);
-            story.service = Some(service.clone());
-            forward(entrance, client, &request, framing, routed, &service, story).await
+            record.service = Some(service.clone());
+            forward(entrance, client, &request, framing, routed, &service, record).await
         }
         Action::Redirect(redirect) => {
-            story.own_answer(redirect.status, Ending::Redirect);
-            let applied = story.applied(entrance.worker);
+            record.own_response(redirect.status, Ending::Redirect);
+            let applied = record.applied(entrance.worker);
             Box::pin(respond::redirect(client, head, redirect, &applied)).await.map_err(gone)
         }
         Action::Respond(own) => {
-            story.own_answer(own.status, Ending::Respond);
-            let applied = story.applied(entrance.worker);
+            record.own_response(own.status, Ending::Respond);
+            let applied = record.applied(entrance.worker);
             Box::pin(respond::respond(client, head, own, &applied)).await.map_err(gone)
         }
     }
@@ -163,13 +165,13 @@ async fn redirect_https_to<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
     head: &RequestHead,
-    story: &mut ExchangeRecord<'_>,
+    record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     if head.authority().is_empty() {
         return Err(Ending::BadRequest);
     }
-    story.own_answer(308, Ending::Redirect);
-    let applied = story.applied(entrance.worker);
+    record.own_response(308, Ending::Redirect);
+    let applied = record.applied(entrance.worker);
     let told = respond::redirect_https(client, head, port, &applied).await;
     told.map_err(|_| Ending::ClientClosed)
 }

@@ -12,7 +12,7 @@ use crate::h1::conn::splice::Ends;
 
 /// The size of a buffer for a request's head: nearly all fit, and the others grow it.
 pub const HEAD_BYTES: usize = 4 * 1024;
-/// The size of a buffer for an answer's head and the first part of its body.
+/// The size of a buffer for a response's head and the first part of its body.
 pub const FIRST_BYTES: usize = 16 * 1024;
 /// The size of a buffer for a body that is known to be large or has shown to be.
 pub const BULK_BYTES: usize = 256 * 1024;

@@ -335,7 +335,7 @@ impl RequestHead {
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
     }
 
-    /// Whether the client wants the connection kept after the answer.
+    /// Whether the client wants the connection kept after the response.
     pub fn keeps_alive(&self) -> bool {
         match self.version {
             Version::H2 => true,
@@ -348,7 +348,7 @@ impl RequestHead {
     }
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
 pub struct ResponseHead {
     pub(crate) version: Version,
@@ -359,7 +359,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// The version of the answer.
+    /// The version of the response.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -374,7 +374,7 @@ impl ResponseHead {
         self.reason.get(self.fields.raw())
     }
 
-    /// Whether the server will keep the connection after this answer.
+    /// Whether the server will keep the connection after this response.
     pub fn keeps_alive(&self) -> bool {
         match self.version {
             Version::H2 => true,
@@ -427,7 +427,7 @@ impl HeadBuilder {
         }
     }
 
-    /// The head of an answer.
+    /// The head of a response.
     pub fn response(self, status: u16) -> ResponseHead {
         ResponseHead {
             version: Version::H2,

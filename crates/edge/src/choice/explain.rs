@@ -28,7 +28,7 @@ use crate::sticky_key::StickyKey;
 pub use crate::choice::select::ChosenBy;
 pub use crate::choice::share::ShareBy;
 pub use crate::peer::Transport;
-pub use crate::snapshot::split::SideBy;
+pub use crate::snapshot::split::ReleaseBy;
 
 /// A request that nobody sends.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +120,7 @@ pub struct Choice {
     pub by: ChosenBy,
     /// What decides for its release, where two share the requests and the one that the request falls to
     /// has an instance that can serve.
-    pub release: Option<SideBy>,
+    pub release: Option<ReleaseBy>,
 }
 
 /// Why a question makes no sense.
@@ -264,7 +264,7 @@ impl Scene<'_> {
         let wanted = Wanted { head: request.head, key, drawn: &drawn, tried: &[] };
         let chosen = select(&view, wanted, &mut plan.picker.clone(), &mut || fastrand::u64(..))?;
         let live = plan.instances[chosen.place].clone();
-        Ok(Choice { live, by: chosen.by, release: chosen.side })
+        Ok(Choice { live, by: chosen.by, release: chosen.release })
     }
 }
 

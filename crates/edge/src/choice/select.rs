@@ -16,7 +16,7 @@ use wire::head::RequestHead;
 use crate::choice::sticky;
 use crate::instance::WorkerInstance;
 use crate::live::{Bar, Live, ServiceLive};
-use crate::snapshot::split::{Side, SideBy, SplitPlan};
+use crate::snapshot::split::{Group, ReleaseBy, SplitPlan};
 use crate::snapshot::{ServicePlan, WorkerService};
 use crate::sticky_key::StickyKey;
 
@@ -137,7 +137,7 @@ pub(crate) struct Selection {
     pub(crate) by: ChosenBy,
     /// What decided for its release, where two share the requests. `None` also where the release that
     /// was to answer has no instance that can.
-    pub(crate) side: Option<SideBy>,
+    pub(crate) release: Option<ReleaseBy>,
     /// The number that was drawn for the client, which it is to keep.
     pub(crate) drawn: Option<u64>,
     /// The client's sticky cookie names this instance.
@@ -186,26 +186,26 @@ pub(crate) fn select<I: Candidate>(
     let named = sticky::named(view.sticky_key, view.service, wanted.head);
     let preferred = named
         .and_then(|id| view.instances.iter().position(|it| sticky::is_named(id, &it.live().name)));
-    let side = view.split.map(|split| {
+    let group = view.split.map(|split| {
         let number = sticky::number(view.sticky_key, view.service, wanted.head, split.cookie());
         split.side_of(key, number, wanted.drawn, entropy)
     });
-    let drawn = side.and_then(Side::drawn);
-    let mut side = side.and_then(|side| able_side(view, side, tried));
+    let drawn = group.and_then(Group::drawn);
+    let mut group = group.and_then(|group| able_group(view, group, tried));
     // A client that stays with an instance still follows the share: else none of them would try a canary.
     let stays = preferred.filter(|place| {
-        let may_be = side.is_none_or(|side| side.has(*place)) && !tried.contains(place);
+        let may_be = group.is_none_or(|group| group.has(*place)) && !tried.contains(place);
         may_be && view.instances[*place].live().is_eligible()
     });
     let (place, by) = match stays {
         Some(place) if view.is_full(place) => return Err(Refusal::Full),
         Some(place) => (place, ChosenBy::Cookie),
         None => {
-            let place = match picker.pick(&Released { view, side }, key, tried, entropy) {
+            let place = match picker.pick(&Released { view, group }, key, tried, entropy) {
                 // Better by the other release than by none.
-                Err(Refusal::Down | Refusal::Tried) if side.is_some() => {
-                    side = None;
-                    picker.pick(&Released { view, side }, key, tried, entropy)
+                Err(Refusal::Down | Refusal::Tried) if group.is_some() => {
+                    group = None;
+                    picker.pick(&Released { view, group }, key, tried, entropy)
                 }
                 picked => picked,
             };
@@ -213,20 +213,20 @@ pub(crate) fn select<I: Candidate>(
         }
     };
     let is_known = preferred == Some(place);
-    Ok(Selection { place, by, side: side.map(Side::by), drawn, is_known })
+    Ok(Selection { place, by, release: group.map(Group::by), drawn, is_known })
 }
 
 /// The release that answers, of two. A client stays with its own, but what failed on the new one is
 /// asked of the old one, so that nobody feels it; neither is asked if none of its instances can
 /// serve.
-fn able_side<'s, I: Candidate>(
+fn able_group<'s, I: Candidate>(
     view: &View<'_, I>,
-    side: Side<'s>,
+    group: Group<'s>,
     tried: &[usize],
-) -> Option<Side<'s>> {
-    let wanted = match tried.is_empty() || !side.is_canary() {
-        true => side,
-        false => side.other(),
+) -> Option<Group<'s>> {
+    let wanted = match tried.is_empty() || !group.is_canary() {
+        true => group,
+        false => group.other(),
     };
     let mut instances = view.instances.iter().enumerate();
     let can = instances
@@ -245,13 +245,13 @@ impl<I: Candidate> View<'_, I> {
 struct Released<'a, I> {
     view: &'a View<'a, I>,
     /// Whose instances alone may serve.
-    side: Option<Side<'a>>,
+    group: Option<Group<'a>>,
 }
 
 impl<I: Candidate> Field for Released<'_, I> {
     #[inline]
     fn eligibility(&self, instance: usize) -> Eligibility {
-        match self.side.is_none_or(|side| side.has(instance)) {
+        match self.group.is_none_or(|group| group.has(instance)) {
             true => eligibility(self.view.instances[instance].live()),
             false => Eligibility::Drained,
         }

@@ -433,7 +433,7 @@ impl Client for H1<'_> {
         self.conn.poll_shutdown(cx)
     }
 
-    fn end_after_answer(&mut self) {
+    fn end_after_response(&mut self) {
         self.keep = false;
     }
 

@@ -22,7 +22,7 @@ use wire::h2::head::content_length;
 use wire::h2::meter::{HasFragment, Limits, Meter, Metered, server_builder};
 use wire::h2::outbox::OUTBOX_BYTES_MIN;
 use wire::h2::stream::fields_bytes;
-use wire::h2::{Ahead, Answer, Outbox, Payload, Stream};
+use wire::h2::{Ahead, Outbox, Payload, Responder, Stream};
 use wire::head::{Fields, RequestHead, Version};
 use wire::stream::Rewound;
 use wire::traffic::Traffic;
@@ -267,7 +267,7 @@ async fn stream_of(
     let timer = shared.worker.wheel.timer();
     let mut client = H2 {
         stream: Stream::from_client(body, ahead, shared.outbox.clone(), pool.clone()),
-        answer: Answer::new(respond),
+        responder: Responder::new(respond),
         before: Traffic::default(),
         grace: None,
     };
@@ -366,7 +366,7 @@ fn dialect_of(parts: &Parts) -> Option<Dialect> {
 /// The client's side of one exchange.
 struct H2 {
     stream: Stream,
-    answer: Answer,
+    responder: Responder,
     /// What went over it until its last record.
     before: Traffic,
     /// How long a response that broke off still has to be written.
@@ -457,7 +457,7 @@ impl Client for H2 {
     ) -> Result<(), Error> {
         let mut map = HeaderMap::new();
         fields(&mut map);
-        self.answer.inform(line.status, map)
+        self.responder.inform(line.status, map)
     }
 
     fn begin(
@@ -471,7 +471,7 @@ impl Client for H2 {
         if let Framing::Length(length) = framing {
             map.insert(http::header::CONTENT_LENGTH, length.into());
         }
-        self.stream.answer(&mut self.answer, line.status, map, framing)
+        self.stream.respond(&mut self.responder, line.status, map, framing)
     }
 
     fn switch(
@@ -485,9 +485,9 @@ impl Client for H2 {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let reset = match self.stream.has_answered() {
+        let reset = match self.stream.has_responded() {
             true => self.stream.poll_reset(cx),
-            false => self.answer.poll_reset(cx),
+            false => self.responder.poll_reset(cx),
         };
         reset.map(|()| Ended::Broken)
     }
@@ -496,7 +496,7 @@ impl Client for H2 {
         self.stream.poll_finish(cx, None)
     }
 
-    fn end_after_answer(&mut self) {
+    fn end_after_response(&mut self) {
         // Its frames stand by themselves: another stream is not in danger.
     }
 
@@ -518,7 +518,7 @@ impl Client for H2 {
 
     fn abort(&mut self) {
         self.stream.reset(Reason::INTERNAL_ERROR);
-        self.answer.reset(Reason::INTERNAL_ERROR);
+        self.responder.reset(Reason::INTERNAL_ERROR);
     }
 
     fn take_traffic(&mut self) -> Traffic {

@@ -12,5 +12,5 @@ pub(crate) use opening::{resume, serve};
 use std::time::Duration;
 
 /// How long a connection may take to its first request once it is to be closed: it was accepted, so
-/// its client has reason to expect an answer.
+/// its client has reason to expect a response.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);

@@ -31,8 +31,8 @@ pub(crate) struct ExchangeRecord<'a> {
     pub(crate) call: Option<Call>,
     /// How that ended.
     grpc: Option<GrpcStatus>,
-    /// Whether the client has seen the beginning of an answer.
-    pub(crate) answered: bool,
+    /// Whether the client has seen the beginning of a response.
+    pub(crate) responded: bool,
     pub(crate) route: Option<(Rc<SnapshotRef>, RouteIndex)>,
     /// What the request phase of its route's policies found out, where it has any.
     pub(crate) carried: Option<Rc<Carried>>,
@@ -67,7 +67,7 @@ impl<'a> ExchangeRecord<'a> {
             status: None,
             call: Call::begin(head, &worker.wheel),
             grpc: None,
-            answered: false,
+            responded: false,
             route: None,
             carried: None,
             service: None,
@@ -125,7 +125,7 @@ impl<'a> ExchangeRecord<'a> {
         self.connect = Some(after);
     }
 
-    /// The answer's head is here. Says how long the instance took to it.
+    /// The response's head is here. Says how long the instance took to it.
     pub(crate) fn heard(&mut self) -> Duration {
         let took = self.waited_for();
         self.first_byte = Some(took);
@@ -197,9 +197,9 @@ impl<'a> ExchangeRecord<'a> {
         })
     }
 
-    /// The client sees the beginning of an answer: from now on no other instance is asked.
-    pub(crate) fn answer_begins(&mut self) {
-        self.answered = true;
+    /// The client sees the beginning of a response: from now on no other instance is asked.
+    pub(crate) fn response_begins(&mut self) {
+        self.responded = true;
     }
 
     /// The response to a gRPC call is whole, and tells how that ended.
@@ -207,10 +207,10 @@ impl<'a> ExchangeRecord<'a> {
         self.grpc = grpc::told(head, ended);
     }
 
-    /// We answer by ourselves, as a route says.
-    pub(crate) fn own_answer(&mut self, status: u16, ending: Ending) {
+    /// We respond by ourselves, as a route says.
+    pub(crate) fn own_response(&mut self, status: u16, ending: Ending) {
         (self.status, self.ending) = (Some(status), ending);
-        self.answer_begins();
+        self.response_begins();
     }
 
     /// It was closed because its instance drains.
@@ -226,7 +226,7 @@ impl<'a> ExchangeRecord<'a> {
     /// Notes how the exchange failed.
     pub(crate) fn fail(&mut self, ending: Ending) {
         self.ending = ending;
-        if !self.answered {
+        if !self.responded {
             let told = ending.told();
             self.status = told.map(|it| it.status);
             self.grpc = self.call.and(told).map(|it| it.grpc);
@@ -245,7 +245,7 @@ impl Subject for ExchangeRecord<'_> {
 
     fn cut_off(&mut self) {
         self.ending = Ending::Shutdown;
-        if !self.answered {
+        if !self.responded {
             self.untold();
         }
     }

@@ -97,7 +97,7 @@ impl<'a> Refusal<'a> {
         Recording::begin(self.worker, client, self.reset())
     }
 
-    /// Tells the client, in the time that it has to read its answer, and records it.
+    /// Tells the client, in the time that it has to read its response, and records it.
     pub(crate) async fn tell<C: Client>(self, client: &mut C, timer: &Timer) {
         let limit = self.listener.listener.timeouts.write_idle;
         let (worker, told) = (self.worker, self.ending.told());

@@ -25,7 +25,7 @@ const LAST_CALL: f64 = 0.8;
 
 /// What lasts on one instance, or in one worker.
 #[derive(Default)]
-pub(crate) struct Registry {
+pub(crate) struct LongLivedRegistry {
     places: RefCell<slab::Slab<Place>>,
     departure: Cell<Option<Departure>>,
 }
@@ -82,7 +82,7 @@ impl Departure {
     }
 }
 
-impl Registry {
+impl LongLivedRegistry {
     /// How many of each kind there are.
     pub(crate) fn count(&self) -> Open {
         let mut open = Open::default();
@@ -137,18 +137,22 @@ impl Registry {
 
 /// What lasts, as long as it does.
 pub(crate) struct LongLived {
-    register: Rc<Registry>,
+    register: Rc<LongLivedRegistry>,
     key: usize,
 }
 
 impl LongLived {
     /// An exchange of this kind begins at `now`.
-    pub(crate) fn begin(register: &Rc<Registry>, kind: ExchangeKind, now: Duration) -> Self {
+    pub(crate) fn begin(
+        register: &Rc<LongLivedRegistry>,
+        kind: ExchangeKind,
+        now: Duration,
+    ) -> Self {
         Self { key: register.enter(kind, now), register: register.clone() }
     }
 
     /// A client's connection begins at `now`, which leaves as a tunnel does.
-    pub(crate) fn connection(register: &Rc<Registry>, now: Duration) -> Self {
+    pub(crate) fn connection(register: &Rc<LongLivedRegistry>, now: Duration) -> Self {
         Self::begin(register, ExchangeKind::Tunnel, now)
     }
 
@@ -191,8 +195,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn filled(tunnels: usize) -> Registry {
-        let register = Registry::default();
+    fn filled(tunnels: usize) -> LongLivedRegistry {
+        let register = LongLivedRegistry::default();
         for _ in 0..tunnels {
             register.enter(ExchangeKind::Tunnel, Duration::ZERO);
         }
@@ -201,7 +205,7 @@ mod tests {
     }
 
     /// How many are called by each of these seconds.
-    fn called(register: &Registry, seconds: &[u64]) -> Vec<usize> {
+    fn called(register: &LongLivedRegistry, seconds: &[u64]) -> Vec<usize> {
         let at = |seconds: &u64| {
             register.call(SECOND * *seconds as u32, Course::Leaves);
             register.places.borrow().iter().filter(|(_, place)| place.is_called).count()

@@ -24,7 +24,7 @@ use wire::h2::Payload;
 use wire::socket::Socket;
 
 use crate::descriptors::Slot;
-use crate::instance::long_lived::Registry;
+use crate::instance::long_lived::LongLivedRegistry;
 use crate::instance::open::Open;
 use crate::instance::trunk::{LANES_MAX, Lane, Opening, Trunks};
 use crate::live::Live;
@@ -43,12 +43,12 @@ const H2_SEND_BYTES: usize = 64 * 1024;
 /// One instance as one worker knows it.
 pub(crate) struct WorkerInstance {
     pub(crate) live: Arc<Live>,
-    /// How long its answers take, as this worker sees it.
+    /// How long its responses take, as this worker sees it.
     pub(crate) smoothed: Cell<PeakEwma>,
     /// When each claim that is open began, in the time of the worker's wheel.
     open: RefCell<slab::Slab<Duration>>,
     /// Those of them that may last.
-    pub(crate) lasting: Rc<Registry>,
+    pub(crate) lasting: Rc<LongLivedRegistry>,
     idle: RefCell<Vec<Idle>>,
     /// Connections of HTTP/2, which requests share.
     pub(crate) trunks: Rc<Trunks>,

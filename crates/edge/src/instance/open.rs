@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// What identifies an instance.
 type Key = (ServiceName, InstanceName, SocketAddr);
 
-/// One worker's answer.
-pub(crate) type Answer = Vec<(Key, Open)>;
+/// What is open on one worker.
+pub(crate) type OfWorker = Vec<(Key, Open)>;
 
 /// What is open on one instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,11 +85,11 @@ impl Opens {
     }
 
     /// Gathers what the workers tell, until all have or patience ends.
-    pub(crate) async fn gather(mut answers: mpsc::UnboundedReceiver<Answer>) -> Self {
+    pub(crate) async fn gather(mut workers: mpsc::UnboundedReceiver<OfWorker>) -> Self {
         let mut opens = Self::default();
         let all = async {
-            while let Some(answer) = answers.recv().await {
-                opens.merge(answer);
+            while let Some(of_worker) = workers.recv().await {
+                opens.merge(of_worker);
             }
         };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
@@ -98,8 +98,8 @@ impl Opens {
         opens
     }
 
-    fn merge(&mut self, answer: Answer) {
-        for (key, open) in answer {
+    fn merge(&mut self, of_worker: OfWorker) {
+        for (key, open) in of_worker {
             self.0.entry(key).or_default().merge(open);
         }
     }

@@ -72,7 +72,7 @@ pub struct Shard {
     pub ok: Counter,
     /// Attempts that the instance answered with 5xx, or with a gRPC status that is a failure of the server.
     pub server_errors: Counter,
-    /// Attempts that failed without a whole answer.
+    /// Attempts that failed without a whole response.
     pub failures: Counter,
     /// Connections that were opened.
     pub connects: Counter,
@@ -80,7 +80,7 @@ pub struct Shard {
     pub bytes_to: Counter,
     /// Body and head bytes received from it.
     pub bytes_from: Counter,
-    /// From an attempt's start to the answer's head, or to where the client lost patience.
+    /// From an attempt's start to the response's head, or to where the client lost patience.
     pub latency: Histogram,
 }
 
@@ -91,7 +91,7 @@ pub struct Outcomes {
     pub ok: u64,
     /// Attempts that the instance answered with 5xx, or with a gRPC status that is a failure of the server.
     pub server_errors: u64,
-    /// Attempts that failed without a whole answer.
+    /// Attempts that failed without a whole response.
     pub failures: u64,
 }
 
@@ -261,9 +261,9 @@ pub struct ServiceShard {
     /// gRPC calls by their status.
     pub grpc: GrpcCounters,
     /// Exchanges that the client must call failed: 5xx, a gRPC status that is a failure of the server, or no
-    /// whole answer by no fault of its own.
+    /// whole response by no fault of its own.
     pub failed: Counter,
-    /// From a request's head to the end of its answer.
+    /// From a request's head to the end of its response.
     pub duration: Histogram,
     /// Second and further attempts.
     pub retries: Counter,

@@ -1,4 +1,4 @@
-//! The answers that Plimsoll makes itself: of routes that redirect or respond, and of faults.
+//! The responses that Plimsoll makes itself: of routes that redirect or respond, and of faults.
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
@@ -24,7 +24,7 @@ const RETRY_AFTER: &[u8] = b"1";
 /// What is served here as far as that is ours to say: routes and instances may take less.
 const METHODS: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// An answer of our own.
+/// A response of our own.
 pub(crate) struct Own<'a> {
     pub(crate) status: u16,
     content_type: &'a [u8],

@@ -56,7 +56,7 @@ pub struct Instance {
 
 /// Everything that is observed, by identity. Survives every publication.
 #[derive(Default)]
-pub(crate) struct Registry {
+pub(crate) struct LiveRegistry {
     inner: Mutex<Known>,
 }
 
@@ -68,7 +68,7 @@ struct Known {
     routes: Shelf<RouteId, RouteLive>,
 }
 
-impl Registry {
+impl LiveRegistry {
     /// Compiles `serving_config`. What it has in common with earlier ones keeps what was observed.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub(crate) struct SplitPlan {
 
 /// Which release answers a request.
 #[derive(Clone, Copy)]
-pub(crate) struct Side<'a> {
+pub(crate) struct Group<'a> {
     plan: &'a SplitPlan,
     is_canary: bool,
     number: Number,
@@ -55,7 +55,7 @@ enum Number {
 
 /// What decides for a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SideBy {
+pub enum ReleaseBy {
     /// The hash by which the service balances.
     Key,
     /// The client's cookie, which keeps it with its release.
@@ -93,8 +93,8 @@ impl SplitPlan {
         kept: Option<u64>,
         drawn: &Cell<Option<u64>>,
         entropy: &mut impl FnMut() -> u64,
-    ) -> Side<'_> {
-        self.side(match (key, kept) {
+    ) -> Group<'_> {
+        self.group(match (key, kept) {
             (Some(key), _) => Number::Key(key.hash()),
             (None, Some(kept)) => Number::Cookie(kept),
             (None, None) => {
@@ -106,14 +106,14 @@ impl SplitPlan {
     }
 
     /// Which release answers the client whose number this is.
-    fn side(&self, number: Number) -> Side<'_> {
+    fn group(&self, number: Number) -> Group<'_> {
         let (Number::Key(value) | Number::Cookie(value) | Number::Drawn(value)) = number;
         let part = (value >> 11) as f64 / (1u64 << 53) as f64;
-        Side { plan: self, is_canary: part < self.share, number }
+        Group { plan: self, is_canary: part < self.share, number }
     }
 }
 
-impl Side<'_> {
+impl Group<'_> {
     /// The number, if the client does not have it yet.
     pub(crate) fn drawn(self) -> Option<u64> {
         match self.number {
@@ -123,11 +123,11 @@ impl Side<'_> {
     }
 
     /// What decided for it.
-    pub(crate) fn by(self) -> SideBy {
+    pub(crate) fn by(self) -> ReleaseBy {
         match self.number {
-            Number::Key(_) => SideBy::Key,
-            Number::Cookie(_) => SideBy::Cookie,
-            Number::Drawn(_) => SideBy::Chance,
+            Number::Key(_) => ReleaseBy::Key,
+            Number::Cookie(_) => ReleaseBy::Cookie,
+            Number::Drawn(_) => ReleaseBy::Chance,
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
     fn a_share_of_all_numbers_goes_to_the_new_release() {
         let mut rng = fastrand::Rng::with_seed(7);
         let plan = plan(0.05);
-        let canary = (0..100_000).filter(|_| plan.side(Number::Drawn(rng.u64(..))).has(2)).count();
+        let canary = (0..100_000).filter(|_| plan.group(Number::Drawn(rng.u64(..))).has(2)).count();
         assert!((4_700..5_300).contains(&canary), "{canary}");
     }
 
@@ -170,8 +170,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(8);
         for _ in 0..1000 {
             let number = rng.u64(..);
-            let sides =
-                [0.05, 0.25, 0.5, 1.0].map(|share| plan(share).side(Number::Cookie(number)).has(2));
+            let sides = [0.05, 0.25, 0.5, 1.0]
+                .map(|share| plan(share).group(Number::Cookie(number)).has(2));
             assert!(sides.is_sorted(), "{sides:?}");
             assert!(sides[3]);
         }
@@ -181,7 +181,7 @@ mod tests {
     fn a_side_has_its_own_instances_only() {
         let old = plan(0.0);
         assert_eq!(
-            [0, 1, 2, 3].map(|place| old.side(Number::Cookie(0)).has(place)),
+            [0, 1, 2, 3].map(|place| old.group(Number::Cookie(0)).has(place)),
             [true, true, false, false]
         );
     }

@@ -29,8 +29,8 @@ use crate::response::{self, Applied, Passed};
 use crate::upstream::failed::{Failed, Reached, client_gone, not_sent, unprocessed};
 use crate::upstream::outbound::Outbound;
 use crate::upstream::pace::Pace;
-use crate::upstream::passing::{Answer, Passing};
-use crate::upstream::relay::{Broken, REPLAY_BYTES_MAX, Side, Start, Upload};
+use crate::upstream::passing::{Incoming, Passing};
+use crate::upstream::relay::{Broken, Party, REPLAY_BYTES_MAX, Start, Upload};
 use crate::upstream::retry::Retries;
 use crate::upstream::trailing::Trailing;
 use crate::upstream::tunnel;
@@ -103,22 +103,23 @@ impl Attempt<'_> {
         &self,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<Option<Box<Withheld>>, Failed> {
         let mut upstream = match self.kept() {
             Some(kept) => kept,
-            None => Box::pin(self.connect(client, story)).await?,
+            None => Box::pin(self.connect(client, record)).await?,
         };
         let mut awaited = self.ask(&mut upstream, upload)?;
-        let came =
-            poll_fn(|cx| self.poll_answer(cx, &mut upstream, &mut awaited, client, upload, story));
+        let came = poll_fn(|cx| {
+            self.poll_response(cx, &mut upstream, &mut awaited, client, upload, record)
+        });
         let kept_for = match came.await? {
             Came::Whole(kept_for) => kept_for,
             Came::Begun(begun) => {
-                Box::pin(self.go_on(begun, client, &mut upstream, upload, story)).await?
+                Box::pin(self.go_on(begun, client, &mut upstream, upload, record)).await?
             }
             Came::Switched(head) => {
-                let tunnel = Box::pin(tunnel::run(self, client, upstream, &head, story));
+                let tunnel = Box::pin(tunnel::run(self, client, upstream, &head, record));
                 return tunnel.await.map(|()| None);
             }
             Came::Withheld(head) => return Ok(Some(Box::new(Withheld { upstream, head: *head }))),
@@ -133,13 +134,14 @@ impl Attempt<'_> {
         withheld: Withheld,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<(), Failed> {
         let Withheld { mut upstream, head } = withheld;
-        let answer = Answer { upstream: &mut upstream, head: &head, uploading: self.uploading() };
-        let passing = Passing::begin(self, client, answer, upload, story)?;
+        let incoming =
+            Incoming { upstream: &mut upstream, head: &head, uploading: self.uploading() };
+        let passing = Passing::begin(self, client, incoming, upload, record)?;
         let begun = Box::new((passing, head));
-        let kept_for = self.go_on(begun, client, &mut upstream, upload, story).await?;
+        let kept_for = self.go_on(begun, client, &mut upstream, upload, record).await?;
         self.keep(upstream, kept_for);
         Ok(())
     }
@@ -151,12 +153,12 @@ impl Attempt<'_> {
         client: &mut C,
         upstream: &mut Upstream,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<Option<Duration>, Failed> {
         let (passing, head) = &mut *begun;
         let passed = poll_fn(|cx| passing.poll(cx, self, client, (&mut *upstream, head), upload));
         let passed = passed.await;
-        passing.end(self, passed, (upstream, head), upload, story)
+        passing.end(self, passed, (upstream, head), upload, record)
     }
 
     /// Keeps a connection of HTTP/1 on which nothing is left of the exchange, for `kept_for`.
@@ -188,28 +190,28 @@ impl Attempt<'_> {
     }
 
     /// Waits for the response, and passes on what there is of it.
-    fn poll_answer<C: Client>(
+    fn poll_response<C: Client>(
         &self,
         cx: &mut Context<'_>,
         upstream: &mut Upstream,
         awaited: &mut Awaited,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Poll<Result<Came, Failed>> {
-        let head = match ready!(self.poll_final_head(cx, upstream, awaited, client, upload, story))
+        let head = match ready!(self.poll_final_head(cx, upstream, awaited, client, upload, record))
         {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
-                if failed.ending == Ending::ClientDeadline && story.leave() {
-                    self.observe_latency(story.waited_for());
+                if failed.ending == Ending::ClientDeadline && record.leave() {
+                    self.observe_latency(record.waited_for());
                 }
                 return Poll::Ready(Err(failed));
             }
         };
-        let latency = story.heard();
-        if !story.is_left() {
+        let latency = record.heard();
+        if !record.is_left() {
             self.observe_latency(latency);
         }
         if head.status() == 101 {
@@ -219,11 +221,11 @@ impl Attempt<'_> {
             return Poll::Ready(Ok(Came::Withheld(Box::new(head))));
         }
         let uploading = awaited.uploading.take();
-        let answer = Answer { upstream: &mut *upstream, head: &head, uploading };
-        let mut passing = Passing::begin(self, client, answer, upload, story)?;
+        let incoming = Incoming { upstream: &mut *upstream, head: &head, uploading };
+        let mut passing = Passing::begin(self, client, incoming, upload, record)?;
         Poll::Ready(match passing.poll(cx, self, client, (&mut *upstream, &head), upload) {
             Poll::Ready(passed) => {
-                passing.end(self, passed, (upstream, &head), upload, story).map(Came::Whole)
+                passing.end(self, passed, (upstream, &head), upload, record).map(Came::Whole)
             }
             Poll::Pending => Ok(Came::Begun(Box::new((passing, head)))),
         })
@@ -237,14 +239,14 @@ impl Attempt<'_> {
         awaited: &mut Awaited,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Poll<Result<ResponseHead, Failed>> {
         loop {
-            let head = ready!(self.poll_next_head(cx, upstream, awaited, client, upload, story));
+            let head = ready!(self.poll_next_head(cx, upstream, awaited, client, upload, record));
             self.timer.clear();
             let head = head?;
             if head.status() >= 200 {
-                story.status = Some(head.status());
+                record.status = Some(head.status());
                 return Poll::Ready(Ok(head));
             }
             if head.status() == 101 && is_asked_for(self.request.upgrade.as_deref(), &head) {
@@ -278,7 +280,7 @@ impl Attempt<'_> {
         awaited: &mut Awaited,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Poll<Result<ResponseHead, Failed>> {
         if !upload.is_sent()
             && let Poll::Ready(Err(broken)) = upload.poll(cx, &mut self.body_of(client), upstream)
@@ -302,10 +304,10 @@ impl Attempt<'_> {
         if upload.is_sent()
             && let Poll::Ready(ended) = client.poll_ended(cx)
         {
-            if story.leave() {
+            if record.leave() {
                 // It took at least so long: were that not counted, an instance that hangs would
                 // look the better, the sooner clients lose patience with it.
-                self.observe_latency(story.waited_for());
+                self.observe_latency(record.waited_for());
             }
             let is_over = ended == conn::Ended::Broken
                 || self.poll_left_behind(cx, &mut awaited.left).is_ready();
@@ -342,14 +344,14 @@ impl Attempt<'_> {
         }
     }
 
-    /// What a body that broke means; `None` where the instance's answer will tell.
+    /// What a body that broke means; `None` where the instance's response will tell.
     fn judge_upload(&self, broken: Broken) -> Option<Failed> {
         match broken {
             Broken::TooLarge => Some(Failed::by_client(Ending::BodyTooLarge, Reached::Sent)),
-            Broken::By(Side::Client, error) => {
+            Broken::By(Party::Client, error) => {
                 Some(Failed::by_client(reading::request_failed(&error), Reached::Sent))
             }
-            Broken::By(Side::Instance, _) => None,
+            Broken::By(Party::Instance, _) => None,
         }
     }
 

@@ -29,7 +29,7 @@ impl Attempt<'_> {
     pub(super) async fn connect<C: Client>(
         &self,
         client: &mut C,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<Upstream, Failed> {
         let member = &self.claim.member;
         if self.protocol == UpstreamProtocol::H2
@@ -63,7 +63,7 @@ impl Attempt<'_> {
             |ending| Failed::by_instance(ending, Reached::Nothing, RetryCondition::Connect);
         match outcome {
             Some(Some(Ok(upstream))) => {
-                story.connected(started.elapsed());
+                record.connected(started.elapsed());
                 member.live.shard(self.worker.index).connects.add(1);
                 Ok(upstream.into())
             }

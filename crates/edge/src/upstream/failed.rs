@@ -6,7 +6,7 @@ use telemetry::{Blame, Ending};
 use wire::body::Error;
 
 use crate::upstream::Unsent;
-use crate::upstream::relay::Side;
+use crate::upstream::relay::Party;
 
 /// How far a request got before its attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +15,8 @@ pub(crate) enum Reached {
     Nothing,
     /// Something was sent: it may have run.
     Sent,
-    /// The client has seen the beginning of an answer.
-    Answer,
+    /// The client has seen the beginning of a response.
+    Response,
 }
 
 /// An attempt that did not answer the client.
@@ -82,21 +82,21 @@ pub(crate) fn not_sent(unsent: Unsent) -> Failed {
 
 /// The client could not be written to.
 pub(crate) fn client_gone(_: Error) -> Failed {
-    Failed::by_client(Ending::ClientClosed, Reached::Answer)
+    Failed::by_client(Ending::ClientClosed, Reached::Response)
 }
 
 /// What it means that this side broke off in the middle of a response.
-pub(crate) fn broken_off(side: Side) -> Ending {
-    match side {
-        Side::Client => Ending::ClientClosed,
-        Side::Instance => Ending::UpstreamTruncated,
+pub(crate) fn broken_off(party: Party) -> Ending {
+    match party {
+        Party::Client => Ending::ClientClosed,
+        Party::Instance => Ending::UpstreamTruncated,
     }
 }
 
-/// An answer that broke off after it had begun.
-pub(crate) fn cut(side: Side, ending: Ending) -> Failed {
-    match side {
-        Side::Client => Failed::by_client(ending, Reached::Answer),
-        Side::Instance => Failed::by_instance(ending, Reached::Answer, RetryCondition::Reset),
+/// A response that broke off after it had begun.
+pub(crate) fn cut(party: Party, ending: Ending) -> Failed {
+    match party {
+        Party::Client => Failed::by_client(ending, Reached::Response),
+        Party::Instance => Failed::by_instance(ending, Reached::Response, RetryCondition::Reset),
     }
 }

@@ -36,12 +36,12 @@ pub(crate) async fn forward<C: Client>(
     framing: Framing,
     routed: Routed<'_>,
     service: &Rc<WorkerService>,
-    story: &mut ExchangeRecord<'_>,
+    record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     let Entrance { worker, listener, peer, own_lines, account, .. } = entrance;
     let (head, Routed { route, phase }) = (request.head, routed);
     let allowed = policy::body::allowed(&route.policies, &listener.listener, framing)?;
-    let request_id = story.request_id;
+    let request_id = record.request_id;
     let outbound = Outbound {
         head,
         rewriting: Rewriting::new(&route.policies.rewrite, head)?,
@@ -49,7 +49,7 @@ pub(crate) async fn forward<C: Client>(
         peer,
         own_lines,
         listener,
-        sender: story.sender,
+        sender: record.sender,
         request_id: request_id.as_bytes(),
         policies: &route.policies,
         phase,
@@ -63,7 +63,7 @@ pub(crate) async fn forward<C: Client>(
     let retries = Retries::new(worker, service, head.method());
     let mut upload = Upload::new(retries.replay(), framing, allowed, &worker.pool, account);
     let forwarding =
-        Forwarding { entrance, request: &outbound, framing, retries: &retries, call: story.call };
+        Forwarding { entrance, request: &outbound, framing, retries: &retries, call: record.call };
     let (mut last, mut deadline, drawn) = (Last::Nothing, None, Cell::new(None));
     let mut newest;
     let mut asked = service;
@@ -90,8 +90,8 @@ pub(crate) async fn forward<C: Client>(
                     Ok(come) => {
                         newest = come;
                         asked = &newest;
-                        story.service = Some(newest.clone());
-                        story.waited(worker)?;
+                        record.service = Some(newest.clone());
+                        record.waited(worker)?;
                         continue;
                     }
                     Err(ending) => Err(ending),
@@ -106,39 +106,39 @@ pub(crate) async fn forward<C: Client>(
             }
             (Err(Ending::ClientClosed), _) => return Err(Ending::ClientClosed),
             (Err(_), Last::Withheld(held)) => {
-                return Box::pin(forwarding.give_out(held, client, &mut upload, story)).await;
+                return Box::pin(forwarding.give_out(held, client, &mut upload, record)).await;
             }
             (Err(Ending::NoInstance), Last::Failed(ending)) => return Err(ending),
             (Err(ending), _) => return Err(ending),
         };
         retries.attempted();
         if claim.has_waited {
-            story.waited(worker)?;
+            record.waited(worker)?;
         }
-        story.attempt(&claim.member);
-        let outcome = forwarding.attempt(&claim).run(client, &mut upload, story).await;
+        record.attempt(&claim.member);
+        let outcome = forwarding.attempt(&claim).run(client, &mut upload, record).await;
         last = match outcome {
             Ok(None) => {
-                story.attempt_ended(worker, None);
+                record.attempt_ended(worker, None);
                 return Ok(());
             }
             Ok(Some(response)) => {
                 // It counts as what it is, whether its client will see it or not.
-                story.attempt_ended(worker, None);
+                record.attempt_ended(worker, None);
                 // Were its place kept while it waits for another's, all could wait for each other.
                 claim.free_slot();
                 Last::Withheld(Box::new(Held { response, claim }))
             }
             Err(failed) => {
                 let then = retries.follow(&failed, &claim.member, &upload);
-                story.attempt_ended(worker, Some(failed.blame(then)));
+                record.attempt_ended(worker, Some(failed.blame(then)));
                 if then == Then::End {
                     return Err(failed.ending);
                 }
                 Last::Failed(failed.ending)
             }
         };
-        story.is_still_wanted(worker)?;
+        record.is_still_wanted(worker)?;
         newest = worker.newest(service);
         asked = &newest;
     }
@@ -203,10 +203,10 @@ impl Forwarding<'_> {
         held: Box<Held>,
         client: &mut C,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<(), Ending> {
         let Held { response, claim } = *held;
-        let given = self.attempt(&claim).give_out(*response, client, upload, story).await;
+        let given = self.attempt(&claim).give_out(*response, client, upload, record).await;
         given.map_err(|failed| failed.ending)
     }
 }

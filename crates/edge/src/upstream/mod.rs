@@ -31,7 +31,7 @@ use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::framing::is_bodiless;
 use wire::h1::{Conn, Framing, Reading};
-use wire::h2::head::{append_to, content_length, response};
+use wire::h2::head::{self, append_to, content_length};
 use wire::h2::stream::fields_bytes;
 use wire::h2::{Outbox, Payload, Stream};
 use wire::head::{Fields, Method, ResponseHead};
@@ -64,7 +64,7 @@ pub(crate) enum Unsent {
 
 pub(crate) struct H2 {
     sender: SendRequest<Payload>,
-    answer: Option<ResponseFuture>,
+    response: Option<ResponseFuture>,
     stream: Stream,
     pool: Pool,
     /// Its place on a connection that others use too.
@@ -77,7 +77,7 @@ impl Upstream {
         let outbox = Outbox::new(pool.account().clone());
         let stream = Stream::to_server(None, None, outbox, pool.clone());
         let pool = pool.clone();
-        Self::H2(Box::new(H2 { sender, answer: None, stream, pool, _place: place }))
+        Self::H2(Box::new(H2 { sender, response: None, stream, pool, _place: place }))
     }
 
     /// Whether the connection had served before, so that it may have been closed meanwhile.
@@ -115,7 +115,7 @@ impl Upstream {
         }
     }
 
-    /// Waits for the next head of the answer. `None` when the connection closed before it.
+    /// Waits for the next head of the response. `None` when the connection closed before it.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -159,7 +159,7 @@ impl Upstream {
     pub(crate) fn cancel(&mut self) {
         if let Self::H2(upstream) = self {
             upstream.stream.reset(h2::Reason::CANCEL);
-            upstream.answer = None;
+            upstream.response = None;
         }
     }
 }
@@ -239,7 +239,7 @@ impl H2 {
             + head.uri().authority().map_or(0, |host| host.as_str().len())
             + fields_bytes(head.headers()) as usize;
         let sent = self.sender.send_request(head, framing.is_empty());
-        let (answer, outgoing) = sent.map_err(|error| match error {
+        let (response, outgoing) = sent.map_err(|error| match error {
             it if it.is_io() || it.is_go_away() || it.is_reset() => Unsent::Gone,
             _ => Unsent::Unsayable,
         })?;
@@ -251,19 +251,19 @@ impl H2 {
         let outbox = Outbox::new(self.pool.account().clone());
         self.stream = Stream::to_server(outgoing, left, outbox, self.pool.clone());
         self.stream.sent_head(head_bytes);
-        self.answer = Some(answer);
+        self.response = Some(response);
         Ok(())
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ResponseHead>, Error>> {
-        let Some(answer) = &mut self.answer else { return Poll::Ready(Ok(None)) };
-        if let Poll::Ready(Some(informed)) = answer.poll_informational(cx) {
+        let Some(response) = &mut self.response else { return Poll::Ready(Ok(None)) };
+        if let Poll::Ready(Some(informed)) = response.poll_informational(cx) {
             let (parts, ()) = informed?.into_parts();
-            return Poll::Ready(Ok(Some(response(&parts, &self.pool)?)));
+            return Poll::Ready(Ok(Some(head::response(&parts, &self.pool)?)));
         }
-        let (parts, incoming) = ready!(std::pin::Pin::new(answer).poll(cx))?.into_parts();
-        self.answer = None;
-        let head = response(&parts, &self.pool)?;
+        let (parts, incoming) = ready!(std::pin::Pin::new(response).poll(cx))?.into_parts();
+        self.response = None;
+        let head = head::response(&parts, &self.pool)?;
         self.stream.receive(incoming, content_length(&head.fields));
         self.stream.received_head(head.fields.head_bytes());
         Poll::Ready(Ok(Some(head)))

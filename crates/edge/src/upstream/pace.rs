@@ -12,14 +12,14 @@ use wire::head::ResponseHead;
 use crate::client::{Client, StatusLine};
 use crate::upstream::attempt::Attempt;
 use crate::upstream::failed::{Failed, Reached, client_gone};
-use crate::upstream::relay::{Side, Upload};
+use crate::upstream::relay::{Party, Upload};
 use crate::worker::crawl::Crawl;
 
 /// How long an instance may keep silent on `Expect: 100-continue` before the client is told to go
 /// on in its place; as long as clients themselves wait.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 
-/// Watches that a request gets on, until its answer begins.
+/// Watches that a request gets on, until its response begins.
 pub(crate) struct Pace {
     /// What is waited for; a change sets the timer anew.
     waits: Option<Waits>,
@@ -32,9 +32,9 @@ pub(crate) struct Pace {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
-    Body(Side),
+    Body(Party),
     Continue,
-    Answer,
+    Response,
 }
 
 impl Pace {
@@ -53,7 +53,7 @@ impl Pace {
         let waits = if upload.is_held() {
             Waits::Continue
         } else if upload.is_resting() {
-            Waits::Answer
+            Waits::Response
         } else {
             Waits::Body(upload.waits_for())
         };
@@ -61,15 +61,15 @@ impl Pace {
         if self.waits != Some(waits) || has_moved {
             // Turns between the two sides of a body are no progress by themselves.
             let turned =
-                matches!((self.waits, waits), (Some(Waits::Body(_)), Waits::Body(Side::Client)));
+                matches!((self.waits, waits), (Some(Waits::Body(_)), Waits::Body(Party::Client)));
             self.waits = Some(waits);
             if !turned || has_moved {
                 (self.moved, self.is_patient) = (upload.moved(), false);
                 attempt.wait(match waits {
                     Waits::Continue => CONTINUE_AFTER,
-                    Waits::Answer => attempt.timeouts.first_byte,
-                    Waits::Body(Side::Client) => attempt.client_timeouts.body_idle,
-                    Waits::Body(Side::Instance) => attempt.timeouts.idle,
+                    Waits::Response => attempt.timeouts.first_byte,
+                    Waits::Body(Party::Client) => attempt.client_timeouts.body_idle,
+                    Waits::Body(Party::Instance) => attempt.timeouts.idle,
                 });
             }
         }
@@ -77,7 +77,7 @@ impl Pace {
         if attempt.is_over_for_client() {
             return Poll::Ready(Err(Failed::by_client(Ending::ClientDeadline, Reached::Sent)));
         }
-        if waits == Waits::Body(Side::Client) && self.crawls(attempt, upload) {
+        if waits == Waits::Body(Party::Client) && self.crawls(attempt, upload) {
             self.is_patient = true;
             attempt.wait(attempt.silence(upload, attempt.client_timeouts.body_idle));
             ready!(attempt.timer.poll(cx));
@@ -85,10 +85,10 @@ impl Pace {
         let timeout = RetryCondition::Timeout;
         Poll::Ready(Err(match waits {
             Waits::Continue => return self.go_on(cx, attempt, client, upload),
-            Waits::Answer | Waits::Body(Side::Instance) => {
+            Waits::Response | Waits::Body(Party::Instance) => {
                 Failed::by_instance(Ending::UpstreamTimeout, Reached::Sent, timeout)
             }
-            Waits::Body(Side::Client) => Failed::by_client(Ending::BodyTimeout, Reached::Sent),
+            Waits::Body(Party::Client) => Failed::by_client(Ending::BodyTimeout, Reached::Sent),
         }))
     }
 

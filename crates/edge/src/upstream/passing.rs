@@ -20,7 +20,7 @@ use crate::upstream::attempt::Attempt;
 use crate::upstream::failed::{Failed, Reached, broken_off, client_gone, cut};
 use crate::upstream::keep_alive::idle_for;
 use crate::upstream::patience::Patience;
-use crate::upstream::relay::{Broken, Download, Side, Upload};
+use crate::upstream::relay::{Broken, Download, Party, Upload};
 use crate::upstream::trailing::Trailing;
 
 /// A response that has begun. Its head and its connection are its attempt's.
@@ -36,15 +36,15 @@ pub(super) struct Passing {
 }
 
 impl Passing {
-    /// Begins the response that `answer` is.
+    /// Begins the response that `incoming` is.
     pub(super) fn begin<C: Client>(
         attempt: &Attempt<'_>,
         client: &mut C,
-        answer: Answer<'_>,
+        incoming: Incoming<'_>,
         upload: &mut Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<Self, Failed> {
-        let Answer { upstream, head, uploading } = answer;
+        let Incoming { upstream, head, uploading } = incoming;
         let method = attempt.request.head.method();
         let nonsense =
             |_| Failed::by_instance(Ending::UpstreamProtocol, Reached::Sent, RetryCondition::Reset);
@@ -56,12 +56,12 @@ impl Passing {
         if upload.is_held() {
             upload.decline();
             // Whether the client sends its body all the same, only it knows.
-            client.end_after_answer();
+            client.end_after_response();
         }
         let passed = attempt.passed(head);
         response::begin(client, Head::Instance(&passed), framing, &attempt.applied())
             .map_err(client_gone)?;
-        story.answer_begins();
+        record.response_begins();
         let lasting = match is_event_stream(method, head, framing) {
             true => Some(attempt.lasts(ExchangeKind::Stream)),
             false => uploading,
@@ -69,7 +69,7 @@ impl Passing {
         let download = match attempt.call.and_then(|_| Frames::of(head)) {
             Some(frames) => Download::of_call(frames),
             None if lasting.as_ref().is_some_and(is_stream) => Download::of_events(),
-            None => Download::from(Side::Instance, Some(&attempt.worker.pool)),
+            None => Download::from(Party::Instance, Some(&attempt.worker.pool)),
         };
         let (patience, is_called) = (Patience::default(), false);
         Ok(Self { kept_for, download, lasting, patience, is_called })
@@ -92,7 +92,7 @@ impl Passing {
         if !upload.is_sent() {
             let uploaded = upload.poll(cx, &mut attempt.body_of(client), upstream);
             if matches!(uploaded, Poll::Ready(Err(Broken::TooLarge))) {
-                return Poll::Ready(Err(cut(Side::Client, Ending::BodyTooLarge)));
+                return Poll::Ready(Err(cut(Party::Client, Ending::BodyTooLarge)));
             }
         }
         match &lasting {
@@ -111,11 +111,11 @@ impl Passing {
         let mut body = Trailing { body: &mut *upstream, head: &head.fields, edits };
         match download.poll(cx, &mut body, client) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err((side, _))) => return Poll::Ready(Err(cut(side, broken_off(side)))),
+            Poll::Ready(Err((party, _))) => return Poll::Ready(Err(cut(party, broken_off(party)))),
             Poll::Pending => {}
         }
         if upload.is_sent() && client.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(cut(Side::Client, Ending::ClientClosed)));
+            return Poll::Ready(Err(cut(Party::Client, Ending::ClientClosed)));
         }
         self.poll_patience(cx, attempt, upload)
     }
@@ -130,18 +130,18 @@ impl Passing {
         let waits_for = self.download.waits_for();
         if self.patience.begins_anew(waits_for, self.download.moved(), upload.moved()) {
             attempt.timer.set(match waits_for {
-                Side::Client => attempt.client_timeouts.write_idle,
-                Side::Instance => attempt.silence(upload, attempt.timeouts.idle),
+                Party::Client => attempt.client_timeouts.write_idle,
+                Party::Instance => attempt.silence(upload, attempt.timeouts.idle),
             });
         }
         ready!(attempt.timer.poll(cx));
         Poll::Ready(Err(match waits_for {
-            Side::Client => cut(Side::Client, Ending::WriteTimeout),
+            Party::Client => cut(Party::Client, Ending::WriteTimeout),
             // The instance may have waited for its client as well.
-            Side::Instance if attempt.may_be_silent(upload) => {
-                cut(Side::Client, Ending::BodyTimeout)
+            Party::Instance if attempt.may_be_silent(upload) => {
+                cut(Party::Client, Ending::BodyTimeout)
             }
-            Side::Instance => cut(Side::Instance, Ending::UpstreamTruncated),
+            Party::Instance => cut(Party::Instance, Ending::UpstreamTruncated),
         }))
     }
 
@@ -153,7 +153,7 @@ impl Passing {
         passed: Result<(), Failed>,
         response: (&mut Upstream, &ResponseHead),
         upload: &Upload,
-        story: &mut ExchangeRecord<'_>,
+        record: &mut ExchangeRecord<'_>,
     ) -> Result<Option<Duration>, Failed> {
         let (upstream, head) = response;
         attempt.timer.clear();
@@ -164,18 +164,18 @@ impl Passing {
         }
         if self.is_called {
             upstream.cancel();
-            story.drain_closed();
+            record.drain_closed();
             return Ok(None);
         }
         if attempt.call.is_some() {
-            story.call_ends(head, &self.download.take_end());
+            record.call_ends(head, &self.download.take_end());
         }
         Ok(self.kept_for.filter(|_| upload.is_sent()))
     }
 }
 
 /// A response that is to be passed on.
-pub(super) struct Answer<'a> {
+pub(super) struct Incoming<'a> {
     pub(super) upstream: &'a mut Upstream,
     pub(super) head: &'a ResponseHead,
     /// The request, while it may last.
@@ -192,7 +192,7 @@ fn is_framed_twice(fields: &Fields) -> bool {
     fields.has(Name::ContentLength) && fields.has(Name::TransferEncoding)
 }
 
-/// Whether an answer is one of server-sent events that its client asks for again when it ends, as
+/// Whether a response is one of server-sent events that its client asks for again when it ends, as
 /// an `EventSource` does: by GET. In one that is compressed we cannot see where events end.
 fn is_event_stream(method: Method, head: &ResponseHead, framing: Framing) -> bool {
     const TYPE: &[u8] = b"text/event-stream";

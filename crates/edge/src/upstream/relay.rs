@@ -20,7 +20,7 @@ pub(crate) const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
 /// The side that a relay waits for, or that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Party {
     Client,
     Instance,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Side {
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// This side failed.
-    By(Side, Error),
+    By(Party, Error),
     /// The body is over its limit.
     TooLarge,
 }
@@ -51,10 +51,10 @@ impl Splice {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        (from, source): (Side, &mut impl Source),
-        (to, sink): (Side, &mut impl Sink),
-        waits_for: &mut Side,
-    ) -> Poll<Result<usize, (Side, Error)>> {
+        (from, source): (Party, &mut impl Source),
+        (to, sink): (Party, &mut impl Sink),
+        waits_for: &mut Party,
+    ) -> Poll<Result<usize, (Party, Error)>> {
         let (Some(source), Some(sink)) = (source.source_conn(), sink.sink_conn()) else {
             return Poll::Ready(Ok(0));
         };
@@ -120,7 +120,7 @@ pub(crate) struct Upload {
     is_whole: bool,
     allowed: BodyLimit,
     moved: u64,
-    waits_for: Side,
+    waits_for: Party,
     trailers: Option<Fields>,
     splice: Splice,
     /// What `replay` holds.
@@ -161,7 +161,7 @@ impl Upload {
             is_whole: framing == Framing::None,
             allowed,
             moved: 0,
-            waits_for: Side::Client,
+            waits_for: Party::Client,
             trailers: None,
             splice: Splice::new(Some(pool)),
             held: account.hold(0),
@@ -213,7 +213,7 @@ impl Upload {
     }
 
     /// Whom it waits for, when it is pending.
-    pub(crate) fn waits_for(&self) -> Side {
+    pub(crate) fn waits_for(&self) -> Party {
         self.waits_for
     }
 
@@ -234,14 +234,14 @@ impl Upload {
                     self.stage = Stage::Moving;
                 }
                 Stage::Ending => {
-                    self.waits_for = Side::Instance;
+                    self.waits_for = Party::Instance;
                     match ready!(instance.poll_finish(cx, self.trailers.as_ref())) {
                         Ok(()) => self.stage = Stage::Sent,
                         Err(error) => return Poll::Ready(self.refused(error)),
                     }
                 }
                 Stage::Moving if self.has_replay() => {
-                    self.waits_for = Side::Instance;
+                    self.waits_for = Party::Instance;
                     let rest = self.replay.as_ref().map(|kept| &kept[self.replayed..]);
                     match ready!(instance.poll_send(cx, rest.unwrap_or_default())) {
                         Ok(n) => self.replayed += n,
@@ -268,7 +268,7 @@ impl Upload {
         match ready!(client.poll_fill(cx)) {
             Ok(_) => Poll::Ready(Ok(())),
             // It has left, and its request is not to run any more.
-            Err(error) => Poll::Ready(Err(Broken::By(Side::Client, error))),
+            Err(error) => Poll::Ready(Err(Broken::By(Party::Client, error))),
         }
     }
 
@@ -276,10 +276,10 @@ impl Upload {
         self.replay.as_ref().is_some_and(|kept| self.replayed < kept.len())
     }
 
-    /// The instance takes no more. That is for its answer to explain, if there is one.
+    /// The instance takes no more. That is for its response to explain, if there is one.
     fn refused(&mut self, error: Error) -> Result<(), Broken> {
         self.stage = Stage::Refused;
-        Err(Broken::By(Side::Instance, error))
+        Err(Broken::By(Party::Instance, error))
     }
 
     fn poll_move(
@@ -288,30 +288,30 @@ impl Upload {
         client: &mut impl Source,
         instance: &mut impl Sink,
     ) -> Poll<Result<(), Broken>> {
-        let by_client = |error| Broken::By(Side::Client, error);
+        let by_client = |error| Broken::By(Party::Client, error);
         // What may have to be sent again must be seen. A length over the limit was refused.
         if self.replay.is_none() {
-            let (from, to) = ((Side::Client, &mut *client), (Side::Instance, &mut *instance));
+            let (from, to) = ((Party::Client, &mut *client), (Party::Instance, &mut *instance));
             match ready!(self.splice.poll(cx, from, to, &mut self.waits_for)) {
                 Ok(0) => {}
                 Ok(n) => {
                     self.moved += n as u64;
                     return Poll::Ready(Ok(()));
                 }
-                Err((Side::Instance, error)) => return Poll::Ready(self.refused(error)),
-                Err((side, error)) => return Poll::Ready(Err(Broken::By(side, error))),
+                Err((Party::Instance, error)) => return Poll::Ready(self.refused(error)),
+                Err((party, error)) => return Poll::Ready(Err(Broken::By(party, error))),
             }
         }
         client.expect_room(instance.room());
         match client.poll_fill(cx).map_err(by_client)? {
             Poll::Pending => {
-                self.waits_for = Side::Client;
+                self.waits_for = Party::Client;
                 if instance
                     .poll_flush(cx)
-                    .map_err(|error| Broken::By(Side::Instance, error))?
+                    .map_err(|error| Broken::By(Party::Instance, error))?
                     .is_pending()
                 {
-                    self.waits_for = Side::Instance;
+                    self.waits_for = Party::Instance;
                 }
                 return Poll::Pending;
             }
@@ -327,7 +327,7 @@ impl Upload {
         if !self.allowed.allows(self.moved + data.len() as u64) {
             return Poll::Ready(Err(Broken::TooLarge));
         }
-        self.waits_for = Side::Instance;
+        self.waits_for = Party::Instance;
         let taken = match ready!(instance.poll_send(cx, data)) {
             Ok(taken) => taken,
             Err(error) => return Poll::Ready(self.refused(error)),
@@ -384,7 +384,7 @@ impl Watched {
     }
 }
 
-/// An answer's body, or one direction of a tunnel.
+/// A response's body, or one direction of a tunnel.
 pub(crate) struct Download {
     is_ending: bool,
     watched: Option<Watched>,
@@ -395,15 +395,15 @@ pub(crate) struct Download {
     owed: usize,
     trailers: Option<Fields>,
     moved: u64,
-    waits_for: Side,
-    from: Side,
+    waits_for: Party,
+    from: Party,
     splice: Splice,
 }
 
 impl Download {
     /// Nothing was moved yet. `from` names the side that is read. With a `pool` for pipes, what is
     /// long goes without being copied.
-    pub(crate) fn from(from: Side, pool: Option<&Pool>) -> Self {
+    pub(crate) fn from(from: Party, pool: Option<&Pool>) -> Self {
         let splice = Splice::new(pool);
         Self {
             is_ending: false,
@@ -429,7 +429,7 @@ impl Download {
     }
 
     fn watched(watched: Watched) -> Self {
-        Self { watched: Some(watched), ..Self::from(Side::Instance, None) }
+        Self { watched: Some(watched), ..Self::from(Party::Instance, None) }
     }
 
     /// Passes on no event beyond the one that has begun: what follows is the end.
@@ -437,10 +437,10 @@ impl Download {
         self.is_last_event = true;
     }
 
-    fn to(&self) -> Side {
+    fn to(&self) -> Party {
         match self.from {
-            Side::Client => Side::Instance,
-            Side::Instance => Side::Client,
+            Party::Client => Party::Instance,
+            Party::Instance => Party::Client,
         }
     }
 
@@ -459,7 +459,7 @@ impl Download {
     }
 
     /// Whom it waits for, when it is pending.
-    pub(crate) fn waits_for(&self) -> Side {
+    pub(crate) fn waits_for(&self) -> Party {
         self.waits_for
     }
 
@@ -469,7 +469,7 @@ impl Download {
         cx: &mut Context<'_>,
         source: &mut impl Source,
         sink: &mut impl Sink,
-    ) -> Poll<Result<(), (Side, Error)>> {
+    ) -> Poll<Result<(), (Party, Error)>> {
         let (from, to) = (self.from, self.to());
         while !self.is_ending {
             let is_between = self.watched.as_ref().is_none_or(Watched::is_between);

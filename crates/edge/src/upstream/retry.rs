@@ -140,7 +140,7 @@ impl<'a> Retries<'a> {
         match reached {
             Reached::Nothing => upload.is_repeatable(),
             Reached::Sent => self.method.is_idempotent() && upload.is_repeatable(),
-            Reached::Answer => false,
+            Reached::Response => false,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::response::{self, Head};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
 use crate::upstream::failed::{Failed, cut};
-use crate::upstream::relay::{Download, Side};
+use crate::upstream::relay::{Download, Party};
 use crate::upstream::websocket::{Frames, GOING_AWAY};
 
 /// How long a tunnel that was called may stand still before its frame has ended, and what both
@@ -32,15 +32,15 @@ pub(crate) async fn run<C: Client>(
     client: &mut C,
     mut upstream: Upstream,
     head: &ResponseHead,
-    story: &mut ExchangeRecord<'_>,
+    record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Failed> {
-    let gone = |_| cut(Side::Client, Ending::ClientClosed);
+    let gone = |_| cut(Party::Client, Ending::ClientClosed);
     let passed = attempt.passed(head);
     response::begin(client, Head::Switch(&passed), Framing::None, &attempt.applied())
         .map_err(gone)?;
-    story.own_answer(101, Ending::Tunnel);
+    record.own_response(101, Ending::Tunnel);
     let Upstream::H1(instance) = &mut upstream else {
-        return Err(cut(Side::Instance, Ending::UpstreamProtocol));
+        return Err(cut(Party::Instance, Ending::UpstreamProtocol));
     };
     instance.conn.become_tunnel();
     let is_websocket =
@@ -51,7 +51,7 @@ pub(crate) async fn run<C: Client>(
     attempt.timer.clear();
     attempt.count_bytes(&mut upstream);
     if tunnel.leave != Leave::No {
-        story.drain_closed();
+        record.drain_closed();
         return Ok(());
     }
     ended
@@ -84,8 +84,8 @@ struct Tunnel {
 impl Tunnel {
     fn new(lasting: LongLived, frames: Option<Frames>) -> Self {
         Self {
-            up: Direction::from(Side::Client),
-            down: Direction::from(Side::Instance),
+            up: Direction::from(Party::Client),
+            down: Direction::from(Party::Instance),
             frames,
             lasting,
             leave: Leave::No,
@@ -162,7 +162,7 @@ impl Tunnel {
             (self.up.has_ended, self.down.has_ended) = (true, true);
             return Poll::Ready(Ok(()));
         };
-        let gone = |_| cut(Side::Client, Ending::ClientClosed);
+        let gone = |_| cut(Party::Client, Ending::ClientClosed);
         loop {
             match self.leave {
                 Leave::No => return Poll::Pending,
@@ -189,9 +189,9 @@ struct Direction {
 }
 
 impl Direction {
-    fn from(side: Side) -> Self {
+    fn from(party: Party) -> Self {
         // A pipe for each idle tunnel would cost more descriptors than it saves copies.
-        Self { relay: Download::from(side, None), has_ended: false }
+        Self { relay: Download::from(party, None), has_ended: false }
     }
 
     fn poll_up<C: Client>(
@@ -217,9 +217,9 @@ impl Direction {
                 self.has_ended = true;
                 Poll::Ready(Ok(()))
             }
-            Err((Side::Client, _)) => Poll::Ready(Err(cut(Side::Client, Ending::ClientClosed))),
+            Err((Party::Client, _)) => Poll::Ready(Err(cut(Party::Client, Ending::ClientClosed))),
             // Either side may end a tunnel as it likes; the client sees how.
-            Err((Side::Instance, _)) => Poll::Ready(Err(cut(Side::Instance, Ending::Tunnel))),
+            Err((Party::Instance, _)) => Poll::Ready(Err(cut(Party::Instance, Ending::Tunnel))),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct ConnectionContext {
     /// Whose connection it is, once that is known.
     pub(crate) guest: Option<Rc<Guest>>,
     generation: model::Generation,
-    /// The listener was taken out of the configuration: the connection ends after its answer.
+    /// The listener was taken out of the configuration: the connection ends after its response.
     pub(crate) is_closed: bool,
 }
 

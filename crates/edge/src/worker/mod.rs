@@ -28,7 +28,7 @@ use wire::buffer::Pool;
 use crate::date::Calendar;
 use crate::descriptors::{Descriptors, Slot};
 use crate::hops::Pseudonym;
-use crate::instance::long_lived::{Course, Leaver, Registry};
+use crate::instance::long_lived::{Course, Leaver, LongLivedRegistry};
 use crate::instance::{WorkerInstance, open};
 use crate::live::Live;
 use crate::live::claim::Ledger;
@@ -160,7 +160,7 @@ pub(crate) struct Worker {
     pub(crate) news: Notify,
     members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<WorkerInstance>>>,
     /// Clients' connections that end only when they are told to.
-    pub(crate) connections: Rc<Registry>,
+    pub(crate) connections: Rc<LongLivedRegistry>,
     /// Uploads that crawl.
     pub(crate) crawlers: Crawlers,
     /// Instances that are to go.
@@ -339,7 +339,7 @@ impl Worker {
     }
 
     /// What is open on each instance that has anything.
-    pub(crate) fn open(&self) -> open::Answer {
+    pub(crate) fn open(&self) -> open::OfWorker {
         let now = self.wheel.now();
         let members = self.members.borrow();
         let members = members.values().filter_map(Weak::upgrade);

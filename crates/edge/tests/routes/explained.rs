@@ -4,7 +4,9 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, OnceLock};
 
 use edge::Bar;
-use edge::explain::{ChosenBy, Explanation, PolicyResponse, Question, ShareBy, SideBy, Transport};
+use edge::explain::{
+    ChosenBy, Explanation, PolicyResponse, Question, ReleaseBy, ShareBy, Transport,
+};
 use model::{Action, Balance, Destination, Hash, HashAlgorithm, HashKey, Intent, Share, Sticky};
 use testkit::{Origin, Protocol, RawClient, Step, Talk, TestEdge};
 
@@ -43,7 +45,7 @@ impl Stage {
     }
 
     /// The instance that is named for a request with these fields, and why.
-    fn named(&self, fields: &[(&str, &str)]) -> (String, ChosenBy, Option<SideBy>) {
+    fn named(&self, fields: &[(&str, &str)]) -> (String, ChosenBy, Option<ReleaseBy>) {
         let explanation = self.explain(fields);
         let forwards: Vec<_> = explanation.forwards.iter().filter(|it| it.by.is_some()).collect();
         let [forward] = forwards[..] else { panic!("{forwards:?}") };
@@ -66,7 +68,7 @@ impl Stage {
     }
 
     /// What is named answers, over both protocols.
-    fn agrees(&self, fields: &[(&str, &str)]) -> (ChosenBy, Option<SideBy>) {
+    fn agrees(&self, fields: &[(&str, &str)]) -> (ChosenBy, Option<ReleaseBy>) {
         let mut why = None;
         for protocol in Protocol::ALL {
             testkit::eventually("earlier claims have ended", || self.in_flight() == self.held);
@@ -194,11 +196,11 @@ fn in_the_middle_of_a_canary_the_release_that_answers_is_named() {
     for _ in 0..16 {
         let given = jar(&Talk::get("/").over(Protocol::H1, stage.edge.address()));
         let why = stage.agrees(&[("Cookie", &given)]);
-        assert_eq!(why, (ChosenBy::Turn, Some(SideBy::Cookie)));
+        assert_eq!(why, (ChosenBy::Turn, Some(ReleaseBy::Cookie)));
         seen.insert(stage.named(&[("Cookie", &given)]).0);
     }
     assert_eq!(seen.len(), 2, "clients of both releases");
-    assert_eq!(stage.named(&[]).2, Some(SideBy::Chance), "a new client is drawn a number");
+    assert_eq!(stage.named(&[]).2, Some(ReleaseBy::Chance), "a new client is drawn a number");
 
     stage.change(|intent| {
         let api = Arc::make_mut(intent.services.get_mut("api").expect("it is there"));
@@ -207,7 +209,7 @@ fn in_the_middle_of_a_canary_the_release_that_answers_is_named() {
     let mut seen = std::collections::BTreeSet::new();
     for user in 0..24 {
         let user = [("X-User", &*user.to_string())];
-        assert_eq!(stage.agrees(&user), (ChosenBy::Key, Some(SideBy::Key)));
+        assert_eq!(stage.agrees(&user), (ChosenBy::Key, Some(ReleaseBy::Key)));
         seen.insert(stage.named(&user).0);
     }
     assert_eq!(seen.len(), 2, "keys of both releases");

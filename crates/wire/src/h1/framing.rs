@@ -35,7 +35,7 @@ impl Framing {
         Ok(declared(version, fields)?.unwrap_or(Self::None))
     }
 
-    /// The framing of an answer with `status` to a request with `method`.
+    /// The framing of a response with `status` to a request with `method`.
     ///
     /// # Errors
     /// See [`Fault`]: lengths that differ, or are no plain numbers; the codings as for a request.
@@ -61,7 +61,7 @@ impl Framing {
     }
 }
 
-/// Whether an answer with `status` never has a body (RFC 9110 §6.4.1).
+/// Whether a response with `status` never has a body (RFC 9110 §6.4.1).
 pub fn is_bodiless(status: u16) -> bool {
     status < 200 || status == 204 || status == 304
 }

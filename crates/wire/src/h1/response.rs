@@ -1,4 +1,4 @@
-//! Reads the head of an answer, strictly, but for what RFC 9112 has a proxy mend: whitespace between a
+//! Reads the head of a response, strictly, but for what RFC 9112 has a proxy mend: whitespace between a
 //! field's name and its colon is removed (§5.1).
 
 use std::mem::MaybeUninit;

@@ -54,7 +54,7 @@ pub fn request(parts: &request::Parts, pool: &Pool) -> Result<RequestHead, Fault
     Ok(builder.request(parts.method.as_str().as_bytes(), authority, target.as_bytes()))
 }
 
-/// Reads an answer's head.
+/// Reads a response's head.
 ///
 /// # Errors
 /// A length that is not one plain number.
@@ -95,7 +95,7 @@ pub fn append_to(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
     }
 }
 
-/// The status of an answer.
+/// The status of a response.
 ///
 /// # Errors
 /// When it is not one that HTTP/2 can carry.

@@ -10,4 +10,4 @@ pub mod stream;
 
 pub use ahead::Ahead;
 pub use outbox::{Outbox, Payload};
-pub use stream::{Answer, Stream};
+pub use stream::{Responder, Stream};

@@ -32,13 +32,13 @@ pub fn fields_bytes(fields: &HeaderMap) -> u64 {
     fields.iter().map(line).sum::<usize>() as u64
 }
 
-/// How a client's stream is answered: informational heads first, then one final head.
-pub struct Answer {
+/// What a client's stream is responded to by: informational heads first, then one final head.
+pub struct Responder {
     respond: SendResponse<Payload>,
 }
 
-impl Answer {
-    /// The answer to the stream that `respond` belongs to.
+impl Responder {
+    /// The responder of the stream that `respond` belongs to.
     pub fn new(respond: SendResponse<Payload>) -> Self {
         Self { respond }
     }
@@ -86,7 +86,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A client's stream, whose answer is yet to come, on the connection of `outbox`. What it sends
+    /// A client's stream, whose response is yet to come, on the connection of `outbox`. What it sends
     /// `ahead` is counted.
     pub fn from_client(
         incoming: RecvStream,
@@ -100,7 +100,7 @@ impl Stream {
         stream
     }
 
-    /// A stream to a server, whose answer is yet to come.
+    /// A stream to a server, whose response is yet to come.
     pub fn to_server(
         outgoing: Option<SendStream<Payload>>,
         left: Option<u64>,
@@ -123,13 +123,13 @@ impl Stream {
         }
     }
 
-    /// Sends the final head of an answer whose body is framed as `framing` says.
+    /// Sends the final head of a response whose body is framed as `framing` says.
     ///
     /// # Errors
     /// When the stream or its connection is gone.
-    pub fn answer(
+    pub fn respond(
         &mut self,
-        answer: &mut Answer,
+        responder: &mut Responder,
         status: u16,
         fields: HeaderMap,
         framing: Framing,
@@ -138,7 +138,7 @@ impl Stream {
         *head.status_mut() = head::status(status)?;
         *head.headers_mut() = fields;
         self.sent += STATUS_BYTES + fields_bytes(head.headers());
-        let outgoing = answer.respond.send_response(head, framing.is_empty())?;
+        let outgoing = responder.respond.send_response(head, framing.is_empty())?;
         self.is_sent = framing.is_empty();
         self.outgoing = (!framing.is_empty()).then_some(outgoing);
         self.left = match framing {
@@ -148,7 +148,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The answer of a server has begun: its body comes from `incoming`.
+    /// The response of a server has begun: its body comes from `incoming`.
     pub fn receive(&mut self, incoming: RecvStream, announced: Option<u64>) {
         self.incoming = (!incoming.is_end_stream()).then_some(incoming);
         self.announced = announced;
@@ -184,8 +184,8 @@ impl Stream {
         Traffic { received: self.received, sent: self.sent }
     }
 
-    /// Whether the final head of an answer was sent.
-    pub fn has_answered(&self) -> bool {
+    /// Whether the final head of a response was sent.
+    pub fn has_responded(&self) -> bool {
         self.outgoing.is_some()
     }
 

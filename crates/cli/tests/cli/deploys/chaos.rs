@@ -53,7 +53,7 @@ struct Chaos {
     /// An instance that stands still: one at a time, for with all of them nobody could answer.
     stopped: Option<Pid>,
     /// What was done, and what Plimsoll said to it, for who has to find out why.
-    story: Vec<String>,
+    events: Vec<String>,
 }
 
 impl Chaos {
@@ -73,7 +73,7 @@ impl Chaos {
             versions: 1,
             kills: 0,
             stopped: None,
-            story: Vec::new(),
+            events: Vec::new(),
         };
         chaos.let_users_in();
         chaos
@@ -116,11 +116,11 @@ impl Chaos {
     }
 
     fn tell(&mut self, act: String) {
-        self.story.extend(self.house.running.said());
+        self.events.extend(self.house.running.said());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
         let (hours, minutes) = (now / 3_600_000 % 24, now / 60_000 % 60);
         let (seconds, millis) = (now / 1000 % 60, now % 1000);
-        self.story.push(format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03} {act}"));
+        self.events.push(format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03} {act}"));
     }
 
     fn deploy(&mut self) -> String {
@@ -187,7 +187,7 @@ impl Chaos {
         // Who still waits for an answer gets it.
         self.wake();
         self.send_users_away();
-        self.story.extend(self.house.running.said());
+        self.events.extend(self.house.running.said());
         match is_full {
             true => self.house.restart_on_a_full_disk(),
             false => self.house.restart_with(&[]),
@@ -214,14 +214,14 @@ impl Chaos {
         for (why, count) in self.tallies.iter().flat_map(Tally::failures) {
             let is_cut = why.starts_with("no whole answer");
             let logged = self.house.failures();
-            assert!(is_cut, "{count} failed: {why}\n{:#?}\n{logged}", self.story);
+            assert!(is_cut, "{count} failed: {why}\n{:#?}\n{logged}", self.events);
             failed += count;
         }
         assert!(
             failed <= self.kills,
             "{failed} were cut by {} kills\n{:#?}",
             self.kills,
-            self.story
+            self.events
         );
         (sent, failed)
     }

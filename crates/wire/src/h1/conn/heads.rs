@@ -74,7 +74,7 @@ impl Conn {
         Some(request::of_plain(line, raw, fields, &self.pool))
     }
 
-    /// Waits for an answer's head; the body is expected with [`Conn::expect_body`], for what it
+    /// Waits for a response's head; the body is expected with [`Conn::expect_body`], for what it
     /// is depends on the request. `None` when the peer closed before it began.
     pub fn poll_response(
         &mut self,

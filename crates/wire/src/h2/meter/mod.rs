@@ -4,7 +4,7 @@
 //! each frame's head, in both directions. What is malformed on one stream alone, and `h2` would end
 //! the connection for, it replaces by what `h2` resets the stream for (`gate.rs`). Frames that
 //! ask for work and bring none are paid for with credits, which a connection earns by its
-//! requests, by the answers it takes and by waiting (`ledger.rs` has the prices). A client that
+//! requests, by the responses it takes and by waiting (`ledger.rs` has the prices). A client that
 //! runs out of them is read no more, and the connection's [`Meter`] sends it GOAWAY with
 //! ENHANCE_YOUR_CALM. Nothing here knows what a stream carries.
 //!
@@ -164,7 +164,7 @@ enum Phase {
     Closed,
 }
 
-/// A request and the handle for its answer, as `h2` gives them.
+/// A request and the handle for its response, as `h2` gives them.
 pub type Accepted<B> = (Request<RecvStream>, SendResponse<B>);
 
 impl Meter {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::h2::ahead::{CONNECTION_WINDOW, SMALL_FRAMES_MAX, STREAM_WINDOW};
 
-/// Bytes of one answer that wait for the client, where nothing else is set.
+/// Bytes of one response that wait for the client, where nothing else is set.
 pub const SEND_BYTES: usize = 64 * 1024;
 
 /// What one connection may hold at once.
@@ -15,7 +15,7 @@ pub struct Limits {
     pub header_bytes: u32,
     /// Streams open at once.
     pub streams: u32,
-    /// Bytes of one answer that wait for the client.
+    /// Bytes of one response that wait for the client.
     pub send_bytes: usize,
 }
 

@@ -30,11 +30,11 @@ struct End {
 /// What the server answers with.
 #[derive(Clone, Copy)]
 struct Origin {
-    /// Bytes of each answer's body.
+    /// Bytes of each response's body.
     body_bytes: usize,
     /// At the most in one DATA frame.
     frame_bytes: usize,
-    /// The answers never end.
+    /// The responses never end.
     hangs: bool,
 }
 
