@@ -59,12 +59,41 @@ pub enum Way {
 
 /// A step of a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Step {
+    /// The new release gets a share of the traffic.
+    Shift(Shift),
+    /// The share stays as it is until the deploy is resumed, promoted or aborted.
+    Hold(Hold),
+}
+
+/// A share of the traffic, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
-    /// The share of the traffic, above 0 and below 1.
+pub struct Shift {
+    /// The share of the traffic, from 0, below 1.
     pub share: f64,
     /// How long it is watched, in seconds.
     pub watch_s: f64,
+}
+
+/// The word for a step that a person ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Hold {
+    /// The only one.
+    #[serde(rename = "hold")]
+    Hold,
+}
+
+impl From<model::Step> for Step {
+    fn from(step: model::Step) -> Self {
+        match step {
+            model::Step::Shift { share, watch } => {
+                Self::Shift(Shift { share, watch_s: watch.as_secs_f64() })
+            }
+            model::Step::Hold => Self::Hold(Hold::Hold),
+        }
+    }
 }
 
 /// A person's word on a running deploy.
@@ -239,9 +268,11 @@ impl Deploy {
     /// What is said for this deploy alone. A duration that is none says nothing.
     pub(crate) fn overrides(&self) -> control::Overrides {
         let seconds = |seconds: f64| std::time::Duration::try_from_secs_f64(seconds).ok();
-        let step = |step: &Step| {
-            let watch = seconds(step.watch_s)?;
-            Some(model::Step { share: step.share, watch })
+        let step = |step: &Step| match step {
+            Step::Shift(Shift { share, watch_s }) => {
+                Some(model::Step::Shift { share: *share, watch: seconds(*watch_s)? })
+            }
+            Step::Hold(Hold::Hold) => Some(model::Step::Hold),
         };
         let steps = |steps: &Vec<Step>| steps.iter().filter_map(step).collect();
         control::Overrides {
@@ -271,11 +302,16 @@ impl Deploy {
         if self.who.len() > WHO_BYTES_MAX || self.who.chars().any(is_unprintable) {
             return Some(format!("`who` is one printable line of at most {WHO_BYTES_MAX} bytes"));
         }
-        let is_share = |step: &Step| step.share > 0.0 && step.share < 1.0 && step.watch_s >= 0.0;
-        let steps = self.steps.as_deref().unwrap_or_default();
-        let rises = steps.windows(2).all(|pair| pair[0].share < pair[1].share);
-        if !steps.iter().all(is_share) || !rises {
-            return Some("a canary's steps have rising shares above 0 and below 1".to_owned());
+        let steps = self.steps.iter().flatten();
+        let shifts = steps.filter_map(|step| match step {
+            Step::Shift(shift) => Some(*shift),
+            Step::Hold(_) => None,
+        });
+        let shifts: Vec<Shift> = shifts.collect();
+        let is_share = |step: &Shift| step.share >= 0.0 && step.share < 1.0 && step.watch_s >= 0.0;
+        let rises = shifts.windows(2).all(|pair| pair[0].share < pair[1].share);
+        if !shifts.iter().all(is_share) || !rises {
+            return Some("a canary's steps have rising shares from 0 and below 1".to_owned());
         }
         if self.steps.as_ref().is_some_and(Vec::is_empty) {
             return Some("a canary has at least one step".to_owned());

@@ -13,7 +13,7 @@ pub struct Deploy {
     pub strategy: Strategy,
     /// With a rolling strategy: how many more instances than wanted may start at a time.
     pub surge: Surge,
-    /// With a canary: its steps, at least one, with rising shares.
+    /// With a canary: its steps, at least one, with rising shares; none begins with two holds in a row.
     pub steps: Vec<Step>,
     /// From an instance's start to its first passed check.
     pub ready_timeout: Duration,
@@ -121,11 +121,34 @@ impl Surge {
 
 /// One step of a canary.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// The share of the traffic that the new release gets, above 0 and below 1.
-    pub share: f64,
-    /// How long it is watched.
-    pub watch: Duration,
+pub enum Step {
+    /// The new release gets a share of the traffic.
+    Shift {
+        /// The share, from 0, below 1. With 0 it runs, and is reached by those alone who ask for it.
+        share: f64,
+        /// How long it is watched.
+        watch: Duration,
+    },
+    /// The share stays as it is until a person resumes, promotes or aborts the deploy.
+    Hold,
+}
+
+impl Step {
+    /// The share that it gives, if it gives one.
+    pub fn share(self) -> Option<f64> {
+        match self {
+            Self::Shift { share, .. } => Some(share),
+            Self::Hold => None,
+        }
+    }
+
+    /// How long it is watched; no time where a person ends it.
+    pub fn watch(self) -> Duration {
+        match self {
+            Self::Shift { watch, .. } => watch,
+            Self::Hold => Duration::ZERO,
+        }
+    }
 }
 
 /// A request that warms a new instance up.
@@ -174,7 +197,7 @@ pub enum LittleData {
 
 impl Default for Deploy {
     fn default() -> Self {
-        let step = |(share, seconds)| Step { share, watch: Duration::from_secs(seconds) };
+        let step = |(share, seconds)| Step::Shift { share, watch: Duration::from_secs(seconds) };
         Self {
             strategy: Strategy::default(),
             surge: Surge::Count(NonZeroU32::MIN),

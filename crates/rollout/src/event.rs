@@ -112,6 +112,8 @@ pub enum News {
     Judged(Verdict),
     /// A step takes longer, for want of requests.
     WaitsForData,
+    /// What a rollback brings back is worse than what it replaces.
+    WorseThanReplaced(Fault),
     /// It is paused.
     Paused(Pause),
     /// It goes on.
@@ -138,6 +140,10 @@ pub enum Pause {
     ByHand,
     /// The judge had too little to judge by, and the rule says that a person decides.
     LittleData,
+    /// A step of the file asks for it.
+    Step,
+    /// What a rollback brings back is worse than what it replaces, and a person chooses.
+    BothBad,
 }
 
 /// Why a new release did not stay.

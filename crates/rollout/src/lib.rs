@@ -17,6 +17,6 @@ mod tries;
 pub use event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 pub use fleet::Phase;
 pub use judge::{Fault, Judge, Verdict};
-pub use machine::{Overview, Plan, Rollout, Stage};
+pub use machine::{Direction, Overview, Plan, Rollout, Stage};
 pub use tally::{Latencies, Tally};
 pub use tries::{FailedTry, Tries};

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
-use rollout::{Command, Effect, Event, Outcome, Phase, Plan, Rollout, Side, Tally, Traffic};
+use rollout::{
+    Command, Direction, Effect, Event, Outcome, Phase, Plan, Rollout, Side, Tally, Traffic,
+};
 
 const SEEDS: u64 = 10_000;
 
@@ -162,7 +164,7 @@ impl World {
             assert!(!self.traffic.serving.is_empty(), "seed {seed}: nobody serves");
         }
         if let Some(share) = self.traffic.share {
-            assert!(share > 0.0 && share < 1.0, "seed {seed}");
+            assert!((0.0..1.0).contains(&share), "seed {seed}");
             let sides: BTreeSet<_> =
                 self.traffic.serving.iter().map(|name| self.running[name]).collect();
             assert_eq!(sides.len(), 2, "seed {seed}: a share of one release's traffic");
@@ -297,8 +299,15 @@ fn plan(chance: &mut Rng) -> Plan {
         true => Surge::Count(1.try_into().expect("not 0")),
         false => Surge::Share(chance.f64().max(0.01)),
     };
-    let step = |share| Step { share, watch: seconds(chance, 30) };
-    let steps = [0.05, 0.25, 0.5].map(step).to_vec();
+    let step = |share| Step::Shift { share, watch: seconds(chance, 30) };
+    let mut steps = [0.0, 0.05, 0.25, 0.5].map(step).to_vec();
+    if chance.bool() {
+        steps.insert(chance.usize(0..=steps.len()), Step::Hold);
+    }
+    let direction = match chance.f64() < 0.3 {
+        true => Direction::Back,
+        false => Direction::Forward,
+    };
     let little = [LittleData::GoOn, LittleData::Wait, LittleData::Hold];
     let judge = model::Judge {
         little_data: chance.choice(little).expect("there are some"),
@@ -316,7 +325,8 @@ fn plan(chance: &mut Rng) -> Plan {
     };
     let stable = chance.u32(0..5);
     let stable = (1..=stable).map(|number| format!("api-{number}").into()).collect();
-    Plan { service: "api".into(), deploy, replicas: chance.u32(1..5), stable, next_number: 10 }
+    let replicas = chance.u32(1..5);
+    Plan { service: "api".into(), deploy, direction, replicas, stable, next_number: 10 }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use model::{Deploy, InstanceName, LittleData, Step, Strategy};
-use rollout::{Command, Effect, Event, Outcome, Plan, Rollout, Side, Tally};
+use rollout::{Command, Direction, Effect, Event, Outcome, Plan, Rollout, Side, Tally};
 
 /// Tells a rollout what happens, and writes down what it does.
 struct Talk {
@@ -17,8 +17,18 @@ struct Talk {
 
 impl Talk {
     fn new(deploy: Deploy, replicas: u32, stable: u32) -> Self {
+        Self::plan(Direction::Forward, deploy, replicas, stable)
+    }
+
+    /// A person rolls back.
+    fn back(deploy: Deploy, replicas: u32, stable: u32) -> Self {
+        Self::plan(Direction::Back, deploy, replicas, stable)
+    }
+
+    fn plan(direction: Direction, deploy: Deploy, replicas: u32, stable: u32) -> Self {
         let stable = (1..=stable).map(|number| name("api", number)).collect();
-        let plan = Plan { service: "api".into(), deploy, replicas, stable, next_number: 3 };
+        let service = "api".into();
+        let plan = Plan { service, deploy, direction, replicas, stable, next_number: 3 };
         let (rollout, effects) = Rollout::begin(plan, Duration::ZERO);
         let mut talk = Self { rollout, now: Duration::ZERO, said: String::new(), is_full: None };
         talk.write(effects);
@@ -84,6 +94,11 @@ impl Talk {
         self.hears(Event::Tick)
     }
 
+    /// Nothing is done, and nothing will be by itself.
+    fn rests(self) -> Self {
+        self.does(&[])
+    }
+
     fn write(&mut self, effects: Vec<Effect>) {
         let mut written = None;
         for effect in effects {
@@ -130,7 +145,7 @@ fn rolling() -> Deploy {
 }
 
 fn canary() -> Deploy {
-    let step = |share, seconds| Step { share, watch: Duration::from_secs(seconds) };
+    let step = |share, seconds| Step::Shift { share, watch: Duration::from_secs(seconds) };
     Deploy { steps: vec![step(0.1, 20), step(0.5, 30)], ..deploy(Strategy::Canary) }
 }
 
@@ -445,4 +460,54 @@ fn an_old_release_that_cannot_come_back_is_said_to_be_broken() {
         "start api-8 of the old",
         "broken: api-3 exited with code 1",
     ]);
+}
+
+#[test]
+fn a_hold_keeps_the_share_until_a_person_lets_it_go_on() {
+    let shift = |share| Step::Shift { share, watch: Duration::from_secs(10) };
+    let steps = vec![Step::Hold, shift(0.1), Step::Hold];
+    let deploy = Deploy { steps, bake: Duration::ZERO, ..deploy(Strategy::Canary) };
+    Talk::new(deploy, 1, 1)
+        .does(&["start api-3"])
+        .ready(3)
+        .does(&["traffic api-1 api-3 0 to the new"])
+        .rests()
+        .command(Command::Resume)
+        .does(&["traffic api-1 api-3 0.1 to the new"])
+        .sample((100, 0), (900, 0))
+        .waits(10)
+        .rests()
+        .command(Command::Resume)
+        .does(&["traffic api-3", "commit"]);
+}
+
+#[test]
+fn a_share_of_nothing_waits_for_no_requests() {
+    let steps = vec![Step::Shift { share: 0.0, watch: Duration::from_secs(10) }];
+    let mut deploy = Deploy { steps, bake: Duration::ZERO, ..deploy(Strategy::Canary) };
+    deploy.judge.little_data = LittleData::Hold;
+    Talk::new(deploy, 1, 1)
+        .does(&["start api-3"])
+        .ready(3)
+        .does(&["traffic api-1 api-3 0 to the new"])
+        .waits(10)
+        .does(&["traffic api-3", "commit"]);
+}
+
+#[test]
+fn a_rollback_that_is_worse_leaves_the_choice_to_a_person() {
+    let deploy = || deploy(Strategy::BlueGreen);
+    let worse = || {
+        Talk::back(deploy(), 1, 1)
+            .does(&["start api-3"])
+            .sample((0, 0), (200, 0))
+            .ready(3)
+            .does(&["traffic api-3"])
+            .unreachable(1)
+            .sample((100, 90), (0, 0))
+            .rests()
+    };
+    worse().command(Command::Promote).does(&["commit", "stop api-1"]);
+    worse().command(Command::Resume).waits(30).does(&["commit", "stop api-1"]);
+    worse().command(Command::Abort).does(&["traffic api-1"]);
 }

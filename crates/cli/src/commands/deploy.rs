@@ -41,7 +41,7 @@ pub(crate) struct Manner {
     /// The strategy, if not the one that the file names
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
-    /// A canary's steps, as in "10% 10s, 50% 10s"
+    /// A canary's steps, as in "10% 10s, hold, 50% 10s"
     #[arg(long, value_name = "STEPS", value_parser = steps)]
     steps: Option<Steps>,
     /// How long the old release stays warm after the full shift
@@ -67,10 +67,7 @@ enum Strategy {
 struct Steps(Vec<Step>);
 
 fn steps(text: &str) -> Result<Steps, String> {
-    let step = |text: &str| {
-        let step = config::parse_step(text.trim())?;
-        Ok(Step { share: step.share, watch_s: step.watch.as_secs_f64() })
-    };
+    let step = |text: &str| Ok(Step::from(config::parse_step(text.trim())?));
     text.split(',').map(step).collect::<Result<_, String>>().map(Steps)
 }
 

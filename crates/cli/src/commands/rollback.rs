@@ -10,8 +10,10 @@ use crate::options::OfService;
 /// Roll back to an earlier release
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A rollback is a deploy like any other: health checks, drains and the judge apply. The release
-comes back with the command and environment that it had: two deploys of one version are two
+A rollback is at once: as soon as the release's instances pass their checks they get all requests,
+unless --strategy or --steps say otherwise. Drains apply, and what is replaced stays warm for the
+bake; where the judge finds what came back worse than that, the rollback pauses and you choose:
+`promote` keeps it, `abort` brings back what it replaced. The release comes back with the command and environment that it had: two deploys of one version are two
 releases, which `plimsoll history` lists by number. The file is not read. To end a deploy
 that is running, `plimsoll abort` is quicker.
 

@@ -65,7 +65,7 @@ pub(crate) async fn play(wanted: Wanted, stage: Stage) -> Result<bool, Failure> 
         what: "which fails every fifth request",
         command: "plimsoll deploy shop 1.2 --strategy canary",
     });
-    let step = |share| model::Step { share, watch: wanted.scene };
+    let step = |share| model::Step::Shift { share, watch: wanted.scene };
     let steps = Some(vec![step(0.1), step(0.5)]);
     let bad = play.deploy(BAD, Overrides { steps, ..Overrides::default() }).await?;
 

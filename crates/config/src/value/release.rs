@@ -5,6 +5,9 @@ use model::{ProbeMethod, Step, WarmUp, is_version};
 use super::{duration, path, share, shown};
 use crate::faults::Flaw;
 
+/// The step that a person ends.
+const HOLD: &str = "hold";
+
 /// Reads a version. It ends up in commands and paths, so it can be nothing but one.
 pub(crate) fn parse(text: &str) -> Result<String, Flaw> {
     match is_version(text) {
@@ -20,18 +23,21 @@ pub(crate) fn parse(text: &str) -> Result<String, Flaw> {
 
 /// Reads a step of a canary.
 pub(crate) fn parse_step(text: &str) -> Result<Step, Flaw> {
+    if text.trim() == HOLD {
+        return Ok(Step::Hold);
+    }
     let flaw = |why: &str| {
         let what = format!("\"{}\" is not a step", shown(text));
-        Flaw::invalid(what, why, "write a share and a duration, as in \"5% 30s\"")
+        Flaw::invalid(what, why, "write a share and a duration, as in \"5% 30s\", or \"hold\"")
     };
     let mut parts = text.split_whitespace();
     let (Some(of), Some(watch), None) = (parts.next(), parts.next(), parts.next()) else {
         return Err(flaw("it has not two parts"));
     };
     let (share, watch) = (share::parse(of)?, duration::parse(watch)?);
-    match share > 0.0 && share < 1.0 {
-        true => Ok(Step { share, watch }),
-        false => Err(flaw("a step's share is above 0% and below 100%; the whole comes by itself")),
+    match share < 1.0 {
+        true => Ok(Step::Shift { share, watch }),
+        false => Err(flaw("a step's share is below 100%; the whole comes by itself")),
     }
 }
 
@@ -61,9 +67,11 @@ mod tests {
 
     #[test]
     fn a_step_is_a_share_and_a_time() {
-        let step = Step { share: 0.05, watch: Duration::from_secs(30) };
-        assert_eq!(parse_step("5%  30s").unwrap(), step);
-        for wrong in ["5%", "30s 5%", "0% 30s", "100% 1m", "5% 30s 1m", "5 30s", "5% 30", ""] {
+        let step = |share| Step::Shift { share, watch: Duration::from_secs(30) };
+        assert_eq!(parse_step("5%  30s").unwrap(), step(0.05));
+        assert_eq!(parse_step("0% 30s").unwrap(), step(0.0));
+        assert_eq!(parse_step("hold").unwrap(), Step::Hold);
+        for wrong in ["5%", "30s 5%", "100% 1m", "5% 30s 1m", "5 30s", "5% 30", "", "hold 5m"] {
             assert!(parse_step(wrong).is_err(), "{wrong}");
         }
     }

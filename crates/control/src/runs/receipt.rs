@@ -198,6 +198,22 @@ impl Line {
                 None,
                 "paused: too few requests to judge by; resume, promote or abort".into(),
             ),
+            News::WorseThanReplaced(fault) => (
+                "both-bad",
+                None,
+                format!("release {release} is worse than what it replaces: {fault}"),
+            ),
+            News::Paused(Pause::Step) => {
+                ("paused", None, "paused by a step: resume, promote or abort".into())
+            }
+            News::Paused(Pause::BothBad) => (
+                "paused",
+                None,
+                format!(
+                    "paused, the choice is yours: promote keeps {release}, abort brings back {}",
+                    previous.unwrap_or("what it replaces")
+                ),
+            ),
             News::Resumed => ("resumed", None, "resumed".into()),
             News::Hurried => ("hurried", None, "promoted by hand: no longer watched".into()),
             News::NotRecorded(why) => (

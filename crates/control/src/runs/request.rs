@@ -24,6 +24,13 @@ pub struct DeployRequest {
     pub who: String,
 }
 
+impl DeployRequest {
+    /// The deploy that is meant, where the file says `file`.
+    pub(crate) fn applied(&self, file: &Deploy) -> Deploy {
+        self.overrides.apply(file, self.release.direction())
+    }
+}
+
 /// The release that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -43,6 +50,14 @@ impl Wanted {
     /// Whether a release is to be again what it was, so that nothing of it depends on the file.
     pub(crate) fn is_rollback(&self) -> bool {
         matches!(self, Self::Before | Self::Again(_) | Self::Deploy(_))
+    }
+
+    /// What the rollout to it is for.
+    pub(crate) fn direction(&self) -> rollout::Direction {
+        match self.is_rollback() {
+            true => rollout::Direction::Back,
+            false => rollout::Direction::Forward,
+        }
     }
 }
 
@@ -85,10 +100,15 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The deploy that is meant.
-    pub(crate) fn apply(&self, deploy: &Deploy) -> Deploy {
+    /// The deploy that is meant. A rollback is at once unless a strategy is asked for: the way back does not obey
+    /// the rules of the way forth, except that releases which may not run beside each other do not.
+    fn apply(&self, deploy: &Deploy, direction: rollout::Direction) -> Deploy {
         let mut deploy = deploy.clone();
-        deploy.strategy = self.strategy.unwrap_or(deploy.strategy);
+        let by_itself = match (direction, deploy.strategy) {
+            (rollout::Direction::Back, Strategy::Rolling | Strategy::Canary) => Strategy::BlueGreen,
+            (_, strategy) => strategy,
+        };
+        deploy.strategy = self.strategy.unwrap_or(by_itself);
         if let Some(steps) = &self.steps {
             (deploy.strategy, deploy.steps) = (Strategy::Canary, steps.clone());
         }
@@ -237,13 +257,34 @@ mod tests {
 
     #[test]
     fn what_the_file_says_of_another_strategy_is_for_when_that_is_asked_for() {
-        let step = |share| Step { share, watch: Duration::from_secs(300) };
+        let step = |share| Step::Shift { share, watch: Duration::from_secs(300) };
         let file = Deploy { steps: vec![step(0.1)], ..Deploy::default() };
         let canary = Overrides { strategy: Some(Strategy::Canary), ..Overrides::default() };
-        assert_eq!(canary.apply(&file), Deploy { strategy: Strategy::Canary, ..file.clone() });
+        let forth = rollout::Direction::Forward;
+        assert_eq!(
+            canary.apply(&file, forth),
+            Deploy { strategy: Strategy::Canary, ..file.clone() }
+        );
         let steps = Overrides { steps: Some(vec![step(0.2)]), ..Overrides::default() };
-        let asked = steps.apply(&file);
+        let asked = steps.apply(&file, forth);
         assert_eq!((asked.strategy, asked.steps), (Strategy::Canary, vec![step(0.2)]));
-        assert_eq!(Overrides::default().apply(&file), file);
+        assert_eq!(Overrides::default().apply(&file, forth), file);
+    }
+
+    #[test]
+    fn a_rollback_is_at_once_unless_a_strategy_is_asked_for() {
+        let back = |file: Strategy, asked: Option<Strategy>| {
+            let file = Deploy { strategy: file, ..Deploy::default() };
+            let asked = Overrides { strategy: asked, ..Overrides::default() };
+            asked.apply(&file, rollout::Direction::Back).strategy
+        };
+        assert_eq!(back(Strategy::Rolling, None), Strategy::BlueGreen);
+        assert_eq!(back(Strategy::Canary, None), Strategy::BlueGreen);
+        assert_eq!(back(Strategy::Canary, Some(Strategy::Canary)), Strategy::Canary);
+        assert_eq!(
+            back(Strategy::Replace, None),
+            Strategy::Replace,
+            "the two may not run together"
+        );
     }
 }

@@ -82,7 +82,7 @@ impl Writer {
             withheld,
         };
         let without = order.request.without.clone();
-        let more = more_at_once(&order.request.overrides.apply(&run.run().deploy), run.run());
+        let more = more_at_once(&order.request.applied(&run.run().deploy), run.run());
         let processes = run.instances.values().filter_map(Running::process);
         let memory: Vec<_> = processes.map(|process| process.memory()).collect();
         let driver = self.runs.driver.clone();

@@ -34,7 +34,8 @@ impl Writer {
         let stable = run.release.clone();
         let instances = run.instances.iter().filter(|(_, running)| running.lifecycle.serves());
         let instances: Vec<InstanceName> = instances.map(|(name, _)| name.clone()).collect();
-        let deploy = request.overrides.apply(&run.run().deploy);
+        let direction = request.release.direction();
+        let deploy = request.applied(&run.run().deploy);
         let new = NewDeploy {
             previous: stable.as_ref().map(|release| release.version.as_str()),
             release: &target.version,
@@ -49,6 +50,7 @@ impl Writer {
         let plan = Plan {
             service: service.clone(),
             deploy: deploy.clone(),
+            direction,
             replicas: run.run().replicas.get(),
             stable: instances.clone(),
             next_number: run.next_number,

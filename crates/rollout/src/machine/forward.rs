@@ -79,17 +79,27 @@ impl Rollout {
     fn begin_step(&mut self, index: usize) {
         let step = self.steps()[index];
         self.admit();
-        self.share = Some(step.share);
+        // A hold keeps the share; before the first step there is none.
+        let share = step.share().or(self.share).unwrap_or(0.0);
+        self.share = Some(share);
         self.stage = Stage::Step { index, since: self.now };
         (self.has_complained, self.is_excused) = (false, false);
         self.direct();
-        self.tell(News::Step { share: step.share, watch: step.watch });
+        match step {
+            Step::Shift { share, watch } => self.tell(News::Step { share, watch }),
+            Step::Hold => self.pause(Pause::Step),
+        }
     }
 
     /// Waits until a canary's step is over. Whether it is.
     pub(super) fn watch_step(&mut self) -> bool {
         let Stage::Step { index, .. } = self.stage else { return false };
-        if !self.may_go_on() {
+        let is_over = match self.steps()[index] {
+            // A person has said so: nothing is judged beside it.
+            Step::Hold => self.paused.is_none(),
+            Step::Shift { .. } => self.may_go_on(),
+        };
+        if !is_over {
             return false;
         }
         match index + 1 == self.steps().len() || self.is_hurried {
@@ -178,7 +188,7 @@ impl Rollout {
     /// Until when it is watched at least, if it is.
     pub(super) fn watched_until(&self) -> Option<Duration> {
         match self.stage {
-            Stage::Step { index, since } => Some(since + self.steps()[index].watch),
+            Stage::Step { index, since } => Some(since + self.steps()[index].watch()),
             Stage::Baking { since } => Some(since + self.bake()),
             _ => None,
         }
@@ -189,26 +199,28 @@ impl Rollout {
         if self.is_hurried {
             return true;
         }
+        // Without requests there is nothing to judge by.
+        let gets_none = self.share == Some(0.0);
         if self.paused.is_some() || self.watched_until().is_some_and(|until| self.now < until) {
             return false;
         }
         let verdict = self.judge.verdict();
         let rule = self.plan.deploy.judge.little_data;
         match (&verdict, rule) {
-            (Verdict::NotEnoughData { .. }, LittleData::Wait) => {
+            (Verdict::NotEnoughData { .. }, LittleData::Wait) if !gets_none => {
                 if !std::mem::replace(&mut self.has_complained, true) {
                     self.tell(News::Judged(verdict));
                     self.tell(News::WaitsForData);
                 }
                 false
             }
-            (Verdict::NotEnoughData { .. }, LittleData::Hold) if !self.is_excused => {
+            (Verdict::NotEnoughData { .. }, LittleData::Hold) if !self.is_excused && !gets_none => {
                 self.tell(News::Judged(verdict));
                 self.pause(Pause::LittleData);
                 false
             }
             // A first release has none to be compared with.
-            (Verdict::NotEnoughData { .. }, _) if self.plan.stable.is_empty() => true,
+            (Verdict::NotEnoughData { .. }, _) if self.plan.stable.is_empty() || gets_none => true,
             _ => {
                 self.tell(News::Judged(verdict));
                 true

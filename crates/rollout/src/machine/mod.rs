@@ -13,7 +13,7 @@ use model::{Deploy, InstanceName, ServiceName};
 
 use crate::event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 use crate::fleet::{Fleet, Phase};
-use crate::judge::{Judge, Verdict};
+use crate::judge::{Fault, Judge, Verdict};
 
 /// What a rollout is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,12 +22,25 @@ pub struct Plan {
     pub service: ServiceName,
     /// In which way.
     pub deploy: Deploy,
+    /// Forward, or back to a release that ran before.
+    pub direction: Direction,
     /// How many instances of the new release, at least one.
     pub replicas: u32,
     /// The instances of the old release, all of which serve; none where there is no old release.
     pub stable: Vec<InstanceName>,
     /// The number of the next instance: no instance of the service has it or a greater one.
     pub next_number: u64,
+}
+
+/// Whether a rollout is a deploy or a rollback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// A new release is to come. Where it is worse than the old one, it is rolled back.
+    #[default]
+    Forward,
+    /// A person rolls back. They know why: where what comes back is worse than what it replaces, that
+    /// is told, and the choice between the two is theirs.
+    Back,
 }
 
 /// A rollout on its way.
@@ -222,13 +235,25 @@ impl Rollout {
             Event::Sample { canary, stable } if !self.is_decided() => {
                 self.judge.observe(&canary, &stable);
                 if let Verdict::Worse(fault) = self.judge.verdict() {
-                    self.turn_back(Reason::Worse(fault));
+                    self.found_worse(fault);
                 }
             }
             Event::Sample { .. } | Event::Tick => {}
             Event::Committed => self.committed(),
             Event::NotCommitted(why) => self.not_committed(why),
             Event::Command(command) => self.obey(command),
+        }
+    }
+
+    /// The judge finds the new release worse than the old one.
+    fn found_worse(&mut self, fault: Fault) {
+        match self.plan.direction {
+            Direction::Forward => self.turn_back(Reason::Worse(fault)),
+            Direction::Back if self.paused.is_some() || self.is_hurried || self.is_excused => {}
+            Direction::Back => {
+                self.tell(News::WorseThanReplaced(fault));
+                self.pause(Pause::BothBad);
+            }
         }
     }
 
@@ -287,7 +312,7 @@ impl Rollout {
             Command::Pause => self.pause(Pause::ByHand),
             Command::Resume => {
                 if let Some(paused) = self.paused.take() {
-                    self.is_excused |= paused == Pause::LittleData;
+                    self.is_excused |= matches!(paused, Pause::LittleData | Pause::BothBad);
                     self.tell(News::Resumed);
                 }
             }

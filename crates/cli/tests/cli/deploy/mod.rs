@@ -9,6 +9,7 @@ mod preflight;
 mod releases;
 mod rights;
 mod terminal;
+mod ways;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};

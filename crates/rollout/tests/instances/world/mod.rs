@@ -13,7 +13,7 @@ use rollout::instance::{
     Demand, Effect, End, Event, Exposure, Force, Lifecycle, News, OnEnd, Origin, Phase, Port,
     Scale, Start, Then, Wait, scale,
 };
-use rollout::{Plan, Rollout, Side, Tally, Traffic};
+use rollout::{Direction, Plan, Rollout, Side, Tally, Traffic};
 
 use crate::outside::{Id, Outside, Pid};
 
@@ -458,6 +458,7 @@ impl World {
         let plan = Plan {
             service: "api".into(),
             deploy: deploy(&mut self.chance),
+            direction: Direction::Forward,
             replicas: self.replicas,
             stable: serving.map(|(name, _)| name.clone()).collect(),
             next_number: self.next_name,
@@ -524,7 +525,7 @@ impl World {
 
 fn deploy(chance: &mut Rng) -> Deploy {
     let strategies = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Canary, Strategy::Replace];
-    let step = |share| Step { share, watch: Duration::from_secs(1) };
+    let step = |share| Step::Shift { share, watch: Duration::from_secs(1) };
     Deploy {
         strategy: chance.choice(strategies).expect("there are some"),
         surge: Surge::Count(1.try_into().expect("not 0")),

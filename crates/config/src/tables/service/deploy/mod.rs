@@ -18,8 +18,8 @@ pub(crate) mod drain;
 pub(crate) mod judge;
 
 const STEP: Format = Format {
-    noun: "a share and a duration such as \"5% 30s\"",
-    pattern: Some(r"^[0-9.]+% +[0-9]+(ms|s|m|h|d)$"),
+    noun: "a share and a duration such as \"5% 30s\", or \"hold\"",
+    pattern: Some(r"^([0-9.]+% +[0-9]+(ms|s|m|h|d)|hold)$"),
 };
 
 const WARM_UP: Format = Format {
@@ -72,8 +72,8 @@ pub(crate) static DEPLOY: Table = Table {
             "steps",
             Shape::List { of: &Shape::Text(&STEP), empty: Empty::Refused },
             Absent::Texts(STEPS),
-            "[\"5% 30s\", \"25% 1m\", \"50% 1m\"]",
-            "Of a canary alone, which they make it where no `strategy` is named: the share of the traffic that the new release gets, and how long it is watched.",
+            "[\"5% 30s\", \"hold\", \"50% 1m\"]",
+            "Of a canary alone, which they make it where no `strategy` is named: the share of the traffic that the new release gets, and how long it is watched; or `hold`, where it stays until a person says `resume`, `promote` or `abort`.",
         )
         .aka(&["weights", "stages"]),
         Key::new(
@@ -238,12 +238,21 @@ fn steps(section: &Section<'_>) -> Option<Vec<Step>> {
     let mut steps: Vec<Step> = Vec::new();
     for item in node.items() {
         let Some(step) = item.parse(release::parse_step) else { continue };
-        if steps.last().is_some_and(|before| before.share >= step.share) {
+        let before = steps.iter().rev().find_map(|step| step.share());
+        if before.zip(step.share()).is_some_and(|(before, share)| before >= share) {
             item.report(Flaw::new(
                 Code::OutOfRange,
                 "a step gives the new release no more than the one before",
                 "the shares of a canary rise",
                 "put the steps in order, each with a greater share",
+            ));
+        }
+        if step == Step::Hold && steps.last() == Some(&Step::Hold) {
+            item.report(Flaw::new(
+                Code::OutOfRange,
+                "a deploy that holds already cannot hold once more",
+                "nothing happens between the two",
+                "take one of them out",
             ));
         }
         steps.push(step);
