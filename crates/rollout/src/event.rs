@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use model::InstanceName;
 
+use crate::block::Block;
 use crate::judge::{Fault, Verdict};
-use crate::tally::Tally;
 
 /// Which release of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The one that is to go.
     Stable,
@@ -35,12 +35,7 @@ pub enum Event {
     /// An instance that was asked to stop is gone.
     Gone(InstanceName),
     /// What became of the requests since the last sample, of both releases over the same time.
-    Sample {
-        /// Of the new release.
-        canary: Tally,
-        /// Of the old one.
-        stable: Tally,
-    },
+    Sample(Block),
     /// It is written down that the new release is the one that runs, as [`Effect::Commit`] asks.
     Committed,
     /// It could not be written down; with the reason.

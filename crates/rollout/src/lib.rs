@@ -6,6 +6,7 @@
 //! carries out its effects and tells it what came of them. What a rollout goes through is in
 //! `LIFECYCLE.md`; what an instance does, in that of [`instance`].
 
+mod block;
 mod event;
 mod fleet;
 pub mod instance;
@@ -14,6 +15,10 @@ mod machine;
 mod tally;
 mod tries;
 
+pub use block::{
+    Assignment, Block, Client, Count, Fate, Fates, Observed, Past, PastRoute, PastSpan, Place,
+    Timed, Why,
+};
 pub use event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 pub use fleet::Phase;
 pub use judge::{Fault, Judge, Verdict};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
 use rollout::{
-    Command, Direction, Effect, Event, Outcome, Phase, Plan, Rollout, Side, Tally, Traffic,
+    Block, Command, Direction, Effect, Event, Outcome, Past, Phase, Plan, Rollout, Side, Tally,
+    Traffic,
 };
 
 const SEEDS: u64 = 10_000;
@@ -227,7 +228,10 @@ impl World {
             Tally { requests, errors, ..Tally::default() }
         };
         let canary = tally(Side::Canary, self.temper.canary_errors);
-        Event::Sample { canary, stable: tally(Side::Stable, 0.0) }
+        let mut block = Block { share: self.traffic.share, ..Block::default() };
+        block.add_tally(&"api-10".into(), Side::Canary, &canary);
+        block.add_tally(&"api-1".into(), Side::Stable, &tally(Side::Stable, 0.0));
+        Event::Sample(block)
     }
 
     /// An instance dies, or fails its checks, or a person says something.
@@ -326,7 +330,8 @@ fn plan(chance: &mut Rng) -> Plan {
     let stable = chance.u32(0..5);
     let stable = (1..=stable).map(|number| format!("api-{number}").into()).collect();
     let replicas = chance.u32(1..5);
-    Plan { service: "api".into(), deploy, direction, replicas, stable, next_number: 10 }
+    let past = Past::default();
+    Plan { service: "api".into(), deploy, direction, replicas, stable, past, next_number: 10 }
 }
 
 #[test]

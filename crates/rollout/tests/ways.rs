@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use model::{Deploy, InstanceName, LittleData, Step, Strategy};
-use rollout::{Command, Direction, Effect, Event, Outcome, Plan, Rollout, Side, Tally};
+use rollout::{
+    Block, Command, Direction, Effect, Event, Outcome, Past, Plan, Rollout, Side, Tally,
+};
 
 /// Tells a rollout what happens, and writes down what it does.
 struct Talk {
@@ -27,8 +29,8 @@ impl Talk {
 
     fn plan(direction: Direction, deploy: Deploy, replicas: u32, stable: u32) -> Self {
         let stable = (1..=stable).map(|number| name("api", number)).collect();
-        let service = "api".into();
-        let plan = Plan { service, deploy, direction, replicas, stable, next_number: 3 };
+        let (service, past) = ("api".into(), Past::default());
+        let plan = Plan { service, deploy, direction, replicas, stable, past, next_number: 3 };
         let (rollout, effects) = Rollout::begin(plan, Duration::ZERO);
         let mut talk = Self { rollout, now: Duration::ZERO, said: String::new(), is_full: None };
         talk.write(effects);
@@ -84,7 +86,10 @@ impl Talk {
 
     fn sample(self, canary: (u64, u64), stable: (u64, u64)) -> Self {
         let tally = |(requests, errors)| Tally { requests, errors, ..Tally::default() };
-        self.hears(Event::Sample { canary: tally(canary), stable: tally(stable) })
+        let mut block = Block::default();
+        block.add_tally(&name("api", 3), Side::Canary, &tally(canary));
+        block.add_tally(&name("api", 1), Side::Stable, &tally(stable));
+        self.hears(Event::Sample(block))
     }
 
     /// Time goes on, to the deadline that the rollout named.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use edge::live::ServiceShard;
 use edge::{ServiceLive, Split};
 use model::{Drain, InstanceName, ServiceName, Strategy};
-use rollout::{News, Outcome, Rollout, Side, Tally};
+use rollout::{Block, News, Outcome, Rollout, Side, Tally};
 use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
 
@@ -55,9 +55,8 @@ pub(crate) struct Active {
     /// Who gets the share of the requests that is set, if one is.
     pub(crate) split: Option<Split>,
     progress: watch::Sender<Progress>,
-    /// What became of the requests of instances that are gone, of the new release and of the old one,
-    /// since the last sample.
-    owed: (Tally, Tally),
+    /// What became of the requests of instances that are gone since the last sample.
+    owed: Block,
     canary_tally: Tally,
     stable_tally: Tally,
     /// Requests and failures of the service before it began.
@@ -101,7 +100,7 @@ impl Active {
             sides: instances.into_iter().map(|name| (name, Side::Stable)).collect(),
             split: None,
             progress: watch::Sender::default(),
-            owed: Default::default(),
+            owed: Block::default(),
             canary_tally: Tally::default(),
             stable_tally: Tally::default(),
             before: seen,
@@ -172,25 +171,20 @@ impl Active {
 
     /// Takes up what became of the last requests of an instance that is gone.
     pub(crate) fn owe(&mut self, instance: &InstanceName, tally: &Tally) {
-        match self.sides.get(instance) {
-            Some(Side::Canary) => self.owed.0.add(tally),
-            Some(Side::Stable) | None => self.owed.1.add(tally),
-        }
+        let side = self.sides.get(instance).copied().unwrap_or(Side::Stable);
+        self.owed.add_tally(instance, side, tally);
     }
 
-    /// What became of the requests of `instances`, and of those that are gone, since the last time:
-    /// of the new release and of the old one.
-    pub(crate) fn sample(
-        &mut self,
-        instances: &mut BTreeMap<InstanceName, Running>,
-    ) -> (Tally, Tally) {
+    /// What became of the requests of `instances`, and of those that are gone, since the last time.
+    pub(crate) fn sample(&mut self, instances: &mut BTreeMap<InstanceName, Running>) -> Block {
         for (name, running) in instances {
             self.owe(name, &running.take_tally());
         }
-        let (canary, stable) = std::mem::take(&mut self.owed);
-        self.canary_tally.add(&canary);
-        self.stable_tally.add(&stable);
-        (canary, stable)
+        let mut block = std::mem::take(&mut self.owed);
+        block.share = self.split.as_ref().map(|split| split.share);
+        self.canary_tally.add(&block.tally(Side::Canary));
+        self.stable_tally.add(&block.tally(Side::Stable));
+        block
     }
 
     /// Its receipt, now that it ends.

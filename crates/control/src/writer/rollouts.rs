@@ -8,7 +8,7 @@ use driver::Instance;
 use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
 use rollout::instance::Demand;
-use rollout::{Command, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
+use rollout::{Command, Effect, Event, News, Outcome, Past, Plan, Reason, Rollout, Side, Traffic};
 use telemetry::event;
 
 use super::Writer;
@@ -53,6 +53,7 @@ impl Writer {
             direction,
             replicas: run.run().replicas.get(),
             stable: instances.clone(),
+            past: Past::default(),
             next_number: run.next_number,
         };
         let file_version = run.run().version.clone();
@@ -304,8 +305,8 @@ impl Writer {
         for service in self.deploying() {
             let run = self.runs.services.get_mut(&service).expect("it is being deployed");
             let Some(active) = &mut run.active else { continue };
-            let (canary, stable) = active.sample(&mut run.instances);
-            self.tell_rollout(&service, Event::Sample { canary, stable });
+            let block = active.sample(&mut run.instances);
+            self.tell_rollout(&service, Event::Sample(block));
         }
     }
 

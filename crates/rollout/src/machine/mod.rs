@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use model::{Deploy, InstanceName, ServiceName};
 
+use crate::block::Past;
 use crate::event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 use crate::fleet::{Fleet, Phase};
 use crate::judge::{Fault, Judge, Verdict};
@@ -28,6 +29,8 @@ pub struct Plan {
     pub replicas: u32,
     /// The instances of the old release, all of which serve; none where there is no old release.
     pub stable: Vec<InstanceName>,
+    /// What the old release did before.
+    pub past: Past,
     /// The number of the next instance: no instance of the service has it or a greater one.
     pub next_number: u64,
 }
@@ -232,13 +235,13 @@ impl Rollout {
                     fleet.remove(&name);
                 }
             }
-            Event::Sample { canary, stable } if !self.is_decided() => {
-                self.judge.observe(&canary, &stable);
+            Event::Sample(block) if !self.is_decided() => {
+                self.judge.observe(&block.tally(Side::Canary), &block.tally(Side::Stable));
                 if let Verdict::Worse(fault) = self.judge.verdict() {
                     self.found_worse(fault);
                 }
             }
-            Event::Sample { .. } | Event::Tick => {}
+            Event::Sample(_) | Event::Tick => {}
             Event::Committed => self.committed(),
             Event::NotCommitted(why) => self.not_committed(why),
             Event::Command(command) => self.obey(command),

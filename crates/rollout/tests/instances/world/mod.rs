@@ -13,7 +13,7 @@ use rollout::instance::{
     Demand, Effect, End, Event, Exposure, Force, Lifecycle, News, OnEnd, Origin, Phase, Port,
     Scale, Start, Then, Wait, scale,
 };
-use rollout::{Direction, Plan, Rollout, Side, Tally, Traffic};
+use rollout::{Block, Direction, Past, Plan, Rollout, Side, Tally, Traffic};
 
 use crate::outside::{Id, Outside, Pid};
 
@@ -228,8 +228,11 @@ impl World {
         } else if rollout == Some(at) {
             self.tell_rollout(rollout::Event::Tick);
         } else {
-            let tally = || Tally { requests: 40, ..Tally::default() };
-            self.tell_rollout(rollout::Event::Sample { canary: tally(), stable: tally() });
+            let tally = Tally { requests: 40, ..Tally::default() };
+            let mut block = Block::default();
+            block.add_tally(&"api-2".into(), Side::Canary, &tally);
+            block.add_tally(&"api-1".into(), Side::Stable, &tally);
+            self.tell_rollout(rollout::Event::Sample(block));
             self.meddle();
         }
         self.look();
@@ -461,6 +464,7 @@ impl World {
             direction: Direction::Forward,
             replicas: self.replicas,
             stable: serving.map(|(name, _)| name.clone()).collect(),
+            past: Past::default(),
             next_number: self.next_name,
         };
         let (rollout, effects) = Rollout::begin(plan, self.now);
