@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use edge::explain::{Ambiguity, ChosenBy, Forward, PolicyResponse, ReleaseBy};
-use model::{Action, BodyLimit, HeaderEdits, Policies, Rewrite};
+use balance::Eligibility;
+use edge::explain::{Ambiguity, ChosenBy, Forward, ReleaseBy};
+use model::{BodyLimit, HeaderEdits, Policies, Rewrite};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use telemetry::Ending;
 
 /// A hypothetical request: which way would it take?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +34,7 @@ pub struct Explanation {
     /// The request as the routes see it.
     pub request: Asked,
     /// Each route, in the order of the file; empty where none is asked, as the listener redirects
-    /// everything to https.
+    /// everything to https, or the method is one that is never served.
     pub routes: Vec<Candidate>,
     /// What is changed on the way.
     pub policies: Vec<String>,
@@ -119,6 +121,8 @@ pub struct Share {
     pub instance: Option<Choice>,
     /// Why no instance would get it now; absent where one would, or where it cannot be said.
     pub refused: Option<String>,
+    /// The status that the client gets then.
+    pub status: Option<u16>,
 }
 
 /// What gives a service a request.
@@ -148,9 +152,6 @@ impl Explanation {
     /// What control says, worked out from `basis`.
     pub fn new(basis: Basis, said: &control::Explanation) -> Self {
         let control::Explanation { method, found, .. } = said;
-        // A listener that redirects everything asks no route.
-        let route = found.route.as_ref().filter(|_| found.redirect_https.is_none());
-        let candidates = if found.redirect_https.is_some() { &[][..] } else { &found.candidates };
         let candidate = |candidate: &edge::routing::Candidate| Candidate {
             number: candidate.route.0 + 1,
             route: candidate.label.clone(),
@@ -165,55 +166,61 @@ impl Explanation {
                 path: found.path.clone(),
                 from: found.client,
             },
-            routes: candidates.iter().map(candidate).collect(),
-            policies: route.iter().flat_map(|route| policies(&route.policies)).collect(),
+            routes: found.candidates.iter().map(candidate).collect(),
+            policies: found.route.iter().flat_map(|route| policies(&route.policies)).collect(),
             outcome: outcome(found),
         }
     }
 }
 
 fn outcome(found: &edge::explain::Explanation) -> Outcome {
-    if let Some(port) = found.redirect_https {
-        let port = if port.get() == 443 { String::new() } else { format!(":{port}") };
-        return Outcome::Redirect { to: format!("https://{}{port}", found.host), status: 308 };
-    }
-    if let Some(Ambiguity { path, route }) = &found.ambiguity {
-        let other =
-            route.as_ref().map_or("no route".to_owned(), |route| format!("the route {route}"));
-        let why = format!("some servers read this path as {path}, which leads to {other}");
-        return Outcome::Refused { status: 400, why };
-    }
-    let Some(route) = &found.route else {
-        return Outcome::Refused { status: 404, why: "no route matches".to_owned() };
-    };
-    match found.policy {
-        None => {}
-        Some(PolicyResponse::Preflight) => return Outcome::Respond { status: 204 },
-        Some(PolicyResponse::Refused { status, ending }) => {
-            let why = ending.meaning().trim_end_matches('.').to_owned();
-            return Outcome::Refused { status, why };
+    use edge::explain::Outcome as Found;
+    match &found.outcome {
+        Found::Forwarded(forwards) => {
+            Outcome::Forward { shares: forwards.iter().map(Share::from).collect() }
+        }
+        Found::RedirectedToHttps(port) => {
+            let port = if port.get() == 443 { String::new() } else { format!(":{port}") };
+            Outcome::Redirect { to: format!("https://{}{port}", found.host), status: 308 }
+        }
+        Found::Redirected { to, status } => Outcome::Redirect { to: to.clone(), status: *status },
+        Found::Responded { status, .. } => Outcome::Respond { status: *status },
+        Found::Refused { status, ending } => {
+            let why = match &found.ambiguity {
+                Some(ambiguity) => readings(ambiguity),
+                None => refusal(*ending),
+            };
+            Outcome::Refused { status: *status, why }
         }
     }
-    match &route.action {
-        Action::Redirect(redirect) => {
-            Outcome::Redirect { to: redirect.to.clone(), status: redirect.status }
-        }
-        Action::Respond(respond) => Outcome::Respond { status: respond.status },
-        Action::Forward(_) => {
-            Outcome::Forward { shares: found.forwards.iter().map(Share::from).collect() }
-        }
+}
+
+/// Why a request is refused whose path leads to two routes.
+fn readings(ambiguity: &Ambiguity) -> String {
+    let Ambiguity { path, route } = ambiguity;
+    let other = route.as_ref().map_or("no route".to_owned(), |route| format!("the route {route}"));
+    format!("some servers read this path as {path}, which leads to {other}")
+}
+
+/// Why a request is refused whose exchange ends so.
+fn refusal(ending: Ending) -> String {
+    match ending {
+        Ending::NoRoute => "no route matches".to_owned(),
+        ending => ending.meaning().trim_end_matches('.').to_owned(),
     }
 }
 
 impl From<&Forward> for Share {
     fn from(forward: &Forward) -> Self {
         let choice = forward.choice.as_ref();
+        let unserved = choice.and_then(|choice| choice.as_ref().err());
         Self {
             service: forward.service.name.to_string(),
             weight: forward.weight,
             by: forward.by.map(ShareBy::from),
             instance: choice.and_then(|choice| choice.as_ref().ok()).map(Choice::from),
-            refused: choice.and_then(|choice| choice.as_ref().err()).map(ToString::to_string),
+            refused: unserved.map(ToString::to_string),
+            status: unserved.map(|it| it.status()),
         }
     }
 }
@@ -248,8 +255,16 @@ impl From<&edge::explain::Choice> for Choice {
         Self {
             name: choice.live.name.to_string(),
             address: choice.live.address.to_string(),
-            why: format!("{why}{release}"),
+            why: format!("{why}{release}{}", in_panic(choice.eligibility)),
         }
+    }
+}
+
+/// Why an instance is chosen that is not healthy.
+fn in_panic(eligibility: Eligibility) -> String {
+    match eligibility {
+        Eligibility::Healthy => String::new(),
+        other => format!("; it is {other}, but no instance is healthy, and so all are tried"),
     }
 }
 

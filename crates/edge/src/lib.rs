@@ -46,13 +46,13 @@ use model::{Drain, Generation, ListenerName, Revision, Route, Service};
 use telemetry::{Events, LogWriter, event};
 use tokio::sync::mpsc;
 
-pub use choice::explain;
 pub use descriptors::DescriptorBudget;
 pub use instance::open::{Open, Opens};
 pub use live::listener::ListenerLive;
 pub use live::route::RouteLive;
 pub use live::{Bar, Live, ServiceLive};
 pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
+pub use serve::explain;
 pub use snapshot::serving_config::{Instance, ServingConfig};
 pub use snapshot::split::Split;
 pub use sticky_key::StickyKey;

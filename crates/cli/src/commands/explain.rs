@@ -26,8 +26,10 @@ Examples:
   plimsoll explain GET /health --offline -c new.toml")]
 pub(crate) struct Options {
     /// The request's method
+    #[arg(value_parser = method)]
     method: String,
     /// The request's URL; without a host, one that names none
+    #[arg(value_parser = url)]
     url: String,
     /// A header of the request; may be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -123,6 +125,29 @@ fn question(method: String, url: &str, headers: Vec<(String, String)>, from: IpA
     Question { method, url, headers, from: Some(from) }
 }
 
+/// The methods that are commonly asked for. Methods are case-sensitive (RFC 9110 §9.1).
+const METHODS: [&str; 9] =
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+
+fn method(text: &str) -> Result<String, String> {
+    let upper = text.to_ascii_uppercase();
+    match METHODS.contains(&&*upper) && text != upper {
+        true => Err(format!("methods are case-sensitive; write {upper}")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// One word may be meant as a host or as a path, and is read as neither.
+fn url(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
+        true if text != "localhost" => Err(format!(
+            "a URL begins with its host, or with / where it names none; write /{text} or http://{text}/"
+        )),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 fn header(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() => {
@@ -210,7 +235,8 @@ fn draw_shares(shares: &[Share]) -> String {
             line.push_str(&format!(", by {}", instance.why));
         }
         if let Some(why) = &share.refused {
-            line.push_str(&format!(", which responds with 503: {why}"));
+            let status = share.status.unwrap_or(503);
+            line.push_str(&format!(", but the response is {status}: {why}"));
         }
         text.push_str(&format!("{}\n", shown(&line)));
     }

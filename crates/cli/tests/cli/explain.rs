@@ -104,3 +104,32 @@ fn a_question_that_makes_no_sense_is_refused() {
     let ended = sandbox.plimsoll(&["explain", "GET", "/", "-H", "cookie"]);
     assert_eq!(ended.code, Some(2));
 }
+
+/// Methods are case-sensitive, and one word may be meant as a host or as a path.
+#[test]
+fn what_was_hardly_meant_is_refused_with_what_was() {
+    let sandbox = Sandbox::new(ROUTES);
+    for (asked, meant) in [
+        (["get", "/cart"], "methods are case-sensitive; write GET"),
+        (["GET", "admin"], "write /admin or http://admin/"),
+    ] {
+        let ended = sandbox.plimsoll(&[&["explain"], &asked[..]].concat());
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains(meant), "{}", ended.stderr);
+    }
+    for asked in [["get-it", "/cart"], ["GET", "localhost"], ["GET", "a.test"]] {
+        let ended = sandbox.plimsoll(&[&["explain"], &asked[..]].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_method_that_is_never_served_and_a_body_that_is_too_long_are_told() {
+    let sandbox = Sandbox::new(ROUTES);
+    let ask = |arguments: &[&str]| sandbox.plimsoll(&[&["explain"], arguments].concat()).stdout;
+    let told = ask(&["TRACE", "http://shop.example.com/"]);
+    assert!(told.contains("the response is 405: "), "{told}");
+    let fields = ["-H", "cookie: beta=1", "-H", "content-length: 2000000"];
+    let told = ask(&[&["POST", "shop.example.com/cart/1"], &fields[..]].concat());
+    assert!(told.contains("the response is 413: "), "{told}");
+}

@@ -3,13 +3,21 @@
 use std::net::IpAddr;
 
 use control::{ExplainError, Question};
-use edge::explain::ChosenBy;
+use edge::explain::{ChosenBy, Explanation, Forward, Outcome, Unserved};
 use edge::routing::Lost;
 
 use crate::bench::{Bench, Origin};
 
 fn question(method: &str, url: &str) -> Question {
     Question { method: method.into(), url: url.into(), headers: Vec::new(), from: None }
+}
+
+/// The services that share the route's requests.
+fn forwards(explanation: Explanation) -> Vec<Forward> {
+    match explanation.outcome {
+        Outcome::Forwarded(forwards) => forwards,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn bench(one: &Origin, other: &Origin) -> Bench {
@@ -47,8 +55,9 @@ async fn the_winner_the_losers_and_the_instance_are_told() {
     assert_eq!((found.host.as_str(), found.path.as_str()), ("shop.example.com", "/cart/7"));
     let lost: Vec<_> = found.candidates.iter().map(|it| it.lost.clone()).collect();
     assert_eq!(lost, [None, Some(Lost::Method), Some(Lost::LessSpecific)]);
-    assert_eq!(found.listener.unwrap().name.as_str(), "web", "the only one on clear text");
-    let [forward] = &found.forwards[..] else { panic!("{:?}", found.forwards) };
+    assert_eq!(found.listener.as_ref().unwrap().name.as_str(), "web", "the only one on clear text");
+    let forwards = forwards(found);
+    let [forward] = &forwards[..] else { panic!("{forwards:?}") };
     assert_eq!(forward.service.name.as_str(), "beta");
     let choice = forward.choice.as_ref().unwrap().as_ref().unwrap();
     assert_eq!((choice.live.address, choice.by), (other.address, ChosenBy::Key));
@@ -61,12 +70,13 @@ async fn a_drained_instance_would_not_be_chosen() {
     bench.handle.drain("api", &one.address.to_string()).await.unwrap();
     for _ in 0..4 {
         let said = bench.handle.explain(question("GET", "/")).await.unwrap().found;
-        let choice = said.forwards[0].choice.clone().unwrap().unwrap();
+        let choice = forwards(said).remove(0).choice.unwrap().unwrap();
         assert_eq!((choice.live.address, choice.by), (other.address, ChosenBy::Load));
     }
     bench.handle.drain("api", &other.address.to_string()).await.unwrap();
     let said = bench.handle.explain(question("GET", "/")).await.unwrap().found;
-    assert_eq!(said.forwards[0].choice.clone().unwrap().unwrap_err(), balance::Refusal::Down);
+    let refused = forwards(said).remove(0).choice.unwrap().unwrap_err();
+    assert_eq!(refused, Unserved::Refusal(balance::Refusal::Down));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +95,7 @@ async fn a_cookie_that_was_given_decides_over_restarts_too() {
     bench.restart().await;
     for _ in 0..4 {
         let said = bench.handle.explain(asked.clone()).await.unwrap().found;
-        let choice = said.forwards[0].choice.clone().unwrap().unwrap();
+        let choice = forwards(said).remove(0).choice.unwrap().unwrap();
         assert_eq!((choice.live.address, choice.by), (first, ChosenBy::Cookie));
     }
 }

@@ -1,6 +1,5 @@
 //! Chooses an instance for a request and claims it, waiting in the queue where all are full.
 
-pub mod explain;
 pub(crate) mod select;
 pub(crate) mod share;
 pub(crate) mod sticky;

@@ -5,16 +5,17 @@ use model::{BodyLimit, Listener, Policies};
 use telemetry::Ending;
 use wire::h1::Framing;
 
-/// The limit of a request's body: the route's, or else its listener's.
+/// The limit of a request's body: the route's, or else its listener's, where that is known.
 ///
 /// # Errors
 /// [`Ending::BodyTooLarge`] where the body announces more.
 pub(crate) fn allowed(
     policies: &Policies,
-    listener: &Listener,
+    listener: Option<&Listener>,
     framing: Framing,
 ) -> Result<BodyLimit, Ending> {
-    let allowed = policies.body.unwrap_or(listener.limits.body);
+    let inherited = || listener.map_or(BodyLimit::Unlimited, |it| it.limits.body);
+    let allowed = policies.body.unwrap_or_else(inherited);
     match framing {
         Framing::Length(length) if !allowed.allows(length) => Err(Ending::BodyTooLarge),
         _ => Ok(allowed),

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use model::UpstreamProtocol;
 use telemetry::Ending;
 use wire::h1::Framing;
 
@@ -14,8 +13,7 @@ use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
 use crate::grpc::Call;
 use crate::hops;
-use crate::policy::rewrite::Rewriting;
-use crate::policy::{self, Routed};
+use crate::policy::Routed;
 use crate::routing::Request;
 use crate::snapshot::WorkerService;
 use crate::upstream::attempt::{Attempt, Withheld};
@@ -24,6 +22,7 @@ use crate::upstream::failed::Then;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::relay::Upload;
 use crate::upstream::retry::Retries;
+use crate::upstream::sendable::Sendable;
 use crate::upstream::wait::wait_for_instance;
 
 /// Sends the request to one instance after another until one has answered, or none may be asked.
@@ -40,11 +39,13 @@ pub(crate) async fn forward<C: Client>(
 ) -> Result<(), Ending> {
     let Entrance { worker, listener, peer, own_lines, account, .. } = entrance;
     let (head, Routed { route, phase }) = (request.head, routed);
-    let allowed = policy::body::allowed(&route.policies, &listener.listener, framing)?;
+    let protocol = service.service.protocol;
+    let Sendable { body, rewriting } =
+        Sendable::new(&route.policies, Some(&listener.listener), head, framing, protocol)?;
     let request_id = record.request_id;
     let outbound = Outbound {
         head,
-        rewriting: Rewriting::new(&route.policies.rewrite, head)?,
+        rewriting,
         framing,
         peer,
         own_lines,
@@ -56,12 +57,9 @@ pub(crate) async fn forward<C: Client>(
         upgrade: hops::upgrade_of(head),
         via: &worker.shared.pseudonym,
     };
-    if service.service.protocol == UpstreamProtocol::H2 && !outbound.rewriting.fits_h2() {
-        return Err(Ending::UriTooLong);
-    }
     let key = choice::key_of(&service.service.balance, request);
     let retries = Retries::new(worker, service, head.method());
-    let mut upload = Upload::new(retries.replay(), framing, allowed, &worker.pool, account);
+    let mut upload = Upload::new(retries.replay(), framing, body, &worker.pool, account);
     let forwarding =
         Forwarding { entrance, request: &outbound, framing, retries: &retries, call: record.call };
     let (mut last, mut deadline, drawn) = (Last::Nothing, None, Cell::new(None));

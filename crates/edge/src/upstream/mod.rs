@@ -16,6 +16,7 @@ mod passing;
 pub(crate) mod patience;
 pub(crate) mod relay;
 pub(crate) mod retry;
+pub(crate) mod sendable;
 pub(crate) mod trailing;
 pub(crate) mod tunnel;
 pub(crate) mod wait;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use edge::Bar;
 use edge::explain::{
-    ChosenBy, Explanation, PolicyResponse, Question, ReleaseBy, ShareBy, Transport,
+    ChosenBy, Explanation, Forward, Outcome, Question, ReleaseBy, ShareBy, Transport, Unserved,
 };
 use model::{Action, Balance, Destination, Hash, HashAlgorithm, HashKey, Intent, Share, Sticky};
 use testkit::{Origin, Protocol, RawClient, Step, Talk, TestEdge};
@@ -46,8 +46,8 @@ impl Stage {
 
     /// The instance that is named for a request with these fields, and why.
     fn named(&self, fields: &[(&str, &str)]) -> (String, ChosenBy, Option<ReleaseBy>) {
-        let explanation = self.explain(fields);
-        let forwards: Vec<_> = explanation.forwards.iter().filter(|it| it.by.is_some()).collect();
+        let forwards = forwards(self.explain(fields));
+        let forwards: Vec<_> = forwards.iter().filter(|it| it.by.is_some()).collect();
         let [forward] = forwards[..] else { panic!("{forwards:?}") };
         let choice = forward.choice.clone().expect("it is served").expect("one can serve");
         (choice.live.address.to_string(), choice.by, choice.release)
@@ -108,6 +108,25 @@ fn explain_of(method: &str, edge: &TestEdge, fields: &[(&str, &str)]) -> Explana
         peer: [127, 0, 0, 1].into(),
     };
     edge.edge.explain(question).expect("it makes sense").expect("something is served")
+}
+
+/// The services that share the route's requests.
+fn forwards(explanation: Explanation) -> Vec<Forward> {
+    match explanation.outcome {
+        Outcome::Forwarded(forwards) => forwards,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The status that a client is said to get, where an instance responds with 200.
+fn status_told(outcome: &Outcome) -> u16 {
+    match outcome {
+        Outcome::Forwarded(_) => 200,
+        Outcome::RedirectedToHttps(_) => 308,
+        Outcome::Redirected { status, .. }
+        | Outcome::Responded { status, .. }
+        | Outcome::Refused { status, .. } => *status,
+    }
 }
 
 fn by_header() -> Balance {
@@ -184,8 +203,9 @@ fn a_backup_is_named_where_primaries_are_barred_and_panic_is_known() {
     for origin in &stage.origins {
         stage.edge.live(origin.address()).put(Bar::Drained);
     }
-    let forward = stage.explain(&[]).forwards.remove(0);
-    assert_eq!(forward.choice.map(Result::err), Some(Some(balance::Refusal::Down)));
+    let forward = forwards(stage.explain(&[])).remove(0);
+    let down = Unserved::Refusal(balance::Refusal::Down);
+    assert_eq!(forward.choice.map(Result::err), Some(Some(down)));
 }
 
 #[test]
@@ -249,7 +269,7 @@ fn of_services_that_share_a_route_the_one_whose_cookie_the_client_has_is_named()
     });
     stage.edge.settle();
     let by =
-        |fields: &[(&str, &str)]| stage.explain(fields).forwards.iter().map(|it| it.by).collect();
+        |fields: &[(&str, &str)]| forwards(stage.explain(fields)).iter().map(|it| it.by).collect();
     let by_chance: Vec<_> = by(&[]);
     assert_eq!(by_chance, [Some(ShareBy::Chance); 2]);
     let mut seen = std::collections::BTreeSet::new();
@@ -287,7 +307,7 @@ fn what_a_trusted_proxy_says_came_by_https_is_not_said_to_be_redirected() {
             let talk = Talk::get("/").field(one.0, one.1).field(two.0, two.1);
             let is_redirected = talk.over(protocol, edge.address()).status == 308;
             assert_eq!(
-                explanation.redirect_https.is_some(),
+                matches!(explanation.outcome, Outcome::RedirectedToHttps(_)),
                 is_redirected,
                 "{protocol:?} {fields:?}"
             );
@@ -304,11 +324,7 @@ fn what_policies_make_of_a_preflight_is_what_its_client_gets() {
     });
     for (page, status) in [("https://shop.example", 204), ("https://evil.example", 403)] {
         let fields = [("Origin", page), ("Access-Control-Request-Method", "PUT")];
-        let told = match explain_of("OPTIONS", &edge, &fields).policy {
-            Some(PolicyResponse::Preflight) => 204,
-            Some(PolicyResponse::Refused { status, .. }) => status,
-            None => 200,
-        };
+        let told = status_told(&explain_of("OPTIONS", &edge, &fields).outcome);
         for protocol in Protocol::ALL {
             let talk = Talk::new("OPTIONS", "/");
             let talk = fields.iter().fold(talk, |talk, (name, value)| talk.field(name, value));

@@ -14,6 +14,7 @@ mod response_headers;
 mod rewrite;
 mod shares;
 mod sticky;
+mod told_beforehand;
 
 use model::{HeaderEdits, Route};
 use testkit::{Origin, Protocol, Reply, Request, Talk, TestEdge};

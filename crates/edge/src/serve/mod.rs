@@ -1,22 +1,25 @@
 //! One request's way through the edge: its route, the policies, the action, and what its client is told where it fails.
 
-use std::num::NonZeroU16;
+pub(crate) mod decision;
+pub mod explain;
+
 use std::rc::Rc;
 
-use model::{Action, Listener};
 use telemetry::{Ending, Persistence};
 use wire::body::Error;
 use wire::h1::Framing;
-use wire::head::{Method, RequestHead};
+use wire::head::RequestHead;
 
 use crate::choice::share;
 use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
 use crate::exchange::recording::Recording;
-use crate::hops;
-use crate::policy::{self, Passage, Phase, Routed};
+use crate::policy::{Phase, Routed};
 use crate::response::respond::{self, Asked};
-use crate::routing::{Request, RouteIndex};
+use crate::routing::RouteIndex;
+use crate::serve::decision::{
+    Decision, Local, Next, Refused, Setting, Unroutable, decide, https_port, routable,
+};
 use crate::snapshot::{WorkerService, WorkerSnapshot};
 use crate::upstream::entrance::Entrance;
 use crate::upstream::forward::forward;
@@ -94,85 +97,67 @@ async fn serve<C: Client>(
     framing: Framing,
     record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
-    if matches!(head.method(), Method::Connect | Method::Trace) {
-        return Err(Ending::MethodNotAllowed);
-    }
-    let local = entrance.worker.current();
-    let request = Request::new(head, record.sender.client).map_err(|_| Ending::BadRequest)?;
-    let gone = |_| Ending::ClientClosed;
-    let Listener { redirect_https, trusted_proxies, .. } = &*entrance.listener.listener;
-    if let Some(port) = *redirect_https
-        && !entrance.peer.is_secure(record.sender, &head.fields, trusted_proxies)
-    {
-        return Box::pin(redirect_https_to(port, entrance, client, head, record)).await;
-    }
+    let Entrance { worker, listener, peer, .. } = entrance;
+    let local = worker.current();
+    let request = routable(head, record.sender.client).map_err(Unroutable::ending)?;
     let plan = local.plan.clone();
-    let found = plan.routes.find(&request).map_err(|_| Ending::BadRequest)?;
-    let index = found.ok_or(Ending::NoRoute)?;
+    let setting = Setting {
+        https_port: https_port(&listener.listener, peer, record.sender, &head.fields),
+        routes: &plan.routes,
+        pseudonym: &worker.shared.pseudonym,
+    };
+    let policies_of = |index: RouteIndex| plan.policies[index.0 as usize].as_deref();
+    let plan_of = |index| policies_of(index).map(|policies| &policies.plan);
+    let Decision { route, carried, next } = decide(setting, &request, plan_of);
+    let carried = carried.map(Rc::new);
+    if let Some(index) = route {
+        record.route = Some((plan.clone(), index));
+        record.carried.clone_from(&carried);
+    }
+    let index = match next {
+        Ok(Next::Forward(index)) => index,
+        // What is rare is on the heap, so that all other exchanges are small.
+        Ok(Next::Local(local)) => {
+            return Box::pin(respond(entrance, client, head, local, record)).await;
+        }
+        Err(refused) => {
+            if let (Refused::Policy(ending), Some(policies)) =
+                (refused, route.and_then(policies_of))
+            {
+                policies.live.refused(worker.index, ending);
+            }
+            return Err(refused.ending());
+        }
+    };
     let route = plan.routes.route(index);
-    record.route = Some((plan.clone(), index));
-    let mut routed = Routed { route, phase: None };
-    let carried;
-    if let Some(policies) = &plan.policies[index.0 as usize] {
-        let decided = policy::request(&policies.plan, &request);
-        carried = Rc::new(decided.carried);
-        record.carried = Some(carried.clone());
-        match decided.passage {
-            Ok(Passage::Action) => {}
-            Ok(Passage::Preflight) => {
-                record.own_response(204, Ending::Preflight);
-                let applied = record.applied(entrance.worker);
-                return Box::pin(respond::preflight(client, &applied)).await.map_err(gone);
-            }
-            Err(ending) => {
-                policies.live.refused(entrance.worker.index, ending);
-                return Err(ending);
-            }
-        }
-        let (plan, edits) = (&policies.plan, &route.policies.response_headers);
-        routed.phase = Some(Phase { plan, carried: &carried, head, edits });
-    }
-    match &route.action {
-        Action::Forward(_) if entrance.worker.shared.pseudonym.is_in(&head.fields) => {
-            Err(Ending::Loop)
-        }
-        Action::Forward(_) if hops::max_forwards(head) == Some(0) => {
-            record.own_response(200, Ending::Respond);
-            let applied = record.applied(entrance.worker);
-            Box::pin(respond::options(client, &applied)).await.map_err(gone)
-        }
-        Action::Forward(_) => {
-            let service = choose(entrance.worker, &local, index, head);
-            record.service = Some(service.clone());
-            forward(entrance, client, &request, framing, routed, &service, record).await
-        }
-        Action::Redirect(redirect) => {
-            record.own_response(redirect.status, Ending::Redirect);
-            let applied = record.applied(entrance.worker);
-            Box::pin(respond::redirect(client, head, redirect, &applied)).await.map_err(gone)
-        }
-        Action::Respond(own) => {
-            record.own_response(own.status, Ending::Respond);
-            let applied = record.applied(entrance.worker);
-            Box::pin(respond::respond(client, head, own, &applied)).await.map_err(gone)
-        }
-    }
+    let phase = carried.as_deref().zip(policies_of(index)).map(|(carried, policies)| Phase {
+        plan: &policies.plan,
+        carried,
+        head,
+        edits: &route.policies.response_headers,
+    });
+    let service = choose(worker, &local, index, head);
+    record.service = Some(service.clone());
+    forward(entrance, client, &request, framing, Routed { route, phase }, &service, record).await
 }
 
-/// Sends the client to the same place over TLS, at `port`.
-async fn redirect_https_to<C: Client>(
-    port: NonZeroU16,
+/// Responds without a service, as was decided.
+async fn respond<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
     head: &RequestHead,
+    local: Local<'_>,
     record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
-    if head.authority().is_empty() {
-        return Err(Ending::BadRequest);
-    }
-    record.own_response(308, Ending::Redirect);
+    record.own_response(local.status(), local.ending());
     let applied = record.applied(entrance.worker);
-    let told = respond::redirect_https(client, head, port, &applied).await;
+    let told = match local {
+        Local::RedirectHttps(port) => respond::redirect_https(client, head, port, &applied).await,
+        Local::Preflight => respond::preflight(client, &applied).await,
+        Local::Options => respond::options(client, &applied).await,
+        Local::Redirect(redirect) => respond::redirect(client, head, redirect, &applied).await,
+        Local::Respond(own) => respond::respond(client, head, own, &applied).await,
+    };
     told.map_err(|_| Ending::ClientClosed)
 }
 

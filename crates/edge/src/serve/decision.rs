@@ -1,0 +1,191 @@
+//! What becomes of a request before anything of it is sent: one decision, for requests and for `plimsoll explain`.
+//!
+//! Its order is the order that users are told: methods that no gateway serves, the path, `redirect_https`, the route,
+//! its policies, what an intermediary owes to those before it, the route's action. It reads, and neither counts
+//! anything nor responds.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use model::{Action, Listener, Redirect, Respond};
+use telemetry::Ending;
+use wire::head::{Fields, Method, RequestHead};
+
+use crate::hops::{self, Pseudonym};
+use crate::peer::{Peer, Sender};
+use crate::policy::{self, Carried, Passage, Plan};
+use crate::routing::{Ambiguous, BadPath, Request, RouteIndex, RouteTable};
+
+/// A request that is compared with no route.
+pub(crate) enum Unroutable {
+    /// Its method is not served.
+    Method,
+    /// Its path cannot be compared.
+    Path(BadPath),
+}
+
+impl Unroutable {
+    /// How its exchange ends.
+    pub(crate) fn ending(self) -> Ending {
+        match self {
+            Self::Method => Ending::MethodNotAllowed,
+            Self::Path(_) => Ending::BadRequest,
+        }
+    }
+}
+
+/// The request as the routes see it, if they do.
+///
+/// # Errors
+/// See [`Unroutable`].
+#[inline]
+pub(crate) fn routable(head: &RequestHead, client: IpAddr) -> Result<Request<'_>, Unroutable> {
+    if matches!(head.method(), Method::Connect | Method::Trace) {
+        return Err(Unroutable::Method);
+    }
+    Request::new(head, client).map_err(Unroutable::Path)
+}
+
+/// The port of the listener's `redirect_https`, where that redirects the request: not where it came by TLS, or a
+/// trusted proxy says that it came to it by https.
+#[inline]
+pub(crate) fn https_port(
+    listener: &Listener,
+    peer: &Peer,
+    sender: Sender,
+    fields: &Fields,
+) -> Option<NonZeroU16> {
+    let port = listener.redirect_https?;
+    (!peer.is_secure(sender, fields, &listener.trusted_proxies)).then_some(port)
+}
+
+/// What decides beside the request itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    /// See [`https_port`].
+    pub(crate) https_port: Option<NonZeroU16>,
+    pub(crate) routes: &'a RouteTable,
+    /// What the edge calls itself.
+    pub(crate) pseudonym: &'a Pseudonym,
+}
+
+/// What becomes of a request.
+pub(crate) struct Decision<'a> {
+    /// The route that it takes, where it takes one.
+    pub(crate) route: Option<RouteIndex>,
+    /// What the request phase of that route's policies found out, where it has any.
+    pub(crate) carried: Option<Carried>,
+    pub(crate) next: Result<Next<'a>, Refused>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Next<'a> {
+    /// It goes to one of the services that share the requests of this route.
+    Forward(RouteIndex),
+    /// It is responded to here.
+    Local(Local<'a>),
+}
+
+/// A response of our own, as a route or a listener says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Local<'a> {
+    /// The client is sent to the same place over TLS, at this port.
+    RedirectHttps(NonZeroU16),
+    /// To a preflight.
+    Preflight,
+    /// To an `OPTIONS` that may be forwarded no further.
+    Options,
+    Redirect(&'a Redirect),
+    Respond(&'a Respond),
+}
+
+impl Local<'_> {
+    /// The response's status.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::RedirectHttps(_) => 308,
+            Self::Preflight => 204,
+            Self::Options => 200,
+            Self::Redirect(redirect) => redirect.status,
+            Self::Respond(respond) => respond.status,
+        }
+    }
+
+    /// How its exchange ends.
+    pub(crate) fn ending(self) -> Ending {
+        match self {
+            Self::RedirectHttps(_) | Self::Redirect(_) => Ending::Redirect,
+            Self::Preflight => Ending::Preflight,
+            Self::Options | Self::Respond(_) => Ending::Respond,
+        }
+    }
+}
+
+/// What refuses a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refused {
+    /// The readings of its path lead to different routes.
+    Ambiguous(Ambiguous),
+    /// A policy of its route.
+    Policy(Ending),
+    /// Anything else.
+    Plain(Ending),
+}
+
+impl Refused {
+    /// How its exchange ends.
+    pub(crate) fn ending(self) -> Ending {
+        match self {
+            Self::Ambiguous(_) => Ending::BadRequest,
+            Self::Policy(ending) | Self::Plain(ending) => ending,
+        }
+    }
+}
+
+/// Decides. `plan_of` has the compiled policies of a route.
+#[inline]
+pub(crate) fn decide<'a>(
+    setting: Setting<'a>,
+    request: &Request<'_>,
+    plan_of: impl FnOnce(RouteIndex) -> Option<&'a Plan>,
+) -> Decision<'a> {
+    let before_routes = |next| Decision { route: None, carried: None, next };
+    if let Some(port) = setting.https_port {
+        return before_routes(match request.head.authority() {
+            [] => Err(Refused::Plain(Ending::BadRequest)),
+            _ => Ok(Next::Local(Local::RedirectHttps(port))),
+        });
+    }
+    let index = match setting.routes.find(request) {
+        Ok(Some(index)) => index,
+        Ok(None) => return before_routes(Err(Refused::Plain(Ending::NoRoute))),
+        Err(ambiguous) => return before_routes(Err(Refused::Ambiguous(ambiguous))),
+    };
+    let mut decision =
+        Decision { route: Some(index), carried: None, next: Ok(Next::Forward(index)) };
+    if let Some(plan) = plan_of(index) {
+        let decided = policy::request(plan, request);
+        decision.carried = Some(decided.carried);
+        match decided.passage {
+            Ok(Passage::Action) => {}
+            Ok(Passage::Preflight) => {
+                return Decision { next: Ok(Next::Local(Local::Preflight)), ..decision };
+            }
+            Err(ending) => return Decision { next: Err(Refused::Policy(ending)), ..decision },
+        }
+    }
+    match &setting.routes.route(index).action {
+        // What an intermediary owes to those before it (RFC 9110 §7.6).
+        Action::Forward(_) if setting.pseudonym.is_in(&request.head.fields) => {
+            decision.next = Err(Refused::Plain(Ending::Loop));
+        }
+        Action::Forward(_) if hops::max_forwards(request.head) == Some(0) => {
+            decision.next = Ok(Next::Local(Local::Options));
+        }
+        Action::Forward(_) => {}
+        Action::Redirect(redirect) => decision.next = Ok(Next::Local(Local::Redirect(redirect))),
+        Action::Respond(respond) => decision.next = Ok(Next::Local(Local::Respond(respond))),
+    }
+    decision
+}

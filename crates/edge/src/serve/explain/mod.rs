@@ -1,0 +1,330 @@
+//! What would become of a request, for `plimsoll explain`: works on what is served, or on an intent
+//! that nobody serves, and asks nothing of the workers.
+
+mod asked;
+mod scene;
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use balance::{Eligibility, Refusal};
+use model::{Action, Intent, Listener, Route, Service, UpstreamProtocol};
+use telemetry::Ending;
+
+use self::asked::{Arrival, Asked};
+use self::scene::Scene;
+use crate::Edge;
+use crate::hops::Pseudonym;
+use crate::live::Live;
+use crate::policy::Plan;
+use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable, host_of};
+use crate::serve::decision::{Local, Next, Refused, Setting, Unroutable, decide, routable};
+use crate::upstream::sendable::Sendable;
+
+pub use crate::choice::select::ChosenBy;
+pub use crate::choice::share::ShareBy;
+pub use crate::peer::Transport;
+pub use crate::snapshot::split::ReleaseBy;
+
+/// A request that nobody sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// How it comes in, if that is known: over TLS or not, and to which port.
+    pub entrance: Option<(Transport, u16)>,
+    /// The host that it is for, with its port if it names one; may be empty.
+    pub authority: &'a str,
+    /// Its path and query.
+    pub target: &'a str,
+    /// Its other header fields.
+    pub fields: &'a [(String, String)],
+    /// The other end of its connection: the client, or a proxy before it, whose word on the client counts
+    /// where the listener trusts it.
+    pub peer: IpAddr,
+}
+
+/// What would become of a request.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The listener that it would come in at, where that can be told: the one with this port, or
+    /// else, as ports are often mapped, the only one of this transport.
+    pub listener: Option<Arc<Listener>>,
+    /// The client, as far as it is believed.
+    pub client: IpAddr,
+    /// The host as routes see it: in lower case, without port.
+    pub host: String,
+    /// The path as routes see it: in the form in which paths are compared.
+    pub path: String,
+    /// Another way to read the path that leads to another route, so that the request is refused.
+    pub ambiguity: Option<Ambiguity>,
+    /// Every route in the order of the file, with why it lost. Empty where none is asked.
+    pub candidates: Vec<Candidate>,
+    /// The route that it takes, where it takes one.
+    pub route: Option<Arc<Route>>,
+    /// What becomes of it.
+    pub outcome: Outcome,
+}
+
+/// Another way to read a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguity {
+    /// The path as some servers read it.
+    pub path: String,
+    /// The route that it would take then, as people know it; `None` for 404.
+    pub route: Option<String>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It goes to one of the services that share the route's requests.
+    Forwarded(Vec<Forward>),
+    /// The client is sent to the same place over TLS, at this port, as the listener says.
+    RedirectedToHttps(NonZeroU16),
+    /// The client is sent to this place with this status, as the route says.
+    Redirected {
+        /// Where to.
+        to: String,
+        /// The response's status.
+        status: u16,
+    },
+    /// Plimsoll responds itself: as the route says, to a preflight, or to an `OPTIONS` that may be forwarded no
+    /// further.
+    Responded {
+        /// The response's status.
+        status: u16,
+        /// How its exchange ends, as the access log has it.
+        ending: Ending,
+    },
+    /// It is refused.
+    Refused {
+        /// The response's status.
+        status: u16,
+        /// Why, as the access log has it.
+        ending: Ending,
+    },
+}
+
+/// A service that may get a request.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Its weight among the services that share the route.
+    pub weight: u32,
+    /// What gives it the request; `None` where another service gets it for certain.
+    pub by: Option<ShareBy>,
+    /// The instance that would be chosen now, or why none would; `None` where nothing is served.
+    pub choice: Option<Result<Choice, Unserved>>,
+}
+
+/// Why no instance would be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unserved {
+    /// None can serve now.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// The request cannot be sent to this service, as the access log has it.
+    #[error("{}", .0.meaning().trim_end_matches('.'))]
+    Unsendable(Ending),
+}
+
+impl Unserved {
+    /// The status that the client gets then.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Refusal(_) => status_of(Ending::NoInstance),
+            Self::Unsendable(ending) => status_of(ending),
+        }
+    }
+}
+
+/// An instance that would be chosen.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The instance.
+    pub live: Arc<Live>,
+    /// What decides for it.
+    pub by: ChosenBy,
+    /// What decides for its release, where two share the requests and the one that the request falls to
+    /// has an instance that can serve.
+    pub release: Option<ReleaseBy>,
+    /// How it stands. Where none of its service's instances is healthy, the others are tried all the same.
+    pub eligibility: Eligibility,
+}
+
+/// Why a question makes no sense.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The path cannot be compared with routes, and such a request is refused with 400.
+    #[error("such a request is refused with 400: {0}")]
+    Path(#[from] BadPath),
+    /// No request can ask for this.
+    #[error("such a request is refused with 400: its target or its host is malformed")]
+    Target,
+    /// Its header fields frame a body in no way that can be read.
+    #[error("such a request is refused with 400: {0}")]
+    Framing(wire::h1::Fault),
+    /// No request can have such a header field.
+    #[error("no request can have such a header field: `{0}`")]
+    Field(String),
+    /// The routes cannot be compiled.
+    #[error("the routes' expressions cannot be compiled together")]
+    Routes(#[from] regex::Error),
+}
+
+/// What would become of the request if `intent` were served. Says nothing of instances.
+///
+/// # Errors
+/// When the question makes no sense.
+pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, ExplainError> {
+    let table = RouteTable::compile(&intent.routes)?;
+    let plans: Vec<_> = intent.routes.iter().map(|it| Plan::compile(&it.policies)).collect();
+    let listeners = intent.listeners.values().map(|listener| {
+        let ports = listener.bind.iter().map(|address| address.port());
+        (listener.clone(), ports.collect())
+    });
+    let asked = Asked::new(question, listeners.collect())?;
+    let served = Served {
+        routes: &table,
+        // The name of an edge that does not run has passed by no request.
+        pseudonym: &Pseudonym::draw(),
+    };
+    let shares = |route: RouteIndex| {
+        let Action::Forward(to) = &table.route(route).action else { return Vec::new() };
+        let by = if to.shares.len() == 1 { ShareBy::Alone } else { ShareBy::Chance };
+        let forward = |share: &model::Share| {
+            let service = intent.services.get(&share.service)?.clone();
+            let by = (by == ShareBy::Alone || share.weight > 0).then_some(by);
+            Some(Forward { service, weight: share.weight, by, choice: None })
+        };
+        to.shares.iter().filter_map(forward).collect()
+    };
+    served.explain(&asked, |route| plans[route.0 as usize].as_ref(), |route, _| shares(route))
+}
+
+impl Edge {
+    /// What would become of the request now; `None` while nothing is served. Takes no turn, draws no
+    /// number that a request would have drawn, and claims nothing.
+    ///
+    /// # Errors
+    /// When the question makes no sense.
+    pub fn explain(&self, question: Question<'_>) -> Result<Option<Explanation>, ExplainError> {
+        let Some(snapshot) = &self.current else { return Ok(None) };
+        let listeners = snapshot.listeners.values().map(|plan| {
+            let ports = self.addresses(plan.listener.name.as_str()).map(|address| address.port());
+            (plan.listener.clone(), ports.collect())
+        });
+        let asked = Asked::new(question, listeners.collect())?;
+        let served = Served { routes: &snapshot.routes, pseudonym: &self.shared.pseudonym };
+        let scene = Scene { snapshot, key: &self.shared.sticky_key, now: self.now() };
+        let plan_of = |route: RouteIndex| {
+            snapshot.policies[route.0 as usize].as_deref().map(|policies| &policies.plan)
+        };
+        let explained =
+            served.explain(&asked, plan_of, |route, request| scene.forwards(route, request));
+        explained.map(Some)
+    }
+}
+
+/// What requests are put to.
+struct Served<'a> {
+    routes: &'a RouteTable,
+    pseudonym: &'a Pseudonym,
+}
+
+impl<'a> Served<'a> {
+    /// Decides as for a request, and says what from. `forwards` has the services that share a route's requests.
+    fn explain(
+        &self,
+        asked: &Asked,
+        plan_of: impl FnOnce(RouteIndex) -> Option<&'a Plan>,
+        forwards: impl FnOnce(RouteIndex, &Request<'_>) -> Vec<Forward>,
+    ) -> Result<Explanation, ExplainError> {
+        let Asked { head, framing, arrival } = asked;
+        let Arrival { listener, https_port, client } = arrival;
+        let explanation = |path: &[u8], outcome| Explanation {
+            listener: listener.clone(),
+            client: *client,
+            host: String::from_utf8_lossy(&host_of(head.authority())).into_owned(),
+            path: String::from_utf8_lossy(path).into_owned(),
+            candidates: Vec::new(),
+            ambiguity: None,
+            route: None,
+            outcome,
+        };
+        let request = match routable(head, *client) {
+            Ok(request) => request,
+            Err(Unroutable::Path(bad)) => return Err(bad.into()),
+            Err(method @ Unroutable::Method) => {
+                return Ok(explanation(head.path(), Outcome::refused(method.ending())));
+            }
+        };
+        let (routes, https_port, pseudonym) = (self.routes, *https_port, self.pseudonym);
+        let decided = decide(Setting { https_port, routes, pseudonym }, &request, plan_of);
+        let route = decided.route.map(|index| routes.route(index).clone());
+        let outcome = match decided.next {
+            Err(refused) => Outcome::refused(refused.ending()),
+            Ok(Next::Local(local)) => Outcome::of(local),
+            Ok(Next::Forward(index)) => {
+                let (policies, listener) = (&routes.route(index).policies, listener.as_deref());
+                let sendable = |protocol| {
+                    Sendable::new(policies, listener, head, *framing, protocol).map(|_| ())
+                };
+                Outcome::forwarded(forwards(index, &request), sendable)
+            }
+        };
+        let ambiguity = match decided.next {
+            Err(Refused::Ambiguous(Ambiguous { reading, route })) => Some(Ambiguity {
+                path: String::from_utf8_lossy(&request.readings[reading]).into_owned(),
+                route: route.map(|index| routes.route(index).to_string()),
+            }),
+            _ => None,
+        };
+        let candidates = match https_port {
+            Some(_) => Vec::new(),
+            None => routes.explain(&request),
+        };
+        Ok(Explanation { candidates, ambiguity, route, ..explanation(&request.path, outcome) })
+    }
+}
+
+impl Outcome {
+    fn refused(ending: Ending) -> Self {
+        Self::Refused { status: status_of(ending), ending }
+    }
+
+    fn of(local: Local<'_>) -> Self {
+        let (status, ending) = (local.status(), local.ending());
+        match local {
+            Local::RedirectHttps(port) => Self::RedirectedToHttps(port),
+            Local::Redirect(redirect) => Self::Redirected { to: redirect.to.clone(), status },
+            Local::Preflight | Local::Options | Local::Respond(_) => {
+                Self::Responded { status, ending }
+            }
+        }
+    }
+
+    /// It goes to one of these services, as far as it is `sendable` over their protocols.
+    fn forwarded(
+        mut forwards: Vec<Forward>,
+        sendable: impl Fn(UpstreamProtocol) -> Result<(), Ending>,
+    ) -> Self {
+        let mut all = None;
+        for (place, forward) in forwards.iter_mut().enumerate() {
+            let refused = sendable(forward.service.protocol).err();
+            if let Some(ending) = refused {
+                forward.choice = Some(Err(Unserved::Unsendable(ending)));
+            }
+            all = if place == 0 { refused } else { all.filter(|it| Some(*it) == refused) };
+        }
+        all.map_or(Self::Forwarded(forwards), Self::refused)
+    }
+}
+
+/// The status that the client gets of an exchange that ends so before its response has begun.
+fn status_of(ending: Ending) -> u16 {
+    ending.told().map_or(0, |told| told.status)
+}
