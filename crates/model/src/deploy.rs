@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::health::ProbeMethod;
+use crate::health::{ProbeMethod, StatusRange};
 
 /// How a release is replaced by the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,9 @@ pub struct Deploy {
     /// What a new instance is asked after its first passed check and before it gets traffic, in this
     /// order.
     pub warm_up: Vec<WarmUp>,
+    /// What an instance of a new release is asked after that, in this order. Where it responds otherwise than it
+    /// should, the release does not come.
+    pub smoke: Vec<Smoke>,
     /// What open exchanges get before an old instance is told to stop.
     pub drain: Drain,
     /// After the full shift the old release stays warm for so long, and the new one is watched.
@@ -166,6 +169,37 @@ impl fmt::Display for WarmUp {
     }
 }
 
+/// A request that an instance of a new release has to respond to as it should before it gets traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Smoke {
+    /// Its method.
+    pub method: ProbeMethod,
+    /// Its target: a path, with a query if there is one.
+    pub target: String,
+    /// The statuses that are as they should be; from 200 to 399 where there are none.
+    pub status: Vec<StatusRange>,
+}
+
+impl Smoke {
+    /// Whether a response with this status is as it should be.
+    pub fn accepts(&self, status: u16) -> bool {
+        match &*self.status {
+            [] => (200..400).contains(&status),
+            ranges => ranges.iter().any(|range| range.contains(status)),
+        }
+    }
+}
+
+impl fmt::Display for Smoke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.as_str(), self.target)?;
+        for (place, range) in self.status.iter().enumerate() {
+            write!(f, "{}{range}", if place == 0 { " " } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
 /// What decides whether a new release stays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judge {
@@ -205,6 +239,7 @@ impl Default for Deploy {
             ready_timeout: Duration::from_secs(60),
             min_healthy: Duration::ZERO,
             warm_up: Vec::new(),
+            smoke: Vec::new(),
             drain: Drain::all(Duration::from_secs(30)),
             bake: Duration::from_secs(30),
             judge: Judge::default(),

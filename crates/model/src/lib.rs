@@ -25,7 +25,9 @@ pub mod service;
 
 pub use account::{Account, NoAccount, Principal};
 pub use cors::{Cors, OriginMatch};
-pub use deploy::{Deploy, Drain, ExchangeKind, Judge, LittleData, Step, Strategy, Surge, WarmUp};
+pub use deploy::{
+    Deploy, Drain, ExchangeKind, Judge, LittleData, Smoke, Step, Strategy, Surge, WarmUp,
+};
 pub use diff::Diff;
 pub use health::{
     GrpcProbe, HealthCheck, HealthProbe, HttpProbe, ProbeHeaders, ProbeMethod, StatusRange,

@@ -30,6 +30,9 @@ pub enum Event {
     Unreachable(InstanceName),
     /// An instance ended that was not asked to, or could not be started; with the reason.
     Failed(InstanceName, String),
+    /// An instance that is starting responded otherwise than it should to what a new release is asked before it gets
+    /// traffic; with the reason.
+    Refused(InstanceName, String),
     /// An instance that runs fails its checks, so often that it counts as unhealthy; with the reason.
     Unhealthy(InstanceName, String),
     /// An instance that was asked to stop is gone.
@@ -157,6 +160,8 @@ pub enum Reason {
         /// What it did not do in which time, and what came of its last check, if one failed.
         why: String,
     },
+    /// An instance of it did not respond as it should before it had traffic.
+    Refused(InstanceName, String),
     /// A first release that had not come to stay gave way to a deploy of this release.
     Superseded(String),
     /// A person wanted it back.
@@ -180,6 +185,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Worse(fault) => write!(f, "worse: {fault}"),
+            Self::Refused(instance, why) => write!(f, "{instance} {why}"),
             Self::Failed(instance, why) => write!(f, "{instance} {why}"),
             Self::Unhealthy(instance, why) => write!(f, "{instance} is unhealthy: {why}"),
             Self::NotReady { instance, why } => write!(f, "{instance} {why}"),

@@ -37,6 +37,7 @@ struct World {
 struct Temper {
     start_fails: f64,
     start_hangs: f64,
+    refuses: f64,
     dies: f64,
     commit_fails: f64,
     word: f64,
@@ -50,6 +51,7 @@ impl World {
         let temper = Temper {
             start_fails: maybe(0.5),
             start_hangs: maybe(0.3),
+            refuses: maybe(0.1),
             dies: maybe(0.1),
             commit_fails: maybe(0.5),
             word: maybe(0.1),
@@ -112,6 +114,9 @@ impl World {
         assert_eq!(before, None, "seed {}: {name} started twice", self.seed);
         // What ran once runs again, mostly.
         let calm = if side == Side::Stable { 0.3 } else { 1.0 };
+        if side == Side::Canary && self.chance.f64() < self.temper.refuses {
+            return self.soon(2_000, Event::Refused(name, "failed a smoke request".into()));
+        }
         let fate = self.chance.f64();
         if fate < self.temper.start_fails * calm {
             self.soon(2_000, Event::Failed(name, "exited with code 1".into()));

@@ -516,3 +516,16 @@ fn a_rollback_that_is_worse_leaves_the_choice_to_a_person() {
     worse().command(Command::Resume).waits(30).does(&["commit", "stop api-1"]);
     worse().command(Command::Abort).does(&["traffic api-1"]);
 }
+
+#[test]
+fn a_release_whose_instance_responds_otherwise_than_it_should_does_not_come() {
+    Talk::new(rolling(), 2, 2)
+        .does(&["start api-3"])
+        .hears(Event::Refused(
+            name("api", 3),
+            "failed the smoke request `GET /`: status 500".into(),
+        ))
+        .does(&["stop api-3"])
+        .gone(3)
+        .does(&["rolled back: api-3 failed the smoke request `GET /`: status 500"]);
+}

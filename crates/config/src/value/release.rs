@@ -1,8 +1,8 @@
 //! What is said of releases: versions, the steps of a canary (`5% 30s`), what warms an instance up (`GET /`).
 
-use model::{ProbeMethod, Step, WarmUp, is_version};
+use model::{ProbeMethod, Smoke, Step, WarmUp, is_version};
 
-use super::{duration, path, share, shown};
+use super::{duration, path, share, shown, status};
 use crate::faults::Flaw;
 
 /// The step that a person ends.
@@ -51,12 +51,46 @@ pub(crate) fn parse_warm_up(text: &str) -> Result<WarmUp, Flaw> {
     let (Some(method), Some(target), None) = (parts.next(), parts.next(), parts.next()) else {
         return Err(flaw("it has not two parts"));
     };
-    let method = match method {
-        "GET" => ProbeMethod::Get,
-        "HEAD" => ProbeMethod::Head,
-        _ => return Err(flaw("only GET and HEAD are sure to change nothing")),
-    };
+    let method = safe_method(method).ok_or_else(|| flaw(UNSAFE))?;
     Ok(WarmUp { method, target: path::parse_request_target(target)? })
+}
+
+/// Reads a request that a new release has to respond to as it should.
+pub(crate) fn parse_smoke(text: &str) -> Result<Smoke, Flaw> {
+    let flaw = |why: &str| {
+        let what = format!("\"{}\" is not a smoke request", shown(text));
+        let hint = "write a method, a path and the status if it is another than 200-399, as in \"GET /health/deep\" or \"GET /old 301\"";
+        Flaw::invalid(what, why, hint)
+    };
+    let mut parts = text.split_whitespace();
+    let (Some(method), Some(target)) = (parts.next(), parts.next()) else {
+        return Err(flaw("it has not two parts"));
+    };
+    let (status, None) = (parts.next(), parts.next()) else {
+        return Err(flaw("it has more than three parts"));
+    };
+    let method = safe_method(method).ok_or_else(|| flaw(UNSAFE))?;
+    let target = path::parse_request_target(target)?;
+    let status = match status {
+        None => Vec::new(),
+        Some(ranges) => {
+            let from = text.len() - text.trim_start().len();
+            let at = text.rfind(ranges).unwrap_or(from);
+            status::parse_ranges(ranges).map_err(|flaw| flaw.at(at..at + ranges.len()))?
+        }
+    };
+    Ok(Smoke { method, target, status })
+}
+
+/// Why a method is refused.
+const UNSAFE: &str = "only GET and HEAD are sure to change nothing";
+
+fn safe_method(method: &str) -> Option<ProbeMethod> {
+    match method {
+        "GET" => Some(ProbeMethod::Get),
+        "HEAD" => Some(ProbeMethod::Head),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +116,19 @@ mod tests {
         assert_eq!(asked.to_string(), "HEAD /products?page=1");
         for wrong in ["", "/", "GET", "POST /", "get /", "GET products", "GET / 200", "GET /a#b"] {
             assert!(parse_warm_up(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_smoke_request_says_what_it_expects_or_expects_the_usual() {
+        let usual = parse_smoke("GET  /health/deep").unwrap();
+        assert_eq!(usual.to_string(), "GET /health/deep");
+        assert_eq!([199, 200, 399, 400].map(|it| usual.accepts(it)), [false, true, true, false]);
+        let other = parse_smoke("HEAD /old?a=1 301,410-412").unwrap();
+        assert_eq!(other.to_string(), "HEAD /old?a=1 301,410-412");
+        assert_eq!([200, 301, 410, 412].map(|it| other.accepts(it)), [false, true, true, true]);
+        for wrong in ["", "GET", "POST /", "GET x", "GET / 2xx", "GET / 200 x", "GET / 99"] {
+            assert!(parse_smoke(wrong).is_err(), "{wrong}");
         }
     }
 

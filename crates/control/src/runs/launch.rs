@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driver::{Driver, Instance, Launch, Notify, Rotation, Spec, StartError, Upkeep};
-use model::{HealthCheck, HealthProbe, InstanceName, Run, Service};
+use model::{HealthCheck, HealthProbe, InstanceName, Run, Service, Smoke};
 use rollout::instance::{Origin, Start};
 use telemetry::{Events, event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::first_check::{self, LOOK_EVERY};
-use super::{Happening, OfStart, What, warm_up};
+use super::{Happening, OfStart, What, smoke, warm_up};
 use crate::chain::chain;
 use crate::journal::Journal;
 use crate::probe::{self, Inside};
@@ -39,6 +39,15 @@ pub(crate) struct Launching {
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
     pub(crate) checker: probe::Checker,
     pub(crate) events: Events,
+}
+
+/// What an instance has to stand before it is ready.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trial {
+    /// How long every check has to pass.
+    pub(crate) min_healthy: Duration,
+    /// What it is asked then.
+    pub(crate) smoke: Vec<Smoke>,
 }
 
 impl Launching {
@@ -142,21 +151,25 @@ impl Launching {
     }
 
     /// Asks it until it answers as a healthy one does, and tells why it does not yet.
-    /// It has to do so for `min_healthy` on end. One that was started is warmed up then.
-    pub(crate) fn probe(
-        &self,
-        process: Arc<dyn Instance>,
-        min_healthy: Duration,
-        origin: Origin,
-    ) -> Task {
+    /// It has to do so as long as `trial` says. One that was started is warmed up then, and tried.
+    pub(crate) fn probe(&self, process: Arc<dyn Instance>, trial: Trial, origin: Origin) -> Task {
         let this = self.clone();
         Task::spawn(async move {
             let started = Instant::now();
             let plan = this.first_check(process.record().address);
             let tell = |why| this.tell(OfStart::Unready(why));
-            first_check::until_ready(&plan, &*process, min_healthy, tell).await;
+            first_check::until_ready(&plan, &*process, trial.min_healthy, tell).await;
             if origin == Origin::Started {
                 this.warm_up(&plan, started).await;
+                if !trial.smoke.is_empty() {
+                    let limit = this.run().deploy.ready_timeout.saturating_sub(started.elapsed());
+                    let smoked = smoke::smoke(&plan, &trial.smoke, limit).await;
+                    let has_failed = smoked.is_err();
+                    this.tell(OfStart::Smoked(smoked));
+                    if has_failed {
+                        return;
+                    }
+                }
             }
             this.tell(OfStart::Ready);
         })

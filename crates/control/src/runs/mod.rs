@@ -15,6 +15,7 @@ mod instance;
 mod launch;
 mod receipt;
 mod request;
+mod smoke;
 mod warm_up;
 
 use std::collections::BTreeMap;
@@ -41,9 +42,10 @@ pub(crate) use active::{Active, Beginning, seen, strategy_word};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
 pub(crate) use instance::{Effect, Lifecycle, Running};
-pub(crate) use launch::{LAST_LINES, Launching, notify};
+pub(crate) use launch::{LAST_LINES, Launching, Trial, notify};
 pub(crate) use receipt::WriteReceipt;
 pub(crate) use request::{Asked, Order, Purpose, Target};
+pub(crate) use smoke::Passed as SmokePassed;
 pub(crate) use warm_up::WarmedUp;
 
 use crate::journal::Journal;
@@ -79,6 +81,8 @@ pub(crate) enum OfStart {
     Launched(Result<Arc<dyn Instance>, String>),
     /// It was warmed up, and what came of it.
     WarmedUp(WarmedUp),
+    /// It responded to all smoke requests as it should, or why the release is not to come.
+    Smoked(Result<SmokePassed, String>),
     /// Its first check passed.
     Ready,
     /// A first check failed, and not as the one before did: how.

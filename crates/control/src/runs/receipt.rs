@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use model::{InstanceName, ServiceName};
 use rollout::{News, Outcome, Pause, Reason, Side, Tally};
 
-use super::WarmedUp;
+use super::{SmokePassed, WarmedUp};
 use crate::journal::Deploy;
 use crate::line::Line;
 
@@ -271,6 +271,12 @@ impl Line {
     pub(crate) fn warmed(at: Duration, instance: &InstanceName, warmed: &WarmedUp) -> Self {
         let text = format!("{instance} is {warmed}");
         Self { at, event: "warm-up".into(), instance: Some(instance.clone()), text }
+    }
+
+    /// An instance responded to smoke requests as it should.
+    pub(crate) fn smoked(at: Duration, instance: &InstanceName, passed: &SmokePassed) -> Self {
+        let text = format!("{instance} {passed}");
+        Self { at, event: "smoke".into(), instance: Some(instance.clone()), text }
     }
 
     /// A line of an instance's own output.

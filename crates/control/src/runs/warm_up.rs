@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use edge::OwnRequest;
-use model::{Deploy, HealthProbe, ProbeHeaders, WarmUp};
+use model::{Deploy, HealthProbe, ProbeHeaders, ProbeMethod, WarmUp};
 use tokio::time::Instant;
 
 use crate::probe::{self, Plan};
@@ -49,7 +49,9 @@ pub(super) async fn warm_up(plan: &Plan, requests: &[WarmUp], limit: Duration) -
             break;
         }
         warmed.asked += 1;
-        let why = match plan.checker.ask(asked(plan, request, left)).await {
+        let WarmUp { method, target } = request;
+        let asked = own_request(plan, *method, target, USER_AGENT, left);
+        let why = match plan.checker.ask(asked).await {
             Ok(response) if response.status < FAILURES_FROM => continue,
             Ok(response) => format!("status {}", response.status),
             Err(fault) => fault.to_string(),
@@ -61,7 +63,14 @@ pub(super) async fn warm_up(plan: &Plan, requests: &[WarmUp], limit: Duration) -
     warmed
 }
 
-fn asked(plan: &Plan, request: &WarmUp, timeout: Duration) -> OwnRequest {
+/// A request to the instance that `plan` checks, with the check's host and headers.
+pub(super) fn own_request(
+    plan: &Plan,
+    method: ProbeMethod,
+    target: &str,
+    user_agent: &str,
+    timeout: Duration,
+) -> OwnRequest {
     let none = ProbeHeaders::default();
     let (host, headers) = match &plan.check.probe {
         HealthProbe::Http(probe) => (probe.host.as_deref(), &probe.headers),
@@ -72,10 +81,10 @@ fn asked(plan: &Plan, request: &WarmUp, timeout: Duration) -> OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
         violations: plan.violations,
-        method: request.method.as_str(),
-        target: request.target.clone(),
+        method: method.as_str(),
+        target: target.to_owned(),
         host: host.unwrap_or(&plan.target).to_owned(),
-        fields: probe::fields(&[("user-agent", USER_AGENT), ("accept", "*/*")], headers),
+        fields: probe::fields(&[("user-agent", user_agent), ("accept", "*/*")], headers),
         body: None,
         kept: BODY_BYTES_MAX,
         timeout,

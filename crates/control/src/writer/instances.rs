@@ -55,6 +55,10 @@ impl Writer {
                 Event::Ended(start, self.end_of(service, instance, exit))
             }
             OfStart::WarmedUp(warmed) => return self.tell_warmed(service, instance, &warmed),
+            OfStart::Smoked(Ok(passed)) => return self.tell_smoked(service, instance, &passed),
+            OfStart::Smoked(Err(why)) => {
+                return self.tell_rollout(service, rollout::Event::Refused(instance.clone(), why));
+            }
             OfStart::Ready => Event::Ready(start),
             OfStart::Unready(why) => Event::CheckFailed(start, why),
             OfStart::Exited(exit, words) => {
@@ -193,9 +197,9 @@ impl Writer {
                 Effect::Publish => self.readdress(),
                 Effect::Launch(start) => self.launch(service, instance, start),
                 Effect::Probe(start, process, origin) => {
-                    let min_healthy = self.min_healthy(service, instance);
+                    let trial = self.trial(service, instance);
                     let launching = self.launching(service, instance, start);
-                    let asking = launching.probe(process, min_healthy, origin);
+                    let asking = launching.probe(process, trial, origin);
                     self.running(service, instance).ask(asking);
                 }
                 Effect::Drain(wait, drain) => self.drain(service, instance, wait, drain),

@@ -1,16 +1,16 @@
 //! How the writer starts an instance, and what it clears away when nothing is left of one.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use driver::log::Sweep;
-use model::{InstanceName, ServiceName};
+use model::{Deploy, InstanceName, ServiceName};
 use rollout::Side;
 use rollout::instance::Start;
 use telemetry::event;
 
 use super::Writer;
-use crate::runs::Launching;
+use crate::runs::{Launching, Trial};
 
 /// Of so many instances that are gone the logs are kept, for each service.
 const GONE_LOGS_MAX: usize = 10;
@@ -74,14 +74,17 @@ impl Writer {
         secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
     }
 
-    /// How long an instance has to be healthy on end before it is ready: no time at all but for one of a release
-    /// that is to come, for what runs is wanted back soon.
-    pub(super) fn min_healthy(&self, service: &ServiceName, instance: &InstanceName) -> Duration {
+    /// What an instance has to stand before it is ready: nothing at all but for one of a release that is to come,
+    /// for what runs is wanted back soon.
+    pub(super) fn trial(&self, service: &ServiceName, instance: &InstanceName) -> Trial {
         let run = &self.runs.services[service];
         let side = run.active.as_ref().and_then(|active| active.sides.get(instance));
         match side {
-            Some(Side::Canary) => run.run().deploy.min_healthy,
-            _ => Duration::ZERO,
+            Some(Side::Canary) => {
+                let Deploy { min_healthy, smoke, .. } = &run.run().deploy;
+                Trial { min_healthy: *min_healthy, smoke: smoke.clone() }
+            }
+            _ => Trial::default(),
         }
     }
 

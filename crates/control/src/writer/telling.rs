@@ -6,7 +6,7 @@ use rollout::instance::{Force, Then};
 use telemetry::event;
 
 use super::Writer;
-use crate::runs::{Active, Line, WarmedUp};
+use crate::runs::{Active, Line, SmokePassed, WarmedUp};
 
 impl Writer {
     pub(super) fn tell_draining(
@@ -44,6 +44,17 @@ impl Writer {
         });
         if let Some(active) = self.active(service) {
             active.tell(Line::warmed(active.took(), instance, warmed));
+        }
+    }
+
+    pub(super) fn tell_smoked(
+        &self,
+        service: &ServiceName,
+        instance: &InstanceName,
+        passed: &SmokePassed,
+    ) {
+        if let Some(active) = self.active(service) {
+            active.tell(Line::smoked(active.took(), instance, passed));
         }
     }
 

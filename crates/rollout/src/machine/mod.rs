@@ -229,6 +229,7 @@ impl Rollout {
                 }
             }
             Event::Failed(name, why) => self.failed(name, why),
+            Event::Refused(name, why) => self.refused(name, why),
             Event::Unhealthy(name, why) => self.unhealthy(name, why),
             Event::Gone(name) => {
                 if let Some(fleet) = self.fleet_of(&name) {
@@ -292,6 +293,13 @@ impl Rollout {
                 self.canary.remove(&name);
                 self.turn_back(Reason::Failed(name, why));
             }
+        }
+    }
+
+    /// A release that is not to come is not begun with.
+    fn refused(&mut self, name: InstanceName, why: String) {
+        if !self.is_decided() && self.canary.phase(&name).is_some_and(Phase::is_starting) {
+            self.turn_back(Reason::Refused(name, why));
         }
     }
 

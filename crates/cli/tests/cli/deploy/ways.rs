@@ -1,4 +1,4 @@
-//! The way back, and steps that wait for a person.
+//! The way back, steps that wait for a person, and what a release has to stand before it gets requests.
 
 use crate::deploy::{begin, deploy, receipt, run, sandbox, until};
 
@@ -36,4 +36,25 @@ fn a_step_of_hold_waits_for_a_person() {
     is_paused("20 %");
     assert_eq!(sandbox.plimsoll(&["resume", "api"]).code, Some(0));
     until(&sandbox, "the promotion", |service| service["run"]["release"] == "2");
+}
+
+#[test]
+fn a_release_that_fails_its_smoke_requests_gets_none() {
+    let sandbox =
+        sandbox("deploy = { bake = \"0s\", smoke = [\"HEAD /health\", \"GET / 200\"] }\n");
+    let _running = begin(&sandbox);
+    let (code, passed) = deploy(&sandbox, &["2"]);
+    assert_eq!(code, Some(0), "{passed:#}");
+    let lines = passed["lines"].as_array().unwrap();
+    let told = lines.iter().find(|line| line["event"] == "smoke").expect("it is told");
+    assert!(told["text"].as_str().unwrap().contains("passed 2 smoke requests"), "{passed:#}");
+
+    let file = sandbox.path().join("plimsoll.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("GET / 200", "GET / 201-204")).unwrap();
+    let (code, failed) = deploy(&sandbox, &["3"]);
+    assert_eq!(code, Some(1), "{failed:#}");
+    let reason = failed["reason"].as_str().unwrap();
+    assert!(reason.ends_with("failed the smoke request `GET / 201-204`: status 200"), "{reason}");
+    assert_eq!(run(&sandbox)["run"]["release"], "2");
 }

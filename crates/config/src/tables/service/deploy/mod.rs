@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use model::{Deploy, Step, Strategy, Surge, WarmUp};
+use model::{Deploy, Smoke, Step, Strategy, Surge, WarmUp};
 
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
@@ -24,6 +24,11 @@ const STEP: Format = Format {
 
 const WARM_UP: Format = Format {
     noun: "a method and a path such as \"GET /products\"",
+    pattern: Some("^(GET|HEAD) +/"),
+};
+
+const SMOKE: Format = Format {
+    noun: "a method, a path and perhaps a status such as \"GET /health/deep 200\"",
     pattern: Some("^(GET|HEAD) +/"),
 };
 
@@ -113,6 +118,16 @@ pub(crate) static DEPLOY: Table = Table {
         )
         .aka(&["warmup", "preload", "prewarm"]),
         Key::new(
+            "smoke",
+            Shape::List { of: &Shape::Text(&SMOKE), empty: Empty::Allowed },
+            Absent::Texts(&[]),
+            "[\"GET /health/deep\", \"GET /api/v1/products 200\"]",
+            "Requests to each instance of a new release after its first passed check and before it gets traffic, \
+             one after the other, with the check's `host` and `headers`, within `ready_timeout`. A status that is not the one \
+             that is written (200-399 where none is) ends the deploy before a client sees the release.",
+        )
+        .aka(&["smoke_test", "smoke_tests", "tests"]),
+        Key::new(
             "drain",
             Shape::Either(&[SPAN, Shape::Table(&drain::DRAIN)]),
             Absent::Text("30s"),
@@ -157,12 +172,24 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Deploy> {
         judge::read(table)
     });
     let (min_healthy, warm_up) = (section.duration("min_healthy"), warm_up(section));
+    let smoke = smoke(section);
     // What was meant by a word that is none is not known.
     if written != Some(None) {
         refuse_idle(section, strategy, bake);
     }
     let (surge, steps) = (surge?, steps?);
-    Some(Deploy { strategy, surge, steps, ready_timeout, min_healthy, warm_up, drain, bake, judge })
+    Some(Deploy {
+        strategy,
+        surge,
+        steps,
+        ready_timeout,
+        min_healthy,
+        warm_up,
+        smoke,
+        drain,
+        bake,
+        judge,
+    })
 }
 
 fn strategy(word: &str) -> Option<Strategy> {
@@ -202,6 +229,12 @@ fn warm_up(section: &Section<'_>) -> Vec<WarmUp> {
     let items = node.iter().flat_map(Node::items);
     // To ask for the same twice may be meant.
     items.filter_map(|item| item.parse(release::parse_warm_up)).collect()
+}
+
+fn smoke(section: &Section<'_>) -> Vec<Smoke> {
+    let node = section.node("smoke");
+    let items = node.iter().flat_map(Node::items);
+    items.filter_map(|item| item.parse(release::parse_smoke)).collect()
 }
 
 fn surge(section: &Section<'_>) -> Option<Surge> {
