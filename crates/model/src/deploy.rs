@@ -211,6 +211,12 @@ pub struct Judge {
     /// The new release's 95th percentile over the old one's may be at most this, above 1; `None`
     /// for no such limit.
     pub max_slowdown: Option<f64>,
+    /// Nothing is slower than the old release by less than this.
+    pub slowdown_floor: Duration,
+    /// Latencies of an instance that has been ready for less than this are not judged.
+    pub warm_up: Duration,
+    /// What follows when 4xx or 3xx jump.
+    pub client_errors: ClientErrors,
     /// With fewer requests of the new release than this nothing good is said of it.
     pub min_requests: u64,
     /// What follows when there were too few.
@@ -227,6 +233,18 @@ pub enum LittleData {
     Wait,
     /// A person has to say: the rollout is paused.
     Hold,
+}
+
+/// What follows when the new release's share of 4xx or 3xx jumps, which may be meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientErrors {
+    /// A person has to say: the rollout is paused.
+    #[default]
+    Hold,
+    /// The new release is rolled back.
+    Rollback,
+    /// It is told, and the rollout goes on.
+    Tell,
 }
 
 impl Default for Deploy {
@@ -253,6 +271,9 @@ impl Default for Judge {
             max_error_rate: Some(0.01),
             confidence: 0.99,
             max_slowdown: Some(1.5),
+            slowdown_floor: Duration::from_millis(5),
+            warm_up: Duration::from_secs(20),
+            client_errors: ClientErrors::default(),
             min_requests: 50,
             little_data: LittleData::default(),
         }

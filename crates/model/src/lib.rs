@@ -26,7 +26,8 @@ pub mod service;
 pub use account::{Account, NoAccount, Principal};
 pub use cors::{Cors, OriginMatch};
 pub use deploy::{
-    Deploy, Drain, ExchangeKind, Judge, LittleData, Smoke, Step, Strategy, Surge, WarmUp,
+    ClientErrors, Deploy, Drain, ExchangeKind, Judge, LittleData, Smoke, Step, Strategy, Surge,
+    WarmUp,
 };
 pub use diff::Diff;
 pub use health::{

@@ -18,6 +18,11 @@ impl RouteId {
     pub fn of(matcher: &Matcher) -> Self {
         Self(identity(matcher).into())
     }
+
+    /// An identity that no matcher has: of a route of which nothing but its place in a record is known.
+    pub fn numbered(number: u32) -> Self {
+        Self(number.to_be_bytes().as_slice().into())
+    }
 }
 
 impl fmt::Debug for RouteId {

@@ -1,11 +1,12 @@
 //! `judge` of a deploy: how it is decided whether a release is promoted.
 
-use model::{Judge, LittleData};
+use model::{ClientErrors, Judge, LittleData};
 
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::schema::{Absent, Key, Shape, Table};
 use crate::section::Section;
+use crate::tables::service::deploy::SPAN;
 
 pub(crate) static JUDGE: Table = Table {
     header: "[services.NAME.deploy.judge]",
@@ -40,6 +41,32 @@ pub(crate) static JUDGE: Table = Table {
         )
         .aka(&["slowdown", "max_latency"]),
         Key::new(
+            "slowdown_floor",
+            SPAN,
+            Absent::Text("5ms"),
+            "\"5ms\"",
+            "The new release is not slower than the old one by less than this, whatever `max_slowdown` says.",
+        )
+        .aka(&["latency_floor", "min_slowdown"]),
+        Key::new(
+            "warm_up",
+            SPAN,
+            Absent::Text("20s"),
+            "\"20s\"",
+            "Latencies of an instance that has been ready for less than this are not judged: caches are cold, and code is not \
+             compiled yet. Failures count at once.",
+        )
+        .aka(&["warmup", "initial_delay"]),
+        Key::new(
+            "client_errors",
+            Shape::Word(&["hold", "rollback", "tell"], &[]),
+            Absent::Text("hold"),
+            "\"rollback\"",
+            "What follows when the new release's share of 4xx, or of redirects, jumps, which may be meant: the deploy is paused until \
+             an operator decides, is rolled back, or continues and the receipt says so.",
+        )
+        .aka(&["on_client_errors"]),
+        Key::new(
             "min_requests",
             Shape::Count(1..=1_000_000_000),
             Absent::Count(50),
@@ -70,6 +97,9 @@ pub(crate) fn read(section: &Section<'_>) -> Judge {
         max_error_rate: (max_error_rate < 1.0).then_some(max_error_rate),
         confidence: number("confidence").unwrap_or(default.confidence),
         max_slowdown: number("max_slowdown").or(default.max_slowdown),
+        slowdown_floor: section.duration("slowdown_floor"),
+        warm_up: section.duration("warm_up"),
+        client_errors: section.word("client_errors", client_errors),
         min_requests: section.count("min_requests"),
         little_data: section.word("little_data", little_data),
     }
@@ -83,6 +113,15 @@ fn refuse_no_errors(section: &Section<'_>) {
         "write what may fail, such as \"0.1%\"; \"100%\" is no limit",
     );
     section.report_at("max_error_rate", flaw, &[]);
+}
+
+fn client_errors(word: &str) -> Option<ClientErrors> {
+    match word {
+        "hold" => Some(ClientErrors::Hold),
+        "rollback" => Some(ClientErrors::Rollback),
+        "tell" => Some(ClientErrors::Tell),
+        _ => None,
+    }
 }
 
 fn little_data(word: &str) -> Option<LittleData> {
