@@ -16,6 +16,7 @@ mod launch;
 mod receipt;
 mod request;
 mod smoke;
+mod telling;
 mod warm_up;
 
 use std::collections::BTreeMap;

@@ -110,7 +110,8 @@ impl Writer {
 
     /// Services of which the file says otherwise than what runs.
     pub(super) fn differences(&self) -> Vec<Difference> {
-        let services = self.runs.services.iter().filter(|(name, _)| !self.is_unwanted(name));
+        let services =
+            self.runs.services.iter().filter(|(name, _)| !self.serving.is_unwanted(name));
         services.filter_map(|(_, run)| run.difference()).collect()
     }
 

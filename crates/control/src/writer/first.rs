@@ -19,7 +19,7 @@ impl Writer {
     /// before gives way.
     pub(super) fn begin_first(&mut self, service: &ServiceName) {
         let run = &self.runs.services[service];
-        if run.release.is_some() || self.is_unwanted(service) {
+        if run.release.is_some() || self.serving.is_unwanted(service) {
             return;
         }
         let Some(version) = run.run().version.clone() else {
@@ -38,7 +38,7 @@ impl Writer {
         if is_busy {
             return;
         }
-        let (now, pace) = (self.edge.now(), self.pace(service));
+        let (now, pace) = (self.serving.edge.now(), self.pace(service));
         let first = &mut self.run_of(service).first;
         first.get_or_insert_with(|| FirstTries::new(pace, now)).tries.begin(now);
         let request = DeployRequest {
@@ -71,7 +71,7 @@ impl Writer {
 
     /// A first release did not stay: it is tried again after a pause.
     pub(super) fn first_failed(&mut self, service: &ServiceName, why: String) {
-        let now = self.edge.now();
+        let now = self.serving.edge.now();
         let run = self.runs.services.get_mut(service).expect("it was tried");
         let Some(first) = &mut run.first else { return };
         let pause = first.tries.fail(now, why.clone(), fastrand::f64());
@@ -86,7 +86,7 @@ impl Writer {
 
     /// Tries those first releases again whose pause is over.
     pub(super) fn tick_first(&mut self) {
-        let now = self.edge.now();
+        let now = self.serving.edge.now();
         let is_due = |(name, tries): (ServiceName, &Tries)| {
             tries.next_deadline().is_some_and(|at| at <= now).then_some(name)
         };

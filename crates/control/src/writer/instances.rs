@@ -28,14 +28,14 @@ impl Writer {
         let Happening { service, instance, what, .. } = happening;
         match what {
             // Its deploy wants them, though it may be gone by now.
-            What::LastWords(words) => self.tell_last_words(&service, &instance, words),
+            What::LastWords(words) => self.runs.tell_last_words(&service, &instance, words),
             // Nobody is left who waits for it.
             What::Start(_, OfStart::Launched(Ok(process))) if !is_meant => {
                 drop(process.stop(Stop::default()));
             }
             // Word of an earlier one of this name, or of one that is gone by now.
             _ if !is_meant => {}
-            What::Draining(text) => self.tell_draining(&service, &instance, text),
+            What::Draining(text) => self.runs.tell_draining(&service, &instance, text),
             What::Unreachable(wait) => self.step(&service, &instance, Event::Unreachable(wait)),
             What::Start(start, what) => self.happened_to_start(&service, &instance, start, what),
         }
@@ -54,8 +54,8 @@ impl Writer {
                 let exit = ToldEnd { why, words: Vec::new(), port: Port::Own };
                 Event::Ended(start, self.end_of(service, instance, exit))
             }
-            OfStart::WarmedUp(warmed) => return self.tell_warmed(service, instance, &warmed),
-            OfStart::Smoked(Ok(passed)) => return self.tell_smoked(service, instance, &passed),
+            OfStart::WarmedUp(warmed) => return self.runs.tell_warmed(service, instance, &warmed),
+            OfStart::Smoked(Ok(passed)) => return self.runs.tell_smoked(service, instance, &passed),
             OfStart::Smoked(Err(why)) => {
                 return self.tell_rollout(service, rollout::Event::Refused(instance.clone(), why));
             }
@@ -88,7 +88,7 @@ impl Writer {
         instance: &InstanceName,
         release: Arc<Release>,
     ) {
-        let (lifecycle, effects) = Lifecycle::start(self.edge.now(), self.pace(service));
+        let (lifecycle, effects) = Lifecycle::start(self.serving.edge.now(), self.pace(service));
         self.keep(service, instance, release, lifecycle);
         self.carry_out_of(service, instance, effects);
     }
@@ -101,7 +101,7 @@ impl Writer {
         release: Arc<Release>,
         found: Found,
     ) {
-        let (now, pace) = (self.edge.now(), self.pace(service));
+        let (now, pace) = (self.serving.edge.now(), self.pace(service));
         let (lifecycle, effects) = match found {
             Found::Wanted => Lifecycle::adopt(now, pace, process.clone()),
             Found::Leftover => Lifecycle::reject(now, pace, process.clone()),
@@ -152,7 +152,7 @@ impl Writer {
         instance: &InstanceName,
         event: Event<Arc<dyn Instance>>,
     ) {
-        let now = self.edge.now();
+        let now = self.serving.edge.now();
         let run = self.runs.services.get_mut(service);
         let Some(running) = run.and_then(|run| run.instances.get_mut(instance)) else { return };
         let effects = running.step(now, event);
@@ -166,7 +166,7 @@ impl Writer {
         serving: &BTreeSet<InstanceName>,
         drain: Drain,
     ) {
-        let now = self.edge.now();
+        let now = self.serving.edge.now();
         let mut effects = Vec::new();
         for (name, running) in &mut self.run_of(service).instances {
             let demand = match serving.contains(name) {
@@ -213,7 +213,7 @@ impl Writer {
     /// Gives an instance nothing new, and waits beside the loop until nothing reaches it, or nothing
     /// whose time to drain is over.
     fn drain(&mut self, service: &ServiceName, instance: &InstanceName, wait: Wait, drain: Drain) {
-        let (drains, tell) = (self.edge.drains(), self.runs.tell.clone());
+        let (drains, tell) = (self.serving.edge.drains(), self.runs.tell.clone());
         let events = self.events.clone();
         let running = self.running(service, instance);
         let (live, number) = (running.live().cloned(), running.number);
@@ -227,7 +227,7 @@ impl Writer {
         if let Some(live) = &live {
             // What is served now may not have it at all; requests that began before may.
             live.put(Bar::Drained);
-            self.edge.depart(live, drain);
+            self.serving.edge.depart(live, drain);
         }
         tokio::spawn(async move {
             if let Some(live) = live {
@@ -252,11 +252,11 @@ impl Writer {
             News::Unreachable => {}
             News::Ended { why, words, then } => {
                 if !words.is_empty() {
-                    self.tell_last_words(service, instance, words);
+                    self.runs.tell_last_words(service, instance, words);
                 }
-                self.tell_end(service, instance, &why, then);
+                self.runs.tell_end(service, instance, &why, then);
             }
-            News::Forced(force) => self.tell_forced(service, instance, force),
+            News::Forced(force) => self.runs.tell_forced(service, instance, force),
             News::Gone => return self.gone(service, instance),
         }
         if let Some(event) = event {
@@ -267,7 +267,7 @@ impl Writer {
     fn gone(&mut self, service: &ServiceName, instance: &InstanceName) {
         let (of, name) = (service.clone(), instance.clone());
         self.events.emit(event::InstanceStopped { service: of, instance: name });
-        if self.is_unwanted(service) {
+        if self.serving.is_unwanted(service) {
             if self.run_of(service).instances.is_empty() {
                 self.runs.services.remove(service);
             }
@@ -279,7 +279,7 @@ impl Writer {
 
     /// Starts what is missing of a service that no rollout is at, and lets go what is too much.
     pub(super) fn reconcile(&mut self, service: &ServiceName) {
-        let is_unwanted = self.is_unwanted(service);
+        let is_unwanted = self.serving.is_unwanted(service);
         let Some(run) = self.runs.services.get(service) else { return };
         if is_unwanted || run.active.is_some() || run.asked.is_some() {
             return;
@@ -304,7 +304,7 @@ impl Writer {
 
     /// Tells the instances whose time has come.
     pub(super) fn tick_instances(&mut self) {
-        let now = self.edge.now();
+        let now = self.serving.edge.now();
         let is_due = |running: &Running| {
             running.lifecycle.next_deadline().is_some_and(|deadline| deadline <= now)
         };

@@ -37,7 +37,7 @@ impl Writer {
         let withheld = self.withheld(service);
         let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
         let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
-        let (checker, events) = (self.reports.checker.clone(), self.events.clone());
+        let (checker, events) = (self.serving.reports.checker.clone(), self.events.clone());
         let run = self.run_of(service);
         let running = &run.instances[instance];
         Launching {
@@ -58,7 +58,7 @@ impl Writer {
     /// Variables that an instance of `service` does not inherit, unless they are its own release's
     /// secrets: those of all other services, by the file and by what runs.
     pub(super) fn withheld(&self, service: &ServiceName) -> BTreeSet<String> {
-        let intent = self.intent.borrow();
+        let intent = self.serving.intent.borrow();
         let others = self.runs.services.iter().filter(|(name, _)| *name != service);
         let running = others.flat_map(|(_, run)| run.releases()).map(|release| &release.recipe);
         let others = intent.services.values().filter(|other| other.name != *service);
@@ -112,12 +112,6 @@ impl Writer {
                 events.emit(event::LogsNotRemoved { service, why, directory });
             }
         });
-    }
-
-    /// Whether the intent does not want the service to be run any more.
-    pub(super) fn is_unwanted(&self, service: &ServiceName) -> bool {
-        let intent = self.intent.borrow();
-        intent.services.get(service).is_none_or(|service| service.run.is_none())
     }
 
     /// A name that no instance of the service had.

@@ -193,10 +193,10 @@ impl Writer {
     pub(super) fn run_named(&self, name: &str) -> Result<ServiceName, DeployError> {
         let service = ServiceName::from(name);
         // One that was taken out of the file may still be draining.
-        if self.runs.services.contains_key(&service) && !self.is_unwanted(&service) {
+        if self.runs.services.contains_key(&service) && !self.serving.is_unwanted(&service) {
             return Ok(service);
         }
-        let intent = self.intent.borrow();
+        let intent = self.serving.intent.borrow();
         match intent.services.contains_key(&service) {
             true => Err(DeployError::NotRun { service: name.to_owned() }),
             false => {
@@ -213,7 +213,7 @@ impl Writer {
         let is_its = |asked: &mut Asked| asked.number == number;
         let run = self.runs.services.get_mut(&service);
         let asked = run.and_then(|run| run.asked.take_if(is_its));
-        if asked.is_none() || self.is_unwanted(&service) {
+        if asked.is_none() || self.serving.is_unwanted(&service) {
             drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
             return;
         }

@@ -1,39 +1,20 @@
-//! How the writer takes configurations and addresses up: whole, or not at all.
+//! How the writer takes configurations up: whole, or not at all.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::time::SystemTime;
 
-use edge::{Instance, PublishError, ServingConfig, Split};
-use model::{Diff, Intent, Revision, ServiceName};
+use edge::PublishError;
+use model::{Diff, Revision, ServiceName};
 use telemetry::event;
-use tokio::task::JoinError;
 
-use super::{Reload, Writer};
-use crate::certificates::{self, FilesOf};
+use super::Writer;
+use super::reloads::{Outcome, Reload};
 use crate::chain::chain;
 use crate::ended::Ended;
 use crate::handle::{Reloaded, Reply};
-use crate::instances::{self, Addresses};
 use crate::prepare::{PrepareError, Prepared, tell_warnings};
 use crate::reload::ReloadError;
-use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose, ServiceRun};
+use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose};
 use crate::status::LastReload;
-use crate::watch::ServiceWatch;
-
-/// Says of a port that somebody else has who that is.
-fn name_holder(error: PublishError) -> PublishError {
-    match error {
-        PublishError::Bind { listener, address, source }
-            if source.kind() == io::ErrorKind::AddrInUse =>
-        {
-            let holder = driver::Holder::of(address.port());
-            let told = holder.map(|holder| io::Error::new(source.kind(), holder.to_string()));
-            PublishError::Bind { listener, address, source: told.unwrap_or(source) }
-        }
-        other => other,
-    }
-}
 
 impl Writer {
     /// Serves `prepared` from now on.
@@ -41,122 +22,33 @@ impl Writer {
     /// # Errors
     /// When it cannot be put into effect; then nothing has changed.
     pub(crate) fn take_up(&mut self, prepared: Prepared) -> Result<Revision, PublishError> {
-        let Prepared { intent, warnings: _, certificates, resolved } = prepared;
-        let certificates::Loaded { tls, told, looked } = certificates;
-        let revision = self.revision.next();
-        let addresses = self.names.addresses(&resolved);
-        let serving_config = ServingConfig {
-            instances: self.instances(&intent, &addresses),
-            intent: intent.clone(),
-            revision,
-            splits: self.splits(),
-            tls: tls.clone(),
-        };
-        self.edge.publish(&serving_config).map_err(name_holder)?;
-        told.into_iter().for_each(|event| self.events.emit(event));
-        self.drains.keep_wanted(&intent);
-        self.names.follow(&instances::names(&intent), resolved);
-        self.renewals.follow(&FilesOf::of_all(&intent), looked);
-        (self.revision, self.tls) = (revision, tls);
-        self.intent.send_replace(intent.clone());
-        self.watch(&serving_config);
+        let intent = prepared.intent.clone();
+        let revision = self.serving.take_up(prepared, &mut self.runs)?;
         // Bars whom nobody wants any more, and publishes anew where that is so.
         self.want_runs(&intent);
         Ok(revision)
     }
 
-    /// The instances of every service: those that somebody else runs, and those that we do.
-    fn instances(
-        &self,
-        intent: &Intent,
-        addresses: &Addresses,
-    ) -> BTreeMap<ServiceName, Vec<Instance>> {
-        let mut instances = instances::of_intent(intent, addresses, &self.drains);
-        for (service, run) in &self.runs.services {
-            let Some(of_service) = instances.get_mut(service) else { continue };
-            of_service.extend(run.published().map(|mut instance| {
-                let drained = self.drains.since(service.as_str(), instance.name.as_str());
-                instance.is_drained |= drained.is_some();
-                instance
-            }));
-        }
-        instances
-    }
-
-    /// Services of which two releases share the requests.
-    fn splits(&self) -> BTreeMap<ServiceName, Split> {
-        let split = |run: &ServiceRun| run.active.as_ref()?.split.clone();
-        let runs = self.runs.services.iter();
-        runs.filter_map(|(name, run)| Some((name.clone(), split(run)?))).collect()
-    }
-
-    /// Watches what was published, and nothing else.
-    fn watch(&mut self, serving_config: &ServingConfig) {
-        let now = self.edge.now();
-        self.watches.retain(|name, _| serving_config.intent.services.contains_key(name));
-        for view in self.edge.services() {
-            let name = &view.service.name;
-            let new = || ServiceWatch::new(view.service.clone(), self.events.clone());
-            let watch = self.watches.entry(name.clone()).or_insert_with(new);
-            let instances = serving_config.instances.get(name).map_or(&[][..], Vec::as_slice);
-            watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
-            if let Some(run) = self.runs.services.get_mut(name) {
-                view.instances.iter().for_each(|live| run.observe(live));
-            }
-        }
-    }
-
     /// Serves the same intent with the instances that there are now.
     pub(super) fn readdress(&mut self) {
-        let intent = self.intent.borrow().clone();
-        let serving_config = ServingConfig {
-            instances: self.instances(&intent, &self.names.addresses(&[])),
-            intent,
-            revision: self.revision,
-            splits: self.splits(),
-            tls: self.tls.clone(),
-        };
-        match self.edge.publish(&serving_config) {
-            Ok(generation) => {
-                tracing::debug!(%generation, "instances have changed");
-                self.watch(&serving_config);
-            }
-            // What was published before can be published again; if not, its addresses serve on.
-            Err(error) => {
-                self.events.emit(event::AddressesNotApplied { why: chain(&error) });
-            }
-        }
+        self.serving.readdress(&mut self.runs);
     }
 
-    /// The certificates in `files` are others than before: serves new connections with them.
-    pub(super) fn renew(&mut self, files: &FilesOf) {
-        let intent = self.intent.borrow().clone();
-        let Some(pairs) = self.renewals.value(files) else { return };
-        for (name, listener) in &intent.listeners {
-            if FilesOf::of(listener).as_ref() == Some(files) {
-                let config = pairs.config(listener, &self.preparation.resumption);
-                self.tls.insert(name.clone(), config);
-                let (listener, (certificates, expires)) = (name.clone(), pairs.extent());
-                self.events.emit(event::CertificatesRenewed { listener, certificates, expires });
-                pairs.warnings(name).for_each(|warning| self.events.emit(warning));
-            }
-        }
-        self.readdress();
+    /// Has the file read.
+    pub(super) fn read_for(&mut self, reload: Reload) {
+        self.reloads.push(reload);
+        self.prepare_next();
     }
 
-    /// Prepares the next reload, if one was asked for and none is under way.
-    pub(super) fn prepare_next(&mut self) {
-        if self.preparing.is_empty() && !self.reloads.is_empty() {
-            // Whoever has mended a name and reloads need not wait for it to be tried again.
-            let known = self.names.well_known();
-            self.preparing.spawn(self.preparation.clone().run(known));
-        }
+    /// A name that was mended is asked for anew: a reload need not wait for it to be tried again.
+    fn prepare_next(&mut self) {
+        self.reloads.prepare_next(|| self.serving.names.well_known());
     }
 
     /// A configuration is prepared, or cannot be.
-    pub(super) fn reload(&mut self, outcome: Result<Result<Prepared, PrepareError>, JoinError>) {
+    pub(super) fn reload(&mut self, outcome: Outcome) {
         let prepared = outcome.map_err(PrepareError::Panicked).flatten();
-        match self.reloads.pop_front() {
+        match self.reloads.pop() {
             Some(Reload::Deploy(order, reply)) => self.deploy_of_file(prepared, order, reply),
             Some(Reload::Asked(reply)) => {
                 // The client that asked may be gone.
@@ -184,8 +76,7 @@ impl Writer {
             // It must not depend on the file being right.
             true => self.ask_deploy(order, reply),
             false => {
-                self.reloads.push_back(Reload::Deploy(order, reply));
-                self.prepare_next();
+                self.read_for(Reload::Deploy(order, reply));
             }
         }
     }
@@ -197,7 +88,7 @@ impl Writer {
         mut order: Order,
         reply: Reply<Result<Progressing, DeployError>>,
     ) {
-        let before = self.intent.borrow().clone();
+        let before = self.serving.intent.borrow().clone();
         match prepared {
             Ok(prepared) => {
                 let diff = Diff::between(&before, &prepared.intent);
@@ -206,7 +97,7 @@ impl Writer {
                         drop(reply.send(Err(DeployError::File(error))));
                         return;
                     }
-                    order.taken_up = Some(in_words(self.revision, &diff));
+                    order.taken_up = Some(in_words(self.serving.revision, &diff));
                 }
                 self.ask_deploy(order, reply);
             }
@@ -221,23 +112,23 @@ impl Writer {
         &mut self,
         prepared: Result<Prepared, PrepareError>,
     ) -> Result<Reloaded, ReloadError> {
-        let before = self.intent.borrow().clone();
+        let before = self.serving.intent.borrow().clone();
         let taken_up = match prepared {
             Ok(prepared) => self.replace(prepared),
             Err(error) => Err(ReloadError::Prepare(error)),
         };
         // Whoever rotates it must not depend on the configuration being right.
-        self.log.reopen();
+        self.reloads.log.reopen();
         if taken_up.is_ok() {
             self.reconcile_all();
         }
         let result = taken_up.map(|revision| {
-            let after = self.intent.borrow().clone();
+            let after = self.serving.intent.borrow().clone();
             let diff = Diff::between(&before, &after);
             Reloaded { revision, diff, differences: self.differences() }
         });
         self.tell_reload(&result);
-        self.last_reload = Some(LastReload {
+        self.reloads.last = Some(LastReload {
             at: SystemTime::now(),
             outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
         });
@@ -262,7 +153,7 @@ impl Writer {
             }
             Err(ReloadError::Ended(Ended)) => {}
             Err(error) => {
-                let (why, revision) = (error.why(), self.revision);
+                let (why, revision) = (error.why(), self.serving.revision);
                 self.events.emit(event::ConfigRejected { why, revision });
             }
         }
@@ -271,9 +162,9 @@ impl Writer {
     /// Takes `prepared` up, with its access log, or changes nothing.
     fn replace(&mut self, prepared: Prepared) -> Result<Revision, ReloadError> {
         tell_warnings(&prepared.warnings, &self.events);
-        let before = self.log.redirect(&prepared.intent.log)?;
+        let before = self.reloads.log.redirect(&prepared.intent.log)?;
         self.take_up(prepared).map_err(|error| {
-            if let Err(error) = self.log.redirect(&before) {
+            if let Err(error) = self.reloads.log.redirect(&before) {
                 self.events.emit(event::AccessLogNotRestored { why: chain(&error) });
             }
             ReloadError::Publish(error)

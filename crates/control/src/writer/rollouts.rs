@@ -17,8 +17,15 @@ use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
     Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
-    Purpose, Receipt, Target, What, seen, strategy_word,
+    Purpose, Receipt, Target, What, strategy_word,
 };
+
+/// What a rollout is to be told.
+pub(super) struct Told {
+    service: ServiceName,
+    deploy: i64,
+    event: Event,
+}
 
 impl Writer {
     /// Begins a deploy that nothing stands in the way of.
@@ -59,10 +66,10 @@ impl Writer {
         let file_version = run.run().version.clone();
         let Target { version, recipe, restores } = target;
         // What was answered before is no part of it, for clients and for instances from the same moment on.
-        let seen = self.seen(service);
+        let seen = self.serving.seen(service);
         let run = self.runs.services.get_mut(service).expect("it was looked at");
         run.instances.values_mut().for_each(|running| drop(running.take_tally()));
-        let (rollout, effects) = Rollout::begin(plan, self.edge.now());
+        let (rollout, effects) = Rollout::begin(plan, self.serving.edge.now());
         let canary = Arc::new(Release { id, version, recipe, given, file_version });
         run.first_tried(purpose, &canary);
         let active = Active::new(Beginning {
@@ -102,30 +109,33 @@ impl Writer {
         lines.into_iter().for_each(|line| active.tell(line));
     }
 
-    fn seen(&self, service: &ServiceName) -> (u64, u64) {
-        let mut views = self.edge.services().filter(|view| view.service.name == *service);
-        views.next().map_or((0, 0), |view| seen(view.live))
-    }
-
-    /// Tells the rollout of a service, if one is at it, what happened.
+    /// Tells the rollout of a service, if one is at it, what happened: once all that is being done is done.
     pub(super) fn tell_rollout(&mut self, service: &ServiceName, event: Event) {
-        let now = self.edge.now();
-        let run = self.runs.services.get_mut(service);
-        let Some(active) = run.and_then(|run| run.active.as_mut()) else { return };
-        let effects = active.rollout.step(now, event);
-        self.carry_out(service, effects);
+        let run = self.runs.services.get(service);
+        let Some(active) = run.and_then(|run| run.active.as_ref()) else { return };
+        self.told.push_back(Told { service: service.clone(), deploy: active.id, event });
     }
 
+    /// Lets the rollouts take up what they were told, one event after the other: what follows from one is done
+    /// before the next, which it may lead to itself.
+    pub(super) fn settle(&mut self) {
+        while let Some(Told { service, deploy, event }) = self.told.pop_front() {
+            let now = self.serving.edge.now();
+            let run = self.runs.services.get_mut(&service);
+            let active = run.and_then(|run| run.active.as_mut());
+            // What was told of a deploy that has ended meanwhile means nothing to another.
+            let Some(active) = active.filter(|active| active.id == deploy) else { continue };
+            let effects = active.rollout.step(now, event);
+            self.carry_out(&service, effects);
+        }
+    }
+
+    /// Does what a rollout wants done, once it is written down.
     fn carry_out(&mut self, service: &ServiceName, effects: Vec<Effect>) {
         let mut lines = self.write_down(service, &effects).into_iter();
         for effect in effects {
-            // A start that fails at once tells of it later, so none of these ends the rollout but
-            // the last.
-            let Some(active) =
-                self.runs.services.get_mut(service).and_then(|it| it.active.as_mut())
-            else {
-                return;
-            };
+            let run = self.runs.services.get_mut(service);
+            let Some(active) = run.and_then(|it| it.active.as_mut()) else { return };
             match effect {
                 Effect::Start(instance, side) => {
                     active.sides.insert(instance.clone(), side);
@@ -223,7 +233,7 @@ impl Writer {
     }
 
     pub(super) fn end_deploy(&mut self, service: &ServiceName, outcome: Outcome) {
-        let seen = self.seen(service);
+        let seen = self.serving.seen(service);
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let Some(mut active) = run.active.take() else { return };
         active.sample(&mut run.instances);
@@ -322,7 +332,7 @@ impl Writer {
 
     /// Tells the rollouts whose time has come.
     pub(super) fn tick_rollouts(&mut self) {
-        let now = self.edge.now();
+        let now = self.serving.edge.now();
         for service in self.deploying() {
             let active = self.runs.services[&service].active.as_ref();
             let is_due =

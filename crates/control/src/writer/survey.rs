@@ -20,7 +20,7 @@ impl Writer {
     /// Tells how everything stands, once the workers have told what is open: beside the loop,
     /// which waits for no worker.
     pub(super) fn tell_status(&self, reply: Reply<Status>) {
-        let (mut status, opens) = (self.status(), self.edge.open());
+        let (mut status, opens) = (self.status(), self.serving.edge.open());
         tokio::spawn(async move {
             status.tell_open(&opens.await);
             // Whoever asked may be gone.
@@ -35,7 +35,7 @@ impl Writer {
         stands: Result<InstanceStatus, InstanceError>,
         reply: Reply<Result<InstanceStatus, InstanceError>>,
     ) {
-        let opens = self.edge.open();
+        let opens = self.serving.edge.open();
         tokio::spawn(async move {
             let mut stands = stands;
             if let Ok(instance) = &mut stands {
@@ -47,28 +47,28 @@ impl Writer {
 
     /// How everything stands.
     fn status(&self) -> Status {
-        let file = &self.preparation.file;
+        let file = &self.reloads.preparation.file;
         Status {
             file: std::path::absolute(file).unwrap_or_else(|_| file.clone()),
-            revision: self.revision,
-            generation: self.edge.generation(),
-            uptime: self.edge.now(),
-            connections: self.edge.connections(),
-            descriptors: self.edge.descriptors(),
-            last_reload: self.last_reload.clone(),
+            revision: self.serving.revision,
+            generation: self.serving.edge.generation(),
+            uptime: self.serving.edge.now(),
+            connections: self.serving.edge.connections(),
+            descriptors: self.serving.edge.descriptors(),
+            last_reload: self.reloads.last.clone(),
             listeners: self.listeners(),
             services: self.services(),
         }
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {
-        let intent = self.intent.borrow();
-        let listeners = self.edge.listeners().map(|(name, live)| {
+        let intent = self.serving.intent.borrow();
+        let listeners = self.serving.edge.listeners().map(|(name, live)| {
             let files = intent.listeners.get(name).and_then(|listener| FilesOf::of(listener));
-            let fault = files.as_ref().and_then(|files| self.renewals.fault(files));
+            let fault = files.as_ref().and_then(|files| self.serving.renewals.fault(files));
             ListenerStatus {
                 name: name.clone(),
-                addresses: self.edge.addresses(name.as_str()).collect(),
+                addresses: self.serving.edge.addresses(name.as_str()).collect(),
                 tls: files.is_some(),
                 certificate_fault: fault.map(|fault| chain(fault)),
                 connections: live.open.load(Relaxed),
@@ -81,9 +81,9 @@ impl Writer {
     }
 
     fn services(&self) -> Vec<ServiceStatus> {
-        let now = self.edge.now();
-        let services = self.edge.services().filter_map(|view| {
-            let watch = self.watches.get(&view.service.name)?;
+        let now = self.serving.edge.now();
+        let services = self.serving.edge.services().filter_map(|view| {
+            let watch = self.serving.watches.get(&view.service.name)?;
             let run = self.runs.services.get(&view.service.name);
             let of = |live: &Arc<Live>| {
                 let mut status = watch.status(now, live.name.as_str())?;
@@ -91,9 +91,9 @@ impl Writer {
                 Some(status)
             };
             let unresolved = instances::names_of(view.service)
-                .filter_map(|name| Some((name.to_owned(), chain(self.names.fault(name)?))));
+                .filter_map(|name| Some((name.to_owned(), chain(self.serving.names.fault(name)?))));
             let is_away = |(name, _): &(&InstanceName, SystemTime)| watch.brief(name).is_none();
-            let away = self.drains.of(&view.service.name).filter(is_away);
+            let away = self.serving.drains.of(&view.service.name).filter(is_away);
             Some(ServiceStatus {
                 name: view.service.name.clone(),
                 balance: view.service.balance.clone(),
@@ -111,17 +111,19 @@ impl Writer {
 
     /// Everything that is counted, but for the process.
     pub(super) fn scrape(&self) -> Scrape {
-        let last = self.last_reload.as_ref();
+        let last = self.reloads.last.as_ref();
         let config = ConfigSample {
-            revision: self.revision,
-            generation: self.edge.generation(),
-            read_at: last.map_or(self.began_at, |reload| reload.at),
+            revision: self.serving.revision,
+            generation: self.serving.edge.generation(),
+            read_at: last.map_or(self.reloads.began_at, |reload| reload.at),
             is_taken_up: last.is_none_or(|reload| reload.outcome.is_ok()),
         };
-        let watch_of = |view: &ServiceView<'_>| self.watches.get(&view.service.name);
-        let feeds =
-            [(Feed::Names, self.names.stale()), (Feed::Certificates, self.renewals.stale())];
+        let watch_of = |view: &ServiceView<'_>| self.serving.watches.get(&view.service.name);
+        let feeds = [
+            (Feed::Names, self.serving.names.stale()),
+            (Feed::Certificates, self.serving.renewals.stale()),
+        ];
         let feeds = feeds.map(|(feed, stale)| FeedSample { feed, stale: stale as u64 }).to_vec();
-        scrape::gather(&self.edge, watch_of, config, feeds, self.log.sample())
+        scrape::gather(&self.serving.edge, watch_of, config, feeds, self.reloads.log.sample())
     }
 }

@@ -1,15 +1,14 @@
-//! What the writer tells of instances: in the log, and to those that follow a deploy.
+//! What is told of instances: in the log, and to those that follow a deploy.
 
 use model::{InstanceName, ServiceName};
 use rollout::instance::restart::{Next, RestartState};
 use rollout::instance::{Force, Then};
 use telemetry::event;
 
-use super::Writer;
-use crate::runs::{Active, Line, SmokePassed, WarmedUp};
+use super::{Active, Line, Runs, SmokePassed, WarmedUp};
 
-impl Writer {
-    pub(super) fn tell_draining(
+impl Runs {
+    pub(crate) fn tell_draining(
         &self,
         service: &ServiceName,
         instance: &InstanceName,
@@ -20,7 +19,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn tell_last_words(
+    pub(crate) fn tell_last_words(
         &self,
         service: &ServiceName,
         instance: &InstanceName,
@@ -31,7 +30,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn tell_warmed(
+    pub(crate) fn tell_warmed(
         &self,
         service: &ServiceName,
         instance: &InstanceName,
@@ -47,7 +46,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn tell_smoked(
+    pub(crate) fn tell_smoked(
         &self,
         service: &ServiceName,
         instance: &InstanceName,
@@ -59,7 +58,7 @@ impl Writer {
     }
 
     /// Says so if more was needed than to ask.
-    pub(super) fn tell_forced(&self, service: &ServiceName, instance: &InstanceName, force: Force) {
+    pub(crate) fn tell_forced(&self, service: &ServiceName, instance: &InstanceName, force: Force) {
         let text = match force {
             Force::Stuck => "could not be killed whole: some of it hangs in the system",
             Force::Killed => "did not end in its time, and was killed",
@@ -80,7 +79,7 @@ impl Writer {
     }
 
     /// Says how an instance ended that was not asked to, and what follows.
-    pub(super) fn tell_end(
+    pub(crate) fn tell_end(
         &self,
         service: &ServiceName,
         instance: &InstanceName,
@@ -108,6 +107,6 @@ impl Writer {
     }
 
     fn active(&self, service: &ServiceName) -> Option<&Active> {
-        self.runs.services.get(service)?.active.as_ref()
+        self.services.get(service)?.active.as_ref()
     }
 }
