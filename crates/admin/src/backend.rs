@@ -1,8 +1,8 @@
 //! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
 
 use crate::{
-    Deploy, DeployEvents, Deploying, Explanation, History, Instance, Kind, Problem, Question,
-    Reloaded, Status, Word,
+    Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance, Kind, Problem,
+    Question, Reloaded, Status,
 };
 
 /// Whoever carries out what the API is told.
@@ -40,11 +40,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
         deploy: Deploy,
     ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
 
-    /// A person's word on a running deploy.
-    fn command(
+    /// What a person does to a running deploy.
+    fn deploy_action(
         &self,
         service: &str,
-        word: Word,
+        action: DeployAction,
     ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
 
     /// What happened in a deploy from its line `from` on, once there is something.

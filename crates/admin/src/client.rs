@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::socket::running_for;
 use crate::{
-    Deploy, DeployEvents, Deploying, EventStream, Events, Explanation, History, Instance,
-    Operation, Problem, Question, Reloaded, Status, Version, Word, socket_in, stream,
+    Deploy, DeployAction, DeployEvents, Deploying, EventStream, Events, Explanation, History,
+    Instance, Operation, Problem, Question, Reloaded, Status, Version, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -150,14 +150,18 @@ impl Client {
         self.document(Operation::History, &[service], ()).await
     }
 
-    /// Says a word on the running deploy of a service.
+    /// Promotes, aborts, pauses or resumes the running deploy of a service.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn command(&self, service: &str, word: Word) -> Result<Deploying, ClientError> {
-        let word = serde_json::to_value(word)?;
-        let word = word.as_str().unwrap_or_default();
-        self.document(Operation::Command, &[service, word], ()).await
+    pub async fn deploy_action(
+        &self,
+        service: &str,
+        action: DeployAction,
+    ) -> Result<Deploying, ClientError> {
+        let action = serde_json::to_value(action)?;
+        let action = action.as_str().unwrap_or_default();
+        self.document(Operation::DeployAction, &[service, action], ()).await
     }
 
     /// What happened in a deploy from its line `from` on, once there is something.

@@ -77,7 +77,7 @@ pub struct Shift {
     pub watch_s: f64,
 }
 
-/// The word for a step that a person ends.
+/// The text for a step that a person ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Hold {
     /// The only one.
@@ -96,10 +96,10 @@ impl From<model::Step> for Step {
     }
 }
 
-/// A person's word on a running deploy.
+/// What a person does to a running deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Word {
+pub enum DeployAction {
     /// Shift everything and stay.
     Promote,
     /// Back to the old release.
@@ -342,13 +342,13 @@ impl From<Way> for Strategy {
     }
 }
 
-impl From<Word> for rollout::Command {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Promote => Self::Promote,
-            Word::Abort => Self::Abort,
-            Word::Pause => Self::Pause,
-            Word::Resume => Self::Resume,
+impl From<DeployAction> for rollout::DeployAction {
+    fn from(action: DeployAction) -> Self {
+        match action {
+            DeployAction::Promote => Self::Promote,
+            DeployAction::Abort => Self::Abort,
+            DeployAction::Pause => Self::Pause,
+            DeployAction::Resume => Self::Resume,
         }
     }
 }

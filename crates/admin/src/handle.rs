@@ -11,10 +11,10 @@ use edge::DescriptorBudget;
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, Deploy, DeployEvents, Deploying, Descriptors, DrainedAway, Explanation,
-    FirstRelease, History, Instance, InstanceState, LastDeploy, Listener, Past, Question, Receipt,
-    Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Status, Totals,
-    Unresolved, Version, Waiting, Word,
+    Access, Backend, Basis, Deploy, DeployAction, DeployEvents, Deploying, Descriptors,
+    DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState, LastDeploy, Listener,
+    Past, Question, Receipt, Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode,
+    Status, Totals, Unresolved, Version, Waiting,
 };
 
 /// How long whoever asks for events waits for one.
@@ -51,8 +51,12 @@ impl Backend for Handle {
         Ok(Deploying { id: Self::deploy(self, request).await?.id })
     }
 
-    async fn command(&self, service: &str, word: Word) -> Result<Deploying, Refusal> {
-        Ok(Deploying { id: Self::command(self, service, word.into()).await?.id })
+    async fn deploy_action(
+        &self,
+        service: &str,
+        action: DeployAction,
+    ) -> Result<Deploying, Refusal> {
+        Ok(Deploying { id: Self::deploy_action(self, service, action.into()).await?.id })
     }
 
     async fn deploy_events(&self, deploy: i64, from: usize) -> Result<DeployEvents, Refusal> {

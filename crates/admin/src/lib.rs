@@ -37,8 +37,8 @@ pub use axum::Router;
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};
 pub use deploy::{
-    Deploy, DeployEvents, Deploying, History, Hold, Line, Past, Receipt, Release, Shift, Step,
-    WHO_BYTES_MAX, Way, Word, deploy_events, write_receipt,
+    Deploy, DeployAction, DeployEvents, Deploying, History, Hold, Line, Past, Receipt, Release,
+    Shift, Step, WHO_BYTES_MAX, Way, deploy_events, write_receipt,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
 pub use event::{Event, EventGap, EventLevel, Events};

@@ -114,7 +114,9 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         }
         Operation::Deploy => ("The deploy has started", content::<Deploying>(schemas, json)),
         Operation::History => ("The deploys", content::<History>(schemas, json)),
-        Operation::Command => ("The deploy after the command", content::<Deploying>(schemas, json)),
+        Operation::DeployAction => {
+            ("The deploy after the action", content::<Deploying>(schemas, json))
+        }
         Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),
         Operation::Events => ("The events", content::<Events>(schemas, json)),
         Operation::FollowEvents => ("Each event as it happens", content_of_stream(schemas)),

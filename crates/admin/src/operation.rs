@@ -23,8 +23,8 @@ pub enum Operation {
     Deploy,
     /// The deploys of a service.
     History,
-    /// A person's word on a running deploy.
-    Command,
+    /// What a person does to a running deploy.
+    DeployAction,
     /// What happens in a deploy.
     DeployEvents,
     /// The latest events.
@@ -48,7 +48,7 @@ impl Operation {
         Self::Explain,
         Self::Deploy,
         Self::History,
-        Self::Command,
+        Self::DeployAction,
         Self::DeployEvents,
         Self::Events,
         Self::FollowEvents,
@@ -67,7 +67,7 @@ impl Operation {
             Self::Explain => "explain",
             Self::Deploy => "deploy",
             Self::History => "history",
-            Self::Command => "command",
+            Self::DeployAction => "deploy_action",
             Self::DeployEvents => "deploy_events",
             Self::Events => "events",
             Self::FollowEvents => "follow_events",
@@ -87,7 +87,7 @@ impl Operation {
             Self::Explain => "Explain which way a request would take, and why",
             Self::Deploy => "Start a deploy",
             Self::History => "List the deploys of a service and their receipts, the latest first",
-            Self::Command => "Promote, abort, pause or resume the running deploy of a service",
+            Self::DeployAction => "Promote, abort, pause or resume the running deploy of a service",
             Self::Events => "The latest events, in order",
             Self::FollowEvents => {
                 "Events as they happen, as server-sent events; `Last-Event-ID` resumes after that one"
@@ -111,7 +111,7 @@ impl Operation {
             Self::Enable => "/v1/services/{service}/instances/{instance}/enable",
             Self::Explain => "/v1/explain",
             Self::Deploy | Self::History => "/v1/services/{service}/deploys",
-            Self::Command => "/v1/services/{service}/deploy/{word}",
+            Self::DeployAction => "/v1/services/{service}/deploy/{action}",
             Self::DeployEvents => "/v1/deploys/{deploy}/events/{from}",
             Self::Events => "/v1/events",
             Self::FollowEvents => "/v1/events/stream",
@@ -128,7 +128,7 @@ impl Operation {
             | Self::Enable
             | Self::Explain
             | Self::Deploy
-            | Self::Command => Method::POST,
+            | Self::DeployAction => Method::POST,
             Self::Version
             | Self::Status
             | Self::History
@@ -165,7 +165,7 @@ impl Operation {
                 Kind::Ending,
             ],
             Self::History => &[Kind::UnknownService, Kind::BadRequest, Kind::Failed, Kind::Ending],
-            Self::Command => {
+            Self::DeployAction => {
                 &[Kind::BadRequest, Kind::UnknownService, Kind::NoSuchDeploy, Kind::Ending]
             }
             Self::DeployEvents => &[Kind::BadRequest, Kind::NoSuchDeploy, Kind::Ending],

@@ -37,7 +37,7 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::Explain => at(operation, explain::<B>),
         Operation::Deploy => at(operation, deploy::<B>),
         Operation::History => at(operation, history::<B>),
-        Operation::Command => at(operation, command::<B>),
+        Operation::DeployAction => at(operation, deploy_action::<B>),
         Operation::DeployEvents => at(operation, deploy_events::<B>),
         Operation::Events => at(operation, events::<B>),
         Operation::FollowEvents => at(operation, follow_events::<B>),
@@ -110,13 +110,13 @@ async fn history<B: Backend>(
     Ok(Json(if sees_output(sight) { history } else { history.without_output() }))
 }
 
-async fn command<B: Backend>(
+async fn deploy_action<B: Backend>(
     State(backend): State<B>,
-    Path((service, word)): Path<(String, String)>,
+    Path((service, action)): Path<(String, String)>,
 ) -> Answer<Deploying> {
-    let word = serde_json::from_value(word.clone().into())
-        .map_err(|_| Problem::new(Kind::BadRequest, format!("there is no word `{word}`")))?;
-    Ok(Json(backend.command(&service, word).await?))
+    let action = serde_json::from_value(action.clone().into())
+        .map_err(|_| Problem::new(Kind::BadRequest, format!("there is no action `{action}`")))?;
+    Ok(Json(backend.deploy_action(&service, action).await?))
 }
 
 async fn deploy_events<B: Backend>(

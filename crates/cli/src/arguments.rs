@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use admin::Word;
+use admin::DeployAction;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::deploy::Manner;
 use crate::commands::version::VERSION;
 use crate::commands::{
-    check, completions, demo, deploy, drain, enable, events, explain, fmt, history, init, logs,
-    man, proxy, reload, rollback, run, schema, status, version, word,
+    check, completions, demo, deploy, deploy_action, drain, enable, events, explain, fmt, history,
+    init, logs, man, proxy, reload, rollback, run, schema, status, version,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -58,16 +58,16 @@ pub(crate) enum Command {
     Rollback(rollback::Options),
     /// Promote the new release of a running deploy now
     #[command(after_help = "Examples:\n  plimsoll promote api")]
-    Promote(word::Options),
+    Promote(deploy_action::Options),
     /// Abort a running deploy and roll back
     #[command(after_help = "Examples:\n  plimsoll abort api")]
-    Abort(word::Options),
+    Abort(deploy_action::Options),
     /// Pause a deploy; automatic rollback stays active
     #[command(after_help = "Examples:\n  plimsoll pause api")]
-    Pause(word::Options),
+    Pause(deploy_action::Options),
     /// Resume a paused deploy
     #[command(after_help = "Examples:\n  plimsoll resume api")]
-    Resume(word::Options),
+    Resume(deploy_action::Options),
     History(history::Options),
     Logs(logs::Options),
     Events(events::Options),
@@ -165,10 +165,10 @@ impl Command {
             Self::Enable(options) => enable::run(options),
             Self::Deploy(options) => deploy::run(options),
             Self::Rollback(options) => rollback::run(options),
-            Self::Promote(options) => word::run(options, Word::Promote),
-            Self::Abort(options) => word::run(options, Word::Abort),
-            Self::Pause(options) => word::run(options, Word::Pause),
-            Self::Resume(options) => word::run(options, Word::Resume),
+            Self::Promote(options) => deploy_action::run(options, DeployAction::Promote),
+            Self::Abort(options) => deploy_action::run(options, DeployAction::Abort),
+            Self::Pause(options) => deploy_action::run(options, DeployAction::Pause),
+            Self::Resume(options) => deploy_action::run(options, DeployAction::Resume),
             Self::History(options) => history::run(options),
             Self::Logs(options) => logs::run(options),
             Self::Events(options) => events::run(options),

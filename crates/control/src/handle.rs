@@ -17,7 +17,7 @@ use crate::status::{InstanceStatus, Status};
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) messages: mpsc::Sender<Message>,
     pub(crate) intent: watch::Receiver<Arc<Intent>>,
     pub(crate) events: Events,
 }
@@ -79,7 +79,7 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 /// What the control loop is told.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum Message {
     Status(Reply<Status>),
     Reload(Reply<Result<Reloaded, ReloadError>>),
     Instance {
@@ -91,9 +91,9 @@ pub(crate) enum Command {
     Explain(Question, Reply<Result<Explanation, ExplainError>>),
     Scrape(Reply<Scrape>),
     Deploy(DeployRequest, Reply<Result<Progressing, DeployError>>),
-    Rollout {
+    DeployAction {
         service: String,
-        command: rollout::Command,
+        action: rollout::DeployAction,
         reply: Reply<Result<Progressing, DeployError>>,
     },
     Following {
@@ -117,7 +117,7 @@ impl Handle {
     /// # Errors
     /// When the control loop has ended.
     pub async fn status(&self) -> Result<Status, Ended> {
-        self.ask(Command::Status).await
+        self.ask(Message::Status).await
     }
 
     /// Reads the file anew and serves what it says. Reloads that are asked for meanwhile come
@@ -126,7 +126,7 @@ impl Handle {
     /// # Errors
     /// When the file cannot be served; then nothing has changed.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        self.ask(Command::Reload).await?
+        self.ask(Message::Reload).await?
     }
 
     /// Gives an instance nothing new until it is enabled; what is open on it goes on. Holds over
@@ -161,7 +161,7 @@ impl Handle {
         wish: Wish,
     ) -> Result<InstanceStatus, InstanceError> {
         let (service, instance) = (service.to_owned(), instance.to_owned());
-        self.ask(|reply| Command::Instance { service, instance, wish, reply }).await?
+        self.ask(|reply| Message::Instance { service, instance, wish, reply }).await?
     }
 
     /// What would become of a request now. Asks nothing of the data plane's threads.
@@ -169,7 +169,7 @@ impl Handle {
     /// # Errors
     /// When the question makes no sense.
     pub async fn explain(&self, question: Question) -> Result<Explanation, ExplainError> {
-        self.ask(|reply| Command::Explain(question, reply)).await?
+        self.ask(|reply| Message::Explain(question, reply)).await?
     }
 
     /// Everything that is counted, as Prometheus reads it; see [`crate::scrape::MEDIA_TYPE`].
@@ -177,7 +177,7 @@ impl Handle {
     /// # Errors
     /// When the control loop has ended.
     pub async fn scrape(&self) -> Result<String, Ended> {
-        let mut scrape = self.ask(Command::Scrape).await?;
+        let mut scrape = self.ask(Message::Scrape).await?;
         scrape.process = Process::read().ok();
         Ok(scrape.encode())
     }
@@ -187,20 +187,20 @@ impl Handle {
     /// # Errors
     /// When it cannot begin; then nothing was touched.
     pub async fn deploy(&self, request: DeployRequest) -> Result<Progressing, DeployError> {
-        self.ask(|reply| Command::Deploy(request, reply)).await?
+        self.ask(|reply| Message::Deploy(request, reply)).await?
     }
 
     /// A person's word on the running deploy of `service`.
     ///
     /// # Errors
     /// When none is running.
-    pub async fn command(
+    pub async fn deploy_action(
         &self,
         service: &str,
-        command: rollout::Command,
+        action: rollout::DeployAction,
     ) -> Result<Progressing, DeployError> {
         let service = service.to_owned();
-        self.ask(|reply| Command::Rollout { service, command, reply }).await?
+        self.ask(|reply| Message::DeployAction { service, action, reply }).await?
     }
 
     /// Follows a deploy that runs, or ended a while ago.
@@ -208,7 +208,7 @@ impl Handle {
     /// # Errors
     /// When there is none of this number.
     pub async fn following(&self, deploy: i64) -> Result<Progressing, DeployError> {
-        self.ask(|reply| Command::Following { deploy, reply }).await?
+        self.ask(|reply| Message::Following { deploy, reply }).await?
     }
 
     /// The deploys of `service`, the latest first.
@@ -217,7 +217,7 @@ impl Handle {
     /// When Plimsoll does not run it, or the journal cannot be read.
     pub async fn history(&self, service: &str) -> Result<Vec<Deploy>, DeployError> {
         let service = service.to_owned();
-        self.ask(|reply| Command::History { service, reply }).await?
+        self.ask(|reply| Message::History { service, reply }).await?
     }
 
     /// The processes of `service` that run.
@@ -226,7 +226,7 @@ impl Handle {
     /// When Plimsoll does not run it.
     pub async fn processes(&self, service: &str) -> Result<Vec<Arc<dyn Instance>>, DeployError> {
         let service = service.to_owned();
-        self.ask(|reply| Command::Processes { service, reply }).await?
+        self.ask(|reply| Message::Processes { service, reply }).await?
     }
 
     /// Ends everything: takes no new connection, and gives open exchanges `server.drain`. Then what
@@ -235,7 +235,7 @@ impl Handle {
     /// # Errors
     /// When the control loop has ended already.
     pub async fn shutdown(&self, after: After) -> Result<usize, Ended> {
-        self.ask(|reply| Command::Shutdown(after, reply)).await
+        self.ask(|reply| Message::Shutdown(after, reply)).await
     }
 
     /// What is wanted now, and each time that this changes.
@@ -248,9 +248,9 @@ impl Handle {
         &self.events
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Ended> {
+    async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, Ended> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| Ended)?;
+        self.messages.send(message(reply)).await.map_err(|_| Ended)?;
         answer.await.map_err(|_| Ended)
     }
 }

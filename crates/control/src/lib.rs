@@ -88,7 +88,7 @@ const LOGS: &str = "logs";
 /// How soon a certificate is served that something else has renewed.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(15);
 /// Commands that may wait for the loop.
-const COMMANDS: usize = 64;
+const MESSAGES: usize = 64;
 
 /// What everything is started with.
 pub struct Settings {
@@ -225,7 +225,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let (report, reports) = mpsc::unbounded_channel();
     let checker = Checker::start(events.clone()).map_err(StartError::Workers)?;
     let (tell, resolved) = mpsc::unbounded_channel();
-    let (commands, orders) = mpsc::channel(COMMANDS);
+    let (message, messages) = mpsc::channel(MESSAGES);
     let (wanted, intent) = watcher::channel(intent);
     let names = Names::new(preparation.lookups.clone(), tell, events.clone());
     let (tell, looked) = mpsc::unbounded_channel();
@@ -255,14 +255,14 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     });
     publish(&mut writer, prepared)?;
     writer.begin_runs(legacies);
-    let inbox = Inbox { commands: orders, suspects, reports, resolved, looked, happenings };
+    let inbox = Inbox { messages, suspects, reports, resolved, looked, happenings };
     let end = events.close_on_drop();
     let task = tokio::spawn(async move {
         // Followers come to the end also where this panics.
         let _end = end;
         writer.run(inbox).await;
     });
-    Ok(Controller { handle: Handle { commands, intent, events }, task })
+    Ok(Controller { handle: Handle { messages: message, intent, events }, task })
 }
 
 fn publish(writer: &mut Writer, prepared: Prepared) -> Result<(), edge::PublishError> {

@@ -46,12 +46,12 @@ pub enum Event {
     /// The time that [`Rollout::next_deadline`](crate::Rollout::next_deadline) named has come.
     Tick,
     /// A person's word.
-    Command(Command),
+    Action(DeployAction),
 }
 
-/// A person's word on a running rollout.
+/// What a person does to a running deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum DeployAction {
     /// Shift everything and stay, without watching any longer.
     Promote,
     /// Back to the old release.

@@ -19,7 +19,7 @@ pub use block::{
     Assignment, Block, Client, Count, Fate, Fates, Observed, Past, PastRoute, PastSpan, Place,
     Timed, Why,
 };
-pub use event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
+pub use event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 pub use fleet::Phase;
 pub use judge::{Fault, Judge, Verdict};
 pub use machine::{Direction, Overview, Plan, Rollout, Stage};

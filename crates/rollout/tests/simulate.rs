@@ -8,8 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
 use rollout::{
-    Block, Command, Direction, Effect, Event, Outcome, Past, Phase, Plan, Rollout, Side, Tally,
-    Traffic,
+    Block, DeployAction, Direction, Effect, Event, Outcome, Past, Phase, Plan, Rollout, Side,
+    Tally, Traffic,
 };
 
 const SEEDS: u64 = 10_000;
@@ -254,9 +254,14 @@ impl World {
             }
         }
         if self.outcome.is_none() && self.chance.f64() < self.temper.word {
-            let words = [Command::Promote, Command::Abort, Command::Pause, Command::Resume];
+            let words = [
+                DeployAction::Promote,
+                DeployAction::Abort,
+                DeployAction::Pause,
+                DeployAction::Resume,
+            ];
             let word = self.chance.choice(words).expect("there are some");
-            self.step(Event::Command(word));
+            self.step(Event::Action(word));
         }
         if self.outcome.is_none() && self.rollout.overview().paused.is_some() {
             // Nobody pauses for ever.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Deploy, InstanceName, LittleData, Step, Strategy};
 use rollout::{
-    Block, Command, Direction, Effect, Event, Outcome, Past, Plan, Rollout, Side, Tally,
+    Block, DeployAction, Direction, Effect, Event, Outcome, Past, Plan, Rollout, Side, Tally,
 };
 
 /// Tells a rollout what happens, and writes down what it does.
@@ -80,8 +80,8 @@ impl Talk {
         self.hears(Event::Unhealthy(name("api", number), "2 checks failed: status 503".into()))
     }
 
-    fn command(self, command: Command) -> Self {
-        self.hears(Event::Command(command))
+    fn action(self, action: DeployAction) -> Self {
+        self.hears(Event::Action(action))
     }
 
     fn sample(self, canary: (u64, u64), stable: (u64, u64)) -> Self {
@@ -196,7 +196,7 @@ fn rolling_works_with_one_replica_and_to_more_or_fewer() {
         .ready(3)
         .does(&["start api-3", "traffic api-3"])
         .unreachable(1)
-        .command(Command::Promote)
+        .action(DeployAction::Promote)
         .does(&["commit", "stop api-1"]);
     Talk::new(rolling(), 1, 2).ready(3).does(&["start api-3", "traffic api-3"]);
     Talk::new(rolling(), 3, 1)
@@ -368,13 +368,13 @@ fn pause_stops_steps_but_not_the_judge() {
     let paused = || {
         Talk::new(canary(), 1, 1)
             .ready(3)
-            .command(Command::Pause)
+            .action(DeployAction::Pause)
             .waits(20)
             .does(&["start api-3", "traffic api-1 api-3 0.1 to the new"])
     };
-    paused().command(Command::Resume).does(&["traffic api-1 api-3 0.5 to the new"]);
-    paused().command(Command::Promote).does(&["traffic api-3", "commit"]);
-    paused().command(Command::Abort).does(&["traffic api-1"]);
+    paused().action(DeployAction::Resume).does(&["traffic api-1 api-3 0.5 to the new"]);
+    paused().action(DeployAction::Promote).does(&["traffic api-3", "commit"]);
+    paused().action(DeployAction::Abort).does(&["traffic api-1"]);
     paused().sample((0, 0), (50, 0)).sample((9, 9), (40, 0)).does(&["traffic api-1"]);
 }
 
@@ -395,7 +395,7 @@ fn with_too_little_data_it_goes_on_or_waits_or_holds_as_the_rule_says() {
     bakes(LittleData::Hold)
         .sample((1, 0), (0, 0))
         .does(&begun)
-        .command(Command::Resume)
+        .action(DeployAction::Resume)
         .does(&over);
 }
 
@@ -403,9 +403,9 @@ fn with_too_little_data_it_goes_on_or_waits_or_holds_as_the_rule_says() {
 fn once_decided_nobody_changes_it() {
     Talk::new(deploy(Strategy::BlueGreen), 1, 1)
         .ready(3)
-        .command(Command::Promote)
+        .action(DeployAction::Promote)
         .does(&["start api-3", "traffic api-3", "commit"])
-        .command(Command::Abort)
+        .action(DeployAction::Abort)
         .failed(3)
         .sample((100, 100), (100, 0))
         .does(&[])
@@ -477,12 +477,12 @@ fn a_hold_keeps_the_share_until_a_person_lets_it_go_on() {
         .ready(3)
         .does(&["traffic api-1 api-3 0 to the new"])
         .rests()
-        .command(Command::Resume)
+        .action(DeployAction::Resume)
         .does(&["traffic api-1 api-3 0.1 to the new"])
         .sample((100, 0), (900, 0))
         .waits(10)
         .rests()
-        .command(Command::Resume)
+        .action(DeployAction::Resume)
         .does(&["traffic api-3", "commit"]);
 }
 
@@ -512,9 +512,9 @@ fn a_rollback_that_is_worse_leaves_the_choice_to_a_person() {
             .sample((100, 90), (0, 0))
             .rests()
     };
-    worse().command(Command::Promote).does(&["commit", "stop api-1"]);
-    worse().command(Command::Resume).waits(30).does(&["commit", "stop api-1"]);
-    worse().command(Command::Abort).does(&["traffic api-1"]);
+    worse().action(DeployAction::Promote).does(&["commit", "stop api-1"]);
+    worse().action(DeployAction::Resume).waits(30).does(&["commit", "stop api-1"]);
+    worse().action(DeployAction::Abort).does(&["traffic api-1"]);
 }
 
 #[test]

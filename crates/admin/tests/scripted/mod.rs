@@ -1,8 +1,8 @@
 //! A backend that tells what happens, and does nothing else.
 
 use admin::{
-    Backend, Deploy, DeployEvents, Deploying, Explanation, History, Instance, Question, Refusal,
-    Reloaded, Scrape, Status, Word,
+    Backend, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance,
+    Question, Refusal, Reloaded, Scrape, Status,
 };
 use telemetry::Events;
 
@@ -35,7 +35,7 @@ impl Backend for Eventful {
         Err(Refusal::Ending)
     }
 
-    async fn command(&self, _: &str, _: Word) -> Result<Deploying, Refusal> {
+    async fn deploy_action(&self, _: &str, _: DeployAction) -> Result<Deploying, Refusal> {
         Err(Refusal::Ending)
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod deploy;
+pub(crate) mod deploy_action;
 pub(crate) mod drain;
 pub(crate) mod enable;
 pub(crate) mod events;
@@ -21,7 +22,6 @@ pub(crate) mod sample;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod version;
-pub(crate) mod word;
 
 use crate::failure::Failure;
 

@@ -55,7 +55,9 @@ impl Writer {
                 Event::Ended(start, self.end_of(service, instance, exit))
             }
             OfStart::WarmedUp(warmed) => return self.runs.tell_warmed(service, instance, &warmed),
-            OfStart::Smoked(Ok(passed)) => return self.runs.tell_smoked(service, instance, &passed),
+            OfStart::Smoked(Ok(passed)) => {
+                return self.runs.tell_smoked(service, instance, &passed);
+            }
             OfStart::Smoked(Err(why)) => {
                 return self.tell_rollout(service, rollout::Event::Refused(instance.clone(), why));
             }

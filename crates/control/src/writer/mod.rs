@@ -34,7 +34,7 @@ use crate::certificates::{Looked, Renewals, Tls};
 use crate::chain::chain;
 use crate::drains::Drains;
 use crate::explanation;
-use crate::handle::{After, Command};
+use crate::handle::{After, Message};
 use crate::names::{Names, Resolved};
 use crate::prepare::Preparation;
 use crate::runs::{Happening, Runs};
@@ -80,7 +80,7 @@ pub(crate) struct Parts {
 
 /// What the writer is told.
 pub(crate) struct Inbox {
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) messages: mpsc::Receiver<Message>,
     pub(crate) suspects: mpsc::UnboundedReceiver<Arc<Live>>,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) resolved: mpsc::UnboundedReceiver<Resolved>,
@@ -135,9 +135,9 @@ impl Writer {
             self.settle();
             let deadline = self.next_deadline();
             tokio::select! {
-                command = inbox.commands.recv() => match command {
-                    Some(Command::Shutdown(after, reply)) => break Some((after, reply)),
-                    Some(command) => self.obey(command),
+                message = inbox.messages.recv() => match message {
+                    Some(Message::Shutdown(after, reply)) => break Some((after, reply)),
+                    Some(message) => self.obey(message),
                     None => break None,
                 },
                 Some(live) = inbox.suspects.recv() => self.serving.suspected(&live),
@@ -202,27 +202,27 @@ impl Writer {
         cut
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, message: Message) {
         // Whoever asked may be gone, and what was asked for is done all the same.
-        match command {
-            Command::Status(reply) => self.tell_status(reply),
-            Command::Reload(reply) => self.read_for(Reload::Asked(reply)),
-            Command::Instance { service, instance, wish, reply } => {
+        match message {
+            Message::Status(reply) => self.tell_status(reply),
+            Message::Reload(reply) => self.read_for(Reload::Asked(reply)),
+            Message::Instance { service, instance, wish, reply } => {
                 let stands = self.serving.wish(&mut self.runs, &service, &instance, wish);
                 self.tell_instance(service.into(), stands, reply);
             }
-            Command::Explain(question, reply) => {
+            Message::Explain(question, reply) => {
                 drop(reply.send(explanation::explain(&self.serving.edge, &question)));
             }
-            Command::Scrape(reply) => drop(reply.send(self.scrape())),
-            Command::Deploy(request, reply) => self.order(request, reply),
-            Command::Rollout { service, command, reply } => {
-                drop(reply.send(self.command(&service, command)));
+            Message::Scrape(reply) => drop(reply.send(self.scrape())),
+            Message::Deploy(request, reply) => self.order(request, reply),
+            Message::DeployAction { service, action, reply } => {
+                drop(reply.send(self.act(&service, action)));
             }
-            Command::Following { deploy, reply } => drop(reply.send(self.following(deploy))),
-            Command::History { service, reply } => drop(reply.send(self.history(&service))),
-            Command::Processes { service, reply } => drop(reply.send(self.processes(&service))),
-            Command::Shutdown(..) => unreachable!("the loop ends before it obeys this"),
+            Message::Following { deploy, reply } => drop(reply.send(self.following(deploy))),
+            Message::History { service, reply } => drop(reply.send(self.history(&service))),
+            Message::Processes { service, reply } => drop(reply.send(self.processes(&service))),
+            Message::Shutdown(..) => unreachable!("the loop ends before it obeys this"),
         }
     }
     fn checked(&mut self, report: Report) {

@@ -8,7 +8,9 @@ use driver::Instance;
 use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
 use rollout::instance::Demand;
-use rollout::{Command, Effect, Event, News, Outcome, Past, Plan, Reason, Rollout, Side, Traffic};
+use rollout::{
+    DeployAction, Effect, Event, News, Outcome, Past, Plan, Reason, Rollout, Side, Traffic,
+};
 use telemetry::event;
 
 use super::Writer;
@@ -273,11 +275,11 @@ impl Writer {
         self.reconcile(service);
     }
 
-    /// A person's word on a running deploy. Says which deploy it is.
-    pub(super) fn command(
+    /// Does what a person wants done to a running deploy. Says which deploy it is.
+    pub(super) fn act(
         &mut self,
         service: &str,
-        command: Command,
+        action: DeployAction,
     ) -> Result<Progressing, DeployError> {
         let name = self.run_named(service)?;
         let active = self.runs.services[&name].active.as_ref();
@@ -288,7 +290,7 @@ impl Writer {
             return Err(DeployError::Decided { service, stage: active.stage() });
         }
         let following = active.follow();
-        self.tell_rollout(&name, Event::Command(command));
+        self.tell_rollout(&name, Event::Action(action));
         Ok(following)
     }
 

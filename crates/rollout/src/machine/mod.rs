@@ -12,7 +12,7 @@ use std::time::Duration;
 use model::{Deploy, InstanceName, ServiceName};
 
 use crate::block::Past;
-use crate::event::{Command, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
+use crate::event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 use crate::fleet::{Fleet, Phase};
 use crate::judge::{Fault, Judge, Verdict};
 
@@ -245,7 +245,7 @@ impl Rollout {
             Event::Sample(_) | Event::Tick => {}
             Event::Committed => self.committed(),
             Event::NotCommitted(why) => self.not_committed(why),
-            Event::Command(command) => self.obey(command),
+            Event::Action(action) => self.obey(action),
         }
     }
 
@@ -310,18 +310,18 @@ impl Rollout {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, action: DeployAction) {
         if self.is_decided() {
             return;
         }
-        match command {
-            Command::Promote => {
+        match action {
+            DeployAction::Promote => {
                 (self.paused, self.is_hurried) = (None, true);
                 self.tell(News::Hurried);
             }
-            Command::Abort => self.turn_back(Reason::Aborted),
-            Command::Pause => self.pause(Pause::ByHand),
-            Command::Resume => {
+            DeployAction::Abort => self.turn_back(Reason::Aborted),
+            DeployAction::Pause => self.pause(Pause::ByHand),
+            DeployAction::Resume => {
                 if let Some(paused) = self.paused.take() {
                     self.is_excused |= matches!(paused, Pause::LittleData | Pause::BothBad);
                     self.tell(News::Resumed);

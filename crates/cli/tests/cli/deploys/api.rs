@@ -50,7 +50,7 @@ fn ask(house: &House, operation: (&str, &str), names: &[&str], body: &Value) -> 
 const STATUS: (&str, &str) = ("GET", "/v1/status");
 const DEPLOY: (&str, &str) = ("POST", "/v1/services/{service}/deploys");
 const HISTORY: (&str, &str) = ("GET", "/v1/services/{service}/deploys");
-const WORD: (&str, &str) = ("POST", "/v1/services/{service}/deploy/{word}");
+const ACTION: (&str, &str) = ("POST", "/v1/services/{service}/deploy/{action}");
 const EVENTS: (&str, &str) = ("GET", "/v1/deploys/{deploy}/events/{from}");
 
 #[test]
@@ -72,7 +72,7 @@ fn whatever_is_said_of_deploys_is_described() {
     assert!(events["lines"].as_array().unwrap().len() > 2 && events["receipt"].is_null());
     assert_eq!(ask(&house, DEPLOY, &["api"], &canary).0, 409, "one at a time");
     assert_eq!(ask(&house, DEPLOY, &["apl"], &canary).0, 404);
-    assert_eq!(ask(&house, WORD, &["api", "abort"], &nothing).0, 200);
+    assert_eq!(ask(&house, ACTION, &["api", "abort"], &nothing).0, 200);
     house.until("its end", |service| service["run"]["deploy"].is_null());
     let last = events["lines"].as_array().unwrap().len().to_string();
     assert!(ask(&house, EVENTS, &[&id, &last], &nothing).1["receipt"].is_object());

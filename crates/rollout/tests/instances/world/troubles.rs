@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::Drain;
-use rollout::Command;
+use rollout::DeployAction;
 use rollout::instance::{Demand, Lifecycle};
 
 use super::{Active, Coming, PACE, World};
@@ -29,7 +29,7 @@ impl World {
         }
         let is_paused = |active: &Active| active.rollout.overview().paused.is_some();
         if self.active.as_ref().is_some_and(is_paused) && self.chance.f64() < 0.2 {
-            self.tell_rollout(rollout::Event::Command(Command::Resume));
+            self.tell_rollout(rollout::Event::Action(DeployAction::Resume));
         }
     }
 
@@ -37,9 +37,9 @@ impl World {
         match self.chance.u32(0..8) {
             0..3 => self.begin_deploy(),
             3 => {
-                let words = [Command::Promote, Command::Abort, Command::Pause];
+                let words = [DeployAction::Promote, DeployAction::Abort, DeployAction::Pause];
                 let word = self.chance.choice(words).expect("there are some");
-                self.tell_rollout(rollout::Event::Command(word));
+                self.tell_rollout(rollout::Event::Action(word));
             }
             4 | 5 => {
                 self.replicas = self.chance.u32(1..4);
