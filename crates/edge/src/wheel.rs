@@ -27,6 +27,8 @@ pub(crate) struct Wheel(Rc<Inner>);
 
 struct Inner {
     now: Cell<Tick>,
+    /// The same as time since the wheel began: it is asked for several times by each request.
+    time: Cell<Duration>,
     table: RefCell<Table>,
 }
 
@@ -54,7 +56,7 @@ impl Wheel {
     pub(crate) fn new() -> Self {
         let heads = vec![NONE; SLOTS].into_boxed_slice();
         let table = RefCell::new(Table { heads, entries: slab::Slab::new() });
-        Self(Rc::new(Inner { now: Cell::new(0), table }))
+        Self(Rc::new(Inner { now: Cell::new(0), time: Cell::new(Duration::ZERO), table }))
     }
 
     /// An timer that is not set.
@@ -67,13 +69,14 @@ impl Wheel {
 
     /// Time since the wheel began, to the tick.
     pub(crate) fn now(&self) -> Duration {
-        TICK * self.0.now.get() as u32
+        self.0.time.get()
     }
 
     /// Turns the wheel by one tick and wakes those whose deadline has come.
     pub(crate) fn turn(&self) {
         let now = self.0.now.get() + 1;
         self.0.now.set(now);
+        self.0.time.set(TICK * now as u32);
         let woken = self.0.table.borrow_mut().expire(now);
         // Outside the borrow: waking may run code that sets alarms.
         woken.into_iter().for_each(Waker::wake);

@@ -155,6 +155,23 @@ const BY_LENGTH: [(u8, u8); LONGEST + 1] = {
     ranges
 };
 
+/// For each length the first letters of its names, a bit each. The bits beyond letters are no harm: they let a
+/// name be looked for in vain.
+const FIRST_LETTERS: [u32; LONGEST + 1] = {
+    let mut letters = [0; LONGEST + 1];
+    let mut index = 0;
+    while index < KNOWN.len() {
+        letters[KNOWN[index].0.len()] |= letter(KNOWN[index].0[0]);
+        index += 1;
+    }
+    letters
+};
+
+/// The bit of a letter, in either case.
+const fn letter(byte: u8) -> u32 {
+    1 << (byte & 0x1f)
+}
+
 /// Several names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Names(u32);
@@ -198,7 +215,17 @@ impl Name {
     /// Tells which name `text` is, whatever its case. It must be a token (RFC 9110 §5.6.2), as
     /// every name that was read is.
     pub fn of(text: &[u8]) -> Self {
-        let (from, to) = BY_LENGTH.get(text.len()).copied().unwrap_or_default();
+        let Some(first) = text.first() else { return Other };
+        match FIRST_LETTERS.get(text.len()) {
+            Some(letters) if letters & letter(*first) != 0 => Self::of_likely(text),
+            _ if *first | 0x20 == b'x' => of_family(text),
+            _ => Other,
+        }
+    }
+
+    /// The same for a name that begins as one of its length.
+    fn of_likely(text: &[u8]) -> Self {
+        let (from, to) = BY_LENGTH[text.len()];
         for (known, name) in &KNOWN[from as usize..to as usize] {
             if text[0] | 0x20 == known[0] {
                 if is_same(text, known) {
@@ -209,8 +236,8 @@ impl Name {
                 }
             }
         }
-        match text.first() {
-            Some(b'x' | b'X') => of_family(text),
+        match text[0] {
+            b'x' | b'X' => of_family(text),
             _ => Other,
         }
     }
@@ -236,19 +263,20 @@ fn is_same(text: &[u8], known: &[u8]) -> bool {
     let is_same_word = |text: &[u8; 8], known: &[u8; 8]| {
         u64::from_ne_bytes(*text) | LOWER == u64::from_ne_bytes(*known)
     };
-    match (text.last_chunk(), known.last_chunk()) {
-        // The last word may lie over the one before it.
-        (Some(text_end), Some(known_end)) => {
-            is_same_word(text_end, known_end)
-                && text
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .zip(known.as_chunks().0)
-                    .all(|(a, b)| is_same_word(a, b))
-        }
-        _ => text.iter().zip(known).all(|(byte, wanted)| *byte | 0x20 == *wanted),
+    let is_same_half = |text: &[u8; 4], known: &[u8; 4]| {
+        u32::from_ne_bytes(*text) | LOWER as u32 == u32::from_ne_bytes(*known)
+    };
+    // The last word may lie over the one before it.
+    if let (Some(text_end), Some(known_end)) = (text.last_chunk(), known.last_chunk()) {
+        return is_same_word(text_end, known_end)
+            && text.as_chunks().0.iter().zip(known.as_chunks().0).all(|(a, b)| is_same_word(a, b));
     }
+    if let (Some(text_end), Some(known_end)) = (text.last_chunk(), known.last_chunk()) {
+        let is_begin = text.first_chunk().zip(known.first_chunk());
+        return is_same_half(text_end, known_end)
+            && is_begin.is_some_and(|(text, known)| is_same_half(text, known));
+    }
+    text.iter().zip(known).all(|(byte, wanted)| *byte | 0x20 == *wanted)
 }
 
 /// Whether a server may read the name `text` as `known`. CGI, WSGI and PHP make variables of names,

@@ -27,6 +27,17 @@ impl Socket {
         Self(stream)
     }
 
+    /// The connection `stream`, which was accepted in this very turn of the runtime: what is known of it since
+    /// then is forgotten.
+    pub fn accepted(stream: TcpStream) -> Self {
+        // tokio takes what was accepted for readable without having been told. Mostly nothing has come yet, and the
+        // kernel would be asked in vain. The first event says what has.
+        let forgotten =
+            stream.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+        debug_assert!(forgotten.is_err());
+        Self(stream)
+    }
+
     /// The socket alone: nobody watches it any more.
     ///
     /// # Errors
@@ -44,6 +55,13 @@ impl Socket {
     #[inline]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_read_ready(cx)
+    }
+
+    /// Whether there may be something to read, as far as is known. Asks neither the kernel nor to be woken, and so is
+    /// not counted as work of the task's turn.
+    #[inline]
+    pub fn may_be_readable(&self) -> bool {
+        self.0.try_io(Interest::READABLE, || Ok(())).is_ok()
     }
 
     /// Reads once into `space`, which is not empty; 0 at the end of the stream.
@@ -228,6 +246,24 @@ mod tests {
         }
         drop(peer);
         assert!(receive(&socket, 9).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_accepted_is_read_once_something_has_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for is_early in [false, true] {
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            if is_early {
+                peer.write_all(b"x").await.unwrap();
+            }
+            let (stream, _) = listener.accept().await.unwrap();
+            let socket = Socket::accepted(stream);
+            assert!(!socket.may_be_readable(), "nobody has told");
+            if !is_early {
+                peer.write_all(b"x").await.unwrap();
+            }
+            assert_eq!(receive(&socket, 9).await, b"x", "sent before it was accepted: {is_early}");
+        }
     }
 
     #[tokio::test]

@@ -21,36 +21,29 @@ pub fn is_target(target: &str) -> bool {
 /// Of what RFC 3986 lets stand in a host, only what a name or an address is made of: an escape or
 /// punctuation in it would be read in one way by us and in another by a server.
 pub fn is_authority(text: &[u8]) -> bool {
-    let colon = match text {
-        [b'[', rest @ ..] => match memchr::memchr(b']', rest) {
-            Some(end) => end + 2,
-            None => return false,
-        },
-        _ => memchr::memchr(b':', text).unwrap_or(text.len()),
-    };
-    let (host, port) = text.split_at(colon);
-    is_host(host) && is_port(port)
+    match text {
+        [b'[', rest @ ..] => is_literal_with_port(rest),
+        _ => is_name_with_port(text),
+    }
 }
 
-fn is_host(host: &[u8]) -> bool {
-    match host {
-        [b'[', inner @ .., b']'] => {
-            std::str::from_utf8(inner).is_ok_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
-        }
-        _ => is_name(host),
-    }
+/// What follows the bracket of an IPv6 address.
+fn is_literal_with_port(text: &[u8]) -> bool {
+    let Some(end) = memchr::memchr(b']', text) else { return false };
+    let is_address = |inner: &str| inner.parse::<Ipv6Addr>().is_ok();
+    std::str::from_utf8(&text[..end]).is_ok_and(is_address) && is_port(&text[end + 1..])
 }
 
 /// A name or an IPv4 address: no empty label, but perhaps a dot at the end.
-fn is_name(host: &[u8]) -> bool {
+fn is_name_with_port(text: &[u8]) -> bool {
     let mut before = b'.';
-    for byte in host {
+    for (at, byte) in text.iter().enumerate() {
         if !IN_NAME[usize::from(*byte)] || (*byte == b'.' && before == b'.') {
-            return false;
+            return *byte == b':' && at > 0 && is_port(&text[at..]);
         }
         before = *byte;
     }
-    !host.is_empty()
+    !text.is_empty()
 }
 
 /// The bytes of a name.

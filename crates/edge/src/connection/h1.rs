@@ -60,6 +60,16 @@ enum Begun {
     Never,
 }
 
+/// How much of a request's head has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    /// Its first bytes.
+    Begun,
+    /// Not all of it, and the rest has a deadline.
+    InPart,
+}
+
 /// Serves requests until one side wants no more, or nothing has come for a while.
 pub(super) async fn serve(session: &mut Session) {
     if let Some(head) = session.next_head().await {
@@ -123,16 +133,16 @@ impl Session {
 
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
-        let mut has_begun = false;
+        let mut stage = Stage::Idle;
         self.context.worker.turnstile.leave(&mut self.turn);
         let idle = self.context.plan.listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
         let mut idleness = Idleness::begin(&self.timer, idle);
         poll_fn(move |cx| {
-            if !has_begun {
+            if stage == Stage::Idle {
                 match ready!(self.poll_begun(cx, &mut idleness, may_park)) {
                     Begun::Yes => {
-                        has_begun = true;
+                        stage = Stage::Begun;
                         idleness.end();
                     }
                     Begun::Never => return Poll::Ready(None),
@@ -144,9 +154,19 @@ impl Session {
                     }
                 }
                 self.context.refresh();
-                self.timer.set(self.context.plan.listener.timeouts.header);
             }
-            let head = ready!(self.poll_head(cx));
+            let head = match self.poll_head(cx) {
+                Poll::Pending => {
+                    // One that has come whole, as most do, waits for nothing.
+                    if stage != Stage::InPart {
+                        stage = Stage::InPart;
+                        self.timer.set(self.context.plan.listener.timeouts.header);
+                    }
+                    ready!(self.timer.poll(cx));
+                    Err(Ending::HeaderTimeout)
+                }
+                Poll::Ready(head) => head,
+            };
             self.timer.clear();
             Poll::Ready(head.unwrap_or_else(|ending| {
                 self.refused = Some(ending);
@@ -198,11 +218,7 @@ impl Session {
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Ending>> {
         let limits = &self.context.plan.listener.limits;
         let limits = HeadLimits { bytes: limits.header_bytes, fields: limits.headers };
-        match self.conn.poll_request(cx, limits) {
-            Poll::Ready(Ok(head)) => Poll::Ready(Ok(head)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(reading::request_failed(&error))),
-            Poll::Pending => self.timer.poll(cx).map(|()| Err(Ending::HeaderTimeout)),
-        }
+        self.conn.poll_request(cx, limits).map_err(|error| reading::request_failed(&error))
     }
 }
 

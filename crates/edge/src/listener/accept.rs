@@ -326,7 +326,7 @@ impl Acceptor {
         self.refresh();
         // Counted at once: there may be no turn for its task before the next is accepted.
         let context = ConnectionContext::new(self.worker.clone(), self.plan.clone());
-        tokio::task::spawn_local(connection::serve(context, Connected::new(socket), address));
+        tokio::task::spawn_local(connection::serve(context, Connected::accepted(socket), address));
     }
 
     /// Closes the socket without losing a connection that the kernel has taken.

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use model::{ExchangeKind, HeaderEdits, RetryCondition, ServiceTimeouts, UpstreamProtocol};
+use model::{
+    Balance, ExchangeKind, HeaderEdits, RetryCondition, ServiceTimeouts, UpstreamProtocol,
+};
 use telemetry::{Blame, Ending};
 use wire::account::Account;
 use wire::h1::{Framing, conn};
@@ -391,9 +393,12 @@ impl Attempt<'_> {
 
     fn observe_latency(&self, latency: Duration) {
         let member = &self.claim.member;
-        let mut smoothed = member.smoothed.get();
-        smoothed.observe(self.worker.wheel.now(), latency);
-        member.smoothed.set(smoothed);
+        // Nothing else asks for it.
+        if matches!(self.claim.service.service.balance, Balance::PeakEwma) {
+            let mut smoothed = member.smoothed.get();
+            smoothed.observe(self.worker.wheel.now(), latency);
+            member.smoothed.set(smoothed);
+        }
         member.live.shard(self.worker.index).latency.record(latency);
     }
 

@@ -350,8 +350,11 @@ impl Conn {
             && let Stream::Plain(socket) = &self.stream
         {
             self.inbox = None;
-            // Nothing has come more often than not, and then no buffer is needed.
-            ready!(socket.poll_readable(cx))?;
+            // Nothing has come more often than not, and then no buffer is needed. A head ends the wait of an
+            // exchange, and cannot keep others from their turns; a body could.
+            if matches!(size, Size::Body(_)) || !socket.may_be_readable() {
+                ready!(socket.poll_readable(cx))?;
+            }
         }
         self.poll_receive_now(cx, size)
     }
