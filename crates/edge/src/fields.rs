@@ -29,7 +29,8 @@ pub(crate) trait FieldSink {
 }
 
 impl FieldSink for Vec<u8> {
-    #[inline]
+    // Names are mostly constants: left to itself the compiler copies them by a call that finds out their length.
+    #[inline(always)]
     fn put(&mut self, name: &[u8], value: &[u8]) {
         self.reserve(name.len() + value.len() + 4);
         self.extend_from_slice(name);

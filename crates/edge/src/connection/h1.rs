@@ -83,7 +83,9 @@ pub(super) async fn serve(session: &mut Session) {
     if let Some(ending) = session.refused.take() {
         Box::pin(refuse(session, ending)).await;
     }
-    Box::pin(close(session)).await;
+    if !session.ends_when_dropped() {
+        Box::pin(close(session)).await;
+    }
 }
 
 /// Serves one request after another, the first of which has this head.
@@ -131,11 +133,24 @@ impl Session {
         Some(Parked { socket, context: self.context, peer: self.peer, deadline })
     }
 
+    /// Whether its client has said all that it will, as far as can be seen.
+    fn is_quiet(&mut self) -> bool {
+        let conn = &mut self.conn;
+        // Of TLS that could not be read, what is left stands in the socket.
+        conn.is_received() && !conn.has_unread() && !conn.has_failed()
+    }
+
+    /// Whether dropping the socket says all that is to be said.
+    fn ends_when_dropped(&mut self) -> bool {
+        let is_plain = matches!(self.conn.stream(), Stream::Plain(_));
+        self.conn.is_cut() || (is_plain && self.conn.is_sent() && self.is_quiet())
+    }
+
     /// Waits for a request. `None` when the connection ends in peace, or with a fault.
     fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
         let mut stage = Stage::Idle;
         self.context.worker.turnstile.leave(&mut self.turn);
-        let idle = self.context.plan.listener.timeouts.idle;
+        let idle = self.context.plan().listener.timeouts.idle;
         let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
         let mut idleness = Idleness::begin(&self.timer, idle);
         poll_fn(move |cx| {
@@ -160,7 +175,7 @@ impl Session {
                     // One that has come whole, as most do, waits for nothing.
                     if stage != Stage::InPart {
                         stage = Stage::InPart;
-                        self.timer.set(self.context.plan.listener.timeouts.header);
+                        self.timer.set(self.context.plan().listener.timeouts.header);
                     }
                     ready!(self.timer.poll(cx));
                     Err(Ending::HeaderTimeout)
@@ -216,7 +231,7 @@ impl Session {
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Ending>> {
-        let limits = &self.context.plan.listener.limits;
+        let limits = &self.context.plan().listener.limits;
         let limits = HeadLimits { bytes: limits.header_bytes, fields: limits.headers };
         self.conn.poll_request(cx, limits).map_err(|error| reading::request_failed(&error))
     }
@@ -230,7 +245,7 @@ async fn one(session: &mut Session, head: RequestHead) -> bool {
     };
     let Session { context, conn, peer, own_lines, timer, .. } = session;
     let account = context.pool().account();
-    let (worker, listener) = (&context.worker, &*context.plan);
+    let (worker, listener) = (&context.worker, context.plan());
     let entrance = Entrance { worker, listener, peer, own_lines, timer, account };
     let keep = head.keeps_alive();
     let framing = conn.framing();
@@ -245,7 +260,7 @@ async fn refuse(session: &mut Session, ending: Ending) {
     let mut client = H1 { context, conn, version: Version::Http11, keep: false, has_begun: false };
     let refusal = Refusal {
         worker: &context.worker,
-        listener: &context.plan,
+        listener: context.plan(),
         peer,
         ending,
         protocol: Version::Http11.as_str(),
@@ -259,16 +274,8 @@ async fn refuse(session: &mut Session, ending: Ending) {
 
 /// Closes so that the client sees what was sent: reads on for a while if it is still sending.
 async fn close(session: &mut Session) {
+    let is_quiet = session.is_quiet();
     let Session { context, conn, timer, .. } = session;
-    if conn.is_cut() {
-        return;
-    }
-    // Of TLS that could not be read, what is left stands in the socket.
-    let is_quiet = conn.is_received() && !conn.has_unread() && !conn.has_failed();
-    if is_quiet && conn.is_sent() && matches!(conn.stream(), Stream::Plain(_)) {
-        // Dropping the socket says all that is to be said.
-        return;
-    }
     match is_quiet {
         // The end of ours is all that is to be said.
         true => drop(timer.within(SHUTDOWN_WITHIN, |cx| conn.poll_shutdown(cx)).await),

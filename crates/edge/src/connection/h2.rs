@@ -77,7 +77,7 @@ struct Shared {
 
 /// Serves streams until one side wants no more.
 pub(super) async fn serve(mut context: ConnectionContext, stream: Rewound, peer: Peer) {
-    let limits = &context.plan.listener.limits;
+    let limits = &context.plan().listener.limits;
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     let limits = Limits { header_bytes, ..Limits::default() };
     let builder = server_builder(limits);
@@ -91,7 +91,7 @@ pub(super) async fn serve(mut context: ConnectionContext, stream: Rewound, peer:
         return;
     };
     let mut handshake = Box::pin(builder.handshake::<_, Payload>(metered));
-    let header = context.plan.listener.timeouts.header;
+    let header = context.plan().listener.timeouts.header;
     let Some(Ok(mut connection)) = timer.within(header, |cx| handshake.as_mut().poll(cx)).await
     else {
         return;
@@ -129,10 +129,10 @@ async fn accept_streams(
     let is_late = context.worker.is_draining();
     let lasting = LongLived::connection(&context.worker.connections, context.worker.wheel.now());
     let mut is_closing = false;
-    let mut idleness = Idleness::begin(timer, context.plan.listener.timeouts.idle);
+    let mut idleness = Idleness::begin(timer, context.plan().listener.timeouts.idle);
     poll_fn(|cx| {
         let is_called = is_late || lasting.poll_called(cx).is_ready();
-        if !is_closing && (context.is_closed || is_called) {
+        if !is_closing && (context.is_closed() || is_called) {
             is_closing = true;
             connection.graceful_shutdown();
         }
@@ -149,7 +149,7 @@ async fn accept_streams(
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     context.refresh();
                     shared.begin(context, meter, request, respond);
-                    idleness = Idleness::begin(timer, context.plan.listener.timeouts.idle);
+                    idleness = Idleness::begin(timer, context.plan().listener.timeouts.idle);
                     begun += 1;
                     if begun == BEGUN_AT_ONCE {
                         cx.waker().wake_by_ref();
@@ -163,7 +163,7 @@ async fn accept_streams(
         if shared.open.get() > 0 {
             // It is busy: looked at again once in a while.
             while timer.poll(cx).is_ready() {
-                idleness = Idleness::begin(timer, context.plan.listener.timeouts.idle);
+                idleness = Idleness::begin(timer, context.plan().listener.timeouts.idle);
             }
             return Poll::Pending;
         }
@@ -195,7 +195,7 @@ impl Shared {
         let long = head_bytes.saturating_sub(HEAD_BYTES);
         let Some((held, ahead)) = self.admit(EXCHANGE_BYTES + long, &request) else {
             let (head, _) = request.into_parts();
-            self.refusal(&context.plan, &head, Ending::Overloaded)
+            self.refusal(context.plan(), &head, Ending::Overloaded)
                 .record_reset(Traffic { received: head_bytes as u64, sent: 0 });
             if let Some(before) = self.worker.seldom.no_memory.happens(self.worker.wheel.now()) {
                 let client = self.peer.ip();
@@ -206,7 +206,7 @@ impl Shared {
             return respond.send_reset(Reason::REFUSED_STREAM);
         };
         self.open.set(self.open.get() + 1);
-        let (shared, plan) = (self.clone(), context.plan.clone());
+        let (shared, plan) = (self.clone(), context.plan().clone());
         // In a box of its own, which a task that begins and ends copies instead of what is in it.
         let request = Admitted { request, ahead, held, long };
         tokio::task::spawn_local(Box::pin(stream_of(shared, plan, request, respond)));

@@ -37,7 +37,7 @@ impl Idleness {
             ready!(timer.poll(cx));
             match self.rest.take() {
                 Some(rest) if rest > Duration::ZERO => {
-                    let ConnectionContext { worker, plan, .. } = context;
+                    let (worker, plan) = (&context.worker, context.plan());
                     self.idling = Some(Idling::begin(&worker.idlers, &plan.live, cx));
                     timer.set(rest);
                 }

@@ -32,7 +32,8 @@ pub(crate) fn serve(
     address: SocketAddr,
 ) -> impl Future<Output = ()> {
     // On the heap, and only while it lasts: of an idle connection there should be no more than its
-    // session. For the same reason this is no `async fn`, which would keep room for its arguments.
+    // session, which is on the heap as well, so that it need not be moved from one to the next. For the same
+    // reasons this is no `async fn`, which would keep room for its arguments.
     let opening = Box::pin(open(context, socket, address));
     async move {
         let Some(session) = opening.await else { return };
@@ -43,13 +44,13 @@ pub(crate) fn serve(
 /// Serves what was parked, now that something has come.
 pub(crate) fn resume(parked: Parked) {
     match Session::resume(parked) {
-        Ok(session) => drop(tokio::task::spawn_local(serve_h1(session))),
+        Ok(session) => drop(tokio::task::spawn_local(serve_h1(Box::new(session)))),
         Err(error) => tracing::debug!(%error, "idle connection lost"),
     }
 }
 
 /// Serves until the connection ends, or is parked.
-async fn serve_h1(mut session: Session) {
+async fn serve_h1(mut session: Box<Session>) {
     loop {
         h1::serve(&mut session).await;
         let Some(parked) = session.into_parked() else { return };
@@ -57,7 +58,7 @@ async fn serve_h1(mut session: Session) {
         // Where it cannot be parked, it goes on as it was.
         let Err(parked) = worker.lot.park(parked) else { return };
         match Session::resume(parked) {
-            Ok(resumed) => session = resumed,
+            Ok(resumed) => *session = resumed,
             Err(error) => return tracing::debug!(%error, "idle connection lost"),
         }
     }
@@ -68,16 +69,16 @@ async fn open(
     mut context: ConnectionContext,
     mut socket: Socket,
     address: SocketAddr,
-) -> Option<Session> {
+) -> Option<Box<Session>> {
     let timer = context.worker.wheel.timer();
-    let named = match is_introduced(&context.plan.listener.proxy_protocol, address) {
+    let named = match is_introduced(&context.plan().listener.proxy_protocol, address) {
         false => None,
         true => proxied(&context, &timer, &mut socket).await?,
     };
     if !context.admit(address, named) {
         return None;
     }
-    let tls = context.plan.tls.clone();
+    let tls = context.plan().tls.clone();
     let stream = match tls {
         None => Stream::Plain(socket),
         Some(config) => Box::pin(handshake(&context, &timer, config, socket)).await?,
@@ -103,8 +104,8 @@ async fn open(
             Box::pin(h2::serve(context, conn.into_rewound(), peer)).await;
             None
         }
-        Opening::H1 if context.plan.listener.speaks(Protocol::H1) => {
-            Some(Session::new(context, conn, peer, timer))
+        Opening::H1 if context.plan().listener.speaks(Protocol::H1) => {
+            Some(Box::new(Session::new(context, conn, peer, timer)))
         }
         // What is not the preface of HTTP/2 can be told nothing that it would understand.
         Opening::H1 | Opening::Closed => None,
@@ -127,7 +128,7 @@ async fn proxied(
     timer: &Timer,
     socket: &mut Socket,
 ) -> Option<Option<SocketAddr>> {
-    let limit = context.plan.listener.timeouts.header;
+    let limit = context.plan().listener.timeouts.header;
     let mut reading = std::pin::pin!(proxy_protocol::read(socket));
     match timer.within(limit, |cx| reading.as_mut().poll(cx)).await? {
         Ok(named) => Some(named.source),
@@ -144,7 +145,7 @@ async fn handshake(
     config: Arc<rustls::ServerConfig>,
     socket: Socket,
 ) -> Option<Stream> {
-    let limit = context.plan.listener.timeouts.header;
+    let limit = context.plan().listener.timeouts.header;
     let mut accepting = TlsAcceptor::from(config).accept(socket).into_fallible();
     let accepted = timer.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
     match accepted {
@@ -153,7 +154,7 @@ async fn handshake(
             Some(Stream::Tls(Box::new(stream)))
         }
         failed => {
-            context.plan.live.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+            context.plan().live.handshakes_failed.fetch_add(1, Ordering::Relaxed);
             if let Some(Err((error, mut socket))) = failed {
                 tracing::debug!(%error, "TLS handshake failed");
                 linger::turn_away(&mut socket, timer).await;
@@ -166,7 +167,7 @@ async fn handshake(
 /// How a connection on clear text begins, where both versions may be spoken. `None` where nothing came
 /// for so long that it has to go.
 async fn opens_as(conn: &mut Conn, context: &ConnectionContext, timer: &Timer) -> Option<Opening> {
-    let listener = &context.plan.listener;
+    let listener = &context.plan().listener;
     if !listener.speaks(Protocol::H2) {
         return Some(Opening::H1);
     }

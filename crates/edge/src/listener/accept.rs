@@ -25,8 +25,7 @@ use tokio::time::{Instant, timeout_at};
 use wire::socket::Socket as Connected;
 
 use crate::connection;
-use crate::snapshot::ListenerPlan;
-use crate::worker::context::ConnectionContext;
+use crate::worker::context::{ConnectionContext, InForce};
 use crate::worker::{Shared, Worker};
 
 /// Connections that may wait to be accepted.
@@ -176,7 +175,9 @@ fn start(
     match TcpListener::from_std(socket) {
         Ok(listener) => {
             let (door, closed) = oneshot::channel();
-            let acceptor = Acceptor { worker: worker.clone(), plan, listener, is_silent: false };
+            let in_force = InForce::of(worker, plan);
+            let worker = worker.clone();
+            let acceptor = Acceptor { worker, in_force, listener, is_silent: false };
             tokio::task::spawn_local(attend(acceptor, closed, counted));
             Some(door)
         }
@@ -228,8 +229,7 @@ const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// Who accepts from one socket.
 struct Acceptor {
     worker: Rc<Worker>,
-    /// What is in force of the listener, or was when it was taken out.
-    plan: Arc<ListenerPlan>,
+    in_force: InForce,
     listener: TcpListener,
     /// Whether it was said that accepting has to wait.
     is_silent: bool,
@@ -238,7 +238,7 @@ struct Acceptor {
 impl Acceptor {
     async fn accept(&mut self) -> Infallible {
         loop {
-            self.refresh();
+            self.in_force.refresh(&self.worker);
             if let Some(shortage) = self.shortage() {
                 if !is_wanted(&self.listener) {
                     tokio::time::sleep(REST).await;
@@ -251,7 +251,7 @@ impl Acceptor {
             }
             let accepted = self.listener.accept().await;
             // Whatever room was wished for has been found.
-            self.plan.live.takes_wish();
+            self.in_force.plan.live.takes_wish();
             self.take(accepted).await;
         }
     }
@@ -263,8 +263,8 @@ impl Acceptor {
                 self.admit(socket, address);
                 // Each worker may have waited for one when there was room for one alone.
                 if let Some(shortage) = self.shortage()
-                    && self.plan.live.open.load(Ordering::Relaxed)
-                        > self.plan.listener.limits.connections
+                    && self.in_force.plan.live.open.load(Ordering::Relaxed)
+                        > self.in_force.plan.listener.limits.connections
                 {
                     self.makes_room(&shortage);
                 }
@@ -276,8 +276,8 @@ impl Acceptor {
 
     /// What one more connection would be too much for.
     fn shortage(&self) -> Option<Shortage> {
-        let limit = self.plan.listener.limits.connections;
-        if self.plan.live.open.load(Ordering::Relaxed) >= limit {
+        let limit = self.in_force.plan.listener.limits.connections;
+        if self.in_force.plan.live.open.load(Ordering::Relaxed) >= limit {
             return Some(Shortage::Limit);
         }
         let has_room = self.worker.shared.descriptors.has_room_for_client();
@@ -287,7 +287,7 @@ impl Acceptor {
     /// Somebody waits, and the connection that has been idle for longest is closed for it; where this
     /// worker has none, another one is asked.
     fn makes_room(&self, shortage: &Shortage) -> bool {
-        let Self { worker, plan, .. } = self;
+        let Self { worker, in_force: InForce { plan, .. }, .. } = self;
         if !worker.make_room(&plan.live) {
             plan.live.wishes_room();
             return false;
@@ -301,8 +301,9 @@ impl Acceptor {
 
     /// New connections wait, since one more cannot be had: said once, until one can.
     async fn rest(&mut self, shortage: Shortage) {
-        let (listener, events) = (self.plan.listener.name.clone(), &self.worker.shared.events);
-        self.plan.live.waits.fetch_add(1, Ordering::Relaxed);
+        let (listener, events) =
+            (self.in_force.plan.listener.name.clone(), &self.worker.shared.events);
+        self.in_force.plan.live.waits.fetch_add(1, Ordering::Relaxed);
         if !std::mem::replace(&mut self.is_silent, true) {
             match shortage {
                 Shortage::Refused(error) => {
@@ -315,17 +316,11 @@ impl Acceptor {
         tokio::time::sleep(REST).await;
     }
 
-    /// Takes up what is in force now, not when the wait for a connection began.
-    fn refresh(&mut self) {
-        if let Some(plan) = self.worker.current().plan.listeners.get(&self.plan.listener.name) {
-            self.plan = plan.clone();
-        }
-    }
-
     fn admit(&mut self, socket: TcpStream, address: SocketAddr) {
-        self.refresh();
+        // What is in force now, not when the wait for a connection began.
+        self.in_force.refresh(&self.worker);
         // Counted at once: there may be no turn for its task before the next is accepted.
-        let context = ConnectionContext::new(self.worker.clone(), self.plan.clone());
+        let context = ConnectionContext::new(self.worker.clone(), self.in_force.clone());
         tokio::task::spawn_local(connection::serve(context, Connected::accepted(socket), address));
     }
 
@@ -343,7 +338,8 @@ impl Acceptor {
                 Ok((socket, address)) => self.admit(socket, address),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    let (listener, why) = (self.plan.listener.name.clone(), error.to_string());
+                    let (listener, why) =
+                        (self.in_force.plan.listener.name.clone(), error.to_string());
                     self.worker.shared.events.emit(event::AcceptedLost { listener, why });
                     return;
                 }

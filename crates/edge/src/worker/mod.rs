@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Drain, InstanceName, ServiceName};
+use model::{Drain, Generation, InstanceName, ServiceName};
 use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, EndingCounters, Events, LogWriter, event};
 use tokio::sync::{Notify, mpsc};
@@ -156,6 +156,8 @@ pub(crate) struct Worker {
     pub(crate) calendar: Calendar,
     pub(crate) counters: Arc<WorkerCounters>,
     current: RefCell<Option<Rc<WorkerSnapshot>>>,
+    /// That of the snapshot.
+    generation: Cell<Generation>,
     /// Told of what is published.
     pub(crate) news: Notify,
     members: RefCell<FxHashMap<(ServiceName, InstanceName, SocketAddr), Weak<WorkerInstance>>>,
@@ -216,6 +218,7 @@ impl Worker {
             calendar: Calendar::new(),
             counters,
             current: RefCell::new(None),
+            generation: Cell::new(Generation(0)),
             news: Notify::new(),
             members: RefCell::default(),
             connections: Rc::default(),
@@ -229,6 +232,12 @@ impl Worker {
     /// What is served now.
     pub(crate) fn current(&self) -> Rc<WorkerSnapshot> {
         self.current.borrow().clone().expect("listeners open after the first snapshot")
+    }
+
+    /// Which generation that is.
+    #[inline]
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation.get()
     }
 
     /// What is served now of what was `service` when the request came; that itself, if it is gone.
@@ -316,6 +325,7 @@ impl Worker {
         let mut member = |live: &Arc<Live>| self.member(live);
         let local = Rc::new(WorkerSnapshot::new(plan, before.as_deref(), &mut member));
         self.current.replace(Some(local.clone()));
+        self.generation.set(local.plan.generation);
         // Those of instances that are gone close their connections when their last request ends.
         drop(before);
         self.members.borrow_mut().retain(|_, member| member.strong_count() > 0);

@@ -73,7 +73,7 @@ impl IdlePool {
         match epoll::add(&self.epoll, &parked.socket, data, flags) {
             Ok(()) => {
                 let idler = Idler::Parked(entry.key());
-                let idler = self.idlers.enter(&parked.context.plan.live, idler);
+                let idler = self.idlers.enter(&parked.context.plan().live, idler);
                 entry.insert(Place { parked, idler });
                 Ok(())
             }
