@@ -26,6 +26,14 @@ pub(super) struct Family {
     tag: Tag,
 }
 
+/// The session that the first process has led.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Session {
+    Ours,
+    /// There is none any more, or none that could be told by its number.
+    Over,
+}
+
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -91,14 +99,14 @@ impl Family {
     /// All of the family, with when they started. (A child whose parent ends while we look is missed
     /// only if it has taken off all that it inherited; who acts on this looks until none is left.)
     fn running(&self) -> BTreeMap<u32, u64> {
-        let session_is_over = self.session_is_over();
+        let session = self.session();
         // We may have been started by one of them; what we start is not its.
         let others = procfs::pids().into_iter().filter(|pid| *pid != process::id());
         let stats = others.filter_map(|pid| Some((pid, procfs::stat(pid)?)));
         let stats = stats.filter(|(_, stat)| stat.start_ticks >= self.start_ticks);
         let young: Vec<_> =
             stats.filter(|(pid, stat)| !stat.is_zombie || *pid == self.leader).collect();
-        let is_its_own = |(pid, stat): &&(u32, Stat)| self.claims(*pid, stat, session_is_over);
+        let is_its_own = |(pid, stat): &&(u32, Stat)| self.claims(*pid, stat, session);
         let mut family: BTreeMap<_, _> =
             young.iter().filter(is_its_own).map(|(pid, stat)| (*pid, stat.start_ticks)).collect();
         loop {
@@ -118,10 +126,16 @@ impl Family {
         family
     }
 
-    /// Whether the first process's number is another's now: the system gives it out again only
-    /// when no session has it any more.
-    fn session_is_over(&self) -> bool {
-        procfs::stat(self.leader).is_some_and(|stat| stat.start_ticks != self.start_ticks)
+    /// What the first process's number stands for: where it is another's now, the session is over, for the system
+    /// gives it out again only when no session has it any more.
+    fn session(&self) -> Session {
+        match procfs::stat(self.leader) {
+            Some(stat) if stat.start_ticks != self.start_ticks => Session::Over,
+            // Nobody leads session 0: the system's own threads are in it, and whoever came into our PID
+            // namespace from outside.
+            _ if self.leader == 0 => Session::Over,
+            _ => Session::Ours,
+        }
     }
 
     fn member(&self, number: u32, started: u64) -> io::Result<Option<Member>> {
@@ -135,11 +149,8 @@ impl Family {
     }
 
     /// Whether the process `number` says itself that it is one of the family.
-    fn claims(&self, number: u32, stat: &Stat, session_is_over: bool) -> bool {
-        // Nobody leads session 0: the system's own threads are in it, and whoever came into our
-        // PID namespace from outside.
-        let has_session = self.leader != 0 && !session_is_over;
-        let is_in_session = has_session && stat.session == self.leader;
+    fn claims(&self, number: u32, stat: &Stat, session: Session) -> bool {
+        let is_in_session = session == Session::Ours && stat.session == self.leader;
         is_in_session || self.tag.is_worn_by(number) || procfs::was_given(number, RUN, &self.mark)
     }
 }

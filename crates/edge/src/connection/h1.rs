@@ -221,7 +221,7 @@ impl Session {
             && !self.conn.has_unread()
             && !self.context.is_closing()
         {
-            if self.turn != Turn::Waits {
+            if self.turn != Turn::Waits && !socket.may_be_readable() {
                 ready!(socket.poll_readable(cx))?;
             }
             ready!(self.context.worker.turnstile.poll_enter(cx, &mut self.turn));

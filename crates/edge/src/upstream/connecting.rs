@@ -8,11 +8,11 @@ use telemetry::Ending;
 use wire::system::is_shortage;
 
 use crate::client::Client;
-use crate::exchange::record::ExchangeRecord;
 use crate::instance::NewConnection;
 use crate::instance::trunk::Passage;
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
+use crate::upstream::downstream::Downstream;
 use crate::upstream::failed::{Failed, Reached};
 
 impl Attempt<'_> {
@@ -28,9 +28,9 @@ impl Attempt<'_> {
     /// A new connection, or a stream on one that is shared. Its future is large, and over HTTP/1 rare.
     pub(super) async fn connect<C: Client>(
         &self,
-        client: &mut C,
-        record: &mut ExchangeRecord<'_>,
+        down: &mut Downstream<'_, '_, C>,
     ) -> Result<Upstream, Failed> {
+        let Downstream { client, record, .. } = down;
         let member = &self.claim.member;
         if self.protocol == UpstreamProtocol::H2
             && !self.retries.wants_fresh()
@@ -40,7 +40,7 @@ impl Attempt<'_> {
         }
         let kind = match self.protocol {
             UpstreamProtocol::H1 => NewConnection::H1,
-            UpstreamProtocol::H2 => match self.passage(client).await? {
+            UpstreamProtocol::H2 => match self.passage(*client).await? {
                 Passage::Free(sender, lane) => {
                     return Ok(member.over(sender, lane, self.account).into());
                 }

@@ -1,9 +1,12 @@
 //! Forwards a request: to one instance after another, until one has answered or none may be asked.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use balance::Key;
 use telemetry::Ending;
 use wire::h1::Framing;
 
@@ -12,14 +15,14 @@ use crate::choice::{self, Choice, Claim};
 use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
 use crate::grpc::Call;
-use crate::hops;
 use crate::policy::Routed;
 use crate::routing::Request;
 use crate::snapshot::WorkerService;
 use crate::upstream::attempt::{Attempt, Withheld};
+use crate::upstream::downstream::Downstream;
 use crate::upstream::entrance::Entrance;
-use crate::upstream::failed::Then;
-use crate::upstream::outbound::Outbound;
+use crate::upstream::failed::{Failed, Then};
+use crate::upstream::outbound::{Known, Outbound};
 use crate::upstream::relay::Upload;
 use crate::upstream::retry::Retries;
 use crate::upstream::sendable::Sendable;
@@ -37,108 +40,64 @@ pub(crate) async fn forward<C: Client>(
     service: &Rc<WorkerService>,
     record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
-    let Entrance { worker, listener, peer, own_lines, account, .. } = entrance;
-    let (head, Routed { route, phase }) = (request.head, routed);
+    let Entrance { worker, listener, account, .. } = entrance;
+    let (head, policies) = (request.head, &routed.route.policies);
     let protocol = service.service.protocol;
     let Sendable { body, rewriting } =
-        Sendable::new(&route.policies, Some(&listener.listener), head, framing, protocol)?;
+        Sendable::new(policies, Some(&listener.listener), head, framing, protocol)?;
     let request_id = record.request_id;
-    let outbound = Outbound {
-        head,
-        rewriting,
-        framing,
-        peer,
-        own_lines,
-        listener,
-        sender: record.sender,
-        request_id: request_id.as_bytes(),
-        policies: &route.policies,
-        phase,
-        upgrade: hops::upgrade_of(head),
-        via: &worker.shared.pseudonym,
-    };
-    let key = choice::key_of(&service.service.balance, request);
+    let known = Known { rewriting, sender: record.sender, request_id: request_id.as_bytes() };
+    let outbound = Outbound::new(entrance, head, framing, routed, known);
     let retries = Retries::new(worker, service, head.method());
-    let mut upload = Upload::new(retries.replay(), framing, body, &worker.pool, account);
-    let forwarding =
-        Forwarding { entrance, request: &outbound, framing, retries: &retries, call: record.call };
-    let (mut last, mut deadline, drawn) = (Last::Nothing, None, Cell::new(None));
-    let mut newest;
-    let mut asked = service;
+    let mut forwarding = Forwarding {
+        entrance,
+        request: &outbound,
+        framing,
+        retries: &retries,
+        call: record.call,
+        service,
+        newest: None,
+        key: choice::key_of(&service.service.balance, request),
+        drawn: Cell::new(None),
+        deadline: None,
+    };
+    let upload = Upload::new(retries.replay(), framing, body, &worker.pool, account);
+    let mut down = Downstream { client, upload, record };
     service.budget.borrow_mut().deposit(worker.wheel.now());
+    let mut last = Last::Nothing;
     loop {
-        let tried = retries.tried();
-        let mut gone = |cx: &mut Context<'_>| match upload.moved() {
-            0 => client.poll_left(cx),
-            _ => Poll::Pending,
-        };
-        let choice = Choice { head, key, drawn: &drawn, tried: &tried };
-        let found = match choice::claim(worker, asked, choice) {
-            Some(found) => found,
+        let found = match forwarding.claim() {
+            Some(Ok(claim)) => Ok(claim),
             // What is rare, and large, is on the heap.
-            None => Box::pin(choice::wait(worker, asked, choice, &mut gone)).await,
+            unclaimed => Box::pin(forwarding.wait(unclaimed, &mut down)).await,
         };
-        let found = match found {
-            Err(Ending::NoInstance) if worker.may_come(service) => {
-                let now = worker.wheel.now();
-                let until = *deadline.get_or_insert(now + service.service.queue.timeout);
-                // What is rare is on the heap.
-                let wait = Box::pin(wait_for_instance(worker, service, &tried, until, gone));
-                match wait.await {
-                    Ok(come) => {
-                        newest = come;
-                        asked = &newest;
-                        record.service = Some(newest.clone());
-                        record.waited(worker)?;
-                        continue;
-                    }
-                    Err(ending) => Err(ending),
-                }
-            }
-            found => found,
-        };
-        let mut claim = match (found, last) {
+        let claim = match (found, last) {
             (Ok(claim), before) => {
                 before.discard();
                 claim
             }
-            (Err(Ending::ClientClosed), _) => return Err(Ending::ClientClosed),
+            // It is not there any more, or wants nothing any more.
+            (Err(ending @ (Ending::ClientClosed | Ending::ClientDeadline)), _) => {
+                return Err(ending);
+            }
             (Err(_), Last::Withheld(held)) => {
-                return Box::pin(forwarding.give_out(held, client, &mut upload, record)).await;
+                return Box::pin(forwarding.give_out(held, &mut down)).await;
             }
             (Err(Ending::NoInstance), Last::Failed(ending)) => return Err(ending),
             (Err(ending), _) => return Err(ending),
         };
         retries.attempted();
         if claim.has_waited {
-            record.waited(worker)?;
+            down.record.waited(worker)?;
         }
-        record.attempt(&claim.member);
-        let outcome = forwarding.attempt(&claim).run(client, &mut upload, record).await;
-        last = match outcome {
-            Ok(None) => {
-                record.attempt_ended(worker, None);
-                return Ok(());
-            }
-            Ok(Some(response)) => {
-                // It counts as what it is, whether its client will see it or not.
-                record.attempt_ended(worker, None);
-                // Were its place kept while it waits for another's, all could wait for each other.
-                claim.free_slot();
-                Last::Withheld(Box::new(Held { response, claim }))
-            }
-            Err(failed) => {
-                let then = retries.follow(&failed, &claim.member, &upload);
-                record.attempt_ended(worker, Some(failed.blame(then)));
-                if then == Then::End {
-                    return Err(failed.ending);
-                }
-                Last::Failed(failed.ending)
-            }
+        down.record.attempt(&claim.member);
+        let outcome = forwarding.attempt(&claim).run(&mut down).await;
+        last = match forwarding.follow(outcome, claim, &down) {
+            ControlFlow::Break(ended) => return ended,
+            ControlFlow::Continue(last) => last,
         };
-        record.is_still_wanted(worker)?;
-        newest = worker.newest(service);
-        asked = &newest;
+        down.record.is_still_wanted(worker)?;
+        forwarding.newest = Some(worker.newest(service));
     }
 }
 
@@ -172,9 +131,98 @@ struct Forwarding<'a> {
     framing: Framing,
     retries: &'a Retries<'a>,
     call: Option<Call>,
+    /// The service as it was when the request came.
+    service: &'a Rc<WorkerService>,
+    /// As it is by now, where more than one instance is asked.
+    newest: Option<Rc<WorkerService>>,
+    /// The hash by which it balances, if it does.
+    key: Option<Key>,
+    /// The number that was drawn for the client, once one was.
+    drawn: Cell<Option<u64>>,
+    /// Until when the request may wait for an instance to come, once it does.
+    deadline: Option<Duration>,
 }
 
 impl Forwarding<'_> {
+    /// The service, as it is chosen from.
+    fn asked(&self) -> &Rc<WorkerService> {
+        self.newest.as_ref().unwrap_or(self.service)
+    }
+
+    /// Claims an instance. `None` where all are full.
+    fn claim(&self) -> Option<Result<Claim, Ending>> {
+        let tried = &self.retries.tried();
+        let Self { key, drawn, request, .. } = self;
+        let choice = Choice { head: request.head, key: *key, drawn, tried };
+        choice::claim(self.entrance.worker, self.asked(), choice)
+    }
+
+    /// Waits for an instance where none could be claimed: for room, where all are full, or for one to come, where
+    /// there is none.
+    async fn wait<C: Client>(
+        &mut self,
+        mut found: Option<Result<Claim, Ending>>,
+        down: &mut Downstream<'_, '_, C>,
+    ) -> Result<Claim, Ending> {
+        let worker = self.entrance.worker;
+        loop {
+            let tried = &self.retries.tried();
+            let mut gone = |cx: &mut Context<'_>| match down.upload.moved() {
+                0 => down.client.poll_left(cx),
+                _ => Poll::Pending,
+            };
+            let choice =
+                Choice { head: self.request.head, key: self.key, drawn: &self.drawn, tried };
+            let known = match found {
+                Some(known) => known,
+                None => choice::wait(worker, self.asked(), choice, &mut gone).await,
+            };
+            match known {
+                Err(Ending::NoInstance) if worker.may_come(self.service) => {
+                    let limit = self.service.service.queue.timeout;
+                    let until = *self.deadline.get_or_insert_with(|| worker.wheel.now() + limit);
+                    let come = wait_for_instance(worker, self.service, tried, until, gone).await?;
+                    down.record.service = Some(come.clone());
+                    self.newest = Some(come);
+                    down.record.waited(worker)?;
+                    found = self.claim();
+                }
+                known => return known,
+            }
+        }
+    }
+
+    /// An attempt has ended: how the exchange does, or what its client gets if nobody else is found.
+    fn follow<C>(
+        &self,
+        outcome: Result<Option<Box<Withheld>>, Failed>,
+        mut claim: Claim,
+        down: &Downstream<'_, '_, C>,
+    ) -> ControlFlow<Result<(), Ending>, Last> {
+        let worker = self.entrance.worker;
+        match outcome {
+            Ok(None) => {
+                down.record.attempt_ended(worker, None);
+                ControlFlow::Break(Ok(()))
+            }
+            Ok(Some(response)) => {
+                // It counts as what it is, whether its client will see it or not.
+                down.record.attempt_ended(worker, None);
+                // Were its place kept while it waits for another's, all could wait for each other.
+                claim.free_slot();
+                ControlFlow::Continue(Last::Withheld(Box::new(Held { response, claim })))
+            }
+            Err(failed) => {
+                let then = self.retries.follow(&failed, &claim.member, &down.upload);
+                down.record.attempt_ended(worker, Some(failed.blame(then)));
+                match then {
+                    Then::End => ControlFlow::Break(Err(failed.ending)),
+                    Then::Retry => ControlFlow::Continue(Last::Failed(failed.ending)),
+                }
+            }
+        }
+    }
+
     fn attempt<'a>(&'a self, claim: &'a Claim) -> Attempt<'a> {
         let Entrance { worker, listener, timer, account, .. } = self.entrance;
         let wanted = &*claim.service.service;
@@ -199,12 +247,10 @@ impl Forwarding<'_> {
     async fn give_out<C: Client>(
         &self,
         held: Box<Held>,
-        client: &mut C,
-        upload: &mut Upload,
-        record: &mut ExchangeRecord<'_>,
+        down: &mut Downstream<'_, '_, C>,
     ) -> Result<(), Ending> {
         let Held { response, claim } = *held;
-        let given = self.attempt(&claim).give_out(*response, client, upload, record).await;
+        let given = self.attempt(&claim).give_out(*response, down).await;
         given.map_err(|failed| failed.ending)
     }
 }

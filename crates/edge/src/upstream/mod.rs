@@ -2,7 +2,9 @@
 
 pub(crate) mod address_text;
 pub(crate) mod attempt;
+mod awaited;
 mod connecting;
+pub(crate) mod downstream;
 pub(crate) mod entrance;
 pub(crate) mod events;
 pub(crate) mod failed;

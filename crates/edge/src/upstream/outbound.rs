@@ -11,10 +11,11 @@ use crate::fields::FieldSink;
 use crate::hops::named::Named;
 use crate::hops::{self, Pseudonym};
 use crate::peer::{Approach, Peer, Sender};
-use crate::policy::Phase;
 use crate::policy::headers::{is_edited, write_edits};
 use crate::policy::rewrite::Rewriting;
+use crate::policy::{Phase, Routed};
 use crate::snapshot::ListenerPlan;
+use crate::upstream::entrance::Entrance;
 use crate::upstream::forwarded;
 use crate::upstream::own_lines::OwnLines;
 
@@ -37,6 +38,41 @@ pub(crate) struct Outbound<'a> {
     pub(crate) upgrade: Option<Cow<'a, [u8]>>,
     /// What we call ourselves.
     pub(crate) via: &'a Pseudonym,
+}
+
+/// What is known of a request beside its head.
+pub(crate) struct Known<'a> {
+    pub(crate) rewriting: Rewriting<'a>,
+    pub(crate) sender: Sender,
+    pub(crate) request_id: &'a [u8],
+}
+
+impl<'a> Outbound<'a> {
+    /// The request with `head`, as its route changes it.
+    #[inline]
+    pub(crate) fn new(
+        entrance: Entrance<'a>,
+        head: &'a RequestHead,
+        framing: Framing,
+        routed: Routed<'a>,
+        known: Known<'a>,
+    ) -> Self {
+        let Entrance { worker, listener, peer, own_lines, .. } = entrance;
+        Self {
+            head,
+            rewriting: known.rewriting,
+            framing,
+            peer,
+            own_lines,
+            listener,
+            sender: known.sender,
+            request_id: known.request_id,
+            policies: &routed.route.policies,
+            phase: routed.phase,
+            upgrade: hops::upgrade_of(head),
+            via: &worker.shared.pseudonym,
+        }
+    }
 }
 
 impl Outbound<'_> {

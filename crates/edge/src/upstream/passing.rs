@@ -11,19 +11,31 @@ use wire::head::{Fields, Method, ResponseHead};
 use wire::name::Name;
 
 use crate::client::Client;
-use crate::exchange::record::ExchangeRecord;
 use crate::grpc::web::Frames;
 use crate::instance::long_lived::LongLived;
 use crate::response::{self, Head};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
+use crate::upstream::downstream::Downstream;
 use crate::upstream::failed::{Failed, Reached, broken_off, client_gone, cut};
 use crate::upstream::keep_alive::idle_for;
 use crate::upstream::patience::Patience;
-use crate::upstream::relay::{Broken, Download, Party, Upload};
+use crate::upstream::relay::{Broken, BrokenAt, Download, Party, Upload};
 use crate::upstream::trailing::Trailing;
 
-/// A response that has begun. Its head and its connection are its attempt's.
+/// A response of which more is to be waited for.
+pub(super) struct Begun {
+    pub(super) passing: Passing,
+    pub(super) head: ResponseHead,
+}
+
+/// A response, as its attempt has it: its connection and its head.
+pub(super) struct Incoming<'a> {
+    pub(super) upstream: &'a mut Upstream,
+    pub(super) head: &'a ResponseHead,
+}
+
+/// How far a response has come that has begun.
 pub(super) struct Passing {
     /// How long its connection may be kept, if it may be.
     kept_for: Option<Duration>,
@@ -36,15 +48,15 @@ pub(super) struct Passing {
 }
 
 impl Passing {
-    /// Begins the response that `incoming` is.
+    /// Begins the response that `incoming` is. `uploading` is the request, while it may last.
     pub(super) fn begin<C: Client>(
         attempt: &Attempt<'_>,
-        client: &mut C,
-        incoming: Incoming<'_>,
-        upload: &mut Upload,
-        record: &mut ExchangeRecord<'_>,
+        incoming: &mut Incoming<'_>,
+        uploading: Option<LongLived>,
+        down: &mut Downstream<'_, '_, C>,
     ) -> Result<Self, Failed> {
-        let Incoming { upstream, head, uploading } = incoming;
+        let Incoming { upstream, head } = incoming;
+        let Downstream { client, upload, record } = down;
         let method = attempt.request.head.method();
         let nonsense =
             |_| Failed::by_instance(Ending::UpstreamProtocol, Reached::Sent, RetryCondition::Reset);
@@ -59,7 +71,7 @@ impl Passing {
             client.end_after_response();
         }
         let passed = attempt.passed(head);
-        response::begin(client, Head::Instance(&passed), framing, &attempt.applied())
+        response::begin(*client, Head::Instance(&passed), framing, &attempt.applied())
             .map_err(client_gone)?;
         record.response_begins();
         let lasting = match is_event_stream(method, head, framing) {
@@ -81,16 +93,16 @@ impl Passing {
         &mut self,
         cx: &mut Context<'_>,
         attempt: &Attempt<'_>,
-        client: &mut C,
-        response: (&mut Upstream, &ResponseHead),
-        upload: &mut Upload,
+        incoming: &mut Incoming<'_>,
+        down: &mut Downstream<'_, '_, C>,
     ) -> Poll<Result<(), Failed>> {
-        let (upstream, head) = response;
+        let Incoming { upstream, head } = incoming;
+        let Downstream { client, upload, .. } = down;
         let Self { download, lasting, patience, is_called, .. } = self;
         // A client whose body is broken may still want its response. One that sends too much gets no
         // more of it: the instance would wait for the rest.
         if !upload.is_sent() {
-            let uploaded = upload.poll(cx, &mut attempt.body_of(client), upstream);
+            let uploaded = upload.poll(cx, &mut attempt.body_of(*client), *upstream);
             if matches!(uploaded, Poll::Ready(Err(Broken::TooLarge))) {
                 return Poll::Ready(Err(cut(Party::Client, Ending::BodyTooLarge)));
             }
@@ -108,10 +120,12 @@ impl Passing {
             _ => {}
         }
         let edits = attempt.response_edits();
-        let mut body = Trailing { body: &mut *upstream, head: &head.fields, edits };
-        match download.poll(cx, &mut body, client) {
+        let mut body = Trailing { body: &mut **upstream, head: &head.fields, edits };
+        match download.poll(cx, &mut body, *client) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err((party, _))) => return Poll::Ready(Err(cut(party, broken_off(party)))),
+            Poll::Ready(Err(BrokenAt { party, .. })) => {
+                return Poll::Ready(Err(cut(party, broken_off(party))));
+            }
             Poll::Pending => {}
         }
         if upload.is_sent() && client.poll_gone(cx).is_ready() {
@@ -147,15 +161,14 @@ impl Passing {
 
     /// It was passed on, as far as it came. Says how long its connection may be kept, if it may be.
     #[inline]
-    pub(super) fn end(
+    pub(super) fn end<C>(
         &mut self,
         attempt: &Attempt<'_>,
+        incoming: &mut Incoming<'_>,
         passed: Result<(), Failed>,
-        response: (&mut Upstream, &ResponseHead),
-        upload: &Upload,
-        record: &mut ExchangeRecord<'_>,
+        down: &mut Downstream<'_, '_, C>,
     ) -> Result<Option<Duration>, Failed> {
-        let (upstream, head) = response;
+        let Incoming { upstream, head } = incoming;
         attempt.timer.clear();
         attempt.count_bytes(upstream);
         if let Err(failed) = passed {
@@ -164,22 +177,14 @@ impl Passing {
         }
         if self.is_called {
             upstream.cancel();
-            record.drain_closed();
+            down.record.drain_closed();
             return Ok(None);
         }
         if attempt.call.is_some() {
-            record.call_ends(head, &self.download.take_end());
+            down.record.call_ends(head, &self.download.take_end());
         }
-        Ok(self.kept_for.filter(|_| upload.is_sent()))
+        Ok(self.kept_for.filter(|_| down.upload.is_sent()))
     }
-}
-
-/// A response that is to be passed on.
-pub(super) struct Incoming<'a> {
-    pub(super) upstream: &'a mut Upstream,
-    pub(super) head: &'a ResponseHead,
-    /// The request, while it may last.
-    pub(super) uploading: Option<LongLived>,
 }
 
 fn is_stream(lasting: &LongLived) -> bool {

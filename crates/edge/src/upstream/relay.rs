@@ -25,6 +25,13 @@ pub(crate) enum Party {
     Instance,
 }
 
+/// The side that failed, and how.
+#[derive(Debug)]
+pub(crate) struct BrokenAt {
+    pub(crate) party: Party,
+    pub(crate) error: Error,
+}
+
 /// Why a body did not get across.
 #[derive(Debug)]
 pub(crate) enum Broken {
@@ -32,6 +39,12 @@ pub(crate) enum Broken {
     By(Party, Error),
     /// The body is over its limit.
     TooLarge,
+}
+
+/// One end of what is moved.
+struct End<'a, B> {
+    party: Party,
+    body: &'a mut B,
 }
 
 /// What of a body goes from socket to socket without being copied.
@@ -51,11 +64,13 @@ impl Splice {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        (from, source): (Party, &mut impl Source),
-        (to, sink): (Party, &mut impl Sink),
+        from: End<'_, impl Source>,
+        to: End<'_, impl Sink>,
         waits_for: &mut Party,
-    ) -> Poll<Result<usize, (Party, Error)>> {
-        let (Some(source), Some(sink)) = (source.source_conn(), sink.sink_conn()) else {
+    ) -> Poll<Result<usize, BrokenAt>> {
+        let by = |party: Party| move |error| BrokenAt { party, error };
+        let (source, sink) = (from.body.source_conn(), to.body.sink_conn());
+        let (Some(source), Some(sink)) = (source, sink) else {
             return Poll::Ready(Ok(0));
         };
         if self.pipe.as_ref().is_none_or(Pipe::is_empty) {
@@ -65,15 +80,15 @@ impl Splice {
             }
             let Some(pipe) = self.pipe() else { return Poll::Ready(Ok(0)) };
             // What was taken before must not wait for what may be long in coming.
-            *waits_for = to;
-            ready!(sink.poll_flush(cx)).map_err(|error| (to, error))?;
-            *waits_for = from;
-            ready!(source.poll_splice_in(cx, pipe)).map_err(|error| (from, error))?;
+            *waits_for = to.party;
+            ready!(sink.poll_flush(cx)).map_err(by(to.party))?;
+            *waits_for = from.party;
+            ready!(source.poll_splice_in(cx, pipe)).map_err(by(from.party))?;
         }
         match &mut self.pipe {
             Some(pipe) if !pipe.is_empty() => {
-                *waits_for = to;
-                sink.poll_splice_out(cx, pipe).map_err(|error| (to, error))
+                *waits_for = to.party;
+                sink.poll_splice_out(cx, pipe).map_err(by(to.party))
             }
             _ => Poll::Ready(Ok(0)),
         }
@@ -291,15 +306,20 @@ impl Upload {
         let by_client = |error| Broken::By(Party::Client, error);
         // What may have to be sent again must be seen. A length over the limit was refused.
         if self.replay.is_none() {
-            let (from, to) = ((Party::Client, &mut *client), (Party::Instance, &mut *instance));
+            let from = End { party: Party::Client, body: &mut *client };
+            let to = End { party: Party::Instance, body: &mut *instance };
             match ready!(self.splice.poll(cx, from, to, &mut self.waits_for)) {
                 Ok(0) => {}
                 Ok(n) => {
                     self.moved += n as u64;
                     return Poll::Ready(Ok(()));
                 }
-                Err((Party::Instance, error)) => return Poll::Ready(self.refused(error)),
-                Err((party, error)) => return Poll::Ready(Err(Broken::By(party, error))),
+                Err(broken) if broken.party == Party::Instance => {
+                    return Poll::Ready(self.refused(broken.error));
+                }
+                Err(BrokenAt { party, error }) => {
+                    return Poll::Ready(Err(Broken::By(party, error)));
+                }
             }
         }
         client.expect_room(instance.room());
@@ -469,16 +489,18 @@ impl Download {
         cx: &mut Context<'_>,
         source: &mut impl Source,
         sink: &mut impl Sink,
-    ) -> Poll<Result<(), (Party, Error)>> {
+    ) -> Poll<Result<(), BrokenAt>> {
         let (from, to) = (self.from, self.to());
+        let by = |party: Party| move |error| BrokenAt { party, error };
         while !self.is_ending {
             let is_between = self.watched.as_ref().is_none_or(Watched::is_between);
             if self.is_last_event && self.owed == 0 && is_between {
                 self.is_ending = true;
                 break;
             }
-            let spliced =
-                self.splice.poll(cx, (from, &mut *source), (to, &mut *sink), &mut self.waits_for);
+            let (read, written) =
+                (End { party: from, body: &mut *source }, End { party: to, body: &mut *sink });
+            let spliced = self.splice.poll(cx, read, written, &mut self.waits_for);
             match ready!(spliced)? {
                 0 => {}
                 n => {
@@ -490,14 +512,14 @@ impl Download {
             match source.poll_fill(cx) {
                 Poll::Pending => {
                     self.waits_for = from;
-                    if sink.poll_flush(cx).map_err(|error| (to, error))?.is_pending() {
+                    if sink.poll_flush(cx).map_err(by(to))?.is_pending() {
                         self.waits_for = to;
                     }
                     return Poll::Pending;
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err((from, error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(by(from)(error))),
                 Poll::Ready(Ok(false)) => {
-                    self.trailers = source.take_trailers().map_err(|error| (from, error))?;
+                    self.trailers = source.take_trailers().map_err(by(from))?;
                     self.is_ending = true;
                 }
                 Poll::Ready(Ok(true)) => {
@@ -509,8 +531,7 @@ impl Download {
                         _ => data.len(),
                     };
                     self.owed = offered;
-                    let taken = ready!(sink.poll_send(cx, &data[..offered]))
-                        .map_err(|error| (to, error))?;
+                    let taken = ready!(sink.poll_send(cx, &data[..offered])).map_err(by(to))?;
                     self.owed -= taken;
                     if let Some(watched) = &mut self.watched {
                         watched.follow(&data[..taken]);
@@ -521,6 +542,6 @@ impl Download {
             }
         }
         self.waits_for = to;
-        sink.poll_finish(cx, self.trailers.as_ref()).map_err(|error| (to, error))
+        sink.poll_finish(cx, self.trailers.as_ref()).map_err(by(to))
     }
 }

@@ -39,6 +39,25 @@ enum Turn {
     Retry,
 }
 
+/// What is known of an instance by how it was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// It is there.
+    Answered,
+    /// It may have ended: that breaks its connections before anybody can say so.
+    MayBeLost,
+}
+
+impl Asked {
+    /// As an attempt tells that failed so.
+    fn of(condition: RetryCondition) -> Self {
+        match condition {
+            RetryCondition::Connect | RetryCondition::Reset => Self::MayBeLost,
+            _ => Self::Answered,
+        }
+    }
+}
+
 /// Who could be asked next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -83,7 +102,7 @@ impl<'a> Retries<'a> {
         let is_withheld = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()
-            && self.next(&claim.member, false) != Next::Nobody
+            && self.next(&claim.member, Asked::Answered) != Next::Nobody
             && self.withdraw();
         if is_withheld {
             self.goes_on(&claim.member);
@@ -106,10 +125,8 @@ impl<'a> Retries<'a> {
         }
         let Some(condition) = failed.condition else { return Then::End };
         let on = &self.service.service.retry.on;
-        // An instance that ended breaks its connections before anybody can say that it did.
-        let may_be_lost = matches!(condition, RetryCondition::Connect | RetryCondition::Reset);
         let follows = on.contains(&condition)
-            && match self.next(member, may_be_lost) {
+            && match self.next(member, Asked::of(condition)) {
                 Next::Nobody => false,
                 Next::Somebody => self.withdraw(),
                 // The budget keeps retries off instances in trouble. This one is gone, and the next gets
@@ -148,7 +165,7 @@ impl<'a> Retries<'a> {
     /// One that came after the request did counts too: by now it may have taken the others' place. So
     /// does one that is to come, where Plimsoll runs the instances and nobody is up, or soon may not
     /// be.
-    fn next(&self, member: &Rc<WorkerInstance>, may_be_lost: bool) -> Next {
+    fn next(&self, member: &Rc<WorkerInstance>, asked: Asked) -> Next {
         let tried = self.tried.borrow();
         let attempts = tried.len() as u32 + 1;
         let is_new = |other: &Rc<WorkerInstance>| {
@@ -167,7 +184,7 @@ impl<'a> Retries<'a> {
         if newest.members.iter().filter(may_serve).any(is_new) {
             return Next::Somebody;
         }
-        match self.worker.may_come(&newest) && (is_absent || may_be_lost) {
+        match self.worker.may_come(&newest) && (is_absent || asked == Asked::MayBeLost) {
             true => Next::Newcomer,
             false => Next::Nobody,
         }

@@ -12,11 +12,11 @@ use wire::h1::{Conn, Framing};
 use wire::head::{Fields, ResponseHead};
 
 use crate::client::Client;
-use crate::exchange::record::ExchangeRecord;
 use crate::instance::long_lived::LongLived;
 use crate::response::{self, Head};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
+use crate::upstream::downstream::Downstream;
 use crate::upstream::failed::{Failed, cut};
 use crate::upstream::relay::{Download, Party};
 use crate::upstream::websocket::{Frames, GOING_AWAY};
@@ -29,14 +29,14 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// either for the tunnel's idle time, or it has to leave.
 pub(crate) async fn run<C: Client>(
     attempt: &Attempt<'_>,
-    client: &mut C,
+    down: &mut Downstream<'_, '_, C>,
     mut upstream: Upstream,
     head: &ResponseHead,
-    record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Failed> {
+    let Downstream { client, record, .. } = down;
     let gone = |_| cut(Party::Client, Ending::ClientClosed);
     let passed = attempt.passed(head);
-    response::begin(client, Head::Switch(&passed), Framing::None, &attempt.applied())
+    response::begin(*client, Head::Switch(&passed), Framing::None, &attempt.applied())
         .map_err(gone)?;
     record.own_response(101, Ending::Tunnel);
     let Upstream::H1(instance) = &mut upstream else {
@@ -47,7 +47,7 @@ pub(crate) async fn run<C: Client>(
         attempt.request.upgrade.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
     let mut tunnel =
         Tunnel::new(attempt.lasts(ExchangeKind::Tunnel), is_websocket.then(Frames::default));
-    let ended = poll_fn(|cx| tunnel.poll(cx, attempt, client, &mut instance.conn)).await;
+    let ended = poll_fn(|cx| tunnel.poll(cx, attempt, *client, &mut instance.conn)).await;
     attempt.timer.clear();
     attempt.count_bytes(&mut upstream);
     if tunnel.leave != Leave::No {
@@ -189,9 +189,9 @@ struct Direction {
 }
 
 impl Direction {
-    fn from(party: Party) -> Self {
+    fn from(side: Party) -> Self {
         // A pipe for each idle tunnel would cost more descriptors than it saves copies.
-        Self { relay: Download::from(party, None), has_ended: false }
+        Self { relay: Download::from(side, None), has_ended: false }
     }
 
     fn poll_up<C: Client>(
@@ -217,9 +217,11 @@ impl Direction {
                 self.has_ended = true;
                 Poll::Ready(Ok(()))
             }
-            Err((Party::Client, _)) => Poll::Ready(Err(cut(Party::Client, Ending::ClientClosed))),
             // Either side may end a tunnel as it likes; the client sees how.
-            Err((Party::Instance, _)) => Poll::Ready(Err(cut(Party::Instance, Ending::Tunnel))),
+            Err(broken) => Poll::Ready(Err(match broken.party {
+                Party::Client => cut(Party::Client, Ending::ClientClosed),
+                Party::Instance => cut(Party::Instance, Ending::Tunnel),
+            })),
         }
     }
 }
