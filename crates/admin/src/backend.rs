@@ -1,8 +1,8 @@
 //! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
 
 use crate::{
-    Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance, Kind, Problem,
-    Question, Reloaded, Status,
+    Acted, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance, Kind,
+    Problem, Question, Reloaded, Status,
 };
 
 /// Whoever carries out what the API is told.
@@ -45,7 +45,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         service: &str,
         action: DeployAction,
-    ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Acted, Refusal>> + Send;
 
     /// What happened in a deploy from its line `from` on, once there is something.
     fn deploy_events(

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::socket::running_for;
 use crate::{
-    Deploy, DeployAction, DeployEvents, Deploying, EventStream, Events, Explanation, History,
-    Instance, Operation, Problem, Question, Reloaded, Status, Version, socket_in, stream,
+    Acted, Deploy, DeployAction, DeployEvents, Deploying, EventStream, Events, Explanation,
+    History, Instance, Operation, Problem, Question, Reloaded, Status, Version, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -158,7 +158,7 @@ impl Client {
         &self,
         service: &str,
         action: DeployAction,
-    ) -> Result<Deploying, ClientError> {
+    ) -> Result<Acted, ClientError> {
         let action = serde_json::to_value(action)?;
         let action = action.as_str().unwrap_or_default();
         self.document(Operation::DeployAction, &[service, action], ()).await

@@ -117,6 +117,14 @@ pub struct Deploying {
     pub id: i64,
 }
 
+/// Which deploy an action has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Acted {
+    /// The deploy's number, over all services; absent where it was still being checked, and now does not begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+}
+
 /// What happened in a deploy since the last request for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployEvents {

@@ -11,10 +11,10 @@ use edge::DescriptorBudget;
 use model::{Balance, HashKey};
 
 use crate::{
-    Access, Backend, Basis, Deploy, DeployAction, DeployEvents, Deploying, Descriptors,
-    DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState, LastDeploy, Listener,
-    Past, Question, Receipt, Refusal, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode,
-    Status, Totals, Unresolved, Version, Waiting,
+    Access, Acted, Backend, Basis, CheckedDeploy, Deploy, DeployAction, DeployEvents, Deploying,
+    Descriptors, DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState,
+    LastDeploy, Listener, Past, Question, Receipt, Refusal, Reloaded, Run, RunningDeploy, Scrape,
+    Service, ServiceMode, Status, Totals, Unresolved, Version, Waiting,
 };
 
 /// How long whoever asks for events waits for one.
@@ -51,12 +51,11 @@ impl Backend for Handle {
         Ok(Deploying { id: Self::deploy(self, request).await?.id })
     }
 
-    async fn deploy_action(
-        &self,
-        service: &str,
-        action: DeployAction,
-    ) -> Result<Deploying, Refusal> {
-        Ok(Deploying { id: Self::deploy_action(self, service, action.into()).await?.id })
+    async fn deploy_action(&self, service: &str, action: DeployAction) -> Result<Acted, Refusal> {
+        Ok(match Self::deploy_action(self, service, action.into()).await? {
+            control::Acted::Rollout(following) => Acted { id: Some(following.id) },
+            control::Acted::Checks => Acted { id: None },
+        })
     }
 
     async fn deploy_events(&self, deploy: i64, from: usize) -> Result<DeployEvents, Refusal> {
@@ -193,6 +192,11 @@ impl From<&control::RunStatus> for Run {
             last: run.last.as_ref().map(LastDeploy::from),
             replicas: run.replicas,
             waiting: waiting.collect(),
+            checking: run.checking.as_ref().map(|checking| CheckedDeploy {
+                release: checking.version.clone(),
+                who: checking.who.clone(),
+                took_s: checking.took.as_secs_f64(),
+            }),
             deploy: run.deploy.as_ref().map(|deploy| RunningDeploy {
                 id: deploy.id,
                 release: deploy.version.clone(),
@@ -345,6 +349,7 @@ impl From<DeployError> for Refusal {
             | DeployError::NotToHave { .. }
             | DeployError::NeverRan { .. }
             | DeployError::NotRunning { .. }
+            | DeployError::NotBegun { .. }
             | DeployError::Decided { .. }
             | DeployError::NoSuchDeploy { .. } => Self::NotThere(text),
             DeployError::Journal(_) => Self::Failed(text),

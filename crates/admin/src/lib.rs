@@ -37,8 +37,8 @@ pub use axum::Router;
 pub use backend::{Backend, Refusal, Scrape};
 pub use client::{Client, ClientError};
 pub use deploy::{
-    Deploy, DeployAction, DeployEvents, Deploying, History, Hold, Line, Past, Receipt, Release,
-    Shift, Step, WHO_BYTES_MAX, Way, deploy_events, write_receipt,
+    Acted, Deploy, DeployAction, DeployEvents, Deploying, History, Hold, Line, Past, Receipt,
+    Release, Shift, Step, WHO_BYTES_MAX, Way, deploy_events, write_receipt,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
 pub use event::{Event, EventGap, EventLevel, Events};
@@ -54,9 +54,9 @@ pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{Claim, ClaimError, socket_in};
 pub use status::{
-    Access, Descriptors, DrainedAway, FirstRelease, Instance, InstanceState, LastDeploy,
-    LastReload, Listener, Open, Run, RunningDeploy, Service, ServiceMode, Status, Totals,
-    Unresolved, Waiting,
+    Access, CheckedDeploy, Descriptors, DrainedAway, FirstRelease, Instance, InstanceState,
+    LastDeploy, LastReload, Listener, Open, Run, RunningDeploy, Service, ServiceMode, Status,
+    Totals, Unresolved, Waiting,
 };
 pub use stream::{EventStream, Told};
 pub use version::Version;

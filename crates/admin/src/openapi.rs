@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::problem::MEDIA_TYPE;
 use crate::stream;
 use crate::{
-    Deploy, DeployEvents, Deploying, Event, EventGap, Events, Explanation, History, Instance, Kind,
-    Operation, Problem, Question, Reloaded, Status, Version,
+    Acted, Deploy, DeployEvents, Deploying, Event, EventGap, Events, Explanation, History,
+    Instance, Kind, Operation, Problem, Question, Reloaded, Status, Version,
 };
 
 /// The API's description. `docs/reference/admin-api.json` is this.
@@ -114,9 +114,7 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         }
         Operation::Deploy => ("The deploy has started", content::<Deploying>(schemas, json)),
         Operation::History => ("The deploys", content::<History>(schemas, json)),
-        Operation::DeployAction => {
-            ("The deploy after the action", content::<Deploying>(schemas, json))
-        }
+        Operation::DeployAction => ("The deploy after the action", content::<Acted>(schemas, json)),
         Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),
         Operation::Events => ("The events", content::<Events>(schemas, json)),
         Operation::FollowEvents => ("Each event as it happens", content_of_stream(schemas)),

@@ -11,7 +11,7 @@ use crate::body::{BYTES_MAX, Document};
 use crate::guard::Sight;
 use crate::stream;
 use crate::{
-    Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance, Kind,
+    Acted, Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance, Kind,
     Operation, Problem, Question, Reloaded, Status, Version,
 };
 
@@ -113,7 +113,7 @@ async fn history<B: Backend>(
 async fn deploy_action<B: Backend>(
     State(backend): State<B>,
     Path((service, action)): Path<(String, String)>,
-) -> Answer<Deploying> {
+) -> Answer<Acted> {
     let action = serde_json::from_value(action.clone().into())
         .map_err(|_| Problem::new(Kind::BadRequest, format!("there is no action `{action}`")))?;
     Ok(Json(backend.deploy_action(&service, action).await?))

@@ -146,6 +146,9 @@ pub struct Run {
     pub waiting: Vec<Waiting>,
     /// The deploy that is running.
     pub deploy: Option<RunningDeploy>,
+    /// The deploy that is being checked before it begins; absent when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checking: Option<CheckedDeploy>,
     /// The number of the deploy that made the release; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<i64>,
@@ -201,6 +204,17 @@ pub struct Waiting {
     /// Why it has come no further, as far as its checks tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// A deploy that is being checked before it begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckedDeploy {
+    /// The release that is to come.
+    pub release: String,
+    /// The person or program that asked for it.
+    pub who: String,
+    /// For how long it has been checked, in seconds.
+    pub took_s: f64,
 }
 
 /// A deploy that is running.

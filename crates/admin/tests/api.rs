@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use admin::{
-    Access, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy, DeployAction,
-    DeployEvents, Deploying, Descriptors, Explanation, Guard, History, Instance, InstanceState,
-    Kind, Line, Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape, Server, Status,
-    Token, Tokens, Totals,
+    Access, Acted, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy,
+    DeployAction, DeployEvents, Deploying, Descriptors, Explanation, Guard, History, Instance,
+    InstanceState, Kind, Line, Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape,
+    Server, Status, Token, Tokens, Totals,
 };
 use http::Method;
 use serde_json::Value;
@@ -109,9 +109,9 @@ impl Backend for Scripted {
         self.say(Deploying { id: 7 })
     }
 
-    async fn deploy_action(&self, _: &str, action: DeployAction) -> Result<Deploying, Refusal> {
+    async fn deploy_action(&self, _: &str, action: DeployAction) -> Result<Acted, Refusal> {
         assert_eq!(action, DeployAction::Abort);
-        self.say(Deploying { id: 7 })
+        self.say(Acted { id: Some(7) })
     }
 
     async fn deploy_events(&self, deploy: i64, from: usize) -> Result<DeployEvents, Refusal> {
@@ -244,7 +244,7 @@ async fn a_client_gets_what_the_backend_says() {
     assert_eq!(client.explain(&question()).await.unwrap().basis, Basis::Running);
     let wanted = Deploy { version: Some("1.4.2".to_owned()), ..Deploy::default() };
     assert_eq!(client.deploy("api", &wanted).await.unwrap().id, 7);
-    assert_eq!(client.deploy_action("api", DeployAction::Abort).await.unwrap().id, 7);
+    assert_eq!(client.deploy_action("api", DeployAction::Abort).await.unwrap().id, Some(7));
     let events = client.deploy_events(7, 3).await.unwrap();
     assert_eq!(events.lines[0].text, "deploy 7 from line 3");
     assert_eq!(client.history("api").await.unwrap(), History::default());

@@ -33,6 +33,15 @@ pub struct Reloaded {
     pub differences: Vec<Difference>,
 }
 
+/// Which deploy an action has reached.
+#[derive(Debug)]
+pub enum Acted {
+    /// One that has begun.
+    Rollout(Progressing),
+    /// One that was being checked: it does not begin, and has no number.
+    Checks,
+}
+
 /// Why an instance was neither drained nor enabled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstanceError {
@@ -94,7 +103,7 @@ pub(crate) enum Message {
     DeployAction {
         service: String,
         action: rollout::DeployAction,
-        reply: Reply<Result<Progressing, DeployError>>,
+        reply: Reply<Result<Acted, DeployError>>,
     },
     Following {
         deploy: i64,
@@ -198,7 +207,7 @@ impl Handle {
         &self,
         service: &str,
         action: rollout::DeployAction,
-    ) -> Result<Progressing, DeployError> {
+    ) -> Result<Acted, DeployError> {
         let service = service.to_owned();
         self.ask(|reply| Message::DeployAction { service, action, reply }).await?
     }

@@ -54,15 +54,16 @@ pub use certificates::BadCertificates;
 pub use chain::chain;
 pub use ended::Ended;
 pub use explanation::{ExplainError, Explanation, Question};
-pub use handle::{After, Handle, InstanceError, Reloaded};
+pub use handle::{Acted, After, Handle, InstanceError, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};
 pub use line::Line;
 pub use prepare::{PrepareError, tell_warnings};
 pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus, LastDeploy,
-    Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus, Waiting, Wanted,
+    CheckingStatus, DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus,
+    LastDeploy, Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus, Waiting,
+    Wanted,
 };
 pub use state_dir::StateDirError;
 pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};

@@ -26,9 +26,11 @@ mod terms;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
 use crate::environment::Environment;
@@ -46,7 +48,13 @@ pub use terms::Started;
 pub struct ProcessDriver {
     launcher: Launcher,
     ports: Ports,
+    /// One for each thread that checks.
+    checks: Arc<Semaphore>,
 }
+
+/// Plans that are checked at once. A check of a file system that does not respond keeps its thread, and the threads
+/// that may block are needed for more than checks.
+const CHECKS_MAX: usize = 16;
 
 /// How to run [`launcher::run`] in a process of its own.
 #[derive(Clone, Debug)]
@@ -74,7 +82,7 @@ impl Launcher {
 impl ProcessDriver {
     /// A driver that gives its instances ports out of `ports`.
     pub fn new(launcher: Launcher, ports: Ports) -> Self {
-        Self { launcher, ports }
+        Self { launcher, ports, checks: Arc::new(Semaphore::new(CHECKS_MAX)) }
     }
 
     /// The ports it gives.
@@ -85,9 +93,13 @@ impl ProcessDriver {
 
 impl Driver for ProcessDriver {
     fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>> {
-        let ports = self.ports.clone();
+        let (ports, checks) = (self.ports.clone(), self.checks.clone());
         async move {
-            let work = move || preflight::check(plan, Environment::of_this_process(), &ports);
+            let permit = checks.acquire_owned().await.expect("it is never closed");
+            let work = move || {
+                let _permit = permit;
+                preflight::check(plan, Environment::of_this_process(), &ports)
+            };
             let unknown = |source| Fault::Unknown { what: "whether the deploy can start", source };
             apart(work).await.unwrap_or_else(|source| Err(vec![unknown(source)]))
         }
@@ -99,7 +111,7 @@ impl Driver for ProcessDriver {
     }
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
-        let Self { launcher, ports } = self.clone();
+        let Self { launcher, ports, .. } = self.clone();
         async move {
             let held = apart(move || spawn::spawn(launch, &launcher, &ports)).await??;
             Ok(Box::new(held) as Box<dyn Held>)

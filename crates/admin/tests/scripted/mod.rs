@@ -1,7 +1,7 @@
 //! A backend that tells what happens, and does nothing else.
 
 use admin::{
-    Backend, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance,
+    Acted, Backend, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance,
     Question, Refusal, Reloaded, Scrape, Status,
 };
 use telemetry::Events;
@@ -35,7 +35,7 @@ impl Backend for Eventful {
         Err(Refusal::Ending)
     }
 
-    async fn deploy_action(&self, _: &str, _: DeployAction) -> Result<Deploying, Refusal> {
+    async fn deploy_action(&self, _: &str, _: DeployAction) -> Result<Acted, Refusal> {
         Err(Refusal::Ending)
     }
 

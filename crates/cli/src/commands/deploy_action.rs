@@ -16,10 +16,10 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options, action: DeployAction) -> Result<Exit, Failure> {
     let client = options.of.which.client()?;
-    let heard =
+    let acted =
         super::block_on(async { Ok(client.deploy_action(&options.of.service, action).await?) })?;
     match options.of.form.json {
-        true => output::json(&heard),
+        true => output::json(&acted),
         false => {
             let what = match action {
                 DeployAction::Promote => "is being promoted",
@@ -27,7 +27,13 @@ pub(crate) fn run(options: Options, action: DeployAction) -> Result<Exit, Failur
                 DeployAction::Pause => "is paused",
                 DeployAction::Resume => "resumed",
             };
-            output::out(&format!("deploy {} of {} {what}\n", heard.id, options.of.service));
+            let service = &options.of.service;
+            output::out(&match acted.id {
+                Some(id) => format!("deploy {id} of {service} {what}\n"),
+                None => format!(
+                    "the deploy of {service} was still being checked and does not begin; nothing was touched\n"
+                ),
+            });
         }
     }
     Ok(Exit::Done)

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use admin::{
-    Access, Client, ClientError, Descriptors, Instance, InstanceState, LastDeploy, LastReload,
-    Listener, Run, RunningDeploy, Service, ServiceMode, Status,
+    Access, CheckedDeploy, Client, ClientError, Descriptors, Instance, InstanceState, LastDeploy,
+    LastReload, Listener, Run, RunningDeploy, Service, ServiceMode, Status,
 };
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -372,6 +372,12 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
         let paused = if deploy.is_paused { ", paused" } else { "" };
         notes.push(format!(
             "{name}: deploy {id} of {release} by {who}, for {took}: {stage}{paused}; the judge says {verdict}\n"
+        ));
+    }
+    if let Some(CheckedDeploy { release, who, took_s }) = &run.checking {
+        let took = rough(Duration::from_secs(*took_s as u64));
+        notes.push(format!(
+            "{name}: a deploy of {release} by {who} has been checked for {took}, and has not begun\n"
         ));
     }
     notes

@@ -6,7 +6,7 @@ use model::InstanceName;
 use rollout::Stage;
 
 use super::receipt::share_of;
-use super::{Active, Difference, FirstStatus, Receipt, ServiceRun};
+use super::{Active, Asked, CheckingStatus, Difference, FirstStatus, Receipt, ServiceRun};
 use crate::journal::Deploy;
 
 /// How what Plimsoll runs of a service stands.
@@ -20,6 +20,8 @@ pub struct RunStatus {
     pub waiting: Vec<Waiting>,
     /// The deploy that is running, if one is.
     pub deploy: Option<DeployStatus>,
+    /// The deploy that is being checked before it begins, if one is.
+    pub checking: Option<CheckingStatus>,
     /// The number of the deploy that made the release which is meant to run.
     pub made_by: Option<i64>,
     /// The version that the file named when that was deployed.
@@ -126,6 +128,7 @@ impl ServiceRun {
             difference: self.difference(),
             first: self.first_status(now),
             last: self.last.clone(),
+            checking: self.asked.as_ref().map(Asked::status),
             deploy: self.active.as_ref().map(|active| {
                 let overview = active.rollout.overview();
                 DeployStatus {

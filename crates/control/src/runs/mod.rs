@@ -6,6 +6,7 @@
 //! under the same name means nothing.
 
 mod active;
+mod checking;
 mod difference;
 mod draining;
 mod first;
@@ -31,6 +32,7 @@ use telemetry::{Events, event};
 use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
+pub use checking::CheckingStatus;
 pub use difference::Difference;
 pub use first::FirstStatus;
 pub use history::{DeployStatus, LastDeploy, RunStatus, Waiting};
@@ -40,12 +42,13 @@ pub(crate) use crate::line::Line;
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use active::{Active, Beginning, seen, strategy_word};
+pub(crate) use checking::{Asked, aborted, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
 pub(crate) use instance::{Effect, Lifecycle, Running};
 pub(crate) use launch::{LAST_LINES, Launching, Trial, notify};
 pub(crate) use receipt::WriteReceipt;
-pub(crate) use request::{Asked, Order, Purpose, Target};
+pub(crate) use request::{Order, Purpose, Target};
 pub(crate) use smoke::Passed as SmokePassed;
 pub(crate) use warm_up::WarmedUp;
 

@@ -1,6 +1,6 @@
 //! What is asked of a deploy before it begins, and why it may be refused.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use model::{Deploy, Recipe, Step, Strategy};
 
@@ -119,17 +119,6 @@ impl Overrides {
     }
 }
 
-/// A deploy that is being looked at, before it begins.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    /// No other has this number.
-    pub(crate) number: u64,
-    pub(crate) who: String,
-    pub(crate) since: SystemTime,
-    pub(crate) version: String,
-    pub(crate) purpose: Purpose,
-}
-
 /// Why a deploy did not begin, or a word on a running one was not heard. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
@@ -207,6 +196,14 @@ pub enum DeployError {
     /// No deploy of the service is running.
     #[error("no deploy of `{service}` is running")]
     NotRunning {
+        /// The service.
+        service: String,
+    },
+    /// The deploy of the service is being checked, so that only `abort` makes sense.
+    #[error(
+        "the deploy of `{service}` has not begun: it is still being checked, and can only be aborted"
+    )]
+    NotBegun {
         /// The service.
         service: String,
     },

@@ -7,12 +7,15 @@ use driver::Spec;
 use driver::preflight::{Fault, Plan, Room};
 use model::{Deploy, Run, ServiceName, Strategy};
 use telemetry::event;
+use tokio::sync::oneshot;
 
 use super::Writer;
 use crate::chain::chain;
 use crate::handle::Reply;
 use crate::journal::Past;
-use crate::runs::{Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted};
+use crate::runs::{
+    Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted, aborted, while_wanted,
+};
 
 /// How many releases are told of where one is asked for that never ran.
 const RAN_TOLD: usize = 10;
@@ -59,12 +62,14 @@ impl Writer {
         reply: Reply<Result<Progressing, DeployError>>,
     ) {
         let number = self.runs.next_number();
+        let (wanted, until) = oneshot::channel();
         let asked = Asked {
             number,
             who: order.request.who.clone(),
             since: SystemTime::now(),
             version: target.version.clone(),
             purpose: order.purpose,
+            wanted: Some(wanted),
         };
         let withheld = self.withheld(&service);
         let logs = self.runs.logs.clone();
@@ -86,7 +91,7 @@ impl Writer {
         let processes = run.instances.values().filter_map(Running::process);
         let memory: Vec<_> = processes.map(|process| process.memory()).collect();
         let driver = self.runs.driver.clone();
-        self.checking.spawn(async move {
+        let checks = async move {
             let mut most = 0;
             for memory in memory {
                 most = most.max(memory.await);
@@ -99,7 +104,10 @@ impl Writer {
             };
             let checked = driver.preflight(Plan { spec, running, without, room }).await;
             let told = |faults: Vec<Fault>| faults.iter().map(|fault| chain(fault)).collect();
-            let result = checked.map(|passed| passed.given).map_err(told);
+            checked.map(|passed| passed.given).map_err(told)
+        };
+        self.checking.spawn(async move {
+            let result = while_wanted(checks, until).await;
             Checked { service, number, order, target, result, reply }
         });
     }
@@ -213,10 +221,13 @@ impl Writer {
         let is_its = |asked: &mut Asked| asked.number == number;
         let run = self.runs.services.get_mut(&service);
         let asked = run.and_then(|run| run.asked.take_if(is_its));
-        if asked.is_none() || self.serving.is_unwanted(&service) {
+        let Some(asked) = asked.filter(|_| !self.serving.is_unwanted(&service)) else {
             drop(reply.send(Err(DeployError::NotRun { service: service.to_string() })));
             return;
-        }
+        };
+        // The action may have come after the last check.
+        let is_aborted = asked.is_aborted();
+        let result = if is_aborted { aborted() } else { result };
         let (purpose, who) = (order.purpose, order.request.who.clone());
         let version = target.version.clone();
         let begun = match result {
@@ -230,6 +241,8 @@ impl Writer {
             Err(faults) => Err(DeployError::Preflight { faults }),
         };
         match &begun {
+            // A person who ends the first release does not want it tried again.
+            Err(_) if purpose == Purpose::First && is_aborted => self.first_is_over(&service),
             Err(error) if purpose == Purpose::First => {
                 self.first_failed(&service, error.in_a_line())
             }

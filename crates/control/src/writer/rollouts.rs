@@ -15,6 +15,7 @@ use telemetry::event;
 
 use super::Writer;
 use crate::chain::chain;
+use crate::handle::Acted;
 use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
@@ -280,18 +281,36 @@ impl Writer {
         &mut self,
         service: &str,
         action: DeployAction,
-    ) -> Result<Progressing, DeployError> {
+    ) -> Result<Acted, DeployError> {
         let name = self.run_named(service)?;
-        let active = self.runs.services[&name].active.as_ref();
-        let none = || DeployError::NotRunning { service: service.to_owned() };
-        let active = active.ok_or_else(none)?;
+        let Some(active) = &self.runs.services[&name].active else {
+            return self.act_before(&name, action);
+        };
         if active.rollout.is_decided() {
             let service = service.to_owned();
             return Err(DeployError::Decided { service, stage: active.stage() });
         }
         let following = active.follow();
         self.tell_rollout(&name, Event::Action(action));
-        Ok(following)
+        Ok(Acted::Rollout(following))
+    }
+
+    /// The same, where no deploy has begun.
+    fn act_before(
+        &mut self,
+        name: &ServiceName,
+        action: DeployAction,
+    ) -> Result<Acted, DeployError> {
+        let service = name.to_string();
+        let run = self.runs.services.get_mut(name).expect("it was looked up by this name");
+        match (&mut run.asked, action) {
+            (None, _) => Err(DeployError::NotRunning { service }),
+            (Some(asked), DeployAction::Abort) => {
+                asked.abort();
+                Ok(Acted::Checks)
+            }
+            (Some(_), _) => Err(DeployError::NotBegun { service }),
+        }
     }
 
     /// Follows a deploy that runs, or ended a while ago.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use control::{DeployError, DeployRequest, Overrides, Status, Wanted};
+use control::{Acted, DeployError, DeployRequest, Overrides, Status, Wanted};
 
 use crate::bench::{Bench, FakeNames};
 use crate::tasks::{TaskDriver, names};
@@ -101,15 +101,42 @@ async fn what_the_driver_finds_keeps_a_deploy_from_beginning() {
     let driver = TaskDriver::default();
     let bench = bench(&driver, 1, "10ms").await;
     driver.find_fault("whether the image is there");
-    let request = DeployRequest {
+    let refused = bench.handle.deploy(request()).await.unwrap_err();
+    let DeployError::Preflight { faults } = refused else { panic!("{refused:?}") };
+    assert!(faults[0].starts_with("cannot determine whether the image is there"), "{faults:?}");
+    assert_eq!(driver.begun(), 1);
+}
+
+fn request() -> DeployRequest {
+    DeployRequest {
         service: "api".to_owned(),
         release: Wanted::Version("2".to_owned()),
         overrides: Overrides::default(),
         without: Vec::new(),
         who: "a test".to_owned(),
-    };
-    let refused = bench.handle.deploy(request).await.unwrap_err();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_whose_checks_hang_is_shown_and_can_be_aborted() {
+    let driver = TaskDriver::default();
+    let bench = bench(&driver, 1, "10ms").await;
+    driver.hang();
+    let handle = bench.handle.clone();
+    let deploying = tokio::spawn(async move { handle.deploy(request()).await });
+    let checking = |status: &Status| status.services[0].run.as_ref().unwrap().checking.clone();
+    let status = bench.until("it is checked", |status| checking(status).is_some()).await;
+    let shown = checking(&status).unwrap();
+    assert_eq!((shown.version.as_str(), shown.who.as_str()), ("2", "a test"));
+    let pause = bench.handle.deploy_action("api", rollout::DeployAction::Pause).await;
+    assert!(matches!(pause, Err(DeployError::NotBegun { .. })), "{pause:?}");
+    let abort = bench.handle.deploy_action("api", rollout::DeployAction::Abort).await.unwrap();
+    assert!(matches!(abort, Acted::Checks), "{abort:?}");
+    let refused = deploying.await.unwrap().unwrap_err();
     let DeployError::Preflight { faults } = refused else { panic!("{refused:?}") };
-    assert!(faults[0].starts_with("cannot determine whether the image is there"), "{faults:?}");
+    assert_eq!(faults, ["it was aborted before it began"]);
+    bench.until("the service is free again", |status| checking(status).is_none()).await;
+    let idle = bench.handle.deploy_action("api", rollout::DeployAction::Abort).await;
+    assert!(matches!(idle, Err(DeployError::NotRunning { .. })), "{idle:?}");
     assert_eq!(driver.begun(), 1);
 }

@@ -32,6 +32,8 @@ struct Stage {
     begun: watch::Sender<usize>,
     /// Starts are held back.
     holds: watch::Sender<bool>,
+    /// Preflight does not end.
+    hangs: AtomicBool,
     /// What preflight finds, if anything.
     fault: Mutex<Option<&'static str>>,
     /// What is started does not pass its checks.
@@ -47,6 +49,11 @@ impl TaskDriver {
     /// Preflight finds something.
     pub(crate) fn find_fault(&self, what: &'static str) {
         *self.0.fault.lock().unwrap() = Some(what);
+    }
+
+    /// Preflight does not end any more, as on a file system that does not respond.
+    pub(crate) fn hang(&self) {
+        self.0.hangs.store(true, Ordering::Relaxed);
     }
 
     /// What is started from now on does not pass its checks.
@@ -86,7 +93,10 @@ impl Driver for TaskDriver {
                 program: "/".into(),
             }),
         };
-        async { checked }.boxed()
+        match self.0.hangs.load(Ordering::Relaxed) {
+            true => std::future::pending().boxed(),
+            false => async { checked }.boxed(),
+        }
     }
 
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>> {
