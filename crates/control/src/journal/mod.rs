@@ -32,7 +32,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 6] = ["
+const VERSIONS: [&str; 7] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -75,6 +75,27 @@ const VERSIONS: [&str; 6] = ["
 ", "
     ALTER TABLE deploy RENAME COLUMN former TO previous;
     ALTER TABLE deploy RENAME COLUMN fresh TO release;
+", "
+    UPDATE service SET recipe = json_object(
+            'workload', json_object('process', json(CASE WHEN recipe ->> 'user' IS NULL THEN
+                json_object('command', recipe -> 'command', 'directory', recipe -> 'directory',
+                    'inherit', coalesce(recipe -> 'inherit', json('[\"PATH\",\"HOME\",\"LANG\",\"LC_*\",\"TZ\"]')))
+            ELSE
+                json_object('command', recipe -> 'command', 'directory', recipe -> 'directory',
+                    'user', recipe -> 'user', 'inherit', coalesce(recipe -> 'inherit', json('[\"PATH\",\"HOME\",\"LANG\",\"LC_*\",\"TZ\"]')))
+            END)),
+            'env', recipe -> 'env', 'env_file', recipe -> 'env_file', 'secrets', recipe -> 'secrets')
+        WHERE json_valid(recipe);
+    UPDATE deploy SET recipe = json_object(
+            'workload', json_object('process', json(CASE WHEN recipe ->> 'user' IS NULL THEN
+                json_object('command', recipe -> 'command', 'directory', recipe -> 'directory',
+                    'inherit', coalesce(recipe -> 'inherit', json('[\"PATH\",\"HOME\",\"LANG\",\"LC_*\",\"TZ\"]')))
+            ELSE
+                json_object('command', recipe -> 'command', 'directory', recipe -> 'directory',
+                    'user', recipe -> 'user', 'inherit', coalesce(recipe -> 'inherit', json('[\"PATH\",\"HOME\",\"LANG\",\"LC_*\",\"TZ\"]')))
+            END)),
+            'env', recipe -> 'env', 'env_file', recipe -> 'env_file', 'secrets', recipe -> 'secrets')
+        WHERE json_valid(recipe);
 "];
 
 /// Why the journal cannot be read or written.
@@ -351,17 +372,83 @@ mod tests {
         assert_eq!(records[1].0, record("api-3", "c"));
     }
 
+    /// A journal whose recipes are flat, as the version before this one wrote them, and earlier ones.
+    fn of_version_6(room: &Path, recipes: &[(&str, &str)]) {
+        let db = Connection::open(room.join(FILE)).unwrap();
+        for tables in &VERSIONS[..6] {
+            db.execute_batch(tables).unwrap();
+        }
+        for (service, recipe) in recipes {
+            let values = [service, recipe];
+            db.execute(
+                "INSERT INTO service (name, version, next_number, recipe) VALUES (?1, '1', 3, ?2)",
+                values,
+            )
+            .unwrap();
+            db.execute(
+                "INSERT INTO deploy (service, release, who, began_at, outcome, recipe)
+                 VALUES (?1, '1', 'ops', 5, 'promoted', ?2)",
+                values,
+            )
+            .unwrap();
+        }
+        db.pragma_update(None, "user_version", 6).unwrap();
+        drop(db);
+        std::fs::set_permissions(room.join(FILE), Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn recipes_that_earlier_versions_wrote_flat_are_the_same_recipes_by_kind() {
+        let room = tempfile::tempdir().unwrap();
+        let text = "\\\"quoted\\\"\\n\\u0001 gr\u{fc}n";
+        let whole = format!(
+            "{{\"command\":{{\"line\":\"server {text}\"}},\"directory\":\"/srv\",\"env\":{{\"LEVEL\":\"{text}\"}},\
+             \"env_file\":\"/srv/.env\",\"secrets\":[\"DB_URL\"],\"user\":\"app:www\",\"inherit\":[\"PATH\"]}}"
+        );
+        let first = "{\"command\":{\"arguments\":[\"a\",\"b c\"]},\"directory\":\"/\",\"env\":{},\"env_file\":null,\
+             \"secrets\":[]}";
+        of_version_6(room.path(), &[("whole", &whole), ("first", first), ("unreadable", "{")]);
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
+        let of = |service: &str| journal.service(&service.into()).unwrap().recipe;
+        let said = "\"quoted\"\n\u{1} gr\u{fc}n";
+        let mut expected = release("x").recipe;
+        let Workload::Process(process) = &mut expected.workload;
+        process.command = model::Command::Line(format!("server {said}"));
+        expected.env = [("LEVEL".to_owned(), said.to_owned())].into();
+        assert_eq!(of("whole"), Some(expected.clone()));
+        let earliest = of("first").unwrap();
+        let Workload::Process(process) = &earliest.workload;
+        let words = ["a", "b c"].map(str::to_owned).into();
+        assert_eq!(process.command, model::Command::Arguments(words));
+        assert_eq!(
+            (&process.user, &*process.inherit),
+            (&None, &model::INHERITED.map(str::to_owned)[..])
+        );
+        assert_eq!(of("unreadable"), None);
+        // Whether a release is another is told by these texts.
+        for (service, recipe) in [("whole", expected), ("first", earliest)] {
+            for table in [
+                "SELECT recipe FROM service WHERE name = ?1",
+                "SELECT recipe FROM deploy WHERE service = ?1",
+            ] {
+                let written: String =
+                    journal.with(|db| db.query_row(table, [service], |row| row.get(0))).unwrap();
+                assert_eq!(Some(written), recipe::text(&recipe));
+            }
+        }
+    }
+
     #[test]
     fn a_journal_of_a_later_version_is_left_alone() {
         let room = tempfile::tempdir().unwrap();
         drop(Journal::open(room.path(), None, Default::default()).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
-        db.pragma_update(None, "user_version", 7).unwrap();
+        db.pragma_update(None, "user_version", 8).unwrap();
         drop(db);
         let error = Journal::open(room.path(), None, Default::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 7, and this Plimsoll knows only up to 6"
+            "the journal is of version 8, and this Plimsoll knows only up to 7"
         );
     }
 }

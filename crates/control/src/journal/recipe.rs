@@ -1,9 +1,10 @@
-//! A recipe as a text in the journal: JSON, whose form is the journal's own.
+//! A recipe as a text in the journal: JSON, whose form is the journal's own. What belongs to one kind of workload
+//! stands below that kind, so that others need no table of their own. Two recipes are the same where their texts are.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::{Account, Command, INHERITED, NoAccount, ProcessRecipe, Recipe, Workload};
+use model::{Account, Command, NoAccount, ProcessRecipe, Recipe, Workload};
 use rusqlite::Row;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -11,20 +12,23 @@ use telemetry::{Events, event};
 
 #[derive(Serialize, Deserialize)]
 struct Written {
-    command: Words,
-    directory: PathBuf,
+    workload: Kind,
     env: BTreeMap<String, String>,
     env_file: Option<PathBuf>,
     secrets: Vec<String>,
-    /// Not kept by earlier versions, as little as what is inherited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    #[serde(default = "inherited")]
-    inherit: Vec<String>,
 }
 
-fn inherited() -> Vec<String> {
-    INHERITED.map(str::to_owned).into()
+/// What an instance is, by its kind: `{"process": ..}`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Process {
+        command: Words,
+        directory: PathBuf,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        inherit: Vec<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,7 +49,8 @@ pub(super) fn text(recipe: &Recipe) -> Option<String> {
         Command::Shell(script) => Words::Shell(script),
     };
     let user = user.map(|user| user.to_string());
-    let written = Written { command, directory, env, env_file, secrets, user, inherit };
+    let workload = Kind::Process { command, directory, user, inherit };
+    let written = Written { workload, env, env_file, secrets };
     serde_json::to_string(&written).ok()
 }
 
@@ -66,8 +71,8 @@ pub(super) fn read(
 }
 
 fn parse(text: &str) -> serde_json::Result<Recipe> {
-    let Written { command, directory, env, env_file, secrets, user, inherit } =
-        serde_json::from_str(text)?;
+    let Written { workload, env, env_file, secrets } = serde_json::from_str(text)?;
+    let Kind::Process { command, directory, user, inherit } = workload;
     let account = |text: String| text.parse::<Account>().map_err(NoAccount::why);
     let user = user.map(account).transpose().map_err(serde_json::Error::custom)?;
     let command = match command {
