@@ -97,10 +97,10 @@ pub(crate) enum Failure {
         waited: Duration,
     },
     /// An instance never wrote anything.
-    #[error("there are no logs in {}", directory.display())]
+    #[error("there are no logs in {place}")]
     NoLogs {
         /// Where they would be.
-        directory: PathBuf,
+        place: String,
     },
     /// Somebody else runs the instances.
     #[error("Plimsoll does not run the instances of {service}")]

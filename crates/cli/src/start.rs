@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use control::Settings;
 use driver::port::Ports;
-use driver::{Launcher, ProcessDriver, Started};
+use driver::{Driver, Launcher, ProcessDriver, ProcessLogs, Started};
 
 use crate::LAUNCH;
 
@@ -13,6 +13,8 @@ use crate::LAUNCH;
 /// this process was `started` with.
 pub(crate) fn settings(file: &Path, started: Started) -> Settings {
     let launcher = Launcher { started, ..Launcher::this_program([LAUNCH]) };
-    let driver = ProcessDriver::new(launcher, Ports::default());
-    Settings::new(file, Arc::new(driver), Arc::new(admin::write_receipt))
+    let driver = move |state_dir: &Path| -> Arc<dyn Driver> {
+        Arc::new(ProcessDriver::new(launcher, Ports::default(), ProcessLogs::of(state_dir)))
+    };
+    Settings::new(file, Box::new(driver), Arc::new(admin::write_receipt))
 }

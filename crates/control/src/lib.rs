@@ -36,7 +36,7 @@ mod writer;
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,12 +84,13 @@ use probe::Checker;
 use runs::Runs;
 use writer::{Inbox, Parts, Writer, find_legacies};
 
-/// Where instances' output goes, in the state directory.
-const LOGS: &str = "logs";
 /// How soon a certificate is served that something else has renewed.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(15);
 /// Commands that may wait for the loop.
 const MESSAGES: usize = 64;
+
+/// Makes a driver that keeps in a directory, Plimsoll's own, what it has to keep of its instances.
+pub type MakeDriver = Box<dyn FnOnce(&Path) -> Arc<dyn Driver> + Send>;
 
 /// What everything is started with.
 pub struct Settings {
@@ -99,8 +100,8 @@ pub struct Settings {
     pub environment: Environment,
     /// Looks the names of targets up.
     pub resolver: Arc<dyn Resolve>,
-    /// Starts instances.
-    pub driver: Arc<dyn Driver>,
+    /// Makes what starts instances, and keeps in this directory what it has to.
+    pub driver: MakeDriver,
     /// Writes a receipt as it is kept.
     pub write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
     /// How often the files of certificates are looked at; what was renewed is served then.
@@ -118,7 +119,7 @@ impl Settings {
     /// resolver.
     pub fn new(
         file: impl Into<PathBuf>,
-        driver: Arc<dyn Driver>,
+        driver: MakeDriver,
         write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
     ) -> Self {
         Self {
@@ -233,6 +234,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let renewals = Renewals::new(preparation.certificates.clone(), tell, events.clone());
     let drains = Drains::load(&prepared.intent.server.state_dir, events.clone());
     let state_dir = &prepared.intent.server.state_dir;
+    let driver = driver(state_dir);
     let journal = Journal::open(state_dir, crash, events.clone())?;
     let is_empty = drains.is_empty() && journal.services()?.is_empty();
     let content = if is_empty { Content::Nothing } else { Content::Something };
@@ -240,8 +242,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let legacies =
         find_legacies(&prepared.intent, &*driver, &journal, &write_receipt, &events).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
-    let runs =
-        Runs::new(driver, journal, state_dir.join(LOGS), happen, write_receipt, events.clone());
+    let runs = Runs::new(driver, journal, happen, write_receipt, events.clone());
     let mut writer = Writer::new(Parts {
         edge,
         preparation,

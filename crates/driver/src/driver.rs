@@ -19,7 +19,8 @@ use crate::command::CommandError;
 use crate::env_file::EnvFileError;
 use crate::exit::{Exit, Stopped};
 use crate::launch::{Composed, Examination, Examined, Launch, Notice, Spec, Upkeep};
-use crate::log::{Follow, Sweep};
+use crate::log::Sweep;
+use crate::logs::Logs;
 use crate::port::NoPort;
 use crate::preflight::{Fault, Passed, Plan};
 use crate::program::ProgramFault;
@@ -45,6 +46,9 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// on when nobody waits for the outcome any more, with all that it started.
     fn examine(&self, examination: Examination)
     -> BoxFuture<'static, Result<Examined, StartError>>;
+
+    /// What its instances have written.
+    fn logs(&self) -> Arc<dyn Logs>;
 
     /// Removes what instances of a service that are gone have left of their output, but for the last.
     fn sweep(&self, sweep: Sweep) -> BoxFuture<'static, io::Result<()>>;
@@ -89,9 +93,6 @@ pub trait Instance: fmt::Debug + Send + Sync {
 
     /// The last lines of its output, at most this many, none of an earlier run.
     fn tail(&self, lines: usize) -> BoxFuture<'static, io::Result<Vec<String>>>;
-
-    /// The last lines of its output, at most this many, and whatever is still to come.
-    fn follow(&self, lines: usize) -> BoxFuture<'static, io::Result<Follow>>;
 }
 
 /// Who listens on an instance's port.

@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::exit::Ending;
 use crate::record::Record;
 
-/// All that is needed to start one instance. The port is the driver's to choose.
+/// All that is needed to start one instance. Its port, and where its output goes, are the driver's to choose.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// The service, `$SERVICE`.
@@ -22,8 +22,6 @@ pub struct Launch {
     pub version: String,
     /// What is started.
     pub composed: Composed,
-    /// Where its output goes: appended, made if it is missing. Absolute.
-    pub log: PathBuf,
     /// How it is cared for while it runs.
     pub upkeep: Upkeep,
 }

@@ -21,6 +21,7 @@ pub mod environment;
 pub mod exit;
 pub mod launch;
 pub mod log;
+pub mod logs;
 pub mod port;
 pub mod preflight;
 pub mod process;
@@ -37,7 +38,8 @@ pub use launch::{
     Composed, Examination, Examined, Launch, Notice, Notify, ProcessStart, Rotation, Spec, Upkeep,
     Word,
 };
+pub use logs::Logs;
 pub use model::{Command, Stop, StopSignal, StopTo};
-pub use process::{Holder, Launcher, ProcessDriver, Started};
+pub use process::{Holder, Launcher, ProcessDriver, ProcessLogs, Started};
 pub use program::{ProgramFault, find as find_program};
 pub use record::{Identity, ProcessIdentity, ProcessRecord, Record};

@@ -29,9 +29,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-pub use follow::{Follow, Line};
+pub use follow::Follow;
 pub use rotate::{RotateError, rotate};
-pub use sweep::{Sweep, sweep};
+pub use sweep::Sweep;
+pub(crate) use sweep::sweep;
 pub use tail::tail;
 pub use times::Times;
 pub(crate) use times::note;

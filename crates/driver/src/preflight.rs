@@ -148,12 +148,21 @@ pub enum Fault {
     },
 }
 
+/// What of this machine is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// The ports that instances are given.
+    pub ports: &'a Ports,
+    /// Where the output of instances is kept.
+    pub logs: &'a Path,
+}
+
 /// Checks `plan`, where `ours` is our own environment.
 ///
 /// # Errors
 ///
 /// All that stands in its way.
-pub fn check(plan: Plan, ours: Environment, ports: &Ports) -> Result<Passed, Vec<Fault>> {
+pub fn check(plan: Plan, ours: Environment, machine: Machine<'_>) -> Result<Passed, Vec<Fault>> {
     let Plan { spec, running, without, room } = plan;
     let Spec { service, version, recipe, withheld } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
@@ -205,7 +214,7 @@ pub fn check(plan: Plan, ours: Environment, ports: &Ports) -> Result<Passed, Vec
             let found = program::find(&words[0], &directory, environment.get("PATH"));
             found.map_err(|fault| faults.push(fault.into())).ok()
         });
-    faults.extend(room.check(ports));
+    faults.extend(room.check(machine));
     match found {
         Some(program) if faults.is_empty() => Ok(Passed { environment, given, program }),
         _ => Err(faults),
@@ -245,7 +254,8 @@ mod tests {
     }
 
     fn told(plan: Plan) -> Vec<String> {
-        let faults = check(plan, ours(), &Ports::default()).unwrap_err();
+        let machine = Machine { ports: &Ports::default(), logs: Path::new("/") };
+        let faults = check(plan, ours(), machine).unwrap_err();
         faults.iter().map(ToString::to_string).collect()
     }
 
@@ -294,7 +304,8 @@ mod tests {
         assert_eq!(missing, [format!("cannot read {}/.env", room.path().display())]);
 
         fs::write(room.path().join(".env"), "IN_FILE=x\n").unwrap();
-        let passed = check(plan(), ours(), &Ports::default()).unwrap();
+        let machine = Machine { ports: &Ports::default(), logs: Path::new("/") };
+        let passed = check(plan(), ours(), machine).unwrap();
         assert!(passed.environment.says("IN_FILE") && passed.environment.get("OTHERS").is_none());
         assert!(passed.program.ends_with("sh"));
     }

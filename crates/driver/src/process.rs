@@ -15,6 +15,7 @@ mod instance;
 pub mod launcher;
 mod leftovers;
 mod listener;
+mod logs;
 mod notify;
 mod pidfd;
 mod sockets;
@@ -36,11 +37,13 @@ use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
 use crate::environment::Environment;
 use crate::launch::{Composed, Examination, Examined, Launch, Spec, Upkeep};
 use crate::log::{self, Sweep};
+use crate::logs::Logs;
 use crate::port::Ports;
-use crate::preflight::{self, Fault, Passed, Plan};
+use crate::preflight::{self, Fault, Machine, Passed, Plan};
 use crate::record::Record;
 
 pub use holder::Holder;
+pub use logs::ProcessLogs;
 pub use terms::Started;
 
 /// Starts instances as processes of this machine.
@@ -48,6 +51,7 @@ pub use terms::Started;
 pub struct ProcessDriver {
     launcher: Launcher,
     ports: Ports,
+    logs: ProcessLogs,
     /// One for each thread that checks.
     checks: Arc<Semaphore>,
 }
@@ -80,9 +84,9 @@ impl Launcher {
 }
 
 impl ProcessDriver {
-    /// A driver that gives its instances ports out of `ports`.
-    pub fn new(launcher: Launcher, ports: Ports) -> Self {
-        Self { launcher, ports, checks: Arc::new(Semaphore::new(CHECKS_MAX)) }
+    /// A driver that gives its instances ports out of `ports`, and keeps their output in `logs`.
+    pub fn new(launcher: Launcher, ports: Ports, logs: ProcessLogs) -> Self {
+        Self { launcher, ports, logs, checks: Arc::new(Semaphore::new(CHECKS_MAX)) }
     }
 
     /// The ports it gives.
@@ -93,12 +97,13 @@ impl ProcessDriver {
 
 impl Driver for ProcessDriver {
     fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>> {
-        let (ports, checks) = (self.ports.clone(), self.checks.clone());
+        let Self { ports, logs, checks, .. } = self.clone();
         async move {
             let permit = checks.acquire_owned().await.expect("it is never closed");
             let work = move || {
                 let _permit = permit;
-                preflight::check(plan, Environment::of_this_process(), &ports)
+                let machine = Machine { ports: &ports, logs: logs.directory() };
+                preflight::check(plan, Environment::of_this_process(), machine)
             };
             let unknown = |source| Fault::Unknown { what: "whether the deploy can start", source };
             apart(work).await.unwrap_or_else(|source| Err(vec![unknown(source)]))
@@ -111,9 +116,10 @@ impl Driver for ProcessDriver {
     }
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
-        let Self { launcher, ports, .. } = self.clone();
+        let Self { launcher, ports, logs, .. } = self.clone();
         async move {
-            let held = apart(move || spawn::spawn(launch, &launcher, &ports)).await??;
+            let log = logs.path(&launch.service, &launch.instance);
+            let held = apart(move || spawn::spawn(launch, log, &launcher, &ports)).await??;
             Ok(Box::new(held) as Box<dyn Held>)
         }
         .boxed()
@@ -130,8 +136,13 @@ impl Driver for ProcessDriver {
         examine::examine(examination, self.launcher.clone()).boxed()
     }
 
+    fn logs(&self) -> Arc<dyn Logs> {
+        Arc::new(self.logs.clone())
+    }
+
     fn sweep(&self, sweep: Sweep) -> BoxFuture<'static, io::Result<()>> {
-        async move { apart(move || log::sweep(&sweep)).await? }.boxed()
+        let directory = self.logs.of_service(&sweep.service);
+        async move { apart(move || log::sweep(&directory, &sweep)).await? }.boxed()
     }
 }
 

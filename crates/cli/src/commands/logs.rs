@@ -1,21 +1,22 @@
 //! `plimsoll logs`: what instances write, each line with who wrote it.
 //!
-//! The files are read where they are: that works while Plimsoll is down, too, and only their owner
+//! It is read where the driver of the instances keeps it: that works while Plimsoll is down, too, and only its owner
 //! can.
 
 mod gone;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use admin::ClientError;
 use anstyle::AnsiColor;
 use config::{Environment, Loaded};
-use driver::log::{Follow, Times};
+use driver::ProcessLogs;
+use driver::logs::{self, Output, Part};
+use model::{InstanceName, ServiceName};
 use serde::Serialize;
 
-use self::gone::{JUST_DIED, Present, Written, deployed};
+use self::gone::{JUST_DIED, Present, deployed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::OfService;
@@ -85,10 +86,18 @@ struct Line<'a> {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let directory = options.of.which.state_dir()?.join("logs").join(&options.of.service);
+    // Processes are the only kind of instance that there is.
+    let source = Box::new(ProcessLogs::of(&options.of.which.state_dir()?));
     let since = options.since.and_then(|since| SystemTime::now().checked_sub(since));
     let lines = options.lines.unwrap_or(if since.is_some() { usize::MAX } else { LINES });
-    let mut logs = Logs { options, directory, since, lines, open: BTreeMap::new() };
+    let mut logs = Logs {
+        service: options.of.service.as_str().into(),
+        options,
+        source,
+        since,
+        lines,
+        open: BTreeMap::new(),
+    };
     logs.look()?;
     if logs.open.values().all(Option::is_none) {
         logs.find_fault()?;
@@ -131,66 +140,29 @@ fn is_running(options: &Options) -> Result<bool, Failure> {
 /// The logs that are read.
 struct Logs {
     options: Options,
-    directory: PathBuf,
+    service: ServiceName,
+    /// What instances have written.
+    source: Box<dyn logs::Logs>,
     /// Of those that are opened now: not what was written before.
     since: Option<SystemTime>,
     /// Likewise: so many of the last lines.
     lines: usize,
     /// Each that was seen; `None` where it is not meant.
-    open: BTreeMap<String, Option<Log>>,
-}
-
-/// A log that is read.
-struct Log {
-    path: PathBuf,
-    follow: Follow,
-    times: Times,
-}
-
-impl Log {
-    fn open(path: PathBuf, lines: usize, since: Option<SystemTime>) -> std::io::Result<Self> {
-        let times = Times::of(&path)?;
-        let follow = match since {
-            None => Follow::last(&path, 0, lines)?,
-            // What nothing is noted of yet is of the last second.
-            Some(since) if lines == usize::MAX => Follow::since(&path, times.since(since))?,
-            Some(since) => Follow::last(&path, times.since(since), lines)?,
-        };
-        Ok(Self { path, follow, times })
-    }
-
-    /// When the line at `offset` was written, as RFC 3339 has it.
-    fn at(&mut self, offset: u64) -> Option<String> {
-        if offset >= self.times.end() {
-            self.times = Times::of(&self.path).unwrap_or_default();
-        }
-        let written = match offset < self.times.end() {
-            true => self.times.at(offset),
-            // It is noted every second; until then the file knows.
-            false => self.path.metadata().and_then(|it| it.modified()).ok(),
-        };
-        let at = jiff::Timestamp::try_from(written?).ok()?;
-        Some(jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string())
-    }
+    open: BTreeMap<InstanceName, Option<Box<dyn Output>>>,
 }
 
 impl Logs {
     /// Opens what is new.
     fn look(&mut self) -> Result<(), Failure> {
         let read = |source| Failure::System { what: "read the logs", source };
-        let entries = match std::fs::read_dir(&self.directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(read(error)),
-        };
-        for entry in entries {
-            let path = entry.map_err(read)?.path();
-            let Some(instance) = instance(&path) else { continue };
+        for instance in self.source.instances(&self.service).map_err(read)? {
             if self.open.contains_key(&instance) {
                 continue;
             }
-            let is_meant = self.options.instance.as_ref().is_none_or(|it| *it == instance);
-            let open = || Log::open(path, self.lines, self.since);
+            let is_meant =
+                self.options.instance.as_ref().is_none_or(|it| *it == *instance.as_str());
+            let part = Part { lines: self.lines, since: self.since };
+            let open = || self.source.open(&self.service, &instance, part);
             let log = match is_meant.then(open).transpose() {
                 // Too old, it was removed in this moment.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -204,7 +176,7 @@ impl Logs {
     /// Nothing is there that is meant: why, if that is not because it is still to come.
     fn find_fault(&self) -> Result<(), Failure> {
         let Options { of: OfService { service, which, .. }, instance, follow, .. } = &self.options;
-        let (service, directory) = (service.clone(), self.directory.clone());
+        let service = service.clone();
         if let Ok(Loaded { intent, .. }) =
             config::load(&which.served_file()?, &Environment::of_process())
         {
@@ -221,10 +193,11 @@ impl Logs {
         match instance {
             _ if *follow => Ok(()),
             Some(instance) if !self.open.is_empty() => {
-                let (instance, known) = (instance.clone(), self.open.keys().cloned().collect());
+                let (instance, known) =
+                    (instance.clone(), self.open.keys().map(ToString::to_string).collect());
                 Err(Failure::NoInstance { service, instance, known })
             }
-            _ => Err(Failure::NoLogs { directory }),
+            _ => Err(Failure::NoLogs { place: self.source.place(&self.service) }),
         }
     }
 
@@ -237,14 +210,15 @@ impl Logs {
         let Some(present) = present(&self.options)? else { return Ok(0) };
         let from = self.since.or_else(|| SystemTime::now().checked_sub(JUST_DIED));
         let from = from.unwrap_or(SystemTime::UNIX_EPOCH);
-        let is_meant =
-            |instance: &str, log: &Log| present.means(instance, Written::of(&log.path), from);
-        let open = self.open.iter().filter_map(|(name, log)| Some((name, log.as_ref()?)));
-        let (meant, others): (Vec<_>, Vec<_>) = open.partition(|(name, log)| is_meant(name, log));
+        let is_meant = |instance: &InstanceName| {
+            let written = self.source.written(&self.service, instance);
+            present.means(instance.as_str(), written, from)
+        };
+        let open = self.open.iter().filter_map(|(name, log)| log.as_ref().map(|_| name.clone()));
+        let (meant, others): (Vec<_>, Vec<_>) = open.partition(is_meant);
         if meant.is_empty() {
             return Ok(0);
         }
-        let others: Vec<String> = others.into_iter().map(|(name, _)| name.clone()).collect();
         let left_out = others.len();
         self.open.extend(others.into_iter().map(|name| (name, None)));
         Ok(left_out)
@@ -277,15 +251,16 @@ impl Logs {
 
     /// Prints what has come.
     fn print(&mut self) -> Result<(), Failure> {
-        let is_open = |(name, log): (&String, &Option<Log>)| log.as_ref().map(|_| name.len());
+        let is_open =
+            |(name, log): (&InstanceName, &Option<_>)| log.as_ref().map(|_| name.as_str().len());
         let width = self.open.iter().filter_map(is_open).max().unwrap_or_default();
         let is_gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         // By their numbers: who began last is told of last.
         let mut open: Vec<_> = self.open.iter_mut().collect();
-        open.sort_by_key(|(instance, _)| number(instance));
+        open.sort_by_key(|(instance, _)| number(instance.as_str()));
         for (instance, open) in open {
             let Some(log) = open else { continue };
-            match print(instance, width, log, &self.options) {
+            match print(instance.as_str(), width, &mut **log, &self.options) {
                 // Too old, it was removed.
                 Err(error) if is_gone(&error) => *open = None,
                 Err(source) => return Err(Failure::System { what: "read a log", source }),
@@ -298,19 +273,24 @@ impl Logs {
 
 /// Prints what has come of one log; a line that is not over yet only if nothing more is followed. For people the
 /// name is `width` wide.
-fn print(instance: &str, width: usize, log: &mut Log, options: &Options) -> std::io::Result<()> {
+fn print(
+    instance: &str,
+    width: usize,
+    log: &mut dyn Output,
+    options: &Options,
+) -> std::io::Result<()> {
     let style = output::colour(colour(instance));
     loop {
-        let line = match log.follow.ready_line()? {
+        let line = match log.line()? {
             Some(line) => line,
             None if options.follow => return Ok(()),
-            None => match log.follow.rest() {
+            None => match log.rest() {
                 Some(line) => line,
                 None => return Ok(()),
             },
         };
         let (json, text) = (options.of.form.json, line.text.as_str());
-        let at = (json || options.timestamps).then(|| log.at(line.offset)).flatten();
+        let at = (json || options.timestamps).then(|| log.at(&line)).flatten().and_then(in_text);
         if json {
             output::json_line(&Line { instance, at, text });
             continue;
@@ -323,10 +303,10 @@ fn print(instance: &str, width: usize, log: &mut Log, options: &Options) -> std:
     }
 }
 
-/// Whose log a file is; archives and what is being made of them are nobody's.
-fn instance(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
-    Some(name.to_owned())
+/// A time as RFC 3339 has it, to the second.
+fn in_text(time: SystemTime) -> Option<String> {
+    let at = jiff::Timestamp::try_from(time).ok()?;
+    Some(jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string())
 }
 
 /// Always the same for an instance.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use config::Severity;
 use control::chain;
+use driver::ProcessLogs;
 use driver::launch::Spec;
 use driver::port::Ports;
-use driver::preflight::{Fault, Plan, Room, check};
+use driver::preflight::{Fault, Machine, Plan, Room, check};
 use model::{Run, Service};
 
 use super::{Finding, Notes};
@@ -28,9 +29,10 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
         withheld: BTreeSet::new(),
     };
     let plan = Plan { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() };
-    let faults = check(plan, driver::Environment::of_this_process(), &Ports::default())
-        .err()
-        .unwrap_or_default();
+    let logs = ProcessLogs::of(&notes.intent.server.state_dir);
+    let machine = Machine { ports: &Ports::default(), logs: logs.directory() };
+    let checked = check(plan, driver::Environment::of_this_process(), machine);
+    let faults = checked.err().unwrap_or_default();
     faults.iter().map(|fault| finding(notes, service, fault)).collect()
 }
 

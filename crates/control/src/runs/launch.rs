@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +31,6 @@ pub(crate) struct Launching {
     pub(crate) instance: InstanceName,
     pub(crate) number: u64,
     pub(crate) start: Start,
-    pub(crate) log: PathBuf,
     /// Variables that it does not inherit.
     pub(crate) withheld: BTreeSet<String>,
     pub(crate) journal: Journal,
@@ -112,7 +110,6 @@ impl Launching {
             instance: self.instance.clone(),
             version: self.release.version.clone(),
             composed,
-            log: self.log.clone(),
             upkeep: self.upkeep(),
         })
     }

@@ -21,7 +21,6 @@ mod telling;
 mod warm_up;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
@@ -103,8 +102,6 @@ pub(crate) struct Runs {
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
     pub(crate) events: Events,
-    /// Where logs are.
-    pub(crate) logs: PathBuf,
     pub(crate) services: BTreeMap<ServiceName, ServiceRun>,
     /// The last deploys, by their numbers.
     pub(crate) recent: BTreeMap<i64, Progressing>,
@@ -158,14 +155,13 @@ impl Runs {
     pub(crate) fn new(
         driver: Arc<dyn Driver>,
         journal: Journal,
-        logs: PathBuf,
         tell: mpsc::UnboundedSender<Happening>,
         write_receipt: WriteReceipt,
         events: Events,
     ) -> Self {
         let services = BTreeMap::new();
         let recent = BTreeMap::new();
-        Self { driver, journal, tell, events, logs, services, recent, write_receipt, numbers: 0 }
+        Self { driver, journal, tell, events, services, recent, write_receipt, numbers: 0 }
     }
 
     /// A number that nothing had.

@@ -35,7 +35,6 @@ impl Writer {
         start: Start,
     ) -> Launching {
         let withheld = self.withheld(service);
-        let log = self.runs.logs.join(service.as_str()).join(format!("{instance}.log"));
         let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
         let (checker, events) = (self.serving.reports.checker.clone(), self.events.clone());
         let run = self.run_of(service);
@@ -46,7 +45,6 @@ impl Writer {
             instance: instance.clone(),
             number: running.number,
             start,
-            log,
             withheld,
             journal,
             tell,
@@ -100,16 +98,16 @@ impl Writer {
 
     /// Removes old logs of instances that are gone, beside the loop.
     pub(super) fn sweep_logs(&mut self, service: &ServiceName) {
-        let directory = self.runs.logs.join(service.as_str());
         let living = self.run_of(service).instances.keys().map(InstanceName::to_string).collect();
         let then = SystemTime::now();
-        let sweep = Sweep { directory: directory.clone(), living, then, keep: GONE_LOGS_MAX };
+        let sweep = Sweep { service: service.clone(), living, then, keep: GONE_LOGS_MAX };
         let swept = self.runs.driver.sweep(sweep);
+        let place = self.runs.driver.logs().place(service);
         let (events, service) = (self.events.clone(), service.clone());
         tokio::spawn(async move {
             if let Err(error) = swept.await {
-                let (why, directory) = (error.to_string(), directory.display().to_string());
-                events.emit(event::LogsNotRemoved { service, why, directory });
+                let why = error.to_string();
+                events.emit(event::LogsNotRemoved { service, place, why });
             }
         });
     }

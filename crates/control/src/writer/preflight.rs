@@ -72,7 +72,6 @@ impl Writer {
             wanted: Some(wanted),
         };
         let withheld = self.withheld(&service);
-        let logs = self.runs.logs.clone();
         let run = self.runs.services.get_mut(&service).expect("it was looked at");
         run.asked = Some(asked);
         // A release that is to be again what it was lacks nothing.
@@ -99,7 +98,7 @@ impl Writer {
             let room = Room {
                 memory_bytes: most * more,
                 descriptors: 16 * more,
-                disk: Some((logs, more << 20)),
+                output_bytes: more << 20,
                 ports: more as usize,
             };
             let checked = driver.preflight(Plan { spec, running, without, room }).await;

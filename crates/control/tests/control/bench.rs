@@ -279,16 +279,18 @@ impl Bench {
 /// Starts processes; nobody here has any started.
 fn nobody() -> Arc<dyn Driver> {
     let launcher = driver::Launcher::this_program(["none"]);
-    Arc::new(driver::ProcessDriver::new(launcher, driver::port::Ports::default()))
+    let logs = driver::ProcessLogs::of("/".as_ref());
+    Arc::new(driver::ProcessDriver::new(launcher, driver::port::Ports::default(), logs))
 }
 
 async fn start(file: &Path, names: &Arc<FakeNames>, driver: &Arc<dyn Driver>) -> Controller {
+    let driver = driver.clone();
     let settings = Settings {
         environment: Environment::of_process(),
         resolver: names.clone(),
         // So that a test need not wait for the next look.
         certificates_every: Duration::from_millis(50),
-        ..Settings::new(file, driver.clone(), Arc::new(|_| String::new()))
+        ..Settings::new(file, Box::new(move |_| driver), Arc::new(|_| String::new()))
     };
     control::start(settings).await.unwrap()
 }

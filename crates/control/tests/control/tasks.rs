@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use driver::log::{Follow, Sweep};
+use driver::log::Sweep;
+use driver::logs::{Logs, Output, Part, Written};
 use driver::preflight::{Fault, Passed, Plan};
 use driver::{
     AdoptError, Adoption, Composed, Driver, Ending, Environment, Examination, Examined, Exit, Gone,
@@ -16,7 +17,7 @@ use driver::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::Workload;
+use model::{InstanceName, ServiceName, Workload};
 use tokio::sync::watch;
 
 use crate::bench::Origin;
@@ -123,7 +124,7 @@ impl Driver for TaskDriver {
                 run: origin.address.to_string(),
                 identity: Identity::Process(ProcessRecord {
                     leader: ProcessIdentity { pid: 0, start_ticks: 0, boot_id: String::new() },
-                    log: launch.log,
+                    log: "/".into(),
                     log_start: 0,
                 }),
             };
@@ -146,8 +147,34 @@ impl Driver for TaskDriver {
         async { Err(StartError::Lost) }.boxed()
     }
 
+    fn logs(&self) -> Arc<dyn Logs> {
+        Arc::new(NoLogs)
+    }
+
     fn sweep(&self, _: Sweep) -> BoxFuture<'static, io::Result<()>> {
         async { Ok(()) }.boxed()
+    }
+}
+
+/// Nothing is kept of what they write.
+#[derive(Debug)]
+struct NoLogs;
+
+impl Logs for NoLogs {
+    fn instances(&self, _: &ServiceName) -> io::Result<Vec<InstanceName>> {
+        Ok(Vec::new())
+    }
+
+    fn written(&self, _: &ServiceName, _: &InstanceName) -> Written {
+        Written::default()
+    }
+
+    fn open(&self, _: &ServiceName, _: &InstanceName, _: Part) -> io::Result<Box<dyn Output>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn place(&self, _: &ServiceName) -> String {
+        "nowhere".to_owned()
     }
 }
 
@@ -250,10 +277,6 @@ impl Instance for TaskInstance {
 
     fn tail(&self, _: usize) -> BoxFuture<'static, io::Result<Vec<String>>> {
         async { Ok(Vec::new()) }.boxed()
-    }
-
-    fn follow(&self, _: usize) -> BoxFuture<'static, io::Result<Follow>> {
-        async { Err(io::ErrorKind::Unsupported.into()) }.boxed()
     }
 }
 

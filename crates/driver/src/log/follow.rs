@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::stream::{Piece, Stream};
 use super::tail::tail_start;
+use crate::logs::Line;
 
 /// How often a quiet log is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,15 +25,6 @@ pub struct Follow {
     begun: Vec<u8>,
     /// Where in the stream what has begun does.
     begun_at: u64,
-}
-
-/// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Where in the stream it begins.
-    pub offset: u64,
-    /// What is not UTF-8 is replaced.
-    pub text: String,
 }
 
 impl Follow {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fs, io};
 
+use model::ServiceName;
+
 use super::archive::Archive;
 use super::times;
 
@@ -14,8 +16,8 @@ const SUFFIX: &str = ".log";
 /// Which logs are to be removed.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// Where the logs of a service are.
-    pub directory: PathBuf,
+    /// The service.
+    pub service: ServiceName,
     /// The instances whose logs stay: all that there were at the time `then`.
     pub living: BTreeSet<String>,
     /// What has been written since stays.
@@ -25,12 +27,12 @@ pub struct Sweep {
     pub keep: usize,
 }
 
-/// Removes logs, with their archives. A directory that is not there has none.
+/// Removes logs in `directory`, with their archives. A directory that is not there has none.
 ///
 /// # Errors
 /// The first fault; the others are removed all the same.
-pub fn sweep(sweep: &Sweep) -> io::Result<()> {
-    let Sweep { directory, living, then, keep } = sweep;
+pub(crate) fn sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
+    let Sweep { living, then, keep, .. } = sweep;
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -92,8 +94,8 @@ mod tests {
         let new = fs::File::create(room.path().join("api-0.log")).unwrap();
         let then = SystemTime::now();
         new.set_modified(then + Duration::from_secs(1)).unwrap();
-        let all = Sweep { directory: room.path().to_owned(), living, then, keep: 2 };
-        sweep(&all).unwrap();
+        let all = Sweep { service: "api".into(), living, then, keep: 2 };
+        sweep(room.path(), &all).unwrap();
         let entries = fs::read_dir(room.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let expected = [
@@ -105,6 +107,6 @@ mod tests {
             "notes.txt",
         ];
         assert_eq!(names.collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
-        sweep(&Sweep { directory: room.path().join("none"), ..all }).unwrap();
+        sweep(&room.path().join("none"), &all).unwrap();
     }
 }

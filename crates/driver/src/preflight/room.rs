@@ -1,12 +1,12 @@
 //! Whether the machine has room for old and new together.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 
 use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 
-use super::Fault;
+use super::{Fault, Machine};
 use crate::port::Ports;
 use crate::procfs::kilobytes;
 
@@ -20,17 +20,17 @@ pub struct Room {
     pub memory_bytes: u64,
     /// Descriptors of ours: connections to them, what we watch them by.
     pub descriptors: u64,
-    /// Bytes for their logs, and where those lie; the nearest parent that exists is looked at.
-    pub disk: Option<(PathBuf, u64)>,
+    /// Bytes for their output, where the driver keeps it.
+    pub output_bytes: u64,
     /// One for each.
     pub ports: usize,
 }
 
 impl Room {
     /// What there is too little of.
-    pub(super) fn check(&self, ports: &Ports) -> Vec<Fault> {
+    pub(super) fn check(&self, machine: Machine<'_>) -> Vec<Fault> {
         let (memory, descriptors) = (self.memory_bytes, self.descriptors);
-        let disk = self.disk.iter().filter(|(_, needed)| *needed > 0);
+        let (output, logs) = (self.output_bytes, machine.logs);
         [
             enough(memory, "how much memory is available", memory_available, |available| {
                 Fault::Memory { needed: memory, available }
@@ -41,18 +41,16 @@ impl Room {
                 descriptors_available,
                 |available| Fault::Descriptors { needed: descriptors, available },
             ),
-            self.check_ports(ports),
+            self.check_ports(machine.ports),
+            enough(
+                output,
+                "how much of the disk is free",
+                || disk_available(logs),
+                |available| Fault::Disk { path: logs.to_owned(), needed: output, available },
+            ),
         ]
         .into_iter()
         .flatten()
-        .chain(disk.filter_map(|(path, needed)| {
-            let look = || disk_available(path);
-            enough(*needed, "how much of the disk is free", look, |available| Fault::Disk {
-                path: path.clone(),
-                needed: *needed,
-                available,
-            })
-        }))
         .collect()
     }
 
@@ -102,6 +100,7 @@ fn descriptors_available() -> io::Result<u64> {
     Ok(limit.saturating_sub(open))
 }
 
+/// On the disk where `path` is, or its nearest parent that exists.
 fn disk_available(path: &Path) -> io::Result<u64> {
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let disk = statvfs(there)?;
@@ -115,16 +114,16 @@ mod tests {
     #[test]
     fn each_lack_is_told_and_what_is_there_is_not() {
         let here = std::env::temp_dir().join("not/yet/made");
-        let little =
-            Room { memory_bytes: 1, descriptors: 1, disk: Some((here.clone(), 1)), ports: 1 };
-        assert!(little.check(&Ports::default()).is_empty());
+        let little = Room { memory_bytes: 1, descriptors: 1, output_bytes: 1, ports: 1 };
+        let machine = Machine { ports: &Ports::default(), logs: &here };
+        assert!(little.check(machine).is_empty());
         let much = Room {
             memory_bytes: 1 << 60,
             descriptors: 1 << 60,
-            disk: Some((here, 1 << 60)),
+            output_bytes: 1 << 60,
             ports: 70_000,
         };
-        let faults = much.check(&Ports::default());
+        let faults = much.check(machine);
         assert!(
             matches!(
                 faults[..],

@@ -16,7 +16,7 @@ use super::{apart, listener};
 use crate::driver::{Instance, Listener};
 use crate::exit::{Exit, Stopped};
 use crate::launch::{Notice, Upkeep};
-use crate::log::{self, Follow};
+use crate::log;
 use crate::procfs;
 use crate::record::{ProcessRecord, Record};
 use model::Stop;
@@ -113,14 +113,5 @@ impl Instance for ProcessInstance {
             log::tail(log, *log_start, lines)
         };
         async move { apart(tail).await? }.boxed()
-    }
-
-    fn follow(&self, lines: usize) -> BoxFuture<'static, io::Result<Follow>> {
-        let record = Arc::clone(&self.record);
-        let last = move || {
-            let ProcessRecord { log, log_start, .. } = record.identity.process();
-            Follow::last(log, *log_start, lines)
-        };
-        async move { apart(last).await? }.boxed()
     }
 }

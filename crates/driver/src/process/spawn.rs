@@ -35,9 +35,10 @@ struct Run {
     terms: Terms,
 }
 
-/// Starts the launcher for `launch`.
+/// Starts the launcher for `launch`, whose output is appended to `log`.
 pub(super) fn spawn(
     launch: Launch,
+    log: PathBuf,
     launcher: &Launcher,
     ports: &Ports,
 ) -> Result<HeldProcess, StartError> {
@@ -47,9 +48,9 @@ pub(super) fn spawn(
         Notify::Heard => Some(notify::listen(&mark)?),
         Notify::Unheard => None,
     };
-    let open = log::open(&launch.log);
+    let open = log::open(&log);
     let (output, log_start) =
-        open.map_err(|source| StartError::Log { path: launch.log.clone(), source })?;
+        open.map_err(|source| StartError::Log { path: log.clone(), source })?;
     let (ours, theirs) = line()?;
     let place = Place { port: lease.port(), mark: &mark };
     let command = &launch.composed.process().command;
@@ -68,7 +69,7 @@ pub(super) fn spawn(
         version: launch.version,
         address: (Ipv4Addr::LOCALHOST, lease.port()).into(),
         run: mark,
-        identity: record::Identity::Process(ProcessRecord { leader, log: launch.log, log_start }),
+        identity: record::Identity::Process(ProcessRecord { leader, log, log_start }),
     };
     let waiting = Waiting { line: ours, child, pidfd, lease, notices };
     Ok(HeldProcess::new(record, program, waiting, launch.upkeep))

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use driver::port::Ports;
 use driver::{
-    Command, Composed, Driver, Environment, Launch, Launcher, ProcessDriver, ProcessStart, Upkeep,
+    Command, Composed, Driver, Environment, Launch, Launcher, ProcessDriver, ProcessLogs,
+    ProcessStart, Upkeep,
 };
 
 #[path = "../process/record_line.rs"]
@@ -19,8 +21,11 @@ pub(super) fn own(arguments: &[String]) -> ExitCode {
     let script = arguments.get(3).map_or("", String::as_str);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let driver =
-            ProcessDriver::new(Launcher::this_program(["launch"]), driver::port::Ports::default());
+        let driver = ProcessDriver::new(
+            Launcher::this_program(["launch"]),
+            Ports::default(),
+            ProcessLogs::of(&directory),
+        );
         let mut held_back = Vec::new();
         for number in 1..=count {
             let held = driver.prepare(launch(&directory, number, script)).await.expect("prepared");
@@ -49,7 +54,6 @@ fn launch(directory: &std::path::Path, number: usize, script: &str) -> Launch {
             environment: Environment::of_this_process(),
             account: None,
         }),
-        log: directory.join(format!("api-{number}.log")),
         upkeep: Upkeep::default(),
     }
 }

@@ -68,7 +68,7 @@ async fn children_that_outlive_it_are_ended_wherever_they_went() {
     // mark in its environment.
     let script = "sleep 1000 & setsid sleep 1000 & env -i sleep 1000 & \
                   setsid sh -c 'echo up; sleep 1000 & wait' & \
-                  while ! grep -q up logs/api-1.log; do sleep 0.01; done; exit 3";
+                  while ! grep -q up logs/api/api-1.log; do sleep 0.01; done; exit 3";
     let instance = ground.shell(script).await;
     let exit = soon(instance.exited()).await;
     assert_eq!(exit.ending, Ending::Code(3));
@@ -93,7 +93,7 @@ async fn a_port_that_its_own_child_holds_is_not_taken_by_somebody() {
     let ground = Ground::new();
     let actor = crate::ground::actor();
     let script = format!(
-        "'{}' serve & while ! grep -q listening logs/api-1.log; do sleep 0.01; done; exit 1",
+        "'{}' serve & while ! grep -q listening logs/api/api-1.log; do sleep 0.01; done; exit 1",
         actor.display()
     );
     let instance = ground.shell(&script).await;

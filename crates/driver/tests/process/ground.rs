@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use driver::log::Follow;
 use driver::port::Ports;
 use driver::{
     Command, Composed, Driver, Environment, Instance, Launch, Launcher, Notify, ProcessDriver,
-    ProcessStart, Rotation, StartError, Started, Stop, StopSignal, StopTo, Upkeep,
+    ProcessLogs, ProcessStart, Rotation, StartError, Started, Stop, StopSignal, StopTo, Upkeep,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -27,8 +28,15 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn new() -> Self {
         let launcher = launcher(actor(), vec!["launch".into()]);
-        let driver = ProcessDriver::new(launcher, Ports::default());
-        Self { driver, directory: tempfile::tempdir().unwrap() }
+        let directory = tempfile::tempdir().unwrap();
+        let logs = ProcessLogs::of(directory.path());
+        Self { driver: ProcessDriver::new(launcher, Ports::default(), logs), directory }
+    }
+
+    /// Another launcher from now on.
+    pub(crate) fn launch_by(&mut self, launcher: Launcher) {
+        let logs = ProcessLogs::of(self.path());
+        self.driver = ProcessDriver::new(launcher, Ports::default(), logs);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -53,7 +61,6 @@ impl Ground {
                 environment,
                 account: None,
             }),
-            log: self.path().join("logs/api-1.log"),
             upkeep: Upkeep { stop: stop(), rotation: Rotation::default(), notify: Notify::Unheard },
         }
     }
@@ -139,6 +146,12 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Waits until the instance's output has `line`.
 pub(crate) async fn said(instance: &dyn Instance, line: &str) {
-    let mut follow = instance.follow(1000).await.unwrap();
+    let mut follow = follow(instance, 1000);
     while soon(follow.line()).await.unwrap() != line {}
+}
+
+/// The last lines that the instance wrote, none of an earlier run, and those to come.
+pub(crate) fn follow(instance: &dyn Instance, lines: usize) -> Follow {
+    let process = instance.record().identity.process();
+    Follow::last(&process.log, process.log_start, lines).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use driver::{Ending, Rotation};
 
-use crate::ground::{Ground, acting, soon};
+use crate::ground::{Ground, acting, follow, soon};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fast_writer_that_is_rotated_all_the_while_loses_no_line() {
@@ -10,9 +10,9 @@ async fn a_fast_writer_that_is_rotated_all_the_while_loses_no_line() {
     let ground = Ground::new();
     let mut launch = ground.launch(acting(&["write", &LINES.to_string()]));
     launch.upkeep.rotation = Rotation { bytes_max: 500_000, keep: 1_000_000 };
-    let log = launch.log.clone();
     let instance = ground.start(launch).await.unwrap();
-    let mut follow = instance.follow(1_000_000).await.unwrap();
+    let log = instance.record().identity.process().log.clone();
+    let mut follow = follow(&*instance, 1_000_000);
     for number in 0..LINES {
         assert_eq!(soon(follow.line()).await.unwrap(), format!("line {number}"));
     }

@@ -4,9 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 
 use driver::port::Ports;
-use driver::{Command, Driver, Ending, ProcessDriver, StartError};
+use driver::{Command, Driver, Ending, ProcessDriver, ProcessLogs, StartError};
 
-use crate::ground::{self, Ground, acting, launcher, process, soon, until};
+use crate::ground::{self, Ground, acting, actor, launcher, process, soon, until};
 
 #[tokio::test]
 async fn instance_finds_what_it_was_given_and_nothing_else() {
@@ -64,7 +64,7 @@ async fn signals_that_are_ignored_where_we_come_from_are_heard_by_an_instance() 
     let script = r#"trap '' HUP INT QUIT TERM USR1; exec "$0" launch "$@""#;
     let actor = ground::actor().into_os_string();
     let launcher = launcher("/bin/sh".into(), vec!["-c".into(), script.into(), actor]);
-    ground.driver = ProcessDriver::new(launcher, Ports::default());
+    ground.launch_by(launcher);
     let instance = ground.shell("grep SigIgn /proc/self/status").await;
     soon(instance.gone()).await;
     let line = instance.tail(1).await.unwrap().remove(0);
@@ -138,9 +138,10 @@ async fn each_reason_not_to_start_is_told_apart() {
     let nowhere = ground.start(launch).await.unwrap_err();
     assert!(matches!(nowhere, StartError::Directory { .. }), "{nowhere:?}");
 
-    let mut launch = ground.launch(Command::Line("true".into()));
-    launch.log = "/proc/none/api.log".into();
-    let mute = ground.start(launch).await.unwrap_err();
+    let logs = ProcessLogs::of("/proc/none".as_ref());
+    let driver =
+        ProcessDriver::new(launcher(actor(), vec!["launch".into()]), Ports::default(), logs);
+    let mute = driver.prepare(ground.launch(Command::Line("true".into()))).await.unwrap_err();
     assert!(matches!(mute, StartError::Log { .. }), "{mute:?}");
 
     let huge = "x".repeat(200 << 10);
@@ -166,7 +167,7 @@ async fn a_program_that_the_system_refuses_is_told_with_the_reason() {
 async fn a_launcher_that_is_none_is_told() {
     let mut ground = Ground::new();
     let launcher = launcher("/bin/true".into(), Vec::new());
-    ground.driver = ProcessDriver::new(launcher, Ports::default());
+    ground.launch_by(launcher);
     let lost = ground.start(ground.launch(Command::Line("true".into()))).await.unwrap_err();
     assert!(matches!(lost, StartError::Lost), "{lost:?}");
 }

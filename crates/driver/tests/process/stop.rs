@@ -137,7 +137,6 @@ async fn many_at_once_start_with_ports_of_their_own_and_end_each_in_its_way() {
     let starts = (0..24).map(|number| {
         let mut launch = ground.launch(acting(&["serve"]));
         launch.instance = format!("api-{number}").into();
-        launch.log = ground.path().join(format!("api-{number}.log"));
         ground.start(launch)
     });
     let instances = try_join_all(starts).await.unwrap();

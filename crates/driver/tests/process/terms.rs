@@ -4,8 +4,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
-use driver::port::Ports;
-use driver::{Account, Command, Launch, ProcessDriver, StartError};
+use driver::{Account, Command, Launch, StartError};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::ground::{Ground, launcher, process, soon};
@@ -30,7 +29,7 @@ async fn an_instance_has_the_limit_and_the_umask_that_plimsoll_was_started_with(
         let line = status.lines().find_map(|line| line.strip_prefix("Umask:")).unwrap();
         u32::from_str_radix(line.trim(), 8).unwrap()
     };
-    ground.driver = ProcessDriver::new(launcher, Ports::default());
+    ground.launch_by(launcher);
     let script = "ulimit -Sn; ulimit -Hn; umask";
     let told = told(&ground, ground.launch(Command::Shell(script.into()))).await;
     let hard = maximum.map_or("unlimited".to_owned(), |most| most.to_string());
@@ -113,7 +112,7 @@ async fn rights_that_plimsoll_was_lent_are_not_its_instances() {
         "launch",
     ]
     .map(Into::into);
-    ground.driver = ProcessDriver::new(launcher(lender.into(), lent.into()), Ports::default());
+    ground.launch_by(launcher(lender.into(), lent.into()));
     let script = "grep -E '^Cap(Inh|Amb):' /proc/self/status | cut -f2";
     let told = told(&ground, ground.launch(Command::Shell(script.into()))).await;
     assert_eq!(told, ["0000000000000000"; 2]);

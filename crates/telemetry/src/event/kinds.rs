@@ -15,7 +15,6 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("before", "how often it happened since it was last told"),
     ("certificates", "how many certificates there are"),
     ("deploy", "the number of the deploy"),
-    ("directory", "the directory"),
     ("expires", "when the first of them expires, as RFC 3339 has it"),
     ("file", "the file of the configuration"),
     ("from", "what was so before"),
@@ -33,6 +32,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("open", "how many exchanges are cut off"),
     ("outcome", "`promoted`, `rolled-back`, `broken` or `interrupted`"),
     ("path", "the file or directory"),
+    ("place", "where the output of instances is"),
     ("reason", "why it ended so"),
     ("release", "the release of the instance"),
     ("restores", "the number of the deploy whose release is brought back"),
@@ -152,7 +152,7 @@ events! {
     /// The time of a drain is over, and it is not known what is open on the instance.
     DrainNotReported = "drain_not_reported" WARN "drain timeout reached; a worker is too busy to report open exchanges" {service: ServiceName, instance: InstanceName};
     /// What instances wrote that are long gone could not be deleted.
-    LogsNotRemoved = "logs_not_removed" WARN "cannot remove old logs" {service: ServiceName, why: String, directory: String};
+    LogsNotRemoved = "logs_not_removed" WARN "cannot remove old logs" {service: ServiceName, place: String, why: String};
 
     /// A deploy begins.
     DeployStarted = "deploy_started" INFO "deploy started" {service: ServiceName, deploy: i64, who: String, version: String, restores: Option<i64>};

@@ -2,11 +2,10 @@
 //! since in a crash loop the one that is starting has not written anything yet.
 
 use std::collections::BTreeSet;
-use std::fs::Metadata;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use admin::Past;
+use driver::logs::Written;
 
 /// An instance that wrote its last line within this time has just died. Longer than the longest pause between two
 /// starts, unless `restart.max_backoff` says more.
@@ -19,24 +18,6 @@ pub(super) struct Present {
     pub(super) living: BTreeSet<String>,
     /// When the latest release was first deployed; instances that were made earlier are of one before.
     pub(super) deployed: Option<SystemTime>,
-}
-
-/// What its file says of a log.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Written {
-    /// When it was made; `None` where the file system does not know.
-    begun: Option<SystemTime>,
-    /// When the last of it was written.
-    last: Option<SystemTime>,
-}
-
-impl Written {
-    pub(super) fn of(log: &Path) -> Self {
-        let metadata = log.metadata().ok();
-        let time =
-            |read: fn(&Metadata) -> std::io::Result<SystemTime>| read(metadata.as_ref()?).ok();
-        Self { begun: time(Metadata::created), last: time(Metadata::modified) }
-    }
 }
 
 impl Present {
