@@ -249,8 +249,11 @@ impl From<&InstanceStatus> for Instance {
             }),
             totals: Totals {
                 ok: totals.ok,
+                redirects: totals.redirects,
+                client_errors: totals.client_errors,
                 server_errors: totals.server_errors,
                 failures: totals.failures,
+                abandoned: totals.abandoned,
             },
             requests_per_s: recent.requests_per_second,
             errors_per_s: recent.errors_per_second,

@@ -301,12 +301,33 @@ pub struct Open {
 /// What came of an instance's requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
-    /// Those that ended well.
+    /// Those with a response of 1xx or 2xx.
     pub ok: u64,
-    /// Those with a response of 5xx.
+    /// Those with a response of 3xx.
+    #[serde(default)]
+    pub redirects: u64,
+    /// Those with a response of 4xx, or a gRPC status that is the client's doing.
+    #[serde(default)]
+    pub client_errors: u64,
+    /// Those with a response of 5xx, or a gRPC status that says that the server failed.
     pub server_errors: u64,
     /// Those that failed without a whole response.
     pub failures: u64,
+    /// Those whose clients gave up before there was a response. They count as nothing else.
+    #[serde(default)]
+    pub abandoned: u64,
+}
+
+impl Totals {
+    /// Those that say something of the instance.
+    pub fn all(&self) -> u64 {
+        self.ok + self.redirects + self.client_errors + self.failed()
+    }
+
+    /// Those that a client must call failed.
+    pub fn failed(&self) -> u64 {
+        self.server_errors + self.failures
+    }
 }
 
 /// How an instance stands.

@@ -76,13 +76,12 @@ impl Window {
     fn rates(&self, now: Duration, outcomes: Outcomes) -> Recent {
         let (_, all) = self.since(now, WINDOW, outcomes);
         let (elapsed, last) = self.since(now, RATE_WINDOW, outcomes);
-        let errors = |outcomes: Outcomes| outcomes.server_errors + outcomes.failures;
         let per_second = |count: u64| ratio(count as f64, elapsed.as_secs_f64());
         Recent {
             requests_per_second: per_second(last.total()),
-            errors_per_second: per_second(errors(last)),
+            errors_per_second: per_second(last.failed()),
             attempts: all.total(),
-            error_share: ratio(errors(all) as f64, all.total() as f64),
+            error_share: ratio(all.failed() as f64, all.total() as f64),
             ..Recent::default()
         }
     }
@@ -93,12 +92,7 @@ impl Window {
         let begin = now.saturating_sub(length);
         let base = self.counts.iter().rev().find(|(at, _)| *at <= begin).or(self.counts.front());
         let Some((at, base)) = base else { return (Duration::ZERO, Outcomes::default()) };
-        let since = Outcomes {
-            ok: outcomes.ok - base.ok,
-            server_errors: outcomes.server_errors - base.server_errors,
-            failures: outcomes.failures - base.failures,
-        };
-        (now.saturating_sub(*at), since)
+        (now.saturating_sub(*at), outcomes.since(base))
     }
 }
 
@@ -120,7 +114,7 @@ mod tests {
     use super::*;
 
     fn outcomes(ok: u64, server_errors: u64, failures: u64) -> Outcomes {
-        Outcomes { ok, server_errors, failures }
+        Outcomes { ok, server_errors, failures, ..Outcomes::default() }
     }
 
     /// One ok a second for `seconds`.

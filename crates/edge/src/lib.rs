@@ -156,6 +156,11 @@ impl Edge {
         self.began.elapsed()
     }
 
+    /// `at`, in the edge's time.
+    pub fn time_of(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.began)
+    }
+
     /// Serves `serving_config` from now on. Open connections stay open, and what it has in common with
     /// what was served before keeps its connections, health and counters.
     ///

@@ -87,7 +87,7 @@ fn a_tunnel_has_an_idle_time_of_its_own() {
 }
 
 #[test]
-fn who_goes_away_ends_both_sides() {
+fn an_instance_that_goes_away_ends_both_sides_and_has_failed() {
     let (origin, edge, mut client) =
         one(|_| vec![Step::send(AGREE), Step::Wait(Duration::from_millis(50)), Step::Reset]);
     client.send(ASK);
@@ -95,5 +95,69 @@ fn who_goes_away_ends_both_sides() {
     assert!(client.is_closed());
     let live = edge.live(origin.address());
     eventually("it is closed", || live.in_flight() == 0 && edge.edge.connections() == 0);
-    assert_eq!(live.outcomes().failures, 0, "either side may end a tunnel");
+    assert_eq!(live.outcomes().failures, 1, "its client had not ended anything");
+}
+
+#[test]
+fn a_client_that_goes_away_was_served() {
+    let end = |mut client: RawClient| {
+        client.end();
+    };
+    for leave in [RawClient::reset as fn(RawClient), end] {
+        let (origin, edge, mut client) = one(|_| vec![Step::send(AGREE), Step::Echo, Step::Reset]);
+        client.send(ASK);
+        assert_eq!(client.head().status, 101);
+        leave(client);
+        let live = edge.live(origin.address());
+        eventually("it is told", || live.outcomes().total() == 1);
+        assert_eq!(live.outcomes().ok, 1);
+    }
+}
+
+const WEBSOCKET: &str =
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const AGREED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+/// A text of one byte, and an end in order.
+const TEXT: [u8; 3] = [0x81, 1, b'a'];
+const CLOSE: [u8; 4] = [0x88, 2, 0x03, 0xe8];
+/// The same of a client, masked with zeroes.
+const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
+
+/// What counts of a WebSocket whose instance says `said` and closes; its client says `told` before that.
+fn websocket(said: &[u8], told: &[u8]) -> edge::live::Outcomes {
+    let (said, told) = (said.to_vec(), told.to_vec());
+    let waits = !told.is_empty();
+    let script = move |_: &Request| {
+        let mut steps = vec![Step::send(AGREED), Step::Send(said.clone())];
+        if waits {
+            steps.push(Step::Echo);
+        }
+        steps.push(Step::Close);
+        steps
+    };
+    let (origin, edge, mut client) = one(script);
+    client.send(WEBSOCKET);
+    assert_eq!(client.head().status, 101);
+    if waits {
+        client.send(told).end();
+    }
+    let _ = client.read_to_end();
+    client.try_send(TEXT);
+    drop(client);
+    let live = edge.live(origin.address());
+    eventually("it is told", || live.outcomes().total() == 1);
+    live.outcomes()
+}
+
+#[test]
+fn a_websocket_that_is_ended_without_a_close_frame_has_failed() {
+    assert_eq!(websocket(&TEXT, &[]).failures, 1);
+    assert_eq!(websocket(&TEXT[..1], &[]).failures, 1, "in the middle of a frame");
+}
+
+#[test]
+fn a_websocket_that_is_closed_in_order_was_served() {
+    assert_eq!(websocket(&[&TEXT[..], &CLOSE].concat(), &[]).ok, 1);
+    assert_eq!(websocket(&TEXT, &CLIENT_CLOSE).ok, 1, "its client has closed it");
 }

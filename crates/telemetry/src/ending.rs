@@ -166,7 +166,8 @@ endings! {
     /// An instance took too long to respond.
     UpstreamTimeout = "upstream_timeout" by Instance
         tells 504 DeadlineExceeded "The server took too long to respond." Keep;
-    /// An instance broke off in the middle of its response.
+    /// An instance broke off in the middle of its response, or broke an upgraded connection, or ended a WebSocket without
+    /// a close frame.
     UpstreamTruncated = "upstream_truncated" by Instance
         tells 502 Unavailable "The server's response was broken." Keep;
     /// Plimsoll stopped, and cut off what was still open at the drain timeout.

@@ -198,7 +198,7 @@ impl Scrape {
     fn instances(&self, page: &mut Page<'_>) -> fmt::Result {
         self.states(page)?;
         let outcomes = self.all_instances().flat_map(|(service, it)| {
-            let counts = OUTCOMES.iter().zip([it.ok, it.server_errors, it.failures]);
+            let counts = OUTCOMES.iter().zip(it.outcomes);
             counts.map(move |(outcome, n)| ([service, it.name(), outcome], Value::Whole(n)))
         });
         page.family(Metric::InstanceRequests, outcomes)?;

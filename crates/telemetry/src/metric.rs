@@ -99,8 +99,10 @@ labels! {
     Class = "class",
     /// The name of a gRPC status, or `none` where the call broke off without one.
     GrpcStatus = "grpc_status",
-    /// The outcome of an attempt: a response below 500, a response with 5xx or with a gRPC status
-    /// that says that the server failed, or no whole response.
+    /// The outcome of an attempt: a response with 1xx or 2xx, with 3xx, with 4xx or a gRPC status that is the client's
+    /// doing, with 5xx or a gRPC status that says that the server failed, no whole response, or none before the client
+    /// gave up. Once a response has begun its status counts, whether or not its client reads on; what Plimsoll itself
+    /// caused counts nowhere.
     Outcome = "outcome",
     /// The one word for how an exchange ended, as the access log has it.
     Ending = "ending",

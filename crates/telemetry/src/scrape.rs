@@ -109,12 +109,8 @@ pub struct InstanceSample {
     pub weight: u32,
     /// Requests in flight on it.
     pub in_flight: u64,
-    /// Attempts that it answered with less than 500.
-    pub ok: u64,
-    /// Attempts that it answered with 5xx.
-    pub server_errors: u64,
-    /// Attempts that it did not answer whole.
-    pub failures: u64,
+    /// Attempts by what became of them, in the order of [`OUTCOMES`].
+    pub outcomes: [u64; OUTCOMES.len()],
     /// From an attempt's start to the response's head.
     pub first_byte: HistogramSnapshot,
     /// Connections that were opened to it.
@@ -227,6 +223,7 @@ pub struct FeedSample {
 }
 
 /// The values of the label for an attempt's outcome.
-pub(crate) const OUTCOMES: [&str; 3] = ["ok", "server_error", "failure"];
+pub const OUTCOMES: [&str; 6] =
+    ["ok", "redirect", "client_error", "server_error", "failure", "abandoned"];
 /// The values of the label for a status' class, by its first digit.
 pub(crate) const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -269,17 +269,18 @@ fn serve(mut stream: TcpStream, number: usize, shared: &Shared) -> io::Result<()
                 Step::Wait(time) => std::thread::sleep(time),
                 Step::Echo => echo(&mut stream, &mut inbox)?,
                 Step::Close => return stream.shutdown(Shutdown::Both),
-                Step::Reset => return reset(&stream),
+                Step::Reset => return reset(&stream, shared),
             }
         }
     }
     Ok(())
 }
 
-/// Closes so that the other side sees a reset rather than an end.
-fn reset(stream: &TcpStream) -> io::Result<()> {
-    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
-    stream.shutdown(Shutdown::Both)
+/// Closes so that the other side sees a reset rather than an end, once `stream` is dropped.
+fn reset(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+    let peer = stream.peer_addr()?;
+    lock(&shared.open).retain(|other| other.peer_addr().ok() != Some(peer));
+    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
 fn pour(stream: &mut TcpStream, bytes: usize, poured: &AtomicUsize) -> io::Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use admin::{Instance, InstanceState, Run, RunningDeploy, Status, Totals};
+use admin::{Instance, InstanceState, Run, RunningDeploy, Status};
 use anstyle::{AnsiColor, Style};
 
 use super::meter::{Count, Meter, Pace};
@@ -74,9 +74,8 @@ fn number(name: &str) -> (&str, u64) {
 
 fn counts(instances: &[Instance]) -> BTreeMap<String, Count> {
     let count = |instance: &Instance| {
-        let Totals { ok, server_errors, failures } = instance.totals;
-        let failed = server_errors + failures;
-        (instance.name.clone(), Count { all: ok + failed, failed })
+        let (all, failed) = (instance.totals.all(), instance.totals.failed());
+        (instance.name.clone(), Count { all, failed })
     };
     instances.iter().map(count).collect()
 }
@@ -99,7 +98,7 @@ fn state(instance: &Instance) -> (&'static str, Style) {
 fn row(instance: &Instance, pace: Option<Pace>) -> [Cell; 9] {
     let (state, style) = state(instance);
     let totals = instance.totals;
-    let errors = totals.server_errors + totals.failures;
+    let errors = totals.failed();
     let bad = if errors > 0 { colour(AnsiColor::Red) } else { Style::new() };
     let quantile = |ms: Option<f64>| Cell::new(ms.map_or("-".to_owned(), latency));
     [
@@ -108,7 +107,7 @@ fn row(instance: &Instance, pace: Option<Pace>) -> [Cell; 9] {
         Cell::styled(state, style),
         Cell::styled(bar(pace.map_or(0.0, |pace| pace.share), BAR), style),
         pace.map_or("-".to_owned(), |pace| rate(pace.rate)).into(),
-        (totals.ok + errors).to_string().into(),
+        totals.all().to_string().into(),
         Cell::styled(errors.to_string(), bad),
         quantile(instance.p50_ms),
         quantile(instance.p99_ms),
@@ -134,7 +133,7 @@ fn step(run: &Run, deploy: &RunningDeploy, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use admin::{Access, Service, ServiceMode, Waiting};
+    use admin::{Access, Service, ServiceMode, Totals, Waiting};
 
     use super::*;
 
@@ -163,7 +162,7 @@ mod tests {
     }
 
     fn status() -> Status {
-        let bad = Totals { ok: 390, server_errors: 9, failures: 1 };
+        let bad = Totals { ok: 390, server_errors: 9, failures: 1, ..Totals::default() };
         let service = Service {
             name: "api".to_owned(),
             balance: "least_conn".to_owned(),

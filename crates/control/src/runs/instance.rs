@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use driver::Instance;
 use edge::Live;
-use edge::live::Shard;
 use model::InstanceName;
 use rollout::Tally;
 use rollout::instance::restart::RestartState;
@@ -112,20 +111,19 @@ impl Running {
     /// What became of its requests since the last time.
     pub(crate) fn take_tally(&mut self) -> Tally {
         let mut all = Tally::default();
-        for shard in self.lives.iter().flat_map(|live| live.shards()) {
-            all.add(&tally(shard));
-        }
+        self.lives.iter().for_each(|live| all.add(&tally(live)));
         let since = all.since(&self.told);
         self.told = all;
         since
     }
 }
 
-fn tally(shard: &Shard) -> Tally {
-    let errors = shard.server_errors.get() + shard.failures.get();
-    let mut tally = Tally { requests: shard.ok.get() + errors, errors, ..Tally::default() };
-    for (class, count) in shard.latency.snapshot().classes() {
-        tally.latencies.record(class, count);
+fn tally(live: &Live) -> Tally {
+    let outcomes = live.outcomes();
+    let (requests, errors) = (outcomes.total(), outcomes.failed());
+    let mut tally = Tally { requests, errors, ..Tally::default() };
+    for snapshot in live.shards().map(|shard| shard.latency.snapshot()) {
+        snapshot.classes().for_each(|(class, count)| tally.latencies.record(class, count));
     }
     tally
 }

@@ -175,8 +175,7 @@ impl ServiceWatch {
             watch.window.sample(now, &watch.live);
             if let Some(ejector) = &mut self.ejector {
                 let all = watch.live.outcomes();
-                let failures = all.failures + all.server_errors;
-                let outcomes = Outcomes { successes: all.ok, failures };
+                let outcomes = Outcomes { successes: all.served(), failures: all.failed() };
                 transitions.extend(ejector.step(now, Event::Sampled { instance, outcomes }));
             }
         }

@@ -16,6 +16,7 @@ use wire::head::RequestHead;
 
 use crate::choice::select::{View, Wanted, select};
 use crate::instance::WorkerInstance;
+use crate::live::fate::Assignment;
 use crate::routing::{Request, query_values};
 use crate::snapshot::WorkerService;
 use crate::worker::Worker;
@@ -39,6 +40,8 @@ pub(crate) struct Claim {
     pub(crate) is_known: bool,
     /// The number that was drawn for the client, by which it stays with a release.
     pub(crate) drawn: Option<u64>,
+    /// What decided for its release, or for itself where no two share the requests.
+    pub(crate) assignment: Assignment,
     /// It had to wait for it.
     pub(crate) has_waited: bool,
     /// It takes one of the connections that the instance may have at once.
@@ -109,6 +112,10 @@ pub(crate) fn claim_now(
                     .is_some_and(|split| split.is_canary(chosen.place)),
                 is_known: chosen.is_known,
                 drawn: chosen.drawn,
+                assignment: match tried.is_empty() {
+                    true => chosen.assignment(service.split.is_some()),
+                    false => Assignment::Pinned,
+                },
                 has_waited: false,
                 has_slot: slots.is_some(),
             });

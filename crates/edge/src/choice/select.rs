@@ -15,6 +15,7 @@ use wire::head::RequestHead;
 
 use crate::choice::sticky;
 use crate::instance::WorkerInstance;
+use crate::live::fate::Assignment;
 use crate::live::{Bar, Live, ServiceLive};
 use crate::snapshot::split::{Group, ReleaseBy, SplitPlan};
 use crate::snapshot::{ServicePlan, WorkerService};
@@ -142,6 +143,18 @@ pub(crate) struct Selection {
     pub(crate) drawn: Option<u64>,
     /// The client's sticky cookie names this instance.
     pub(crate) is_known: bool,
+}
+
+impl Selection {
+    /// What decided for its release, where two share the requests (`is_split`), or else for the instance.
+    #[inline]
+    pub(crate) fn assignment(&self, is_split: bool) -> Assignment {
+        let is_drawn = match is_split {
+            true => self.release == Some(ReleaseBy::Chance),
+            false => !matches!(self.by, ChosenBy::Cookie | ChosenBy::Key),
+        };
+        if is_drawn { Assignment::Drawn } else { Assignment::Pinned }
+    }
 }
 
 /// What decides for an instance.

@@ -40,14 +40,14 @@ pub(crate) fn choose(
     if shares.of.len() == 1 {
         return Chosen { share: 0, by: ShareBy::Alone };
     }
-    let kept = shares.of.iter().position(|(place, weight)| *weight > 0 && keeps(*place));
+    let kept = shares.of.iter().position(|it| it.weight > 0 && keeps(it.place));
     if let Some(share) = kept {
         return Chosen { share, by: ShareBy::Cookie };
     }
     let mut left = below(shares.sum.max(1));
-    let drawn = shares.of.iter().position(|(_, weight)| {
-        let here = left < *weight;
-        left = left.saturating_sub(*weight);
+    let drawn = shares.of.iter().position(|it| {
+        let here = left < it.weight;
+        left = left.saturating_sub(it.weight);
         here
     });
     Chosen { share: drawn.unwrap_or(0), by: ShareBy::Chance }

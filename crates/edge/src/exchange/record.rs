@@ -9,10 +9,14 @@ use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
 use wire::traffic::Traffic;
 
+use crate::choice::Claim;
 use crate::exchange::recording::{Facts, Subject, Way};
-use crate::exchange::verdict::Verdict;
+use crate::exchange::verdict;
 use crate::grpc::{self, Call, Ended};
 use crate::instance::WorkerInstance;
+use crate::live::by_route::RouteSlot;
+use crate::live::fate::{Assignment, Fate};
+use crate::live::judged::Sample;
 use crate::peer::{Peer, Sender};
 use crate::policy::{Carried, Phase};
 use crate::response::{Applied, NO_EDITS};
@@ -40,14 +44,19 @@ pub(crate) struct ExchangeRecord<'a> {
     pub(crate) member: Option<Rc<WorkerInstance>>,
     pub(crate) attempts: u32,
     pub(crate) ending: Ending,
+    /// Where its attempts count.
+    slot: RouteSlot,
+    /// What decided for the attempt's instance.
+    assignment: Assignment,
     peer: &'a Peer,
     listener: &'a ListenerPlan,
     began: Instant,
     attempt_began: Instant,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
-    /// The client sends no more, and has probably gone, while the instance has not said anything.
-    is_left: bool,
+    /// The client sends no more, and has probably gone, while the instance has not said anything: so long after the
+    /// attempt began.
+    left_after: Option<Duration>,
 }
 
 impl<'a> ExchangeRecord<'a> {
@@ -74,36 +83,50 @@ impl<'a> ExchangeRecord<'a> {
             member: None,
             attempts: 0,
             ending: Ending::Ok,
+            slot: RouteSlot::REST,
+            assignment: Assignment::Drawn,
             peer,
             listener,
             began,
             attempt_began: began,
             connect: None,
             first_byte: None,
-            is_left: false,
+            left_after: None,
         }
     }
 
-    /// An attempt begins on `member`.
-    pub(crate) fn attempt(&mut self, member: &Rc<WorkerInstance>) {
-        self.member = Some(member.clone());
+    /// It goes to `service`, where its attempts count as `slot`.
+    pub(crate) fn serves(&mut self, service: &Rc<WorkerService>, slot: RouteSlot) {
+        (self.service, self.slot) = (Some(service.clone()), slot);
+    }
+
+    /// An attempt begins on the instance that was claimed.
+    pub(crate) fn attempt(&mut self, claim: &Claim) {
+        self.member = Some(claim.member.clone());
+        self.assignment = claim.assignment;
         self.attempts += 1;
         // The first begins with the exchange, unless it waited in the queue: one clock read less.
         if self.attempts > 1 {
             self.attempt_began = Instant::now();
         }
-        self.first_byte = None;
-        self.is_left = false;
+        (self.first_byte, self.left_after) = (None, None);
     }
 
-    /// The client sends no more while the attempt waits for its response. False where that was known.
-    pub(crate) fn leave(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_left, true)
+    /// The client sends no more while the attempt waits for its response. Says how long it has waited, unless
+    /// that was known.
+    pub(crate) fn leave(&mut self) -> Option<Duration> {
+        match self.left_after {
+            Some(_) => None,
+            None => {
+                self.left_after = Some(self.waited_for());
+                self.left_after
+            }
+        }
     }
 
     /// Whether that was so in this attempt.
     pub(crate) fn is_left(&self) -> bool {
-        self.is_left
+        self.left_after.is_some()
     }
 
     /// The request has waited for an instance: its attempt begins now, if it is still wanted.
@@ -140,38 +163,78 @@ impl<'a> ExchangeRecord<'a> {
     /// The attempt is over: tells the instance's record. `blame` says who is to blame for one that failed.
     pub(crate) fn attempt_ended(&self, worker: &Worker, blame: Option<Blame>) {
         let (Some(member), Some(service)) = (&self.member, &self.service) else { return };
+        let Some(fate) = self.fate_of_attempt(worker, service, blame) else { return };
         let live = &member.live;
-        let shard = live.shard(worker.index);
-        match blame {
-            None => match self.verdict(worker) {
-                Verdict::Served => {
-                    shard.ok.add(1);
-                    return live.succeeded();
-                }
-                Verdict::Refused => {
-                    shard.server_errors.add(1);
-                    return live.succeeded();
-                }
-                Verdict::Failed => shard.server_errors.add(1),
-                Verdict::Unknown => return,
-            },
-            Some(Blame::Instance) => shard.failures.add(1),
-            Some(_) => return,
+        if service.live.judged.is_on() {
+            self.hand_over(worker, service, member, fate);
         }
-        // Passive ejection counts what a client would call a failure.
-        let in_a_row = live.failed();
-        if service.service.passive.as_ref().is_some_and(|it| in_a_row >= it.max_fails.get()) {
-            worker.shared.suspect(live);
+        live.shard(worker.index).attempts.of(self.slot).count(self.assignment, fate);
+        match fate {
+            Fate::Ok | Fate::Redirect | Fate::ClientError | Fate::Refused => live.succeeded(),
+            Fate::Overdue | Fate::Abandoned => {}
+            // Passive ejection counts what a client would call a failure.
+            Fate::ServerError | Fate::Failure => {
+                let in_a_row = live.failed();
+                let rule = service.service.passive.as_ref();
+                if rule.is_some_and(|it| in_a_row >= it.max_fails.get()) {
+                    worker.shared.suspect(live);
+                }
+            }
+        }
+    }
+
+    /// What became of the attempt. `None` where it says nothing of its instance: what Plimsoll itself caused, or the
+    /// client's own errors.
+    fn fate_of_attempt(
+        &self,
+        worker: &Worker,
+        service: &WorkerService,
+        blame: Option<Blame>,
+    ) -> Option<Fate> {
+        match blame {
+            Some(Blame::Instance) => Some(Fate::Failure),
+            // A tunnel that was not ended as its protocol has it.
+            None if self.ending.blame() == Blame::Instance => Some(Fate::Failure),
+            None => self.fate(worker),
+            // How a call ends is told at its end alone.
+            Some(_) if self.first_byte.is_some() => {
+                self.fate(worker).filter(|fate| self.call.is_none() || *fate != Fate::Ok)
+            }
+            Some(Blame::Client) => Some(service.live.judged.given_up(self.left_after?)),
+            Some(Blame::Nobody | Blame::Edge) => None,
         }
     }
 
     /// What the response says of the instance.
-    fn verdict(&self, worker: &Worker) -> Verdict {
+    fn fate(&self, worker: &Worker) -> Option<Fate> {
         let status = self.status.unwrap_or(0);
         match &self.call {
-            None => Verdict::of_status(status),
-            Some(call) => Verdict::of_call(call, status, self.grpc, worker.wheel.now()),
+            None => Some(Fate::of_status(status)),
+            Some(call) => verdict::of_call(call, status, self.grpc, worker.wheel.now()),
         }
+    }
+
+    /// Hands the attempt over to whoever judges its service.
+    #[cold]
+    fn hand_over(
+        &self,
+        worker: &Worker,
+        service: &WorkerService,
+        member: &WorkerInstance,
+        fate: Fate,
+    ) {
+        let drawn = worker.rng.borrow_mut().u32(..);
+        service.live.judged.hand_over(fate, drawn, || Sample {
+            at: Instant::now(),
+            route: self.slot,
+            instance: member.live.clone(),
+            assignment: self.assignment,
+            client: worker.shared.hash_of_client(self.sender.client),
+            fate,
+            status: self.first_byte.and(self.status),
+            latency: self.first_byte.or(self.left_after).unwrap_or_else(|| self.waited_for()),
+            request_id: String::from_utf8_lossy(self.request_id.as_bytes()).into(),
+        });
     }
 
     /// What is done to each of its responses that is our own.
@@ -218,6 +281,11 @@ impl<'a> ExchangeRecord<'a> {
         self.ending = Ending::DrainClosed;
     }
 
+    /// Its tunnel was broken by its instance, or not ended as its protocol has it.
+    pub(crate) fn tunnel_broke(&mut self) {
+        self.ending = Ending::UpstreamTruncated;
+    }
+
     /// Nobody was told how it failed.
     pub(crate) fn untold(&mut self) {
         (self.status, self.grpc) = (None, None);
@@ -259,7 +327,7 @@ impl Subject for ExchangeRecord<'_> {
             None => class == 5,
             Some(_) => {
                 shard.grpc.count(self.grpc);
-                matches!(self.verdict(worker), Verdict::Failed | Verdict::Refused)
+                self.fate(worker).is_some_and(Fate::is_failed)
             }
         };
         if has_failed || !matches!(self.ending.blame(), Blame::Nobody | Blame::Client) {
@@ -268,7 +336,8 @@ impl Subject for ExchangeRecord<'_> {
         shard.bytes_in.add(traffic.received);
         shard.bytes_out.add(traffic.sent);
         // What is closed from outside says nothing of how long responses take.
-        if !matches!(self.ending, Ending::Tunnel | Ending::DrainClosed) {
+        let is_tunnel = self.status == Some(101);
+        if !is_tunnel && !matches!(self.ending, Ending::Tunnel | Ending::DrainClosed) {
             shard.duration.record(total);
         }
     }

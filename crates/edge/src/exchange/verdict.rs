@@ -1,50 +1,26 @@
-//! What a whole response says of the instance that gave it: the one place that tells failures from the
-//! rest, by the status of HTTP and, of a gRPC call, by its own. The instance's counters, passive
-//! ejection, the judge of a deploy and retries all go by it.
+//! What a gRPC call that has ended says of the instance that was asked: by its own status where it has one, and by
+//! that of HTTP where not.
 
 use std::time::Duration;
 
 use telemetry::GrpcStatus;
 
 use crate::grpc::Call;
+use crate::live::fate::Fate;
 
-/// What a response says of its instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The instance serves.
-    Served,
-    /// An error of the server's that says nothing of whether it is well, such as 501.
-    Refused,
-    /// What a client calls a failure of the server.
-    Failed,
-    /// It came too late for its client alone: nothing is known.
-    Unknown,
-}
-
-impl Verdict {
-    /// By the status of HTTP.
-    #[inline]
-    pub(crate) fn of_status(status: u16) -> Self {
-        match status {
-            ..500 => Self::Served,
-            500 | 502 | 503 | 504 => Self::Failed,
-            _ => Self::Refused,
-        }
-    }
-
-    /// Of a call that ended with this status of HTTP at `now`, in the time of the worker's wheel, and with
-    /// this one of its own, if any was told.
-    pub(crate) fn of_call(
-        call: &Call,
-        status: u16,
-        told: Option<GrpcStatus>,
-        now: Duration,
-    ) -> Self {
-        match told {
-            Some(GrpcStatus::DeadlineExceeded) if call.is_overdue(now) => Self::Unknown,
-            Some(told) if told.is_failure() => Self::Failed,
-            _ => Self::of_status(status),
-        }
+/// What became of a call that ended with this status of HTTP at `now`, in the time of the worker's wheel, and with
+/// this one of its own, if any was told. `None` where it came too late for its client alone: nothing is known.
+pub(crate) fn of_call(
+    call: &Call,
+    status: u16,
+    told: Option<GrpcStatus>,
+    now: Duration,
+) -> Option<Fate> {
+    match told {
+        Some(GrpcStatus::DeadlineExceeded) if call.is_overdue(now) => None,
+        Some(told) if told.is_failure() => Some(Fate::ServerError),
+        Some(GrpcStatus::Ok) | None => Some(Fate::of_status(status)),
+        Some(_) => Some(Fate::of_status(status.max(400))),
     }
 }
 
@@ -64,38 +40,23 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_server_fail_and_what_it_refuses_does_not() {
-        for (status, verdict) in [
-            (0, Verdict::Served),
-            (200, Verdict::Served),
-            (499, Verdict::Served),
-            (500, Verdict::Failed),
-            (501, Verdict::Refused),
-            (503, Verdict::Failed),
-            (505, Verdict::Refused),
-        ] {
-            assert_eq!(Verdict::of_status(status), verdict, "{status}");
-        }
-    }
-
-    #[test]
     fn a_call_fails_by_its_own_status_or_by_that_of_http() {
-        let verdict = |status, told| Verdict::of_call(&call("1H"), status, told, Duration::ZERO);
-        assert_eq!(verdict(200, Some(GrpcStatus::Ok)), Verdict::Served);
-        assert_eq!(verdict(200, Some(GrpcStatus::NotFound)), Verdict::Served);
-        assert_eq!(verdict(200, Some(GrpcStatus::Internal)), Verdict::Failed);
-        assert_eq!(verdict(200, Some(GrpcStatus::DeadlineExceeded)), Verdict::Failed);
-        assert_eq!(verdict(503, None), Verdict::Failed);
-        assert_eq!(verdict(404, None), Verdict::Served);
+        let fate = |status, told| of_call(&call("1H"), status, told, Duration::ZERO).unwrap();
+        assert_eq!(fate(200, Some(GrpcStatus::Ok)), Fate::Ok);
+        assert_eq!(fate(200, Some(GrpcStatus::NotFound)), Fate::ClientError);
+        assert_eq!(fate(503, Some(GrpcStatus::NotFound)), Fate::ServerError);
+        assert_eq!(fate(200, Some(GrpcStatus::Internal)), Fate::ServerError);
+        assert_eq!(fate(200, Some(GrpcStatus::DeadlineExceeded)), Fate::ServerError);
+        assert_eq!(fate(503, None), Fate::ServerError);
+        assert_eq!(fate(404, None), Fate::ClientError);
     }
 
     #[test]
     fn no_instance_is_blamed_for_the_deadline_of_its_client() {
         let late = Some(GrpcStatus::DeadlineExceeded);
-        let verdict =
-            |told, now| Verdict::of_call(&call("1S"), 200, told, Duration::from_millis(now));
-        assert_eq!(verdict(late, 1000), Verdict::Unknown);
-        assert_eq!(verdict(late, 500), Verdict::Failed, "it was another deadline");
-        assert_eq!(verdict(Some(GrpcStatus::Internal), 1000), Verdict::Failed);
+        let fate = |told, now| of_call(&call("1S"), 200, told, Duration::from_millis(now));
+        assert_eq!(fate(late, 1000), None);
+        assert_eq!(fate(late, 500), Some(Fate::ServerError), "it was another deadline");
+        assert_eq!(fate(Some(GrpcStatus::Internal), 1000), Some(Fate::ServerError));
     }
 }

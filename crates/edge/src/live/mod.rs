@@ -3,7 +3,10 @@
 //!
 //! Counters are sharded by worker and written by one each; whoever reads adds them up.
 
+pub mod by_route;
 pub(crate) mod claim;
+pub mod fate;
+pub mod judged;
 pub(crate) mod listener;
 pub(crate) mod queue;
 pub(crate) mod route;
@@ -16,7 +19,10 @@ use crossbeam_utils::CachePadded;
 use model::{InstanceName, ServiceName};
 use telemetry::{Counter, GrpcCounters, Histogram};
 
+use crate::live::by_route::{RouteCounters, RouteSlot, RouteSlots, SlottedRoute};
 use crate::live::claim::InFlight;
+use crate::live::fate::{Assignment, Fate, Fates};
+use crate::live::judged::Judged;
 use crate::live::queue::Queue;
 
 /// Why an instance gets no traffic. Several may hold at once; none means that it does.
@@ -68,12 +74,8 @@ pub(crate) struct Identity {
 /// One worker's observations of one instance.
 #[derive(Debug, Default)]
 pub struct Shard {
-    /// Attempts that ended well.
-    pub ok: Counter,
-    /// Attempts that the instance answered with 5xx, or with a gRPC status that is a failure of the server.
-    pub server_errors: Counter,
-    /// Attempts that failed without a whole response.
-    pub failures: Counter,
+    /// What became of attempts, by their routes.
+    pub(crate) attempts: RouteCounters,
     /// Connections that were opened.
     pub connects: Counter,
     /// Body and head bytes sent to it.
@@ -84,21 +86,63 @@ pub struct Shard {
     pub latency: Histogram,
 }
 
-/// An instance's outcomes over all workers.
+/// An instance's outcomes over all workers and routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// Attempts that ended well.
+    /// Attempts that ended with 1xx or 2xx.
     pub ok: u64,
-    /// Attempts that the instance answered with 5xx, or with a gRPC status that is a failure of the server.
+    /// Attempts that the instance answered with 3xx.
+    pub redirects: u64,
+    /// Attempts that it answered with 4xx, or with a gRPC status that is the client's doing.
+    pub client_errors: u64,
+    /// Attempts that it answered with 5xx, or with a gRPC status that is a failure of the server.
     pub server_errors: u64,
     /// Attempts that failed without a whole response.
     pub failures: u64,
+    /// Attempts whose clients gave up before there was a response: they count as nothing else.
+    pub abandoned: u64,
 }
 
 impl Outcomes {
-    /// All attempts.
+    /// What came since `earlier`, which was counted by the same counters.
+    #[must_use]
+    pub fn since(self, earlier: &Self) -> Self {
+        Self {
+            ok: self.ok.saturating_sub(earlier.ok),
+            redirects: self.redirects.saturating_sub(earlier.redirects),
+            client_errors: self.client_errors.saturating_sub(earlier.client_errors),
+            server_errors: self.server_errors.saturating_sub(earlier.server_errors),
+            failures: self.failures.saturating_sub(earlier.failures),
+            abandoned: self.abandoned.saturating_sub(earlier.abandoned),
+        }
+    }
+
+    /// All attempts that say something of the instance.
     pub fn total(self) -> u64 {
-        self.ok + self.server_errors + self.failures
+        self.served() + self.failed()
+    }
+
+    /// Those that are none of its failures.
+    pub fn served(self) -> u64 {
+        self.ok + self.redirects + self.client_errors
+    }
+
+    /// Those that it answered with 5xx or failed to answer.
+    pub fn failed(self) -> u64 {
+        self.server_errors + self.failures
+    }
+}
+
+impl From<Fates> for Outcomes {
+    fn from(fates: Fates) -> Self {
+        Self {
+            ok: fates.of(Fate::Ok),
+            redirects: fates.of(Fate::Redirect),
+            client_errors: fates.of(Fate::ClientError),
+            server_errors: fates.of(Fate::ServerError) + fates.of(Fate::Refused),
+            failures: fates.of(Fate::Failure),
+            abandoned: fates.of(Fate::Abandoned) + fates.of(Fate::Overdue),
+        }
     }
 }
 
@@ -175,11 +219,14 @@ impl Live {
 
     /// What came of its requests so far.
     pub fn outcomes(&self) -> Outcomes {
-        self.shards.iter().fold(Outcomes::default(), |sum, shard| Outcomes {
-            ok: sum.ok + shard.ok.get(),
-            server_errors: sum.server_errors + shard.server_errors.get(),
-            failures: sum.failures + shard.failures.get(),
-        })
+        let mut all = Fates::default();
+        self.attempts().for_each(|(_, _, fates)| all.add(&fates));
+        all.into()
+    }
+
+    /// The same by route and by what decided for it, where there is anything. One place may come several times.
+    pub fn attempts(&self) -> impl Iterator<Item = (RouteSlot, Assignment, Fates)> {
+        self.shards().flat_map(|shard| shard.attempts.all())
     }
 
     /// Each worker's observations.
@@ -250,6 +297,9 @@ pub struct ServiceLive {
     pub(crate) absence: Queue,
     /// Turns that were taken of it, over all workers.
     turns: CachePadded<AtomicU64>,
+    /// What is handed over while a release of it is judged.
+    pub judged: Judged,
+    pub(crate) slots: RouteSlots,
     shards: Box<[CachePadded<ServiceShard>]>,
 }
 
@@ -283,7 +333,14 @@ impl ServiceLive {
     pub(crate) fn new(name: ServiceName, workers: usize) -> Self {
         let shards = (0..workers).map(|_| CachePadded::new(ServiceShard::default())).collect();
         let turns = CachePadded::new(AtomicU64::new(0));
-        Self { name, queue: Queue::default(), absence: Queue::default(), turns, shards }
+        let (queue, absence) = (Queue::default(), Queue::default());
+        let (judged, slots) = (Judged::default(), RouteSlots::default());
+        Self { name, queue, absence, turns, judged, slots, shards }
+    }
+
+    /// The routes by which its instances' attempts are counted. What has no slot counts as [`RouteSlot::REST`].
+    pub fn routes(&self) -> Vec<SlottedRoute> {
+        self.slots.all()
     }
 
     /// The number of the next turn, which is taken with it. Nothing is published by it, so it needs no

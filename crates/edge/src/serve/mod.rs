@@ -14,6 +14,7 @@ use crate::choice::share;
 use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
 use crate::exchange::recording::Recording;
+use crate::live::by_route::RouteSlot;
 use crate::policy::{Phase, Routed};
 use crate::response::respond::{self, Asked};
 use crate::routing::RouteIndex;
@@ -136,8 +137,8 @@ async fn serve<C: Client>(
         head,
         edits: &route.policies.response_headers,
     });
-    let service = choose(worker, &local, index, head);
-    record.service = Some(service.clone());
+    let (service, slot) = choose(worker, &local, index, head);
+    record.serves(&service, slot);
     forward(entrance, client, &request, framing, Routed { route, phase }, &service, record).await
 }
 
@@ -161,19 +162,19 @@ async fn respond<C: Client>(
     told.map_err(|_| Ending::ClientClosed)
 }
 
-/// The service among those that share the route's requests.
+/// The service among those that share the route's requests, and where its attempts count.
 fn choose(
     worker: &Worker,
     local: &WorkerSnapshot,
     index: RouteIndex,
     head: &RequestHead,
-) -> Rc<WorkerService> {
+) -> (Rc<WorkerService>, RouteSlot) {
     let shares = &local.plan.shares[index.0 as usize];
     let keeps = |place: usize| {
         let WorkerService { service, members, .. } = &*local.services[place];
         share::keeps(&worker.shared.sticky_key, service, members, head)
     };
     let chosen = share::choose(shares, keeps, |sum| worker.rng.borrow_mut().u32(..sum));
-    let (place, _) = shares.of[chosen.share];
-    local.services[place].clone()
+    let share = shares.of[chosen.share];
+    (local.services[share.place].clone(), share.slot)
 }

@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::instance::WorkerInstance;
+use crate::live::by_route::RouteSlot;
 use crate::live::listener::ListenerLive;
 use crate::live::route::RouteLive;
 use crate::live::{Live, ServiceLive};
@@ -44,11 +45,21 @@ pub(crate) struct RoutePolicies {
     pub(crate) live: Arc<RouteLive>,
 }
 
-/// The services that share a route's requests, each with its weight.
+/// The services that share a route's requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shares {
-    pub(crate) of: SmallVec<[(usize, u32); 1]>,
+    pub(crate) of: SmallVec<[ShareOf; 1]>,
     pub(crate) sum: u32,
+}
+
+/// One of the services that share a route's requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShareOf {
+    /// Its place in the snapshot's services.
+    pub(crate) place: usize,
+    pub(crate) weight: u32,
+    /// Where its attempts by this route count.
+    pub(crate) slot: RouteSlot,
 }
 
 /// One service with its instances.

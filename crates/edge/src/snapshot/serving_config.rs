@@ -12,6 +12,7 @@ use model::{
 };
 use rustc_hash::FxHashMap;
 
+use crate::live::by_route::RouteSlot;
 use crate::live::listener::ListenerLive;
 use crate::live::route::RouteLive;
 use crate::live::{Bar, Identity, Live, ServiceLive};
@@ -19,7 +20,7 @@ use crate::policy;
 use crate::routing::RouteTable;
 use crate::snapshot::shelf::Shelf;
 use crate::snapshot::split::{Split, SplitPlan};
-use crate::snapshot::{ListenerPlan, RoutePolicies, ServicePlan, Shares, Snapshot};
+use crate::snapshot::{ListenerPlan, RoutePolicies, ServicePlan, ShareOf, Shares, Snapshot};
 
 /// What the edge is to serve: an intent, and what had to be found out beside it.
 #[derive(Clone)]
@@ -110,7 +111,7 @@ impl Compilation<'_> {
             let split = serving_config.splits.get(&service.name);
             self.service(service, instances.unwrap_or_default(), split)
         });
-        let services = services.collect();
+        let services: Vec<ServicePlan> = services.collect();
         let listeners = intent.listeners.values().map(|listener| {
             let tls = serving_config.tls.get(&listener.name).cloned();
             (listener.name.clone(), self.listener(listener, tls))
@@ -121,7 +122,7 @@ impl Compilation<'_> {
             revision: serving_config.revision,
             routes,
             policies: intent.routes.iter().map(|route| self.policies(route)).collect(),
-            shares: shares(intent),
+            shares: shares(intent, &services, self.generation),
             services,
             listeners,
         }
@@ -193,21 +194,27 @@ impl Compilation<'_> {
     }
 }
 
-fn shares(intent: &Intent) -> Vec<Shares> {
+/// For each route the services that share its requests, each with where their attempts by that route count.
+fn shares(intent: &Intent, services: &[ServicePlan], generation: Generation) -> Vec<Shares> {
     let places: FxHashMap<&str, usize> =
         intent.services.keys().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-    let of_route = |action: &Action| match action {
-        Action::Forward(destination) => {
-            let of = destination
-                .shares
-                .iter()
-                .filter_map(|share| Some((*places.get(share.service.as_str())?, share.weight)));
-            Shares {
-                of: of.collect(),
-                sum: destination.shares.iter().map(|share| share.weight).sum(),
-            }
-        }
-        Action::Redirect(_) | Action::Respond(_) => Shares::default(),
+    let mut by_service: Vec<Vec<(RouteId, String)>> = vec![Vec::new(); services.len()];
+    let mut of_route = |route: &Arc<Route>| {
+        let Action::Forward(destination) = &route.action else { return Shares::default() };
+        let of = destination.shares.iter().filter_map(|share| {
+            let place = *places.get(share.service.as_str())?;
+            by_service[place].push((route.id(), route.in_full()));
+            Some(ShareOf { place, weight: share.weight, slot: RouteSlot::REST })
+        });
+        Shares { of: of.collect(), sum: destination.shares.iter().map(|share| share.weight).sum() }
     };
-    intent.routes.iter().map(|route| of_route(&route.action)).collect()
+    let mut shares: Vec<Shares> = intent.routes.iter().map(&mut of_route).collect();
+    let assigned = services.iter().zip(&by_service);
+    let mut slots: Vec<_> = assigned
+        .map(|(service, routes)| service.live.slots.assign(generation, routes).into_iter())
+        .collect();
+    for share in shares.iter_mut().flat_map(|shares| &mut shares.of) {
+        share.slot = slots[share.place].next().unwrap_or(RouteSlot::REST);
+    }
+    shares
 }

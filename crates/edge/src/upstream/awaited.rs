@@ -71,8 +71,10 @@ impl Awaited {
             Ok(head) => head,
             Err(failed) => {
                 upstream.cancel();
-                if failed.ending == Ending::ClientDeadline && down.record.leave() {
-                    attempt.observe_latency(down.record.waited_for());
+                if failed.ending == Ending::ClientDeadline
+                    && let Some(waited) = down.record.leave()
+                {
+                    attempt.observe_latency(waited);
                 }
                 return Poll::Ready(Err(failed));
             }
@@ -167,10 +169,10 @@ impl Awaited {
         if upload.is_sent()
             && let Poll::Ready(ended) = client.poll_ended(cx)
         {
-            if record.leave() {
+            if let Some(waited) = record.leave() {
                 // It took at least so long: were that not counted, an instance that hangs would
                 // look the better, the sooner clients lose patience with it.
-                attempt.observe_latency(record.waited_for());
+                attempt.observe_latency(waited);
             }
             let is_over =
                 ended == conn::Ended::Broken || self.poll_left_behind(cx, attempt).is_ready();

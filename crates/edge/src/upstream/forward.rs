@@ -90,7 +90,7 @@ pub(crate) async fn forward<C: Client>(
         if claim.has_waited {
             down.record.waited(worker)?;
         }
-        down.record.attempt(&claim.member);
+        down.record.attempt(&claim);
         let outcome = forwarding.attempt(&claim).run(&mut down).await;
         last = match forwarding.follow(outcome, claim, &down) {
             ControlFlow::Break(ended) => return ended,

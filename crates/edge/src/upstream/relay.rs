@@ -478,6 +478,11 @@ impl Download {
         self.moved
     }
 
+    /// Whether all that was to be read was.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.is_ending
+    }
+
     /// Whom it waits for, when it is pending.
     pub(crate) fn waits_for(&self) -> Party {
         self.waits_for

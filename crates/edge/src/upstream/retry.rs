@@ -11,8 +11,8 @@ use wire::head::Method;
 
 use crate::choice::select::eligibility;
 use crate::choice::{Claim, Tried};
-use crate::exchange::verdict::Verdict;
 use crate::instance::WorkerInstance;
+use crate::live::fate::Fate;
 use crate::snapshot::WorkerService;
 use crate::upstream::failed::{Failed, Reached, Then};
 use crate::upstream::relay::{Replay, Upload};
@@ -98,7 +98,7 @@ impl<'a> Retries<'a> {
         let condition = RetryCondition::Status(status);
         let on = &self.service.service.retry.on;
         let is_meant = on.contains(&condition)
-            || claim.is_canary && Verdict::of_status(status) == Verdict::Failed;
+            || claim.is_canary && Fate::of_status(status) == Fate::ServerError;
         let is_withheld = is_meant
             && self.method.is_idempotent()
             && upload.is_repeatable()

@@ -1,5 +1,8 @@
 //! An upgraded connection: bytes in both directions until both sides have ended theirs, or until it
 //! is called to leave because its instance is to go.
+//!
+//! Either side may end it. That its instance does is a failure only where it breaks the connection, or ends a WebSocket
+//! without a close frame (RFC 6455 §7.1.5), while its client has neither ended its own side nor closed.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -17,7 +20,7 @@ use crate::response::{self, Head};
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
 use crate::upstream::downstream::Downstream;
-use crate::upstream::failed::{Failed, cut};
+use crate::upstream::failed::{Failed, broken_off, cut};
 use crate::upstream::relay::{Download, Party};
 use crate::upstream::websocket::{Frames, GOING_AWAY};
 
@@ -54,6 +57,9 @@ pub(crate) async fn run<C: Client>(
         record.drain_closed();
         return Ok(());
     }
+    if ended.is_ok() && tunnel.is_broken {
+        record.tunnel_broke();
+    }
     ended
 }
 
@@ -76,6 +82,10 @@ struct Tunnel {
     down: Direction,
     /// The frames to the client, where the tunnel is one of WebSocket.
     frames: Option<Frames>,
+    /// Those of the client, likewise.
+    client_frames: Option<Frames>,
+    /// The instance has ended its side as its protocol forbids.
+    is_broken: bool,
     lasting: LongLived,
     leave: Leave,
     seen: Option<(u64, u64)>,
@@ -86,7 +96,9 @@ impl Tunnel {
         Self {
             up: Direction::from(Party::Client),
             down: Direction::from(Party::Instance),
+            client_frames: frames.as_ref().map(|_| Frames::default()),
             frames,
+            is_broken: false,
             lasting,
             leave: Leave::No,
             seen: None,
@@ -104,8 +116,18 @@ impl Tunnel {
             self.leave = Leave::Called;
             self.seen = None;
         }
-        let up = self.up.poll_up(cx, client, instance)?;
-        let down = self.poll_down(cx, client, instance)?;
+        let up = match self.poll_up(cx, client, instance) {
+            Poll::Ready(Err(failed)) => return Poll::Ready(Err(self.judge(failed))),
+            up => up,
+        };
+        let had_ended = self.down.relay.is_at_end();
+        let down = match self.poll_down(cx, client, instance) {
+            Poll::Ready(Err(failed)) => return Poll::Ready(Err(self.judge(failed))),
+            down => down,
+        };
+        if !had_ended && self.down.relay.is_at_end() {
+            self.is_broken = self.frames.is_some() && !self.may_end();
+        }
         if self.leave == Leave::No {
             if up.is_ready() && down.is_ready() {
                 return Poll::Ready(Ok(()));
@@ -131,6 +153,33 @@ impl Tunnel {
             }
         }
         attempt.timer.poll(cx).map(Ok)
+    }
+
+    fn poll_up<C: Client>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+        instance: &mut Conn,
+    ) -> Poll<Result<(), Failed>> {
+        let frames = self.client_frames.as_mut();
+        self.up.poll(cx, client, &mut ToInstance { conn: instance, frames })
+    }
+
+    /// Whether the instance may end its side now: either has said that it closes, or the client has ended its own.
+    fn may_end(&self) -> bool {
+        let has_closed = |frames: &Option<Frames>| frames.as_ref().is_some_and(Frames::is_closed);
+        self.up.relay.is_at_end()
+            || has_closed(&self.frames)
+            || has_closed(&self.client_frames)
+            || self.leave != Leave::No
+    }
+
+    /// A side that broke, with what that means: of an instance, nothing if it might end.
+    fn judge(&self, failed: Failed) -> Failed {
+        match failed.ending {
+            Ending::UpstreamTruncated if self.may_end() => cut(Party::Instance, Ending::Tunnel),
+            _ => failed,
+        }
     }
 
     fn poll_down<C: Client>(
@@ -194,15 +243,6 @@ impl Direction {
         Self { relay: Download::from(side, None), has_ended: false }
     }
 
-    fn poll_up<C: Client>(
-        &mut self,
-        cx: &mut Context<'_>,
-        client: &mut C,
-        instance: &mut Conn,
-    ) -> Poll<Result<(), Failed>> {
-        self.poll(cx, client, &mut ToInstance(instance))
-    }
-
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -217,29 +257,33 @@ impl Direction {
                 self.has_ended = true;
                 Poll::Ready(Ok(()))
             }
-            // Either side may end a tunnel as it likes; the client sees how.
-            Err(broken) => Poll::Ready(Err(match broken.party {
-                Party::Client => cut(Party::Client, Ending::ClientClosed),
-                Party::Instance => cut(Party::Instance, Ending::Tunnel),
-            })),
+            Err(broken) => Poll::Ready(Err(cut(broken.party, broken_off(broken.party)))),
         }
     }
 }
 
-/// The way to the instance, which ends with the end of its half of the stream.
-struct ToInstance<'a>(&'a mut Conn);
+/// The way to the instance, which ends with the end of its half of the stream, where frames are followed if there
+/// are any.
+struct ToInstance<'a> {
+    conn: &'a mut Conn,
+    frames: Option<&'a mut Frames>,
+}
 
 impl Sink for ToInstance<'_> {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
-        self.0.poll_send(cx, data)
+        let taken = ready!(self.conn.poll_send(cx, data))?;
+        if let Some(frames) = &mut self.frames {
+            frames.follow(&data[..taken]);
+        }
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0.poll_flush(cx)
+        self.conn.poll_flush(cx)
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>, _: Option<&Fields>) -> Poll<Result<(), Error>> {
-        self.0.poll_shutdown(cx)
+        self.conn.poll_shutdown(cx)
     }
 
     fn sink_conn(&mut self) -> Option<&mut Conn> {

@@ -1,9 +1,13 @@
-//! As much of WebSocket (RFC 6455) as it takes to close one between two of its frames.
+//! As much of WebSocket (RFC 6455) as it takes to close one between two of its frames, and to know whether it was closed
+//! in order.
 
 /// A close frame of a server with status 1001, "going away" (RFC 6455 §5.5.1, §7.4.1).
 pub(crate) const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 
-/// Follows one direction's frames (RFC 6455 §5.2), looking at nothing but their lengths.
+/// The opcode of a close frame (RFC 6455 §5.2).
+const CLOSE: u8 = 8;
+
+/// Follows one direction's frames (RFC 6455 §5.2), looking at nothing but their lengths and for the one that closes.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     /// What was seen of a frame's head, which has 14 bytes at the most.
@@ -11,12 +15,19 @@ pub(crate) struct Frames {
     seen: usize,
     /// What is left of the payload.
     left: u64,
+    /// A close frame has begun.
+    is_closed: bool,
 }
 
 impl Frames {
     /// Whether no frame has begun that has not ended.
     pub(crate) fn is_between(&self) -> bool {
         self.seen == 0 && self.left == 0
+    }
+
+    /// Whether this side has said that it closes (RFC 6455 §5.5.1).
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Takes `data` up.
@@ -48,6 +59,7 @@ impl Frames {
         if self.seen >= 2 && self.seen == self.head_length() {
             self.left = self.payload_length();
             self.seen = 0;
+            self.is_closed |= self.head[0] & 0x0f == CLOSE;
         }
         1
     }
@@ -118,6 +130,20 @@ mod tests {
                 }
                 assert!(follower.is_between());
             }
+        }
+    }
+
+    #[test]
+    fn a_side_has_closed_once_a_close_frame_has_come_however_it_is_cut() {
+        let close = [0x88, 0x82, 1, 2, 3, 4, 5, 6];
+        for frames in [frame(200, true), frame(0, false)] {
+            let mut follower = Frames::default();
+            // A payload that looks like such a frame is none.
+            follower.follow(&[0x82, 2, 0x88, 0]);
+            frames.chunks(3).for_each(|data| follower.follow(data));
+            assert!(!follower.is_closed());
+            close.chunks(1).for_each(|data| follower.follow(data));
+            assert!(follower.is_closed());
         }
     }
 }

@@ -12,7 +12,8 @@ pub(crate) mod seldom;
 pub(crate) mod turnstile;
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,7 +33,7 @@ use crate::instance::long_lived::{Course, Leaver, LongLivedRegistry};
 use crate::instance::{WorkerInstance, open};
 use crate::live::Live;
 use crate::live::claim::Ledger;
-use crate::live::listener::ListenerLive;
+use crate::live::listener::{ClientKey, ListenerLive};
 use crate::snapshot::{Snapshot, WorkerService, WorkerSnapshot};
 use crate::sticky_key::StickyKey;
 use crate::wheel::{TICK, Wheel};
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     /// in their order.
     pub(crate) last_pass: Mutex<u64>,
     pub(crate) sticky_key: StickyKey,
+    /// By its key clients' addresses are told apart and not told.
+    client_key: RandomState,
     pub(crate) pseudonym: Pseudonym,
     /// Told when a worker has read a drain's order, or a drained instance lost a request.
     pub(crate) drained: Notify,
@@ -89,6 +92,7 @@ impl Shared {
             ledger: Ledger::new(workers),
             last_pass: Mutex::new(0),
             sticky_key,
+            client_key: RandomState::new(),
             pseudonym: Pseudonym::draw(),
             drained: Notify::new(),
             suspects,
@@ -100,6 +104,11 @@ impl Shared {
             ports: Ports::default(),
             closed: Notify::new(),
         }
+    }
+
+    /// A client's address as a number that nobody else can make of it.
+    pub(crate) fn hash_of_client(&self, address: IpAddr) -> u64 {
+        self.client_key.hash_one(ClientKey::of(address))
     }
 
     /// Something that a drain may wait for has happened.

@@ -10,7 +10,7 @@ use crate::choice;
 use crate::choice::select::{View, Wanted, eligibility, select};
 use crate::choice::share::{self, Chosen};
 use crate::routing::{Request, RouteIndex};
-use crate::snapshot::{ServicePlan, Snapshot};
+use crate::snapshot::{ServicePlan, ShareOf, Snapshot};
 use crate::sticky_key::StickyKey;
 
 /// What is served, as a question is put to it.
@@ -32,15 +32,15 @@ impl Scene<'_> {
             share::keeps(self.key, service, instances, request.head)
         };
         let Chosen { share: chosen, by } = share::choose(shares, keeps, |_| 0);
-        let forward = |(share, (place, weight)): (usize, &(usize, u32))| {
-            let plan = &self.snapshot.services[*place];
+        let forward = |(share, of): (usize, &ShareOf)| {
+            let plan = &self.snapshot.services[of.place];
             let gets = match by {
-                ShareBy::Chance => *weight > 0,
+                ShareBy::Chance => of.weight > 0,
                 ShareBy::Alone | ShareBy::Cookie => share == chosen,
             };
             Forward {
                 service: plan.service.clone(),
-                weight: *weight,
+                weight: of.weight,
                 by: gets.then_some(by),
                 choice: Some(self.choose(plan, request).map_err(Unserved::from)),
             }
