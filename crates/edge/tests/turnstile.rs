@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use testkit::{DEADLINE, Origin, RawClient, Step, TestEdge, eventually};
 
 /// More than twice as many as begin at once on a worker, for each of the two that a test's edge has.
-const CLIENTS: usize = 100;
+const CLIENTS: usize = 200;
 const ROUNDS: usize = 5;
 
 /// Sends all clients' requests at once, and reads all responses; `round` stands in them.

@@ -78,12 +78,18 @@ impl Account {
     /// [`Account::give`].
     #[inline]
     pub(crate) fn add(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         self.chain().for_each(|it| it.used.set(it.used.get().saturating_add(bytes)));
     }
 
     /// Counts `bytes` as held no more.
     #[inline]
     pub(crate) fn give(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         self.chain().for_each(|it| {
             debug_assert!(it.used.get() >= bytes, "more is given back than was held");
             it.used.set(it.used.get().saturating_sub(bytes));

@@ -67,6 +67,12 @@ pub trait Source {
     /// How many bytes are still to come, where that is known.
     fn remaining(&self) -> Option<u64>;
 
+    /// Whether the body was read whole and no fields can follow it; false where only the next
+    /// [`Source::poll_fill`] tells.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// The connection whose bytes these are, where it has no other body at the same time.
     fn source_conn(&mut self) -> Option<&mut Conn>;
 }

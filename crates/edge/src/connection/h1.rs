@@ -43,6 +43,8 @@ pub(super) struct Session {
     peer: Peer,
     own_lines: OwnLines,
     timer: Timer,
+    /// That of the request that is served. It is kept here so that it need not be moved.
+    head: Option<RequestHead>,
     /// How it ends with what came last, which was no request.
     refused: Option<Ending>,
     /// When it will have been idle for too long, once it has been idle for a while.
@@ -72,10 +74,10 @@ enum Stage {
 
 /// Serves requests until one side wants no more, or nothing has come for a while.
 pub(super) async fn serve(session: &mut Session) {
-    if let Some(head) = session.next_head().await {
+    if session.next_head().await {
         // On the heap, and only while requests follow each other: a connection that waits for its first, or is
         // parked, should be small.
-        Box::pin(serve_on(session, head)).await;
+        Box::pin(serve_on(session)).await;
     }
     if session.parks_until.is_some() {
         return;
@@ -88,13 +90,10 @@ pub(super) async fn serve(session: &mut Session) {
     }
 }
 
-/// Serves one request after another, the first of which has this head.
-async fn serve_on(session: &mut Session, mut head: RequestHead) {
+/// Serves one request after another, the first of which has come.
+async fn serve_on(session: &mut Session) {
     session.has_served = true;
-    while one(session, head).await {
-        let Some(next) = session.next_head().await else { return };
-        head = next;
-    }
+    while one(session).await && session.next_head().await {}
 }
 
 impl Session {
@@ -106,6 +105,7 @@ impl Session {
             peer,
             own_lines: OwnLines::default(),
             timer,
+            head: None,
             refused: None,
             parks_until: None,
             has_served: false,
@@ -146,8 +146,8 @@ impl Session {
         self.conn.is_cut() || (is_plain && self.conn.is_sent() && self.is_quiet())
     }
 
-    /// Waits for a request. `None` when the connection ends in peace, or with a fault.
-    fn next_head(&mut self) -> impl Future<Output = Option<RequestHead>> {
+    /// Waits for the head of a request. False when the connection ends in peace, or with a fault.
+    fn next_head(&mut self) -> impl Future<Output = bool> {
         let mut stage = Stage::Idle;
         self.context.worker.turnstile.leave(&mut self.turn);
         let idle = self.context.plan().listener.timeouts.idle;
@@ -160,12 +160,12 @@ impl Session {
                         stage = Stage::Begun;
                         idleness.end();
                     }
-                    Begun::Never => return Poll::Ready(None),
+                    Begun::Never => return Poll::Ready(false),
                     Begun::NotYet => {
                         let deadline =
                             self.context.worker.wheel.now() + idle - PARK_AFTER.min(idle);
                         self.parks_until = Some(deadline);
-                        return Poll::Ready(None);
+                        return Poll::Ready(false);
                     }
                 }
                 self.context.refresh();
@@ -183,10 +183,11 @@ impl Session {
                 Poll::Ready(head) => head,
             };
             self.timer.clear();
-            Poll::Ready(head.unwrap_or_else(|ending| {
-                self.refused = Some(ending);
-                None
-            }))
+            match head {
+                Ok(head) => self.head = head,
+                Err(ending) => self.refused = Some(ending),
+            }
+            Poll::Ready(self.head.is_some())
         })
     }
 
@@ -237,20 +238,22 @@ impl Session {
     }
 }
 
-/// Serves one request; whether another may follow.
-async fn one(session: &mut Session, head: RequestHead) -> bool {
+/// Serves the request whose head has come; whether another may follow.
+async fn one(session: &mut Session) -> bool {
     let Some(_held) = session.conn.account().charge(EXCHANGE_BYTES) else {
-        session.refused = Some(Ending::Overloaded);
+        (session.head, session.refused) = (None, Some(Ending::Overloaded));
         return false;
     };
-    let Session { context, conn, peer, own_lines, timer, .. } = session;
+    let Session { context, conn, peer, own_lines, timer, head, .. } = session;
+    let Some(served) = head else { return false };
     let account = context.pool().account();
     let (worker, listener) = (&context.worker, context.plan());
     let entrance = Entrance { worker, listener, peer, own_lines, timer, account };
-    let keep = head.keeps_alive();
+    let (keep, version) = (served.keeps_alive(), served.version());
     let framing = conn.framing();
-    let mut client = H1 { context, conn, version: head.version(), keep, has_begun: false };
-    serve::run(entrance, &mut client, &head, framing).await;
+    let mut client = H1 { context, conn, version, keep, has_begun: false };
+    serve::run(entrance, &mut client, served, framing).await;
+    *head = None;
     client.keep && client.has_begun && client.conn.is_received() && client.conn.is_sent()
 }
 
@@ -343,6 +346,10 @@ impl Source for H1<'_> {
 
     fn remaining(&self) -> Option<u64> {
         self.conn.remaining()
+    }
+
+    fn is_over(&self) -> bool {
+        self.conn.is_over()
     }
 
     fn source_conn(&mut self) -> Option<&mut Conn> {

@@ -50,6 +50,8 @@ pub(crate) struct RouteTable {
     wildcard_hosts: FxHashMap<Box<[u8]>, PathTable>,
     any_host: PathTable,
     routes: Vec<Arc<Route>>,
+    /// The one that there is, where it takes every request.
+    sole: Option<RouteIndex>,
 }
 
 /// The routes of one host, by path.
@@ -76,7 +78,11 @@ impl RouteTable {
     /// # Errors
     /// When the expressions of one host are too large together.
     pub(crate) fn compile(routes: &[Arc<Route>]) -> Result<Self, regex::Error> {
-        let mut table = Self { routes: routes.to_vec(), ..Self::default() };
+        let sole = match routes {
+            [route] if route.matcher == Matcher::default() => Some(RouteIndex(0)),
+            _ => None,
+        };
+        let mut table = Self { routes: routes.to_vec(), sole, ..Self::default() };
         for (index, route) in (0u32..).map(RouteIndex).zip(routes) {
             let path = &route.matcher.path;
             if route.matcher.hosts.is_empty() {
@@ -105,7 +111,16 @@ impl RouteTable {
     ///
     /// # Errors
     /// When not every reading of its path leads there.
+    #[inline]
     pub(crate) fn find(&self, request: &Request<'_>) -> Result<Option<RouteIndex>, Ambiguous> {
+        match self.sole {
+            // However its path is read.
+            Some(route) => Ok(Some(route)),
+            None => self.find_in_tables(request),
+        }
+    }
+
+    fn find_in_tables(&self, request: &Request<'_>) -> Result<Option<RouteIndex>, Ambiguous> {
         let host = self.host_of(request);
         let found = self.find_at(&host, &request.path, request);
         for (reading, path) in request.readings.iter().enumerate() {

@@ -335,6 +335,14 @@ impl Source for Upstream {
         }
     }
 
+    #[inline]
+    fn is_over(&self) -> bool {
+        match self {
+            Self::H1(upstream) => upstream.conn.is_over(),
+            Self::H2(upstream) => upstream.stream.is_over(),
+        }
+    }
+
     fn source_conn(&mut self) -> Option<&mut Conn> {
         match self {
             Self::H1(upstream) => Some(&mut upstream.conn),

@@ -263,7 +263,10 @@ impl Upload {
                         Err(error) => return Poll::Ready(self.refused(error)),
                     }
                 }
-                Stage::Moving if self.is_whole => self.stage = Stage::Ending,
+                Stage::Moving if self.is_whole || client.is_over() => {
+                    self.is_whole = true;
+                    self.stage = Stage::Ending;
+                }
                 Stage::Moving => ready!(self.poll_move(cx, client, instance))?,
             }
         }
@@ -499,7 +502,7 @@ impl Download {
         let by = |party: Party| move |error| BrokenAt { party, error };
         while !self.is_ending {
             let is_between = self.watched.as_ref().is_none_or(Watched::is_between);
-            if self.is_last_event && self.owed == 0 && is_between {
+            if source.is_over() || (self.is_last_event && self.owed == 0 && is_between) {
                 self.is_ending = true;
                 break;
             }

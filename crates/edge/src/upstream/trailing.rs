@@ -54,6 +54,11 @@ impl<S: Source> Source for Trailing<'_, S> {
     }
 
     #[inline]
+    fn is_over(&self) -> bool {
+        self.body.is_over()
+    }
+
+    #[inline]
     fn source_conn(&mut self) -> Option<&mut Conn> {
         self.body.source_conn()
     }

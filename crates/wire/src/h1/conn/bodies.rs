@@ -144,6 +144,11 @@ impl Source for Conn {
         self.room = bytes;
     }
 
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.is_received()
+    }
+
     fn remaining(&self) -> Option<u64> {
         match self.incoming {
             Incoming::Done => Some(0),
