@@ -187,91 +187,11 @@ impl Mistake {
         if let Some(mistake) = Self::bare(problem, text, &span) {
             return mistake;
         }
-        let (reach, what, why, hint) = match problem {
-            "string values must be quoted" => unquoted(shown),
-            "invalid boolean" => (
-                Reach::Value,
-                "neither `true` nor `false`".to_owned(),
-                "TOML writes both in lower case",
-                "write `true` or `false`",
-            ),
-            "duplicate key" => (
-                Reach::Value,
-                format!("`{shown}` is defined twice"),
-                "the second definition",
-                "keep one of them; a table can be opened with `[...]` only once",
-            ),
-            "missing value" | "missing value for key" | "extra `=`" => (
-                Reach::Line,
-                "a value is missing".to_owned(),
-                "after `=` comes a value",
-                "write `key = value`",
-            ),
-            "unexpected key or value"
-                if shown.starts_with(';') || rest(text, &span).starts_with(';') =>
-            {
-                (
-                    Reach::Line,
-                    "a semicolon at the end of a line".to_owned(),
-                    "TOML ends a line with nothing",
-                    "remove the semicolon",
-                )
-            }
-            "unexpected key or value" => (
-                Reach::Line,
-                "more than one key and its value on a line".to_owned(),
-                "the value ends before this",
-                "put the next key on a line of its own, or the whole value in quotes",
-            ),
-            "invalid basic string" | "invalid literal string" if is_quote(expected) => (
-                Reach::Line,
-                "a text is not closed".to_owned(),
-                "here the line ends",
-                "end the text with the quote that it began with",
-            ),
-            "missing escaped value" | "too few unicode value digits" => (
-                Reach::Value,
-                "`\\` is followed by nothing it could escape".to_owned(),
-                "not an escape of TOML",
-                "write `\\\\` for a backslash, or put the text in single quotes, where a \
-                 backslash is only itself",
-            ),
-            "unexpected leading zero" => (
-                Reach::Value,
-                "a number begins with `0`".to_owned(),
-                "TOML allows no leading zero",
-                "leave the zero out, or write the value in quotes if it is a text",
-            ),
-            "key with no value" | "invalid unquoted key" => keyless(text, &span),
-            "invalid key-value pair" => {
-                let is_json =
-                    shown.starts_with(['{', '}']) || rest(text, &span).starts_with(['{', '}']);
-                let why = if is_json { "TOML is not JSON" } else { "a line begins with a key" };
-                let hint = "write `key = value`, or `[table]` and its keys below";
-                (Reach::Rest, "no key here".to_owned(), why, hint)
-            }
-            "unclosed table" | "unclosed array table" => (
-                Reach::Rest,
-                "the header of a table is not closed".to_owned(),
-                "a bracket is missing",
-                "end a header with as many `]` as it began with `[`; what follows is read after \
-                 that",
-            ),
-            "missing comma between array elements" | "unclosed array" => {
-                unclosed("a list", "`]`", is_first_of_its_line(text, span.start))
-            }
-            "missing comma between key-value pairs"
-            | "missing key for inline table element"
-            | "unclosed inline table" => {
-                unclosed("an inline table", "`}`", is_first_of_its_line(text, span.start))
-            }
-            _ if problem.starts_with("cannot extend value") => (
-                Reach::Value,
-                format!("`{shown}` is a value, not a table to add keys to"),
-                "it was given its value before",
-                "put all its keys in one place",
-            ),
-            _ => return Self::other(problem, expected, span),
+        let words = of_value(problem, shown)
+            .or_else(|| of_line(problem, expected, text, &span))
+            .or_else(|| of_bracket(problem, text, &span));
+        let Some((reach, what, why, hint)) = words else {
+            return Self::other(problem, expected, span);
         };
         Self { span, reach, flaw: Flaw::new(Code::Syntax, what, why, hint) }
     }
@@ -294,6 +214,113 @@ impl Mistake {
 
 /// The parts of a mistake: reach, what, why and hint.
 type Words = (Reach, String, &'static str, &'static str);
+
+/// What is wrong with a value, which is `shown`, or with the key that has it.
+fn of_value(problem: &str, shown: &str) -> Option<Words> {
+    Some(match problem {
+        "string values must be quoted" => unquoted(shown),
+        "invalid boolean" => (
+            Reach::Value,
+            "neither `true` nor `false`".to_owned(),
+            "TOML writes both in lower case",
+            "write `true` or `false`",
+        ),
+        "duplicate key" => (
+            Reach::Value,
+            format!("`{shown}` is defined twice"),
+            "the second definition",
+            "keep one of them; a table can be opened with `[...]` only once",
+        ),
+        "missing escaped value" | "too few unicode value digits" => (
+            Reach::Value,
+            "`\\` is followed by nothing it could escape".to_owned(),
+            "not an escape of TOML",
+            "write `\\\\` for a backslash, or put the text in single quotes, where a \
+             backslash is only itself",
+        ),
+        "unexpected leading zero" => (
+            Reach::Value,
+            "a number begins with `0`".to_owned(),
+            "TOML allows no leading zero",
+            "leave the zero out, or write the value in quotes if it is a text",
+        ),
+        _ if problem.starts_with("cannot extend value") => (
+            Reach::Value,
+            format!("`{shown}` is a value, not a table to add keys to"),
+            "it was given its value before",
+            "put all its keys in one place",
+        ),
+        _ => return None,
+    })
+}
+
+/// What is wrong with a line: a key with its value.
+fn of_line(
+    problem: &str,
+    expected: Option<&str>,
+    text: &str,
+    span: &Range<usize>,
+) -> Option<Words> {
+    let begins_with = |mark: &[char]| {
+        let shown = text.get(span.clone()).unwrap_or_default();
+        shown.starts_with(mark) || rest(text, span).starts_with(mark)
+    };
+    Some(match problem {
+        "missing value" | "missing value for key" | "extra `=`" => (
+            Reach::Line,
+            "a value is missing".to_owned(),
+            "after `=` comes a value",
+            "write `key = value`",
+        ),
+        "unexpected key or value" if begins_with(&[';']) => (
+            Reach::Line,
+            "a semicolon at the end of a line".to_owned(),
+            "TOML ends a line with nothing",
+            "remove the semicolon",
+        ),
+        "unexpected key or value" => (
+            Reach::Line,
+            "more than one key and its value on a line".to_owned(),
+            "the value ends before this",
+            "put the next key on a line of its own, or the whole value in quotes",
+        ),
+        "invalid basic string" | "invalid literal string" if is_quote(expected) => (
+            Reach::Line,
+            "a text is not closed".to_owned(),
+            "here the line ends",
+            "end the text with the quote that it began with",
+        ),
+        "key with no value" | "invalid unquoted key" => keyless(text, span),
+        "invalid key-value pair" => {
+            let is_json = begins_with(&['{', '}']);
+            let why = if is_json { "TOML is not JSON" } else { "a line begins with a key" };
+            let hint = "write `key = value`, or `[table]` and its keys below";
+            (Reach::Rest, "no key here".to_owned(), why, hint)
+        }
+        _ => return None,
+    })
+}
+
+/// What is wrong with brackets: of lists and of tables.
+fn of_bracket(problem: &str, text: &str, span: &Range<usize>) -> Option<Words> {
+    let place = || Place::of(text, span.start);
+    Some(match problem {
+        "unclosed table" | "unclosed array table" => (
+            Reach::Rest,
+            "the header of a table is not closed".to_owned(),
+            "a bracket is missing",
+            "end a header with as many `]` as it began with `[`; what follows is read after \
+             that",
+        ),
+        "missing comma between array elements" | "unclosed array" => {
+            unclosed("a list", "`]`", place())
+        }
+        "missing comma between key-value pairs"
+        | "missing key for inline table element"
+        | "unclosed inline table" => unclosed("an inline table", "`}`", place()),
+        _ => return None,
+    })
+}
 
 fn is_quote(expected: Option<&str>) -> bool {
     matches!(expected, Some("`\"`" | "`'`"))
@@ -347,22 +374,36 @@ fn rest<'a>(text: &'a str, span: &Range<usize>) -> &'a str {
     text.get(span.start..).unwrap_or_default()
 }
 
-fn unclosed(noun: &str, bracket: &str, begins_line: bool) -> Words {
+fn unclosed(noun: &str, bracket: &str, place: Place) -> Words {
     let what = format!("{noun} is not closed by {bracket}, or a comma is missing");
-    let (why, hint) = match begins_line {
-        true => (
+    let (why, hint) = match place {
+        Place::BeginsLine => (
             "this was read as a part of it",
             "look at the line before: it ends with `,` if there is more to come, else with the \
              closing bracket",
         ),
-        false => ("a comma is missing before this", "separate what it holds by commas"),
+        Place::InLine => ("a comma is missing before this", "separate what it holds by commas"),
     };
     (Reach::Rest, what, why, hint)
 }
 
-fn is_first_of_its_line(text: &str, byte: usize) -> bool {
-    let before = text.get(..byte).unwrap_or_default();
-    byte >= text.len() || before.trim_end_matches([' ', '\t']).ends_with('\n')
+/// Where in its line something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Nothing but blanks stands before it.
+    BeginsLine,
+    InLine,
+}
+
+impl Place {
+    /// That of the byte at this offset. The end of the text begins a line.
+    fn of(text: &str, byte: usize) -> Self {
+        let before = text.get(..byte).unwrap_or_default();
+        match byte >= text.len() || before.trim_end_matches([' ', '\t']).ends_with('\n') {
+            true => Self::BeginsLine,
+            false => Self::InLine,
+        }
+    }
 }
 
 /// What is said of a file that is not even text.

@@ -44,8 +44,7 @@ pub trait Driver: fmt::Debug + Send + Sync {
 
     /// Runs a program once as a part of an instance that runs. It does not outlive its time, nor does it live
     /// on when nobody waits for the outcome any more, with all that it started.
-    fn examine(&self, examination: Examination)
-    -> BoxFuture<'static, Result<Examined, StartError>>;
+    fn examine(&self, what: Examination) -> BoxFuture<'static, Result<Examined, StartError>>;
 
     /// What its instances have written.
     fn logs(&self) -> Arc<dyn Logs>;

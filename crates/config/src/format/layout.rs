@@ -41,6 +41,13 @@ struct Layout {
     significant: (usize, Option<TokenKind>),
 }
 
+/// Where in its line a token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    BeginsLine,
+    InLine,
+}
+
 /// Which part of a line is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
@@ -84,14 +91,17 @@ impl Layout {
     }
 
     fn token(&mut self, kind: TokenKind, token: &str) {
-        let is_first = self.last.is_none();
-        if is_first && self.open.is_empty() && kind == TokenKind::LeftSquareBracket {
+        let place = if self.last.is_none() { Place::BeginsLine } else { Place::InLine };
+        if place == Place::BeginsLine
+            && self.open.is_empty()
+            && kind == TokenKind::LeftSquareBracket
+        {
             self.part = Part::Header;
         }
         let closes = matches!(kind, TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket);
         if closes && self.part == Part::Value {
             self.open.pop();
-            self.settle_comma(kind, is_first);
+            self.settle_comma(kind, place);
         }
         self.begin(kind);
         self.text.push_str(token);
@@ -107,18 +117,18 @@ impl Layout {
     }
 
     /// A list whose bracket closes on a line of its own ends with a comma, any other without.
-    fn settle_comma(&mut self, kind: TokenKind, is_first: bool) {
+    fn settle_comma(&mut self, kind: TokenKind, place: Place) {
         let (end, last) = self.significant;
         if kind != TokenKind::RightSquareBracket {
             return;
         }
         match last {
-            Some(TokenKind::Comma) if !is_first => {
+            Some(TokenKind::Comma) if place == Place::InLine => {
                 self.text.truncate(end - 1);
                 self.last = Some(TokenKind::Atom);
             }
             Some(TokenKind::Comma | TokenKind::LeftSquareBracket) => {}
-            _ if is_first => self.text.insert(end, ','),
+            _ if place == Place::BeginsLine => self.text.insert(end, ','),
             _ => {}
         }
     }

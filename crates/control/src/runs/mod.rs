@@ -54,6 +54,9 @@ pub(crate) use warm_up::WarmedUp;
 use crate::journal::Journal;
 use crate::release::Release;
 
+/// How many deploys can be followed after they have ended.
+const RECENT_MAX: usize = 100;
+
 /// Something that happened to an instance.
 #[derive(Debug)]
 pub(crate) struct Happening {
@@ -168,6 +171,14 @@ impl Runs {
     pub(crate) fn next_number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
+    }
+
+    /// Lets a deploy be followed, also for a while after it has ended.
+    pub(crate) fn keep_recent(&mut self, following: Progressing) {
+        self.recent.insert(following.id, following);
+        while self.recent.len() > RECENT_MAX {
+            self.recent.pop_first();
+        }
     }
 
     /// Stops everything that runs, all at once, and waits until nothing of it is left. Nothing is

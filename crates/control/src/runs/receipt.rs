@@ -152,6 +152,23 @@ fn time(time: Duration) -> String {
     }
 }
 
+/// Why a deploy is paused, and what ends that.
+fn pause_text(pause: Pause, previous: Option<&str>, release: &str) -> String {
+    match pause {
+        Pause::ByHand => "paused by hand".to_owned(),
+        Pause::LittleData => {
+            "paused: too few requests to judge by; resume, promote or abort".to_owned()
+        }
+        Pause::Step => "paused by a step: resume, promote or abort".to_owned(),
+        Pause::BothBad => {
+            let previous = previous.unwrap_or("what it replaces");
+            format!(
+                "paused, the choice is yours: promote keeps {release}, abort brings back {previous}"
+            )
+        }
+    }
+}
+
 /// An event of which a line is an instance's own.
 const OUTPUT: &str = "output";
 /// Of an instance's own line so many characters are told.
@@ -192,27 +209,11 @@ impl Line {
             News::WaitsForData => {
                 ("waiting", None, "waiting for enough requests to judge by".into())
             }
-            News::Paused(Pause::ByHand) => ("paused", None, "paused by hand".into()),
-            News::Paused(Pause::LittleData) => (
-                "paused",
-                None,
-                "paused: too few requests to judge by; resume, promote or abort".into(),
-            ),
+            News::Paused(pause) => ("paused", None, pause_text(*pause, previous, release)),
             News::WorseThanReplaced(fault) => (
                 "both-bad",
                 None,
                 format!("release {release} is worse than what it replaces: {fault}"),
-            ),
-            News::Paused(Pause::Step) => {
-                ("paused", None, "paused by a step: resume, promote or abort".into())
-            }
-            News::Paused(Pause::BothBad) => (
-                "paused",
-                None,
-                format!(
-                    "paused, the choice is yours: promote keeps {release}, abort brings back {}",
-                    previous.unwrap_or("what it replaces")
-                ),
             ),
             News::Resumed => ("resumed", None, "resumed".into()),
             News::Hurried => ("hurried", None, "promoted by hand: no longer watched".into()),

@@ -90,10 +90,7 @@ impl Writer {
             seen,
         });
         let following = active.follow();
-        self.runs.recent.insert(id, following.clone());
-        while self.runs.recent.len() > RECENT {
-            self.runs.recent.pop_first();
-        }
+        self.runs.keep_recent(following.clone());
         let (who, version) = (active.who.clone(), active.canary.version.clone());
         let of = service.clone();
         self.events.emit(event::DeployStarted { service: of, deploy: id, who, version, restores });
@@ -371,8 +368,6 @@ impl Writer {
     }
 }
 
-/// How many deploys can be followed after they have ended.
-const RECENT: usize = 100;
 /// How many deploys are told of.
 const HISTORY: usize = 100;
 

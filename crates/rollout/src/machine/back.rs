@@ -56,10 +56,12 @@ impl Rollout {
         self.stop(Side::Canary, |phase| {
             phase.is_starting() || matches!(phase, Phase::Ready | Phase::Warm)
         });
-        self.end_if_back(reason, serving, wanted, is_lost)
+        self.end_if_restored(reason, serving, wanted)
     }
 
-    fn end_if_back(&mut self, reason: Reason, serving: u32, wanted: u32, is_lost: bool) -> bool {
+    /// Ends it where the old release serves, or cannot, and the new one is gone. Whether it is over.
+    fn end_if_restored(&mut self, reason: Reason, serving: u32, wanted: u32) -> bool {
+        let is_lost = self.lost >= LOST_MAX;
         let stays_bad = is_lost && serving == 0;
         let has_left = self.canary.is_empty()
             || stays_bad && self.canary.count(|phase| phase != Phase::Serving) == 0;
