@@ -178,7 +178,14 @@ impl Order<'_> {
         let tcp = admin_on_tcp(&loaded.intent.admin)?;
         let socket = claim.path().display().to_string();
         let (crash, adoption) = (self.crash, self.adoption);
-        let controller = control::start(Settings { crash, adoption, ..settings }).await?;
+        // Looking names up takes seconds where nothing responds.
+        let controller = tokio::select! {
+            started = control::start(Settings { crash, adoption, ..settings }) => started?,
+            () = signals.end() => {
+                tracing::info!("exited before anything was served");
+                return Ok(Exit::Done);
+            }
+        };
         let handle = controller.handle();
         tokio::spawn(level.follow(handle.intent()));
         let router = admin::router(handle.clone());

@@ -3,10 +3,12 @@
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use model::AccessLog;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 /// Who may read a log that Plimsoll created: it tells who asked for what.
 const FILE_MODE: u32 = 0o640;
@@ -125,11 +127,29 @@ fn append_to(path: &Path) -> io::Result<File> {
             file.set_permissions(Permissions::from_mode(FILE_MODE))?;
             Ok(file)
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => append_to_existing(path),
         Err(error) => Err(error),
     }
+}
+
+/// Opens what has this name, whatever it is, without waiting: for a FIFO that nothing reads that would be forever. What
+/// is written later may wait, as on a pipe.
+fn append_to_existing(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let opened = OpenOptions::new().append(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match Errno::from_io_error(&error) {
+        // open(2): a FIFO without a reader, or a socket.
+        Some(Errno::NXIO) => io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is a FIFO that nothing reads, or a socket: name a file, or \"stdout\"",
+        ),
+        _ => error,
+    })?;
+    if file.metadata()?.file_type().is_block_device() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is a disk: name a file"));
+    }
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(file)
 }
 
 /// Makes `directory` and what is missing above it. One that is there keeps its mode.
@@ -229,6 +249,31 @@ mod tests {
         // A file stands where a directory would have to.
         let below = path.join("access.log");
         assert!(Output::open(Destination::File(below)).is_err());
+    }
+
+    #[test]
+    fn a_fifo_keeps_nobody_waiting_and_is_written_to_while_something_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let open = || Output::open(Destination::File(path.clone()));
+        let Err(refused) = open() else { panic!("nothing reads it") };
+        assert!(refused.to_string().contains("a FIFO that nothing reads"), "{refused}");
+        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+        let mut reader =
+            OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).unwrap();
+        open().unwrap().write(b"first\n").unwrap();
+        let mut read = String::new();
+        io::Read::read_to_string(&mut reader, &mut read).unwrap();
+        assert_eq!(read, "first\n");
+        Output::open(Destination::File("/dev/null".into())).unwrap().write(b"x\n").unwrap();
     }
 
     #[test]
