@@ -17,6 +17,7 @@ mod diagnostic;
 mod doorway;
 mod event;
 mod explanation;
+mod followers;
 mod guard;
 mod handle;
 mod openapi;

@@ -144,7 +144,7 @@ impl Operation {
     pub fn problems(self) -> &'static [Kind] {
         match self {
             Self::Version | Self::Describe | Self::Events => &[],
-            Self::FollowEvents => &[Kind::BadRequest],
+            Self::FollowEvents => &[Kind::BadRequest, Kind::TooManyFollowers],
             Self::Status | Self::Metrics => &[Kind::Ending],
             Self::Reload => &[Kind::NotPublished, Kind::InvalidConfiguration, Kind::Ending],
             Self::Drain | Self::Enable => {

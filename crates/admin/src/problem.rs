@@ -89,6 +89,9 @@ pub enum Kind {
     /// There is no such deploy, or none to go back to.
     #[serde(rename = "urn:plimsoll:no-such-deploy")]
     NoSuchDeploy,
+    /// Too many follow events already.
+    #[serde(rename = "urn:plimsoll:too-many-followers")]
+    TooManyFollowers,
     /// It could not be done.
     #[serde(rename = "urn:plimsoll:failed")]
     Failed,
@@ -117,7 +120,7 @@ impl Kind {
             Self::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoSuchDeploy => StatusCode::NOT_FOUND,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyFollowers | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -140,6 +143,7 @@ impl Kind {
             Self::Locked => "A deploy of the service is running",
             Self::Preflight => "The deploy cannot begin",
             Self::NoSuchDeploy => "There is no such deploy",
+            Self::TooManyFollowers => "Too many clients follow events",
             Self::Failed => "It could not be done",
             Self::Ending => "Plimsoll is shutting down",
         }

@@ -8,7 +8,8 @@ use axum::{Extension, Json, Router};
 use http::{HeaderMap, Method, Uri, header};
 
 use crate::body::{BYTES_MAX, Document};
-use crate::guard::Sight;
+use crate::followers::{FOLLOWERS_MAX, Followers};
+use crate::guard::{Caller, Sight};
 use crate::stream;
 use crate::{
     Acted, Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance, Kind,
@@ -24,6 +25,7 @@ pub fn router<B: Backend>(backend: B) -> Router {
         .fallback(no_such_resource)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BYTES_MAX))
+        .layer(Extension(Followers::default()))
         .with_state(backend)
 }
 
@@ -137,11 +139,21 @@ async fn events<B: Backend>(State(backend): State<B>) -> Json<Events> {
 
 async fn follow_events<B: Backend>(
     State(backend): State<B>,
+    Extension(followers): Extension<Followers>,
+    caller: Option<Extension<Caller>>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
+    let Extension(caller) = caller.unwrap_or_default();
+    let full = || {
+        let detail = format!(
+            "{FOLLOWERS_MAX} clients follow events already: end one, or read the latest at /v1/events"
+        );
+        Problem::new(Kind::TooManyFollowers, detail)
+    };
+    let place = followers.take(&caller).ok_or_else(full)?;
     let wrong = |_| Problem::new(Kind::BadRequest, "`Last-Event-ID` is not the id of an event");
     let after = stream::last_seen(&headers).map_err(wrong)?;
-    Ok(stream::follow(&backend.events(), after))
+    Ok(stream::follow(&backend.events(), after, place))
 }
 
 /// Whether the client may see what instances wrote. On the socket, where nobody stands guard, they

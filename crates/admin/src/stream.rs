@@ -16,6 +16,7 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use telemetry::event::{EventId, Followed, NotAnId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{ClientError, Event, EventGap};
 
@@ -41,14 +42,16 @@ pub(crate) fn last_seen(headers: &HeaderMap) -> Result<Option<EventId>, NotAnId>
     id.to_str().map_err(|_| NotAnId)?.parse().map(Some)
 }
 
-/// The events from now on, or after the one that the follower saw last. Ends when Plimsoll has stopped.
+/// The events from now on, or after the one that the follower saw last. Ends when Plimsoll has stopped; `place` is
+/// held until the client has gone.
 pub(crate) fn follow(
     events: &telemetry::Events,
     after: Option<EventId>,
+    place: OwnedSemaphorePermit,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>> + use<>> {
-    let messages = unfold(events.follow(after), |mut follower| async move {
+    let messages = unfold((events.follow(after), place), |(mut follower, place)| async move {
         let message = message(follower.next().await?);
-        Some((Ok(message), follower))
+        Some((Ok(message), (follower, place)))
     });
     // A client knows by a first line that it follows: the head goes out with it, and nothing may happen for long.
     let begin = once(async { Ok(Message::default().comment("")) });

@@ -304,7 +304,8 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
         | Kind::ForeignOrigin
         | Kind::NoSuchResource
         | Kind::MethodNotAllowed
-        | Kind::BodyTooLarge => None,
+        | Kind::BodyTooLarge
+        | Kind::TooManyFollowers => None,
     }
 }
 
@@ -365,6 +366,18 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     if operation == Operation::FollowEvents {
         let head = format!("{shown}\r\nlast-event-id: yesterday");
         note(operation, &send(address, &head, &body).await, &mut seen);
+        let open = Scripted { events: telemetry::Events::default(), ..Scripted::default() };
+        let (_server, address) = serve_tcp(guard(), open).await;
+        let mut followers = Vec::new();
+        loop {
+            assert!(followers.len() < 256, "as many as a listener has seats");
+            let (follower, begin) = follow(address, &shown).await;
+            if !begin.starts_with("HTTP/1.1 200") {
+                break;
+            }
+            followers.push(follower);
+        }
+        note(operation, &send(address, &shown, &body).await, &mut seen);
     }
     let wrong = shown.replace(SECRET, "a-wrong-one-of-sixteen");
     for _ in 0..10 {
@@ -381,6 +394,15 @@ const SECRET: &str = "s3cret-of-sixteen";
 /// Lets in clients that show the secret.
 fn guard() -> Guard {
     Guard::Tokens(Tokens::new(Some(Token::new(SECRET).unwrap()), None).unwrap())
+}
+
+/// Sends `head`, and reads the beginning of what comes.
+async fn follow(address: SocketAddr, head: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{head}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut begin = vec![0; 16];
+    stream.read_exact(&mut begin).await.unwrap();
+    (stream, String::from_utf8(begin).unwrap())
 }
 
 /// Sends `head` and the beginning of a body, and no more; gives the whole answer.

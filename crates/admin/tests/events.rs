@@ -80,6 +80,13 @@ async fn who_followed_another_start_is_told_so_and_gets_what_is_kept() {
     let Some(Told::Gap(gap)) = stream.next().await.unwrap() else { panic!("no gap") };
     assert_eq!(gap.missed, None);
     assert_eq!(next(&mut stream).await, "a");
+    // Of an event that is yet to happen nothing was seen.
+    let start = client.events().await.unwrap().last;
+    let start = start.split_once('-').unwrap().0;
+    let mut ahead = client.follow_events(&format!("{start}-99")).await.unwrap();
+    let Some(Told::Gap(gap)) = ahead.next().await.unwrap() else { panic!("no gap") };
+    assert_eq!(gap.missed, None);
+    assert_eq!(next(&mut ahead).await, "a");
     let wrong = client.follow_events("yesterday").await;
     let Err(admin::ClientError::Problem(problem)) = wrong else { panic!("{wrong:?}") };
     assert_eq!(problem.status, 400);
@@ -111,6 +118,34 @@ async fn a_follower_that_reads_too_slowly_is_told_how_much_it_missed() {
         }
     }
     assert!(gaps > 0, "it was too slow");
+}
+
+#[tokio::test]
+async fn followers_leave_seats_to_commands() {
+    let (_dir, _server, client, events) = serve();
+    let last = client.events().await.unwrap().last;
+    let mut followers = Vec::new();
+    let problem = loop {
+        assert!(followers.len() < 256, "as many as a listener has seats");
+        match client.follow_events(&last).await {
+            Ok(stream) => followers.push(stream),
+            Err(admin::ClientError::Problem(problem)) => break problem,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!((problem.status, followers.len()), (503, 64));
+    assert_eq!(problem.kind, admin::Kind::TooManyFollowers);
+    client.events().await.unwrap();
+    happen(&events, "a");
+    assert_eq!(next(&mut followers[0]).await, "a");
+    // One that has gone makes room, as soon as that is seen.
+    drop(followers.pop());
+    let again = async {
+        while client.follow_events(&last).await.is_err() {
+            happen(&events, "b");
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), again).await.unwrap();
 }
 
 #[tokio::test]

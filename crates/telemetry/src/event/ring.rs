@@ -158,7 +158,10 @@ impl Events {
     pub fn follow(&self, after: Option<EventId>) -> Follower {
         let start = match after {
             None => Ok(self.last().number),
-            Some(after) if after.start == self.0.start => Ok(after.number.min(self.last().number)),
+            // An event that did not happen yet was none of this start, whatever its id says.
+            Some(after) if after.start == self.0.start && after.number <= self.last().number => {
+                Ok(after.number)
+            }
             Some(_) => Err(Gap { missed: None }),
         };
         Follower::new(self.clone(), self.0.news.subscribe(), start)
