@@ -142,6 +142,33 @@ pub struct Diagnostics {
     /// What there is to draw in; nothing if there is no fault.
     pub(crate) texts: Vec<Text>,
     pub(crate) list: Vec<Diagnostic>,
+    /// Those that are not in the list.
+    pub(crate) left_out: LeftOut,
+}
+
+/// How many faults are too many to be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) errors: usize,
+    pub(crate) warnings: usize,
+}
+
+impl LeftOut {
+    /// Counts one more.
+    pub(crate) fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+    }
+
+    /// How many there are of `severity`.
+    pub(crate) fn count(self, severity: Severity) -> usize {
+        match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.warnings,
+        }
+    }
 }
 
 /// The text of a file, its secrets starred out.
@@ -157,7 +184,7 @@ impl Diagnostics {
         &self.origin
     }
 
-    /// Each fault.
+    /// Each fault that is told; of a great many, [`Diagnostics::count`] counts also the rest.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
@@ -174,7 +201,14 @@ impl Diagnostics {
 
     /// How many there are of `severity`.
     pub fn count(&self, severity: Severity) -> usize {
-        self.list.iter().filter(|diagnostic| diagnostic.code.severity() == severity).count()
+        let is_meant = |diagnostic: &&Diagnostic| diagnostic.code.severity() == severity;
+        self.list.iter().filter(is_meant).count() + self.left_out.count(severity)
+    }
+
+    /// How many are not told, in words; `None` where all are.
+    pub(crate) fn not_told(&self) -> Option<String> {
+        let LeftOut { errors, warnings } = self.left_out;
+        (errors + warnings > 0).then(|| counted(errors, warnings))
     }
 
     /// Each drawn under the text it is about, one after the other; empty if there is none.
@@ -184,16 +218,19 @@ impl Diagnostics {
 
     /// How many there are, in words, as in `3 errors, 1 warning`.
     pub fn summary(&self) -> String {
-        let counted = |count: usize, noun: &str| match count {
-            0 => None,
-            1 => Some(format!("1 {noun}")),
-            _ => Some(format!("{count} {noun}s")),
-        };
-        let errors = counted(self.count(Severity::Error), "error");
-        let warnings = counted(self.count(Severity::Warning), "warning");
-        let parts: Vec<String> = [errors, warnings].into_iter().flatten().collect();
-        if parts.is_empty() { "no errors".to_owned() } else { parts.join(", ") }
+        counted(self.count(Severity::Error), self.count(Severity::Warning))
     }
+}
+
+fn counted(errors: usize, warnings: usize) -> String {
+    let counted = |count: usize, noun: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {noun}")),
+        _ => Some(format!("{count} {noun}s")),
+    };
+    let parts = [counted(errors, "error"), counted(warnings, "warning")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "no errors".to_owned() } else { parts.join(", ") }
 }
 
 impl<'a> IntoIterator for &'a Diagnostics {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::ops::Range;
 
-use crate::diagnostic::{Code, Diagnostic, Related, Severity, Text};
+use crate::diagnostic::{Code, Diagnostic, LeftOut, Related, Severity, Text};
 use crate::marks::Marks;
 use crate::place::Lines;
 use crate::sources::Sources;
@@ -11,6 +11,13 @@ use crate::sources::Sources;
 /// How many names are compared with all others in one text. Each costs time linear in the number
 /// of candidates, and who has made so many faults needs no more advice on spelling.
 const SUGGESTIONS_MAX: usize = 100;
+
+/// How many faults are told; of more, only how many they are. Nobody reads on before these are mended.
+const TOLD_MAX: usize = 200;
+
+/// How many faults are kept until it is certain which of them stand, and as many that are of syntax: a large file may
+/// have millions.
+const KEPT_MAX: usize = 5_000;
 
 /// What is wrong with a value, before it is said where the value stands.
 #[derive(Debug)]
@@ -59,6 +66,8 @@ pub(crate) struct Spot {
 pub(crate) struct Faults<'a> {
     sources: &'a Sources<'a>,
     list: RefCell<Vec<Found>>,
+    left_out: Cell<LeftOut>,
+    syntax: Cell<usize>,
     secrets: RefCell<Vec<Range<usize>>>,
     suggestions: Cell<usize>,
     marks: RefCell<Marks>,
@@ -74,6 +83,8 @@ struct Found {
 pub(crate) struct Outcome {
     /// The faults, in the order of the text.
     pub(crate) list: Vec<Diagnostic>,
+    /// Those that are not in it.
+    pub(crate) left_out: LeftOut,
     /// What there is to draw in, without secrets; nothing where nothing is drawn.
     pub(crate) texts: Vec<Text>,
 }
@@ -84,6 +95,8 @@ impl<'a> Faults<'a> {
         Self {
             sources,
             list: RefCell::default(),
+            left_out: Cell::default(),
+            syntax: Cell::default(),
             secrets: RefCell::default(),
             suggestions: Cell::new(0),
             marks: RefCell::default(),
@@ -108,6 +121,12 @@ impl<'a> Faults<'a> {
     /// Adds a fault; `related` are other places with what they have to do with it.
     pub(crate) fn add(&self, spot: Spot, flaw: Flaw, related: &[(Range<usize>, &str)]) {
         let Some((spot, flaw)) = self.marks.borrow_mut().judge(spot, flaw, related) else { return };
+        if !self.keeps(flaw.code) {
+            let mut left_out = self.left_out.get();
+            left_out.add(flaw.code.severity());
+            self.left_out.set(left_out);
+            return;
+        }
         let place = |span: &Range<usize>| self.sources.place(span.clone());
         let related = related
             .iter()
@@ -125,6 +144,18 @@ impl<'a> Faults<'a> {
         self.list.borrow_mut().push(Found { span: spot.span, diagnostic });
     }
 
+    /// Whether one more fault of this kind is kept.
+    fn keeps(&self, code: Code) -> bool {
+        let syntax = self.syntax.get();
+        match code {
+            Code::Syntax => {
+                self.syntax.set(syntax.saturating_add(1));
+                syntax < KEPT_MAX
+            }
+            _ => self.list.borrow().len().saturating_sub(syntax) < KEPT_MAX,
+        }
+    }
+
     /// The place of `part` of the text that stands at `span`; of all of it where an escape, or a
     /// variable, makes the one differ from the other.
     pub(crate) fn part(
@@ -133,11 +164,16 @@ impl<'a> Faults<'a> {
         text: &str,
         part: &Range<usize>,
     ) -> Range<usize> {
-        let inner = span.start + 1..span.end.saturating_sub(1);
-        match self.text().get(inner.clone()) {
-            Some(raw) if raw == text => inner.start + part.start..inner.start + part.end,
-            _ => span.clone(),
+        match self.inner(span, text) {
+            Some(begin) => begin + part.start..begin + part.end,
+            None => span.clone(),
         }
+    }
+
+    /// Where the first byte of the text at `span` stands, if all of them stand there as they are.
+    pub(crate) fn inner(&self, span: &Range<usize>, text: &str) -> Option<usize> {
+        let inner = span.start + 1..span.end.saturating_sub(1);
+        (self.text().get(inner.clone())? == text).then_some(inner.start)
     }
 
     /// Keeps the value at `span` out of every drawing.
@@ -160,7 +196,7 @@ impl<'a> Faults<'a> {
     pub(crate) fn errors(&self) -> usize {
         let list = self.list.borrow();
         let is_error = |found: &&Found| found.diagnostic.code.severity() == Severity::Error;
-        list.iter().filter(is_error).count()
+        list.iter().filter(is_error).count() + self.left_out.get().errors
     }
 
     /// Whether one more name may be compared with all others.
@@ -179,14 +215,32 @@ impl<'a> Faults<'a> {
                 && marks.is_said_by_all(&found.span, &found.diagnostic)
         });
         list.sort_by_key(|found| (found.span.start, found.span.end));
+        let mut left_out = self.left_out.get();
+        leave_out(&mut list, &mut left_out);
         let list: Vec<Diagnostic> =
             list.into_iter().map(|found| marks.without_secrets(found.diagnostic)).collect();
         let texts = match list.is_empty() {
             true => Vec::new(),
             false => drawable(self.sources, &self.secrets.into_inner()),
         };
-        Outcome { list, texts }
+        Outcome { list, left_out, texts }
     }
+}
+
+/// Leaves out what is more than is told, warnings first and the last first.
+fn leave_out(list: &mut Vec<Found>, left_out: &mut LeftOut) {
+    let severity = |found: &Found| found.diagnostic.code.severity();
+    let errors = list.iter().filter(|found| severity(found) == Severity::Error).count();
+    let (mut errors, mut warnings) = (TOLD_MAX, TOLD_MAX.saturating_sub(errors));
+    list.retain(|found| {
+        let left = if severity(found) == Severity::Error { &mut errors } else { &mut warnings };
+        let is_told = *left > 0;
+        *left = left.saturating_sub(1);
+        if !is_told {
+            left_out.add(severity(found));
+        }
+        is_told
+    });
 }
 
 /// Each text without what lies in it of `secrets`.
@@ -231,5 +285,24 @@ mod tests {
         assert_eq!(without(text, vec![4..13; 1]), "a = \"*******\" # b");
         assert_eq!(without(text, vec![4..13; 1]).len(), text.len());
         assert_eq!(without("x", vec![7..9; 1]), "x");
+    }
+
+    #[test]
+    fn warnings_are_left_out_before_errors_and_syntax_is_always_told() {
+        let part = crate::sources::Part { name: "a".into(), dir: "/".into(), bytes: 0..10_000 };
+        let text = " ".repeat(10_000);
+        let sources = Sources::new(&text, vec![part]);
+        let faults = Faults::new(&sources);
+        let spot = |at: usize| Spot { key: String::new(), span: at..at + 1 };
+        for at in 0..KEPT_MAX + 10 {
+            faults.add(spot(at), Flaw::new(Code::Risky, "x", "x", "x"), &[]);
+        }
+        faults.add(spot(9_000), Flaw::new(Code::Missing, "x", "x", "x"), &[]);
+        assert!(faults.has_errors(), "also of what is not kept");
+        faults.add(spot(9_999), Flaw::new(Code::Syntax, "x", "x", "x"), &[]);
+        let Outcome { list, left_out, .. } = faults.finish(|_, _| true);
+        assert_eq!((list.len(), list[TOLD_MAX - 1].code), (TOLD_MAX, Code::Syntax));
+        let warnings = KEPT_MAX + 10 - (TOLD_MAX - 1);
+        assert_eq!(left_out, LeftOut { errors: 1, warnings });
     }
 }

@@ -217,10 +217,10 @@ impl Parsed {
         }
         mistakes.iter_mut().for_each(|mistakes| mistakes.tell(&faults));
         let is_broken = mistakes.iter().any(|mistakes| !mistakes.is_empty());
-        let faults::Outcome { list, texts } = faults.finish(|file, fault| {
+        let faults::Outcome { list, left_out, texts } = faults.finish(|file, fault| {
             !(is_broken && fault.code.is_about_absence()) && mistakes[file].leave_standing(fault)
         });
-        let diagnostics = Diagnostics { origin: origin.name.clone(), texts, list };
+        let diagnostics = Diagnostics { origin: origin.name.clone(), texts, list, left_out };
         Self { intent, diagnostics, resolved, certificates, places }
     }
 }

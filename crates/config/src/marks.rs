@@ -7,11 +7,15 @@ use std::ops::Range;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::faults::{Flaw, Spot};
-use crate::value::shown;
+use crate::value::url::STARS;
+use crate::value::{CUT, on_one_line};
 
 /// What no message says, whatever it is about, is at least this long: of a shorter value every
 /// other word has a part.
 const SECRET_BYTES_MIN: usize = 4;
+
+/// How many of the variables in a value are named in what is said of it.
+const NAMES_TOLD: usize = 5;
 
 /// What is known of such values, by where they begin in the whole text.
 #[derive(Default)]
@@ -59,7 +63,7 @@ impl Marks {
     /// Keeps `value` out of every message.
     pub(crate) fn keep_secret(&mut self, value: String) {
         if value.len() >= SECRET_BYTES_MIN {
-            self.secrets.insert(shown(&value));
+            self.secrets.insert(on_one_line(&value));
             self.secrets.insert(value);
         }
     }
@@ -124,7 +128,11 @@ impl Marks {
     /// The flaw with the names of the variables that have to do with it.
     fn flaw(&self, spot: &Spot, flaw: Flaw) -> Option<Flaw> {
         let Some(value) = self.of(&spot.span) else { return Some(flaw) };
-        let names: Vec<String> = value.names.iter().map(|name| format!("`{name}`")).collect();
+        let names = value.names.iter().take(NAMES_TOLD).map(|name| format!("`{name}`"));
+        let mut names: Vec<String> = names.collect();
+        if value.names.len() > NAMES_TOLD {
+            names.push(format!("{} more", value.names.len() - NAMES_TOLD));
+        }
         let noun = if names.len() == 1 { "the variable" } else { "the variables" };
         let variables = format!("{noun} {}", names.join(" and "));
         match value.state {
@@ -157,11 +165,27 @@ impl Marks {
         for text in [key, what, why, hint] {
             for secret in self.secrets.iter().rev() {
                 if text.contains(secret) {
-                    *text = text.replace(secret, "***");
+                    *text = text.replace(secret, STARS);
                 }
+                hide_cut(text, secret);
             }
         }
         diagnostic
+    }
+}
+
+/// Hides the beginnings of `secret` in `text` behind which that was cut.
+fn hide_cut(text: &mut String, secret: &str) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find(CUT).map(|at| from + at) {
+        let ends = secret.char_indices().map(|(at, c)| at + c.len_utf8());
+        let shown = ends.take_while(|end| *end <= at);
+        let shown = shown.filter(|end| text[..at].ends_with(&secret[..*end])).last();
+        from = at + CUT.len_utf8();
+        if let Some(length) = shown.filter(|length| *length >= SECRET_BYTES_MIN) {
+            text.replace_range(at - length..at, STARS);
+            from = from - length + STARS.len();
+        }
     }
 }
 
@@ -179,6 +203,7 @@ fn key_of_default(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::shown;
 
     fn spot(key: &str, span: Range<usize>) -> Spot {
         Spot { key: key.to_owned(), span }
@@ -216,6 +241,22 @@ mod tests {
         let (_, flaw) = marks.judge(spot("a.b", 10..20), flaw(Code::Invalid), &[]).unwrap();
         assert_eq!(flaw.what, "`b` has a value that cannot be used");
         assert!(!format!("{flaw:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_is_hidden_too() {
+        let mut marks = Marks::default();
+        let secret = "ü".repeat(100);
+        marks.keep_secret(secret.clone());
+        let said = shown(&format!("conf-{secret}"));
+        assert!(said.ends_with("ü…"), "{said}");
+        let place = crate::place::Lines::new("a".into(), "").place(0..0);
+        let what = format!("\"{said}\" names no files, \"{said}\"");
+        let (code, key) = (Code::Invalid, String::new());
+        let (why, hint, related) = (String::new(), "write less…".to_owned(), Vec::new());
+        let told = marks.without_secrets(Diagnostic { code, key, place, what, why, hint, related });
+        assert_eq!(told.what, "\"conf-***…\" names no files, \"conf-***…\"");
+        assert_eq!(told.hint, "write less…");
     }
 
     #[test]

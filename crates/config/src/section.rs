@@ -18,7 +18,10 @@ use crate::node::{Node, unsupported};
 use crate::schema::{self, Absent, Key, Shape, Table};
 use crate::tables;
 use crate::trail::Trail;
-use crate::value::{self, duration, header, share, size};
+use crate::value::{self, duration, secret, share, size};
+
+/// Keys of nginx that say where requests go, and not the word by which somebody gets in.
+const OF_NGINX: [&str; 4] = ["proxy_pass", "fastcgi_pass", "grpc_pass", "uwsgi_pass"];
 
 /// A table of the file, there or not.
 pub(crate) struct Section<'a> {
@@ -287,7 +290,11 @@ impl<'a> Section<'a> {
             return;
         }
         let is_below = name.span().end > value.span().start;
-        if (header::is_secret(text) || text.starts_with("env")) && !is_below {
+        // `true` and `false` tell nothing.
+        let is_flag = matches!(value.get_ref(), DeValue::Boolean(_));
+        let is_address = OF_NGINX.contains(&&**text);
+        let is_secret = (secret::is_named(text) || text.starts_with("env")) && !is_address;
+        if is_secret && !is_below && !is_flag {
             self.faults.hide(value.span());
         }
         let flaw = match self.table.later(text) {

@@ -419,6 +419,6 @@ pub(crate) fn not_utf8(error: &FromUtf8Error, origin: &Origin) -> Diagnostics {
     let sources = Sources::new(&text, vec![origin.part(text.len())]);
     let faults = Faults::new(&sources);
     faults.add(Spot { key: String::new(), span: at..at + 1 }, flaw, &[]);
-    let Outcome { list, texts } = faults.finish(|_, _| true);
-    Diagnostics { origin: origin.name.clone(), texts, list }
+    let Outcome { list, left_out, texts } = faults.finish(|_, _| true);
+    Diagnostics { origin: origin.name.clone(), texts, list, left_out }
 }

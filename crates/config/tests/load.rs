@@ -254,3 +254,53 @@ fn an_endless_file_is_refused() {
     let endless = config::load(Path::new("/dev/zero"), &environment());
     assert!(matches!(endless, Err(LoadError::TooLarge { .. })));
 }
+
+const RIGHT: &str = "[listeners.web]\nbind = \"127.0.0.1:0\"\n[services.b]\ntargets = [\"127.0.0.1:9\"]\n\
+    [[routes]]\nto = \"b\"\n";
+
+fn parse(text: &str) -> Result<Loaded, config::Diagnostics> {
+    let origin = config::Origin {
+        name: "a.toml".to_owned(),
+        dir: "/".into(),
+        environment: Environment::fixed(),
+    };
+    config::parse(text, &origin)
+}
+
+#[test]
+fn a_file_with_a_great_many_faults_tells_the_first_and_how_many_more_there_are() {
+    const FAULTS: usize = 20_000;
+    let variables: String = (0..FAULTS).map(|n| format!("${{NONE_{n}}}")).collect();
+    let items: String = (0..FAULTS).map(|n| format!("\"${{NONE_{n}}}\",")).collect();
+    let keys: String = (0..FAULTS).map(|n| format!("unknown_{n} = 1\n")).collect();
+    for text in [
+        format!("[services.a]\ntargets = [\"{variables}\"]\n"),
+        format!("[services.a]\ntargets = [{items}]\n"),
+        format!("{keys}{RIGHT}"),
+    ] {
+        let faults = parse(&text).unwrap_err();
+        assert_eq!(faults.iter().count(), 200);
+        assert!(faults.has_errors());
+        let errors = faults.count(Severity::Error);
+        assert!(errors >= FAULTS, "{errors}");
+        let drawing = faults.to_string();
+        assert!(drawing.len() < 500_000, "{} bytes", drawing.len());
+        let rest = format!("and more that is not shown: {} errors", errors - 200);
+        assert!(drawing.contains(&rest), "{}", &drawing[drawing.len() - 200..]);
+    }
+}
+
+#[test]
+fn a_fault_far_out_on_a_line_is_drawn_with_what_stands_around_it_and_has_its_column() {
+    let many = |from: u16| -> String {
+        (from..from + 300).map(|port| format!("\"10.0.0.1:{port}\", ")).collect()
+    };
+    let text = format!("[services.a]\ntargets = [{}true, {}]\n{RIGHT}", many(1000), many(2000));
+    let faults = parse(&text).unwrap_err();
+    let fault = faults.iter().find(|fault| fault.code == Code::WrongType).unwrap();
+    assert!(fault.place.column > 4_000, "{:?}", fault.place);
+    let drawing = faults.to_string();
+    assert!(drawing.contains(&format!("a.toml:2:{}", fault.place.column)), "{drawing}");
+    let longest = drawing.lines().map(str::len).max().unwrap();
+    assert!(longest < 400, "{longest}: {drawing}");
+}

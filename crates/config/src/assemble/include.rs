@@ -27,7 +27,7 @@ use crate::schema::Shape;
 use crate::sources::Part;
 use crate::tables::ROOT;
 use crate::trail::Trail;
-use crate::value::shown;
+use crate::value::{on_one_line, shown};
 
 /// How many files one configuration may include.
 const FILES_MAX: usize = 1_000;
@@ -206,7 +206,7 @@ impl<'o> Gatherer<'o> {
             if matches!(outcome, Outcome::Known(State::Open)) && !pattern.is_wild() {
                 return Err(Flaw::new(
                     Code::Conflict,
-                    format!("{} includes itself", name.display()),
+                    format!("{} includes itself", shown(&name.display().to_string())),
                     "it is being read already",
                     "remove this",
                 ));
@@ -216,7 +216,7 @@ impl<'o> Gatherer<'o> {
     }
 
     fn file(&mut self, path: &Path, name: &Path, depth: usize) -> Result<Outcome, Flaw> {
-        let shown = name.display().to_string();
+        let shown = on_one_line(&name.display().to_string());
         let file = (self.origin.environment.open)(path).map_err(|error| unread(&shown, &error))?;
         let metadata = file.metadata().map_err(|error| unread(&shown, &error))?;
         let identity = (metadata.dev(), metadata.ino());

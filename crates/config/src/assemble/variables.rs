@@ -5,6 +5,7 @@
 //! taken as it is: it is not looked at for variables again, and is never read as TOML. Values of keys
 //! that are `verbatim`, which have variables of their own, stay as they are, and so do names.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::ops::Range;
 
@@ -19,7 +20,7 @@ use crate::marks::{State, Substituted};
 use crate::schema::{Shape, Variables};
 use crate::tables::ROOT;
 use crate::trail::Trail;
-use crate::value::{header, url};
+use crate::value::{secret, url};
 
 /// What all values together may hold once variables are in them, in bytes: a variable that is named
 /// often must not fill the memory.
@@ -28,17 +29,22 @@ const EXPANDED_BYTES_MAX: usize = 64 << 20;
 /// What the configuration as a whole is.
 static FILE: Shape = Shape::Table(&ROOT);
 
+/// What is the matter with more than that.
+const TOO_LONG: &str = "the variables are too long";
+
 /// What each instance has for itself: of Plimsoll's own environment hardly anybody means them.
 const OF_INSTANCES: [&str; 4] = ["PORT", "VERSION", "INSTANCE", "SERVICE"];
 
 /// A text with variables, and what is put in for them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Expanded {
     pub(super) text: String,
     /// The variables that were set, each once, with their values.
-    pub(super) set: Vec<(String, String)>,
-    /// The variables that are named, each once.
+    pub(super) set: BTreeMap<String, String>,
+    /// The variables that are named, each once, in order.
     pub(super) names: Vec<String>,
+    /// The same, to look them up.
+    known: BTreeSet<String>,
 }
 
 /// Why a variable cannot be put in, and which part of the text that is.
@@ -60,6 +66,8 @@ enum Kind {
     Missing(String),
     /// Its value is not UTF-8.
     Bytes(String),
+    /// With its value there is more than all values together may hold.
+    TooLong,
 }
 
 /// Puts variables into `text`; `None` where it has none.
@@ -70,7 +78,7 @@ pub(super) fn expand(
     if !text.contains("${") {
         return None;
     }
-    let mut expanded = Expanded { text: String::new(), set: Vec::new(), names: Vec::new() };
+    let mut expanded = Expanded::default();
     let mut problems = Vec::new();
     let mut at = 0;
     while let Some(found) = text[at..].find("${") {
@@ -89,7 +97,11 @@ pub(super) fn expand(
         };
         at = begin + length + 1;
         if let Err(kind) = expanded.put(&text[begin + 2..at - 1], &look) {
+            let is_last = kind == Kind::TooLong;
             problems.push(Problem { at: begin..at, kind });
+            if is_last {
+                break;
+            }
         }
     }
     expanded.text.push_str(&text[at..]);
@@ -113,15 +125,16 @@ impl Expanded {
         }
         let value = look(name).map(OsString::into_string).transpose();
         let value = value.map_err(|_| Kind::Bytes(name.to_owned()))?;
-        if !self.names.iter().any(|known| known == name) {
+        if self.known.insert(name.to_owned()) {
             self.names.push(name.to_owned());
+        }
+        if self.text.len() + value.as_ref().map_or(0, String::len) > EXPANDED_BYTES_MAX {
+            return Err(Kind::TooLong);
         }
         match (value, default) {
             (Some(value), default) if !value.is_empty() || default.is_none() => {
                 self.text.push_str(&value);
-                if !self.set.iter().any(|(known, _)| known == name) {
-                    self.set.push((name.to_owned(), value));
-                }
+                self.set.insert(name.to_owned(), value);
             }
             (_, Some(default)) => self.text.push_str(default),
             (_, None) => return Err(Kind::Missing(name.to_owned())),
@@ -162,6 +175,11 @@ impl Problem {
                     "set {name} where Plimsoll is started, or write a default: `${{{name}:-...}}`"
                 ),
             ),
+            Kind::TooLong => (
+                TOO_LONG.to_owned(),
+                format!("all values together hold more than {} MiB", EXPANDED_BYTES_MAX >> 20),
+                "use a long variable less often".to_owned(),
+            ),
             Kind::Bytes(name) => (
                 format!("the variable `{name}` is not UTF-8"),
                 "a configuration is text".to_owned(),
@@ -172,12 +190,9 @@ impl Problem {
     }
 }
 
-/// Whether the value of this variable is a secret: by its name, or because a URL with a password is in it.
+/// Whether the value of this variable is a secret: by its name, or because one is in it.
 fn is_secret(name: &str, value: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    header::is_secret(&name)
-        || ["private", "passphrase", "dsn"].iter().any(|it| name.contains(it))
-        || url::without_password(value).is_some()
+    secret::is_named(name) || url::without_password(value).is_some()
 }
 
 fn is_name_char(c: char) -> bool {
@@ -268,20 +283,18 @@ impl<'a> Walk<'_, 'a> {
             Ok(expanded) if expanded.text.len() <= self.left => expanded,
             Ok(expanded) => {
                 mark(expanded.names, State::Broken);
-                let flaw = Flaw::new(
-                    Code::Variable,
-                    "the variables are too long",
-                    format!("all values together hold more than {} MiB", EXPANDED_BYTES_MAX >> 20),
-                    "use a long variable less often",
-                );
+                let at = 0..text.len();
+                let flaw = Problem { at, kind: Kind::TooLong }.flaw();
                 self.faults.add(Spot { key, span }, flaw, &[]);
                 return None;
             }
             Err(problems) => {
                 mark(Vec::new(), State::Broken);
+                let inner = self.faults.inner(&span, text);
                 for problem in problems {
                     let flaw = problem.flaw();
-                    let span = self.faults.part(&span, text, &problem.at);
+                    let part = |begin| begin + problem.at.start..begin + problem.at.end;
+                    let span = inner.map_or_else(|| span.clone(), part);
                     self.faults.add(Spot { key: key.clone(), span }, flaw, &[]);
                 }
                 return None;

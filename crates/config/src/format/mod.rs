@@ -66,8 +66,8 @@ fn check_syntax(text: &str, origin: &Origin) -> Result<(), FormatError> {
         return Ok(());
     }
     mistakes.tell(&faults);
-    let Outcome { list, texts } = faults.finish(|_, _| true);
-    Err(FormatError::Invalid(Diagnostics { origin: origin.name.clone(), texts, list }))
+    let Outcome { list, left_out, texts } = faults.finish(|_, _| true);
+    Err(FormatError::Invalid(Diagnostics { origin: origin.name.clone(), texts, list, left_out }))
 }
 
 /// All that a text says, in one form: numbers as they are written, since one that is too large for us is a number,

@@ -11,8 +11,8 @@ use crate::read::distinct;
 use crate::read::named::named;
 use crate::schema::{Absent, Empty, HEADER_NAME, HEADER_VALUE, Key, Shape, Table};
 use crate::section::Section;
-use crate::value::header;
 use crate::value::header::Side;
+use crate::value::{header, secret};
 
 pub(crate) const REQUEST_KEY: Key = Key::new(
     "request_headers",
@@ -74,7 +74,7 @@ pub(crate) fn read(route: &Section<'_>, side: Side) -> HeaderEdits {
 /// Reads what is set and what is removed, sorted by name.
 fn edits(section: &Section<'_>, side: Side) -> HeaderEdits {
     let editable = |text: &str| editable_name(text, side);
-    let set = named(section, "set", header::is_secret, editable, header::parse_value);
+    let set = named(section, "set", secret::is_named, editable, header::parse_value);
     let read = |item: &Node<'_>| {
         let name = item.parse(editable)?;
         if let Some(set) = set.iter().find(|set| set.name == name) {

@@ -15,6 +15,7 @@ pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod path;
 pub(crate) mod release;
+pub(crate) mod secret;
 pub(crate) mod share;
 pub(crate) mod size;
 pub(crate) mod status;
@@ -26,9 +27,18 @@ pub(crate) fn shown(text: &str) -> String {
     let mut chars = text.chars().flat_map(char::escape_debug);
     let mut shown: String = chars.by_ref().take(SHOWN_MAX).collect();
     if chars.next().is_some() {
-        shown.push('…');
+        shown.push(CUT);
     }
     shown.replace("\\\"", "\"").replace("\\'", "'")
+}
+
+/// What stands where a text was too long to be shown whole.
+pub(crate) const CUT: char = '…';
+
+/// `text` on one line, whole.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let escaped: String = text.chars().flat_map(char::escape_debug).collect();
+    escaped.replace("\\\"", "\"").replace("\\'", "'")
 }
 
 /// Splits a text such as `10MiB` behind its digits.

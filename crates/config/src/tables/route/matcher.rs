@@ -8,7 +8,7 @@ use crate::read::named::named;
 use crate::read::{distinct, networks};
 use crate::schema::{Absent, Empty, Format, Key, METHOD, NETWORK, Shape};
 use crate::section::Section;
-use crate::value::{expression, header, host, path};
+use crate::value::{expression, header, host, path, secret};
 
 const HOST: Format = Format {
     noun: "a host such as \"api.example.com\" or \"*.example.com\"",
@@ -128,7 +128,7 @@ fn values(
     key: &'static str,
     read_name: impl Fn(&str) -> Result<String, Flaw>,
 ) -> Vec<(String, ValueMatch)> {
-    let named = named(section, key, header::is_secret, read_name, expression::parse_value);
+    let named = named(section, key, secret::is_named, read_name, expression::parse_value);
     named.into_iter().map(|named| (named.name, named.value)).collect()
 }
 
