@@ -121,6 +121,19 @@ pub enum News {
     /// It cannot be written down that the new release stays, and there is no old one to go back to:
     /// it is tried again.
     NotRecorded(String),
+    /// Beside the old one's past the new release looks worse: half of the requests go back to the old one, to compare them.
+    Comparing {
+        /// What is suspected.
+        suspicion: Fault,
+        /// For how long at most.
+        watch: Duration,
+    },
+    /// They were compared: what was suspected meets both releases alike.
+    Shared,
+    /// One instance of the new release is worse than the others, and is replaced.
+    Replacing(Fault),
+    /// The new release responds with another class of status more often.
+    Changed(Fault),
     /// The new release stays.
     Promoted,
     /// The old release is brought back.
@@ -138,6 +151,8 @@ pub enum Pause {
     ByHand,
     /// The judge had too little to judge by, and the rule says that a person decides.
     LittleData,
+    /// The new release responds 4xx or 3xx more often, and the rule says that a person decides.
+    ClientErrors,
     /// A step of the file asks for it.
     Step,
     /// What a rollback brings back is worse than what it replaces, and a person chooses.
@@ -148,7 +163,7 @@ pub enum Pause {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
     /// The judge found it worse.
-    Worse(Fault),
+    Worse(Box<Fault>),
     /// An instance of it ended, or could not be started.
     Failed(InstanceName, String),
     /// An instance of it came to fail its checks while it served.

@@ -21,7 +21,10 @@ pub use block::{
 };
 pub use event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 pub use fleet::Phase;
-pub use judge::{Fault, Judge, Verdict};
+pub use judge::{
+    Aspect, Basis, Fault, Finding, Findings, Judge, NotCompared, Old, Percentile, Rate, Serving,
+    Slow, Verdict,
+};
 pub use machine::{Direction, Overview, Plan, Rollout, Stage};
 pub use tally::{Latencies, Tally};
 pub use tries::{FailedTry, Tries};

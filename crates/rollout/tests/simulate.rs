@@ -42,6 +42,8 @@ struct Temper {
     commit_fails: f64,
     word: f64,
     canary_errors: f64,
+    /// One that fails half of its requests, while the rest does not.
+    bad_instance: &'static str,
 }
 
 impl World {
@@ -56,6 +58,7 @@ impl World {
             commit_fails: maybe(0.5),
             word: maybe(0.1),
             canary_errors: maybe(0.6),
+            bad_instance: if chance.bool() { "api-11" } else { "" },
         };
         let plan = plan(&mut chance);
         let now = Duration::from_secs(1000);
@@ -226,16 +229,18 @@ impl World {
     }
 
     fn sample(&mut self) -> Event {
-        let mut tally = |side, rate: f64| {
-            let serves = self.traffic.serving.iter().any(|name| self.running[name] == side);
-            let requests = if serves { self.chance.u64(0..40) } else { 0 };
-            let errors = (0..requests).filter(|_| self.chance.f64() < rate).count() as u64;
-            Tally { requests, errors, ..Tally::default() }
-        };
-        let canary = tally(Side::Canary, self.temper.canary_errors);
         let mut block = Block { share: self.traffic.share, ..Block::default() };
-        block.add_tally(&"api-10".into(), Side::Canary, &canary);
-        block.add_tally(&"api-1".into(), Side::Stable, &tally(Side::Stable, 0.0));
+        for name in &self.traffic.serving {
+            let side = self.running[name];
+            let rate = match side {
+                Side::Canary if self.temper.bad_instance == name.as_str() => 0.5,
+                Side::Canary => self.temper.canary_errors,
+                Side::Stable => 0.0,
+            };
+            let requests = self.chance.u64(0..20);
+            let errors = (0..requests).filter(|_| self.chance.f64() < rate).count() as u64;
+            block.add_tally(name, side, &Tally { requests, errors, ..Tally::default() });
+        }
         Event::Sample(block)
     }
 

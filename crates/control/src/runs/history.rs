@@ -160,6 +160,7 @@ fn stage(stage: &Stage, share: Option<f64>) -> String {
         Stage::Starting => "starting".into(),
         Stage::Step { .. } => format!("at {}", share_of(share.unwrap_or_default())),
         Stage::Baking { .. } => "baking".into(),
+        Stage::Comparing { .. } => "comparing".into(),
         Stage::Committing { .. } => "writing down".into(),
         Stage::Finishing => "stopping the old release".into(),
         Stage::Returning(_) => "rolling back".into(),

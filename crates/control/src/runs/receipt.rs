@@ -159,6 +159,10 @@ fn pause_text(pause: Pause, previous: Option<&str>, release: &str) -> String {
         Pause::LittleData => {
             "paused: too few requests to judge by; resume, promote or abort".to_owned()
         }
+        Pause::ClientErrors => {
+            "paused: it responds otherwise than before; resume or promote if that is meant, or abort"
+                .to_owned()
+        }
         Pause::Step => "paused by a step: resume, promote or abort".to_owned(),
         Pause::BothBad => {
             let previous = previous.unwrap_or("what it replaces");
@@ -210,6 +214,28 @@ impl Line {
                 ("waiting", None, "waiting for enough requests to judge by".into())
             }
             News::Paused(pause) => ("paused", None, pause_text(*pause, previous, release)),
+            News::Comparing { suspicion, watch } => (
+                "comparing",
+                None,
+                format!(
+                    "{suspicion}: for {} half of the requests go to {} again, to compare both",
+                    time(*watch),
+                    previous.unwrap_or("the old release")
+                ),
+            ),
+            News::Shared => (
+                "shared",
+                None,
+                format!("both releases meet it alike: release {release} is not to blame"),
+            ),
+            News::Replacing(fault) => (
+                "replacing",
+                fault.instance.as_ref(),
+                format!("{fault}: that instance alone is replaced"),
+            ),
+            News::Changed(fault) => {
+                ("changed", None, format!("release {release} responds otherwise: {fault}"))
+            }
             News::WorseThanReplaced(fault) => (
                 "both-bad",
                 None,

@@ -1,118 +1,230 @@
-//! The judge: whether the new release is worse than the old one, on what became of the same
-//! period's requests.
+//! Whether the new release is worse than the old one: in errors, in latency, in what else it responds with; where; and
+//! whether all of it is, or one instance.
 //!
-//! It is fed every sample and may be asked at any time; what it has said against a release it does
-//! not take back. Each of three tests has its part of the chance that a release which is no worse
-//! is rolled back, `1 - confidence`: a half for failing more often than the old release
-//! (`evidence`), a quarter each for failing more often than the limit and for being slower
-//! (`slowness`). Why these tests: docs/decisions/0022-always-valid-judge.md.
+//! It bets on where failures fall (`bet`): which release gets a request is drawn by us, whatever makes requests fail. The chance that
+//! it ever calls a release worse that is no worse, however often it is asked, is at most 1 - `confidence`. That is divided over the
+//! questions (`question`): errors a half, of which half over single routes; a limit an eighth (`limit`); latency a
+//! quarter, half of it for each percentile (`latency`); client errors and redirects a sixteenth each. Why, and what one
+//! client or one moment can do: docs/decisions/0074-a-judge-that-bets-on-where-failures-fall.md.
 
+mod bet;
+mod clients;
 mod evidence;
-mod slowness;
+mod hunger;
+mod latency;
+mod limit;
+mod matter;
+mod odds;
+mod past;
+mod places;
+mod question;
+mod siblings;
+mod verdict;
+mod window;
+mod words;
 
-use std::fmt;
 use std::time::Duration;
 
+use crate::block::{Block, Fate, Past as OldPast};
+use crate::event::Side;
 use crate::tally::Tally;
-use evidence::{AgainstLimit, AgainstOld, Counts};
-use slowness::{Slower, Slowness};
 
-/// What the judge says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
-    /// Enough requests, and nothing against the new release.
-    Good,
-    /// It is worse: to be rolled back now.
-    Worse(Fault),
-    /// Too few requests to say anything good.
-    NotEnoughData {
-        /// Requests of the new release.
-        requests: u64,
-        /// How many it takes.
-        needed: u64,
-    },
+use clients::Addresses;
+use evidence::{Inquiry, Topic};
+use hunger::Hunger;
+use limit::Limit;
+use matter::{Allowed, Asking, Ground};
+use question::{Hit, Matter};
+use window::Rate as Counted;
+
+pub use verdict::{
+    Aspect, Basis, Fault, Finding, Findings, NotCompared, Percentile, Rate, Slow, Verdict,
+};
+
+/// How the releases serve while a block is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Instances of the new release that get requests.
+    pub canary: u32,
+    /// The same of the old one.
+    pub stable: u32,
+    /// What is left of the old one.
+    pub old: Old,
 }
 
-/// In which way a release is worse.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
-    /// It fails more often than the old one.
-    FailsMore {
-        /// Failures and requests of the new release.
-        canary: (u64, u64),
-        /// The same of the old one.
-        stable: (u64, u64),
-    },
-    /// It fails more often than is allowed.
-    FailsTooOften {
-        /// Failures and requests of the new release.
-        canary: (u64, u64),
-        /// The share that may fail.
-        limit: f64,
-    },
-    /// It is slower than is allowed.
-    Slower {
-        /// Its 95th percentile.
-        canary: Duration,
-        /// The old one's.
-        stable: Duration,
-        /// The allowed ratio.
-        max: f64,
-    },
+/// What is left of the old release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Old {
+    /// It serves, or could serve again at once.
+    There,
+    /// It is gone.
+    Gone,
+    /// There never was one.
+    Never,
 }
 
 /// Compares two releases.
 #[derive(Clone, Debug)]
 pub struct Judge {
     rule: model::Judge,
-    against_old: AgainstOld,
-    against_limit: Option<AgainstLimit>,
-    slowness: Option<Slowness>,
-    /// The logarithms of the evidence that suffices against the old release and the limit.
-    enough: (f64, f64),
+    ground: Ground,
+    inquiries: Vec<Inquiry>,
+    limit: Option<Limit>,
+    hunger: Hunger,
+    last: Duration,
+    old: Old,
     canary: Tally,
     stable: Tally,
-    fault: Option<Fault>,
+    fault: Option<Verdict>,
+    changed: Change,
+}
+
+/// Whether it was found to respond with other classes of status.
+#[derive(Clone, Debug)]
+enum Change {
+    None,
+    Found(Fault),
+    /// It was, and nothing more is to follow.
+    Excused(Fault),
 }
 
 impl Judge {
     /// Has seen nothing yet.
     pub fn new(rule: &model::Judge) -> Self {
-        let alpha = 1.0 - rule.confidence;
-        let slowness = rule.max_slowdown.map(|max| Slowness::new(alpha / 4.0, max));
-        Self {
+        Self::with_past(rule, &OldPast::default())
+    }
+
+    /// Knows what the old release did before.
+    pub fn with_past(rule: &model::Judge, past: &OldPast) -> Self {
+        let mut judge = Self {
             rule: rule.clone(),
-            against_old: AgainstOld::default(),
-            against_limit: rule.max_error_rate.map(AgainstLimit::new),
-            slowness,
-            enough: ((2.0 / alpha).ln(), (4.0 / alpha).ln()),
+            ground: Ground::default(),
+            inquiries: Inquiry::all(rule),
+            limit: rule.max_error_rate.map(Limit::new),
+            hunger: Hunger::default(),
+            last: Duration::ZERO,
+            old: Old::Never,
             canary: Tally::default(),
             stable: Tally::default(),
             fault: None,
+            changed: Change::None,
+        };
+        judge.remember(past);
+        judge
+    }
+
+    fn remember(&mut self, past: &OldPast) {
+        for route in past.spans.iter().flat_map(|span| &span.routes) {
+            let place = self.ground.places.route(route.route.as_ref());
+            self.ground.see_all(place, &route.latencies);
+            self.inquiries.iter_mut().for_each(|it| it.remember(place, &route.fates));
         }
+        self.ground.usual.settle();
     }
 
     /// Takes up what became of requests since the last time, of both releases over the same time.
-    pub fn observe(&mut self, canary: &Tally, stable: &Tally) {
-        self.canary.add(canary);
-        self.stable.add(stable);
-        self.against_old.observe(counts(canary), counts(stable));
-        if let Some(evidence) = &mut self.against_limit {
-            evidence.observe(counts(canary));
+    pub fn observe(&mut self, now: Duration, block: &Block, serving: Serving) {
+        let passed = now.saturating_sub(self.last);
+        self.last = now;
+        self.old = serving.old;
+        let share = serving.share(block.share);
+        self.canary.add(&block.tally(Side::Canary));
+        self.stable.add(&block.tally(Side::Stable));
+        let asking = self.ground.begin(now, share, block);
+        if share < 1.0 {
+            let drawn = asking.drawn();
+            self.hunger.take(passed, share, drawn.canary, drawn.all);
         }
+        let allowed = self.allowed();
+        for inquiry in &mut self.inquiries {
+            let (hits, own) = match inquiry.topic {
+                Topic::Fate(fate) => (self.ground.fates(block, fate, &mut inquiry.clients), None),
+                Topic::Slow(percentile) => {
+                    let clients = &mut inquiry.clients;
+                    let (hits, asking) = self.ground.slow(block, percentile, allowed, clients);
+                    (hits, Some(asking))
+                }
+            };
+            let is_fair = share > 0.0 && share < 1.0 || serving.old != Old::There;
+            if let (Topic::Fate(Fate::Failed), Some(limit)) = (inquiry.topic, &mut self.limit)
+                && is_fair
+            {
+                weigh_limit(limit, &asking, &hits, inquiry.question.enough());
+            }
+            let asking = own.as_ref().unwrap_or(&asking);
+            let (asked, busy) = (&asking.asked, &asking.busy);
+            inquiry.take(Matter { now, passed, hits: &hits, asked, busy, share });
+            if share >= 1.0 {
+                inquiry.take_past(asking, &hits);
+            }
+        }
+        self.ground.learn(block);
         if self.fault.is_none() {
             self.fault = self.find_fault();
         }
+        if let (Change::None, Some(fault)) = (&self.changed, self.find(Inquiry::is_change)) {
+            self.changed = Change::Found(fault);
+        }
+    }
+
+    /// Whether it has found anything: a verdict that is not one of praise, or of too few requests.
+    pub fn has_found(&self) -> bool {
+        self.fault.is_some() || matches!(self.changed, Change::Found(_))
     }
 
     /// What it says now.
     pub fn verdict(&self) -> Verdict {
         let (requests, needed) = (self.canary.requests, self.rule.min_requests);
-        match &self.fault {
-            Some(fault) => Verdict::Worse(fault.clone()),
-            None if requests < needed => Verdict::NotEnoughData { requests, needed },
-            None => Verdict::Good,
+        match (&self.fault, &self.changed) {
+            (Some(fault), _) => fault.clone(),
+            (None, Change::Found(fault)) => Verdict::Changed(fault.clone()),
+            (None, _) if requests < needed => Verdict::NotEnoughData { requests, needed },
+            (None, _) => Verdict::Good(self.findings()),
         }
+    }
+
+    /// What it finds of each aspect.
+    pub fn findings(&self) -> Findings {
+        let aspects = [Aspect::Errors, Aspect::Latency, Aspect::ClientErrors, Aspect::Redirects];
+        Findings(aspects.map(|aspect| (aspect, self.finding(aspect))).to_vec())
+    }
+
+    /// What speaks against the new release beside the old one's past, while it has everything: reason enough to
+    /// compare them again.
+    pub fn suspicion(&self) -> Option<Fault> {
+        let is_told = self.rule.client_errors == model::ClientErrors::Tell
+            || matches!(self.changed, Change::Excused(_));
+        let is_meant = |it: &&Inquiry| !(it.is_change() && is_told) && it.past.suspects();
+        let suspect = self.inquiries.iter().find(is_meant)?;
+        Some(suspect.past_fault(&self.ground))
+    }
+
+    /// Whether what is suspected is still open: they are compared again, and what came so far points at the new release without being
+    /// certain.
+    pub fn is_open(&self) -> bool {
+        self.inquiries.iter().any(|it| it.past.suspects() && it.past.points_at_canary())
+    }
+
+    /// They were compared again, and it is no worse: what was suspected is shared by both.
+    pub fn acquit(&mut self) {
+        self.inquiries.iter_mut().for_each(|it| it.past.acquit());
+    }
+
+    /// The instance that it found bad is replaced: what is left is what speaks against the others.
+    pub fn forgive(&mut self) {
+        let Some(Verdict::BadInstance(fault)) = self.fault.take() else { return };
+        let place = fault.instance.and_then(|it| self.ground.places.find(&it));
+        if let Some(place) = place {
+            self.inquiries.iter_mut().for_each(|it| it.question.forgive(place));
+        }
+    }
+
+    /// That it responds with other classes of status is known, and meant: it is not the verdict any longer.
+    pub fn excuse_change(&mut self) {
+        self.changed = match std::mem::replace(&mut self.changed, Change::None) {
+            Change::Found(fault) | Change::Excused(fault) => Change::Excused(fault),
+            Change::None => Change::None,
+        };
     }
 
     /// All that it has seen of the new release.
@@ -125,131 +237,129 @@ impl Judge {
         &self.stable
     }
 
-    fn find_fault(&mut self) -> Option<Fault> {
-        let canary = (self.canary.errors, self.canary.requests);
-        if self.against_old.worth() >= self.enough.0 {
-            let stable = (self.stable.errors, self.stable.requests);
-            return Some(Fault::FailsMore { canary, stable });
-        }
-        if let (Some(limit), Some(evidence)) = (self.rule.max_error_rate, &self.against_limit)
-            && evidence.worth() >= self.enough.1
-        {
-            return Some(Fault::FailsTooOften { canary, limit });
-        }
-        let max = self.rule.max_slowdown?;
-        let slower = self.slowness.as_mut()?.look(&self.canary.latencies, &self.stable.latencies);
-        slower.map(|Slower { canary, stable }| Fault::Slower { canary, stable, max })
-    }
-}
-
-fn counts(tally: &Tally) -> Counts {
-    Counts { requests: tally.requests as f64, errors: tally.errors as f64 }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Good => f.write_str("better or equal"),
-            Self::Worse(fault) => write!(f, "worse: {fault}"),
-            Self::NotEnoughData { requests, needed } => {
-                let requests = match requests {
-                    1 => "1 request".to_owned(),
-                    requests => format!("{requests} requests"),
-                };
-                write!(f, "not enough data: {requests} of {needed}")
-            }
+    fn allowed(&self) -> Allowed {
+        Allowed {
+            max_slowdown: self.rule.max_slowdown.unwrap_or(f64::MAX),
+            floor: self.rule.slowdown_floor,
+            warm_up: self.rule.warm_up,
         }
     }
-}
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = |(errors, requests): (u64, u64)| {
-            format!("{errors} of {requests} requests ({:.1} %)", percent(errors, requests))
+    fn find_fault(&self) -> Option<Verdict> {
+        let bad = self.inquiries.iter().find_map(|it| it.bad_instance(&self.ground, self.alpha()));
+        if let Some(fault) = bad {
+            return Some(Verdict::BadInstance(fault));
+        }
+        let worse = self.find(|it| !it.is_change());
+        worse
+            .or_else(|| self.over_limit())
+            .or_else(|| self.worse_than_past())
+            .or_else(|| self.ejected())
+            .map(Verdict::Worse)
+    }
+
+    fn find(&self, is_meant: impl Fn(&Inquiry) -> bool) -> Option<Fault> {
+        let meant = self.inquiries.iter().filter(|it| is_meant(it));
+        let mut found = meant.filter_map(|it| it.fault(&self.ground, self.allowed()));
+        found.next()
+    }
+
+    fn over_limit(&self) -> Option<Fault> {
+        let limit = self.limit.as_ref()?;
+        let errors = self.inquiries.first()?;
+        if limit.worth() < (8.0 / self.alpha()).ln() {
+            return None;
+        }
+        let is_alone = match self.old {
+            Old::Never => true,
+            Old::Gone => errors.past.keeps(limit.max),
+            Old::There => false,
         };
-        match self {
-            Self::FailsMore { canary, stable } => {
-                write!(f, "it failed {}, the old release {}", share(*canary), share(*stable))
-            }
-            Self::FailsTooOften { canary, limit } => {
-                write!(f, "it failed {}, and {} % may fail", share(*canary), limit * 100.0)
-            }
-            Self::Slower { canary, stable, max } => write!(
-                f,
-                "its 95th percentile is {} ms, the old release's {} ms, and {max} times that is allowed",
-                millis(*canary),
-                millis(*stable),
-            ),
+        let is_compared = limit.is_kept_by_stable()
+            && errors.past.keeps(limit.max)
+            && errors.question.worth() >= POINTS.ln();
+        (is_alone || is_compared).then(|| errors.limit_fault(limit, &self.ground))
+    }
+
+    /// Where the old release is gone there is nothing better to go by than its past.
+    fn worse_than_past(&self) -> Option<Fault> {
+        if self.old != Old::Gone {
+            return None;
+        }
+        let enough = (2.0 / self.alpha()).ln();
+        let meant = self.inquiries.iter().filter(|it| !it.is_change());
+        let found = meant.into_iter().find(|it| it.past.decides(enough))?;
+        Some(found.past_fault(&self.ground))
+    }
+
+    /// Its instances are ejected, so that no more is to be seen of it: what was seen, or suspected, has to do.
+    fn ejected(&self) -> Option<Fault> {
+        if !self.hunger.is_starved() || self.old != Old::There {
+            return None;
+        }
+        let errors = self.inquiries.first()?;
+        let is_past = errors.past.suspects();
+        let is_seen = errors.question.worth() >= LEANS.ln();
+        match (is_seen, is_past) {
+            (true, _) => Some(errors.ejected_fault(&self.ground)),
+            (false, true) => Some(errors.past_fault(&self.ground)),
+            (false, false) => None,
+        }
+    }
+
+    fn alpha(&self) -> f64 {
+        1.0 - self.rule.confidence
+    }
+
+    fn finding(&self, aspect: Aspect) -> Finding {
+        let inquiry = self.inquiries.iter().find(|it| it.aspect() == aspect);
+        let Some(inquiry) = inquiry else { return Finding::NotCompared(NotCompared::ByRule) };
+        if let Some(fault) = inquiry.fault(&self.ground, self.allowed()) {
+            return Finding::Worse(fault);
+        }
+        let (requests, needed) = (self.canary.requests, self.rule.min_requests);
+        if requests < needed {
+            return Finding::NotEnoughData { requests, needed };
+        }
+        inquiry.compared(self.old, needed)
+    }
+}
+
+impl Serving {
+    /// The share of the new release: the split's, or its part of the instances.
+    fn share(self, split: Option<f64>) -> f64 {
+        let (canary, all) = (f64::from(self.canary), f64::from(self.canary + self.stable));
+        match split {
+            Some(share) if self.stable > 0 => share,
+            _ => canary / all.max(1.0),
         }
     }
 }
 
-/// Milliseconds, to three figures.
-fn millis(duration: Duration) -> String {
-    let millis = duration.as_secs_f64() * 1000.0;
-    let decimals = match millis {
-        ..10.0 => 2,
-        ..100.0 => 1,
-        _ => 0,
+/// Where a limit is broken, the comparison has to point the same way: so great a difference comes by chance once in so many.
+const POINTS: f64 = 20.0;
+
+/// And where its instances are ejected.
+const LEANS: f64 = 4.0;
+
+fn weigh_limit(limit: &mut Limit, asking: &Asking, hits: &[Hit], enough: f64) {
+    let hits_of = |side| {
+        let of = hits.iter().filter(|hit| hit.stake.side == side);
+        of.map(|hit| hit.stake.count as u64).sum()
     };
-    format!("{millis:.decimals$}")
+    let requests_of = |of: fn(&question::Asked) -> u64| asking.asked.iter().map(of).sum();
+    let canary = Counted { hits: hits_of(Side::Canary), requests: requests_of(|it| it.canary) };
+    let stable = Counted { hits: hits_of(Side::Stable), requests: requests_of(|it| it.stable) };
+    limit.take(canary, stable, enough / 4.0);
 }
 
-fn percent(errors: u64, requests: u64) -> f64 {
-    errors as f64 / (requests.max(1)) as f64 * 100.0
+/// How few addresses all requests came from, where that has to be said.
+fn few(ground: &Ground) -> Option<usize> {
+    match ground.crowd.addresses() {
+        Addresses::Few(few) => Some(few),
+        Addresses::Unknown | Addresses::Many => None,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tally(requests: u64, errors: u64) -> Tally {
-        Tally { requests, errors, ..Tally::default() }
-    }
-
-    #[test]
-    fn few_requests_are_too_few_for_praise_but_not_for_blame() {
-        let mut judge = Judge::new(&model::Judge::default());
-        judge.observe(&tally(0, 0), &tally(30, 0));
-        assert_eq!(judge.verdict().to_string(), "not enough data: 0 requests of 50");
-        judge.observe(&tally(49, 0), &tally(49, 0));
-        assert_eq!(judge.verdict(), Verdict::NotEnoughData { requests: 49, needed: 50 });
-        judge.observe(&tally(1, 0), &tally(0, 0));
-        assert_eq!(judge.verdict().to_string(), "better or equal");
-
-        let mut judge = Judge::new(&model::Judge::default());
-        judge.observe(&tally(0, 0), &tally(40, 0));
-        judge.observe(&tally(8, 8), &tally(9, 0));
-        assert_eq!(
-            judge.verdict().to_string(),
-            "worse: it failed 8 of 8 requests (100.0 %), the old release 0 of 49 requests (0.0 %)"
-        );
-    }
-
-    #[test]
-    fn what_was_said_against_a_release_stays_said() {
-        let mut judge = Judge::new(&model::Judge::default());
-        judge.observe(&tally(20, 20), &tally(20, 0));
-        let said = judge.verdict();
-        judge.observe(&tally(100_000, 0), &tally(100_000, 0));
-        assert_eq!(judge.verdict(), said);
-    }
-
-    #[test]
-    fn a_first_release_is_held_to_the_limit() {
-        let mut judge = Judge::new(&model::Judge::default());
-        judge.observe(&tally(60, 0), &tally(0, 0));
-        assert_eq!(judge.verdict(), Verdict::Good);
-        judge.observe(&tally(60, 12), &tally(0, 0));
-        let said = judge.verdict().to_string();
-        assert_eq!(said, "worse: it failed 12 of 120 requests (10.0 %), and 1 % may fail");
-    }
-
-    #[test]
-    fn a_release_as_bad_as_the_old_one_is_no_worse_where_no_limit_is_set() {
-        let rule = model::Judge { max_error_rate: None, ..model::Judge::default() };
-        let mut judge = Judge::new(&rule);
-        (0..100).for_each(|_| judge.observe(&tally(20, 6), &tally(20, 6)));
-        assert_eq!(judge.verdict(), Verdict::Good);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::{LittleData, Step, Strategy};
 
+use super::compare::COMPARED;
 use super::{Rollout, Stage};
 use crate::event::{Effect, News, Outcome, Pause, Reason, Side};
 use crate::fleet::Phase;
@@ -124,7 +125,7 @@ impl Rollout {
 
     /// Waits until the new release has been watched for long enough. Whether it has.
     pub(super) fn watch_bake(&mut self) -> bool {
-        if !self.bake().is_zero() && !self.may_go_on() {
+        if self.is_replacing() || !self.bake().is_zero() && !self.may_go_on() {
             return false;
         }
         self.stage = Stage::Committing { again: None };
@@ -168,7 +169,7 @@ impl Rollout {
     }
 
     /// A first release has nothing to go back to, so it is not watched.
-    fn bake(&self) -> Duration {
+    pub(super) fn bake(&self) -> Duration {
         match self.plan.stable.is_empty() {
             true => Duration::ZERO,
             false => self.plan.deploy.bake,
@@ -190,12 +191,16 @@ impl Rollout {
         match self.stage {
             Stage::Step { index, since } => Some(since + self.steps()[index].watch()),
             Stage::Baking { since } => Some(since + self.bake()),
+            Stage::Comparing { since, .. } => Some(since + COMPARED),
             _ => None,
         }
     }
 
     /// Whether the time of watching is over, and nothing speaks against going on.
     fn may_go_on(&mut self) -> bool {
+        if self.is_replacing() {
+            return false;
+        }
         if self.is_hurried {
             return true;
         }
@@ -229,14 +234,14 @@ impl Rollout {
     }
 
     /// Every new instance that is ready serves.
-    fn admit(&mut self) {
+    pub(super) fn admit(&mut self) {
         for name in self.canary.in_phase(|phase| phase == Phase::Ready) {
             self.canary.set(&name, Phase::Serving);
         }
     }
 
     /// Retires as many of the old instances that serve.
-    fn retire(&mut self, count: u32) {
+    pub(super) fn retire(&mut self, count: u32) {
         let serving = self.stable.in_phase(|phase| phase == Phase::Serving);
         for name in serving.into_iter().take(count as usize) {
             self.stable.set(&name, Phase::Retiring);

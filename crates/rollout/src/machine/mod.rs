@@ -4,6 +4,7 @@
 //! about it. The way forward is in `forward`, the way back in `back`.
 
 mod back;
+mod compare;
 mod forward;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use model::{Deploy, InstanceName, ServiceName};
 use crate::block::Past;
 use crate::event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 use crate::fleet::{Fleet, Phase};
-use crate::judge::{Fault, Judge, Verdict};
+use crate::judge::{Fault, Judge, Old, Serving, Verdict};
 
 /// What a rollout is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,10 @@ pub struct Rollout {
     is_excused: bool,
     /// Instances of the old release that could not be brought back.
     lost: u32,
+    /// How often the two were compared in the bake.
+    compared: u32,
+    /// Instances of the new release that were replaced.
+    replaced: u32,
     effects: Vec<Effect>,
 }
 
@@ -90,6 +95,13 @@ pub enum Stage {
     Baking {
         /// Since when it is watched.
         since: Duration,
+    },
+    /// Half of the requests are back at the old release, to compare the two: part of the bake.
+    Comparing {
+        /// Since when.
+        since: Duration,
+        /// Since when the bake is counted.
+        baking: Duration,
     },
     /// That the new release stays is being written down.
     Committing {
@@ -131,7 +143,7 @@ impl Rollout {
             now,
             stage: if is_replace { Stage::Clearing } else { Stage::Starting },
             canary: Fleet::default(),
-            judge: Judge::new(&plan.deploy.judge),
+            judge: Judge::with_past(&plan.deploy.judge, &plan.past),
             started: BTreeMap::new(),
             failed_checks: BTreeMap::new(),
             next_number: plan.next_number,
@@ -142,6 +154,8 @@ impl Rollout {
             has_complained: false,
             is_excused: false,
             lost: 0,
+            compared: 0,
+            replaced: 0,
             effects: Vec::new(),
             stable,
             plan,
@@ -237,10 +251,8 @@ impl Rollout {
                 }
             }
             Event::Sample(block) if !self.is_decided() => {
-                self.judge.observe(&block.tally(Side::Canary), &block.tally(Side::Stable));
-                if let Verdict::Worse(fault) = self.judge.verdict() {
-                    self.found_worse(fault);
-                }
+                self.judge.observe(self.now, &block, self.serving());
+                self.heed();
             }
             Event::Sample(_) | Event::Tick => {}
             Event::Committed => self.committed(),
@@ -249,10 +261,35 @@ impl Rollout {
         }
     }
 
+    /// Does what the judge says.
+    fn heed(&mut self) {
+        if !self.judge.has_found() {
+            return self.suspect();
+        }
+        match self.judge.verdict() {
+            Verdict::Worse(fault) => self.found_worse(fault),
+            Verdict::BadInstance(fault) => self.found_bad_instance(fault),
+            Verdict::Changed(fault) => self.found_change(fault),
+            Verdict::Good(_) | Verdict::NotEnoughData { .. } => self.suspect(),
+        }
+    }
+
+    /// How the two releases serve.
+    fn serving(&self) -> Serving {
+        let count = |fleet: &Fleet| fleet.count(|phase| phase == Phase::Serving);
+        let is_there = |phase| matches!(phase, Phase::Serving | Phase::Retiring | Phase::Warm);
+        let old = match self.stable.count(is_there) {
+            _ if self.plan.stable.is_empty() => Old::Never,
+            0 => Old::Gone,
+            _ => Old::There,
+        };
+        Serving { canary: count(&self.canary), stable: count(&self.stable), old }
+    }
+
     /// The judge finds the new release worse than the old one.
     fn found_worse(&mut self, fault: Fault) {
         match self.plan.direction {
-            Direction::Forward => self.turn_back(Reason::Worse(fault)),
+            Direction::Forward => self.turn_back(Reason::Worse(Box::new(fault))),
             Direction::Back if self.paused.is_some() || self.is_hurried || self.is_excused => {}
             Direction::Back => {
                 self.tell(News::WorseThanReplaced(fault));
@@ -289,6 +326,7 @@ impl Rollout {
             // It is kept as what runs, and started again under the same name.
             Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_) => {}
             Stage::Returning(_) => self.canary.remove(&name),
+            _ if self.is_replaced(&name) => self.canary.remove(&name),
             _ => {
                 self.canary.remove(&name);
                 self.turn_back(Reason::Failed(name, why));
@@ -324,6 +362,9 @@ impl Rollout {
             DeployAction::Resume => {
                 if let Some(paused) = self.paused.take() {
                     self.is_excused |= matches!(paused, Pause::LittleData | Pause::BothBad);
+                    if paused == Pause::ClientErrors {
+                        self.judge.excuse_change();
+                    }
                     self.tell(News::Resumed);
                 }
             }
@@ -340,12 +381,14 @@ impl Rollout {
     /// Goes as far as it can.
     fn settle(&mut self) -> Vec<Effect> {
         self.give_up_slow_starts();
+        self.carry_on_replacing();
         loop {
             let has_moved = match self.stage {
                 Stage::Clearing => self.clear(),
                 Stage::Starting => self.bring_up(),
                 Stage::Step { .. } => self.watch_step(),
                 Stage::Baking { .. } => self.watch_bake(),
+                Stage::Comparing { .. } => self.watch_comparison(),
                 Stage::Committing { again } => self.commit_again(again),
                 Stage::Finishing => self.finish(),
                 Stage::Returning(_) => self.bring_back(),
@@ -465,6 +508,9 @@ impl Rollout {
         for (name, phase) in unreached {
             debug_assert!(!self.traffic.serving.contains(name), "{name} is {phase:?} and serves");
         }
-        debug_assert!(self.share.is_none() || matches!(self.stage, Stage::Step { .. }));
+        debug_assert!(
+            self.share.is_none()
+                || matches!(self.stage, Stage::Step { .. } | Stage::Comparing { .. })
+        );
     }
 }

@@ -1,0 +1,201 @@
+//! What the judge promises, counted over many simulated deploys.
+//!
+//! `JUDGE_SEEDS=10000 cargo test --release -p rollout --test judge -- --nocapture --test-threads 1` prints the tables of docs/reliability.md.
+
+mod chance;
+mod deploy;
+mod field;
+mod release;
+mod scene;
+mod traffic;
+
+use std::fmt;
+
+use chance::upper_bound;
+use deploy::{End, Names, Trial, Way};
+use field::Tool;
+use release::Release;
+use rollout::Verdict;
+use traffic::Kind;
+
+fn seeds(few: u64) -> u64 {
+    std::env::var("JUDGE_SEEDS").map_or(few, |seeds| seeds.parse().expect("a number"))
+}
+
+fn trial(seed: u64, kind: Kind, release: Release, way: Way, rate: f64) -> Trial {
+    Trial { seed, kind, release, way, rate, attackers: 8 }
+}
+
+/// Of a sound release one in a hundred may be rolled back, whatever the traffic: here the upper end of the interval that has the real share
+/// with 95 % is below that wherever there are enough seeds to show it.
+#[test]
+fn equal_releases_are_seldom_rolled_back() {
+    let seeds = seeds(60);
+    let (names, rule) = (Names::new(), model::Judge::default());
+    println!("| traffic | way | rolled back | at most (95 %) | held | instances replaced |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for kind in Kind::ALL {
+        for way in Way::ALL {
+            let (mut worse, mut held, mut replaced) = (0, 0, 0);
+            for seed in 0..seeds {
+                let end = trial(seed, kind, Release::Equal, way, 40.0).run(&names, &rule);
+                match end.verdict {
+                    Some(Verdict::Worse(fault)) => {
+                        worse += 1;
+                        if worse < 4 {
+                            eprintln!(
+                                "{} {} seed {seed} after {}: {fault}",
+                                kind.name(),
+                                way.name(),
+                                end.after
+                            );
+                        }
+                    }
+                    Some(Verdict::Changed(_)) => held += 1,
+                    Some(Verdict::BadInstance(_)) => replaced += 1,
+                    _ => {}
+                }
+            }
+            let most = upper_bound(worse, seeds) * 100.0;
+            let (kind, way) = (kind.name(), way.name());
+            println!("| {kind} | {way} | {worse} of {seeds} | {most:.2} % | {held} | {replaced} |");
+            let excused = seeds as f64 * 0.01 + 3.1 * (seeds as f64 * 0.01).sqrt();
+            assert!(worse as f64 <= excused, "{worse} of {seeds} rolled back: {kind}, {way}");
+        }
+    }
+}
+
+/// What bad releases cost, and which pass.
+#[test]
+fn bad_releases_are_found() {
+    let (names, rule) = (Names::new(), model::Judge::default());
+    let seeds = seeds(10).min(300);
+    println!("| release | req/s | way | found | after (median) | users hurt (median) | passed |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for release in BAD {
+        for rate in [1.0, 10.0, 100.0, 1000.0] {
+            for way in Way::ALL {
+                // Few are enough where a block has hundreds of requests.
+                let seeds = if rate < 1000.0 { seeds } else { seeds.div_ceil(5) };
+                let runs: Vec<End> = (0..seeds)
+                    .map(|seed| trial(seed, Kind::Calm, release, way, rate).run(&names, &rule))
+                    .collect();
+                let found = Found::of(&runs);
+                println!("| {} | {rate} | {} | {found} |", release.name(), way.name());
+                let is_glaring = matches!(release, Release::Fails(part) if part >= 0.5);
+                assert!(
+                    !is_glaring || rate < 10.0 || found.missed == 0,
+                    "{} passed",
+                    release.name()
+                );
+            }
+        }
+    }
+}
+
+const BAD: [Release; 15] = [
+    Release::Fails(0.003),
+    Release::Fails(0.01),
+    Release::Fails(0.05),
+    Release::Fails(0.5),
+    Release::FailsOn(3, 0.5),
+    Release::OneFails(0.5),
+    Release::Slower(1.1),
+    Release::Slower(1.5),
+    Release::Slower(2.0),
+    Release::Slower(4.0),
+    Release::SlowTail(0.03),
+    Release::Hangs,
+    Release::NotFound,
+    Release::Truncates(0.05),
+    Release::Leaks,
+];
+
+/// What came of several runs.
+struct Found {
+    after: f64,
+    hurt: u64,
+    seeds: usize,
+    missed: usize,
+}
+
+impl Found {
+    fn of(runs: &[End]) -> Self {
+        let mut after: Vec<f64> =
+            runs.iter().filter(|it| it.verdict.is_some()).map(|it| it.after).collect();
+        let mut hurt: Vec<u64> = runs.iter().map(|it| it.hurt).collect();
+        after.sort_unstable_by(f64::total_cmp);
+        hurt.sort_unstable();
+        Self {
+            after: after.get(after.len() / 2).copied().unwrap_or(f64::NAN),
+            hurt: hurt[hurt.len() / 2],
+            seeds: runs.len(),
+            missed: runs.len() - after.len(),
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { after, hurt, seeds, missed } = self;
+        let found = seeds - missed;
+        match found {
+            0 => write!(f, "0 of {seeds} | | {hurt} | {missed}"),
+            _ => write!(f, "{found} of {seeds} | {after:.1} s | {hurt} | {missed}"),
+        }
+    }
+}
+
+/// An attacker with more addresses than are left out: what each more can do.
+#[test]
+fn what_an_attacker_can_do_is_bounded() {
+    let (names, rule) = (Names::new(), model::Judge::default());
+    let seeds = seeds(20).min(1000);
+    println!("| addresses | rolled back | a release that fails 5 % found |");
+    println!("| --- | --- | --- |");
+    for attackers in [1, 8, 16, 32, 64] {
+        let count = |release| {
+            let runs = (0..seeds).map(|seed| Trial {
+                attackers,
+                ..trial(seed, Kind::Attacker, release, Way::Canary, 40.0)
+            });
+            let ends = runs.map(|it| it.run(&names, &rule));
+            ends.filter(|end| matches!(end.verdict, Some(Verdict::Worse(_)))).count()
+        };
+        let (sound, bad) = (count(Release::Equal), count(Release::Fails(0.05)));
+        println!("| {attackers} | {sound} of {seeds} | {bad} of {seeds} |");
+        assert!(attackers > 8 || sound as u64 <= 1 + seeds / 50, "{sound} of {seeds}");
+    }
+}
+
+/// The same traffic under the rules of others.
+#[test]
+fn the_field_beside_it() {
+    let seeds = seeds(10).min(400);
+    println!("| traffic or release | {} |", Tool::ALL.map(Tool::name).join(" | "));
+    println!("| --- | --- | --- | --- |");
+    for kind in Kind::ALL {
+        let of = |tool: Tool| {
+            let backs =
+                (0..seeds).filter(|seed| tool.run(*seed, kind, Release::Equal, 40.0).is_back);
+            format!("{} of {seeds}", backs.count())
+        };
+        println!("| equal, {} | {} |", kind.name(), Tool::ALL.map(of).join(" | "));
+    }
+    for release in BAD {
+        let of = |tool: Tool| {
+            let ends: Vec<field::End> =
+                (0..seeds).map(|seed| tool.run(seed, Kind::Calm, release, 40.0)).collect();
+            let back = ends.iter().filter(|end| end.is_back).count();
+            let mut after: Vec<f64> =
+                ends.iter().filter(|it| it.is_back).map(|it| it.after).collect();
+            let mut hurt: Vec<u64> = ends.iter().map(|end| end.hurt).collect();
+            after.sort_unstable_by(f64::total_cmp);
+            hurt.sort_unstable();
+            let after =
+                after.get(after.len() / 2).map_or(String::new(), |it| format!(", {it:.0} s"));
+            format!("{back} of {seeds}{after}, {} hurt", hurt[hurt.len() / 2])
+        };
+        println!("| {} | {} |", release.name(), Tool::ALL.map(of).join(" | "));
+    }
+}
