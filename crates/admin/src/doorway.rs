@@ -12,7 +12,7 @@ use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::Claim;
+use crate::SocketClaim;
 use crate::guard::Caller;
 use crate::server::Origin;
 
@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// Accepts on the socket of a claim.
 pub(crate) struct Doorway {
-    claim: Claim,
+    claim: SocketClaim,
     listener: UnixListener,
     looks: Interval,
     has_failed: bool,
@@ -39,7 +39,7 @@ impl Origin for Owner {
 }
 
 impl Doorway {
-    pub(crate) fn new(claim: Claim) -> io::Result<Self> {
+    pub(crate) fn new(claim: SocketClaim) -> io::Result<Self> {
         let listener = claim.listener()?;
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn a_socket_that_is_taken_away_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let claim = Claim::new(dir.path()).unwrap();
+        let claim = SocketClaim::new(dir.path()).unwrap();
         let path = claim.path().to_owned();
         let mut doorway = Doorway::new(claim).unwrap();
         reached(&mut doorway, &path).await;

@@ -53,7 +53,7 @@ pub use problem::{Kind, Problem};
 pub use reloaded::{Changes, NeedsDeploy, Reloaded};
 pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
-pub use socket::{Claim, ClaimError, socket_in};
+pub use socket::{ClaimError, SocketClaim, socket_in};
 pub use status::{
     Access, CheckedDeploy, Descriptors, DrainedAway, FirstRelease, Instance, InstanceState,
     LastDeploy, LastReload, Listener, Open, Run, RunningDeploy, Service, ServiceMode, Status,

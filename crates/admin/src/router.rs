@@ -16,7 +16,7 @@ use crate::{
     Operation, Problem, Question, Reloaded, Status, Version,
 };
 
-type Answer<T> = Result<Json<T>, Problem>;
+type ApiResult<T> = Result<Json<T>, Problem>;
 
 /// The API, as a service: every [`Operation`], each asking `backend`.
 pub fn router<B: Backend>(backend: B) -> Router {
@@ -63,32 +63,32 @@ async fn version() -> Json<Version> {
     Json(Version::of_process())
 }
 
-async fn status<B: Backend>(State(backend): State<B>) -> Answer<Status> {
+async fn status<B: Backend>(State(backend): State<B>) -> ApiResult<Status> {
     Ok(Json(backend.status().await?))
 }
 
-async fn reload<B: Backend>(State(backend): State<B>) -> Answer<Reloaded> {
+async fn reload<B: Backend>(State(backend): State<B>) -> ApiResult<Reloaded> {
     Ok(Json(backend.reload().await?))
 }
 
 async fn drain<B: Backend>(
     State(backend): State<B>,
     Path((service, instance)): Path<(String, String)>,
-) -> Answer<Instance> {
+) -> ApiResult<Instance> {
     Ok(Json(backend.drain(&service, &instance).await?))
 }
 
 async fn enable<B: Backend>(
     State(backend): State<B>,
     Path((service, instance)): Path<(String, String)>,
-) -> Answer<Instance> {
+) -> ApiResult<Instance> {
     Ok(Json(backend.enable(&service, &instance).await?))
 }
 
 async fn explain<B: Backend>(
     State(backend): State<B>,
     Document(question): Document<Question>,
-) -> Answer<Explanation> {
+) -> ApiResult<Explanation> {
     Ok(Json(backend.explain(question).await?))
 }
 
@@ -96,7 +96,7 @@ async fn deploy<B: Backend>(
     State(backend): State<B>,
     Path(service): Path<String>,
     Document(wanted): Document<Deploy>,
-) -> Answer<Deploying> {
+) -> ApiResult<Deploying> {
     if let Some(fault) = wanted.fault() {
         return Err(Problem::new(Kind::BadRequest, fault));
     }
@@ -107,7 +107,7 @@ async fn history<B: Backend>(
     State(backend): State<B>,
     Path(service): Path<String>,
     sight: Option<Extension<Sight>>,
-) -> Answer<History> {
+) -> ApiResult<History> {
     let history = backend.history(&service).await?;
     Ok(Json(if sees_output(sight) { history } else { history.without_output() }))
 }
@@ -115,7 +115,7 @@ async fn history<B: Backend>(
 async fn deploy_action<B: Backend>(
     State(backend): State<B>,
     Path((service, action)): Path<(String, String)>,
-) -> Answer<Acted> {
+) -> ApiResult<Acted> {
     let action = serde_json::from_value(action.clone().into())
         .map_err(|_| Problem::new(Kind::BadRequest, format!("there is no action `{action}`")))?;
     Ok(Json(backend.deploy_action(&service, action).await?))
@@ -125,7 +125,7 @@ async fn deploy_events<B: Backend>(
     State(backend): State<B>,
     Path((deploy, from)): Path<(String, String)>,
     sight: Option<Extension<Sight>>,
-) -> Answer<DeployEvents> {
+) -> ApiResult<DeployEvents> {
     let number = |text: &str| Problem::new(Kind::BadRequest, format!("`{text}` is no number"));
     let id = deploy.parse().map_err(|_| number(&deploy))?;
     let from = from.parse().map_err(|_| number(&from))?;

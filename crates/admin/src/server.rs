@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::doorway::Doorway;
 use crate::guard::Caller;
 use crate::seats::Seats;
-use crate::{Claim, Guard};
+use crate::{Guard, SocketClaim};
 
 /// How long a client may take for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub struct Server {
 ///
 /// # Errors
 /// When the socket cannot be used.
-pub fn serve(claim: Claim, router: Router) -> Result<Server, BindError> {
+pub fn serve(claim: SocketClaim, router: Router) -> Result<Server, BindError> {
     let doorway = Doorway::new(claim).map_err(BindError::Socket)?;
     Ok(Server::of(doorway, router, None))
 }

@@ -26,11 +26,11 @@ const PROGRAM: &str = "plimsoll";
 
 /// The only right to listen on a state directory's socket. Dropping it takes the socket away.
 #[derive(Debug)]
-pub struct Claim {
+pub struct SocketClaim {
     path: PathBuf,
     listener: UnixListener,
     /// What the socket's file is known by.
-    file: Option<Identity>,
+    file: Option<FileIdentity>,
     /// Held, not used: closing it gives the lock back.
     _lock: File,
 }
@@ -73,7 +73,7 @@ pub fn socket_in(state_dir: &Path) -> PathBuf {
     state_dir.join("admin.sock")
 }
 
-impl Claim {
+impl SocketClaim {
     /// Takes the socket of `state_dir`, which is made where it is missing.
     ///
     /// # Errors
@@ -91,19 +91,19 @@ impl Claim {
         }
         let listener =
             listen(&path).map_err(|source| ClaimError::File { path: path.clone(), source })?;
-        let file = Identity::of(&path);
+        let file = FileIdentity::of(&path);
         Ok(Self { path, listener, file, _lock: lock })
     }
 
     /// Whether the socket's file is the one that was made.
     pub(crate) fn is_in_place(&self) -> bool {
-        self.file.is_some_and(|file| Identity::of(&self.path) == Some(file))
+        self.file.is_some_and(|file| FileIdentity::of(&self.path) == Some(file))
     }
 
     /// Makes the socket anew.
     pub(crate) fn listen_again(&mut self) -> io::Result<()> {
         self.listener = listen(&self.path)?;
-        self.file = Identity::of(&self.path);
+        self.file = FileIdentity::of(&self.path);
         Ok(())
     }
 
@@ -119,7 +119,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for SocketClaim {
     fn drop(&mut self) {
         // What stays behind is replaced by the next start.
         let _ = fs::remove_file(&self.path);
@@ -128,9 +128,9 @@ impl Drop for Claim {
 
 /// What a file is known by: its device and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity(u64, u64);
+struct FileIdentity(u64, u64);
 
-impl Identity {
+impl FileIdentity {
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::symlink_metadata(path).ok()?;
         Some(Self(metadata.dev(), metadata.ino()))
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn a_second_claim_is_refused_and_names_the_first() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Claim::new(dir.path()).unwrap();
-        let second = Claim::new(dir.path()).unwrap_err();
+        let first = SocketClaim::new(dir.path()).unwrap();
+        let second = SocketClaim::new(dir.path()).unwrap_err();
         let expected = format!(
             "plimsoll is already running for {} (pid {})",
             dir.path().display(),
@@ -224,14 +224,14 @@ mod tests {
         );
         assert_eq!(second.to_string(), expected);
         drop(first);
-        Claim::new(dir.path()).unwrap();
+        SocketClaim::new(dir.path()).unwrap();
     }
 
     #[test]
     fn a_stale_socket_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         drop(UnixListener::bind(socket_in(dir.path())).unwrap());
-        let claim = Claim::new(dir.path()).unwrap();
+        let claim = SocketClaim::new(dir.path()).unwrap();
         UnixStream::connect(claim.path()).unwrap();
     }
 
@@ -239,7 +239,7 @@ mod tests {
     fn a_socket_that_answers_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let _other = UnixListener::bind(socket_in(dir.path())).unwrap();
-        let error = Claim::new(dir.path()).unwrap_err();
+        let error = SocketClaim::new(dir.path()).unwrap_err();
         assert!(matches!(error, ClaimError::Running { pid: None, .. }), "{error}");
         UnixStream::connect(socket_in(dir.path())).unwrap();
     }
@@ -248,7 +248,7 @@ mod tests {
     fn the_socket_is_its_owners_and_goes_with_the_claim() {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = dir.path().join("deep/state");
-        let claim = Claim::new(&state_dir).unwrap();
+        let claim = SocketClaim::new(&state_dir).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(claim.path()), mode(&state_dir)), (0o600, 0o700));
         assert_eq!(mode(&state_dir.join("plimsoll.lock")), 0o600);
@@ -263,7 +263,7 @@ mod tests {
         let lock = dir.path().join("plimsoll.lock");
         fs::write(&lock, "").unwrap();
         fs::set_permissions(&lock, Permissions::from_mode(0o644)).unwrap();
-        let _claim = Claim::new(dir.path()).unwrap();
+        let _claim = SocketClaim::new(dir.path()).unwrap();
         assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn a_directory_that_others_may_write_is_not_claimed() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
-        let error = Claim::new(dir.path()).unwrap_err();
+        let error = SocketClaim::new(dir.path()).unwrap_err();
         assert!(matches!(error, ClaimError::StateDir(StateDirError::Writable { .. })), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made in it");
     }
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn a_path_too_long_for_a_socket_is_said_so() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Claim::new(&dir.path().join("x".repeat(120))).unwrap_err();
+        let error = SocketClaim::new(&dir.path().join("x".repeat(120))).unwrap_err();
         assert!(matches!(error, ClaimError::PathTooLong { .. }), "{error}");
     }
 }

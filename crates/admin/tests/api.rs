@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use admin::{
-    Access, Acted, Asked, Backend, Basis, Changes, Claim, Client, ClientError, Deploy,
-    DeployAction, DeployEvents, Deploying, Descriptors, Explanation, Guard, History, Instance,
-    InstanceState, Kind, Line, Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape,
-    Server, Status, Token, Tokens, Totals,
+    Access, Acted, Asked, Backend, Basis, Changes, Client, ClientError, Deploy, DeployAction,
+    DeployEvents, Deploying, Descriptors, Explanation, Guard, History, Instance, InstanceState,
+    Kind, Line, Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape, Server, SocketClaim,
+    Status, Token, Tokens, Totals,
 };
 use http::Method;
 use serde_json::Value;
@@ -187,7 +187,7 @@ fn stands(name: &str, state: InstanceState) -> Instance {
 
 fn serve(backend: Scripted) -> (TempDir, Server, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let claim = Claim::new(dir.path()).unwrap();
+    let claim = SocketClaim::new(dir.path()).unwrap();
     let server = admin::serve(claim, admin::router(backend)).unwrap();
     let client = Client::new(dir.path());
     (dir, server, client)

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use admin::{Claim, Client, EventLevel, EventStream, Server, Told};
+use admin::{Client, EventLevel, EventStream, Server, SocketClaim, Told};
 use telemetry::{Events, event};
 
 mod scripted;
@@ -12,7 +12,7 @@ use scripted::Eventful;
 fn serve() -> (tempfile::TempDir, Server, Client, Events) {
     let dir = tempfile::tempdir().unwrap();
     let events = Events::default();
-    let claim = Claim::new(dir.path()).unwrap();
+    let claim = SocketClaim::new(dir.path()).unwrap();
     let server = admin::serve(claim, admin::router(Eventful(events.clone()))).unwrap();
     let client = Client::new(dir.path());
     (dir, server, client, events)

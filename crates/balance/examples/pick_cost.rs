@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use balance::budget::RetryBudget;
 use balance::latency::PeakEwma;
-use balance::{Attempt, Eligibility, Field, Key, Member, Picker, Role};
+use balance::{AttemptKind, Eligibility, Field, Key, Member, Picker, Role};
 use model::{Balance, Hash, HashAlgorithm, HashKey, InstanceName};
 
 const SIZES: [usize; 3] = [2, 16, 256];
@@ -40,7 +40,7 @@ impl Field for Instances {
     }
 
     #[inline]
-    fn turn(&self, _: Attempt) -> u64 {
+    fn turn(&self, _: AttemptKind) -> u64 {
         self.1.replace(self.1.get() + 1)
     }
 

@@ -1,11 +1,11 @@
 //! What a picker sees of the instances at the moment of a pick.
 
 use crate::eligibility::Eligibility;
-use crate::slow_start::Share;
+use crate::slow_start::WeightShare;
 
 /// Which attempt of a request a turn is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub enum AttemptKind {
     /// The first takes a turn.
     First,
     /// A further one takes none: with two instances, of which one fails, each retry would else bring
@@ -32,8 +32,8 @@ pub trait Field {
 
     /// Its part of its weight, by [slow start](crate::slow_start).
     #[inline]
-    fn share(&self, _instance: usize) -> Share {
-        Share::FULL
+    fn share(&self, _instance: usize) -> WeightShare {
+        WeightShare::FULL
     }
 
     /// Requests in flight on it, over all workers.
@@ -41,7 +41,7 @@ pub trait Field {
 
     /// The number of the next turn, over all workers; a first attempt takes it. Only asked by
     /// `round_robin`, once for each pick.
-    fn turn(&self, attempt: Attempt) -> u64;
+    fn turn(&self, attempt: AttemptKind) -> u64;
 
     /// Its smoothed latency, in seconds; 0 while unknown. Only asked by `peak_ewma`.
     #[inline]

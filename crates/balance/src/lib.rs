@@ -28,8 +28,8 @@ mod policy;
 pub mod slow_start;
 
 pub use eligibility::{Access, Eligibility, Mode, Role};
-pub use field::{Attempt, Field};
+pub use field::{AttemptKind, Field};
 pub use key::Key;
 pub use member::Member;
 pub use picker::{Picker, Refusal};
-pub use slow_start::{Share, SlowStart};
+pub use slow_start::{SlowStart, WeightShare};

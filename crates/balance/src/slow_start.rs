@@ -12,9 +12,9 @@ use std::time::Duration;
 
 /// The part of its weight that an instance counts with, in 1024ths: never 0, never above 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Share(u16);
+pub struct WeightShare(u16);
 
-impl Share {
+impl WeightShare {
     /// The whole weight.
     pub const FULL: Self = Self(1024);
     /// A tenth, rounded up: what an instance begins with.
@@ -27,7 +27,7 @@ impl Share {
     }
 }
 
-impl Default for Share {
+impl Default for WeightShare {
     fn default() -> Self {
         Self::FULL
     }
@@ -43,19 +43,19 @@ pub struct SlowStart {
 impl SlowStart {
     /// From the least share to the full one within `duration`; at once when that is zero.
     pub fn new(duration: Duration) -> Self {
-        let parts_per_second = f64::from(Share::FULL.0) / duration.as_secs_f64();
+        let parts_per_second = f64::from(WeightShare::FULL.0) / duration.as_secs_f64();
         Self { duration, parts_per_second }
     }
 
     /// The share of an instance that became eligible `elapsed` ago: after its first passed check,
     /// its recovery, its readmission, the end of its drain.
     #[inline]
-    pub fn share(&self, elapsed: Duration) -> Share {
+    pub fn share(&self, elapsed: Duration) -> WeightShare {
         if elapsed >= self.duration {
-            return Share::FULL;
+            return WeightShare::FULL;
         }
         let parts = (elapsed.as_secs_f64() * self.parts_per_second) as u16;
-        Share(parts.clamp(Share::LEAST.0, Share::FULL.0))
+        WeightShare(parts.clamp(WeightShare::LEAST.0, WeightShare::FULL.0))
     }
 
     /// From the least share to the full one.
@@ -82,6 +82,6 @@ mod tests {
 
     #[test]
     fn no_duration_is_no_slow_start() {
-        assert_eq!(SlowStart::new(Duration::ZERO).share(Duration::ZERO), Share::FULL);
+        assert_eq!(SlowStart::new(Duration::ZERO).share(Duration::ZERO), WeightShare::FULL);
     }
 }

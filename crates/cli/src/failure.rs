@@ -59,7 +59,7 @@ pub(crate) enum Failure {
     },
     /// Another Plimsoll has the state directory, or it cannot be used.
     #[error(transparent)]
-    Claim(#[from] ClaimError),
+    SocketClaim(#[from] ClaimError),
     /// The data plane could not be started.
     #[error(transparent)]
     Start(StartError),
@@ -201,7 +201,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             // It cannot start as things are; nothing was begun.
-            Self::Claim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => {
+            Self::SocketClaim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => {
                 Exit::Refused
             }
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
@@ -267,11 +267,11 @@ impl Failure {
                 shown(service)
             )),
             Self::Certificates { .. } => Some("the running configuration is unchanged".to_owned()),
-            Self::Claim(ClaimError::Running { .. }) => Some(
+            Self::SocketClaim(ClaimError::Running { .. }) => Some(
                 "`plimsoll reload` applies changes; a second one needs another `server.state_dir`"
                     .to_owned(),
             ),
-            Self::Claim(ClaimError::StateDir(error)) => Some(error.cure()),
+            Self::SocketClaim(ClaimError::StateDir(error)) => Some(error.cure()),
             Self::Start(StartError::Belonging(BelongingError::Another { .. })) => Some(
                 "give this one a directory of its own by `server.state_dir`; `plimsoll run --adopt` takes \
                  over what is there, releases and instances too"
@@ -280,7 +280,7 @@ impl Failure {
             Self::Start(error) if state_dir_of(error).is_some() => {
                 state_dir_of(error).map(StateDirError::cure)
             }
-            Self::Claim(ClaimError::PathTooLong { .. }) => {
+            Self::SocketClaim(ClaimError::PathTooLong { .. }) => {
                 Some("set `server.state_dir` to a directory that you may write".to_owned())
             }
             Self::Start(StartError::Prepare(PrepareError::AccessLog { .. })) => Some(

@@ -28,13 +28,13 @@ pub(crate) const SEPARATOR: char = '/';
 
 /// Who is drained, and since when.
 #[derive(Debug)]
-pub(crate) struct Drains {
+pub(crate) struct DrainList {
     path: PathBuf,
     events: Events,
     since: BTreeMap<ServiceName, BTreeMap<InstanceName, SystemTime>>,
 }
 
-impl Drains {
+impl DrainList {
     /// Those that are written down in `state_dir`; none where nothing is, or nothing that can be
     /// read.
     pub(crate) fn load(state_dir: &Path, events: Events) -> Self {
@@ -162,13 +162,13 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let mut drains = Drains::load(dir.path(), Events::default());
+        let mut drains = DrainList::load(dir.path(), Events::default());
         drains.put(&"api".into(), &"app.internal:80/fd00::1".into(), at(7));
         drains.put(&"api".into(), &"10.0.0.1:80".into(), at(8));
         drains.put(&"api".into(), &"10.0.0.1:80".into(), at(9));
         drains.put(&"chat".into(), &"10.0.0.1:80".into(), at(9));
         drains.remove("chat", "10.0.0.1:80");
-        let again = Drains::load(dir.path(), Events::default());
+        let again = DrainList::load(dir.path(), Events::default());
         assert_eq!(again.since("api", "app.internal:80/fd00::1"), Some(at(7)));
         assert_eq!(again.since("api", "10.0.0.1:80"), Some(at(8)), "the first time counts");
         assert_eq!(again.since("chat", "10.0.0.1:80"), None);
@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn a_damaged_file_is_no_drain_and_no_fault() {
         let dir = tempfile::tempdir().unwrap();
-        let mut drains = Drains::load(dir.path(), Events::default());
+        let mut drains = DrainList::load(dir.path(), Events::default());
         drains.put(&"api".into(), &"10.0.0.1:80".into(), at(8));
         let path = dir.path().join(FILE);
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             assert_eq!(
-                Drains::load(dir.path(), Events::default()).since("api", "10.0.0.1:80"),
+                DrainList::load(dir.path(), Events::default()).since("api", "10.0.0.1:80"),
                 None,
                 "{length}"
             );
@@ -193,7 +193,7 @@ mod tests {
             ["\u{0}", "plimsoll drains 1\nx api a:1\nend\n", "plimsoll drains 1\n1 api\nend\n"]
         {
             fs::write(&path, text).unwrap();
-            assert!(Drains::load(dir.path(), Events::default()).since.is_empty(), "{text}");
+            assert!(DrainList::load(dir.path(), Events::default()).since.is_empty(), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use edge::Instance;
 use model::{Host, InstanceName, Intent, Service, ServiceName, Target};
 
-use crate::drains::{Drains, SEPARATOR};
+use crate::drains::{DrainList, SEPARATOR};
 
 /// The addresses of each name.
 pub(crate) type Addresses = BTreeMap<String, BTreeSet<IpAddr>>;
@@ -21,7 +21,7 @@ pub(crate) type Addresses = BTreeMap<String, BTreeSet<IpAddr>>;
 pub(crate) fn of_intent(
     intent: &Intent,
     addresses: &Addresses,
-    drains: &Drains,
+    drains: &DrainList,
 ) -> BTreeMap<ServiceName, Vec<Instance>> {
     let of_service = |service: &Service| {
         let instances = service.targets.iter().flat_map(|target| of_target(target, addresses));
@@ -87,7 +87,7 @@ mod tests {
         let all = of_intent(
             intent,
             addresses,
-            &Drains::load("/nonexistent".as_ref(), Default::default()),
+            &DrainList::load("/nonexistent".as_ref(), Default::default()),
         );
         let show = |instance: &Instance| format!("{} at {}", instance.name, instance.address);
         all["api"].iter().map(show).collect()

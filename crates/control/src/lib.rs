@@ -61,9 +61,9 @@ pub use prepare::{PrepareError, tell_warnings};
 pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    CheckingStatus, DeployError, DeployRequest, DeployStatus, Difference, Ending, FirstStatus,
-    LastDeploy, Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus, Waiting,
-    Wanted,
+    CheckingStatus, DeployEnding, DeployError, DeployRequest, DeployStatus, Difference,
+    FirstStatus, LastDeploy, Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus,
+    Waiting, Wanted,
 };
 pub use state_dir::StateDirError;
 pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
@@ -75,7 +75,7 @@ use self::watch::Reports;
 use access_log::Access;
 use belonging::Content;
 use certificates::{CertificateFiles, Renewals};
-use drains::Drains;
+use drains::DrainList;
 use feed::Fetches;
 use journal::Journal;
 use names::{Lookups, Names};
@@ -232,7 +232,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let names = Names::new(preparation.lookups.clone(), tell, events.clone());
     let (tell, looked) = mpsc::unbounded_channel();
     let renewals = Renewals::new(preparation.certificates.clone(), tell, events.clone());
-    let drains = Drains::load(&prepared.intent.server.state_dir, events.clone());
+    let drains = DrainList::load(&prepared.intent.server.state_dir, events.clone());
     let state_dir = &prepared.intent.server.state_dir;
     let driver = driver(state_dir);
     let journal = Journal::open(state_dir, crash, events.clone())?;

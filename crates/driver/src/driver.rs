@@ -22,7 +22,7 @@ use crate::launch::{Composed, Examination, Examined, Launch, Notice, Spec, Upkee
 use crate::log::Sweep;
 use crate::logs::Logs;
 use crate::port::NoPort;
-use crate::preflight::{Fault, Passed, Plan};
+use crate::preflight::{Obstacle, Passed, Preflight};
 use crate::program::ProgramFault;
 use crate::record::Record;
 use model::{InstanceName, Stop};
@@ -30,13 +30,13 @@ use model::{InstanceName, Stop};
 /// Starts instances, and finds those again that an earlier Plimsoll started.
 pub trait Driver: fmt::Debug + Send + Sync {
     /// Looks for everything that can be known now to fail later. Nothing is started, written or reserved.
-    fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>>;
+    fn preflight(&self, plan: Preflight) -> BoxFuture<'static, Result<Passed, Vec<Obstacle>>>;
 
     /// Works out what instances by `spec` are started with, now.
-    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>>;
+    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>>;
 
     /// Makes everything ready for an instance, up to the moment before it runs.
-    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>>;
+    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>>;
 
     /// Takes an instance over that was started earlier. What is left of one that has ended is
     /// ended before this answers.
@@ -44,7 +44,7 @@ pub trait Driver: fmt::Debug + Send + Sync {
 
     /// Runs a program once as a part of an instance that runs. It does not outlive its time, nor does it live
     /// on when nobody waits for the outcome any more, with all that it started.
-    fn examine(&self, what: Examination) -> BoxFuture<'static, Result<Examined, StartError>>;
+    fn examine(&self, what: Examination) -> BoxFuture<'static, Result<Examined, LaunchError>>;
 
     /// What its instances have written.
     fn logs(&self) -> Arc<dyn Logs>;
@@ -60,7 +60,7 @@ pub trait Held: fmt::Debug + Send {
 
     /// Lets it run; answers when its program does. Once begun, it is carried through even if
     /// nobody waits for the answer.
-    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>>;
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, LaunchError>>;
 }
 
 /// A running instance. Dropping it ends nothing.
@@ -79,7 +79,7 @@ pub trait Instance: fmt::Debug + Send + Sync {
     fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped>;
 
     /// Who listens on its port now.
-    fn listener(&self) -> BoxFuture<'static, Listener>;
+    fn listener(&self) -> BoxFuture<'static, PortOwner>;
 
     /// Every address that it or its children listen on, on whichever port; none where that cannot be seen.
     fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>>;
@@ -96,7 +96,7 @@ pub trait Instance: fmt::Debug + Send + Sync {
 
 /// Who listens on an instance's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listener {
+pub enum PortOwner {
     /// The instance or a child of it, and nobody else.
     Own,
     /// Somebody else, alone or beside it: a health check may be answered by a stranger.
@@ -130,7 +130,7 @@ pub enum Gone {
 
 /// Why an instance did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum LaunchError {
     /// Its command is none.
     #[error(transparent)]
     Command(#[from] CommandError),

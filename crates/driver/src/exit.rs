@@ -8,7 +8,7 @@ use crate::signal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// How it ended.
-    pub ending: Ending,
+    pub ending: ExitCause,
     /// Whether it was asked to.
     pub asked: bool,
     /// Somebody else has its port although nothing of the instance is left. Of an instance that
@@ -19,7 +19,7 @@ pub struct Exit {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExitCause {
     /// With this exit code.
     Code(i32),
     /// By this signal.
@@ -50,7 +50,7 @@ pub struct Stopped {
     pub stuck: usize,
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ExitCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),

@@ -8,7 +8,7 @@ use model::{Command, InstanceName, Recipe, ServiceName, Stop};
 
 use crate::account::Account;
 use crate::environment::Environment;
-use crate::exit::Ending;
+use crate::exit::ExitCause;
 use crate::record::Record;
 
 /// All that is needed to start one instance. Its port, and where its output goes, are the driver's to choose.
@@ -93,14 +93,14 @@ pub enum Notify {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notice {
     /// Whether it is ready.
-    pub word: Word,
+    pub word: Readiness,
     /// What it tells people, on one line and without control characters.
     pub status: Option<String>,
 }
 
 /// Whether an instance is ready, by its own word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Word {
+pub enum Readiness {
     /// It said nothing yet.
     #[default]
     Silent,
@@ -129,7 +129,7 @@ pub struct Examination {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
     /// How it ended; `None` where it was killed, its time being over.
-    pub ending: Option<Ending>,
+    pub ending: Option<ExitCause>,
     /// The first line of its output that says something.
     pub line: Option<String>,
 }

@@ -31,12 +31,12 @@ pub mod record;
 mod signal;
 
 pub use account::{Account, AccountFault};
-pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, Listener, StartError};
+pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, LaunchError, PortOwner};
 pub use environment::Environment;
-pub use exit::{Ending, Exit, Killed, Stopped};
+pub use exit::{Exit, ExitCause, Killed, Stopped};
 pub use launch::{
-    Composed, Examination, Examined, Launch, Notice, Notify, ProcessStart, Rotation, Spec, Upkeep,
-    Word,
+    Composed, Examination, Examined, Launch, Notice, Notify, ProcessStart, Readiness, Rotation,
+    Spec, Upkeep,
 };
 pub use logs::Logs;
 pub use model::{Command, Stop, StopSignal, StopTo};

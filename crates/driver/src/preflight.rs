@@ -24,7 +24,7 @@ use model::{ProcessRecipe, Recipe, Workload};
 
 /// What is to be started.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Preflight {
     /// Of what it is made.
     pub spec: Spec,
     /// What was given to the running release, as far as that is known.
@@ -48,7 +48,7 @@ pub struct Passed {
 
 /// Something that stands in the way.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum Obstacle {
     /// The command is none.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -162,8 +162,12 @@ pub struct Machine<'a> {
 /// # Errors
 ///
 /// All that stands in its way.
-pub fn check(plan: Plan, ours: Environment, machine: Machine<'_>) -> Result<Passed, Vec<Fault>> {
-    let Plan { spec, running, without, room } = plan;
+pub fn check(
+    plan: Preflight,
+    ours: Environment,
+    machine: Machine<'_>,
+) -> Result<Passed, Vec<Obstacle>> {
+    let Preflight { spec, running, without, room } = plan;
     let Spec { service, version, recipe, withheld } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
     let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;
@@ -221,14 +225,14 @@ pub fn check(plan: Plan, ours: Environment, machine: Machine<'_>) -> Result<Pass
     }
 }
 
-fn check_directory(path: &Path) -> Result<(), Fault> {
+fn check_directory(path: &Path) -> Result<(), Obstacle> {
     let is_directory = |metadata: fs::Metadata| match metadata.is_dir() {
         true => Ok(()),
         false => Err(io::ErrorKind::NotADirectory.into()),
     };
     fs::metadata(path)
         .and_then(is_directory)
-        .map_err(|source| Fault::Directory { path: path.to_owned(), source })
+        .map_err(|source| Obstacle::Directory { path: path.to_owned(), source })
 }
 
 fn at_least(bytes: u64) -> String {
@@ -253,13 +257,13 @@ mod tests {
         ours.into_iter().collect()
     }
 
-    fn told(plan: Plan) -> Vec<String> {
+    fn told(plan: Preflight) -> Vec<String> {
         let machine = Machine { ports: &Ports::default(), logs: Path::new("/") };
         let faults = check(plan, ours(), machine).unwrap_err();
         faults.iter().map(ToString::to_string).collect()
     }
 
-    fn plan(command: Command, directory: &Path, secrets: &[&str]) -> Plan {
+    fn plan(command: Command, directory: &Path, secrets: &[&str]) -> Preflight {
         let (directory, user, inherit) = (directory.to_owned(), None, Vec::new());
         let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
         let secrets = secrets.iter().map(ToString::to_string).collect();
@@ -269,7 +273,7 @@ mod tests {
             recipe: Recipe { workload, env: BTreeMap::new(), env_file: None, secrets },
             withheld: ["OTHERS".to_owned()].into(),
         };
-        Plan { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() }
+        Preflight { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() }
     }
 
     #[test]
@@ -279,7 +283,7 @@ mod tests {
         fs::write(room.path().join("serve-2"), "").unwrap();
         let huge = Room { memory_bytes: u64::MAX, ports: 100_000, ..Room::default() };
         let plan = plan(command, room.path(), &["SMS_ACCESS", "BLANK"]);
-        let told = told(Plan { room: huge, ..plan });
+        let told = told(Preflight { room: huge, ..plan });
         assert_eq!(told.len(), 5, "{told:?}");
         assert_eq!(
             told[0],

@@ -33,13 +33,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use crate::driver::{AdoptError, Adoption, Driver, Held, StartError};
+use crate::driver::{AdoptError, Adoption, Driver, Held, LaunchError};
 use crate::environment::Environment;
 use crate::launch::{Composed, Examination, Examined, Launch, Spec, Upkeep};
 use crate::log::{self, Sweep};
 use crate::logs::Logs;
 use crate::port::Ports;
-use crate::preflight::{self, Fault, Machine, Passed, Plan};
+use crate::preflight::{self, Machine, Obstacle, Passed, Preflight};
 use crate::record::Record;
 
 pub use holder::Holder;
@@ -96,7 +96,7 @@ impl ProcessDriver {
 }
 
 impl Driver for ProcessDriver {
-    fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>> {
+    fn preflight(&self, plan: Preflight) -> BoxFuture<'static, Result<Passed, Vec<Obstacle>>> {
         let Self { ports, logs, checks, .. } = self.clone();
         async move {
             let permit = checks.acquire_owned().await.expect("it is never closed");
@@ -105,17 +105,18 @@ impl Driver for ProcessDriver {
                 let machine = Machine { ports: &ports, logs: logs.directory() };
                 preflight::check(plan, Environment::of_this_process(), machine)
             };
-            let unknown = |source| Fault::Unknown { what: "whether the deploy can start", source };
+            let unknown =
+                |source| Obstacle::Unknown { what: "whether the deploy can start", source };
             apart(work).await.unwrap_or_else(|source| Err(vec![unknown(source)]))
         }
         .boxed()
     }
 
-    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>> {
+    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
         compose::compose(spec).boxed()
     }
 
-    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
+    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {
         let Self { launcher, ports, logs, .. } = self.clone();
         async move {
             let log = logs.path(&launch.service, &launch.instance);
@@ -132,7 +133,7 @@ impl Driver for ProcessDriver {
     fn examine(
         &self,
         examination: Examination,
-    ) -> BoxFuture<'static, Result<Examined, StartError>> {
+    ) -> BoxFuture<'static, Result<Examined, LaunchError>> {
         examine::examine(examination, self.launcher.clone()).boxed()
     }
 
@@ -151,7 +152,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
-impl From<io::Error> for StartError {
+impl From<io::Error> for LaunchError {
     fn from(source: io::Error) -> Self {
         Self::Process(source)
     }

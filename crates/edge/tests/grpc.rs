@@ -12,8 +12,8 @@ use testkit::edge::Wanted;
 use testkit::frames::{END_HEADERS, END_STREAM, block, kind};
 use testkit::h2_client::request;
 use testkit::{
-    AccessLine, AccessLines, FrameClient, H2Answer, H2Client, H2Origin, H2Step, Origin, RawClient,
-    Step, TestEdge, eventually,
+    AccessLine, AccessLines, FrameClient, H2Client, H2Origin, H2Response, H2Step, Origin,
+    RawClient, Step, TestEdge, eventually,
 };
 
 const GRPC: &[(&str, &str)] = &[("content-type", "application/grpc")];
@@ -108,7 +108,7 @@ fn failed(edge: &TestEdge) -> u64 {
     service.live.shards().map(|shard| shard.failed.get()).sum()
 }
 
-fn ask(edge: &TestEdge, request: Request<()>) -> H2Answer {
+fn ask(edge: &TestEdge, request: Request<()>) -> H2Response {
     H2Client::connect(edge.address()).ask(request, MESSAGE, None)
 }
 
@@ -206,7 +206,7 @@ fn no_client_makes_a_failure_of_a_good_response_by_calling_its_request_grpc() {
 }
 
 /// The status of HTTP, that of gRPC, and the message, of a response that is all head.
-fn told(answer: &H2Answer) -> (u16, &str, &str) {
+fn told(answer: &H2Response) -> (u16, &str, &str) {
     assert_eq!(answer.field("content-type"), Some("application/grpc"));
     assert!(answer.body.is_empty() && answer.cut.is_none() && answer.trailers.is_none());
     assert_eq!(answer.field("retry-after"), None);

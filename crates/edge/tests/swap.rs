@@ -272,7 +272,7 @@ fn a_sticky_client_stays_and_moves_once_when_its_instance_goes() {
     });
     let mut client = RawClient::connect(edge.address());
     let first = client.get("/");
-    let cookie = |answer: &testkit::Answer| {
+    let cookie = |answer: &testkit::Response| {
         let cookie = answer.field("set-cookie").expect("a cookie").to_owned();
         cookie.split(';').next().unwrap().to_owned()
     };

@@ -16,7 +16,7 @@ mod schedule;
 mod tally;
 mod workload;
 
-pub use open_loop::{OpenLoop, Plan};
+pub use open_loop::{LoadPlan, OpenLoop};
 pub use request_error::RequestError;
 pub use schedule::Rate;
 pub use tally::Tally;

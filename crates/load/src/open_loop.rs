@@ -18,7 +18,7 @@ use crate::workload::Workload;
 
 /// Where to, how often, and with how much patience.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct LoadPlan {
     /// Who is asked.
     pub address: SocketAddr,
     /// How often.
@@ -37,7 +37,7 @@ pub struct OpenLoop {
 
 /// What each request needs.
 struct Sender<W> {
-    plan: Plan,
+    plan: LoadPlan,
     workload: W,
     connections: Connections,
     tally: Arc<Mutex<Tally>>,
@@ -48,7 +48,7 @@ impl OpenLoop {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(plan: Plan, workload: impl Workload) -> Self {
+    pub fn start(plan: LoadPlan, workload: impl Workload) -> Self {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let connections = Connections::new(plan.address);
         let sender = Arc::new(Sender { plan, workload, connections, tally: tally.clone() });

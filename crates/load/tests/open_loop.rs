@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use load::{LoadPlan, OpenLoop, Rate, Tally, Workload, Wrong};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -59,13 +59,13 @@ fn converse(mut stream: TcpStream, answer: impl Fn(&str) -> Option<String>) {
     }
 }
 
-fn plan(address: SocketAddr) -> Plan {
+fn plan(address: SocketAddr) -> LoadPlan {
     let rate = Rate(NonZeroU32::new(500).unwrap());
-    Plan { address, rate, timeout: Duration::from_secs(10) }
+    LoadPlan { address, rate, timeout: Duration::from_secs(10) }
 }
 
 /// Runs a client until `enough` is so, then to its end.
-async fn run(plan: Plan, enough: impl Fn(&Tally) -> bool) -> Tally {
+async fn run(plan: LoadPlan, enough: impl Fn(&Tally) -> bool) -> Tally {
     let client = OpenLoop::start(plan, Echo);
     let begin = Instant::now();
     while !enough(&client.tally()) {
@@ -142,7 +142,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_failure() {
         }
         Some(path.to_owned())
     });
-    let plan = Plan { timeout: Duration::from_millis(100), ..plan(address) };
+    let plan = LoadPlan { timeout: Duration::from_millis(100), ..plan(address) };
     let tally = run(plan, |tally| tally.ended() >= 100).await;
     assert_eq!(tally.failures().get("no answer within 0.1 s"), Some(&1), "{tally:?}");
 }

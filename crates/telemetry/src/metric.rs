@@ -111,7 +111,7 @@ labels! {
     /// The route, as `explain` shows it: methods, hosts, path, and what else it asks of a request, without values.
     Route = "route",
     /// What is fetched from outside: the DNS names of targets, the certificates of listeners.
-    Feed = "feed",
+    FeedKind = "feed",
     /// The version of Plimsoll.
     Version = "version",
 }
@@ -197,7 +197,7 @@ metrics! {
     ReloadTime = Gauge "plimsoll_config_last_reload_timestamp" [Seconds] {};
     /// Inputs from outside whose last fetch failed. What they gave before stays in use, and they are fetched
     /// again soon.
-    FeedStale = Gauge "plimsoll_feed_stale" {Feed};
+    FeedStale = Gauge "plimsoll_feed_stale" {FeedKind};
     /// The version of Plimsoll; always 1.
     Build = Info "plimsoll_build" {Version};
 

@@ -12,7 +12,7 @@ use crate::event::{EVENTS_BYTES_MAX, EVENTS_MAX, FIELDS, Kind, level_word};
 use crate::exposition::BOUNDS_MICROS;
 use crate::grpc::GrpcStatus;
 use crate::metric::{Label, Metric};
-use crate::scrape::{CLASSES, Feed, InstanceState, OUTCOMES, Scrape};
+use crate::scrape::{CLASSES, FeedKind, InstanceState, OUTCOMES, Scrape};
 
 const MADE: &str = "\
 <!-- Made from crates/telemetry/src by `UPDATE_REFERENCE=1 cargo test -p telemetry`; not to be \
@@ -141,7 +141,9 @@ fn values(label: Label) -> String {
             let names = GrpcStatus::ALL.iter().map(|status| status.as_str());
             words(&names.chain([crate::grpc_counters::NONE]).collect::<Vec<_>>())
         }
-        Label::Feed => words(&Feed::ALL.iter().map(|feed| feed.as_str()).collect::<Vec<_>>()),
+        Label::FeedKind => {
+            words(&FeedKind::ALL.iter().map(|feed| feed.as_str()).collect::<Vec<_>>())
+        }
         Label::Ending => "see [the access log](access-log.md#how-an-exchange-ended)".to_owned(),
         Label::Service | Label::Instance | Label::Listener | Label::Route | Label::Version => {
             String::new()

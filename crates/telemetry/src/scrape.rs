@@ -193,14 +193,14 @@ pub struct ConfigSample {
 
 /// What is fetched from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feed {
+pub enum FeedKind {
     /// The DNS names of targets.
     Names,
     /// The certificates of listeners, each listener's together.
     Certificates,
 }
 
-impl Feed {
+impl FeedKind {
     /// Every kind.
     pub const ALL: &[Self] = &[Self::Names, Self::Certificates];
 
@@ -217,7 +217,7 @@ impl Feed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedSample {
     /// Which kind.
-    pub feed: Feed,
+    pub feed: FeedKind,
     /// How many inputs could not be fetched when that was tried last.
     pub stale: u64,
 }

@@ -10,7 +10,7 @@ use crate::DEADLINE;
 
 /// An answer, read by its framing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: u16,
     /// The head as it came, its empty line included.
@@ -21,7 +21,7 @@ pub struct Answer {
     pub trailers: String,
 }
 
-impl Answer {
+impl Response {
     /// The first value of the field `name`, in lower case.
     pub fn field<'a>(&'a self, name: &str) -> Option<&'a str> {
         let fields = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
@@ -121,7 +121,7 @@ impl RawClient {
     }
 
     /// Sends a `GET` and reads its answer.
-    pub fn get(&mut self, path: &str) -> Answer {
+    pub fn get(&mut self, path: &str) -> Response {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n")).answer()
     }
 
@@ -156,7 +156,7 @@ impl RawClient {
     ///
     /// # Panics
     /// When there is none, or it is not strictly as RFC 9112 has it.
-    pub fn answer(&mut self) -> Answer {
+    pub fn answer(&mut self) -> Response {
         self.try_answer().expect("an answer comes")
     }
 
@@ -172,7 +172,7 @@ impl RawClient {
     }
 
     /// Reads a head alone, as `HEAD` and 1xx have it.
-    pub fn head(&mut self) -> Answer {
+    pub fn head(&mut self) -> Response {
         self.read_head().expect("a head comes")
     }
 
@@ -180,7 +180,7 @@ impl RawClient {
     ///
     /// # Errors
     /// When the connection ends before the answer does.
-    pub fn try_answer(&mut self) -> io::Result<Answer> {
+    pub fn try_answer(&mut self) -> io::Result<Response> {
         let mut answer = self.read_head()?;
         if answer.status < 200 || matches!(answer.status, 204 | 304) {
             return Ok(answer);
@@ -220,7 +220,7 @@ impl RawClient {
         Ok(self.inbox.drain(..length).collect())
     }
 
-    fn read_head(&mut self) -> io::Result<Answer> {
+    fn read_head(&mut self) -> io::Result<Response> {
         let end = loop {
             match self.inbox.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end + 4,
@@ -232,10 +232,10 @@ impl RawClient {
         assert!(!head.replace("\r\n", "").contains(['\r', '\n']), "bare CR or LF: {head:?}");
         let status = head.strip_prefix("HTTP/1.1 ").expect("a status line");
         let status = status[..3].parse().expect("three digits");
-        Ok(Answer { status, head, body: Vec::new(), trailers: String::new() })
+        Ok(Response { status, head, body: Vec::new(), trailers: String::new() })
     }
 
-    fn read_chunks(&mut self, answer: &mut Answer) -> io::Result<()> {
+    fn read_chunks(&mut self, answer: &mut Response) -> io::Result<()> {
         loop {
             let size = usize::from_str_radix(&self.line()?, 16).expect("a chunk's size");
             if size == 0 {

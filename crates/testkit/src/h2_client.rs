@@ -21,7 +21,7 @@ use crate::DEADLINE;
 
 /// What a stream brought.
 #[derive(Debug, Default)]
-pub struct H2Answer {
+pub struct H2Response {
     /// The status; 0 when no final head came.
     pub status: u16,
     /// Its fields.
@@ -36,7 +36,7 @@ pub struct H2Answer {
     pub cut: Option<h2::Error>,
 }
 
-impl H2Answer {
+impl H2Response {
     /// The first value of the field `name`.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(|value| value.to_str().expect("a value is text"))
@@ -110,12 +110,17 @@ impl H2Client {
     }
 
     /// A `GET` and its answer.
-    pub fn get(&self, path: &str) -> H2Answer {
+    pub fn get(&self, path: &str) -> H2Response {
         self.ask(request("GET", path), b"", None)
     }
 
     /// A whole request and its answer. No body is sent where there is none, and no trailers.
-    pub fn ask(&self, request: Request<()>, body: &[u8], trailers: Option<HeaderMap>) -> H2Answer {
+    pub fn ask(
+        &self,
+        request: Request<()>,
+        body: &[u8],
+        trailers: Option<HeaderMap>,
+    ) -> H2Response {
         let is_bare = body.is_empty() && trailers.is_none();
         let mut asked = self.begin(request, is_bare);
         if !is_bare {
@@ -144,8 +149,8 @@ impl H2Client {
     ///
     /// # Panics
     /// When nothing does within [`DEADLINE`].
-    pub fn answer(&self, mut asked: Asked) -> H2Answer {
-        let mut answer = H2Answer::default();
+    pub fn answer(&self, mut asked: Asked) -> H2Response {
+        let mut answer = H2Response::default();
         let outcome = self.within(read(&mut asked, &mut answer));
         answer.cut = outcome.err();
         answer
@@ -156,7 +161,7 @@ impl H2Client {
     /// # Panics
     /// When none comes within [`DEADLINE`], or the stream is cut.
     pub fn part(&self, asked: &mut Asked) -> Vec<u8> {
-        let mut answer = H2Answer::default();
+        let mut answer = H2Response::default();
         let part = async {
             let incoming = read_head(asked, &mut answer).await?;
             let part = incoming.data().await.expect("a part comes")?;
@@ -214,7 +219,7 @@ pub fn request(method: &str, path: &str) -> Request<()> {
 
 async fn read_head<'a>(
     asked: &'a mut Asked,
-    into: &mut H2Answer,
+    into: &mut H2Response,
 ) -> Result<&'a mut RecvStream, h2::Error> {
     let Asked { answer, incoming, .. } = asked;
     if incoming.is_none() {
@@ -232,7 +237,7 @@ async fn read_head<'a>(
     Ok(incoming.as_mut().expect("it was put there"))
 }
 
-async fn read(asked: &mut Asked, into: &mut H2Answer) -> Result<(), h2::Error> {
+async fn read(asked: &mut Asked, into: &mut H2Response) -> Result<(), h2::Error> {
     let incoming = read_head(asked, into).await?;
     while let Some(part) = incoming.data().await {
         let part = part?;

@@ -17,10 +17,10 @@ pub mod tls;
 
 pub use access_log::{AccessLine, AccessLines};
 pub use ask::{Protocol, Seen, ask};
-pub use client::{Answer, RawClient};
+pub use client::{RawClient, Response};
 pub use edge::TestEdge;
 pub use frames::FrameClient;
-pub use h2_client::{H2Answer, H2Client};
+pub use h2_client::{H2Client, H2Response};
 pub use h2_origin::{H2Origin, H2Step};
 pub use origin::{Origin, Request, Step};
 pub use talk::{Line, Reply, Talk};

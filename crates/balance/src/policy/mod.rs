@@ -20,7 +20,7 @@ use std::sync::Arc;
 use model::{Balance, HashAlgorithm};
 
 use crate::eligibility::Role;
-use crate::field::{Attempt, Field};
+use crate::field::{AttemptKind, Field};
 use crate::key::Key;
 use crate::member::Member;
 
@@ -111,7 +111,8 @@ impl Pool {
                 least.take(round.candidates(slots), Connections::MOST, connections)
             }
             Policy::RoundRobin(rotation) => {
-                let attempt = if round.tried.is_empty() { Attempt::First } else { Attempt::Retry };
+                let attempt =
+                    if round.tried.is_empty() { AttemptKind::First } else { AttemptKind::Retry };
                 let weight = |candidate: Candidate<'_>| (candidate.place, candidate.weight);
                 let slots = slots.iter().enumerate();
                 let candidates = slots.filter_map(|(place, slot)| round.candidate(place, slot));

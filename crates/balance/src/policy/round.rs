@@ -2,7 +2,7 @@
 
 use crate::eligibility::Eligibility;
 use crate::field::Field;
-use crate::slow_start::Share;
+use crate::slow_start::WeightShare;
 
 /// A member that can be chosen at all: its weight is not 0.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ impl Candidate<'_> {
     /// Its weight if it counted with all of it: in 1024ths.
     #[inline]
     pub(crate) fn whole_weight(&self) -> u64 {
-        u64::from(self.slot.weight) * u64::from(Share::FULL.parts())
+        u64::from(self.slot.weight) * u64::from(WeightShare::FULL.parts())
     }
 }
 

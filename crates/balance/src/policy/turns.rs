@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Slot;
-use crate::slow_start::Share;
+use crate::slow_start::WeightShare;
 
 /// The credits of a pool's slots.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Turns {
         // A credit earned at far greater weights would take long to be used up.
         let most = slots
             .iter()
-            .map(|slot| i64::from(slot.weight) * i64::from(Share::FULL.parts()))
+            .map(|slot| i64::from(slot.weight) * i64::from(WeightShare::FULL.parts()))
             .sum::<i64>();
         for (slot, credit) in slots.iter().zip(&mut self.credits) {
             *credit = known.get(&slot.id).map_or(0, |known| (*known).clamp(-most, most));

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use balance::{Attempt, Eligibility, Field, Key, Member, Picker, Refusal, Role, Share, SlowStart};
+use balance::{
+    AttemptKind, Eligibility, Field, Key, Member, Picker, Refusal, Role, SlowStart, WeightShare,
+};
 use model::{Balance, Hash, HashAlgorithm, HashKey};
 use proptest::prelude::*;
 
@@ -15,7 +17,7 @@ pub(crate) struct Instance {
     pub(crate) role: Role,
     pub(crate) eligibility: Eligibility,
     pub(crate) is_full: bool,
-    pub(crate) share: Share,
+    pub(crate) share: WeightShare,
     pub(crate) in_flight: u32,
     pub(crate) latency: f64,
 }
@@ -33,7 +35,7 @@ impl Instance {
             role: Role::Primary,
             eligibility: Eligibility::Healthy,
             is_full: false,
-            share: Share::FULL,
+            share: WeightShare::FULL,
             in_flight: 0,
             latency: 0.0,
         }
@@ -91,7 +93,7 @@ impl Field for Fleet {
         self.0[instance].is_full
     }
 
-    fn share(&self, instance: usize) -> Share {
+    fn share(&self, instance: usize) -> WeightShare {
         self.0[instance].share
     }
 
@@ -99,9 +101,9 @@ impl Field for Fleet {
         self.0[instance].in_flight
     }
 
-    fn turn(&self, attempt: Attempt) -> u64 {
+    fn turn(&self, attempt: AttemptKind) -> u64 {
         let turn = self.1.get();
-        self.1.set(turn + u64::from(attempt == Attempt::First));
+        self.1.set(turn + u64::from(attempt == AttemptKind::First));
         turn
     }
 
@@ -111,7 +113,7 @@ impl Field for Fleet {
 }
 
 /// The share that slow start gives after this part of its duration.
-pub(crate) fn share(part: f64) -> Share {
+pub(crate) fn share(part: f64) -> WeightShare {
     SlowStart::new(Duration::from_secs(1)).share(Duration::from_secs_f64(part))
 }
 
@@ -143,7 +145,7 @@ fn instance() -> impl Strategy<Value = Instance> {
         1 => Just(Eligibility::Drained),
     ];
     let role = prop_oneof![3 => Just(Role::Primary), 1 => Just(Role::Backup)];
-    let share = prop_oneof![3 => Just(Share::FULL), 1 => (0.0..1.0).prop_map(share)];
+    let share = prop_oneof![3 => Just(WeightShare::FULL), 1 => (0.0..1.0).prop_map(share)];
     let weight = prop_oneof![1 => Just(0), 6 => 1u32..9, 1 => Just(u32::MAX)];
     let latency = prop_oneof![Just(0.0), 0.0..2.0];
     (weight, role, eligibility, prop::bool::weighted(0.2), share, 0u32..20, latency).prop_map(

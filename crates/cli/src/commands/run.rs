@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use admin::{Claim, Guard, Server, Token, Tokens};
+use admin::{Guard, Server, SocketClaim, Token, Tokens};
 use config::{Environment, Loaded, Paint};
 use control::{Adoption, After, Controller, CrashPoint, Settings};
 use driver::{Instance, Started};
@@ -140,7 +140,7 @@ impl Order<'_> {
             LogFormat::Json => control::tell_warnings(&loaded.warnings, &settings.events),
         }
         limits::raise_open_files();
-        let claim = Claim::new(&loaded.intent.server.state_dir)?;
+        let claim = SocketClaim::new(&loaded.intent.server.state_dir)?;
         self.tell_what_is_missing(&loaded);
         // Everything but the data plane, which has threads of its own.
         let runtime =
@@ -169,7 +169,7 @@ impl Order<'_> {
         &self,
         loaded: &Loaded,
         settings: Settings,
-        claim: Claim,
+        claim: SocketClaim,
         level: logging::Level,
     ) -> Result<Exit, Failure> {
         let signals = Signals::listen();

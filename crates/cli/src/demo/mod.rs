@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use admin::{DeployEvents, Receipt as Deployed};
 use control::{DeployError, DeployRequest, Handle, Overrides, Progressing};
 use driver::Started;
-use load::{OpenLoop, Plan, Rate};
+use load::{LoadPlan, OpenLoop, Rate};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
@@ -103,7 +103,7 @@ impl Play {
         let status = status(&handle).await?;
         let listening = status.listeners.iter().flat_map(|listener| &listener.addresses).next();
         let address = *listening.expect("the configuration has a listener");
-        let plan = Plan { address, rate: Rate(wanted.rate), timeout: PATIENCE };
+        let plan = LoadPlan { address, rate: Rate(wanted.rate), timeout: PATIENCE };
         let load = OpenLoop::start(plan, Visitors);
         let (_open, _place) = (open, place);
         let play = Self { stage, began, wanted, handle, controller, load, _open, _place };

@@ -7,7 +7,7 @@ use control::chain;
 use driver::ProcessLogs;
 use driver::launch::Spec;
 use driver::port::Ports;
-use driver::preflight::{Fault, Machine, Plan, Room, check};
+use driver::preflight::{Machine, Obstacle, Preflight, Room, check};
 use model::{Run, Service};
 
 use super::{Finding, Notes};
@@ -28,7 +28,8 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
         recipe: run.recipe.clone(),
         withheld: BTreeSet::new(),
     };
-    let plan = Plan { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() };
+    let plan =
+        Preflight { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() };
     let logs = ProcessLogs::of(&notes.intent.server.state_dir);
     let machine = Machine { ports: &Ports::default(), logs: logs.directory() };
     let checked = check(plan, driver::Environment::of_this_process(), machine);
@@ -36,33 +37,33 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
     faults.iter().map(|fault| finding(notes, service, fault)).collect()
 }
 
-fn finding(notes: &Notes<'_>, service: &Service, fault: &Fault) -> Finding {
+fn finding(notes: &Notes<'_>, service: &Service, fault: &Obstacle) -> Finding {
     let name = service.name.as_str();
     let (key, severity, hint) = match fault {
-        Fault::Command(_) => ("command", Severity::Error, None),
-        Fault::Program(_) => (
+        Obstacle::Command(_) => ("command", Severity::Error, None),
+        Obstacle::Program(_) => (
             "command",
             Severity::Error,
             Some(
                 "a path is looked for in `directory`, a name in PATH, as it is where `plimsoll run` starts",
             ),
         ),
-        Fault::Directory { .. } => (
+        Obstacle::Directory { .. } => (
             "directory",
             Severity::Error,
             Some("make it, or let `directory` and `version` name one that is there"),
         ),
-        Fault::Account(_) => ("user", Severity::Error, None),
-        Fault::EnvFile(_) => ("env_file", Severity::Error, None),
+        Obstacle::Account(_) => ("user", Severity::Error, None),
+        Obstacle::EnvFile(_) => ("env_file", Severity::Error, None),
         // They may be set where it is started, as in a unit.
-        Fault::SecretMissing { .. } | Fault::SecretBlank { .. } | Fault::NameLost { .. } => {
-            ("secrets", Severity::Warning, None)
-        }
-        Fault::Memory { .. }
-        | Fault::Descriptors { .. }
-        | Fault::Disk { .. }
-        | Fault::Ports { .. }
-        | Fault::Unknown { .. } => ("command", Severity::Warning, None),
+        Obstacle::SecretMissing { .. }
+        | Obstacle::SecretBlank { .. }
+        | Obstacle::NameLost { .. } => ("secrets", Severity::Warning, None),
+        Obstacle::Memory { .. }
+        | Obstacle::Descriptors { .. }
+        | Obstacle::Disk { .. }
+        | Obstacle::Ports { .. }
+        | Obstacle::Unknown { .. } => ("command", Severity::Warning, None),
     };
     let about = format!("service `{name}`");
     let found = notes.finding(&["services", name, key], about, severity, chain(fault));

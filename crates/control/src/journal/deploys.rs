@@ -51,7 +51,7 @@ pub(crate) struct NewDeploy<'a> {
 
 /// A release that came to stay once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Past {
+pub(crate) struct PastRelease {
     /// The deploy that made it.
     pub(crate) deploy: i64,
     pub(crate) version: String,
@@ -174,7 +174,7 @@ impl Journal {
         &self,
         service: &ServiceName,
         current: &Release,
-    ) -> Result<Option<Past>, JournalError> {
+    ) -> Result<Option<PastRelease>, JournalError> {
         // An earlier version did not write down which deploy it was.
         let before = if current.id == 0 { i64::MAX } else { current.id };
         let (version, recipe) = (&current.version, recipe::text(&current.recipe));
@@ -196,7 +196,7 @@ impl Journal {
         &self,
         service: &ServiceName,
         version: &str,
-    ) -> Result<Option<Past>, JournalError> {
+    ) -> Result<Option<PastRelease>, JournalError> {
         self.with(|db| {
             db.query_row(
                 "SELECT id, release, recipe FROM deploy WHERE service = ?1 AND release = ?2
@@ -213,12 +213,13 @@ impl Journal {
         &self,
         service: &ServiceName,
         id: i64,
-    ) -> Result<Option<(Deploy, Past)>, JournalError> {
+    ) -> Result<Option<(Deploy, PastRelease)>, JournalError> {
         self.with(|db| {
             let sql = "SELECT * FROM deploy WHERE service = ?1 AND id = ?2";
             let both = |row: &Row<'_>| {
                 let (deploy, recipe) = (deploy(row)?, recipe::read(row, 9, &self.events)?);
-                let past = Past { deploy: deploy.id, version: deploy.release.clone(), recipe };
+                let past =
+                    PastRelease { deploy: deploy.id, version: deploy.release.clone(), recipe };
                 Ok((deploy, past))
             };
             db.query_row(sql, params![service.as_str(), id], both).optional()
@@ -266,9 +267,9 @@ fn deploy(row: &Row<'_>) -> rusqlite::Result<Deploy> {
     })
 }
 
-fn past(row: &Row<'_>, events: &Events) -> rusqlite::Result<Past> {
+fn past(row: &Row<'_>, events: &Events) -> rusqlite::Result<PastRelease> {
     let recipe = recipe::read(row, 2, events)?;
-    Ok(Past { deploy: row.get(0)?, version: row.get(1)?, recipe })
+    Ok(PastRelease { deploy: row.get(0)?, version: row.get(1)?, recipe })
 }
 
 fn millis(time: SystemTime) -> i64 {

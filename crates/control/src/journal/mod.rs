@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use telemetry::{Events, event};
 
 pub use deploys::Deploy;
-pub(crate) use deploys::{NewDeploy, Past};
+pub(crate) use deploys::{NewDeploy, PastRelease};
 pub(crate) use services::Known;
 
 use crate::chain::chain;

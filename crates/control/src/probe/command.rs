@@ -1,12 +1,12 @@
 //! A check by a program, which is run beside the instance as the instance itself was.
 
-use driver::{Examination, StartError};
+use driver::{Examination, LaunchError};
 use model::Command;
 
-use super::{Passed, Plan, ProbeFault};
+use super::{Passed, ProbeFault, ProbePlan};
 use crate::chain::chain;
 
-pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeFault> {
+pub(super) async fn ask(plan: &ProbePlan, command: &Command) -> Result<Passed, ProbeFault> {
     let unknown = |why: &str| ProbeFault::Unknown(why.to_owned());
     let inside = plan.checker.inside(plan.address);
     let inside = inside.ok_or_else(|| unknown("its process is not known"))?;
@@ -17,7 +17,7 @@ pub(super) async fn ask(plan: &Plan, command: &Command) -> Result<Passed, ProbeF
     match inside.driver.examine(examination).await {
         Ok(examined) if examined.is_well() => Ok(Passed(examined.words(limit))),
         Ok(examined) => Err(ProbeFault::Said(examined.words(limit))),
-        Err(StartError::Process(error)) if wire::system::is_shortage(&error) => {
+        Err(LaunchError::Process(error)) if wire::system::is_shortage(&error) => {
             Err(ProbeFault::NotMade(wire::system::words(&error)))
         }
         Err(error) => Err(ProbeFault::Said(chain(&error))),

@@ -5,7 +5,7 @@
 use edge::{OwnRequest, OwnResponse};
 use model::GrpcProbe;
 
-use super::{Passed, Plan, ProbeFault, USER_AGENT, fields};
+use super::{Passed, ProbeFault, ProbePlan, USER_AGENT, fields};
 
 const PATH: &str = "/grpc.health.v1.Health/Check";
 /// A response has one field of one byte; what is so much longer is none.
@@ -23,7 +23,7 @@ const WIRE_64_BITS: u64 = 1;
 const WIRE_BYTES: u64 = 2;
 const WIRE_32_BITS: u64 = 5;
 
-pub(super) async fn ask(plan: &Plan, probe: &GrpcProbe) -> Result<Passed, ProbeFault> {
+pub(super) async fn ask(plan: &ProbePlan, probe: &GrpcProbe) -> Result<Passed, ProbeFault> {
     let ours =
         [("user-agent", USER_AGENT), ("content-type", "application/grpc"), ("te", "trailers")];
     let request = OwnRequest {

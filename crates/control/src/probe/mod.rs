@@ -33,7 +33,7 @@ const SPREAD: Duration = Duration::from_secs(1);
 
 /// How one instance is checked.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct ProbePlan {
     pub(crate) address: SocketAddr,
     /// The target as it was written: its own `Host`.
     pub(crate) target: String,
@@ -51,7 +51,7 @@ pub(crate) struct Passed(pub(crate) String);
 
 /// Checks for ever, and tells each result. A check that could not be made for want of something of
 /// ours is told as such ([`ProbeFault::is_ours`]), and the next one is made in its time.
-pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<Passed, ProbeFault>)) {
+pub(crate) async fn run(plan: ProbePlan, mut tell: impl FnMut(Result<Passed, ProbeFault>)) {
     // An interval of nothing would panic, whatever the configuration allows.
     let interval = plan.check.interval.max(Duration::from_millis(1));
     let first = interval.min(SPREAD).mul_f64(fastrand::f64());
@@ -69,7 +69,7 @@ pub(crate) async fn run(plan: Plan, mut tell: impl FnMut(Result<Passed, ProbeFau
 }
 
 /// Checks once.
-pub(crate) async fn once(plan: &Plan) -> Result<Passed, ProbeFault> {
+pub(crate) async fn once(plan: &ProbePlan) -> Result<Passed, ProbeFault> {
     let checked = match &plan.check.probe {
         HealthProbe::Tcp => connect(plan).await,
         HealthProbe::Http(probe) => request::ask(plan, probe).await,
@@ -92,7 +92,7 @@ pub(crate) fn fields(ours: &[(&str, &str)], set: &ProbeHeaders) -> Vec<(String, 
 }
 
 /// Whether a connection can be opened.
-async fn connect(plan: &Plan) -> Result<Passed, ProbeFault> {
+async fn connect(plan: &ProbePlan) -> Result<Passed, ProbeFault> {
     let limit = plan.check.timeout;
     match tokio::time::timeout(limit, TcpStream::connect(plan.address)).await {
         Ok(Ok(_)) => Ok(Passed("connection opened".to_owned())),

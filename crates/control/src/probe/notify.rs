@@ -1,12 +1,12 @@
 //! What an instance says of itself, taken for a check.
 
-use driver::{Notice, Word};
+use driver::{Notice, Readiness};
 use model::HealthProbe;
 use tokio::sync::watch;
 
-use super::{Passed, Plan, ProbeFault};
+use super::{Passed, ProbeFault, ProbePlan};
 
-pub(super) fn ask(plan: &Plan) -> Result<Passed, ProbeFault> {
+pub(super) fn ask(plan: &ProbePlan) -> Result<Passed, ProbeFault> {
     let unknown = |why: &str| ProbeFault::Unknown(why.to_owned());
     let inside = plan.checker.inside(plan.address);
     let inside = inside.ok_or_else(|| unknown("its process is not known"))?;
@@ -23,7 +23,7 @@ pub(super) struct Ear(Option<watch::Receiver<Notice>>);
 
 impl Ear {
     /// Waits until the instance says something new; for ever where it is asked in another way, or not known yet.
-    pub(super) async fn changed(&mut self, plan: &Plan) {
+    pub(super) async fn changed(&mut self, plan: &ProbePlan) {
         if plan.check.probe != HealthProbe::Notify {
             return std::future::pending().await;
         }
@@ -49,10 +49,10 @@ fn judge(notice: &Notice) -> Result<Passed, ProbeFault> {
         None => word.to_owned(),
     };
     match notice.word {
-        Word::Ready => Ok(Passed(with_status("READY=1"))),
-        Word::Before => Ok(Passed(with_status("it reported READY=1 to an earlier Plimsoll"))),
-        Word::Silent => Err(ProbeFault::Said(with_status("it has not said READY=1"))),
-        Word::Stopping => Err(ProbeFault::Said(with_status("STOPPING=1"))),
+        Readiness::Ready => Ok(Passed(with_status("READY=1"))),
+        Readiness::Before => Ok(Passed(with_status("it reported READY=1 to an earlier Plimsoll"))),
+        Readiness::Silent => Err(ProbeFault::Said(with_status("it has not said READY=1"))),
+        Readiness::Stopping => Err(ProbeFault::Said(with_status("STOPPING=1"))),
     }
 }
 
@@ -64,11 +64,11 @@ mod tests {
     fn an_instance_is_what_it_says_that_it_is() {
         let said =
             |word, status: Option<&str>| judge(&Notice { word, status: status.map(str::to_owned) });
-        let silent = said(Word::Silent, Some("loading 3 of 7")).unwrap_err();
+        let silent = said(Readiness::Silent, Some("loading 3 of 7")).unwrap_err();
         assert_eq!(silent.to_string(), "it has not said READY=1 (loading 3 of 7)");
-        assert_eq!(said(Word::Ready, None).unwrap(), Passed("READY=1".to_owned()));
-        let leaving = said(Word::Stopping, Some("bye")).unwrap_err();
+        assert_eq!(said(Readiness::Ready, None).unwrap(), Passed("READY=1".to_owned()));
+        let leaving = said(Readiness::Stopping, Some("bye")).unwrap_err();
         assert_eq!(leaving.to_string(), "STOPPING=1 (bye)");
-        assert!(!leaving.is_ours() && said(Word::Before, None).is_ok());
+        assert!(!leaving.is_ours() && said(Readiness::Before, None).is_ok());
     }
 }

@@ -4,9 +4,9 @@ use edge::OwnRequest;
 use model::HttpProbe;
 
 use super::verdict::{BODY_BYTES_MAX, judge};
-use super::{Passed, Plan, ProbeFault, USER_AGENT, fields};
+use super::{Passed, ProbeFault, ProbePlan, USER_AGENT, fields};
 
-pub(super) async fn ask(plan: &Plan, probe: &HttpProbe) -> Result<Passed, ProbeFault> {
+pub(super) async fn ask(plan: &ProbePlan, probe: &HttpProbe) -> Result<Passed, ProbeFault> {
     let request = OwnRequest {
         address: plan.address,
         protocol: plan.protocol,

@@ -27,7 +27,7 @@ async fn serve(answer: &'static [u8]) -> (SocketAddr, Arc<Mutex<String>>) {
     (address, heard)
 }
 
-fn plan(address: SocketAddr, probe: HealthProbe) -> Plan {
+fn plan(address: SocketAddr, probe: HealthProbe) -> ProbePlan {
     let check = HealthCheck {
         probe,
         interval: Duration::from_secs(1),
@@ -37,7 +37,7 @@ fn plan(address: SocketAddr, probe: HealthProbe) -> Plan {
     };
     let checker = Checker::start(Default::default()).unwrap();
     let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
-    Plan { address, target: "app:80".into(), protocol, violations, check, checker }
+    ProbePlan { address, target: "app:80".into(), protocol, violations, check, checker }
 }
 
 fn http(body: Option<&str>) -> HealthProbe {
@@ -302,7 +302,7 @@ async fn serve_grpc(
     (address, server)
 }
 
-fn grpc_plan(address: SocketAddr, service: &str) -> Plan {
+fn grpc_plan(address: SocketAddr, service: &str) -> ProbePlan {
     let headers = ProbeHeaders(vec![("x-tenant".into(), "1".into())]);
     let probe = GrpcProbe { service: service.into(), host: None, headers };
     let mut plan = plan(address, HealthProbe::Grpc(probe));

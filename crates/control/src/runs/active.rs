@@ -12,7 +12,7 @@ use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
 
 use super::Line;
-use super::receipt::{Ending, Receipt, ReleaseTally};
+use super::receipt::{DeployEnding, Receipt, ReleaseTally};
 use crate::release::Release;
 use crate::runs::{Purpose, Running, ServiceRun};
 
@@ -211,7 +211,7 @@ impl Active {
             restores: self.restores,
             began_at: self.began_at,
             took: self.took(),
-            ending: Ending::Over(outcome),
+            ending: DeployEnding::Over(outcome),
             lines: self.progress.borrow().lines.clone(),
             releases: releases.map(tally).collect(),
             requests: seen.0.saturating_sub(self.before.0),

@@ -5,11 +5,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use driver::{Instance, Listener};
+use driver::{Instance, PortOwner};
 use model::HealthProbe;
 use tokio::time::Instant;
 
-use crate::probe::{self, Plan, ProbeFault};
+use crate::probe::{self, ProbeFault, ProbePlan};
 
 /// From one look at a new instance to the next: short, as the deploy waits for it.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -22,7 +22,7 @@ const SEARCH_EVERY: Duration = Duration::from_millis(500);
 /// Asks the instance until it answers as a healthy one does, for `min_healthy` on end: every check of that time
 /// has to pass. `tell` is told why it does not, each time that this changes.
 pub(super) async fn until_ready(
-    plan: &Plan,
+    plan: &ProbePlan,
     process: &dyn Instance,
     min_healthy: Duration,
     tell: impl Fn(String),
@@ -45,7 +45,7 @@ pub(super) async fn until_ready(
             }
             Ok(_) => match process.listener().await {
                 // A program, or its own word, may speak well of it before it listens.
-                Listener::Nobody => format!("nothing listens on {} yet", plan.address),
+                PortOwner::Nobody => format!("nothing listens on {} yet", plan.address),
                 _ => format!("another program responds on {}", plan.address),
             },
             // It says nothing of the instance, whose checks may have passed until now.
@@ -80,7 +80,7 @@ pub(super) async fn until_ready(
 }
 
 /// From one look at a new instance to the next. To run a program costs more than to ask.
-fn look_every(plan: &Plan) -> Duration {
+fn look_every(plan: &ProbePlan) -> Duration {
     match plan.check.probe {
         HealthProbe::Command(_) => plan.check.interval.min(COMMAND_EVERY),
         _ => LOOK_EVERY,
@@ -89,7 +89,7 @@ fn look_every(plan: &Plan) -> Duration {
 
 /// Whether nobody else answers on its port. Where that cannot be seen it is believed.
 async fn is_its_own(process: &dyn Instance) -> bool {
-    matches!(process.listener().await, Listener::Own | Listener::Unknown)
+    matches!(process.listener().await, PortOwner::Own | PortOwner::Unknown)
 }
 
 /// Where an instance listens, looked for now and then.

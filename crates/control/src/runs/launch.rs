@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Driver, Instance, Launch, Notify, Rotation, Spec, StartError, Upkeep};
+use driver::{Driver, Instance, Launch, LaunchError, Notify, Rotation, Spec, Upkeep};
 use model::{HealthCheck, HealthProbe, InstanceName, Run, Service, Smoke};
 use rollout::instance::{Origin, Start};
 use telemetry::{Events, event};
@@ -116,7 +116,7 @@ impl Launching {
 
     async fn launch(&self, driver: &dyn Driver) -> Result<(Arc<dyn Instance>, Launch), String> {
         let launch = self.compose(driver).await?;
-        let told = |error: StartError| chain(&error);
+        let told = |error: LaunchError| chain(&error);
         let held = driver.prepare(launch.clone()).await.map_err(told)?;
         let (journal, record) = (self.journal.clone(), held.record().clone());
         let of = self.release.id;
@@ -173,7 +173,7 @@ impl Launching {
     }
 
     /// Asks it for what warms it up, and tells what came of it.
-    async fn warm_up(&self, plan: &probe::Plan, started: Instant) {
+    async fn warm_up(&self, plan: &probe::ProbePlan, started: Instant) {
         let deploy = &self.run().deploy;
         if !deploy.warm_up.is_empty() {
             let limit = warm_up::limit(deploy, started);
@@ -182,7 +182,7 @@ impl Launching {
     }
 
     /// Without a check of its own an instance is taken for ready when it lets itself be connected to.
-    fn first_check(&self, address: SocketAddr) -> probe::Plan {
+    fn first_check(&self, address: SocketAddr) -> probe::ProbePlan {
         let tcp = HealthCheck {
             probe: HealthProbe::Tcp,
             interval: LOOK_EVERY,
@@ -190,7 +190,7 @@ impl Launching {
             healthy: 1,
             unhealthy: 1,
         };
-        probe::Plan {
+        probe::ProbePlan {
             address,
             target: address.to_string(),
             protocol: self.service.protocol,

@@ -35,7 +35,7 @@ pub use checking::CheckingStatus;
 pub use difference::Difference;
 pub use first::FirstStatus;
 pub use history::{DeployStatus, LastDeploy, RunStatus, Waiting};
-pub use receipt::{Ending, Receipt, ReleaseTally};
+pub use receipt::{DeployEnding, Receipt, ReleaseTally};
 
 pub(crate) use crate::line::Line;
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};

@@ -36,7 +36,7 @@ pub struct Receipt {
     /// How long it took.
     pub took: Duration,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: DeployEnding,
     /// What happened, in order.
     pub lines: Vec<Line>,
     /// What each release did meanwhile, the old one first: attempts, whether or not a client saw
@@ -50,7 +50,7 @@ pub struct Receipt {
 
 /// How a deploy ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ending {
+pub enum DeployEnding {
     /// By itself, in one way or another.
     Over(Outcome),
     /// Plimsoll ended in the middle of it; what it had counted until then is lost.
@@ -73,21 +73,25 @@ impl Receipt {
     /// How it ended, in a word.
     pub fn word(&self) -> &'static str {
         match self.ending {
-            Ending::Over(Outcome::Promoted) | Ending::CutShort { has_stayed: true } => "promoted",
-            Ending::Over(Outcome::RolledBack(_)) => "rolled-back",
-            Ending::Over(Outcome::Broken(_)) => "broken",
-            Ending::CutShort { has_stayed: false } => "interrupted",
+            DeployEnding::Over(Outcome::Promoted) | DeployEnding::CutShort { has_stayed: true } => {
+                "promoted"
+            }
+            DeployEnding::Over(Outcome::RolledBack(_)) => "rolled-back",
+            DeployEnding::Over(Outcome::Broken(_)) => "broken",
+            DeployEnding::CutShort { has_stayed: false } => "interrupted",
         }
     }
 
     /// Why it did not stay, in words.
     pub fn reason(&self) -> Option<String> {
         match &self.ending {
-            Ending::Over(Outcome::Promoted) | Ending::CutShort { has_stayed: true } => None,
-            Ending::Over(Outcome::RolledBack(reason) | Outcome::Broken(reason)) => {
+            DeployEnding::Over(Outcome::Promoted) | DeployEnding::CutShort { has_stayed: true } => {
+                None
+            }
+            DeployEnding::Over(Outcome::RolledBack(reason) | Outcome::Broken(reason)) => {
                 Some(reason.to_string())
             }
-            Ending::CutShort { has_stayed: false } => {
+            DeployEnding::CutShort { has_stayed: false } => {
                 Some("Plimsoll ended in the middle of it".to_owned())
             }
         }
@@ -117,7 +121,7 @@ impl Receipt {
             restores: deploy.restores,
             began_at: deploy.began_at,
             took,
-            ending: Ending::CutShort { has_stayed },
+            ending: DeployEnding::CutShort { has_stayed },
             lines,
             releases: Vec::new(),
             requests: 0,

@@ -8,7 +8,7 @@ use model::Smoke;
 use tokio::time::Instant;
 
 use super::warm_up::own_request;
-use crate::probe::Plan;
+use crate::probe::ProbePlan;
 
 /// What smoke requests call themselves.
 const USER_AGENT: &str = "plimsoll-smoke";
@@ -25,7 +25,7 @@ pub(crate) struct Passed {
 /// # Errors
 /// Which failed, and why.
 pub(super) async fn smoke(
-    plan: &Plan,
+    plan: &ProbePlan,
     requests: &[Smoke],
     limit: Duration,
 ) -> Result<Passed, String> {

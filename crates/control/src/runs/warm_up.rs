@@ -10,7 +10,7 @@ use edge::OwnRequest;
 use model::{Deploy, HealthProbe, ProbeHeaders, ProbeMethod, WarmUp};
 use tokio::time::Instant;
 
-use crate::probe::{self, Plan};
+use crate::probe::{self, ProbePlan};
 
 /// What requests that warm up call themselves.
 const USER_AGENT: &str = "plimsoll-warm-up";
@@ -40,7 +40,7 @@ pub(super) fn limit(deploy: &Deploy, started: Instant) -> Duration {
 }
 
 /// Makes all `requests`, one after the other, as long as there is time.
-pub(super) async fn warm_up(plan: &Plan, requests: &[WarmUp], limit: Duration) -> WarmedUp {
+pub(super) async fn warm_up(plan: &ProbePlan, requests: &[WarmUp], limit: Duration) -> WarmedUp {
     let began = Instant::now();
     let mut warmed = WarmedUp { asked: 0, took: Duration::ZERO, failed: Vec::new(), left_out: 0 };
     for request in requests {
@@ -65,7 +65,7 @@ pub(super) async fn warm_up(plan: &Plan, requests: &[WarmUp], limit: Duration) -
 
 /// A request to the instance that `plan` checks, with the check's host and headers.
 pub(super) fn own_request(
-    plan: &Plan,
+    plan: &ProbePlan,
     method: ProbeMethod,
     target: &str,
     user_agent: &str,
@@ -121,7 +121,7 @@ mod tests {
     }
 
     /// A server that refuses `/bad`, never answers `/slow`, and keeps what it was asked.
-    async fn serve() -> (Plan, Arc<Mutex<Vec<String>>>) {
+    async fn serve() -> (ProbePlan, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -152,7 +152,7 @@ mod tests {
         let checker = Checker::start(Default::default()).unwrap();
         let target = "api-1".to_owned();
         let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
-        (Plan { address, target, protocol, violations, check, checker }, heard)
+        (ProbePlan { address, target, protocol, violations, check, checker }, heard)
     }
 
     #[tokio::test]

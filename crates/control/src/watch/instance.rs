@@ -13,7 +13,7 @@ use model::{HealthCheck, Service};
 use super::series::Series;
 use super::{Brief, Reports};
 use crate::drains::target_of;
-use crate::probe::{self, Passed, Plan, ProbeFault};
+use crate::probe::{self, Passed, ProbeFault, ProbePlan};
 use crate::status::InstanceStatus;
 use crate::task::Task;
 use crate::window::Window;
@@ -30,7 +30,7 @@ pub(super) struct InstanceWatch {
     /// So many failed requests in a row are said to be failing.
     fails_max: u32,
     health: Option<Health>,
-    probe: Option<(Plan, Task)>,
+    probe: Option<(ProbePlan, Task)>,
     /// What its checks came to lately.
     checks: Series,
     ejection: Option<Ejection>,
@@ -114,7 +114,7 @@ impl InstanceWatch {
     }
 
     fn check_with(&mut self, service: &Service, check: &HealthCheck, reports: &Reports) {
-        let plan = Plan {
+        let plan = ProbePlan {
             address: self.live.address,
             target: target_of(&self.live.name).to_owned(),
             protocol: service.protocol,

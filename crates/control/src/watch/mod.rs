@@ -18,7 +18,7 @@ use model::{InstanceName, Passive, Service};
 use telemetry::{Events, event};
 use tokio::sync::mpsc;
 
-use crate::drains::Drains;
+use crate::drains::DrainList;
 use crate::probe::{Checker, Passed, ProbeFault};
 use crate::status::InstanceStatus;
 use instance::InstanceWatch;
@@ -81,7 +81,7 @@ impl ServiceWatch {
         service: &Arc<Service>,
         instances: &[Instance],
         lives: &[Arc<Live>],
-        drains: &Drains,
+        drains: &DrainList,
         reports: &Reports,
     ) {
         debug_assert_eq!(instances.len(), lives.len(), "the edge serves what was published");
@@ -196,7 +196,7 @@ impl ServiceWatch {
     }
 
     /// Gives the instance nothing new if `drains` has it, and something if not.
-    pub(crate) fn look_for_drain(&mut self, now: Duration, name: &str, drains: &Drains) {
+    pub(crate) fn look_for_drain(&mut self, now: Duration, name: &str, drains: &DrainList) {
         let Some(watch) = self.instances.get_mut(name) else { return };
         let drained = drains.since(self.service.name.as_str(), name);
         if watch.set_drained(now, drained) {

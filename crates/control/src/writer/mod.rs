@@ -32,7 +32,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::access_log::Access;
 use crate::certificates::{Looked, Renewals, Tls};
 use crate::chain::chain;
-use crate::drains::Drains;
+use crate::drains::DrainList;
 use crate::explanation;
 use crate::handle::{After, Message};
 use crate::names::{Names, Resolved};
@@ -74,7 +74,7 @@ pub(crate) struct Parts {
     pub(crate) reports: Reports,
     pub(crate) events: Events,
     pub(crate) log: Access,
-    pub(crate) drains: Drains,
+    pub(crate) drains: DrainList,
     pub(crate) runs: Runs,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use driver::Spec;
-use driver::preflight::{Fault, Plan, Room};
+use driver::preflight::{Obstacle, Preflight, Room};
 use model::{Deploy, Run, ServiceName, Strategy};
 use telemetry::event;
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::Writer;
 use crate::chain::chain;
 use crate::handle::Reply;
-use crate::journal::Past;
+use crate::journal::PastRelease;
 use crate::runs::{
     Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted, aborted, while_wanted,
 };
@@ -101,8 +101,8 @@ impl Writer {
                 output_bytes: more << 20,
                 ports: more as usize,
             };
-            let checked = driver.preflight(Plan { spec, running, without, room }).await;
-            let told = |faults: Vec<Fault>| faults.iter().map(|fault| chain(fault)).collect();
+            let checked = driver.preflight(Preflight { spec, running, without, room }).await;
+            let told = |faults: Vec<Obstacle>| faults.iter().map(|fault| chain(fault)).collect();
             checked.map(|passed| passed.given).map_err(told)
         };
         self.checking.spawn(async move {
@@ -154,13 +154,17 @@ impl Writer {
             Wanted::Again(version) => self.release_that_ran(service, version)?,
             Wanted::Deploy(deploy) => self.release_of_deploy(service, *deploy)?,
         };
-        let Past { deploy, version, recipe } = past;
+        let PastRelease { deploy, version, recipe } = past;
         let recipe = recipe.unwrap_or_else(|| run.run().recipe.clone());
         Ok(Target { version, recipe, restores: Some(deploy) })
     }
 
     /// The release of this name, if it ever came to stay.
-    fn release_that_ran(&self, service: &ServiceName, version: &str) -> Result<Past, DeployError> {
+    fn release_that_ran(
+        &self,
+        service: &ServiceName,
+        version: &str,
+    ) -> Result<PastRelease, DeployError> {
         if let Some(past) = self.runs.journal.last_of(service, version)? {
             return Ok(past);
         }
@@ -172,7 +176,7 @@ impl Writer {
     }
 
     /// The release that ran before the one that runs.
-    fn release_before(&self, service: &ServiceName) -> Result<Past, DeployError> {
+    fn release_before(&self, service: &ServiceName) -> Result<PastRelease, DeployError> {
         let stable = match &self.runs.services[service].release {
             Some(current) => self.runs.journal.before(service, current)?,
             None => None,
@@ -181,7 +185,11 @@ impl Writer {
     }
 
     /// The release that the deploy of this number made, if it came to stay.
-    fn release_of_deploy(&self, service: &ServiceName, deploy: i64) -> Result<Past, DeployError> {
+    fn release_of_deploy(
+        &self,
+        service: &ServiceName,
+        deploy: i64,
+    ) -> Result<PastRelease, DeployError> {
         let not_to_have = |what: String| {
             let service = service.to_string();
             DeployError::NotToHave { service, deploy, what }

@@ -16,7 +16,7 @@ use wire::tls::Resumption;
 
 use crate::certificates::{self, FilesOf, Renewals, Tls};
 use crate::chain::chain;
-use crate::drains::Drains;
+use crate::drains::DrainList;
 use crate::handle::{InstanceError, Wish};
 use crate::instances::{self, Addresses};
 use crate::names::Names;
@@ -32,7 +32,7 @@ pub(super) struct Serving {
     pub(super) revision: Revision,
     pub(super) names: Names,
     pub(super) renewals: Renewals,
-    pub(super) drains: Drains,
+    pub(super) drains: DrainList,
     pub(super) watches: BTreeMap<ServiceName, ServiceWatch>,
     pub(super) reports: Reports,
     pub(super) tls: Tls,

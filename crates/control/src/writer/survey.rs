@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use edge::{Live, ServiceView};
 use model::{InstanceName, ServiceName};
 use telemetry::Scrape;
-use telemetry::scrape::{ConfigSample, Feed, FeedSample};
+use telemetry::scrape::{ConfigSample, FeedKind, FeedSample};
 
 use super::Writer;
 use crate::certificates::FilesOf;
@@ -120,8 +120,8 @@ impl Writer {
         };
         let watch_of = |view: &ServiceView<'_>| self.serving.watches.get(&view.service.name);
         let feeds = [
-            (Feed::Names, self.serving.names.stale()),
-            (Feed::Certificates, self.serving.renewals.stale()),
+            (FeedKind::Names, self.serving.names.stale()),
+            (FeedKind::Certificates, self.serving.renewals.stale()),
         ];
         let feeds = feeds.map(|(feed, stale)| FeedSample { feed, stale: stale as u64 }).to_vec();
         scrape::gather(&self.serving.edge, watch_of, config, feeds, self.reloads.log.sample())

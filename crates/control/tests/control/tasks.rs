@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use driver::log::Sweep;
 use driver::logs::{Logs, Output, Part, Written};
-use driver::preflight::{Fault, Passed, Plan};
+use driver::preflight::{Obstacle, Passed, Preflight};
 use driver::{
-    AdoptError, Adoption, Composed, Driver, Ending, Environment, Examination, Examined, Exit, Gone,
-    Held, Identity, Instance, Launch, Listener, Notice, ProcessIdentity, ProcessRecord,
-    ProcessStart, Record, Spec, StartError, Stop, Stopped, Upkeep,
+    AdoptError, Adoption, Composed, Driver, Environment, Examination, Examined, Exit, ExitCause,
+    Gone, Held, Identity, Instance, Launch, LaunchError, Notice, PortOwner, ProcessIdentity,
+    ProcessRecord, ProcessStart, Record, Spec, Stop, Stopped, Upkeep,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -82,11 +82,11 @@ impl TaskDriver {
 }
 
 impl Driver for TaskDriver {
-    fn preflight(&self, plan: Plan) -> BoxFuture<'static, Result<Passed, Vec<Fault>>> {
+    fn preflight(&self, plan: Preflight) -> BoxFuture<'static, Result<Passed, Vec<Obstacle>>> {
         let fault = *self.0.fault.lock().unwrap();
         let checked = match fault {
             Some(what) => {
-                Err(vec![Fault::Unknown { what, source: io::ErrorKind::NotConnected.into() }])
+                Err(vec![Obstacle::Unknown { what, source: io::ErrorKind::NotConnected.into() }])
             }
             None => Ok(Passed {
                 environment: Environment::default(),
@@ -100,7 +100,7 @@ impl Driver for TaskDriver {
         }
     }
 
-    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, StartError>> {
+    fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
         let Workload::Process(process) = spec.recipe.workload;
         let (command, directory) = (process.command, process.directory);
         let (environment, account) = (Environment::default(), None);
@@ -108,7 +108,7 @@ impl Driver for TaskDriver {
         async { Ok(Composed::Process(start)) }.boxed()
     }
 
-    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, StartError>> {
+    fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {
         async move {
             self.0.begun.send_modify(|begun| *begun += 1);
             let _ = self.0.holds.subscribe().wait_for(|holds| !holds).await;
@@ -143,8 +143,8 @@ impl Driver for TaskDriver {
         async { Ok(adoption) }.boxed()
     }
 
-    fn examine(&self, _: Examination) -> BoxFuture<'static, Result<Examined, StartError>> {
-        async { Err(StartError::Lost) }.boxed()
+    fn examine(&self, _: Examination) -> BoxFuture<'static, Result<Examined, LaunchError>> {
+        async { Err(LaunchError::Lost) }.boxed()
     }
 
     fn logs(&self) -> Arc<dyn Logs> {
@@ -190,7 +190,7 @@ impl Held for HeldTask {
         &self.record
     }
 
-    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>> {
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, LaunchError>> {
         let Self { record, origin, stage } = *self;
         let (exit, origin) = (watch::Sender::default(), Mutex::new(Some(origin)));
         let instance = Arc::new(TaskInstance { record, exit, origin });
@@ -220,7 +220,7 @@ impl TaskInstance {
 
     /// It ends, and nobody asked it to.
     pub(crate) fn fails(&self) {
-        self.ends(Exit { ending: Ending::Code(1), asked: false, port_taken: false });
+        self.ends(Exit { ending: ExitCause::Code(1), asked: false, port_taken: false });
     }
 
     fn ends(&self, exit: Exit) {
@@ -254,12 +254,12 @@ impl Instance for TaskInstance {
     }
 
     fn stop(&self, _: Stop) -> BoxFuture<'static, Stopped> {
-        self.ends(Exit { ending: Ending::Code(0), asked: true, port_taken: false });
+        self.ends(Exit { ending: ExitCause::Code(0), asked: true, port_taken: false });
         self.gone()
     }
 
-    fn listener(&self) -> BoxFuture<'static, Listener> {
-        async { Listener::Own }.boxed()
+    fn listener(&self) -> BoxFuture<'static, PortOwner> {
+        async { PortOwner::Own }.boxed()
     }
 
     fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>> {

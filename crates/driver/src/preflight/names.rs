@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Fault;
+use super::Obstacle;
 use crate::env_file::EnvFile;
 use crate::environment::Environment;
 
@@ -12,15 +12,15 @@ pub(super) fn secrets(
     environment: &Environment,
     known: &[String],
     secrets: &[String],
-) -> Vec<Fault> {
+) -> Vec<Obstacle> {
     let check = |name: &String| match environment.get(name) {
         Some(_) if environment.says(name) => None,
-        Some(_) => Some(Fault::SecretBlank { name: name.clone() }),
+        Some(_) => Some(Obstacle::SecretBlank { name: name.clone() }),
         None => {
             let all: BTreeSet<_> =
                 environment.names().chain(known.iter().map(String::as_str)).collect();
             let near = suggest::near(name, all);
-            Some(Fault::SecretMissing { name: name.clone(), near })
+            Some(Obstacle::SecretMissing { name: name.clone(), near })
         }
     };
     secrets.iter().filter_map(check).collect()
@@ -32,11 +32,13 @@ pub(super) fn lost(
     running: &BTreeSet<String>,
     new: &Environment,
     but: impl Fn(&String) -> bool,
-) -> Vec<Fault> {
+) -> Vec<Obstacle> {
     let is_lost = |name: &&String| new.get(name).is_none() && !but(name);
     let fresh = || new.names().filter(|name| !running.contains(*name));
-    let fault =
-        |name: &String| Fault::NameLost { name: name.clone(), near: suggest::near(name, fresh()) };
+    let fault = |name: &String| Obstacle::NameLost {
+        name: name.clone(),
+        near: suggest::near(name, fresh()),
+    };
     running.iter().filter(is_lost).map(fault).collect()
 }
 

@@ -6,7 +6,7 @@ use std::{fs, io};
 use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 
-use super::{Fault, Machine};
+use super::{Machine, Obstacle};
 use crate::port::Ports;
 use crate::procfs::kilobytes;
 
@@ -28,25 +28,25 @@ pub struct Room {
 
 impl Room {
     /// What there is too little of.
-    pub(super) fn check(&self, machine: Machine<'_>) -> Vec<Fault> {
+    pub(super) fn check(&self, machine: Machine<'_>) -> Vec<Obstacle> {
         let (memory, descriptors) = (self.memory_bytes, self.descriptors);
         let (output, logs) = (self.output_bytes, machine.logs);
         [
             enough(memory, "how much memory is available", memory_available, |available| {
-                Fault::Memory { needed: memory, available }
+                Obstacle::Memory { needed: memory, available }
             }),
             enough(
                 descriptors,
                 "how many descriptors are open",
                 descriptors_available,
-                |available| Fault::Descriptors { needed: descriptors, available },
+                |available| Obstacle::Descriptors { needed: descriptors, available },
             ),
             self.check_ports(machine.ports),
             enough(
                 output,
                 "how much of the disk is free",
                 || disk_available(logs),
-                |available| Fault::Disk { path: logs.to_owned(), needed: output, available },
+                |available| Obstacle::Disk { path: logs.to_owned(), needed: output, available },
             ),
         ]
         .into_iter()
@@ -54,9 +54,9 @@ impl Room {
         .collect()
     }
 
-    fn check_ports(&self, ports: &Ports) -> Option<Fault> {
+    fn check_ports(&self, ports: &Ports) -> Option<Obstacle> {
         let available = ports.free(self.ports);
-        (available < self.ports).then_some(Fault::Ports { needed: self.ports, available })
+        (available < self.ports).then_some(Obstacle::Ports { needed: self.ports, available })
     }
 }
 
@@ -64,11 +64,11 @@ fn enough(
     needed: u64,
     what: &'static str,
     look: impl FnOnce() -> io::Result<u64>,
-    fault: impl FnOnce(u64) -> Fault,
-) -> Option<Fault> {
+    fault: impl FnOnce(u64) -> Obstacle,
+) -> Option<Obstacle> {
     match (needed > 0).then(look)? {
         Ok(available) => (available < needed).then(|| fault(available)),
-        Err(source) => Some(Fault::Unknown { what, source }),
+        Err(source) => Some(Obstacle::Unknown { what, source }),
     }
 }
 
@@ -128,10 +128,10 @@ mod tests {
             matches!(
                 faults[..],
                 [
-                    Fault::Memory { .. },
-                    Fault::Descriptors { .. },
-                    Fault::Ports { .. },
-                    Fault::Disk { .. }
+                    Obstacle::Memory { .. },
+                    Obstacle::Descriptors { .. },
+                    Obstacle::Ports { .. },
+                    Obstacle::Disk { .. }
                 ]
             ),
             "{faults:?}"

@@ -13,7 +13,7 @@ use super::notify::{self, Notices};
 use super::pidfd::Pidfd;
 use super::supervisor::Process;
 use crate::driver::{AdoptError, Adoption, Gone};
-use crate::launch::{Notify, Upkeep, Word};
+use crate::launch::{Notify, Readiness, Upkeep};
 use crate::port::Ports;
 use crate::procfs;
 use crate::record::{ProcessIdentity, Record};
@@ -49,7 +49,7 @@ pub(super) async fn adopt(
                 Notify::Heard => Some(notify::listen(&record.run).map_err(failed)?),
                 Notify::Unheard => None,
             };
-            let notices = notices.map(|socket| Notices::hear(socket, &record, Word::Before));
+            let notices = notices.map(|socket| Notices::hear(socket, &record, Readiness::Before));
             let instance = ProcessInstance::watch(record, process, upkeep, notices);
             Ok(Adoption::Running(Arc::new(instance)))
         }

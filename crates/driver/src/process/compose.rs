@@ -3,18 +3,18 @@
 
 use super::apart;
 use crate::account::Account;
-use crate::driver::StartError;
+use crate::driver::LaunchError;
 use crate::env_file::EnvFile;
 use crate::environment::{Environment, Sources, Value};
 use crate::launch::{Composed, ProcessStart, Spec};
 use model::{ProcessRecipe, Recipe, Workload};
 
 /// What an instance by `spec` is started with, now.
-pub(super) async fn compose(spec: Spec) -> Result<Composed, StartError> {
+pub(super) async fn compose(spec: Spec) -> Result<Composed, LaunchError> {
     apart(move || of_process(spec)).await?
 }
 
-fn of_process(spec: Spec) -> Result<Composed, StartError> {
+fn of_process(spec: Spec) -> Result<Composed, LaunchError> {
     let Spec { version, recipe, withheld, .. } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
     let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;

@@ -18,8 +18,8 @@ use super::held::let_run;
 use super::pidfd::Pidfd;
 use super::spawn::{self, Place, Spawned};
 use super::{Launcher, apart};
-use crate::driver::StartError;
-use crate::exit::Ending;
+use crate::driver::LaunchError;
+use crate::exit::ExitCause;
 use crate::launch::{Examination, Examined};
 
 /// So much of the output is kept, to tell its first line.
@@ -35,7 +35,7 @@ struct Running {
 pub(super) async fn examine(
     examination: Examination,
     launcher: Launcher,
-) -> Result<Examined, StartError> {
+) -> Result<Examined, LaunchError> {
     let limit = examination.timeout;
     let (running, output) = apart(move || start(&examination, &launcher)).await??;
     let mut output = Receiver::from_owned_fd(OwnedFd::from(output))?;
@@ -56,7 +56,7 @@ pub(super) async fn examine(
 fn start(
     examination: &Examination,
     launcher: &Launcher,
-) -> Result<(Running, PipeReader), StartError> {
+) -> Result<(Running, PipeReader), LaunchError> {
     let Examination { launch, command, record, .. } = examination;
     let place = Place { port: record.address.port(), mark: &record.run };
     let (output, theirs) = io::pipe()?;
@@ -152,13 +152,13 @@ fn reap(mut child: Child) {
 impl Examined {
     /// Whether it ended well.
     pub fn is_well(&self) -> bool {
-        self.ending == Some(Ending::Code(0))
+        self.ending == Some(ExitCause::Code(0))
     }
 
     /// What came of it, in words, where it had `limit` to end.
     pub fn words(&self, limit: Duration) -> String {
         let ended = match self.ending {
-            Some(Ending::Code(code)) => format!("exit code {code}"),
+            Some(ExitCause::Code(code)) => format!("exit code {code}"),
             Some(ending) => ending.to_string(),
             None => format!("did not end within {} ms, and was killed", limit.as_millis()),
         };
@@ -178,11 +178,12 @@ mod tests {
         assert_eq!(first_line(b"\n  \ndisk full \nmore"), Some("disk full".to_owned()));
         assert_eq!(first_line(b"\n\n"), None);
         let limit = Duration::from_secs(1);
-        let examined = Examined { ending: Some(Ending::Code(3)), line: Some("disk full".into()) };
+        let examined =
+            Examined { ending: Some(ExitCause::Code(3)), line: Some("disk full".into()) };
         assert!(!examined.is_well());
         assert_eq!(examined.words(limit), "exit code 3: disk full");
         let late = Examined { ending: None, line: None };
         assert_eq!(late.words(limit), "did not end within 1000 ms, and was killed");
-        assert!(Examined { ending: Some(Ending::Code(0)), line: None }.is_well());
+        assert!(Examined { ending: Some(ExitCause::Code(0)), line: None }.is_well());
     }
 }

@@ -17,8 +17,8 @@ use super::notify::Notices;
 use super::pidfd::Pidfd;
 use super::spawn::end;
 use super::supervisor::Process;
-use crate::driver::{Held, Instance, StartError};
-use crate::launch::{Upkeep, Word};
+use crate::driver::{Held, Instance, LaunchError};
+use crate::launch::{Readiness, Upkeep};
 use crate::port::Lease;
 use crate::record::Record;
 
@@ -54,7 +54,7 @@ impl HeldProcess {
         Self { record, program, upkeep, waiting: Some(waiting) }
     }
 
-    fn let_go(mut self) -> Result<LetGo, StartError> {
+    fn let_go(mut self) -> Result<LetGo, LaunchError> {
         let waiting = self.waiting.take().expect("it is let go once, by value");
         let Waiting { line, mut child, pidfd, lease, notices } = waiting;
         match let_run(line, &self.program) {
@@ -76,10 +76,10 @@ impl Held for HeldProcess {
         &self.record
     }
 
-    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, StartError>> {
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, LaunchError>> {
         let started = async move {
             let LetGo { record, process, upkeep, notices } = apart(move || self.let_go()).await??;
-            let notices = notices.map(|socket| Notices::hear(socket, &record, Word::Silent));
+            let notices = notices.map(|socket| Notices::hear(socket, &record, Readiness::Silent));
             let instance = ProcessInstance::watch(record, process, upkeep, notices);
             Ok(Arc::new(instance) as Arc<dyn Instance>)
         };
@@ -113,11 +113,11 @@ enum Refused {
 }
 
 /// Lets a launcher become `program`.
-pub(super) fn let_run(line: UnixStream, program: &Path) -> Result<(), StartError> {
+pub(super) fn let_run(line: UnixStream, program: &Path) -> Result<(), LaunchError> {
     say_go(line).map_err(|refused| match refused {
-        Refused::Line => StartError::Lost,
-        Refused::Exec(source) => StartError::Exec { program: program.to_owned(), source },
-        Refused::Terms(source) => StartError::Terms(source),
+        Refused::Line => LaunchError::Lost,
+        Refused::Exec(source) => LaunchError::Exec { program: program.to_owned(), source },
+        Refused::Terms(source) => LaunchError::Terms(source),
     })
 }
 

@@ -13,7 +13,7 @@ use super::family::Family;
 use super::notify::Notices;
 use super::supervisor::{Process, Progress, Supervisor};
 use super::{apart, listener};
-use crate::driver::{Instance, Listener};
+use crate::driver::{Instance, PortOwner};
 use crate::exit::{Exit, Stopped};
 use crate::launch::{Notice, Upkeep};
 use crate::log;
@@ -82,10 +82,10 @@ impl Instance for ProcessInstance {
         self.gone()
     }
 
-    fn listener(&self) -> BoxFuture<'static, Listener> {
+    fn listener(&self) -> BoxFuture<'static, PortOwner> {
         let (port, family) = (self.record.address.port(), Family::of(&self.record));
         let look = apart(move || listener::of(port, &family));
-        async move { look.await.unwrap_or(Listener::Unknown) }.boxed()
+        async move { look.await.unwrap_or(PortOwner::Unknown) }.boxed()
     }
 
     fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>> {

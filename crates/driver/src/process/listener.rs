@@ -9,30 +9,30 @@ use std::net::SocketAddr;
 
 use super::family::Family;
 use super::sockets;
-use crate::driver::Listener;
+use crate::driver::PortOwner;
 use crate::procfs;
 
 /// Who listens on `port`, seen from `family`.
-pub(super) fn of(port: u16, family: &Family) -> Listener {
+pub(super) fn of(port: u16, family: &Family) -> PortOwner {
     let listening: BTreeSet<u64> = match sockets::listening() {
         Ok(all) => all.iter().filter(|it| it.address.port() == port).map(|it| it.inode).collect(),
         Err(error) => {
             tracing::debug!(%error, "cannot determine which process listens");
-            return Listener::Unknown;
+            return PortOwner::Unknown;
         }
     };
     if listening.is_empty() {
-        return Listener::Nobody;
+        return PortOwner::Nobody;
     }
     // It is the first process nearly always, and to find the others all processes must be looked at.
     if listening.is_subset(&held_by([family.leader()]).sockets) && family.has_leader() {
-        return Listener::Own;
+        return PortOwner::Own;
     }
     let all = held_by(family.pids());
     match listening.is_subset(&all.sockets) {
-        true => Listener::Own,
-        false if all.all_seen => Listener::Other,
-        false => Listener::Unknown,
+        true => PortOwner::Own,
+        false if all.all_seen => PortOwner::Other,
+        false => PortOwner::Unknown,
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::family::Family;
-use crate::launch::{Notice, Word};
+use crate::launch::{Notice, Readiness};
 use crate::record::Record;
 
 /// No datagram of the protocol is longer (sd_notify(3) has no limit; systemd reads so much).
@@ -55,7 +55,7 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Hears what comes at `socket`, of which `word` was the last. To be called within a runtime.
-    pub(super) fn hear(socket: UnixDatagram, record: &Record, word: Word) -> Self {
+    pub(super) fn hear(socket: UnixDatagram, record: &Record, word: Readiness) -> Self {
         let (tell, heard) = watch::channel(Notice { word, status: None });
         let hearing = tokio::spawn(hear(socket, Family::of(record), tell));
         Self { heard, hearing }
@@ -132,8 +132,8 @@ impl Notice {
         let before = self.clone();
         for line in text.lines() {
             match line.split_once('=') {
-                Some(("READY", "1")) => self.word = Word::Ready,
-                Some(("STOPPING", "1")) => self.word = Word::Stopping,
+                Some(("READY", "1")) => self.word = Readiness::Ready,
+                Some(("STOPPING", "1")) => self.word = Readiness::Stopping,
                 Some(("STATUS", status)) => self.status = shown(status),
                 _ => {}
             }
@@ -158,14 +158,17 @@ mod tests {
     fn a_datagram_may_say_several_things_and_what_nobody_knows() {
         let mut notice = Notice::default();
         assert!(notice.take_up("STATUS=loading\t1 of 2\nMAINPID=7"));
-        assert_eq!((notice.word, notice.status.as_deref()), (Word::Silent, Some("loading 1 of 2")));
+        assert_eq!(
+            (notice.word, notice.status.as_deref()),
+            (Readiness::Silent, Some("loading 1 of 2"))
+        );
         assert!(!notice.take_up("READY=0\nnonsense\nX_Y=1"));
         assert!(notice.take_up("READY=1\nSTATUS="));
-        assert_eq!(notice, Notice { word: Word::Ready, status: None });
+        assert_eq!(notice, Notice { word: Readiness::Ready, status: None });
         // A reload ends with another READY=1; until then it is as ready as before.
         assert!(!notice.take_up("RELOADING=1\nMONOTONIC_USEC=5"));
         assert!(notice.take_up("STOPPING=1"));
-        assert_eq!(notice.word, Word::Stopping);
+        assert_eq!(notice.word, Readiness::Stopping);
     }
 
     #[test]

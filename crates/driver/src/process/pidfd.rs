@@ -10,7 +10,7 @@ use rustix::process::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::exit::Ending;
+use crate::exit::ExitCause;
 
 /// A process, run or ended.
 #[derive(Debug)]
@@ -42,15 +42,15 @@ impl Pidfd {
     }
 
     /// How it ended, without reaping it. Only its parent can know.
-    pub(super) fn ending(&self) -> Ending {
+    pub(super) fn ending(&self) -> ExitCause {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let Ok(Some(status)) = waitid(WaitId::PidFd(self.0.as_fd()), options) else {
-            return Ending::Unknown;
+            return ExitCause::Unknown;
         };
         match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => Ending::Code(code),
-            (_, Some(signal)) => Ending::Signal(signal),
-            _ => Ending::Unknown,
+            (Some(code), _) => ExitCause::Code(code),
+            (_, Some(signal)) => ExitCause::Signal(signal),
+            _ => ExitCause::Unknown,
         }
     }
 }

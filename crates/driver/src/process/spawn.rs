@@ -15,9 +15,9 @@ use super::launcher::HELD;
 use super::notify;
 use super::pidfd::Pidfd;
 use super::tag::Tag;
-use super::terms::{Identity, Started, Terms};
+use super::terms::{Credentials, Started, Terms};
 use crate::command::{self, Facts};
-use crate::driver::StartError;
+use crate::driver::LaunchError;
 use crate::environment::Environment;
 use crate::launch::{Launch, Notify, ProcessStart};
 use crate::port::Ports;
@@ -41,7 +41,7 @@ pub(super) fn spawn(
     log: PathBuf,
     launcher: &Launcher,
     ports: &Ports,
-) -> Result<HeldProcess, StartError> {
+) -> Result<HeldProcess, LaunchError> {
     let lease = ports.lease()?;
     let mark = mark();
     let notices = match launch.upkeep.notify {
@@ -50,7 +50,7 @@ pub(super) fn spawn(
     };
     let open = log::open(&log);
     let (output, log_start) =
-        open.map_err(|source| StartError::Log { path: log.clone(), source })?;
+        open.map_err(|source| LaunchError::Log { path: log.clone(), source })?;
     let (ours, theirs) = line()?;
     let place = Place { port: lease.port(), mark: &mark };
     let command = &launch.composed.process().command;
@@ -109,7 +109,7 @@ pub(super) fn spawn_launcher(
     place: Place<'_>,
     line: UnixStream,
     output: fs::File,
-) -> Result<Spawned, StartError> {
+) -> Result<Spawned, LaunchError> {
     let process = launch.composed.process();
     let run = work_out(launch, command, launcher.started, place)?;
     let child = start(&run, launcher, &process.directory, line, output)?;
@@ -121,7 +121,7 @@ fn work_out(
     command: &model::Command,
     started: Started,
     Place { port, mark }: Place<'_>,
-) -> Result<Run, StartError> {
+) -> Result<Run, LaunchError> {
     let facts = Facts {
         port,
         version: &launch.version,
@@ -136,17 +136,17 @@ fn work_out(
         environment.set("NOTIFY_SOCKET", notify::variable(mark));
     }
     let program = program::find(&words[0], directory, environment.get("PATH"))?;
-    let identity = account.as_ref().map(Identity::from);
+    let identity = account.as_ref().map(Credentials::from);
     let terms = Terms { started, tag: Tag::of_mark(mark), identity };
     Ok(Run { program, words, environment, terms })
 }
 
-fn check_directory(path: &Path) -> Result<(), StartError> {
+fn check_directory(path: &Path) -> Result<(), LaunchError> {
     let checked = fs::metadata(path).and_then(|metadata| match metadata.is_dir() {
         true => Ok(()),
         false => Err(io::ErrorKind::NotADirectory.into()),
     });
-    checked.map_err(|source| StartError::Directory { path: path.to_owned(), source })
+    checked.map_err(|source| LaunchError::Directory { path: path.to_owned(), source })
 }
 
 fn start(
@@ -175,12 +175,12 @@ fn start(
 pub(super) fn wait_for_launcher(
     mut line: &UnixStream,
     child: &Child,
-) -> Result<(Pidfd, ProcessIdentity), StartError> {
+) -> Result<(Pidfd, ProcessIdentity), LaunchError> {
     let mut word = [0];
     if line.read(&mut word)? != 1 || word != HELD {
-        return Err(StartError::Lost);
+        return Err(LaunchError::Lost);
     }
-    let pidfd = Pidfd::open(child.id())?.ok_or(StartError::Lost)?;
+    let pidfd = Pidfd::open(child.id())?.ok_or(LaunchError::Lost)?;
     Ok((pidfd, procfs::identity(child.id())?))
 }
 

@@ -47,18 +47,18 @@ pub(super) struct Terms {
     pub(super) started: Started,
     /// What its processes are known by.
     pub(super) tag: Tag,
-    pub(super) identity: Option<Identity>,
+    pub(super) identity: Option<Credentials>,
 }
 
 /// The numbers of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct Credentials {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) groups: Vec<u32>,
 }
 
-impl From<&Account> for Identity {
+impl From<&Account> for Credentials {
     fn from(account: &Account) -> Self {
         Self { uid: account.uid, gid: account.gid, groups: account.groups.clone() }
     }
@@ -72,7 +72,7 @@ impl Terms {
         if let Some(limit) = open_files {
             text.push_str(&format!(" files={limit}"));
         }
-        if let Some(Identity { uid, gid, groups }) = identity {
+        if let Some(Credentials { uid, gid, groups }) = identity {
             let groups: Vec<_> = groups.iter().map(u32::to_string).collect();
             text.push_str(&format!(" uid={uid} gid={gid} groups={}", groups.join(",")));
         }
@@ -89,7 +89,7 @@ impl Terms {
             Some(_) => {
                 let groups = value("groups")?.split(',').filter(|group| !group.is_empty());
                 let groups: Result<_, _> = groups.map(str::parse).collect();
-                Some(Identity { uid: id("uid")?, gid: id("gid")?, groups: groups.ok()? })
+                Some(Credentials { uid: id("uid")?, gid: id("gid")?, groups: groups.ok()? })
             }
         };
         Some(Self {
@@ -114,7 +114,7 @@ impl Terms {
         // The hard limit was not touched, so this is no more than that.
         setrlimit(Resource::Nofile, Rlimit { current: self.started.open_files, maximum })?;
         give_up_capabilities()?;
-        if let Some(Identity { uid, gid, groups }) = &self.identity {
+        if let Some(Credentials { uid, gid, groups }) = &self.identity {
             let groups: Vec<_> = groups.iter().map(|group| Gid::from_raw(*group)).collect();
             let (uid, gid) = (Uid::from_raw(*uid), Gid::from_raw(*gid));
             set_thread_groups(&groups)?;
@@ -148,9 +148,9 @@ mod tests {
 
     #[test]
     fn what_is_handed_over_is_read_as_it_was_meant() {
-        let identity = Identity { uid: 1000, gid: 33, groups: vec![4, 27] };
+        let identity = Credentials { uid: 1000, gid: 33, groups: vec![4, 27] };
         for identity in
-            [None, Some(Identity { groups: Vec::new(), ..identity.clone() }), Some(identity)]
+            [None, Some(Credentials { groups: Vec::new(), ..identity.clone() }), Some(identity)]
         {
             for open_files in [None, Some(1024)] {
                 let started = Started { umask: 0o027, open_files };

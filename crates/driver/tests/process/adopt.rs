@@ -6,7 +6,7 @@ use std::process::{Child, Command as Program, Stdio};
 use std::sync::Arc;
 
 use driver::{
-    Adoption, Driver, Ending, Gone, Identity, Instance, ProcessIdentity, ProcessRecord, Record,
+    Adoption, Driver, ExitCause, Gone, Identity, Instance, ProcessIdentity, ProcessRecord, Record,
     Upkeep,
 };
 
@@ -107,12 +107,12 @@ async fn instances_outlive_a_killed_owner_and_are_adopted() {
         assert!(instance.memory().await > 0);
     }
     let stopped = soon(instances[0].stop(stop())).await;
-    assert_eq!((stopped.exit.ending, stopped.exit.asked), (Ending::Unknown, true));
+    assert_eq!((stopped.exit.ending, stopped.exit.asked), (ExitCause::Unknown, true));
     let pid =
         rustix::process::Pid::from_raw(records[1].identity.process().leader.pid as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let exit = soon(instances[1].exited()).await;
-    assert_eq!((exit.ending, exit.asked), (Ending::Unknown, false));
+    assert_eq!((exit.ending, exit.asked), (ExitCause::Unknown, false));
     soon(instances[2].stop(stop())).await;
     for record in &records {
         assert_eq!(adopt_gone(&ground, record).await, Gone::Ended { leftovers: 0 });

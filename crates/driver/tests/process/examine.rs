@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use driver::{Command, Driver, Ending, Examination, Examined, Instance, StartError};
+use driver::{Command, Driver, Examination, Examined, ExitCause, Instance, LaunchError};
 
 use crate::ground::{Ground, soon, until};
 
@@ -18,7 +18,11 @@ fn examination(ground: &Ground, instance: &dyn Instance, script: &str) -> Examin
 }
 
 /// Examines a running instance with this script.
-async fn examine(ground: &Ground, script: &str, timeout: Duration) -> Result<Examined, StartError> {
+async fn examine(
+    ground: &Ground,
+    script: &str,
+    timeout: Duration,
+) -> Result<Examined, LaunchError> {
     let instance = ground.shell("exec sleep 1000").await;
     let examination = Examination { timeout, ..examination(ground, &*instance, script) };
     let examined = ground.driver.examine(examination).await;
@@ -44,10 +48,10 @@ async fn it_is_run_as_the_instance_is_and_its_first_line_is_told() {
 async fn how_it_ended_is_told_with_what_it_wrote_to_either_output() {
     let ground = Ground::new();
     let examined = examine(&ground, "echo disk full >&2; exit 3", LONG).await.unwrap();
-    assert_eq!(examined.ending, Some(Ending::Code(3)));
+    assert_eq!(examined.ending, Some(ExitCause::Code(3)));
     assert_eq!(examined.words(LONG), "exit code 3: disk full");
     let killed = examine(&ground, "kill -9 $$", LONG).await.unwrap();
-    assert_eq!(killed.ending, Some(Ending::Signal(9)));
+    assert_eq!(killed.ending, Some(ExitCause::Signal(9)));
     // What it writes to the output by name is heard as well, and no flood holds it up.
     let flood = "echo first > /dev/stderr; yes | head -c 1000000; exit 1";
     let examined = examine(&ground, flood, LONG).await.unwrap();
@@ -97,5 +101,5 @@ async fn what_cannot_be_run_is_told() {
     let examination = Examination { command, ..examination(&ground, &*instance, "exit 0") };
     let fault = ground.driver.examine(examination).await.unwrap_err();
     soon(instance.stop(crate::ground::stop())).await;
-    assert!(matches!(fault, StartError::Program(_)), "{fault:?}");
+    assert!(matches!(fault, LaunchError::Program(_)), "{fault:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use driver::{Driver, Ending, Listener};
+use driver::{Driver, ExitCause, PortOwner};
 
 use crate::ground::{Ground, acting, said, soon};
 
@@ -10,9 +10,9 @@ use crate::ground::{Ground, acting, said, soon};
 async fn an_exit_code_and_a_signal_are_told() {
     let ground = Ground::new();
     for (script, ending, told) in [
-        ("exit 0", Ending::Code(0), "exited with code 0"),
-        ("exit 7", Ending::Code(7), "exited with code 7"),
-        ("kill -SEGV $$", Ending::Signal(11), "ended by SIGSEGV"),
+        ("exit 0", ExitCause::Code(0), "exited with code 0"),
+        ("exit 7", ExitCause::Code(7), "exited with code 7"),
+        ("kill -SEGV $$", ExitCause::Signal(11), "ended by SIGSEGV"),
     ] {
         let exit = soon(ground.shell(script).await.exited()).await;
         assert_eq!((exit.ending, exit.asked, exit.port_taken), (ending, false, false), "{script}");
@@ -37,12 +37,12 @@ async fn a_port_that_somebody_took_first_is_told_and_another_is_had() {
     let _thief = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let instance = held.release().await.unwrap();
     let exit = soon(instance.exited()).await;
-    assert_eq!((exit.ending, exit.port_taken), (Ending::Code(98), true));
+    assert_eq!((exit.ending, exit.port_taken), (ExitCause::Code(98), true));
 
     let again = ground.actor(&["serve"]).await;
     assert_ne!(again.record().address.port(), port);
     said(&*again, "listening").await;
-    assert_eq!(again.listener().await, Listener::Own);
+    assert_eq!(again.listener().await, PortOwner::Own);
     let stopped = soon(again.stop(crate::ground::stop())).await;
     assert!(!stopped.exit.port_taken);
 }
@@ -54,10 +54,10 @@ async fn a_stranger_on_the_port_of_one_that_did_not_end_is_told() {
     let thief = TcpListener::bind(("127.0.0.1", held.record().address.port())).unwrap();
     let instance = held.release().await.unwrap();
     said(&*instance, "stays").await;
-    assert_eq!(instance.listener().await, Listener::Other);
+    assert_eq!(instance.listener().await, PortOwner::Other);
     drop(thief);
     // A process that another test is starting may hold a copy until it is what it will be.
-    soon(async { while instance.listener().await != Listener::Nobody {} }).await;
+    soon(async { while instance.listener().await != PortOwner::Nobody {} }).await;
     soon(instance.stop(crate::ground::stop())).await;
 }
 
@@ -71,7 +71,7 @@ async fn children_that_outlive_it_are_ended_wherever_they_went() {
                   while ! grep -q up logs/api/api-1.log; do sleep 0.01; done; exit 3";
     let instance = ground.shell(script).await;
     let exit = soon(instance.exited()).await;
-    assert_eq!(exit.ending, Ending::Code(3));
+    assert_eq!(exit.ending, ExitCause::Code(3));
     let stopped = soon(instance.gone()).await;
     assert!(
         stopped.leftovers >= 4 && stopped.killed.is_none() && stopped.stuck == 0,
@@ -98,6 +98,6 @@ async fn a_port_that_its_own_child_holds_is_not_taken_by_somebody() {
     );
     let instance = ground.shell(&script).await;
     let exit = soon(instance.exited()).await;
-    assert_eq!((exit.ending, exit.port_taken), (Ending::Code(1), false));
+    assert_eq!((exit.ending, exit.port_taken), (ExitCause::Code(1), false));
     assert_eq!(soon(instance.gone()).await.leftovers, 1);
 }

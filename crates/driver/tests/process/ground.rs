@@ -10,8 +10,8 @@ use std::{fs, thread};
 use driver::log::Follow;
 use driver::port::Ports;
 use driver::{
-    Command, Composed, Driver, Environment, Instance, Launch, Launcher, Notify, ProcessDriver,
-    ProcessLogs, ProcessStart, Rotation, StartError, Started, Stop, StopSignal, StopTo, Upkeep,
+    Command, Composed, Driver, Environment, Instance, Launch, LaunchError, Launcher, Notify,
+    ProcessDriver, ProcessLogs, ProcessStart, Rotation, Started, Stop, StopSignal, StopTo, Upkeep,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -65,7 +65,7 @@ impl Ground {
         }
     }
 
-    pub(crate) async fn start(&self, launch: Launch) -> Result<Arc<dyn Instance>, StartError> {
+    pub(crate) async fn start(&self, launch: Launch) -> Result<Arc<dyn Instance>, LaunchError> {
         self.driver.prepare(launch).await?.release().await
     }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use driver::{Listener, Stop};
+use driver::{PortOwner, Stop};
 
 use crate::ground::{Ground, actor, soon, stop, until};
 
@@ -87,11 +87,11 @@ async fn the_port_of_one_that_hides_is_the_instance_s_own() {
     let serve = format!("echo $$ > hidden; exec {} serve", actor().display());
     let instance = ground.shell(&format!("({} &); exec sleep 1000", hiding(&serve))).await;
     until("it hides", || hidden.runs()).await;
-    let mut listener = Listener::Nobody;
-    while listener == Listener::Nobody {
+    let mut listener = PortOwner::Nobody;
+    while listener == PortOwner::Nobody {
         listener = soon(instance.listener()).await;
     }
-    assert_eq!(listener, Listener::Own);
+    assert_eq!(listener, PortOwner::Own);
     soon(instance.stop(stop())).await;
     assert!(!hidden.runs());
 }

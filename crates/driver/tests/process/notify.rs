@@ -1,6 +1,6 @@
 //! What instances say of themselves.
 
-use driver::{Adoption, Driver, Notice, Notify, Upkeep, Word};
+use driver::{Adoption, Driver, Notice, Notify, Readiness, Upkeep};
 use tokio::sync::watch;
 
 use crate::ground::{self, Ground, acting, actor, soon};
@@ -9,7 +9,7 @@ async fn hears(heard: &mut watch::Receiver<Notice>, wanted: Notice) {
     soon(heard.wait_for(|notice| *notice == wanted)).await.unwrap();
 }
 
-fn notice(word: Word, status: Option<&str>) -> Notice {
+fn notice(word: Readiness, status: Option<&str>) -> Notice {
     Notice { word, status: status.map(str::to_owned) }
 }
 
@@ -28,11 +28,11 @@ async fn an_instance_and_its_children_are_heard() {
     launch.upkeep.notify = Notify::Heard;
     let instance = ground.start(launch).await.unwrap();
     let mut heard = instance.notices().unwrap();
-    hears(&mut heard, notice(Word::Silent, Some("loading"))).await;
+    hears(&mut heard, notice(Readiness::Silent, Some("loading"))).await;
     std::fs::write(ground.path().join("ready"), "").unwrap();
-    hears(&mut heard, notice(Word::Ready, None)).await;
+    hears(&mut heard, notice(Readiness::Ready, None)).await;
     std::fs::write(ground.path().join("leave"), "").unwrap();
-    hears(&mut heard, notice(Word::Stopping, Some("bye"))).await;
+    hears(&mut heard, notice(Readiness::Stopping, Some("bye"))).await;
     soon(instance.stop(ground::stop())).await;
 }
 
@@ -56,7 +56,7 @@ async fn one_that_is_taken_over_is_heard_again() {
     let mut launch = ground.launch(driver::Command::Shell(script));
     launch.upkeep.notify = Notify::Heard;
     let instance = ground.start(launch).await.unwrap();
-    hears(&mut instance.notices().unwrap(), notice(Word::Ready, None)).await;
+    hears(&mut instance.notices().unwrap(), notice(Readiness::Ready, None)).await;
     let record = instance.record().clone();
     // Nobody listens any more: Plimsoll is gone.
     drop(instance);
@@ -70,9 +70,9 @@ async fn one_that_is_taken_over_is_heard_again() {
         }
     };
     let mut heard = adopted.notices().unwrap();
-    assert_eq!(heard.borrow().word, Word::Before);
+    assert_eq!(heard.borrow().word, Readiness::Before);
     std::fs::write(ground.path().join("leave"), "").unwrap();
-    hears(&mut heard, notice(Word::Stopping, None)).await;
+    hears(&mut heard, notice(Readiness::Stopping, None)).await;
     soon(adopted.stop(ground::stop())).await;
 }
 

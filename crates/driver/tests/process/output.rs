@@ -1,6 +1,6 @@
 //! Output: nothing is lost, whoever reads or rotates or dies.
 
-use driver::{Ending, Rotation};
+use driver::{ExitCause, Rotation};
 
 use crate::ground::{Ground, acting, follow, soon};
 
@@ -16,7 +16,7 @@ async fn a_fast_writer_that_is_rotated_all_the_while_loses_no_line() {
     for number in 0..LINES {
         assert_eq!(soon(follow.line()).await.unwrap(), format!("line {number}"));
     }
-    assert_eq!(soon(instance.gone()).await.exit.ending, Ending::Code(0));
+    assert_eq!(soon(instance.gone()).await.exit.ending, ExitCause::Code(0));
     assert_eq!(follow.ready().unwrap(), None);
     let directory = std::fs::read_dir(log.parent().unwrap()).unwrap().flatten();
     let is_part = |path: &std::path::PathBuf| path.extension().is_none_or(|it| it != "times");

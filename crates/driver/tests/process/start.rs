@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 
 use driver::port::Ports;
-use driver::{Command, Driver, Ending, ProcessDriver, ProcessLogs, StartError};
+use driver::{Command, Driver, ExitCause, LaunchError, ProcessDriver, ProcessLogs};
 
 use crate::ground::{self, Ground, acting, actor, launcher, process, soon, until};
 
@@ -23,7 +23,7 @@ async fn instance_finds_what_it_was_given_and_nothing_else() {
     }
     let instance = ground.start(launch).await.unwrap();
     let stopped = soon(instance.gone()).await;
-    assert_eq!(stopped.exit.ending, Ending::Code(0));
+    assert_eq!(stopped.exit.ending, ExitCause::Code(0));
     let record = instance.record();
     let mut said = instance.tail(100).await.unwrap();
     said.retain(|line| !line.starts_with("ACTOR_GROUND=") && !line.starts_with("PATH="));
@@ -128,25 +128,25 @@ async fn each_reason_not_to_start_is_told_apart() {
     let ground = Ground::new();
     let start = |command| ground.start(ground.launch(command));
     let missing = start(Command::Line("no-such-program --x".into())).await.unwrap_err();
-    assert!(matches!(missing, StartError::Program(_)), "{missing:?}");
+    assert!(matches!(missing, LaunchError::Program(_)), "{missing:?}");
 
     let unclosed = start(Command::Line("echo 'x".into())).await.unwrap_err();
-    assert!(matches!(unclosed, StartError::Command(_)), "{unclosed:?}");
+    assert!(matches!(unclosed, LaunchError::Command(_)), "{unclosed:?}");
 
     let mut launch = ground.launch(Command::Line("true".into()));
     process(&mut launch).directory = ground.path().join("none");
     let nowhere = ground.start(launch).await.unwrap_err();
-    assert!(matches!(nowhere, StartError::Directory { .. }), "{nowhere:?}");
+    assert!(matches!(nowhere, LaunchError::Directory { .. }), "{nowhere:?}");
 
     let logs = ProcessLogs::of("/proc/none".as_ref());
     let driver =
         ProcessDriver::new(launcher(actor(), vec!["launch".into()]), Ports::default(), logs);
     let mute = driver.prepare(ground.launch(Command::Line("true".into()))).await.unwrap_err();
-    assert!(matches!(mute, StartError::Log { .. }), "{mute:?}");
+    assert!(matches!(mute, LaunchError::Log { .. }), "{mute:?}");
 
     let huge = "x".repeat(200 << 10);
     let long = start(Command::Arguments(vec!["true".into(), huge])).await.unwrap_err();
-    assert!(matches!(long, StartError::Process(_)), "{long:?}");
+    assert!(matches!(long, LaunchError::Process(_)), "{long:?}");
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_program_that_the_system_refuses_is_told_with_the_reason() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let writer = OpenOptions::new().write(true).open(&program).unwrap();
     let refused = ground.start(ground.launch(Command::Line("./serve".into()))).await.unwrap_err();
-    let StartError::Exec { program: told, source } = refused else { panic!("{refused:?}") };
+    let LaunchError::Exec { program: told, source } = refused else { panic!("{refused:?}") };
     assert_eq!(told, ground.path().join("./serve"));
     assert_eq!(source.kind(), std::io::ErrorKind::ExecutableFileBusy);
     drop(writer);
@@ -169,5 +169,5 @@ async fn a_launcher_that_is_none_is_told() {
     let launcher = launcher("/bin/true".into(), Vec::new());
     ground.launch_by(launcher);
     let lost = ground.start(ground.launch(Command::Line("true".into()))).await.unwrap_err();
-    assert!(matches!(lost, StartError::Lost), "{lost:?}");
+    assert!(matches!(lost, LaunchError::Lost), "{lost:?}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use driver::{Ending, Killed, Listener, Stop, StopSignal, StopTo};
+use driver::{ExitCause, Killed, PortOwner, Stop, StopSignal, StopTo};
 use futures_util::future::{join_all, try_join_all};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -24,7 +24,7 @@ async fn asked_by_the_signal_it_ends_as_it_likes() {
         let instance = ground.shell(&script).await;
         said(&*instance, "up").await;
         let stopped = soon(instance.stop(Stop { signal, ..stop() })).await;
-        assert_eq!(stopped.exit.ending, Ending::Code(5));
+        assert_eq!(stopped.exit.ending, ExitCause::Code(5));
         assert!(stopped.exit.asked && stopped.killed.is_none(), "{stopped:?}");
     }
 }
@@ -38,7 +38,7 @@ async fn one_that_ignores_the_signal_is_killed_with_its_children_when_its_time_i
     let begun = Instant::now();
     let stopped = soon(instance.stop(Stop { timeout, ..stop() })).await;
     assert!(begun.elapsed() >= timeout);
-    assert_eq!(stopped.exit.ending, Ending::Signal(9));
+    assert_eq!(stopped.exit.ending, ExitCause::Signal(9));
     assert_eq!(stopped.killed, Some(Killed::Overdue));
 }
 
@@ -61,7 +61,7 @@ async fn a_child_that_drains_gets_its_time_though_its_parent_is_gone() {
     let instance = ground.shell(&format!("sh -c \"{child}\" & wait")).await;
     said(&*instance, "up").await;
     let stopped = soon(instance.stop(stop())).await;
-    assert_eq!(stopped.exit.ending, Ending::Signal(15));
+    assert_eq!(stopped.exit.ending, ExitCause::Signal(15));
     assert!(stopped.leftovers >= 1 && stopped.killed.is_none(), "{stopped:?}");
     let mut said = instance.tail(9).await.unwrap();
     // The shell remarks that the sleep of the moment was ended too.
@@ -115,7 +115,7 @@ async fn one_that_was_stopped_by_sigstop_hears_that_it_is_to_end() {
     };
     until("it is stopped", is_stopped).await;
     let stopped = soon(instance.stop(stop())).await;
-    assert_eq!((stopped.exit.ending, stopped.killed), (Ending::Code(5), None));
+    assert_eq!((stopped.exit.ending, stopped.killed), (ExitCause::Code(5), None));
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn many_at_once_start_with_ports_of_their_own_and_end_each_in_its_way() {
     assert_eq!(ports.len(), 24);
     for instance in &instances {
         said(&**instance, "listening").await;
-        assert_eq!(instance.listener().await, Listener::Own);
+        assert_eq!(instance.listener().await, PortOwner::Own);
     }
     let ends = instances.iter().zip(0..).map(|(instance, number)| {
         let pid = Pid::from_raw(instance.record().identity.process().leader.pid as i32).unwrap();
@@ -157,7 +157,7 @@ async fn many_at_once_start_with_ports_of_their_own_and_end_each_in_its_way() {
         instance.stop(stop())
     });
     for stopped in soon(join_all(ends)).await {
-        assert!(matches!(stopped.exit.ending, Ending::Signal(9 | 15)), "{stopped:?}");
+        assert!(matches!(stopped.exit.ending, ExitCause::Signal(9 | 15)), "{stopped:?}");
         assert!(stopped.killed.is_none(), "{stopped:?}");
     }
     assert!(ports.into_iter().all(driver::port::is_free));
@@ -181,7 +181,7 @@ async fn an_instance_that_is_dropped_runs_on_and_is_still_watched() {
     drop(instance);
     assert!(!ground.processes().is_empty());
     std::fs::write(ground.path().join("end"), "").unwrap();
-    assert_eq!(soon(exited).await.ending, Ending::Code(0));
+    assert_eq!(soon(exited).await.ending, ExitCause::Code(0));
     until("it is reaped", || ground.processes().is_empty()).await;
 }
 
@@ -210,7 +210,7 @@ async fn what_the_first_leaves_behind_is_killed_where_only_it_is_asked() {
     said(&*instance, "up").await;
     let begun = Instant::now();
     let stopped = soon(instance.stop(Stop { to: StopTo::First, ..stop() })).await;
-    assert_eq!(stopped.exit.ending, Ending::Code(3));
+    assert_eq!(stopped.exit.ending, ExitCause::Code(3));
     assert_eq!(stopped.killed, Some(Killed::LeftBehind), "{stopped:?}");
     assert!(stopped.leftovers >= 1, "{stopped:?}");
     assert!(begun.elapsed() < stop().timeout, "it is not waited for");

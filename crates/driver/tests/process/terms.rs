@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
-use driver::{Account, Command, Launch, StartError};
+use driver::{Account, Command, Launch, LaunchError};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::ground::{Ground, launcher, process, soon};
@@ -90,7 +90,7 @@ async fn a_user_that_cannot_be_taken_on_is_told_and_nothing_runs() {
     let mut launch = ground.launch(command);
     process(&mut launch).account = Some(account);
     let error = ground.start(launch).await.unwrap_err();
-    assert!(matches!(error, StartError::Terms(_)), "{error:?}");
+    assert!(matches!(error, LaunchError::Terms(_)), "{error:?}");
     assert!(!ground.path().join("ran").exists());
 }
 

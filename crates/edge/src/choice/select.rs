@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use balance::{Attempt, Eligibility, Field, Key, Picker, Refusal, Share, SlowStart};
+use balance::{AttemptKind, Eligibility, Field, Key, Picker, Refusal, SlowStart, WeightShare};
 use model::{Balance, Service};
 use wire::head::RequestHead;
 
@@ -276,10 +276,10 @@ impl<I: Candidate> Field for Released<'_, I> {
     }
 
     #[inline]
-    fn share(&self, instance: usize) -> Share {
-        let Some(slow_start) = self.view.slow_start else { return Share::FULL };
+    fn share(&self, instance: usize) -> WeightShare {
+        let Some(slow_start) = self.view.slow_start else { return WeightShare::FULL };
         let ramped_for = self.view.instances[instance].live().ramped_for(self.view.now);
-        ramped_for.map_or(Share::FULL, |elapsed| slow_start.share(elapsed))
+        ramped_for.map_or(WeightShare::FULL, |elapsed| slow_start.share(elapsed))
     }
 
     #[inline]
@@ -288,10 +288,10 @@ impl<I: Candidate> Field for Released<'_, I> {
     }
 
     #[inline]
-    fn turn(&self, attempt: Attempt) -> u64 {
+    fn turn(&self, attempt: AttemptKind) -> u64 {
         match (self.view.turns, attempt) {
-            (Turns::Taken, Attempt::First) => self.view.live.take_turn(),
-            (Turns::Kept, _) | (_, Attempt::Retry) => self.view.live.next_turn(),
+            (Turns::Taken, AttemptKind::First) => self.view.live.take_turn(),
+            (Turns::Kept, _) | (_, AttemptKind::Retry) => self.view.live.next_turn(),
         }
     }
 

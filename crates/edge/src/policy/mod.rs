@@ -2,7 +2,7 @@
 //! the crate `policy`'s, pure and without an edge; here it meets heads and bodies.
 //!
 //! [`request`] is the request phase and [`response`] the response phase, for both protocols: their lines are the
-//! order. A route without policies has no [`Plan`], and pays one branch for each phase.
+//! order. A route without policies has no [`PolicyPlan`], and pays one branch for each phase.
 
 pub(crate) mod body;
 mod cors;
@@ -22,12 +22,12 @@ use crate::routing::Request;
 
 /// The policies of a route that have a say in its requests before its action, or in its responses, compiled.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct PolicyPlan {
     deny: Option<Deny>,
     cors: Option<Cors>,
 }
 
-impl Plan {
+impl PolicyPlan {
     /// What `policies` say; `None` where no request has to be looked at.
     pub(crate) fn compile(policies: &Policies) -> Option<Self> {
         let Policies { deny, cors, rewrite: _, request_headers: _, response_headers: _, body: _ } =
@@ -61,7 +61,7 @@ pub(crate) struct Decided {
 }
 
 /// The request phase: asks each policy whether `request` may pass, in the order that users are told.
-pub(crate) fn request(plan: &Plan, request: &Request<'_>) -> Decided {
+pub(crate) fn request(plan: &PolicyPlan, request: &Request<'_>) -> Decided {
     // A refusal by any policy is a response, too, and its client must be able to read it.
     let carried = Carried { cors: plan.cors.as_ref().map(|cors| cors::grant(cors, request)) };
     let passage = pass(plan, request, &carried);
@@ -70,7 +70,7 @@ pub(crate) fn request(plan: &Plan, request: &Request<'_>) -> Decided {
 
 /// The order. What it does not have yet stands between its lines: behind `cors` come limits that need no subject,
 /// authentication, bans, requirements, limits by subject and the cache.
-fn pass(plan: &Plan, request: &Request<'_>, carried: &Carried) -> Result<Passage, Ending> {
+fn pass(plan: &PolicyPlan, request: &Request<'_>, carried: &Carried) -> Result<Passage, Ending> {
     deny::request(plan.deny.as_ref(), request)?;
     cors::request(carried.cors, request)
 }
@@ -78,7 +78,7 @@ fn pass(plan: &Plan, request: &Request<'_>, carried: &Carried) -> Result<Passage
 /// An exchange whose route has policies that have a say in its responses.
 #[derive(Clone, Copy)]
 pub(crate) struct Phase<'a> {
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a PolicyPlan,
     pub(crate) carried: &'a Carried,
     /// The request's head.
     pub(crate) head: &'a RequestHead,

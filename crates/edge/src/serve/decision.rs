@@ -13,7 +13,7 @@ use wire::head::{Fields, Method, RequestHead};
 
 use crate::hops::{self, Pseudonym};
 use crate::peer::{Peer, Sender};
-use crate::policy::{self, Carried, Passage, Plan};
+use crate::policy::{self, Carried, Passage, PolicyPlan};
 use crate::routing::{Ambiguous, BadPath, Request, RouteIndex, RouteTable};
 
 /// A request that is compared with no route.
@@ -148,7 +148,7 @@ impl Refused {
 pub(crate) fn decide<'a>(
     setting: Setting<'a>,
     request: &Request<'_>,
-    plan_of: impl FnOnce(RouteIndex) -> Option<&'a Plan>,
+    plan_of: impl FnOnce(RouteIndex) -> Option<&'a PolicyPlan>,
 ) -> Decision<'a> {
     let before_routes = |next| Decision { route: None, carried: None, next };
     if let Some(port) = setting.https_port {

@@ -41,7 +41,7 @@ pub(crate) struct Snapshot {
 
 /// The policies of one route.
 pub(crate) struct RoutePolicies {
-    pub(crate) plan: policy::Plan,
+    pub(crate) plan: policy::PolicyPlan,
     pub(crate) live: Arc<RouteLive>,
 }
 

@@ -142,7 +142,7 @@ impl Compilation<'_> {
     /// The policies of `route`, if it has any that look at requests or speak in responses.
     fn policies(&mut self, route: &Route) -> Option<Box<RoutePolicies>> {
         let Self { known, generation, workers } = self;
-        let plan = policy::Plan::compile(&route.policies)?;
+        let plan = policy::PolicyPlan::compile(&route.policies)?;
         let live = known.routes.take(route.id(), *generation, || RouteLive::new(*workers));
         Some(Box::new(RoutePolicies { plan, live }))
     }

@@ -8,8 +8,8 @@ use model::{Generation, Revision};
 use openmetrics::Series;
 use telemetry::metric::Kind;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, Feed, FeedSample, InstanceSample, InstanceState, ListenerSample,
-    RefusalSample, ServiceSample,
+    AccessLogSample, ConfigSample, FeedKind, FeedSample, InstanceSample, InstanceState,
+    ListenerSample, RefusalSample, ServiceSample,
 };
 use telemetry::{
     Ending, EndingCounters, GrpcStatus, Histogram, HistogramSnapshot, Metric, Process, Scrape,
@@ -89,7 +89,7 @@ fn scrape(services: Vec<ServiceSample>) -> Scrape {
             ending: Ending::Denied,
             count: 4,
         }],
-        feeds: vec![FeedSample { feed: Feed::Names, stale: 2 }],
+        feeds: vec![FeedSample { feed: FeedKind::Names, stale: 2 }],
         process: Some(Process {
             cpu: Duration::from_millis(1_230),
             open_fds: 14,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use load::{LoadPlan, OpenLoop, Rate, Tally, Workload, Wrong};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -84,7 +84,7 @@ impl Visitors {
     fn of(running: &Running, rate: u32) -> Self {
         let runtime = Runtime::new().unwrap();
         let rate = Rate(NonZeroU32::new(rate).unwrap());
-        let plan = Plan { address: running.address, rate, timeout: Duration::from_secs(20) };
+        let plan = LoadPlan { address: running.address, rate, timeout: Duration::from_secs(20) };
         let load = runtime.block_on(async { OpenLoop::start(plan, Asking) });
         Self { runtime, load: Some(load) }
     }

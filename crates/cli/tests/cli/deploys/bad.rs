@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use load::{LoadPlan, OpenLoop, Rate, Tally, Workload, Wrong};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -75,7 +75,7 @@ fn with_workload<T>(
 ) -> (T, Tally) {
     let runtime = Runtime::new().unwrap();
     let rate = Rate(NonZeroU32::new(RATE).unwrap());
-    let plan = Plan { address: house.running.address, rate, timeout: patience };
+    let plan = LoadPlan { address: house.running.address, rate, timeout: patience };
     let users = runtime.block_on(async { OpenLoop::start(plan, workload) });
     let done = act();
     (done, runtime.block_on(users.stop()))

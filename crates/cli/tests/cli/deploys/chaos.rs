@@ -15,7 +15,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use load::{OpenLoop, Plan, Rate, Tally, Workload, Wrong};
+use load::{LoadPlan, OpenLoop, Rate, Tally, Workload, Wrong};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
@@ -82,7 +82,7 @@ impl Chaos {
     fn let_users_in(&mut self) {
         let rate = Rate(NonZeroU32::new(RATE).unwrap());
         let timeout = Duration::from_secs(30);
-        let plan = Plan { address: self.house.running.address, rate, timeout };
+        let plan = LoadPlan { address: self.house.running.address, rate, timeout };
         self.users = Some(self.runtime.block_on(async { OpenLoop::start(plan, Asking) }));
     }
 

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use testkit::h2_client::request;
-use testkit::{Answer, H2Client, RawClient};
+use testkit::{H2Client, RawClient, Response};
 
 use super::account::Account;
 use super::instance::answer_to;
@@ -158,8 +158,8 @@ fn ask(
     }
     match connection.try_answer() {
         Ok(answer) if answer.text() == answer_to(method, path, body.len()) => Ok(()),
-        Ok(Answer { status: 200, .. }) => Err("the answer to another request".to_owned()),
-        Ok(Answer { status, .. }) => Err(format!("status {status}")),
+        Ok(Response { status: 200, .. }) => Err("the answer to another request".to_owned()),
+        Ok(Response { status, .. }) => Err(format!("status {status}")),
         Err(error) => Err(format!("cut: {error}")),
     }
 }

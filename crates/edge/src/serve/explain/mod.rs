@@ -17,7 +17,7 @@ use self::scene::Scene;
 use crate::Edge;
 use crate::hops::Pseudonym;
 use crate::live::Live;
-use crate::policy::Plan;
+use crate::policy::PolicyPlan;
 use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable, host_of};
 use crate::serve::decision::{Local, Next, Refused, Setting, Unroutable, decide, routable};
 use crate::upstream::sendable::Sendable;
@@ -181,7 +181,7 @@ pub enum ExplainError {
 /// When the question makes no sense.
 pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, ExplainError> {
     let table = RouteTable::compile(&intent.routes)?;
-    let plans: Vec<_> = intent.routes.iter().map(|it| Plan::compile(&it.policies)).collect();
+    let plans: Vec<_> = intent.routes.iter().map(|it| PolicyPlan::compile(&it.policies)).collect();
     let listeners = intent.listeners.values().map(|listener| {
         let ports = listener.bind.iter().map(|address| address.port());
         (listener.clone(), ports.collect())
@@ -240,7 +240,7 @@ impl<'a> Served<'a> {
     fn explain(
         &self,
         asked: &Asked,
-        plan_of: impl FnOnce(RouteIndex) -> Option<&'a Plan>,
+        plan_of: impl FnOnce(RouteIndex) -> Option<&'a PolicyPlan>,
         forwards: impl FnOnce(RouteIndex, &Request<'_>) -> Vec<Forward>,
     ) -> Result<Explanation, ExplainError> {
         let Asked { head, framing, arrival } = asked;
