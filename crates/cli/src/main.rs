@@ -27,6 +27,7 @@ mod own_process;
 mod progress;
 mod quantity;
 mod reach;
+mod regular_file;
 mod screen;
 mod secret_file;
 mod service_manager;

@@ -1,12 +1,18 @@
-//! Which servers do not respond yet, and what is to be done about it. It takes no longer than [`PATIENCE`] for each
-//! address of a server, and all servers are tried at once.
+//! Which servers do not respond yet, and what is to be done about it. It takes no longer than [`LOOKUP_PATIENCE`] for
+//! names and [`PATIENCE`] for each address, of which no more than [`ADDRESSES_MAX`] are tried; all servers are tried at
+//! once.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// How long a server has for taking a connection.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a name has for being looked up. The system's resolver gives up later, where no server of names responds.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(2);
+/// How many addresses of one name are tried.
+const ADDRESSES_MAX: usize = 4;
 /// How many are tried at once.
 const AT_ONCE: usize = 64;
 
@@ -24,6 +30,8 @@ pub(crate) struct Fault {
 pub(crate) enum Reach {
     /// Its name has no address.
     NoSuchName,
+    /// Nothing says in time which address it has.
+    NameUnanswered,
     /// Nothing listens.
     Refused,
     /// Nothing comes back.
@@ -37,6 +45,9 @@ impl Reach {
     pub(crate) fn told(self) -> &'static str {
         match self {
             Self::NoSuchName => "the name cannot be looked up: is it right?",
+            Self::NameUnanswered => {
+                "the name is not looked up in time: does this machine's DNS respond?"
+            }
             Self::Refused => {
                 "nothing listens there yet: start it, and it gets requests as soon as it takes connections"
             }
@@ -67,9 +78,10 @@ pub(crate) fn faults(targets: &[String]) -> Vec<Fault> {
 
 /// Connects to the first of its addresses that takes a connection.
 fn try_it(target: &str) -> Result<(), Reach> {
-    let addresses = target.to_socket_addrs().map_err(|_| Reach::NoSuchName)?;
+    let resolve = |target: String| target.to_socket_addrs().map(Iterator::collect);
+    let addresses = in_time(LOOKUP_PATIENCE, target, resolve)?;
     let mut last = Reach::NoSuchName;
-    for address in addresses.collect::<Vec<SocketAddr>>() {
+    for address in addresses.into_iter().take(ADDRESSES_MAX) {
         last = match TcpStream::connect_timeout(&address, PATIENCE) {
             Ok(_) => return Ok(()),
             Err(error) => match error.kind() {
@@ -82,11 +94,44 @@ fn try_it(target: &str) -> Result<(), Reach> {
     Err(last)
 }
 
+/// The addresses that `resolve` finds of `target` within `patience`. Where it finds none in time, its thread stays
+/// behind until it gives up.
+fn in_time(
+    patience: Duration,
+    target: &str,
+    resolve: impl FnOnce(String) -> io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> Result<Vec<SocketAddr>, Reach> {
+    // Nothing is looked up.
+    if let Ok(address) = target.parse() {
+        return Ok(vec![address]);
+    }
+    let (told, found) = channel();
+    let target = target.to_owned();
+    std::thread::spawn(move || {
+        // Nobody may wait for it any more.
+        let _ = told.send(resolve(target));
+    });
+    let found = found.recv_timeout(patience).map_err(|_| Reach::NameUnanswered)?;
+    found.map_err(|_| Reach::NoSuchName)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_nothing_looks_up_is_not_waited_for() {
+        let (end, never) = channel::<()>();
+        let hangs = move |_| {
+            let _ = never.recv();
+            Ok(Vec::new())
+        };
+        let patience = Duration::from_millis(10);
+        assert_eq!(in_time(patience, "db.example:1", hangs), Err(Reach::NameUnanswered));
+        drop(end);
+    }
 
     #[test]
     fn a_server_that_is_down_is_found_and_one_that_is_up_is_not() {

@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
 use crate::sources::Part;
 
 /// Where a text came from.
@@ -109,6 +111,15 @@ fn probe_file(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     File::open(path).map(drop)
+}
+
+/// Opens the file that its user named, whatever it is: a shell hands over what a command writes as a pipe. A FIFO that
+/// nothing writes is empty, and not waited for.
+pub(crate) fn open_named(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(file)
 }
 
 /// Opens a regular file. Neither a FIFO without a writer nor a device keeps it waiting.

@@ -16,7 +16,6 @@
 //! message at all (`marks`). What cannot be hidden is a line so broken that
 //! it has no names.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -132,7 +131,7 @@ fn read_file(path: &Path, environment: &Environment) -> Result<(String, Origin),
         environment: environment.clone(),
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
+    let file = environment::open_named(path).map_err(unreadable)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(LoadError::TooLarge { path: path.to_owned() });

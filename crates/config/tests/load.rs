@@ -255,6 +255,15 @@ fn an_endless_file_is_refused() {
     assert!(matches!(endless, Err(LoadError::TooLarge { .. })));
 }
 
+#[test]
+fn a_fifo_that_nothing_writes_is_empty_and_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("plimsoll.toml");
+    mknodat(CWD, &file, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    assert!(matches!(config::load(&file, &environment()), Err(LoadError::Invalid(_))));
+}
+
 const RIGHT: &str = "[listeners.web]\nbind = \"127.0.0.1:0\"\n[services.b]\ntargets = [\"127.0.0.1:9\"]\n\
     [[routes]]\nto = \"b\"\n";
 

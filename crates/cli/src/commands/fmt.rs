@@ -1,8 +1,8 @@
 //! `plimsoll fmt`: configurations in one layout.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use config::{Environment, LoadError, Origin};
@@ -10,7 +10,7 @@ use config::{Environment, LoadError, Origin};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::Which;
-use crate::output;
+use crate::{output, regular_file};
 
 /// The name of standard input.
 const STANDARD_INPUT: &str = "-";
@@ -58,16 +58,24 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let check = if check { Check::Yes } else { Check::No };
     let files = if named.is_empty() { vec![which.file()?] } else { named };
     let mut exit = Exit::Done;
+    let mut failed = None;
     for file in files {
         let outcome = match file.as_os_str() == STANDARD_INPUT {
-            true => standard_input(check)?,
-            false => in_place(&file, check)?,
+            true => standard_input(check),
+            false => in_place(&file, check),
         };
-        if check == Check::Yes && outcome == Outcome::Different {
-            exit = Exit::Failed;
+        match outcome {
+            Ok(Outcome::Different) if check == Check::Yes => exit = Exit::Failed,
+            Ok(_) => {}
+            // Those behind it are laid out all the same; the last failure is told where all others are.
+            Err(failure) => {
+                if let Some(earlier) = failed.replace(failure) {
+                    earlier.report();
+                }
+            }
         }
     }
-    Ok(exit)
+    failed.map_or(Ok(exit), Err)
 }
 
 fn standard_input(check: Check) -> Result<Outcome, Failure> {
@@ -84,7 +92,7 @@ fn standard_input(check: Check) -> Result<Outcome, Failure> {
 fn in_place(file: &Path, check: Check) -> Result<Outcome, Failure> {
     let unreadable = |source| Failure::Load(LoadError::Read { path: file.to_owned(), source });
     let mut text = String::new();
-    let opened = File::open(file).map_err(unreadable)?;
+    let opened = regular_file::open(file).map_err(unreadable)?;
     opened.take(BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     let laid_out = laid_out(&text, file)?;
     let outcome = Outcome::of(&text, &laid_out);
@@ -116,25 +124,23 @@ fn laid_out(text: &str, file: &Path) -> Result<String, Failure> {
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let file = fs::canonicalize(file)?;
     let before = fs::metadata(&file)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let new = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    let write = || {
-        let mode = before.permissions().mode() & 0o7777;
-        // Not for others before it is what it will be.
-        let mut to = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-        let made = to.metadata()?;
-        if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
-            fchown(&to, Some(before.uid()), Some(before.gid()))?;
-        }
-        to.set_permissions(Permissions::from_mode(mode))?;
-        to.write_all(text.as_bytes())?;
-        to.sync_all()?;
-        fs::rename(&new, &file)
-    };
-    write().inspect_err(|_| {
-        // What is left would only be in the way.
-        let _ = fs::remove_file(&new);
-    })
+    if before.nlink() > 1 {
+        let why = "it has several names (hard links), of which only one would be laid out";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    // Of a name of its own, which is not for others before it is what it will be. Dropped, it is removed.
+    let dir = file.parent().unwrap_or(Path::new("/"));
+    let mut to = tempfile::Builder::new().prefix(".plimsoll-fmt-").tempfile_in(dir)?;
+    let made = to.as_file().metadata()?;
+    if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
+        fchown(to.as_file(), Some(before.uid()), Some(before.gid()))?;
+    }
+    let mode = before.permissions().mode() & 0o7777;
+    to.as_file().set_permissions(Permissions::from_mode(mode))?;
+    to.write_all(text.as_bytes())?;
+    to.as_file().sync_all()?;
+    to.persist(&file).map_err(|failed| failed.error)?;
+    Ok(())
 }
 
 impl Outcome {
@@ -162,6 +168,37 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(in_place(&link, Check::No).unwrap(), Outcome::Same);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn files_of_others_stay_and_a_name_may_be_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = format!("{}.toml", "a".repeat(250));
+        let file = dir.path().join(&name);
+        fs::write(&file, "a=1\n").unwrap();
+        let other = dir.path().join(format!(".a.toml.{}", std::process::id()));
+        fs::write(&other, "mine").unwrap();
+        assert_eq!(in_place(&file, Check::No).unwrap(), Outcome::Different);
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+        fs::hard_link(&file, dir.path().join("b.toml")).unwrap();
+        fs::write(&file, "a=2\n").unwrap();
+        assert!(matches!(in_place(&file, Check::No), Err(Failure::Write { .. })));
+        assert_eq!(fs::read_to_string(dir.path().join("b.toml")).unwrap(), "a=2\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn what_cannot_be_laid_out_keeps_nothing_else_from_being_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["a.toml", "none.toml", "b.toml", "c.toml"].map(|name| dir.path().join(name));
+        fs::write(&paths[0], "a=\n").unwrap();
+        fs::write(&paths[2], "b=1\n").unwrap();
+        fs::write(&paths[3], "c=1\n").unwrap();
+        let which = Which { file: None };
+        let options = Options { named: paths.to_vec(), check: false, which };
+        assert!(run(options).is_err());
+        let texts = [2, 3].map(|at: usize| fs::read_to_string(&paths[at]).unwrap());
+        assert_eq!(texts, ["b = 1\n", "c = 1\n"]);
     }
 
     #[test]

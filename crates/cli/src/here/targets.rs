@@ -18,7 +18,9 @@ pub(super) fn look(notes: &Notes<'_>) -> Vec<Finding> {
         // A server may be started later; a name that is wrong stays so.
         let severity = match fault.reach {
             Reach::NoSuchName => Severity::Error,
-            Reach::Refused | Reach::Silent | Reach::NoWay => Severity::Warning,
+            Reach::NameUnanswered | Reach::Refused | Reach::Silent | Reach::NoWay => {
+                Severity::Warning
+            }
         };
         let path = ["services", service, "targets"];
         let about = format!("service `{service}`");

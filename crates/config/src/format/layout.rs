@@ -71,6 +71,9 @@ impl Layout {
                 self.text.push_str(token.trim_end());
                 self.last = Some(kind);
             }
+            TokenKind::Comma if self.last.is_none() && self.part == Part::Value => {
+                self.join_comma()
+            }
             _ => self.token(kind, token),
         }
         if kind == TokenKind::Eof && self.last.is_some() {
@@ -131,6 +134,16 @@ impl Layout {
             _ if place == Place::BeginsLine => self.text.insert(end, ','),
             _ => {}
         }
+    }
+
+    /// A comma that begins a line stands behind its item.
+    fn join_comma(&mut self) {
+        let (end, _) = self.significant;
+        self.text.insert(end, ',');
+        self.significant = (end + 1, Some(TokenKind::Comma));
+        self.was_spaced = false;
+        // Its line is no empty one.
+        self.newlines = self.newlines.saturating_sub(1);
     }
 
     /// Writes what belongs before a token: line ends, indentation, a blank.

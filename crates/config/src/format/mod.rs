@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_that_begins_a_line_goes_to_its_item() {
+        let expected = "k = [\n    \"a\", # one\n]\n";
+        assert_eq!(formatted("k=[\n\"a\" # one\n  ,]\n"), expected);
+        assert_eq!(formatted("k=[\n\"a\" # one\n  ,\n]\n"), expected);
+        assert_eq!(formatted("k=[1\n,2\n, 3\n,\n4]\n"), "k = [1,\n    2,\n    3,\n    4]\n");
+    }
+
+    #[test]
     fn what_is_in_quotes_stays_as_it_is() {
         let text = "a = \"\"\"\n  x  =  1 #  no comment\r\n\n\n  [y]\n\"\"\"\nb = '''  '''\n\"c  d\" = '#'\n";
         assert_eq!(formatted(text), text);
@@ -223,6 +231,9 @@ mod tests {
             Just("[\n[1],\n{a = 1}\n]".to_owned()),
             Just("1979-05-27 07:32:00".to_owned()),
             Just("[\n# only\n]".to_owned()),
+            Just("[\n1\n ,]".to_owned()),
+            Just("[1 # c\n\n, 2, ]".to_owned()),
+            Just("[[1\n,]\n, {a = 1}\n, # c\n]".to_owned()),
         ];
         let blank = prop_oneof![Just(""), Just(" "), Just("\t "), Just("  ")];
         let end =

@@ -100,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         let source = io::ErrorKind::NotFound.into();
         return Err(Failure::Write { path: options.dir.clone(), source });
     }
-    let folder = Disk(options.dir.clone());
+    let folder = Disk::new(&options.dir);
     let proposal = options.apply(kinds::find(&folder));
     let listen = options.listen.clone().unwrap_or_else(|| free_listen(&proposal));
     let dir = options.dir.canonicalize().unwrap_or_else(|_| options.dir.clone());

@@ -42,7 +42,7 @@ fn every_directory_gets_the_file_that_is_committed_and_it_passes() {
     let mut seen = 0;
     for entry in fs::read_dir(cases()).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
         let name = entry.file_name().into_string().unwrap();
-        let (proposal, text) = written(&Disk(entry.path()));
+        let (proposal, text) = written(&Disk::new(&entry.path()));
         must_pass(&name, &text);
         let cautions: String =
             proposal.cautions.iter().map(|it| format!("\n# CAUTION {it}")).collect();
@@ -70,7 +70,7 @@ fn the_examples_are_started_as_their_own_files_start_them() {
         ("fastapi", "uvicorn app:app --host 127.0.0.1 --port $PORT"),
         ("sinatra", "puma -C puma.rb"),
     ] {
-        let (proposal, text) = written(&Disk(examples.join(name)));
+        let (proposal, text) = written(&Disk::new(&examples.join(name)));
         must_pass(name, &text);
         let Run::Command { command, .. } = &proposal.run else { panic!("{name}: {proposal:?}") };
         let command = command.trim_start_matches(".venv/bin/");

@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
@@ -57,7 +58,7 @@ impl Room {
 /// The files of the proxies of this user that run.
 pub(crate) fn running() -> Vec<PathBuf> {
     let rooms = places().into_iter().flat_map(|place| rooms(&place));
-    let running = rooms.filter(|room| UnixStream::connect(socket(room)).is_ok());
+    let running = rooms.filter(|room| life(&socket(room)) == Life::Running);
     running.map(|room| room.join(FILE)).collect()
 }
 
@@ -83,13 +84,37 @@ fn rooms(place: &Path) -> Vec<PathBuf> {
 /// Removes what proxies left that were killed. One that has only just begun has no socket yet.
 fn sweep(place: &Path) {
     for room in rooms(place) {
-        let socket = socket(&room);
-        let is_dead = UnixStream::connect(&socket)
-            .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-        if is_dead {
+        if life(&socket(&room)) == Life::Over {
             // Whatever stays of it harms nobody.
             let _ = fs::remove_dir_all(room);
         }
+    }
+}
+
+/// Whether something listens on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// It takes connections, or would if it took those that wait.
+    Running,
+    /// Nothing listens any more.
+    Over,
+    /// There is no socket, or it is not ours to ask.
+    Unknown,
+}
+
+/// Asks without waiting: one that is stopped takes no connection, and neither ends.
+fn life(socket: &Path) -> Life {
+    let connect = || {
+        let address = SocketAddrUnix::new(socket)?;
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let from = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&from, &address)
+    };
+    match connect() {
+        // unix(7): its queue of connections is full.
+        Ok(()) | Err(Errno::AGAIN) => Life::Running,
+        Err(Errno::CONNREFUSED) => Life::Over,
+        Err(_) => Life::Unknown,
     }
 }
 
@@ -99,7 +124,7 @@ fn socket(room: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     use super::*;
 
@@ -119,5 +144,31 @@ mod tests {
         sweep(place.path());
         let left = [&lives, &begins, &dead, &other].map(|room| room.exists());
         assert_eq!(left, [true, true, false, true]);
+    }
+
+    #[test]
+    fn one_that_takes_no_connections_keeps_nobody_waiting_and_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let room = place.path().join("plimsoll-proxy-stopped");
+        fs::create_dir_all(room.join("state")).unwrap();
+        let _stopped = UnixListener::bind(socket(&room)).unwrap();
+        // Until its queue is full.
+        let mut waiting = Vec::new();
+        while waiting.len() < 10_000 {
+            let from =
+                socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None)
+                    .unwrap();
+            let to = SocketAddrUnix::new(socket(&room)).unwrap();
+            match rustix::net::connect(&from, &to) {
+                Ok(()) => waiting.push(UnixStream::from(from)),
+                Err(error) => {
+                    assert_eq!(error, Errno::AGAIN);
+                    break;
+                }
+            }
+        }
+        sweep(place.path());
+        assert!(room.exists());
+        assert_eq!(life(&socket(&room)), Life::Running);
     }
 }
