@@ -15,7 +15,7 @@ use crate::foreign;
 
 /// Prints `text` as the command's result.
 pub(crate) fn out(text: &str) {
-    let text = for_reader(text, &io::stdout());
+    let text = guarded_for(text, &io::stdout());
     finish(anstream::stdout().lock().write_all(text.as_bytes()));
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn control(codes: &str) {
 
 /// Prints `text` beside the command's result.
 pub(crate) fn err(text: &str) {
-    let text = for_reader(text, &io::stderr());
+    let text = guarded_for(text, &io::stderr());
     finish(anstream::stderr().lock().write_all(text.as_bytes()));
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn quote(prefix: &str, text: &str) {
 }
 
 /// `text` as it is safe on a terminal; as it is, where it goes elsewhere.
-fn for_reader<'a>(text: &'a str, reader: &impl IsTerminal) -> Cow<'a, str> {
+fn guarded_for<'a>(text: &'a str, reader: &impl IsTerminal) -> Cow<'a, str> {
     if reader.is_terminal() { foreign::guarded(text) } else { Cow::Borrowed(text) }
 }
 
