@@ -156,6 +156,21 @@ fn time(time: Duration) -> String {
     }
 }
 
+fn step_text(share: f64, watch: Duration, release: &str) -> String {
+    format!("release {release} receives {} of the requests for {}", share_of(share), time(watch))
+}
+
+fn bake_text(watch: Duration, release: &str) -> String {
+    format!("release {release} receives all requests and is watched for {}", time(watch))
+}
+
+fn returning_text(reason: &Reason, release: &str) -> String {
+    match reason {
+        Reason::Worse(fault) => format!("release {release} is worse and is rolled back: {fault}"),
+        reason => format!("release {release} is rolled back: {reason}"),
+    }
+}
+
 /// Why a deploy is paused, and what ends that.
 fn pause_text(pause: Pause, previous: Option<&str>, release: &str) -> String {
     match pause {
@@ -196,23 +211,8 @@ impl Line {
             News::Ready(name, took) => {
                 ("ready", Some(name), format!("{name} is ready after {:.1} s", took.as_secs_f64()))
             }
-            News::Step { share, watch } => (
-                "step",
-                None,
-                format!(
-                    "release {release} receives {} of the requests for {}",
-                    share_of(*share),
-                    time(*watch)
-                ),
-            ),
-            News::Bake(watch) => {
-                let watch = time(*watch);
-                (
-                    "bake",
-                    None,
-                    format!("release {release} receives all requests and is watched for {watch}"),
-                )
-            }
+            News::Step { share, watch } => ("step", None, step_text(*share, *watch, release)),
+            News::Bake(watch) => ("bake", None, bake_text(*watch, release)),
             News::Judged(verdict) => ("judged", None, format!("the judge says {verdict}")),
             News::WaitsForData => {
                 ("waiting", None, "waiting for enough requests to judge by".into())
@@ -253,15 +253,7 @@ impl Line {
                 format!("cannot record that release {release} runs, retrying: {why}"),
             ),
             News::Promoted => ("promoted", None, format!("release {release} is promoted")),
-            News::Returning(reason) => {
-                let text = match reason {
-                    Reason::Worse(fault) => {
-                        format!("release {release} is worse and is rolled back: {fault}")
-                    }
-                    reason => format!("release {release} is rolled back: {reason}"),
-                };
-                ("returning", None, text)
-            }
+            News::Returning(reason) => ("returning", None, returning_text(reason, release)),
             News::Stopping(name) => ("stopping", Some(name), format!("{name} is asked to stop")),
             News::TriedAgain(name, why) => {
                 ("lost", Some(name), format!("{name} did not come back ({why}), retrying"))
