@@ -24,7 +24,7 @@ class Plimsoll:
 
     def version(self) -> str:
         """As Plimsoll says, and the revision of the sources beside it."""
-        return output_of([self.program, "--version"]).split()[-1] + revision()
+        return output_of([self.program, "--version"]).split()[1] + revision()
 
     def prepare(self, deployment: Deployment) -> Command:
         """Writes plimsoll.toml."""
