@@ -146,8 +146,9 @@ impl Cors {
 impl Below {
     fn has(&self, origin: &[u8]) -> bool {
         let host = origin.strip_prefix(&*self.begin).and_then(|it| it.strip_suffix(&*self.end));
-        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-        host.is_some_and(|host| !host.is_empty() && host.iter().all(is_plain))
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let is_label = |label: &[u8]| !label.is_empty() && label.iter().all(is_plain);
+        host.is_some_and(|host| host.split(|byte| *byte == b'.').all(is_label))
     }
 }
 
@@ -215,6 +216,9 @@ mod tests {
             "https://evilshop.example",
             "http://dev.example:8080",
             "http://.dev.example:8080",
+            "http://..dev.example:8080",
+            "http://a..dev.example:8080",
+            "http://.a.dev.example:8080",
             "http://evil.example/.dev.example:8080",
             "http://evil.example@a.dev.example:8080",
             "http://adev.example:8080",

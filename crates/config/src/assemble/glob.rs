@@ -48,7 +48,12 @@ impl<'a> Pattern<'a> {
         if text == "~" || text.starts_with("~/") {
             return Err(("`~` is only known to shells", "write the path in full"));
         }
-        let parts = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let parts: Vec<&str> =
+            text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        if matches!(parts.last(), None | Some(&"..")) || text.ends_with('/') || text.ends_with("/.")
+        {
+            return Err(("it names a directory", "name the files in it, as in \"routes/*.toml\""));
+        }
         Ok(Self { parts, is_absolute: text.starts_with('/') })
     }
 
@@ -197,7 +202,22 @@ mod tests {
 
     #[test]
     fn what_other_tools_have_besides_is_refused() {
-        for text in ["", "**/*.toml", "[ab].toml", "{a,b}.toml", "~/a", "a\0", "a\\*"] {
+        for text in [
+            "",
+            ".",
+            "./",
+            "..",
+            "routes/",
+            "a/..",
+            "a/.",
+            "/",
+            "**/*.toml",
+            "[ab].toml",
+            "{a,b}.toml",
+            "~/a",
+            "a\0",
+            "a\\*",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
     }

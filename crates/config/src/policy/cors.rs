@@ -109,10 +109,19 @@ pub(crate) fn read(route: &Section<'_>) -> Option<Cors> {
         }
     }
     let headers = |key| list(&cors, key, "header", header::parse_name);
+    let methods = list(&cors, "methods", "method", header::parse_method);
+    let (headers, expose) = (headers("headers"), headers("expose"));
+    if credentials {
+        for (key, names) in [("methods", &methods), ("headers", &headers), ("expose", &expose)] {
+            if names.iter().any(|name| name == "*") {
+                refuse_star(&cors, key);
+            }
+        }
+    }
     Some(Cors {
-        methods: list(&cors, "methods", "method", header::parse_method),
-        headers: headers("headers"),
-        expose: headers("expose"),
+        methods,
+        headers,
+        expose,
         max_age: cors.node("max_age").and_then(|node| node.duration()),
         origins,
         credentials,
@@ -142,6 +151,20 @@ fn refuse_beside_any(cors: &Section<'_>, origins: &[OriginMatch]) {
         "remove `*`, or the others",
     );
     cors.report_at("origins", flaw, &[]);
+}
+
+fn refuse_star(cors: &Section<'_>, key: &'static str) {
+    let hint = match key {
+        "expose" => "name the headers",
+        _ => "leave it out: then each that is asked for may be used",
+    };
+    let flaw = Flaw::new(
+        Code::Conflict,
+        format!("`*` in `{key}` with `credentials`"),
+        "with credentials browsers take it for a name",
+        hint,
+    );
+    cors.report_at(key, flaw, &[]);
 }
 
 fn refuse_credentials(cors: &Section<'_>) {

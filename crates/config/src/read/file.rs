@@ -22,7 +22,7 @@ pub(crate) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<P
     if let Err(error) = (origin.environment.probe)(&path) {
         let what = format!("{noun} cannot be read");
         let hint = format!(
-            "looked for {}; relative paths start at the directory of the configuration",
+            "looked for {}; relative paths start at the directory of the file in which they stand",
             path.display()
         );
         node.report(Flaw::new(Code::UnreadableFile, what, reason(&error), hint));
@@ -39,8 +39,8 @@ pub(crate) fn warn_of_parent(node: &Node<'_>, directory: &Path, origin: &Origin,
     let Some(parent) = directory.parent() else { return };
     if is_missing(directory) && is_missing(parent) {
         let what = format!("there is no directory {}", parent.display());
-        let hint = "create it, or correct the path; relative paths start at the directory of the \
-                    configuration";
+        let hint = "create it, or correct the path; relative paths start at the directory of the file \
+                    in which they stand";
         node.report(Flaw::new(Code::MissingDirectory, what, then, hint));
     }
 }

@@ -83,7 +83,10 @@ pub(crate) fn parse_authority(text: &str) -> Result<String, Flaw> {
         None if host.parse::<IpAddr>().is_ok() => Ok(()),
         None => parse_name(host).map(drop),
     };
-    let port_is_wrong = port.is_some_and(|port| port.parse::<u16>().is_err());
+    // A number as Rust reads it may have a sign.
+    let is_port =
+        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let port_is_wrong = port.is_some_and(|port| !is_port(port));
     let checked = match checked {
         Ok(()) if port_is_wrong => Err("the port is a number from 0 to 65535".to_owned()),
         checked => checked,
@@ -91,6 +94,15 @@ pub(crate) fn parse_authority(text: &str) -> Result<String, Flaw> {
     let what = || format!("\"{}\" is not a host", shown(text));
     let hint = "write a host such as \"api.internal\" or \"api.internal:8080\"";
     checked.map(|()| text.to_owned()).map_err(|why| Flaw::invalid(what(), why, hint))
+}
+
+/// Whether `authority`, which [`parse_authority`] reads, is an address and no name.
+pub(crate) fn is_address(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => authority,
+    };
+    in_brackets(host).is_some() || host.parse::<IpAddr>().is_ok()
 }
 
 /// Reads the domain of a cookie; a dot before it means nothing (RFC 6265 §5.2.3).

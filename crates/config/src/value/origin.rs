@@ -48,10 +48,26 @@ pub(crate) fn parse(text: &str) -> Result<OriginMatch, Flaw> {
         None => (&*authority, false),
     };
     host::parse_authority(host).map_err(|error| flaw(&error.why, example()))?;
+    if let Some(plain) = port_in_full(&authority) {
+        let plain = plain.strip_suffix(own_port).unwrap_or(&plain);
+        let hint = format!("write \"{scheme}://{}\"", shown(plain));
+        return Err(flaw("browsers write the port without zeros before it", hint));
+    }
+    if is_below && host::is_address(host) {
+        let hint = format!("write \"{scheme}://{}\"", shown(host));
+        return Err(flaw("there is nothing below an address", hint));
+    }
     Ok(match is_below {
         true => OriginMatch::Below { scheme, authority: host.to_owned() },
         false => OriginMatch::Exact(format!("{scheme}://{authority}")),
     })
+}
+
+/// The authority as browsers write it, where its port has zeros before it.
+fn port_in_full(authority: &str) -> Option<String> {
+    let (host, port) = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'))?;
+    let plain = port.trim_start_matches('0');
+    (plain.len() < port.len() && !plain.is_empty()).then(|| format!("{host}:{plain}"))
 }
 
 #[cfg(test)]
@@ -71,6 +87,11 @@ mod tests {
             ("http://a.example:80", ""),
             ("https://a.example:80", "https://a.example:80"),
             ("https://a.example/", ""),
+            ("https://a:0443", ""),
+            ("https://a:+443", ""),
+            ("https://*.1.2.3.4", ""),
+            ("https://*.[::1]:8080", ""),
+            ("https://1.2.3.4:8080", "https://1.2.3.4:8080"),
             ("https://", ""),
             ("https://*", ""),
             ("https://a.*.example", ""),

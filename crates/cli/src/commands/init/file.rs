@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::proposal::{Proposal, Releases, Run};
+use crate::foreign::shown;
 
 /// The file with the schema, beside it.
 pub(super) const SCHEMA_FILE: &str = "plimsoll.schema.json";
@@ -54,7 +55,8 @@ pub(super) fn file(proposal: &Proposal, terms: &Terms) -> String {
     text.push_str("\n[listeners.web]\n");
     comment(&mut text, "This machine alone; \"0.0.0.0:80\" is every address of it.");
     text.push_str(&format!("bind = {}\n", quoted(listen)));
-    text.push_str(&format!("\n[services.{service}]\n"));
+    let key = key(service);
+    text.push_str(&format!("\n[services.{key}]\n"));
     match &proposal.run {
         Run::Command { command, why, version, releases } => {
             comment(&mut text, why);
@@ -83,7 +85,7 @@ pub(super) fn file(proposal: &Proposal, terms: &Terms) -> String {
         text.push_str(&format!("{}\n", key.line));
     }
     if matches!(proposal.run, Run::Command { .. }) {
-        text.push_str(&format!("\n[services.{service}.deploy]\n"));
+        text.push_str(&format!("\n[services.{key}.deploy]\n"));
         comment(
             &mut text,
             "How long a new release is watched while the old one stays ready to take over.",
@@ -159,7 +161,8 @@ pub(super) fn needs_shell(command: &str) -> bool {
 /// Adds a comment, in lines that are not too long.
 fn comment(text: &mut String, words: &str) {
     let mut line = String::from("#");
-    for word in words.split_whitespace() {
+    // A project chooses some of them, and no comment may hold what a terminal obeys.
+    for word in shown(words).split_whitespace() {
         if line.len() + 1 + word.len() > WIDTH {
             text.push_str(&line);
             text.push('\n');
@@ -174,6 +177,15 @@ fn comment(text: &mut String, words: &str) {
     }
 }
 
+/// A name as it stands in a header. What is no name of a service is for the reader to say.
+fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    match !name.is_empty() && name.bytes().all(is_bare) {
+        true => name.to_owned(),
+        false => serde_json::Value::from(name).to_string().replace('\u{7f}', "\\u007f"),
+    }
+}
+
 /// `text` as TOML has it.
 /// On one line, also what has several: a line of its own would be the project's to choose.
 fn quoted(text: &str) -> String {
@@ -185,7 +197,22 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::proposal::Proposal;
     use super::*;
+
+    #[test]
+    fn whatever_a_project_and_its_user_say_is_toml() {
+        for said in ["my shop", "a]\n[b", "\u{1b}[2Jx\u{7f}", "\u{202e}a", "", "ü\"'"] {
+            let why = format!("The start script: {said}");
+            let proposal = Proposal::command(said, said, why);
+            let terms =
+                Terms { service: said.to_owned(), listen: said.to_owned(), state_dir: STATE_DIR };
+            let text = file(&proposal, &terms);
+            let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert!(table["services"].get(said).is_some(), "{text}");
+            assert_eq!(table["services"].as_table().map(toml::Table::len), Some(1), "{text}");
+        }
+    }
 
     #[test]
     fn what_only_a_shell_understands_is_given_to_one() {

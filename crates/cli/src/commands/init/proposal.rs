@@ -118,11 +118,8 @@ impl Proposal {
 
     /// It, with this as its first version.
     pub(super) fn version(mut self, wanted: Option<String>) -> Self {
-        // What a file names is a version only if it can be one of ours.
-        let is_one = |text: &String| {
-            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
-            !text.is_empty() && text.len() <= 64 && text.bytes().all(is_part)
-        };
+        // What a file names is a version only if it can be one of ours, and short.
+        let is_one = |text: &String| text.len() <= 64 && model::is_version(text);
         if let (Run::Command { version, .. }, Some(wanted)) = (&mut self.run, wanted.filter(is_one))
         {
             *version = wanted;

@@ -195,3 +195,12 @@ fn a_file_of_the_system_s_keeps_no_state_beside_it() {
         assert_eq!(file::state_dir(Path::new(dir)), expected, "{dir}");
     }
 }
+
+#[test]
+fn a_version_that_is_none_of_ours_is_not_taken_over() {
+    for (named, taken) in [("2.1.0-rc.1", "2.1.0-rc.1"), ("-x", "1"), ("a b", "1"), ("", "1")] {
+        let proposal = super::Proposal::command("x", "x", "x").version(Some(named.to_owned()));
+        let super::Run::Command { version, .. } = proposal.run else { panic!("{named}") };
+        assert_eq!(version, taken, "{named}");
+    }
+}

@@ -84,9 +84,9 @@ fn listed(texts: Vec<String>) -> String {
     }
 }
 
-/// `text` as TOML has it.
+/// `text` as TOML has it. What stands on a command line is meant as it is: the shell has put its variables in.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    toml::Value::String(text.replace("${", "$${")).to_string()
 }
 
 #[cfg(test)]
