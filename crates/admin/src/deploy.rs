@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use control::{Progress, Receipt as Control};
 use model::Strategy;
-use rollout::Tally;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +194,12 @@ pub struct Release {
     pub requests: u64,
     /// Those of them that failed.
     pub failed: u64,
+    /// Those that were answered with 3xx.
+    #[serde(default)]
+    pub redirects: u64,
+    /// Those that were answered with 4xx, or with a gRPC status that is the client's doing.
+    #[serde(default)]
+    pub client_errors: u64,
     /// Half of the responses began within this time, in milliseconds.
     pub p50_ms: Option<f64>,
     /// 95 % of them.
@@ -382,7 +387,6 @@ impl From<&control::Line> for Line {
 
 impl From<&Control> for Receipt {
     fn from(receipt: &Control) -> Self {
-        let release = |of: &control::ReleaseTally| Release::new(&of.version, &of.tally);
         Self {
             id: receipt.id,
             service: receipt.service.to_string(),
@@ -397,7 +401,7 @@ impl From<&Control> for Receipt {
             reason: receipt.reason(),
             requests: receipt.requests,
             failed: receipt.failed,
-            releases: receipt.releases.iter().map(release).collect(),
+            releases: receipt.releases.iter().map(Release::from).collect(),
             lines: receipt.lines.iter().map(Line::from).collect(),
         }
     }
@@ -413,13 +417,16 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
-impl Release {
-    fn new(version: &str, tally: &Tally) -> Self {
+impl From<&control::ReleaseTally> for Release {
+    fn from(of: &control::ReleaseTally) -> Self {
+        let control::ReleaseTally { version, tally, fates } = of;
         let within = |quantile| tally.latencies.quantile(quantile).map(milliseconds);
         Self {
-            version: version.to_owned(),
+            version: version.clone(),
             requests: tally.requests,
             failed: tally.errors,
+            redirects: fates.redirects,
+            client_errors: fates.client_errors,
             p50_ms: within(0.5),
             p95_ms: within(0.95),
             p99_ms: within(0.99),

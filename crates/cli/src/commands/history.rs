@@ -133,6 +133,8 @@ mod tests {
                         version: release.to_owned(),
                         requests: 94,
                         failed: 0,
+                        redirects: 0,
+                        client_errors: 0,
                         p50_ms: None,
                         p95_ms: None,
                         p99_ms: None,

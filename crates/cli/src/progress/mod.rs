@@ -158,6 +158,7 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
         false if !is_seen => text.push_str("  no requests came while it was watched\n"),
         false => {
             receipt.releases.iter().for_each(|release| text.push_str(&describe(release)));
+            text.push_str(&changes(&receipt.releases));
             text.push_str(&format!("  users saw {failed} of {requests} requests fail\n"));
         }
     }
@@ -165,7 +166,7 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
 }
 
 fn describe(release: &Release) -> String {
-    let Release { version, requests, failed, p50_ms, p95_ms, p99_ms } = release;
+    let Release { version, requests, failed, p50_ms, p95_ms, p99_ms, .. } = release;
     let quantile = |value: &Option<f64>| value.map_or("-".to_owned(), latency);
     let version = shown(version);
     format!(
@@ -174,6 +175,31 @@ fn describe(release: &Release) -> String {
         quantile(p95_ms),
         quantile(p99_ms)
     )
+}
+
+/// A class of responses, by how many a release had of it.
+type Class = (&'static str, fn(&Release) -> u64);
+/// Requests of a release before its classes are compared with the old one's.
+const COMPARED_MIN: u64 = 8;
+/// From this change of its share on a class is told.
+const CHANGE_MIN: f64 = 0.1;
+
+/// Which classes of responses have changed much from one release to the next, for better or worse.
+fn changes(releases: &[Release]) -> String {
+    let [before, after] = releases else { return String::new() };
+    if before.requests.min(after.requests) < COMPARED_MIN {
+        return String::new();
+    }
+    let change = |(class, of): Class| {
+        let share = |release: &Release| of(release) as f64 / release.requests as f64;
+        let (was, is) = (share(before), share(after));
+        let percent = |share: f64| (share * 100.0).round();
+        ((is - was).abs() >= CHANGE_MIN)
+            .then(|| format!("  {class} went from {} % to {} %\n", percent(was), percent(is)))
+    };
+    let classes: [Class; 2] =
+        [("4xx", |release| release.client_errors), ("3xx", |release| release.redirects)];
+    classes.into_iter().filter_map(change).collect()
 }
 
 #[cfg(test)]
@@ -185,6 +211,8 @@ mod tests {
             version: version.to_owned(),
             requests: if p50_ms { 100 } else { 0 },
             failed,
+            redirects: 0,
+            client_errors: 0,
             p50_ms: p50_ms.then_some(19_922.9),
             p95_ms: p50_ms.then_some(1.24),
             p99_ms: None,
@@ -228,6 +256,17 @@ mod tests {
             first("worse: it failed 4 of 12 requests"),
             "api: release 2 was rolled back to 1, as it is worse: it failed 4 of 12 requests"
         );
+    }
+
+    #[test]
+    fn a_class_of_responses_that_has_changed_much_is_told() {
+        let mut changed = receipt("promoted", None);
+        (changed.releases[1].client_errors, changed.releases[0].redirects) = (99, 9);
+        let text = draw(&changed);
+        assert!(text.contains("\n  4xx went from 0 % to 99 %\n"), "{text}");
+        assert!(!text.contains("3xx"), "{text}");
+        changed.releases[1].requests = 7;
+        assert!(!draw(&changed).contains("4xx"), "too few to say");
     }
 
     #[test]

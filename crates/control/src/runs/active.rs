@@ -1,17 +1,21 @@
 //! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
-use edge::{ServiceLive, Split};
-use model::{Drain, InstanceName, ServiceName, Strategy};
-use rollout::{Block, News, Outcome, Rollout, Side, Tally};
+use edge::{Edge, ServiceLive, Split};
+use model::{Drain, InstanceName, RouteId, ServiceName, Strategy};
+use rollout::{
+    Block, Count, Fate, Fates, Latencies, News, Outcome, Place, Rollout, Side, Tally, Timed,
+};
 use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
 
 use super::Line;
+use super::account::{Account, Routes, observed};
+use super::past::Recollection;
 use super::receipt::{DeployEnding, Receipt, ReleaseTally};
 use crate::release::Release;
 use crate::runs::{Purpose, Running, ServiceRun};
@@ -57,11 +61,27 @@ pub(crate) struct Active {
     progress: watch::Sender<Progress>,
     /// What became of the requests of instances that are gone since the last sample.
     owed: Block,
-    canary_tally: Tally,
-    stable_tally: Tally,
+    canary_did: Did,
+    stable_did: Did,
+    /// What the new release has done so far, which is its past once it stays.
+    pub(crate) past: Recollection,
+    /// Routes that the judge knows by name.
+    named: BTreeSet<RouteId>,
+    /// Within this much of its usual time no release is slow.
+    slowdown_floor: Duration,
     /// Requests and failures of the service before it began.
     before: (u64, u64),
 }
+
+/// What became of a release's attempts while it is deployed, or replaced.
+#[derive(Default)]
+struct Did {
+    tally: Tally,
+    fates: Fates,
+}
+
+/// So many responses have to be known before it is said how long they usually take.
+const USUAL_MIN: u64 = 50;
 
 /// What a deploy is begun with.
 pub(crate) struct Beginning<'a> {
@@ -101,8 +121,11 @@ impl Active {
             split: None,
             progress: watch::Sender::default(),
             owed: Block::default(),
-            canary_tally: Tally::default(),
-            stable_tally: Tally::default(),
+            canary_did: Did::default(),
+            stable_did: Did::default(),
+            past: Recollection::default(),
+            named: BTreeSet::new(),
+            slowdown_floor: deploy.judge.slowdown_floor,
             before: seen,
         }
     }
@@ -169,22 +192,99 @@ impl Active {
         self.progress.send_modify(|progress| progress.lines.extend(lines));
     }
 
-    /// Takes up what became of the last requests of an instance that is gone.
-    pub(crate) fn owe(&mut self, instance: &InstanceName, tally: &Tally) {
-        let side = self.sides.get(instance).copied().unwrap_or(Side::Stable);
-        self.owed.add_tally(instance, side, tally);
+    /// Takes up what became of the last requests of an instance, and keeps it in mind: of the old release, in `past`.
+    pub(crate) fn owe(
+        &mut self,
+        instance: &InstanceName,
+        account: Account,
+        past: &mut Recollection,
+    ) {
+        let side = self.side_of(instance);
+        match side {
+            Side::Stable => past.note(&account),
+            Side::Canary => self.past.note(&account),
+        }
+        let counts = account.counts.into_iter().map(|(route, assignment, fates)| {
+            let place = Place { route, instance: instance.clone(), side, assignment };
+            Count { place, fates }
+        });
+        self.owed.counts.extend(counts);
+        if account.latencies.count() > 0 {
+            let (instance, latencies) = (instance.clone(), account.latencies);
+            self.owed.latencies.push(Timed { instance, side, latencies });
+        }
     }
 
-    /// What became of the requests of `instances`, and of those that are gone, since the last time.
-    pub(crate) fn sample(&mut self, instances: &mut BTreeMap<InstanceName, Running>) -> Block {
+    fn side_of(&self, instance: &InstanceName) -> Side {
+        self.sides.get(instance).copied().unwrap_or(Side::Stable)
+    }
+
+    /// What became of the requests of `instances`, and of those that are gone, since the last time; with what the workers
+    /// handed over, which they do from the first time on. `past` is the old release's.
+    pub(crate) fn sample(
+        &mut self,
+        edge: &Edge,
+        instances: &mut BTreeMap<InstanceName, Running>,
+        live: Option<&Arc<ServiceLive>>,
+        past: &mut Recollection,
+    ) -> Block {
+        let routes = Routes::of(live);
         for (name, running) in instances {
-            self.owe(name, &running.take_tally());
+            self.owe(name, running.take_account(&routes), past);
         }
+        let now = edge.now();
+        past.turn(now);
+        self.past.turn(now);
         let mut block = std::mem::take(&mut self.owed);
         block.share = self.split.as_ref().map(|split| split.share);
-        self.canary_tally.add(&block.tally(Side::Canary));
-        self.stable_tally.add(&block.tally(Side::Stable));
+        for (id, name) in routes.names() {
+            if self.named.insert(id.clone()) {
+                block.routes.insert(id.clone(), name.clone());
+            }
+        }
+        if let Some(live) = live {
+            self.take_samples(edge, live, &routes, past, &mut block);
+        }
+        self.canary_did.add(&block, Side::Canary);
+        self.stable_did.add(&block, Side::Stable);
         block
+    }
+
+    /// Takes up what the workers handed over.
+    fn take_samples(
+        &self,
+        edge: &Edge,
+        live: &ServiceLive,
+        routes: &Routes,
+        past: &Recollection,
+        block: &mut Block,
+    ) {
+        let patience = self.patience(&past.recent_latencies());
+        if !live.judged.is_on() {
+            return live.judged.begin(patience);
+        }
+        if let Some(patience) = patience {
+            live.judged.expect(patience);
+        }
+        let others = |count: &Count| count.fates.requests() - count.fates.of(Fate::Failed);
+        let samples = live.judged.take(block.counts.iter().map(others).sum());
+        block.lost = samples.lost;
+        block.observed = samples
+            .all
+            .into_iter()
+            .filter_map(|sample| {
+                let (at, side) = (edge.time_of(sample.at), self.side_of(&sample.instance.name));
+                observed(sample, at, side, routes)
+            })
+            .collect();
+        block.observed.sort_by_key(|observed| observed.at);
+    }
+
+    /// How long a client need wait before its giving up counts as a failure: twice as long as 99 % of the old release's responses
+    /// take, where that is known, and longer by what is never slow.
+    fn patience(&self, usual: &Latencies) -> Option<Duration> {
+        let p99 = usual.quantile(0.99).filter(|_| usual.count() >= USUAL_MIN)?;
+        Some((p99 * 2).max(p99 + self.slowdown_floor))
     }
 
     /// Its receipt, now that it ends.
@@ -194,12 +294,13 @@ impl Active {
         outcome: Outcome,
         seen: (u64, u64),
     ) -> Receipt {
-        let stable = self.stable_version().map(|version| (version, &self.stable_tally));
-        let canary = (self.canary.version.as_str(), &self.canary_tally);
+        let stable = self.stable_version().map(|version| (version, &self.stable_did));
+        let canary = (self.canary.version.as_str(), &self.canary_did);
         let releases = stable.into_iter().chain([canary]);
-        let tally = |(version, tally): (&str, &Tally)| ReleaseTally {
+        let tally = |(version, did): (&str, &Did)| ReleaseTally {
             version: version.to_owned(),
-            tally: tally.clone(),
+            tally: did.tally.clone(),
+            fates: did.fates,
         };
         Receipt {
             id: self.id,
@@ -222,6 +323,14 @@ impl Active {
     /// Ends it: whoever follows it sees the receipt, which is the last that is told.
     pub(crate) fn end(self, receipt: Receipt) {
         self.progress.send_modify(|progress| progress.receipt = Some(receipt));
+    }
+}
+
+impl Did {
+    fn add(&mut self, block: &Block, side: Side) {
+        self.tally.add(&block.tally(side));
+        let counts = block.counts.iter().filter(|count| count.place.side == side);
+        counts.for_each(|count| self.fates.add(&count.fates));
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use driver::Instance;
 use edge::Live;
 use model::InstanceName;
-use rollout::Tally;
 use rollout::instance::restart::RestartState;
 use rollout::instance::{self, Event, Exposure, Phase};
 
+use super::account::{Account, Routes, Told};
 use crate::release::Release;
 use crate::task::Task;
 
@@ -28,12 +28,12 @@ pub(crate) struct Running {
     /// Asks it until it is ready.
     asking: Option<Task>,
     lives: Vec<Arc<Live>>,
-    told: Tally,
+    told: Told,
 }
 
 impl Running {
     pub(crate) fn new(release: Arc<Release>, number: u64, lifecycle: Lifecycle) -> Self {
-        let (lives, told) = (Vec::new(), Tally::default());
+        let (lives, told) = (Vec::new(), Told::default());
         Self { release, number, lifecycle, asking: None, lives, told }
     }
 
@@ -109,21 +109,7 @@ impl Running {
     }
 
     /// What became of its requests since the last time.
-    pub(crate) fn take_tally(&mut self) -> Tally {
-        let mut all = Tally::default();
-        self.lives.iter().for_each(|live| all.add(&tally(live)));
-        let since = all.since(&self.told);
-        self.told = all;
-        since
+    pub(crate) fn take_account(&mut self, routes: &Routes) -> Account {
+        self.told.take(&self.lives, routes)
     }
-}
-
-fn tally(live: &Live) -> Tally {
-    let outcomes = live.outcomes();
-    let (requests, errors) = (outcomes.total(), outcomes.failed());
-    let mut tally = Tally { requests, errors, ..Tally::default() };
-    for snapshot in live.shards().map(|shard| shard.latency.snapshot()) {
-        snapshot.classes().for_each(|(class, count)| tally.latencies.record(class, count));
-    }
-    tally
 }

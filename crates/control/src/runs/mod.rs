@@ -5,6 +5,7 @@
 //! ([`rollout::instance`]). An instance is known by its name and by a number, so that word of an earlier one
 //! under the same name means nothing.
 
+mod account;
 mod active;
 mod checking;
 mod difference;
@@ -14,6 +15,7 @@ mod first_check;
 mod history;
 mod instance;
 mod launch;
+mod past;
 mod receipt;
 mod request;
 mod smoke;
@@ -24,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
-use edge::Live;
+use edge::{Live, ServiceLive};
 use model::{InstanceName, Run, Service, ServiceName, Stop};
 use rollout::instance::{Start, Wait};
 use telemetry::{Events, event};
@@ -40,12 +42,14 @@ pub use receipt::{DeployEnding, Receipt, ReleaseTally};
 pub(crate) use crate::line::Line;
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
+pub(crate) use account::Routes;
 pub(crate) use active::{Active, Beginning, seen, strategy_word};
 pub(crate) use checking::{Asked, aborted, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
 pub(crate) use instance::{Effect, Lifecycle, Running};
 pub(crate) use launch::{LAST_LINES, Launching, Trial, notify};
+pub(crate) use past::Recollection;
 pub(crate) use receipt::WriteReceipt;
 pub(crate) use request::{Order, Purpose, Target};
 pub(crate) use smoke::Passed as SmokePassed;
@@ -121,6 +125,10 @@ pub(crate) struct ServiceRun {
     pub(crate) next_number: u64,
     pub(crate) instances: BTreeMap<InstanceName, Running>,
     pub(crate) active: Option<Active>,
+    /// What the release that runs did lately.
+    pub(crate) past: Recollection,
+    /// What the edge observes of it, once it is served.
+    pub(crate) live: Option<Arc<ServiceLive>>,
     /// A deploy that is being looked at, before it begins.
     pub(crate) asked: Option<Asked>,
     /// The first release while it is tried, and has not stayed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use model::{InstanceName, ServiceName};
-use rollout::{News, Outcome, Pause, Reason, Side, Tally};
+use rollout::{Fates, News, Outcome, Pause, Reason, Side, Tally};
 
 use super::{SmokePassed, WarmedUp};
 use crate::journal::Deploy;
@@ -67,6 +67,8 @@ pub struct ReleaseTally {
     pub version: String,
     /// What became of its requests.
     pub tally: Tally,
+    /// The same by class.
+    pub fates: Fates,
 }
 
 impl Receipt {

@@ -158,6 +158,8 @@ impl Writer {
             next_number,
             instances: Default::default(),
             active: None,
+            past: Default::default(),
+            live: None,
             asked: None,
             first: None,
             last: last.into_iter().next().and_then(LastDeploy::of_journal),

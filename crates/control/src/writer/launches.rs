@@ -10,7 +10,7 @@ use rollout::instance::Start;
 use telemetry::event;
 
 use super::Writer;
-use crate::runs::{Launching, Trial};
+use crate::runs::{Launching, Routes, Trial};
 
 /// Of so many instances that are gone the logs are kept, for each service.
 const GONE_LOGS_MAX: usize = 10;
@@ -90,8 +90,10 @@ impl Writer {
     pub(super) fn remove_instance(&mut self, service: &ServiceName, instance: &InstanceName) {
         let run = self.run_of(service);
         let Some(mut running) = run.instances.remove(instance) else { return };
-        if let Some(active) = &mut run.active {
-            active.owe(instance, &running.take_tally());
+        let account = running.take_account(&Routes::of(run.live.as_ref()));
+        match &mut run.active {
+            Some(active) => active.owe(instance, account, &mut run.past),
+            None => run.past.note(&account),
         }
         self.sweep_logs(service);
     }

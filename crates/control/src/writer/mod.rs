@@ -163,7 +163,10 @@ impl Writer {
                     }
                 },
                 _ = rollout_samples.tick(), if self.is_deploying() => self.sample_rollouts(),
-                _ = samples.tick() => self.serving.sample(),
+                _ = samples.tick() => {
+                    self.serving.sample();
+                    self.sample_pasts();
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.tick();
                 }

@@ -8,9 +8,7 @@ use driver::Instance;
 use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
 use rollout::instance::Demand;
-use rollout::{
-    DeployAction, Effect, Event, News, Outcome, Past, Plan, Reason, Rollout, Side, Traffic,
-};
+use rollout::{DeployAction, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
 use telemetry::event;
 
 use super::Writer;
@@ -20,7 +18,7 @@ use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
     Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
-    Purpose, Receipt, Target, What, strategy_word,
+    Purpose, Receipt, Routes, ServiceRun, Target, What, strategy_word,
 };
 
 /// What a rollout is to be told.
@@ -40,6 +38,8 @@ impl Writer {
         given: BTreeSet<String>,
     ) -> Result<Progressing, DeployError> {
         let Order { request, purpose, taken_up } = order;
+        // What was answered before is no part of it, for clients and for instances from the same moment on.
+        self.remember(service);
         let run = &self.runs.services[service];
         let stable = run.release.clone();
         let instances = run.instances.iter().filter(|(_, running)| running.lifecycle.serves());
@@ -63,15 +63,13 @@ impl Writer {
             direction,
             replicas: run.run().replicas.get(),
             stable: instances.clone(),
-            past: Past::default(),
+            past: run.past.past(),
             next_number: run.next_number,
         };
         let file_version = run.run().version.clone();
         let Target { version, recipe, restores } = target;
-        // What was answered before is no part of it, for clients and for instances from the same moment on.
         let seen = self.serving.seen(service);
         let run = self.runs.services.get_mut(service).expect("it was looked at");
-        run.instances.values_mut().for_each(|running| drop(running.take_tally()));
         let (rollout, effects) = Rollout::begin(plan, self.serving.edge.now());
         let canary = Arc::new(Release { id, version, recipe, given, file_version });
         run.first_tried(purpose, &canary);
@@ -236,7 +234,11 @@ impl Writer {
         let seen = self.serving.seen(service);
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let Some(mut active) = run.active.take() else { return };
-        active.sample(&mut run.instances);
+        active.sample(&self.serving.edge, &mut run.instances, run.live.as_ref(), &mut run.past);
+        run.live.iter().for_each(|live| live.judged.end());
+        if outcome == Outcome::Promoted {
+            run.past = std::mem::take(&mut active.past);
+        }
         let has_failed = !matches!(outcome, Outcome::Promoted);
         // A person who ended the first release does not want it tried again, nor does one who deploys another.
         let is_meant = matches!(
@@ -332,10 +334,31 @@ impl Writer {
     pub(super) fn sample_rollouts(&mut self) {
         for service in self.deploying() {
             let run = self.runs.services.get_mut(&service).expect("it is being deployed");
-            let Some(active) = &mut run.active else { continue };
-            let block = active.sample(&mut run.instances);
+            let ServiceRun { active, instances, past, live, .. } = run;
+            let Some(active) = active else { continue };
+            let block = active.sample(&self.serving.edge, instances, live.as_ref(), past);
             self.tell_rollout(&service, Event::Sample(block));
         }
+    }
+
+    /// Keeps in mind what the releases do that run and are not being replaced, now and then.
+    pub(super) fn sample_pasts(&mut self) {
+        let now = self.serving.edge.now();
+        let is_due = |run: &ServiceRun| run.active.is_none() && run.past.is_due(now);
+        let due = self.runs.services.iter().filter(|(_, run)| is_due(run));
+        let due: Vec<ServiceName> = due.map(|(name, _)| name.clone()).collect();
+        due.iter().for_each(|service| self.remember(service));
+    }
+
+    /// Keeps in mind what became of the requests of a service since the last time.
+    fn remember(&mut self, service: &ServiceName) {
+        let now = self.serving.edge.now();
+        let run = self.runs.services.get_mut(service).expect("it is run");
+        let routes = Routes::of(run.live.as_ref());
+        for running in run.instances.values_mut() {
+            run.past.note(&running.take_account(&routes));
+        }
+        run.past.turn(now);
     }
 
     /// Whether a rollout wants to be told often.

@@ -101,6 +101,7 @@ impl Serving {
             let instances = serving_config.instances.get(name).map_or(&[][..], Vec::as_slice);
             watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
             if let Some(run) = runs.services.get_mut(name) {
+                run.live = Some(view.live.clone());
                 view.instances.iter().for_each(|live| run.observe(live));
             }
         }

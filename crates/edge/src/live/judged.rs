@@ -97,9 +97,14 @@ impl Judged {
     /// `patience` or later tells of an instance that hangs; without one, none does.
     pub fn begin(&self, patience: Option<Duration>) {
         self.take(0);
-        let micros = patience.map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX));
-        self.patience.store(micros.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.expect(patience.unwrap_or(Duration::MAX));
         self.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// A client that gives up after `patience` or later tells of an instance that hangs from now on.
+    pub fn expect(&self, patience: Duration) {
+        let micros = u64::try_from(patience.as_micros()).unwrap_or(u64::MAX);
+        self.patience.store(micros, Ordering::Relaxed);
     }
 
     /// Nothing is handed over any more.
@@ -129,7 +134,7 @@ impl Judged {
 
     /// Whether attempts are handed over.
     #[inline]
-    pub(crate) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Relaxed)
     }
 
