@@ -1,9 +1,10 @@
 //! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
 
 use crate::{
-    Acted, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance, Kind,
-    Problem, Question, Reloaded, Status,
+    Acted, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance, Judged,
+    Kind, Problem, Question, Reloaded, Status,
 };
+use std::collections::BTreeMap;
 
 /// Whoever carries out what the API is told.
 pub trait Backend: Clone + Send + Sync + 'static {
@@ -59,6 +60,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The deploys of a service.
     fn history(&self, service: &str) -> impl Future<Output = Result<History, Refusal>> + Send;
+
+    /// What the judge would have said of a deploy that is over, with `set` of its keys.
+    fn judge(
+        &self,
+        service: &str,
+        deploy: i64,
+        set: BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<Judged, Refusal>> + Send;
 
     /// Everything that is counted, for Prometheus.
     fn scrape(&self) -> impl Future<Output = Result<Scrape, Refusal>> + Send;

@@ -1,5 +1,6 @@
 //! Asks a running Plimsoll over its socket. One connection for each question: they are few.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,8 @@ use tokio::task::JoinHandle;
 use crate::socket::running_for;
 use crate::{
     Acted, Deploy, DeployAction, DeployEvents, Deploying, EventStream, Events, Explanation,
-    History, Instance, Operation, Problem, Question, Reloaded, Status, Version, socket_in, stream,
+    History, Instance, Judged, Operation, Problem, Question, Reloaded, Status, Version, socket_in,
+    stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -150,6 +152,25 @@ impl Client {
         self.document(Operation::History, &[service], ()).await
     }
 
+    /// What the judge would have said of a deploy that is over, with `set` of its keys.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn judge(
+        &self,
+        service: &str,
+        deploy: i64,
+        set: &BTreeMap<String, String>,
+    ) -> Result<Judged, ClientError> {
+        let names = [service, &deploy.to_string()];
+        let pairs = set.iter().map(|(key, value)| format!("{}={}", escape(key), escape(value)));
+        let query: Vec<String> = pairs.collect();
+        let uri = format!("{}?{}", path(Operation::Judge, &names), query.join("&"));
+        let request = request(Operation::Judge, &names).uri(uri);
+        let (status, bytes) = timed(self.exchange(request, Bytes::new())).await?;
+        Ok(serde_json::from_slice(&successful(status, bytes)?)?)
+    }
+
     /// Promotes, aborts, pauses or resumes the running deploy of a service.
     ///
     /// # Errors
@@ -227,20 +248,16 @@ impl Client {
         names: &[&str],
         body: Bytes,
     ) -> Result<Bytes, ClientError> {
-        let (status, bytes) = timed(self.exchange(operation, names, body)).await?;
-        if status.is_success() {
-            return Ok(bytes);
-        }
-        Err(ClientError::Problem(serde_json::from_slice(&bytes)?))
+        let (status, bytes) = timed(self.exchange(request(operation, names), body)).await?;
+        successful(status, bytes)
     }
 
     async fn exchange(
         &self,
-        operation: Operation,
-        names: &[&str],
+        request: http::request::Builder,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let request = request(operation, names).body(Full::new(body));
+        let request = request.body(Full::new(body));
         let request = request.expect("a path of escaped names is a URI");
         let (response, connection) = self.send(request).await?;
         let status = response.status();
@@ -280,6 +297,14 @@ impl Client {
 /// What `work` gives, unless that takes longer than an answer may.
 async fn timed<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
     tokio::time::timeout(ANSWER_TIMEOUT, work).await.map_err(|_| ClientError::Slow)?
+}
+
+/// The body of a response that is one.
+fn successful(status: StatusCode, bytes: Bytes) -> Result<Bytes, ClientError> {
+    match status.is_success() {
+        true => Ok(bytes),
+        false => Err(ClientError::Problem(serde_json::from_slice(&bytes)?)),
+    }
 }
 
 fn request(operation: Operation, names: &[&str]) -> http::request::Builder {

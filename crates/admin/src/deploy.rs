@@ -7,6 +7,7 @@ use model::Strategy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Judged;
 use crate::handle::rfc3339;
 
 /// A deploy to begin.
@@ -252,6 +253,16 @@ impl History {
     pub(crate) fn without_output(mut self) -> Self {
         let receipts = self.deploys.iter_mut().filter_map(|past| past.receipt.as_mut());
         receipts.for_each(|receipt| leave_output_out(&mut receipt.lines));
+        self
+    }
+}
+
+impl Judged {
+    /// The same, without what instances wrote.
+    pub(crate) fn without_output(mut self) -> Self {
+        if let Some(receipt) = &mut self.deploy.receipt {
+            leave_output_out(&mut receipt.lines);
+        }
         self
     }
 }

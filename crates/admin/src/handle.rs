@@ -1,5 +1,6 @@
 //! The control loop as the API's backend: its plain data becomes the API's documents.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use balance::{Mode, Role};
@@ -12,9 +13,9 @@ use model::{Balance, HashKey};
 
 use crate::{
     Access, Acted, Backend, Basis, CheckedDeploy, Deploy, DeployAction, DeployEvents, Deploying,
-    Descriptors, DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState,
-    LastDeploy, Listener, Past, Question, Receipt, Refusal, Reloaded, Run, RunningDeploy, Scrape,
-    Service, ServiceMode, Status, Totals, Unresolved, Version, Waiting,
+    Descriptors, DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState, Judged,
+    Judgement, LastDeploy, Listener, Past, Question, Receipt, Refusal, Reloaded, Run,
+    RunningDeploy, Scrape, Service, ServiceMode, Status, Totals, Unresolved, Version, Waiting,
 };
 
 /// How long whoever asks for events waits for one.
@@ -75,6 +76,19 @@ impl Backend for Handle {
     async fn history(&self, service: &str) -> Result<History, Refusal> {
         let deploys = Self::history(self, service).await?;
         Ok(History { deploys: deploys.into_iter().map(Past::from).collect() })
+    }
+
+    async fn judge(
+        &self,
+        service: &str,
+        deploy: i64,
+        set: BTreeMap<String, String>,
+    ) -> Result<Judged, Refusal> {
+        let question = control::Rejudge { service: service.to_owned(), deploy, set: set.clone() };
+        let judged = Self::judge(self, question).await?;
+        let said = |replay| Judgement::of(replay, judged.began, judged.ended);
+        let (had, with_set) = (said(&judged.had), said(&judged.by_rule));
+        Ok(Judged { deploy: judged.deploy.into(), had, set, with_set })
     }
 
     async fn scrape(&self) -> Result<Scrape, Refusal> {
@@ -354,7 +368,10 @@ impl From<DeployError> for Refusal {
             | DeployError::NotRunning { .. }
             | DeployError::NotBegun { .. }
             | DeployError::Decided { .. }
+            | DeployError::NoEvidence { .. }
             | DeployError::NoSuchDeploy { .. } => Self::NotThere(text),
+            DeployError::WrongRule { .. } => Self::Senseless(text),
+            DeployError::EvidenceUnreadable { .. } => Self::Failed(text),
             DeployError::Journal(_) => Self::Failed(text),
             DeployError::Ended(ended) => ended.into(),
         }

@@ -20,6 +20,7 @@ mod explanation;
 mod followers;
 mod guard;
 mod handle;
+mod judge;
 mod openapi;
 mod operation;
 mod problem;
@@ -47,6 +48,7 @@ pub use explanation::{
     Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share, ShareBy,
 };
 pub use guard::{Guard, NoToken, TOKEN_BYTES_MIN, Token, Tokens};
+pub use judge::{Judged, Judgement};
 pub use openapi::describe;
 pub use operation::Operation;
 pub use problem::{Kind, Problem};

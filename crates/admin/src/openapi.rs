@@ -9,7 +9,7 @@ use crate::problem::MEDIA_TYPE;
 use crate::stream;
 use crate::{
     Acted, Deploy, DeployEvents, Deploying, Event, EventGap, Events, Explanation, History,
-    Instance, Kind, Operation, Problem, Question, Reloaded, Status, Version,
+    Instance, Judged, Kind, Operation, Problem, Question, Reloaded, Status, Version,
 };
 
 /// The API's description. `docs/reference/admin-api.json` is this.
@@ -114,6 +114,7 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         }
         Operation::Deploy => ("The deploy has started", content::<Deploying>(schemas, json)),
         Operation::History => ("The deploys", content::<History>(schemas, json)),
+        Operation::Judge => ("What the judge says", content::<Judged>(schemas, json)),
         Operation::DeployAction => ("The deploy after the action", content::<Acted>(schemas, json)),
         Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),
         Operation::Events => ("The events", content::<Events>(schemas, json)),

@@ -23,6 +23,8 @@ pub enum Operation {
     Deploy,
     /// The deploys of a service.
     History,
+    /// What the judge would have said of a deploy that is over.
+    Judge,
     /// What a person does to a running deploy.
     DeployAction,
     /// What happens in a deploy.
@@ -39,7 +41,7 @@ pub enum Operation {
 
 impl Operation {
     /// Each of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Version,
         Self::Status,
         Self::Reload,
@@ -48,6 +50,7 @@ impl Operation {
         Self::Explain,
         Self::Deploy,
         Self::History,
+        Self::Judge,
         Self::DeployAction,
         Self::DeployEvents,
         Self::Events,
@@ -67,6 +70,7 @@ impl Operation {
             Self::Explain => "explain",
             Self::Deploy => "deploy",
             Self::History => "history",
+            Self::Judge => "judge",
             Self::DeployAction => "deploy_action",
             Self::DeployEvents => "deploy_events",
             Self::Events => "events",
@@ -87,6 +91,9 @@ impl Operation {
             Self::Explain => "Explain which way a request would take, and why",
             Self::Deploy => "Start a deploy",
             Self::History => "List the deploys of a service and their receipts, the latest first",
+            Self::Judge => {
+                "Judge a deploy that is over once more; the query sets the judge's keys, as in `?max_error_rate=5%25`"
+            }
             Self::DeployAction => "Promote, abort, pause or resume the running deploy of a service",
             Self::Events => "The latest events, in order",
             Self::FollowEvents => {
@@ -111,6 +118,7 @@ impl Operation {
             Self::Enable => "/v1/services/{service}/instances/{instance}/enable",
             Self::Explain => "/v1/explain",
             Self::Deploy | Self::History => "/v1/services/{service}/deploys",
+            Self::Judge => "/v1/services/{service}/deploys/{deploy}/judge",
             Self::DeployAction => "/v1/services/{service}/deploy/{action}",
             Self::DeployEvents => "/v1/deploys/{deploy}/events/{from}",
             Self::Events => "/v1/events",
@@ -132,6 +140,7 @@ impl Operation {
             Self::Version
             | Self::Status
             | Self::History
+            | Self::Judge
             | Self::DeployEvents
             | Self::Events
             | Self::FollowEvents
@@ -165,6 +174,13 @@ impl Operation {
                 Kind::Ending,
             ],
             Self::History => &[Kind::UnknownService, Kind::BadRequest, Kind::Failed, Kind::Ending],
+            Self::Judge => &[
+                Kind::BadRequest,
+                Kind::UnknownService,
+                Kind::NoSuchDeploy,
+                Kind::Failed,
+                Kind::Ending,
+            ],
             Self::DeployAction => {
                 &[Kind::BadRequest, Kind::UnknownService, Kind::NoSuchDeploy, Kind::Ending]
             }

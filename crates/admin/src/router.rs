@@ -1,19 +1,20 @@
 //! From a request to an operation of the backend and back.
 
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::handler::Handler;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, Method, Uri, header};
+use std::collections::BTreeMap;
 
 use crate::body::{BYTES_MAX, Document};
 use crate::followers::{FOLLOWERS_MAX, Followers};
 use crate::guard::{Caller, Sight};
 use crate::stream;
 use crate::{
-    Acted, Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance, Kind,
-    Operation, Problem, Question, Reloaded, Status, Version,
+    Acted, Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance,
+    Judged, Kind, Operation, Problem, Question, Reloaded, Status, Version,
 };
 
 type ApiResult<T> = Result<Json<T>, Problem>;
@@ -39,6 +40,7 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::Explain => at(operation, explain::<B>),
         Operation::Deploy => at(operation, deploy::<B>),
         Operation::History => at(operation, history::<B>),
+        Operation::Judge => at(operation, judge::<B>),
         Operation::DeployAction => at(operation, deploy_action::<B>),
         Operation::DeployEvents => at(operation, deploy_events::<B>),
         Operation::Events => at(operation, events::<B>),
@@ -110,6 +112,18 @@ async fn history<B: Backend>(
 ) -> ApiResult<History> {
     let history = backend.history(&service).await?;
     Ok(Json(if sees_output(sight) { history } else { history.without_output() }))
+}
+
+async fn judge<B: Backend>(
+    State(backend): State<B>,
+    Path((service, deploy)): Path<(String, String)>,
+    Query(set): Query<BTreeMap<String, String>>,
+    sight: Option<Extension<Sight>>,
+) -> ApiResult<Judged> {
+    let number = || Problem::new(Kind::BadRequest, format!("`{deploy}` is no number"));
+    let deploy = deploy.parse().map_err(|_| number())?;
+    let judged = backend.judge(&service, deploy, set).await?;
+    Ok(Json(if sees_output(sight) { judged } else { judged.without_output() }))
 }
 
 async fn deploy_action<B: Backend>(

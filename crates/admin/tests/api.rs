@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,8 +11,8 @@ use std::path::Path;
 use admin::{
     Access, Acted, Asked, Backend, Basis, Changes, Client, ClientError, Deploy, DeployAction,
     DeployEvents, Deploying, Descriptors, Explanation, Guard, History, Instance, InstanceState,
-    Kind, Line, Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape, Server, SocketClaim,
-    Status, Token, Tokens, Totals,
+    Judged, Judgement, Kind, Line, Operation, Outcome, Past, Question, Refusal, Reloaded, Scrape,
+    Server, SocketClaim, Status, Token, Tokens, Totals,
 };
 use http::Method;
 use serde_json::Value;
@@ -128,6 +128,24 @@ impl Backend for Scripted {
     async fn history(&self, _: &str) -> Result<History, Refusal> {
         let deploys = self.writes.then(failed).into_iter().collect();
         self.say(History { deploys })
+    }
+
+    async fn judge(
+        &self,
+        service: &str,
+        deploy: i64,
+        set: BTreeMap<String, String>,
+    ) -> Result<Judged, Refusal> {
+        assert_eq!((service, deploy), ("api", 7));
+        let judgement = |verdict: &str| Judgement {
+            worse_after_s: None,
+            worse: None,
+            noticed: Vec::new(),
+            verdict: verdict.to_owned(),
+            record_s: 9.0,
+        };
+        let (had, with_set) = (judgement("as it was"), judgement("otherwise"));
+        self.say(Judged { deploy: failed(), had, set, with_set })
     }
 
     async fn scrape(&self) -> Result<Scrape, Refusal> {
@@ -248,6 +266,9 @@ async fn a_client_gets_what_the_backend_says() {
     let events = client.deploy_events(7, 3).await.unwrap();
     assert_eq!(events.lines[0].text, "deploy 7 from line 3");
     assert_eq!(client.history("api").await.unwrap(), History::default());
+    let set = BTreeMap::from([("max_error_rate".to_owned(), "5% & more".to_owned())]);
+    let judged = client.judge("api", 7, &set).await.unwrap();
+    assert_eq!((judged.set, judged.with_set.verdict.as_str()), (set, "otherwise"));
     assert_eq!(client.metrics().await.unwrap(), "up 1\n");
     server.stop().await;
     assert!(matches!(client.version().await, Err(ClientError::NotRunning { .. })));
@@ -466,7 +487,7 @@ async fn what_instances_wrote_is_told_only_to_those_who_show_the_token_that_may_
     let token = |text| Some(Token::new(text).unwrap());
     let tokens = Guard::Tokens(Tokens::new(token(SECRET), token(LOOKS)).unwrap());
     let (_other, with_token) = serve_tcp(tokens, backend()).await;
-    for path in [concrete(Operation::DeployEvents), concrete(Operation::History)] {
+    for path in [Operation::DeployEvents, Operation::History, Operation::Judge].map(concrete) {
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost");
         let without = send(address, &head, "").await;
         assert!(without.contains("\"output\"") && !without.contains("postgres://"), "{without}");

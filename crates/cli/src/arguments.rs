@@ -10,7 +10,7 @@ use crate::commands::deploy::Manner;
 use crate::commands::version::VERSION;
 use crate::commands::{
     check, completions, demo, deploy, deploy_action, drain, enable, events, explain, fmt, history,
-    init, logs, man, proxy, reload, rollback, run, schema, status, version,
+    init, judge, logs, man, proxy, reload, rollback, run, schema, status, version,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -69,6 +69,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  plimsoll resume api")]
     Resume(deploy_action::Options),
     History(history::Options),
+    Judge(judge::Options),
     Logs(logs::Options),
     Events(events::Options),
     Demo(demo::Options),
@@ -81,7 +82,7 @@ pub(crate) enum Command {
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Serve", &["init", "run", "check", "fmt", "reload", "proxy"]),
-    ("Look", &["status", "explain", "logs", "history", "events"]),
+    ("Look", &["status", "explain", "logs", "history", "judge", "events"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
     ("Other", &["demo", "schema", "completions", "man", "version"]),
@@ -170,6 +171,7 @@ impl Command {
             Self::Pause(options) => deploy_action::run(options, DeployAction::Pause),
             Self::Resume(options) => deploy_action::run(options, DeployAction::Resume),
             Self::History(options) => history::run(options),
+            Self::Judge(options) => judge::run(options),
             Self::Logs(options) => logs::run(options),
             Self::Events(options) => events::run(options),
             Self::Demo(options) => demo::run(options),
@@ -198,6 +200,7 @@ impl Command {
             | Self::Pause(options)
             | Self::Resume(options) => &mut options.of.which,
             Self::History(options) => &mut options.of.which,
+            Self::Judge(options) => &mut options.of.which,
             Self::Logs(options) => &mut options.of.which,
             Self::Events(options) => &mut options.which,
             Self::Init(_)

@@ -53,7 +53,7 @@ pub use place::Place;
 pub use places::Places;
 pub use render::Paint;
 pub use schema::{reference, schema};
-pub use tables::parse_step;
+pub use tables::{judge_with, parse_step};
 
 /// The largest file that is read, in bytes: what is larger was named by mistake.
 const FILE_BYTES_MAX: u64 = 64 << 20;

@@ -11,7 +11,7 @@ use crate::ended::Ended;
 use crate::explanation::{ExplainError, Explanation, Question};
 use crate::journal::Deploy;
 use crate::reload::ReloadError;
-use crate::runs::{DeployError, DeployRequest, Difference, Progressing};
+use crate::runs::{DeployError, DeployRequest, Difference, Progressing, Rejudge, Rejudged};
 use crate::status::{InstanceStatus, Status};
 
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
@@ -112,6 +112,10 @@ pub(crate) enum Message {
     History {
         service: String,
         reply: Reply<Result<Vec<Deploy>, DeployError>>,
+    },
+    Judge {
+        question: Rejudge,
+        reply: Reply<Result<Rejudged, DeployError>>,
     },
     Processes {
         service: String,
@@ -227,6 +231,14 @@ impl Handle {
     pub async fn history(&self, service: &str) -> Result<Vec<Deploy>, DeployError> {
         let service = service.to_owned();
         self.ask(|reply| Message::History { service, reply }).await?
+    }
+
+    /// What the judge would have said of a deploy that is over, by other rules.
+    ///
+    /// # Errors
+    /// When there was no such deploy, what it was judged by is not kept, or a rule makes no sense.
+    pub async fn judge(&self, question: Rejudge) -> Result<Rejudged, DeployError> {
+        self.ask(|reply| Message::Judge { question, reply }).await?
     }
 
     /// The processes of `service` that run.

@@ -11,6 +11,7 @@ mod certificates;
 mod chain;
 mod drains;
 mod ended;
+mod evidence;
 mod explanation;
 mod feed;
 mod handle;
@@ -62,8 +63,8 @@ pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
     CheckingStatus, DeployEnding, DeployError, DeployRequest, DeployStatus, Difference,
-    FirstStatus, LastDeploy, Overrides, Progress, Progressing, Receipt, ReleaseTally, RunStatus,
-    Waiting, Wanted,
+    FirstStatus, LastDeploy, Overrides, Progress, Progressing, Receipt, Rejudge, Rejudged,
+    ReleaseTally, RunStatus, Waiting, Wanted,
 };
 pub use state_dir::StateDirError;
 pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};

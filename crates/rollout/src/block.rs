@@ -233,6 +233,16 @@ impl Block {
         tally
     }
 
+    /// Takes up what became of the requests of the span that follows, which becomes one with this one.
+    pub fn append(&mut self, next: Self) {
+        self.share = next.share;
+        self.counts.extend(next.counts);
+        self.latencies.extend(next.latencies);
+        self.observed.extend(next.observed);
+        self.lost += next.lost;
+        self.routes.extend(next.routes);
+    }
+
     /// Takes up what became of the requests of one instance, all drawn and by no route, as far as a tally tells.
     pub fn add_tally(&mut self, instance: &InstanceName, side: Side, tally: &Tally) {
         let place =

@@ -12,6 +12,7 @@ mod fleet;
 pub mod instance;
 pub mod judge;
 mod machine;
+mod replay;
 mod tally;
 mod tries;
 
@@ -26,5 +27,6 @@ pub use judge::{
     Slow, Verdict,
 };
 pub use machine::{Direction, Overview, Plan, Rollout, Stage};
+pub use replay::{Moment, Replay, replay};
 pub use tally::{Latencies, Tally};
 pub use tries::{FailedTry, Tries};

@@ -1,8 +1,10 @@
 //! A backend that tells what happens, and does nothing else.
 
+use std::collections::BTreeMap;
+
 use admin::{
     Acted, Backend, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance,
-    Question, Refusal, Reloaded, Scrape, Status,
+    Judged, Question, Refusal, Reloaded, Scrape, Status,
 };
 use telemetry::Events;
 
@@ -48,6 +50,10 @@ impl Backend for Eventful {
     }
 
     async fn history(&self, _: &str) -> Result<History, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn judge(&self, _: &str, _: i64, _: BTreeMap<String, String>) -> Result<Judged, Refusal> {
         Err(Refusal::Ending)
     }
 

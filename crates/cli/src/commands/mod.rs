@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod judge;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod proxy;

@@ -16,4 +16,5 @@ pub(crate) mod server;
 pub(crate) mod service;
 
 pub(crate) use root::{ROOT, intent};
+pub use service::deploy::judge::judge_with;
 pub use service::deploy::parse_step;

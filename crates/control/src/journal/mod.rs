@@ -5,6 +5,7 @@
 //! never there without its row.
 
 mod deploys;
+mod evidence;
 mod identity;
 mod prune;
 mod recipe;
@@ -19,6 +20,7 @@ use telemetry::{Events, event};
 
 pub use deploys::Deploy;
 pub(crate) use deploys::{NewDeploy, PastRelease};
+pub(crate) use evidence::EVIDENCE_KEPT;
 pub(crate) use services::Known;
 
 use crate::chain::chain;
@@ -32,7 +34,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 7] = ["
+const VERSIONS: [&str; 8] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -96,6 +98,8 @@ const VERSIONS: [&str; 7] = ["
             END)),
             'env', recipe -> 'env', 'env_file', recipe -> 'env_file', 'secrets', recipe -> 'secrets')
         WHERE json_valid(recipe);
+", "
+    CREATE TABLE evidence (deploy INTEGER PRIMARY KEY, service TEXT NOT NULL, document BLOB NOT NULL);
 "];
 
 /// Why the journal cannot be read or written.
@@ -443,12 +447,12 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         drop(Journal::open(room.path(), None, Default::default()).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
-        db.pragma_update(None, "user_version", 8).unwrap();
+        db.pragma_update(None, "user_version", 9).unwrap();
         drop(db);
         let error = Journal::open(room.path(), None, Default::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 8, and this Plimsoll knows only up to 7"
+            "the journal is of version 9, and this Plimsoll knows only up to 8"
         );
     }
 }

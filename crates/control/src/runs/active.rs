@@ -8,7 +8,7 @@ use edge::live::ServiceShard;
 use edge::{Edge, ServiceLive, Split};
 use model::{Drain, InstanceName, RouteId, ServiceName, Strategy};
 use rollout::{
-    Block, Count, Fate, Fates, Latencies, News, Outcome, Place, Rollout, Side, Tally, Timed,
+    Block, Count, Fate, Fates, Latencies, News, Outcome, Past, Place, Rollout, Side, Tally, Timed,
 };
 use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use super::Line;
 use super::account::{Account, Routes, observed};
 use super::past::Recollection;
 use super::receipt::{DeployEnding, Receipt, ReleaseTally};
+use crate::evidence::Evidence;
 use crate::release::Release;
 use crate::runs::{Purpose, Running, ServiceRun};
 
@@ -69,6 +70,8 @@ pub(crate) struct Active {
     named: BTreeSet<RouteId>,
     /// Within this much of its usual time no release is slow.
     slowdown_floor: Duration,
+    /// What it is judged by.
+    pub(crate) evidence: Evidence,
     /// Requests and failures of the service before it began.
     before: (u64, u64),
 }
@@ -95,6 +98,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) purpose: Purpose,
     pub(crate) restores: Option<i64>,
     pub(crate) deploy: &'a model::Deploy,
+    /// What the old release did before.
+    pub(crate) past: Past,
     /// Instances of the old release.
     pub(crate) instances: Vec<InstanceName>,
     pub(crate) seen: (u64, u64),
@@ -126,6 +131,7 @@ impl Active {
             past: Recollection::default(),
             named: BTreeSet::new(),
             slowdown_floor: deploy.judge.slowdown_floor,
+            evidence: Evidence::new(deploy.judge.clone(), beginning.past),
             before: seen,
         }
     }
@@ -247,6 +253,7 @@ impl Active {
         }
         self.canary_did.add(&block, Side::Canary);
         self.stable_did.add(&block, Side::Stable);
+        self.evidence.add(now, self.rollout.serving(), &block);
         block
     }
 

@@ -17,6 +17,7 @@ mod instance;
 mod launch;
 mod past;
 mod receipt;
+mod rejudge;
 mod request;
 mod smoke;
 mod telling;
@@ -40,6 +41,7 @@ pub use history::{DeployStatus, LastDeploy, RunStatus, Waiting};
 pub use receipt::{DeployEnding, Receipt, ReleaseTally};
 
 pub(crate) use crate::line::Line;
+pub use rejudge::{Rejudge, Rejudged};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use account::Routes;
@@ -51,6 +53,7 @@ pub(crate) use instance::{Effect, Lifecycle, Running};
 pub(crate) use launch::{LAST_LINES, Launching, Trial, notify};
 pub(crate) use past::Recollection;
 pub(crate) use receipt::WriteReceipt;
+pub(crate) use rejudge::rejudge;
 pub(crate) use request::{Order, Purpose, Target};
 pub(crate) use smoke::Passed as SmokePassed;
 pub(crate) use warm_up::WarmedUp;

@@ -221,6 +221,29 @@ pub enum DeployError {
         /// The number.
         deploy: i64,
     },
+    /// What a deploy was judged by is kept of the latest alone, and of those that ended by themselves.
+    #[error(
+        "what deploy {deploy} was judged by is not kept: it is of the latest {} deploys of a service that have ended",
+        crate::journal::EVIDENCE_KEPT
+    )]
+    NoEvidence {
+        /// The deploy.
+        deploy: i64,
+    },
+    /// What is kept cannot be read.
+    #[error("deploy {deploy} cannot be judged again: {why}")]
+    EvidenceUnreadable {
+        /// The deploy.
+        deploy: i64,
+        /// Why.
+        why: String,
+    },
+    /// A rule makes no sense.
+    #[error("{}", faults.join("\n"))]
+    WrongRule {
+        /// Everything that is wrong.
+        faults: Vec<String>,
+    },
     /// The journal cannot be written, so nothing is begun.
     #[error(transparent)]
     Journal(#[from] JournalError),

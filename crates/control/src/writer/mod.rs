@@ -224,6 +224,7 @@ impl Writer {
             }
             Message::Following { deploy, reply } => drop(reply.send(self.following(deploy))),
             Message::History { service, reply } => drop(reply.send(self.history(&service))),
+            Message::Judge { question, reply } => self.judge_again(question, reply),
             Message::Processes { service, reply } => drop(reply.send(self.processes(&service))),
             Message::Shutdown(..) => unreachable!("the loop ends before it obeys this"),
         }

@@ -13,12 +13,12 @@ use telemetry::event;
 
 use super::Writer;
 use crate::chain::chain;
-use crate::handle::Acted;
+use crate::handle::{Acted, Reply};
 use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
     Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
-    Purpose, Receipt, Routes, ServiceRun, Target, What, strategy_word,
+    Purpose, Receipt, Rejudge, Rejudged, Routes, ServiceRun, Target, What, rejudge, strategy_word,
 };
 
 /// What a rollout is to be told.
@@ -57,13 +57,14 @@ impl Writer {
             Some(id) => self.runs.journal.begin_again(id, SystemTime::now())?,
             None => self.runs.journal.begin(service, &new, SystemTime::now())?,
         };
+        let past = run.past.past();
         let plan = Plan {
             service: service.clone(),
             deploy: deploy.clone(),
             direction,
             replicas: run.run().replicas.get(),
             stable: instances.clone(),
-            past: run.past.past(),
+            past: past.clone(),
             next_number: run.next_number,
         };
         let file_version = run.run().version.clone();
@@ -84,6 +85,7 @@ impl Writer {
             purpose,
             restores,
             deploy: &deploy,
+            past,
             instances,
             seen,
         });
@@ -264,6 +266,11 @@ impl Writer {
             let (service, why) = (service.clone(), chain(&error));
             self.events.emit(event::ReceiptLost { service, deploy: id, why });
         }
+        let document = active.evidence.encode();
+        if let Err(error) = self.runs.journal.keep_evidence(service, id, &document) {
+            let (service, why) = (service.clone(), chain(&error));
+            self.events.emit(event::EvidenceLost { service, deploy: id, why });
+        }
         let (purpose, why) = (active.purpose, receipt.reason().unwrap_or_default());
         // Who has seen it may rely on its being kept.
         active.end(receipt);
@@ -321,6 +328,23 @@ impl Writer {
     pub(super) fn history(&self, service: &str) -> Result<Vec<Deploy>, DeployError> {
         let name = self.run_named(service)?;
         Ok(self.runs.journal.deploys(&name, HISTORY)?)
+    }
+
+    /// Judges a deploy that is over once more, beside the loop.
+    pub(super) fn judge_again(
+        &self,
+        question: Rejudge,
+        reply: Reply<Result<Rejudged, DeployError>>,
+    ) {
+        match self.run_named(&question.service) {
+            Err(error) => drop(reply.send(Err(error))),
+            Ok(name) => {
+                let journal = self.runs.journal.clone();
+                tokio::task::spawn_blocking(move || {
+                    drop(reply.send(rejudge(&journal, &name, &question)));
+                });
+            }
+        }
     }
 
     /// The processes of `service` that run.

@@ -275,7 +275,7 @@ impl Rollout {
     }
 
     /// How the two releases serve.
-    fn serving(&self) -> Serving {
+    pub fn serving(&self) -> Serving {
         let count = |fleet: &Fleet| fleet.count(|phase| phase == Phase::Serving);
         let is_there = |phase| matches!(phase, Phase::Serving | Phase::Retiring | Phase::Warm);
         let old = match self.stable.count(is_there) {

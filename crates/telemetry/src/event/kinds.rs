@@ -183,6 +183,8 @@ events! {
     DeployStepNotRecorded = "deploy_step_not_recorded" WARN "cannot write the journal" {deploy: i64, why: String};
     /// A deploy has ended, and its receipt could not be kept.
     ReceiptLost = "receipt_lost" ERROR "cannot write the journal; the receipt is lost" {service: ServiceName, deploy: i64, why: String};
+    /// What a deploy was judged by could not be written to the journal: it cannot be judged again.
+    EvidenceLost = "evidence_lost" WARN "cannot write the journal; the deploy cannot be judged again" {service: ServiceName, deploy: i64, why: String};
     /// An instance is gone, and the journal still has it. The next start looks for it once more.
     InstanceNotForgotten = "instance_not_forgotten" ERROR "cannot delete an instance from the journal" {service: ServiceName, instance: InstanceName, why: String};
 

@@ -1,6 +1,8 @@
 //! The way back, steps that wait for a person, and what a release has to stand before it gets requests.
 
-use crate::deploy::{begin, deploy, receipt, run, sandbox, until};
+use serde_json::Value;
+
+use crate::deploy::{Visitors, begin, deploy, receipt, run, sandbox, until};
 
 #[test]
 fn a_rollback_is_at_once_whatever_the_way_forth_was() {
@@ -57,4 +59,30 @@ fn a_release_that_fails_its_smoke_requests_gets_none() {
     let reason = failed["reason"].as_str().unwrap();
     assert!(reason.ends_with("failed the smoke request `GET / 201-204`: status 200"), "{reason}");
     assert_eq!(run(&sandbox)["run"]["release"], "2");
+}
+
+#[test]
+fn a_deploy_that_is_over_can_be_judged_by_other_rules() {
+    let judge = "judge = { max_slowdown = 1000.0 }";
+    let sandbox = sandbox(&format!("deploy = {{ bake = \"30s\", {judge} }}\n"));
+    let running = begin(&sandbox);
+    let visitors = Visitors::of(&running, 100);
+    let (code, receipt) = deploy(&sandbox, &["bad"]);
+    assert_eq!(code, Some(1), "{receipt:#}");
+    drop(visitors.leave());
+    let id = receipt["id"].to_string();
+
+    let as_it_was = sandbox.plimsoll(&["judge", "api", &id]);
+    assert!(as_it_was.stdout.contains("as it was: worse after "), "{as_it_was:#?}");
+    let other = ["judge", "api", &id, "--set", "confidence=0.999999", "--json"];
+    let other: Value = serde_json::from_str(&sandbox.plimsoll(&other).stdout).unwrap();
+    let after = |of: &str| other[of]["worse_after_s"].as_f64().unwrap_or(f64::INFINITY);
+    assert!(after("had") <= other["had"]["record_s"].as_f64().unwrap(), "{other:#}");
+    assert!(after("with_set") >= after("had"), "to be surer takes longer: {other:#}");
+
+    let wrong = sandbox.plimsoll(&["judge", "api", &id, "--set", "max_eror_rate=5%"]);
+    assert_eq!(wrong.code, Some(3), "{wrong:#?}");
+    assert!(wrong.stderr.contains("max_error_rate"), "{wrong:#?}");
+    let unknown = sandbox.plimsoll(&["judge", "api", "99"]);
+    assert!(unknown.stderr.contains("there is no deploy 99"), "{unknown:#?}");
 }

@@ -1,8 +1,12 @@
 //! `judge` of a deploy: how it is decided whether a release is promoted.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use model::{ClientErrors, Judge, LittleData};
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Severity};
+use crate::environment::{Environment, Origin};
 use crate::faults::Flaw;
 use crate::schema::{Absent, Key, Shape, Table};
 use crate::section::Section;
@@ -105,6 +109,54 @@ pub(crate) fn read(section: &Section<'_>) -> Judge {
     }
 }
 
+/// The rules `base`, but for what `set` says: keys of the judge with their values as in the file, where quotes may be
+/// left out.
+///
+/// # Errors
+/// What is wrong, each with what to write instead.
+pub fn judge_with(base: &Judge, set: &BTreeMap<String, String>) -> Result<Judge, Vec<String>> {
+    let mut text =
+        "[listeners.x]\nbind = \"127.0.0.1:1\"\n[services.x]\ncommand = \"x\"\nversion = \"1\"\n[services.x.deploy.judge]\n".to_owned();
+    for (key, value) in set {
+        let is_toml = toml::from_str::<toml::Table>(&format!("v = {value}")).is_ok();
+        let value =
+            if is_toml { value.clone() } else { toml::Value::from(value.as_str()).to_string() };
+        let key = toml::Value::from(key.as_str());
+        text.push_str(&format!("{key} = {value}\n"));
+    }
+    let origin =
+        Origin { name: "--set".to_owned(), dir: PathBuf::new(), environment: Environment::fixed() };
+    let said = match crate::parse(&text, &origin) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            let errors = faults.iter().filter(|it| it.code.severity() == Severity::Error);
+            return Err(errors.map(|it| format!("{}: {}; {}", it.what, it.why, it.hint)).collect());
+        }
+    };
+    let run = said.intent.services.values().find_map(|service| service.run.as_ref());
+    let said = &run.expect("it stands in the text").deploy.judge;
+    let mut rule = base.clone();
+    for key in set.keys() {
+        take(&mut rule, said, key);
+    }
+    Ok(rule)
+}
+
+/// Takes what `said` says under `key`.
+fn take(rule: &mut Judge, said: &Judge, key: &str) {
+    match key {
+        "max_error_rate" => rule.max_error_rate = said.max_error_rate,
+        "confidence" => rule.confidence = said.confidence,
+        "max_slowdown" => rule.max_slowdown = said.max_slowdown,
+        "slowdown_floor" => rule.slowdown_floor = said.slowdown_floor,
+        "warm_up" => rule.warm_up = said.warm_up,
+        "client_errors" => rule.client_errors = said.client_errors,
+        "min_requests" => rule.min_requests = said.min_requests,
+        "little_data" => rule.little_data = said.little_data,
+        _ => unreachable!("the reader knows no other key"),
+    }
+}
+
 fn refuse_no_errors(section: &Section<'_>) {
     let flaw = Flaw::new(
         Code::OutOfRange,
@@ -130,5 +182,43 @@ fn little_data(word: &str) -> Option<LittleData> {
         "wait" => Some(LittleData::Wait),
         "hold" => Some(LittleData::Hold),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(settings: &[(&str, &str)]) -> Result<Judge, Vec<String>> {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let base = Judge { min_requests: 7, ..Judge::default() };
+        judge_with(&base, &settings.collect())
+    }
+
+    #[test]
+    fn each_key_can_be_set_and_the_others_stay() {
+        for key in JUDGE.keys {
+            let example = key.example.trim_matches('"');
+            let rule =
+                set(&[(key.name, example)]).unwrap_or_else(|why| panic!("{}: {why:?}", key.name));
+            assert!(key.name == "min_requests" || rule.min_requests == 7, "{}", key.name);
+        }
+        let rule = set(&[("max_error_rate", "5%"), ("warm_up", "1m"), ("client_errors", "tell")]);
+        let expected = Judge {
+            max_error_rate: Some(0.05),
+            warm_up: std::time::Duration::from_secs(60),
+            client_errors: ClientErrors::Tell,
+            min_requests: 7,
+            ..Judge::default()
+        };
+        assert_eq!(rule.unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_setting_of_a_judge_is_refused_with_what_to_write() {
+        let faults = set(&[("max_eror_rate", "5%"), ("confidence", "2")]).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.contains("max_error_rate")), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("0.999999")), "{faults:?}");
+        assert!(set(&[("x\ny", "\"\n[admin]")]).is_err());
     }
 }
