@@ -198,6 +198,7 @@ impl From<&control::RunStatus> for Run {
             made_by: run.made_by,
             file_version: run.file_version.clone(),
             difference: run.difference.as_ref().map(ToString::to_string),
+            idle: run.idle.clone(),
             first: run.first.as_ref().map(|first| FirstRelease {
                 tries: first.tries,
                 why: first.why.clone(),

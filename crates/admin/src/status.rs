@@ -158,6 +158,9 @@ pub struct Run {
     /// What the file has come to say since that only a deploy takes up, in words; absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<String>,
+    /// The command that brings the first release, where nothing runs and nothing is about to; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<String>,
     /// A first release that has failed, and is retried until it is promoted; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstRelease>,

@@ -17,7 +17,11 @@ const INTERPRETER_LINE: u64 = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramFault {
     /// No directory of `PATH` has it.
-    #[error("no directory of PATH ({path}) has the program `{program}`{}", suggest::instead(near))]
+    #[error(
+        "no directory of PATH ({}) has the program `{program}`{}",
+        brief(path),
+        suggest::instead(near)
+    )]
     NotInPath {
         /// The program.
         program: String,
@@ -62,6 +66,16 @@ pub enum ProgramFault {
         /// Why.
         source: io::Error,
     },
+}
+
+/// A search path for a line of text: its first directories, and how many there are beside.
+fn brief(path: &str) -> String {
+    const TOLD: usize = 4;
+    let all: Vec<&str> = path.split(':').collect();
+    match all.len() > TOLD + 1 {
+        true => format!("{}:... and {} more", all[..TOLD].join(":"), all.len() - TOLD),
+        false => path.to_owned(),
+    }
 }
 
 /// The file that is run as `program` from within `directory`, `path` being the `PATH` of the
@@ -161,6 +175,13 @@ mod tests {
 
     fn told(program: &str, room: &Path, path: Option<&str>) -> String {
         find(program, room, path.map(OsStr::new)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_long_search_path_is_told_by_its_beginning() {
+        assert_eq!(brief("/a:/b"), "/a:/b");
+        assert_eq!(brief("/a:/b:/c:/d:/e"), "/a:/b:/c:/d:/e");
+        assert_eq!(brief("/a:/b:/c:/d:/e:/f"), "/a:/b:/c:/d:... and 2 more");
     }
 
     #[test]

@@ -90,6 +90,25 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// Whether the version stands in it, so that releases run something of their own. Each instance finds the version in
+    /// `$VERSION`, too, but what a program makes of that no recipe tells.
+    pub fn names_version(&self) -> bool {
+        let Workload::Process(process) = &self.workload;
+        let is_marked = |text: &str| text.contains(VERSION_MARK);
+        let is_named =
+            |text: &str| is_marked(text) || text.contains("$VERSION") || text.contains("${VERSION");
+        let in_command = match &process.command {
+            Command::Arguments(words) => words.iter().any(|word| is_named(word)),
+            Command::Line(text) | Command::Shell(text) => is_named(text),
+        };
+        let paths = self.env_file.iter().chain([&process.directory]);
+        in_command
+            || paths.filter_map(|path| path.to_str()).any(is_marked)
+            || self.env.values().any(|value| is_marked(value))
+    }
+}
+
 /// Values in the environment may be secrets, so only their names are shown.
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

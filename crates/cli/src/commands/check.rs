@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use config::{Diagnostics, Environment, LoadError, Loaded, Paint, Severity};
 use control::Difference;
-use model::Intent;
+use model::{Intent, Workload};
 use serde::Serialize;
 
 use crate::certificates::{self, Finding};
+use crate::commands::run::JOURNAL;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::here;
@@ -54,7 +55,9 @@ struct Found {
     certificates: Vec<Finding>,
     /// Services of which another version runs.
     differences: Vec<Difference>,
-    /// What this machine lacks; none where that was not asked for.
+    /// What is worth knowing, and no fault.
+    notes: Vec<String>,
+    /// What this machine lacks; none where that was not asked for, and nothing is.
     here: Option<Vec<here::Finding>>,
 }
 
@@ -76,7 +79,9 @@ struct Report<'a> {
     certificates: &'a [Finding],
     /// Where another version runs than the file names, in words.
     differences: Vec<String>,
-    /// What this machine lacks; absent unless that was asked for.
+    /// What is worth knowing, and no fault.
+    notes: &'a [String],
+    /// What this machine lacks; absent unless that was asked for, or a service has no release.
     #[serde(skip_serializing_if = "Option::is_none")]
     here: Option<&'a [here::Finding]>,
 }
@@ -101,8 +106,13 @@ pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
     if let Some(intent) = &found.intent {
         let status = status(&options.which)?;
         found.differences = differences(status.as_ref(), intent);
+        found.notes = unseparated(intent);
+        let unreleased = unreleased(&found.file, intent, status.as_ref());
         if options.here {
             found.here = Some(look_here(&found.file, intent, status.as_ref()));
+        }
+        if options.here || !unreleased.is_empty() {
+            found.here.get_or_insert_default().extend(unreleased);
         }
     }
     if options.form.json {
@@ -114,6 +124,9 @@ pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
         here.for_each(|finding| output::out(&finding.draw(&found.file)));
         for difference in &found.differences {
             output::out(&format!("! service {}: {difference}\n", difference.service));
+        }
+        for note in &found.notes {
+            output::out(&format!("note: {note}\n"));
         }
         output::out(&format!("{}\n", found.summary()));
     }
@@ -159,7 +172,8 @@ impl Found {
         diagnostics: Diagnostics,
         certificates: Vec<Finding>,
     ) -> Self {
-        Self { file, intent, diagnostics, certificates, differences: Vec::new(), here: None }
+        let (differences, notes) = (Vec::new(), Vec::new());
+        Self { file, intent, diagnostics, certificates, differences, notes, here: None }
     }
 
     fn count(&self, severity: Severity) -> usize {
@@ -197,6 +211,7 @@ impl Found {
             diagnostics: admin::diagnostics(&self.diagnostics),
             certificates: &self.certificates,
             differences: self.differences.iter().map(ToString::to_string).collect(),
+            notes: &self.notes,
             here: self.here.as_deref(),
         }
     }
@@ -206,6 +221,42 @@ impl Found {
 fn status(which: &Which) -> Result<Option<admin::Status>, Failure> {
     let client = which.client()?;
     super::block_on(async { Ok(client.status().await.ok()) })
+}
+
+/// Services whose releases nothing in the file tells apart: what a rollback does is easily taken for more.
+fn unseparated(intent: &Intent) -> Vec<String> {
+    let runs = intent.services.values().filter_map(|it| Some((&it.name, it.run.as_ref()?)));
+    let alike = runs.filter(|(_, run)| !run.recipe.names_version());
+    alike
+        .map(|(name, run)| {
+            let Workload::Process(process) = &run.recipe.workload;
+            format!(
+                "only $VERSION tells the releases of {name} apart: each deploy, and each rollback, runs what lies in {} \
+                 then; with directory = \"releases/{{version}}\" a rollback brings the old files back",
+                process.directory.display()
+            )
+        })
+        .collect()
+}
+
+/// Services that are served with nothing: the file names no version, and no deploy has brought one. Where no Plimsoll
+/// runs, but did, its journal knows, and nothing is said.
+fn unreleased(file: &Path, intent: &Intent, status: Option<&admin::Status>) -> Vec<here::Finding> {
+    let has_run = intent.server.state_dir.join(JOURNAL).exists();
+    let is_idle = |name: &str| match status {
+        Some(status) => {
+            let service = status.services.iter().find(|it| it.name == name);
+            service.and_then(|it| it.run.as_ref()).is_none_or(|run| run.idle.is_some())
+        }
+        None => !has_run,
+    };
+    let runs = intent
+        .services
+        .values()
+        .filter(|it| it.run.as_ref().is_some_and(|run| run.version.is_none()));
+    let idle: Vec<&str> = runs.map(|it| it.name.as_str()).filter(|name| is_idle(name)).collect();
+    let places = config::places(file, &Environment::of_process());
+    here::unreleased(&places, intent, &idle)
 }
 
 /// What this machine lacks for the file. What the Plimsoll holds that serves this very file is not missing.

@@ -66,9 +66,26 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
         false => {
             let basis = source.told(&file);
             output::out(&draw(&explanation, &asked, &basis));
+            if let Outcome::Forward { shares } = &explanation.outcome
+                && matches!(source, Source::Running)
+            {
+                output::out(&idle(&which, shares));
+            }
         }
     }
     Ok(Exit::Done)
+}
+
+/// Those services among which the request is shared that have no release yet, each with what brings one.
+fn idle(which: &Which, shares: &[Share]) -> String {
+    let status = which.client().ok().and_then(|client| {
+        super::block_on(async { Ok(client.status().await.ok()) }).ok().flatten()
+    });
+    let services = status.into_iter().flat_map(|status| status.services);
+    let meant = services.filter(|it| shares.iter().any(|share| share.service == it.name));
+    let idle = meant.filter_map(|it| Some((it.name, it.run?.idle?)));
+    idle.map(|(name, deploy)| format!("! {}: no release yet: {}\n", shown(&name), shown(&deploy)))
+        .collect()
 }
 
 /// What the running Plimsoll says; none if there is none.

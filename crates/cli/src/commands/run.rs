@@ -85,7 +85,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 }
 
 /// What is there once something has run: what runs is then known from it.
-const JOURNAL: &str = "journal.db";
+pub(crate) const JOURNAL: &str = "journal.db";
 
 /// What is to be served, and how.
 pub(crate) struct Order<'a> {

@@ -336,6 +336,8 @@ fn notes(service: &Service) -> Vec<String> {
             };
             notes.push(format!("{name}: no instance is healthy: traffic goes to all{but}\n"));
         }
+        // Why is said below.
+        ServiceMode::Nobody if service.run.as_ref().is_some_and(|run| run.idle.is_some()) => {}
         ServiceMode::Nobody => {
             let then = if service.run.is_some() { "wait for one" } else { "get 503" };
             notes.push(format!("{name}: no instance may get traffic: requests {then}\n"));
@@ -359,10 +361,13 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
     let mut notes: Vec<String> = waiting
         .map(|it| {
             let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            format!("{name}: {} of {} is {}{why}\n", it.name, it.release, it.state)
+            format!("{name}: {} of release {} is {}{why}\n", it.name, it.release, it.state)
         })
         .collect();
     notes.extend(last_deploy(run).map(|what| format!("{name}: {what}\n")));
+    if let Some(deploy) = &run.idle {
+        notes.push(format!("{name}: no release yet, requests get 503: {deploy}\n"));
+    }
     if let Some(difference) = &run.difference {
         notes.push(format!("{name}: {difference}\n"));
     }
@@ -371,7 +376,7 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
         let took = rough(Duration::from_secs(deploy.took_s as u64));
         let paused = if deploy.is_paused { ", paused" } else { "" };
         notes.push(format!(
-            "{name}: deploy {id} of {release} by {who}, for {took}: {stage}{paused}; the judge says {verdict}\n"
+            "{name}: deploy {id} of release {release} by {who}, for {took}: {stage}{paused}; the judge says {verdict}\n"
         ));
     }
     if let Some(CheckedDeploy { release, who, took_s }) = &run.checking {
@@ -392,7 +397,7 @@ fn last_deploy(run: &Run) -> Option<String> {
             let LastDeploy { id, release, reason, .. } = last;
             let outcome = outcome(&last.outcome);
             let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            format!("deploy {id} of {release} was {outcome}{why}")
+            format!("deploy {id} of release {release} was {outcome}{why}")
         }
         (None, Some(first)) => format!("its first release cannot begin: {}", first.why),
         (None, None) => return None,
@@ -577,6 +582,15 @@ mod tests {
         old: no instance may get traffic: requests get 503
         old: c:80/10.0.0.7 has no address, drained since 2026-01-02T03:00:00Z
         ");
+    }
+
+    #[test]
+    fn a_service_without_a_release_is_told_with_what_brings_one() {
+        let run = Run { idle: Some("plimsoll deploy api VERSION".to_owned()), ..Run::default() };
+        let api = Service { run: Some(run), ..service("api", ServiceMode::Nobody, Vec::new()) };
+        let text = plain(&Status { services: vec![api], ..status() }, usize::MAX);
+        let last = "\napi: no release yet, requests get 503: plimsoll deploy api VERSION\n";
+        assert!(text.ends_with(last) && !text.contains("wait for one"), "{text}");
     }
 
     #[test]

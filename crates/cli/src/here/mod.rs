@@ -58,6 +58,19 @@ pub(crate) fn look_at_services(places: &Places, intent: &Intent) -> Vec<Finding>
     services::look(&Notes { places, intent })
 }
 
+/// Of each of these services that nothing runs.
+pub(crate) fn unreleased(places: &Places, intent: &Intent, services: &[&str]) -> Vec<Finding> {
+    let notes = Notes { places, intent };
+    let of_one = |name: &&str| {
+        let what = "it has no release yet: nothing runs, and requests get 503".to_owned();
+        let about = format!("service `{name}`");
+        notes.finding(&["services", name, "command"], about, Severity::Warning, what).hint(format!(
+            "name what runs first, as in version = \"1\"; or once Plimsoll runs: plimsoll deploy {name} VERSION"
+        ))
+    };
+    services.iter().map(of_one).collect()
+}
+
 /// The configuration, and where its parts stand.
 struct Notes<'a> {
     places: &'a Places,

@@ -49,6 +49,7 @@ pub(crate) struct Active {
     pub(crate) canary: Arc<Release>,
     pub(crate) who: String,
     pub(crate) purpose: Purpose,
+    attempt: Attempt,
     /// The deploy whose release is brought back, if one is.
     pub(crate) restores: Option<i64>,
     pub(crate) strategy: &'static str,
@@ -86,6 +87,15 @@ struct Did {
 /// So many responses have to be known before it is said how long they usually take.
 const USUAL_MIN: u64 = 50;
 
+/// Which attempt at its release a deploy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The first, and mostly the only one.
+    First,
+    /// One of a first release that has failed before. In the log it would be a flood.
+    Further,
+}
+
 /// What a deploy is begun with.
 pub(crate) struct Beginning<'a> {
     pub(crate) id: i64,
@@ -96,6 +106,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) canary: Arc<Release>,
     pub(crate) who: String,
     pub(crate) purpose: Purpose,
+    pub(crate) attempt: Attempt,
     pub(crate) restores: Option<i64>,
     pub(crate) deploy: &'a model::Deploy,
     /// What the old release did before.
@@ -117,6 +128,7 @@ impl Active {
             canary: beginning.canary,
             who: beginning.who,
             purpose: beginning.purpose,
+            attempt: beginning.attempt,
             restores: beginning.restores,
             strategy: strategy_word(deploy.strategy),
             drain: deploy.drain,
@@ -149,6 +161,11 @@ impl Active {
         }
     }
 
+    /// Which attempt at its release it is.
+    pub(crate) fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
     /// Whether it gives way to another deploy: a first release that has not come to stay.
     pub(crate) fn gives_way(&self) -> bool {
         self.purpose == Purpose::First && !self.rollout.is_decided()
@@ -161,7 +178,17 @@ impl Active {
         let again = (tries > 1).then(|| Line::again(at, tries));
         let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.canary.version));
         let taken_up = taken_up.map(|text| Line::taken_up(at, text));
-        taken_up.into_iter().chain(restores).chain(again).collect()
+        let in_place = self.runs_in_place_of().map(|from| Line::in_place(at, from, &self.canary));
+        taken_up.into_iter().chain(restores).chain(in_place).chain(again).collect()
+    }
+
+    /// The old release's version, where nothing that is known but the version tells the new one from it.
+    fn runs_in_place_of(&self) -> Option<&str> {
+        let (stable, canary) = (self.stable.as_ref()?, &self.canary);
+        let is_alike = stable.version != canary.version
+            && stable.recipe == canary.recipe
+            && !canary.recipe.names_version();
+        is_alike.then_some(stable.version.as_str())
     }
 
     /// The version of the old release, if there is one.
@@ -181,13 +208,17 @@ impl Active {
 
     /// Tells whoever follows.
     pub(crate) fn tell(&self, line: Line) {
-        self.events.emit(event::DeployStep {
-            service: self.service.clone(),
-            deploy: self.id,
-            step: line.event.clone(),
-            instance: line.instance.clone(),
-            what: line.text.clone(),
-        });
+        let (service, step) = (self.service.clone(), line.event.clone());
+        let (instance, what) = (line.instance.clone(), line.text.clone());
+        match self.attempt {
+            Attempt::First => {
+                let deploy = self.id;
+                self.events.emit(event::DeployStep { service, deploy, step, instance, what });
+            }
+            Attempt::Further => {
+                self.events.emit(event::FirstReleaseStep { service, step, instance, what });
+            }
+        }
         self.progress.send_modify(|progress| progress.lines.push(line));
     }
 

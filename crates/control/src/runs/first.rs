@@ -19,7 +19,19 @@ pub(crate) struct FirstTries {
     pub(crate) tries: Tries,
     /// What the last deploy of it was to bring.
     release: Option<Arc<Release>>,
+    /// When what its instances wrote was told last, and what.
+    output: Option<Output>,
 }
+
+/// What instances of a first release wrote, as it was told.
+#[derive(Clone, Debug)]
+struct Output {
+    told_at: Duration,
+    lines: Vec<String>,
+}
+
+/// What instances write differs from try to try by a time or a number: more often than this it is not told.
+const OUTPUT_EVERY: Duration = Duration::from_secs(60);
 
 /// How a first release stands that has not stayed yet, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +47,33 @@ pub struct FirstStatus {
 impl FirstTries {
     /// None yet.
     pub(crate) fn new(pace: Pace, now: Duration) -> Self {
-        Self { tries: Tries::new(pace, now), release: None }
+        Self { tries: Tries::new(pace, now), release: None, output: None }
+    }
+
+    /// Whether these lines of an instance are to be told: once, and again where they have changed and some time is over.
+    pub(crate) fn tells(&mut self, lines: &[String], now: Duration) -> bool {
+        let is_news = self.output.as_ref().is_none_or(|output| {
+            output.lines != lines && now.saturating_sub(output.told_at) >= OUTPUT_EVERY
+        });
+        if is_news {
+            self.output = Some(Output { told_at: now, lines: lines.to_vec() });
+        }
+        is_news
+    }
+
+    /// Whether it has a log: it was started, be it in vain.
+    pub(crate) fn has_output(&self) -> bool {
+        self.output.is_some()
+    }
+
+    /// A deploy of `release` begins.
+    fn brings(&mut self, release: &Arc<Release>) {
+        let is_same =
+            |it: &Arc<Release>| it.version == release.version && it.recipe == release.recipe;
+        if !self.release.as_ref().is_some_and(is_same) {
+            self.output = None;
+        }
+        self.release = Some(release.clone());
     }
 }
 
@@ -52,7 +90,7 @@ impl ServiceRun {
         match purpose {
             Purpose::First => {
                 if let Some(first) = &mut self.first {
-                    first.release = Some(release.clone());
+                    first.brings(release);
                 }
             }
             // What somebody wants is tried once, and told.
@@ -70,5 +108,19 @@ impl ServiceRun {
         let failed = self.first.as_ref()?.tries.failed()?;
         let again_in = failed.next_at.map(|at| at.saturating_sub(now));
         Some(FirstStatus { tries: failed.tries, why: failed.why.to_owned(), again_in })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_instance_wrote_is_told_once_and_again_when_it_has_changed_a_minute_later() {
+        let mut first = FirstTries::new(Pace::default(), Duration::ZERO);
+        let lines = |text: &str| [text.to_owned()];
+        let told = [(0, "a"), (1, "a"), (2, "b"), (59, "b"), (60, "b"), (200, "b"), (201, "c")];
+        let told = told.map(|(at, text)| first.tells(&lines(text), Duration::from_secs(at)));
+        assert_eq!(told, [true, false, false, false, true, false, true]);
     }
 }

@@ -19,19 +19,35 @@ const COMMAND_EVERY: Duration = Duration::from_millis(500);
 /// machine may have to be looked at for it.
 const SEARCH_EVERY: Duration = Duration::from_millis(500);
 
+/// An instance that listens elsewhere is told of so soon: some listen first where they are observed.
+const ELSEWHERE_AFTER: Duration = Duration::from_secs(2);
+/// One that is not ready for any other reason is told of then: many need some seconds.
+const UNREADY_AFTER: Duration = Duration::from_secs(15);
+
+/// What is told of an instance that is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Why a check failed, and not as the one before did.
+    Changed(String),
+    /// It is not ready for so long that a person wants to know: why.
+    Lasting(String),
+}
+
 /// Asks the instance until it answers as a healthy one does, for `min_healthy` on end: every check of that time
-/// has to pass. `tell` is told why it does not, each time that this changes.
+/// has to pass. `tell` is told why it does not, each time that this changes, and when it lasts.
 pub(super) async fn until_ready(
     plan: &ProbePlan,
     process: &dyn Instance,
     min_healthy: Duration,
-    tell: impl Fn(String),
+    tell: impl Fn(Told),
 ) {
     let mut said = String::new();
+    let mut patience = Patience { began: Instant::now(), told: Vec::new() };
     let mut search = Search { elsewhere: Vec::new(), looked_at: None };
     let mut healthy_since: Option<Instant> = None;
     loop {
         let asked_at = Instant::now();
+        let mut cause = Cause::Other;
         let why = match probe::once(plan).await {
             Ok(_) if is_its_own(process).await => {
                 let healthy_for = healthy_since.get_or_insert(asked_at).elapsed();
@@ -53,13 +69,16 @@ pub(super) async fn until_ready(
                 let why = format!("a check could not be made: {fault}");
                 if said != why {
                     said.clone_from(&why);
-                    tell(why);
+                    tell(Told::Changed(why));
                 }
                 tokio::time::sleep(look_every(plan)).await;
                 continue;
             }
             Err(fault @ ProbeFault::Connect(_)) => {
                 let elsewhere = search.look(plan.address, process).await;
+                if !elsewhere.is_empty() {
+                    cause = Cause::Elsewhere;
+                }
                 refused(&fault, plan.address, process, elsewhere)
             }
             Err(fault) => fault.to_string(),
@@ -71,11 +90,43 @@ pub(super) async fn until_ready(
             }
             None => why,
         };
+        if patience.ends(cause) {
+            tell(Told::Lasting(why.clone()));
+        }
         if said != why {
             said.clone_from(&why);
-            tell(why);
+            tell(Told::Changed(why));
         }
         tokio::time::sleep(look_every(plan)).await;
+    }
+}
+
+/// Why an instance is not ready, as far as it matters for how long that is taken for a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// It listens, and not where it is asked: no time mends that.
+    Elsewhere,
+    /// It may come yet.
+    Other,
+}
+
+/// How long an instance is waited for before a person is told, once for each cause.
+struct Patience {
+    began: Instant,
+    told: Vec<Cause>,
+}
+
+impl Patience {
+    fn ends(&mut self, cause: Cause) -> bool {
+        let limit = match cause {
+            Cause::Elsewhere => ELSEWHERE_AFTER,
+            Cause::Other => UNREADY_AFTER,
+        };
+        let is_over = self.began.elapsed() >= limit && !self.told.contains(&cause);
+        if is_over {
+            self.told.push(cause);
+        }
+        is_over
     }
 }
 
@@ -170,6 +221,21 @@ mod tests {
     fn listening(addresses: &[&str]) -> Elsewhere {
         let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
         where_else("127.0.0.1:28123".parse().unwrap(), &addresses)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_listens_elsewhere_is_told_of_sooner_than_one_that_is_slow_and_each_once() {
+        let mut patience = Patience { began: Instant::now(), told: Vec::new() };
+        let mut told = Vec::new();
+        for second in 0..60 {
+            for cause in [Cause::Other, Cause::Elsewhere] {
+                if patience.ends(cause) {
+                    told.push((second, cause));
+                }
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(told, [(2, Cause::Elsewhere), (15, Cause::Other)]);
     }
 
     #[test]

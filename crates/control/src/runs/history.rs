@@ -28,6 +28,8 @@ pub struct RunStatus {
     pub file_version: Option<String>,
     /// What the file has come to say since that only a deploy takes up.
     pub difference: Option<Difference>,
+    /// The command that brings its first release, where nothing runs and nothing is about to.
+    pub idle: Option<String>,
     /// A first release that has failed and is tried on.
     pub first: Option<FirstStatus>,
     /// What became of the last deploy that has ended.
@@ -126,6 +128,7 @@ impl ServiceRun {
             made_by: self.release.as_ref().map(|release| release.id).filter(|id| *id > 0),
             file_version: self.release.as_ref().and_then(|release| release.file_version.clone()),
             difference: self.difference(),
+            idle: self.idle(),
             first: self.first_status(now),
             last: self.last.clone(),
             checking: self.asked.as_ref().map(Asked::status),

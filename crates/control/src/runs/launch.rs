@@ -12,7 +12,7 @@ use telemetry::{Events, event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::first_check::{self, LOOK_EVERY};
+use super::first_check::{self, LOOK_EVERY, Told};
 use super::{Happening, OfStart, What, smoke, warm_up};
 use crate::chain::chain;
 use crate::journal::Journal;
@@ -154,7 +154,13 @@ impl Launching {
         Task::spawn(async move {
             let started = Instant::now();
             let plan = this.first_check(process.record().address);
-            let tell = |why| this.tell(OfStart::Unready(why));
+            let tell = |told| match told {
+                Told::Changed(why) => this.tell(OfStart::Unready(why)),
+                Told::Lasting(why) => {
+                    let (service, instance) = (this.service.name.clone(), this.instance.clone());
+                    this.events.emit(event::InstanceUnready { service, instance, why });
+                }
+            };
             first_check::until_ready(&plan, &*process, trial.min_healthy, tell).await;
             if origin == Origin::Started {
                 this.warm_up(&plan, started).await;

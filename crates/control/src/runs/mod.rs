@@ -45,7 +45,7 @@ pub use rejudge::{Rejudge, Rejudged};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use account::Routes;
-pub(crate) use active::{Active, Beginning, seen, strategy_word};
+pub(crate) use active::{Active, Attempt, Beginning, seen, strategy_word};
 pub(crate) use checking::{Asked, aborted, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
@@ -144,6 +144,15 @@ impl ServiceRun {
     /// How its instances are run.
     pub(crate) fn run(&self) -> &Run {
         self.service.run.as_ref().expect("a service is here only if Plimsoll runs it")
+    }
+
+    /// What brings its first release, where nothing runs and nothing is about to.
+    pub(crate) fn idle(&self) -> Option<String> {
+        let is_idle = self.release.is_none()
+            && self.active.is_none()
+            && self.asked.is_none()
+            && self.run().version.is_none();
+        is_idle.then(|| format!("plimsoll deploy {} VERSION", self.service.name))
     }
 
     /// The releases whose instances may be started: what is meant to run, and what is to come.

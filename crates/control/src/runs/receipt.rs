@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use model::{InstanceName, ServiceName};
+use model::{InstanceName, ServiceName, Workload};
 use rollout::{Fates, News, Outcome, Pause, Reason, Side, Tally};
 
 use super::{SmokePassed, WarmedUp};
 use crate::journal::Deploy;
 use crate::line::Line;
+use crate::release::Release;
 
 /// Writes a receipt down. Its form belongs to the API that reads it, not to this crate.
 pub(crate) type WriteReceipt = Arc<dyn Fn(&Receipt) -> String + Send + Sync>;
@@ -273,6 +274,17 @@ impl Line {
     pub(crate) fn restores(at: Duration, deploy: i64, version: &str) -> Self {
         let text = format!("a rollback: restores {version} as deploy {deploy} made it");
         Self { at, event: "restores".into(), instance: None, text }
+    }
+
+    /// Nothing that the recipe says differs between the release and the one that ran before.
+    pub(crate) fn in_place(at: Duration, from: &str, release: &Release) -> Self {
+        let Workload::Process(process) = &release.recipe.workload;
+        let text = format!(
+            "only $VERSION tells release {} from {from}: both run what lies in {} when an instance starts",
+            release.version,
+            process.directory.display()
+        );
+        Self { at, event: "in-place".into(), instance: None, text }
     }
 
     /// The deploy was tried before.

@@ -1,5 +1,7 @@
 //! What is told of instances: in the log, and to those that follow a deploy.
 
+use std::time::Duration;
+
 use model::{InstanceName, ServiceName};
 use rollout::instance::restart::{Next, RestartState};
 use rollout::instance::{Force, Then};
@@ -19,12 +21,22 @@ impl Runs {
         }
     }
 
+    /// A deploy that somebody asked for tells it to them; of a first release nobody else hears.
     pub(crate) fn tell_last_words(
-        &self,
+        &mut self,
+        now: Duration,
         service: &ServiceName,
         instance: &InstanceName,
         words: Vec<String>,
     ) {
+        let first = self.services.get_mut(service).and_then(|run| run.first.as_mut());
+        if first.is_some_and(|first| first.tells(&words, now)) {
+            for output in &words {
+                let (service, instance) = (service.clone(), instance.clone());
+                let output = output.clone();
+                self.events.emit(event::InstanceOutput { service, instance, output });
+            }
+        }
         if let Some(active) = self.active(service) {
             active.tell_output(instance, words);
         }
@@ -90,6 +102,11 @@ impl Runs {
         let Next { pause: seconds, state } = match then {
             // That it is gone is told by itself.
             Then::Stops => return,
+            Then::GivenUp if self.is_further_attempt(&service) => {
+                let (step, instance) = ("ended".into(), Some(instance));
+                let event = event::FirstReleaseStep { service, step, instance, what: why };
+                return self.events.emit(event);
+            }
             Then::GivenUp => {
                 return self.events.emit(event::InstanceEnded { service, instance, why });
             }
@@ -104,6 +121,24 @@ impl Runs {
                 self.events.emit(event);
             }
         }
+    }
+
+    /// Nothing is left of an instance.
+    pub(crate) fn tell_gone(&self, service: &ServiceName, instance: &InstanceName) {
+        let (service, instance) = (service.clone(), instance.clone());
+        match self.is_further_attempt(&service) {
+            true => {
+                let (step, what) = ("stopped".into(), format!("{instance} is stopped"));
+                let instance = Some(instance);
+                self.events.emit(event::FirstReleaseStep { service, step, instance, what });
+            }
+            false => self.events.emit(event::InstanceStopped { service, instance }),
+        }
+    }
+
+    /// Whether a first release is tried that has failed before: what it does is known by then.
+    pub(crate) fn is_further_attempt(&self, service: &ServiceName) -> bool {
+        self.services.get(service).is_some_and(|run| run.first_tries() > 1)
     }
 
     fn active(&self, service: &ServiceName) -> Option<&Active> {

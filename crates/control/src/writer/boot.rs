@@ -98,6 +98,7 @@ impl Writer {
             self.sweep_logs(&service);
         }
         self.tell_differences(&self.differences());
+        self.tell_unreleased();
     }
 
     /// Says of which services the file says otherwise than what runs.
@@ -196,6 +197,7 @@ impl Writer {
             self.begin_first(&service);
             self.reconcile(&service);
         }
+        self.tell_unreleased();
     }
 }
 

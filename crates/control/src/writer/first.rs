@@ -75,13 +75,24 @@ impl Writer {
         let run = self.runs.services.get_mut(service).expect("it was tried");
         let Some(first) = &mut run.first else { return };
         let pause = first.tries.fail(now, why.clone(), fastrand::f64());
+        let hint =
+            first.has_output().then(|| format!("\"plimsoll logs {service}\" shows what it wrote"));
         let service = service.clone();
-        self.events.emit(event::FirstReleaseFailed { service, why, seconds: pause });
+        self.events.emit(event::FirstReleaseFailed { service, why, hint, seconds: pause });
     }
 
     /// Nothing is tried any more: a release has stayed, or a person wants none.
     pub(super) fn first_is_over(&mut self, service: &ServiceName) {
         self.runs.services.get_mut(service).expect("it was deployed").first = None;
+    }
+
+    /// Says which services have a command and no release that would run: until a deploy names one, nothing does.
+    pub(super) fn tell_unreleased(&self) {
+        for (service, run) in &self.runs.services {
+            if let Some(hint) = run.idle().filter(|_| !self.serving.is_unwanted(service)) {
+                self.events.emit(event::NoReleaseYet { service: service.clone(), hint });
+            }
+        }
     }
 
     /// Tries those first releases again whose pause is over.

@@ -28,7 +28,10 @@ impl Writer {
         let Happening { service, instance, what, .. } = happening;
         match what {
             // Its deploy wants them, though it may be gone by now.
-            What::LastWords(words) => self.runs.tell_last_words(&service, &instance, words),
+            What::LastWords(words) => {
+                let now = self.serving.edge.now();
+                self.runs.tell_last_words(now, &service, &instance, words);
+            }
             // Nobody is left who waits for it.
             What::Start(_, OfStart::Launched(Ok(process))) if !is_meant => {
                 drop(process.stop(Stop::default()));
@@ -254,7 +257,8 @@ impl Writer {
             News::Unreachable => {}
             News::Ended { why, words, then } => {
                 if !words.is_empty() {
-                    self.runs.tell_last_words(service, instance, words);
+                    let now = self.serving.edge.now();
+                    self.runs.tell_last_words(now, service, instance, words);
                 }
                 self.runs.tell_end(service, instance, &why, then);
             }
@@ -267,8 +271,7 @@ impl Writer {
     }
 
     fn gone(&mut self, service: &ServiceName, instance: &InstanceName) {
-        let (of, name) = (service.clone(), instance.clone());
-        self.events.emit(event::InstanceStopped { service: of, instance: name });
+        self.runs.tell_gone(service, instance);
         if self.serving.is_unwanted(service) {
             if self.run_of(service).instances.is_empty() {
                 self.runs.services.remove(service);

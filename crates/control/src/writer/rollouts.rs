@@ -17,8 +17,9 @@ use crate::handle::{Acted, Reply};
 use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
-    Active, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order, Progressing,
-    Purpose, Receipt, Rejudge, Rejudged, Routes, ServiceRun, Target, What, rejudge, strategy_word,
+    Active, Attempt, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order,
+    Progressing, Purpose, Receipt, Rejudge, Rejudged, Routes, ServiceRun, Target, What, rejudge,
+    strategy_word,
 };
 
 /// What a rollout is to be told.
@@ -74,6 +75,7 @@ impl Writer {
         let (rollout, effects) = Rollout::begin(plan, self.serving.edge.now());
         let canary = Arc::new(Release { id, version, recipe, given, file_version });
         run.first_tried(purpose, &canary);
+        let attempt = if run.first_tries() > 1 { Attempt::Further } else { Attempt::First };
         let active = Active::new(Beginning {
             id,
             service: service.clone(),
@@ -83,6 +85,7 @@ impl Writer {
             canary,
             who: request.who,
             purpose,
+            attempt,
             restores,
             deploy: &deploy,
             past,
@@ -93,7 +96,10 @@ impl Writer {
         self.runs.keep_recent(following.clone());
         let (who, version) = (active.who.clone(), active.canary.version.clone());
         let of = service.clone();
-        self.events.emit(event::DeployStarted { service: of, deploy: id, who, version, restores });
+        if attempt == Attempt::First {
+            let event = event::DeployStarted { service: of, deploy: id, who, version, restores };
+            self.events.emit(event);
+        }
         let run = self.runs.services.get_mut(service).expect("it is there");
         let first_lines = active.first_lines(taken_up, run.first_tries());
         run.active = Some(active);
@@ -251,12 +257,15 @@ impl Writer {
         let receipt = active.receipt(run, outcome, seen);
         let (id, word) = (receipt.id, receipt.word());
         run.last = Some(LastDeploy::of(&receipt));
-        self.events.emit(event::DeployFinished {
-            service: service.clone(),
-            deploy: id,
-            outcome: word.into(),
-            reason: receipt.reason(),
-        });
+        // Of a further attempt that failed it is said that the first release does not run.
+        if !has_failed || is_meant || active.attempt() == Attempt::First {
+            self.events.emit(event::DeployFinished {
+                service: service.clone(),
+                deploy: id,
+                outcome: word.into(),
+                reason: receipt.reason(),
+            });
+        }
         let keep = |receipt: &Receipt| {
             let text = (self.runs.write_receipt)(receipt);
             self.runs.journal.end(id, word, &text, SystemTime::now())

@@ -160,17 +160,22 @@ impl Field for Revision {
     }
 }
 
+/// To the millisecond, as people read it.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
 /// In seconds.
 impl Field for Duration {
     type Logged<'a> = f64;
     const TYPE: &'static str = "seconds";
 
     fn logged(&self) -> f64 {
-        self.as_secs_f64()
+        seconds(*self)
     }
 
     fn value(&self) -> Value<'_> {
-        Value::Fraction(self.as_secs_f64())
+        Value::Fraction(seconds(*self))
     }
 
     #[cfg(test)]

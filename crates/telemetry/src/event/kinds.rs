@@ -31,6 +31,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("of", "what has run out"),
     ("open", "how many exchanges are cut off"),
     ("outcome", "`promoted`, `rolled-back`, `broken` or `interrupted`"),
+    ("output", "a line that the instance wrote"),
     ("path", "the file or directory"),
     ("place", "where the output of instances is"),
     ("reason", "why it ended so"),
@@ -129,6 +130,10 @@ events! {
     InstanceStarting = "instance_starting" DEBUG "instance is starting" {service: ServiceName, instance: InstanceName, release: String};
     /// A check of an instance that is starting failed, and otherwise than the one before.
     InstanceNotReady = "instance_not_ready" DEBUG "instance is not ready" {service: ServiceName, instance: InstanceName, why: String};
+    /// An instance is not ready long after it was started, or listens where it is not asked.
+    InstanceUnready = "instance_unready" WARN "instance is not ready yet" {service: ServiceName, instance: InstanceName, why: String};
+    /// A line that an instance of a first release wrote before it ended, or was given up.
+    InstanceOutput = "instance_output" WARN "instance wrote" {service: ServiceName, instance: InstanceName, output: String};
     /// An instance was asked for what warms it up.
     InstanceWarmedUp = "instance_warmed_up" INFO "instance warmed up" {service: ServiceName, instance: InstanceName, what: String};
     /// An instance that was started has passed its first check.
@@ -164,8 +169,12 @@ events! {
     DeployFinished = "deploy_finished" INFO "deploy finished" {service: ServiceName, deploy: i64, outcome: Cow<'static, str>, reason: Option<String>};
     /// Plimsoll ended in the middle of a deploy, as its next start finds.
     DeployInterrupted = "deploy_interrupted" WARN "deploy was interrupted" {service: ServiceName, deploy: i64};
+    /// A service has a command, and no release: the file names no version, and none was deployed.
+    NoReleaseYet = "no_release_yet" WARN "no release yet; requests get 503" {service: ServiceName, hint: String};
     /// A service's first release was not promoted, and is tried again.
-    FirstReleaseFailed = "first_release_failed" ERROR "first release does not run, retrying" {service: ServiceName, why: String, seconds: Duration};
+    FirstReleaseFailed = "first_release_failed" ERROR "first release does not run, retrying" {service: ServiceName, why: String, hint: Option<String>, seconds: Duration};
+    /// A step of a further attempt at a first release: the first attempt's are told as any deploy's.
+    FirstReleaseStep = "first_release_step" DEBUG "step of a further attempt at the first release" {service: ServiceName, step: Cow<'static, str>, instance: Option<InstanceName>, what: String};
 
     /// The journal cannot be read. A service that it knew is run as the file says.
     JournalUnreadable = "journal_unreadable" ERROR "cannot read the journal" {service: Option<ServiceName>, why: String};

@@ -52,7 +52,7 @@ fn it_is_tried_again_until_it_stays_and_status_says_why_it_does_not() {
     let logs = sandbox.plimsoll(&["logs", "api"]).stdout;
     assert!(logs.matches("| no database yet").count() >= 3, "of each that died: {logs}");
     let status = sandbox.plimsoll(&["status"]).stdout;
-    let said = "api: deploy 1 of 1 was rolled back: api-";
+    let said = "api: deploy 1 of release 1 was rolled back: api-";
     assert!(status.contains(said) && status.contains("tries the next attempt is"), "{status}");
     let answer = running.get("/");
     assert!(answer.contains("503") && answer.contains("No server is available"), "{answer}");
@@ -153,4 +153,90 @@ fn an_instance_counts_only_when_it_was_healthy_for_long_enough() {
     let mut lines = deploy.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let ready = lines.find(|line| line["event"] == "ready").unwrap();
     assert!(ready["at_s"].as_f64().unwrap() >= 0.7, "{ready}");
+}
+
+#[test]
+fn a_service_without_a_release_says_so_wherever_one_looks() {
+    let sandbox = sandbox("PROGRAM", "");
+    edit(&sandbox, "version = \"1\"\n", "");
+    let checked = sandbox.plimsoll(&["check"]);
+    let warning = "it has no release yet: nothing runs, and requests get 503";
+    assert!(checked.stdout.contains(warning), "{}", checked.stdout);
+    assert_eq!(checked.code, Some(0), "it can be served");
+    let _running = sandbox.run();
+    let events = sandbox.plimsoll(&["events", "--json"]).stdout;
+    let event = events.lines().find(|line| line.contains("no_release_yet")).unwrap_or_default();
+    assert!(event.contains("plimsoll deploy api VERSION"), "{events}");
+    let said = "api: no release yet, requests get 503: plimsoll deploy api VERSION";
+    let status = sandbox.plimsoll(&["status"]).stdout;
+    assert!(status.contains(said), "{status}");
+    let explained = sandbox.plimsoll(&["explain", "GET", "/"]).stdout;
+    assert!(
+        explained.contains("! api: no release yet: plimsoll deploy api VERSION"),
+        "{explained}"
+    );
+
+    assert_eq!(sandbox.plimsoll(&["deploy", "api", "7"]).code, Some(0));
+    assert!(!sandbox.plimsoll(&["status"]).stdout.contains("no release yet"));
+    assert!(!sandbox.plimsoll(&["check"]).stdout.contains(warning), "a release runs");
+}
+
+#[test]
+fn the_log_has_what_the_program_wrote_and_further_attempts_are_a_line_each() {
+    let sandbox = sandbox("echo the port is odd >&2; exit 3", "replicas = 2\n");
+    let mut running: Running = sandbox.run();
+    let wrote = running.wait_for("instance wrote");
+    assert!(wrote.contains("WARN") && wrote.contains("the port is odd"), "{wrote}");
+    let error = running.wait_for("first release does not run, retrying");
+    assert!(error.contains("plimsoll logs api"), "{error}");
+    running.wait_for("first release does not run, retrying");
+    let before = running.said();
+    assert!(!before.iter().any(|line| line.contains("the port is odd")), "once: {before:#?}");
+    let until = |tries| {
+        until(&sandbox, "tries", |service| service["run"]["first"]["tries"].as_u64() >= Some(tries))
+    };
+    let tries = until(5)["run"]["first"]["tries"].as_u64().unwrap();
+    until(tries + 5);
+    let further = running.said();
+    let is_try = |line: &&String| line.contains("first release does not run, retrying");
+    assert!(further.iter().all(|line| is_try(&line)), "{further:#?}");
+    assert!(further.len() >= 5, "{further:#?}");
+}
+
+#[test]
+fn a_first_release_that_listens_elsewhere_is_told_of_in_the_log_within_seconds() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script = format!("export PORT={elsewhere}; PROGRAM");
+    let sandbox = sandbox(&script, "deploy = { ready_timeout = \"1h\" }\n");
+    let mut running = sandbox.run();
+    let line = running.wait_for("instance is not ready yet");
+    let said = format!("listens on 127.0.0.1:{elsewhere}, not on its $PORT");
+    assert!(line.contains("WARN") && line.contains(&said), "{line}");
+}
+
+#[test]
+fn a_release_that_differs_by_its_name_alone_is_told_to_and_one_with_its_own_files_is_not() {
+    let sandbox = sandbox("PROGRAM", "deploy = { bake = \"0s\" }\n");
+    let note = "only $VERSION tells the releases of api apart";
+    assert!(sandbox.plimsoll(&["check"]).stdout.contains(note));
+    let _running = sandbox.run();
+    runs(&sandbox, "1");
+    for command in [&["deploy", "api", "2"][..], &["rollback", "api"]] {
+        let ended = sandbox.plimsoll(command);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(ended.stdout.contains("only $VERSION tells release"), "{}", ended.stdout);
+    }
+    let receipt = history(&sandbox)[0]["receipt"].to_string();
+    assert!(
+        receipt.contains("\"in-place\"") && receipt.contains("from 2: both run what lies in"),
+        "{receipt}"
+    );
+
+    edit(&sandbox, "command = ", "env = { TAG = \"{version}\" }\ncommand = ");
+    assert!(!sandbox.plimsoll(&["check"]).stdout.contains(note));
+    for version in ["3", "4"] {
+        let ended = sandbox.plimsoll(&["deploy", "api", version]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(!ended.stdout.contains("only $VERSION tells"), "{}", ended.stdout);
+    }
 }

@@ -1,6 +1,5 @@
 //! What a service says of instances that Plimsoll runs itself, put together.
 
-use std::cell::Cell;
 use std::num::NonZeroU32;
 
 use model::{ProcessRecipe, Recipe, Run, VERSION_MARK, Workload};
@@ -75,9 +74,6 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Run> {
     let holds_in = ["command", "directory", "env", "env_file", "health.command"];
     let cure = "it holds in `command`, `directory`, `env`, `env_file` and `health.command`";
     refuse_marks(section, &holds_in, cure);
-    if !section.has("version") {
-        warn_of_no_version(section);
-    }
     let command = section.node("command").and_then(|node| command::read(&node));
     if let (Some(node), Some(command)) = (section.node("command"), &command) {
         shell::warn_of_command(&node, command);
@@ -110,23 +106,6 @@ fn refuse_marks(section: &Section<'_>, holds_in: &[&str], cure: &str) {
                 "`{version}` is not substituted here",
                 "it would be taken as it is written",
                 cure,
-            )
-        })
-    });
-}
-
-/// Warns where a release is spoken of and none is named: it is legitimate, and mostly forgotten.
-fn warn_of_no_version(section: &Section<'_>) {
-    // One word is enough, however often it is spoken of.
-    let told = Cell::new(false);
-    section.report_texts(&[], |text| {
-        (text.contains(VERSION_MARK) && !told.replace(true)).then(|| {
-            Flaw::new(
-                Code::NoEffect,
-                "a release is meant, and the service names none",
-                "nothing runs, and requests get 503, until a deploy names one",
-                "write what runs first, as in version = \"1.4.1\"; or begin with \
-                 `plimsoll deploy NAME 1.4.1`",
             )
         })
     });
