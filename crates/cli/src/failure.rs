@@ -154,6 +154,12 @@ pub(crate) enum Failure {
         /// The file.
         path: PathBuf,
     },
+    /// A directory is named that is not there.
+    #[error("there is no directory {}", path.display())]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -212,6 +218,7 @@ impl Failure {
             | Self::NoService { .. }
             | Self::NoSuchDeploy { .. }
             | Self::Exists { .. }
+            | Self::NoDirectory { .. }
             | Self::NoCommand { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
@@ -304,6 +311,7 @@ impl Failure {
             Self::Exists { .. } => {
                 Some("`--force` overwrites it, `--print` shows the new one".to_owned())
             }
+            Self::NoDirectory { path } => Some(format!("make it first: mkdir -p {}", path.display())),
             Self::NoCommand { .. } => Some("`plimsoll --help` lists them all".to_owned()),
             Self::SameToken => Some("make another: `openssl rand -hex 32`".to_owned()),
             _ => None,
@@ -378,7 +386,7 @@ fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
     let kind = error.source()?.downcast_ref::<io::Error>()?.kind();
     match kind {
         io::ErrorKind::AddrInUse => Some(
-            "another program listens there: `sudo ss -ltnp` says which; end it, or take another port"
+            "end what listens there (`sudo ss -ltnp` says what does), or take another port"
                 .to_owned(),
         ),
         io::ErrorKind::PermissionDenied => Some(

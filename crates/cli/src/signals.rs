@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     hangup: Signal,
     interrupt: Signal,
+    user: Signal,
     terminate: Signal,
 }
 
@@ -18,6 +19,8 @@ pub(crate) struct Signals {
 pub(crate) enum Wish {
     /// Read the configuration anew.
     Reload,
+    /// Open the access log anew, and leave everything else.
+    Reopen,
     /// End.
     End,
 }
@@ -28,6 +31,7 @@ impl Signals {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
+            user: signal(SignalKind::user_defined1())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
@@ -36,6 +40,7 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> Wish {
         tokio::select! {
             _ = self.hangup.recv() => Wish::Reload,
+            _ = self.user.recv() => Wish::Reopen,
             _ = self.interrupt.recv() => Wish::End,
             _ = self.terminate.recv() => Wish::End,
         }

@@ -121,6 +121,7 @@ pub(crate) enum Message {
         service: String,
         reply: Reply<Result<Vec<Arc<dyn Instance>>, DeployError>>,
     },
+    ReopenLog(Reply<()>),
     Shutdown(After, Reply<usize>),
 }
 
@@ -248,6 +249,14 @@ impl Handle {
     pub async fn processes(&self, service: &str) -> Result<Vec<Arc<dyn Instance>>, DeployError> {
         let service = service.to_owned();
         self.ask(|reply| Message::Processes { service, reply }).await?
+    }
+
+    /// Opens the access log's file anew, as it was moved away, and changes nothing else.
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn reopen_log(&self) -> Result<(), Ended> {
+        self.ask(Message::ReopenLog).await
     }
 
     /// Ends everything: takes no new connection, and gives open exchanges `server.drain`. Then what

@@ -24,7 +24,8 @@ use crate::{here, limits, logging, output, own_process, quantity, secret_file, s
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 SIGTERM and SIGINT (Ctrl-C) drain: no new connection is accepted, and open ones get
-`server.drain` to finish. A second one exits at once. SIGHUP does what `plimsoll reload` does.
+`server.drain` to finish. A second one exits at once. SIGHUP does what `plimsoll reload` does;
+SIGUSR1 only opens the access log anew, once it was moved away.
 The log goes to standard error, the access log where `log.access` says.
 
 Examples:
@@ -202,8 +203,12 @@ impl Order<'_> {
         }
         service_manager::tell(service_manager::State::Serving);
 
-        while signals.next().await == Wish::Reload {
-            tokio::spawn(reload(handle.clone()));
+        loop {
+            match signals.next().await {
+                Wish::Reload => drop(tokio::spawn(reload(handle.clone()))),
+                Wish::Reopen => drop(tokio::spawn(reopen(handle.clone()))),
+                Wish::End => break,
+            }
         }
         let exit = drain(controller, loaded, &mut signals, self.after).await;
         for server in servers {
@@ -242,6 +247,12 @@ async fn reload(handle: control::Handle) {
     tracing::info!("SIGHUP received, reloading the configuration");
     // What comes of it is logged by control, whoever asked for it.
     let _ = handle.reload().await;
+}
+
+async fn reopen(handle: control::Handle) {
+    tracing::info!("SIGUSR1 received, opening the access log anew");
+    // Where the loop has ended, so has the log.
+    let _ = handle.reopen_log().await;
 }
 
 /// Ends the data plane, gently until somebody loses patience.

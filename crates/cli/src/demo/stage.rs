@@ -96,7 +96,7 @@ impl Stage {
         output::out(&format!(
             "\n{text}\n\
              Next:\n\
-             \x20 plimsoll run --help      a first plimsoll.toml, for your own servers\n\
+             \x20 plimsoll init            a first plimsoll.toml, for what lies in your directory\n\
              \x20 plimsoll status --watch  what you have just seen, of your own\n\
              \x20 plimsoll explain GET /   why a request goes where it goes\n"
         ));

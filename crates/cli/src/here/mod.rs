@@ -185,6 +185,7 @@ mod tests {
                 8,
                 "NO_SUCH_SECRET_HERE",
             ),
+            ("command = \"python3 app/serve.py\"\nversion = \"1\"\n", 6, "there is no file"),
             ("targets = [\"no-such-host.invalid:80\"]\n", 6, "cannot be looked up"),
         ] {
             let found = found(&file("127.0.0.1:0", service), dir.path(), &[]);

@@ -8,7 +8,7 @@ use driver::ProcessLogs;
 use driver::launch::Spec;
 use driver::port::Ports;
 use driver::preflight::{Machine, Obstacle, Preflight, Room, check};
-use model::{Run, Service};
+use model::{Command, Recipe, Run, Service, Workload};
 
 use super::{Finding, Notes};
 
@@ -24,7 +24,7 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
     let Some(version) = run.version.clone() else { return Vec::new() };
     let spec = Spec {
         service: service.name.clone(),
-        version,
+        version: version.clone(),
         recipe: run.recipe.clone(),
         withheld: BTreeSet::new(),
     };
@@ -34,7 +34,56 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
     let machine = Machine { ports: &Ports::default(), logs: logs.directory() };
     let checked = check(plan, driver::Environment::of_this_process(), machine);
     let faults = checked.err().unwrap_or_default();
-    faults.iter().map(|fault| finding(notes, service, fault)).collect()
+    let mut findings: Vec<_> = faults.iter().map(|fault| finding(notes, service, fault)).collect();
+    if !faults.iter().any(|fault| matches!(fault, Obstacle::Directory { .. })) {
+        findings.extend(missing_script(notes, service, &run.recipe.of_version(&version)));
+    }
+    findings
+}
+
+/// Programs that run the file which they are given.
+const RUN_FILES: [&str; 8] = ["node", "python", "python3", "ruby", "php", "java", "deno", "bun"];
+/// How the names of such files end.
+const FILES: [&str; 9] = [".js", ".mjs", ".cjs", ".ts", ".py", ".rb", ".php", ".jar", ".ru"];
+
+/// The file that the command's program is to run, and that is not there: it has to be built first, mostly.
+fn missing_script(notes: &Notes<'_>, service: &Service, recipe: &Recipe) -> Option<Finding> {
+    let Workload::Process(process) = &recipe.workload;
+    let words: Vec<&str> = match &process.command {
+        Command::Arguments(words) => words.iter().map(String::as_str).collect(),
+        // What needs a shell, or its quotes, says less of files.
+        Command::Line(line) if !line.contains(['"', '\'', '\\']) => {
+            line.split_whitespace().collect()
+        }
+        Command::Line(_) | Command::Shell(_) => return None,
+    };
+    let (program, rest) = words.split_first()?;
+    let program = program.rsplit('/').next().unwrap_or(program);
+    if !RUN_FILES.contains(&program) {
+        return None;
+    }
+    // Its own first argument: what comes behind is for the script to make sense of.
+    let script = rest.iter().find(|word| !word.starts_with('-'))?;
+    let is_file = FILES.iter().any(|end| script.ends_with(end));
+    if !is_file || script.contains(['$', '{', '=', ':']) {
+        return None;
+    }
+    let path = process.directory.join(script);
+    if path.exists() {
+        return None;
+    }
+    let name = service.name.as_str();
+    let found = notes.finding(
+        &["services", name, "command"],
+        format!("service `{name}`"),
+        Severity::Error,
+        format!("there is no file {} for {program} to run", path.display()),
+    );
+    Some(
+        found.hint(
+            "build the service first, or mend the path; a relative one begins in `directory`",
+        ),
+    )
 }
 
 fn finding(notes: &Notes<'_>, service: &Service, fault: &Obstacle) -> Finding {

@@ -107,3 +107,33 @@ fn nothing_is_written_through_a_link() {
     assert_eq!(forced.code, Some(0), "{forced:#?}");
     assert!(!target.exists() && link.symlink_metadata().unwrap().is_file());
 }
+
+#[test]
+fn ports_alone_will_do_and_a_directory_that_is_not_there_is_named() {
+    let sandbox = holding(&[]);
+    let ended = sandbox.plimsoll(&["init", "--target", ":3000", "--listen", ":8080"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let text = fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
+    assert!(text.contains("targets = [\"127.0.0.1:3000\"]"), "{text}");
+    assert!(text.contains("bind = \"0.0.0.0:8080\""), "{text}");
+    let missing = sandbox.plimsoll(&["init", "shop"]);
+    assert_eq!(missing.code, Some(3), "{missing:#?}");
+    assert!(missing.stderr.contains("there is no directory shop"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("mkdir -p shop"), "{}", missing.stderr);
+}
+
+#[test]
+fn what_lies_there_and_says_nothing_is_named() {
+    for (path, text, said) in [
+        ("package.json", "{ \"name\": ", "package.json cannot be read"),
+        ("Procfile", "worker: run\n", "the Procfile has worker, and no `web`"),
+        ("compose.yaml", "services:\n  web:\n    image: a\n", "compose.yaml publishes no port"),
+    ] {
+        let sandbox = holding(&[(path, text)]);
+        let printed = sandbox.plimsoll(&["init", "--print"]);
+        assert!(printed.stderr.contains(said), "{}", printed.stderr);
+        let ended = sandbox.plimsoll(&["init", "--yes"]);
+        assert!(ended.stdout.starts_with("found: nothing that says how"), "{}", ended.stdout);
+        assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    }
+}

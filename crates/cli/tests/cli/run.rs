@@ -291,3 +291,22 @@ fn a_service_manager_that_does_not_listen_is_no_obstacle() {
     running.wait_for("cannot tell the service manager");
     assert!(running.get("/").ends_with("origin"));
 }
+
+#[test]
+fn sigusr1_opens_the_access_log_anew_and_takes_no_change_of_the_file_up() {
+    let more = "[log]\naccess = \"access.log\"\n[listeners.web]\nbind = \"127.0.0.1:0\"\n\
+                [[routes]]\nrespond = { status = 204 }\n";
+    let sandbox = Sandbox::new(more);
+    let running = sandbox.run();
+    assert!(running.get("/before").contains("204"));
+    let log = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap_or_default();
+    testkit::eventually("a line", || log("access.log").contains("/before"));
+    std::fs::rename(sandbox.path().join("access.log"), sandbox.path().join("access.log.1"))
+        .unwrap();
+    sandbox.write(&more.replace("204", "410"));
+    running.signal(Signal::USR1);
+    testkit::eventually("it is there again", || sandbox.path().join("access.log").exists());
+    assert!(running.get("/after").contains("204"), "the file is for a reload");
+    testkit::eventually("a line", || log("access.log").contains("/after"));
+    assert!(!log("access.log.1").contains("/after"));
+}

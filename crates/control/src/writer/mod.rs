@@ -226,6 +226,11 @@ impl Writer {
             Message::History { service, reply } => drop(reply.send(self.history(&service))),
             Message::Judge { question, reply } => self.judge_again(question, reply),
             Message::Processes { service, reply } => drop(reply.send(self.processes(&service))),
+            Message::ReopenLog(reply) => {
+                self.reloads.log.reopen();
+                // Whoever asked may be gone.
+                let _ = reply.send(());
+            }
             Message::Shutdown(..) => unreachable!("the loop ends before it obeys this"),
         }
     }

@@ -2,6 +2,9 @@
 
 use std::io::{self, BufRead, Write};
 
+/// How often a question is put before what is proposed is taken.
+const TRIES: usize = 10;
+
 /// Somebody who is asked.
 pub(super) struct Person<R, W> {
     pub(super) reads: R,
@@ -21,11 +24,44 @@ impl<R: BufRead, W: Write> Person<R, W> {
         let line = line.trim();
         Ok(if line.is_empty() { proposed.to_owned() } else { line.to_owned() })
     }
+
+    /// The same until the answer can be read; so often only, as the end of the input proposes for ever.
+    pub(super) fn ask_until(
+        &mut self,
+        question: &str,
+        proposed: &str,
+        read: impl Fn(&str) -> Result<String, &'static str>,
+    ) -> io::Result<String> {
+        for _ in 0..TRIES {
+            match read(&self.ask(question, proposed)?) {
+                Ok(answer) => return Ok(answer),
+                Err(why) => writeln!(self.writes, "! {why}")?,
+            }
+        }
+        Ok(proposed.to_owned())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_asked_again() {
+        let mut shown = Vec::new();
+        let mut person = Person { reads: "x\n/up\nx\n".as_bytes(), writes: &mut shown };
+        let read = |text: &str| match text.starts_with('/') {
+            true => Ok(text.to_owned()),
+            false => Err("no path"),
+        };
+        assert_eq!(person.ask_until("Q", "/", read).unwrap(), "/up");
+        assert_eq!(
+            person.ask_until("Q", "/", read).unwrap(),
+            "/",
+            "the end takes what is proposed"
+        );
+        assert!(String::from_utf8(shown).unwrap().starts_with("Q [/]: ! no path\nQ [/]: "));
+    }
 
     #[test]
     fn an_empty_line_takes_what_is_proposed_and_so_does_the_end() {

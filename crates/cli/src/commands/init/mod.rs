@@ -3,6 +3,7 @@
 //! Three steps: what lies there (`kinds`, which sees a [`Folder`] and nothing else), what is wanted of it (options, or a
 //! few questions), and the text (`file`). What is written is read by the reader of files before anything is on the disk.
 
+mod address;
 mod ask;
 mod file;
 mod folder;
@@ -14,6 +15,7 @@ mod tests;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use config::{Environment, LoadError, Origin};
@@ -97,21 +99,22 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         return Err(Failure::Exists { path });
     }
     if !options.dir.is_dir() {
-        let source = io::ErrorKind::NotFound.into();
-        return Err(Failure::Write { path: options.dir.clone(), source });
+        return Err(Failure::NoDirectory { path: options.dir.clone() });
     }
     let folder = Disk::new(&options.dir);
     let proposal = options.apply(kinds::find(&folder));
-    let listen = options.listen.clone().unwrap_or_else(|| free_listen(&proposal));
+    let listen = options.listen.as_deref().map(address::listen);
+    let listen = listen.unwrap_or_else(|| free_listen(&proposal));
     let dir = options.dir.canonicalize().unwrap_or_else(|_| options.dir.clone());
     let state_dir = file::state_dir(&dir);
     let mut terms = Terms { service: options.service.clone(), listen, state_dir };
     let proposal = if options.is_asking() { ask(proposal, &mut terms)? } else { proposal };
-    let proposal = with_git(&folder, proposal);
+    let proposal = with_releases(with_git(&folder, proposal));
     let text = file::file(&proposal, &terms);
     check(&text, &options.dir)?;
     if options.print {
         output::out(&text);
+        output::err(&cautions(&proposal));
         return Ok(Exit::Done);
     }
     let written = write(&options.dir, &text, options.force)?;
@@ -141,7 +144,10 @@ impl Options {
     fn apply(&self, found: Option<Proposal>) -> Proposal {
         let mut proposal = match (&self.command, self.targets.as_slice()) {
             (Some(command), _) => with_command(found, command),
-            (None, []) => found.unwrap_or_else(nothing),
+            (None, []) => found.unwrap_or_else(|| {
+                let seen = kinds::passed_over(&Disk::new(&self.dir));
+                seen.into_iter().fold(nothing(), Proposal::caution)
+            }),
             (None, targets) => with_targets(targets.to_vec()),
         };
         if let Some(path) = &self.health {
@@ -181,12 +187,14 @@ fn with_command(found: Option<Proposal>, command: &str) -> Proposal {
 }
 
 fn with_targets(targets: Vec<String>) -> Proposal {
+    let targets = targets.iter().map(|target| address::target(target)).collect();
     let run = Run::Targets { targets, why: "Something else runs them.".to_owned() };
     Proposal { run, ..Proposal::command("servers that run already", "", "") }
 }
 
-/// Whether a word is a host with a port, and no program.
+/// Whether a word is a host with a port, or a port alone, and no program.
 fn is_address(word: &str) -> bool {
+    let word = address::target(word);
     let port = word.rsplit_once(':').map(|(_, port)| port);
     port.is_some_and(|port| port.parse::<u16>().is_ok()) && !word.contains('/')
 }
@@ -196,7 +204,8 @@ fn nothing() -> Proposal {
                it, and replace it: command = \"...\" instead, with $PORT in it, and version = \"1\".";
     let targets = vec!["127.0.0.1:3000".to_owned()];
     let run = Run::Targets { targets, why: why.to_owned() };
-    let proposal = Proposal { run, ..Proposal::command("a server that runs already", "", "") };
+    let what = "nothing that says how a service starts";
+    let proposal = Proposal { run, ..Proposal::command(what, "", "") };
     proposal.caution(
         "nothing here says how the service starts: name its command with --command, or where it runs with --target",
     )
@@ -243,11 +252,21 @@ fn ask(found: Proposal, terms: &mut Terms) -> Result<Proposal, Failure> {
         }
     };
     let proposed = proposal.health.path.clone().unwrap_or_else(|| "none".to_owned());
-    let path = person.ask("Path for health checks", &proposed).map_err(failed)?;
+    let is_path = |path: &str| match path.starts_with('/') || ["none", "-"].contains(&path) {
+        true => Ok(path.to_owned()),
+        false => Err("a path begins with /, as in /health; `none` only opens a connection"),
+    };
+    let path = person.ask_until("Path for health checks", &proposed, is_path).map_err(failed)?;
     if path != proposed {
         proposal.health = wanted_health(&path);
     }
-    terms.listen = person.ask("Listen on", &terms.listen).map_err(failed)?;
+    let is_listen = |typed: &str| {
+        let typed = address::listen(typed);
+        let is_one = typed.parse::<SocketAddr>().is_ok();
+        is_one.then_some(typed).ok_or("an address with a port, as in 127.0.0.1:8080, or a port")
+    };
+    let proposed = terms.listen.clone();
+    terms.listen = person.ask_until("Listen on", &proposed, is_listen).map_err(failed)?;
     Ok(proposal)
 }
 
@@ -258,6 +277,16 @@ fn with_git(folder: &dyn Folder, proposal: Proposal) -> Proposal {
         true => proposal
             .caution(format!("{STATE_DIR}/ is not for git: echo {STATE_DIR}/ >> .gitignore")),
         false => proposal,
+    }
+}
+
+/// It, with a word where a rollback would find nothing of the old release.
+fn with_releases(proposal: Proposal) -> Proposal {
+    match &proposal.run {
+        Run::Command { releases: Releases::Unseparated, .. } => proposal.caution(
+            "a rollback runs what lies here then: directory = \"releases/{version}\" keeps the old release's files",
+        ),
+        _ => proposal,
     }
 }
 
@@ -308,6 +337,11 @@ fn told(proposal: &Proposal) -> String {
     }
 }
 
+/// What has to be done or known, a line each.
+fn cautions(proposal: &Proposal) -> String {
+    proposal.cautions.iter().map(|caution| format!("! {}\n", shown(caution))).collect()
+}
+
 fn summary(proposal: &Proposal, terms: &Terms, written: &[String]) -> String {
     let mut text = format!("{}\n", shown(&told(proposal)));
     match &proposal.run {
@@ -325,9 +359,7 @@ fn summary(proposal: &Proposal, terms: &Terms, written: &[String]) -> String {
     let health = proposal.health.path.as_deref().unwrap_or("opens a connection");
     text.push_str(&format!("  health   {}\n", shown(health)));
     text.push_str(&format!("written: {}\n", written.join(", ")));
-    for caution in &proposal.cautions {
-        text.push_str(&format!("! {}\n", shown(caution)));
-    }
+    text.push_str(&cautions(proposal));
     let next = if proposal.cautions.is_empty() { "next" } else { "then" };
     let url = terms.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
     text.push_str(&format!(

@@ -167,6 +167,7 @@ fn what_is_said_at_the_end_names_the_next_steps() {
       health   /health
     written: plimsoll.toml
     ! server.js always listens on 3000, so no instance becomes ready: let it listen on process.env.PORT (and 127.0.0.1), and use a fixed port only where that is not set
+    ! install what it needs before it starts: npm ci
     then: `plimsoll check --here` says what is missing, `plimsoll run` serves on http://127.0.0.1:8080/
     ");
 }

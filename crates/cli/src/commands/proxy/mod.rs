@@ -68,7 +68,8 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     let text = document(options, has_ipv6());
     let intent = read(&text)?;
     if options.print {
-        output::out(&text);
+        // As a file it goes on where it lies.
+        output::out(&text.replacen("[server]\n", "[server]\nstate_dir = \".plimsoll\"\n", 1));
         return Ok(Exit::Done);
     }
     let started = Started::of_this_process();

@@ -30,6 +30,8 @@ struct Service {
     image: String,
     /// Ports of this machine.
     ports: Vec<u16>,
+    /// The path that its own check requests.
+    health: Option<String>,
 }
 
 pub(super) fn find(folder: &dyn Folder) -> Option<Proposal> {
@@ -37,7 +39,9 @@ pub(super) fn find(folder: &dyn Folder) -> Option<Proposal> {
     let services = services(&folder.text(file)?);
     let is_store =
         |it: &&Service| STORES.iter().any(|store| it.image.contains(store) || it.name == *store);
-    let service = services.iter().filter(|it| !is_store(it)).find(|it| !it.ports.is_empty())?;
+    let mut usable = services.iter().filter(|it| !is_store(it) && !it.ports.is_empty());
+    let service = usable.next()?;
+    let others: Vec<&str> = usable.map(|it| it.name.as_str()).collect();
     let targets = service.ports.iter().take(1).map(|port| format!("127.0.0.1:{port}")).collect();
     let why = format!(
         "The port of `{}` that {file} publishes: Docker Compose runs it, Plimsoll stands in front and replaces nothing.",
@@ -46,10 +50,29 @@ pub(super) fn find(folder: &dyn Folder) -> Option<Proposal> {
     let name = service.name.clone();
     let proposal = Proposal {
         run: Run::Targets { targets, why },
-        health: Health::connection(),
+        health: match &service.health {
+            Some(path) => Health::path(path, "The path that its `healthcheck` requests."),
+            None => Health::connection(),
+        },
         ..Proposal::command(format!("Docker Compose, `{name}`"), "", "")
     };
-    Some(proposal.seen(file).caution(format!("start it before: docker compose up -d {name}")))
+    let proposal =
+        proposal.seen(file).caution(format!("start it before: docker compose up -d {name}"));
+    Some(match others.as_slice() {
+        [] => proposal,
+        others => proposal.caution(format!(
+            "{file} also publishes ports of {}: `{name}` comes first, --target names another",
+            others.join(", ")
+        )),
+    })
+}
+
+/// Why a compose file that is there says nothing.
+pub(super) fn passed_over(folder: &dyn Folder) -> Option<String> {
+    let file = folder.first(&FILES)?;
+    Some(format!(
+        "{file} publishes no port of a service that takes requests: give it one, as in ports: [\"127.0.0.1:3000:3000\"]"
+    ))
 }
 
 fn services(text: &str) -> Vec<Service> {
@@ -84,6 +107,9 @@ fn services(text: &str) -> Vec<Service> {
             continue;
         }
         let Some(service) = services.last_mut() else { continue };
+        if service.health.is_none() {
+            service.health = requested(trimmed);
+        }
         let key_indent = *key_at.get_or_insert(indent);
         if indent == key_indent && !trimmed.starts_with('-') {
             in_ports = trimmed == "ports:";
@@ -95,6 +121,19 @@ fn services(text: &str) -> Vec<Service> {
         }
     }
     services
+}
+
+/// The path in a check that requests the container itself, as in `curl -f http://localhost:3000/health`.
+fn requested(line: &str) -> Option<String> {
+    let places = ["http://localhost", "http://127.0.0.1"];
+    let (_, rest) = places.iter().find_map(|place| line.split_once(place))?;
+    if !line.starts_with("test:") && !line.starts_with('-') {
+        return None;
+    }
+    let rest = rest.trim_start_matches(|it: char| it == ':' || it.is_ascii_digit());
+    let path: String =
+        rest.chars().take_while(|it| !it.is_whitespace() && !"\"'],|?;".contains(*it)).collect();
+    path.starts_with('/').then_some(path)
 }
 
 /// The port of this machine in an item: `8080:80`, `127.0.0.1:8080:80`, `published: 8080`.
@@ -112,6 +151,21 @@ fn published(item: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_its_own_check_is_found() {
+        for (line, path) in [
+            (
+                "test: [\"CMD\", \"curl\", \"-f\", \"http://localhost:3000/health\"]",
+                Some("/health"),
+            ),
+            ("test: curl -f http://127.0.0.1/up || exit 1", Some("/up")),
+            ("test: [\"CMD\", \"pg_isready\"]", None),
+            ("URL: http://localhost:3000/api", None),
+        ] {
+            assert_eq!(requested(line).as_deref(), path, "{line}");
+        }
+    }
 
     #[test]
     fn published_ports_are_those_of_this_machine() {

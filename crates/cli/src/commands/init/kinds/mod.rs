@@ -31,6 +31,14 @@ const KINDS: [Kind; 9] = [
     site::find,
 ];
 
+/// What lies in `folder` that says nothing of how a service starts, though it might have: each with why not.
+pub(super) fn passed_over(folder: &dyn Folder) -> Vec<String> {
+    [node::passed_over(folder), procfile::passed_over(folder), compose::passed_over(folder)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
 /// What is proposed for what lies in `folder`; none where nothing is known.
 pub(super) fn find(folder: &dyn Folder) -> Option<Proposal> {
     let found = KINDS.iter().find_map(|kind| kind(folder));

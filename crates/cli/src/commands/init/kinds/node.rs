@@ -95,6 +95,15 @@ pub(super) fn find(folder: &dyn Folder) -> Option<Proposal> {
     ))
 }
 
+/// Why a package.json that is there says nothing.
+pub(super) fn passed_over(folder: &dyn Folder) -> Option<String> {
+    let text = folder.text("package.json")?;
+    Some(match serde_json::from_str::<Value>(&text) {
+        Err(error) => format!("package.json cannot be read: {error}"),
+        Ok(_) => "package.json has no start script, and no file beside it that listens".to_owned(),
+    })
+}
+
 fn needs(package: &Value, name: &str) -> bool {
     package["dependencies"].get(name).is_some()
 }
@@ -143,10 +152,11 @@ fn starting(folder: &dyn Folder, package: &Value) -> Option<Proposal> {
     }
     let proposal = source::caution(&port, CURE).into_iter().fold(proposal, Proposal::caution);
     let is_built = folder.has("tsconfig.json") && script.is_some_and(|it| it.contains("dist/"));
-    Some(if is_built {
-        proposal.caution("build it before it starts: npm ci && npm run build")
-    } else {
-        proposal
+    let has_dependencies = package["dependencies"].as_object().is_some_and(|it| !it.is_empty());
+    Some(match (is_built, has_dependencies && !folder.has_dir("node_modules")) {
+        (true, _) => proposal.caution("build it before it starts: npm ci && npm run build"),
+        (false, true) => proposal.caution("install what it needs before it starts: npm ci"),
+        (false, false) => proposal,
     })
 }
 

@@ -3,6 +3,17 @@
 use crate::commands::init::folder::Folder;
 use crate::commands::init::proposal::{Proposal, Releases, Run};
 
+/// Why a Procfile that is there says nothing.
+pub(super) fn passed_over(folder: &dyn Folder) -> Option<String> {
+    let text = folder.text("Procfile")?;
+    let names: Vec<&str> =
+        text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim()).collect();
+    Some(match names.as_slice() {
+        [] => "the Procfile has no line such as `web: command`".to_owned(),
+        names => format!("the Procfile has {}, and no `web`", names.join(", ")),
+    })
+}
+
 /// What is proposed where a Procfile says more than what was `found`.
 pub(super) fn apply(folder: &dyn Folder, found: Option<Proposal>) -> Option<Proposal> {
     let Some(text) = folder.text("Procfile") else { return found };
