@@ -52,6 +52,7 @@ const CONTROL: &[&str] = &[
     "prepare",
     "reload",
     "belonging",
+    "evidence",
     "journal",
     "probe",
     "explanation",
@@ -67,6 +68,7 @@ const CONTROL: &[&str] = &[
 /// The rooms of the binary, likewise.
 const CLI: &[&str] = &[
     "exit",
+    "regular_file",
     "options",
     "secret_file",
     "quantity",

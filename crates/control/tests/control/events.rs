@@ -49,6 +49,7 @@ const ELSEWHERE: &[(Kind, &str)] = &[
     (Kind::InstanceNameNotRecorded, "needs a full disk"),
     (Kind::DeployStepNotRecorded, "needs a full disk"),
     (Kind::ReceiptLost, "needs a full disk"),
+    (Kind::EvidenceLost, "needs a full disk"),
     (Kind::InstanceNotForgotten, "needs a full disk"),
     (Kind::ListenerNotOpened, "needs a socket that the runtime cannot take"),
     (Kind::AcceptFailed, "edge's tests of shortage"),

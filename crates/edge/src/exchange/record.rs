@@ -57,6 +57,8 @@ pub(crate) struct ExchangeRecord<'a> {
     /// The client sends no more, and has probably gone, while the instance has not said anything: so long after the
     /// attempt began.
     left_after: Option<Duration>,
+    /// The attempt stands in the account already: its client gave it up later than it need have waited.
+    is_overdue: bool,
 }
 
 impl<'a> ExchangeRecord<'a> {
@@ -92,6 +94,7 @@ impl<'a> ExchangeRecord<'a> {
             connect: None,
             first_byte: None,
             left_after: None,
+            is_overdue: false,
         }
     }
 
@@ -109,19 +112,24 @@ impl<'a> ExchangeRecord<'a> {
         if self.attempts > 1 {
             self.attempt_began = Instant::now();
         }
-        (self.first_byte, self.left_after) = (None, None);
+        (self.first_byte, self.left_after, self.is_overdue) = (None, None, false);
     }
 
     /// The client sends no more while the attempt waits for its response. Says how long it has waited, unless
-    /// that was known.
-    pub(crate) fn leave(&mut self) -> Option<Duration> {
-        match self.left_after {
-            Some(_) => None,
-            None => {
-                self.left_after = Some(self.waited_for());
-                self.left_after
-            }
+    /// that was known. Where that is longer than a client need wait, the attempt counts from now on: an instance that hangs may
+    /// keep it open for long.
+    pub(crate) fn leave(&mut self, worker: &Worker) -> Option<Duration> {
+        if self.left_after.is_some() {
+            return None;
         }
+        let waited = self.waited_for();
+        self.left_after = Some(waited);
+        let fate = self.service.as_ref().map(|service| service.live.judged.given_up(waited));
+        if fate == Some(Fate::Overdue) {
+            self.attempt_ended(worker, Some(Blame::Client));
+            self.is_overdue = true;
+        }
+        Some(waited)
     }
 
     /// Whether that was so in this attempt.
@@ -163,6 +171,9 @@ impl<'a> ExchangeRecord<'a> {
     /// The attempt is over: tells the instance's record. `blame` says who is to blame for one that failed.
     pub(crate) fn attempt_ended(&self, worker: &Worker, blame: Option<Blame>) {
         let (Some(member), Some(service)) = (&self.member, &self.service) else { return };
+        if self.is_overdue {
+            return;
+        }
         let Some(fate) = self.fate_of_attempt(worker, service, blame) else { return };
         let live = &member.live;
         if service.live.judged.is_on() {

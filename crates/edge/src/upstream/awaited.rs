@@ -72,7 +72,7 @@ impl Awaited {
             Err(failed) => {
                 upstream.cancel();
                 if failed.ending == Ending::ClientDeadline
-                    && let Some(waited) = down.record.leave()
+                    && let Some(waited) = down.record.leave(attempt.worker)
                 {
                     attempt.observe_latency(waited);
                 }
@@ -169,7 +169,7 @@ impl Awaited {
         if upload.is_sent()
             && let Poll::Ready(ended) = client.poll_ended(cx)
         {
-            if let Some(waited) = record.leave() {
+            if let Some(waited) = record.leave(attempt.worker) {
                 // It took at least so long: were that not counted, an instance that hangs would
                 // look the better, the sooner clients lose patience with it.
                 attempt.observe_latency(waited);

@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Half of what was counted is forgotten in so long.
-const HALF_LIFE: Duration = Duration::from_secs(5);
+/// Half of what was counted is forgotten in so long: in the one for what comes seldom, in the other for what changes at once, as when
+/// the old instances are ejected and the new ones get all.
+const HALF_LIVES: [Duration; 2] = [Duration::from_secs(5), Duration::from_millis(200)];
 
 /// For how long shares of before are known: as long as a request may take to fail.
 const REMEMBERED: Duration = Duration::from_secs(120);
@@ -25,7 +26,7 @@ pub(super) struct Odds {
     /// What the share was, each since a time, the latest last.
     shares: VecDeque<Share>,
     /// Drawn requests by route, of late.
-    routes: Vec<Drawn>,
+    routes: Vec<[Drawn; HALF_LIVES.len()]>,
     last: Option<Duration>,
 }
 
@@ -56,27 +57,31 @@ impl Odds {
         }
         let passed = self.last.map_or(Duration::ZERO, |last| now.saturating_sub(last));
         self.last = Some(now);
-        let kept = 0.5f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        let kept = HALF_LIVES.map(|half| 0.5f64.powf(passed.as_secs_f64() / half.as_secs_f64()));
         for drawn in &mut self.routes {
-            *drawn = Drawn { canary: drawn.canary * kept, all: drawn.all * kept, share: None };
+            for (drawn, kept) in drawn.iter_mut().zip(kept) {
+                *drawn = Drawn { canary: drawn.canary * kept, all: drawn.all * kept, share: None };
+            }
         }
     }
 
     /// So many drawn requests of a route ended in this block.
     pub(super) fn count(&mut self, route: usize, canary: u64, stable: u64) {
         if self.routes.len() <= route {
-            self.routes.resize(route + 1, Drawn::default());
+            self.routes.resize(route + 1, Default::default());
         }
-        let drawn = &mut self.routes[route];
-        drawn.canary += canary as f64;
-        drawn.all += (canary + stable) as f64;
-        drawn.share = None;
+        for drawn in &mut self.routes[route] {
+            drawn.canary += canary as f64;
+            drawn.all += (canary + stable) as f64;
+            drawn.share = None;
+        }
     }
 
     /// The chance for a request of `route` that began at `begun`.
     pub(super) fn share(&mut self, route: usize, begun: Duration) -> f64 {
-        let counted = self.routes.get_mut(route).map_or(0.0, Drawn::certain);
-        self.set_since(begun).max(counted)
+        let set = self.set_since(begun);
+        let counted = self.routes.get_mut(route).into_iter().flatten().map(Drawn::certain);
+        counted.fold(set, f64::max)
     }
 
     /// The greatest share that was set since `begun`.
@@ -138,5 +143,22 @@ mod tests {
         let [chance, counted, single] = [0, 1, 2].map(|route| odds.share(route, SECOND));
         assert_eq!((chance, single), (0.25, 0.25));
         assert!((0.6..0.8).contains(&counted), "{counted}");
+    }
+
+    #[test]
+    fn that_the_new_release_gets_all_at_once_is_seen_at_once() {
+        let mut odds = Odds::default();
+        for block in 0..40 {
+            odds.begin(SECOND + SECOND / 4 * block, 0.5);
+            odds.count(0, 25, 25);
+        }
+        odds.begin(SECOND * 11, 0.5);
+        odds.count(0, 50, 0);
+        let share = odds.share(0, SECOND * 11);
+        assert!(share > 0.7, "{share}");
+        odds.begin(SECOND * 11 + SECOND / 4, 0.5);
+        odds.count(0, 50, 0);
+        let share = odds.share(0, SECOND * 11);
+        assert!(share > 0.85, "{share}");
     }
 }

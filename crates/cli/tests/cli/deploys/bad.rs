@@ -216,7 +216,7 @@ fn one_that_hangs_when_it_is_used_and_whose_clients_lose_patience() {
     let ((code, receipt), users) = with_users_of(patience, &house, deploy);
     tell("hangs-when-used", &receipt, &users);
     assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
-    assert!(receipt["reason"].as_str().unwrap().contains("worse: it was slow for"));
+    assert!(receipt["reason"].as_str().unwrap().contains("worse: it failed"), "{receipt:#}");
     // The fifty that the judge looks at, and those that were waiting by then or came in between.
     let waiting = f64::from(RATE) * 0.2 * (patience.as_secs_f64() + 3.0);
     assert!(users.failed() <= 50 + waiting as u64, "{:?}\n{receipt:#}", users.failures());
@@ -301,4 +301,54 @@ fn one_of_which_too_little_is_known_is_held() {
     assert!(verdict.contains("not enough data"), "{verdict}");
     house.done(&["abort", "api"]);
     assert_eq!(house.settled(), "1");
+}
+
+/// What the judge is told to do about 4xx.
+fn minds_client_errors(what: &str) -> House {
+    let judge = format!("judge = {{ warm_up = \"0s\", client_errors = \"{what}\" }}");
+    House::new(&format!("replicas = 2\ndeploy = {{ bake = \"60s\", {judge} }}\n"))
+}
+
+#[test]
+fn one_that_finds_nothing_any_more_is_rolled_back_where_the_rule_says_so() {
+    let house = minds_client_errors("rollback");
+    let deploy = || house.deploy(&[&["404-on-all"][..], &CANARY].concat());
+    let ((code, receipt), users) = with_users(&house, deploy);
+    tell("404-on-all", &receipt, &users);
+    assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
+    assert!(receipt["reason"].as_str().unwrap().contains("responded 4xx to"), "{receipt:#}");
+    assert!(users.failed() <= bound(1.0, 0.2), "{:?}", users.failures());
+}
+
+#[test]
+fn one_that_finds_nothing_any_more_waits_for_a_person() {
+    let house = minds_client_errors("hold");
+    let (_, _) = with_users(&house, || {
+        house.done(&[&["deploy", "api", "404-on-all", "--no-wait"], &CANARY[..]].concat());
+        house.until("the hold", |service| service["run"]["deploy"]["is_paused"] == true);
+        let verdict = house.service()["run"]["deploy"]["verdict"].to_string();
+        assert!(verdict.contains("responded 4xx to"), "{verdict}");
+        house.done(&["abort", "api"]);
+    });
+    assert_eq!(house.settled(), "1");
+}
+
+/// Lets `release` run, whatever the judge thinks of it.
+fn in_spite_of_all(house: &House, release: &str) {
+    house.done(&["deploy", "api", release, "--strategy", "blue-green", "--no-wait"]);
+    house.done(&["promote", "api"]);
+    assert_eq!(house.settled(), release);
+}
+
+#[test]
+fn one_that_fails_no_more_than_the_old_one_always_did_is_promoted() {
+    let house = house();
+    in_spite_of_all(&house, "500-on-20pct");
+    let how = ["--strategy", "canary", "--steps", "50% 4s", "--bake", "2s"];
+    for (release, what) in [("500-on-20.0pct", "the same"), ("500-on-5pct", "less")] {
+        let deploy = || house.deploy(&[&[release], &how[..]].concat());
+        let ((code, receipt), users) = with_users(&house, deploy);
+        tell(release, &receipt, &users);
+        assert_eq!(code, Some(0), "it fails {what}: {receipt:#}");
+    }
 }

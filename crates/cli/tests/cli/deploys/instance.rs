@@ -166,6 +166,11 @@ impl Server {
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             return answer;
         }
+        if self.is("404-on-all") {
+            let mut answer = text("it is not here");
+            *answer.status_mut() = StatusCode::NOT_FOUND;
+            return answer;
+        }
         if self.chance_of("truncates-") {
             return truncated();
         }
