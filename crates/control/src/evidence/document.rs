@@ -41,9 +41,18 @@ struct Document {
     form: u32,
     rule: Rule,
     routes: Vec<String>,
-    instances: Vec<(String, bool)>,
+    instances: Vec<(String, Release)>,
     past: Vec<(u64, Vec<PastText>)>,
     blocks: Vec<Piece>,
+}
+
+/// Which release an instance is of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Release {
+    #[serde(rename = "o")]
+    Old,
+    #[serde(rename = "n")]
+    New,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,7 +162,7 @@ impl Evidence {
             routes: routes.collect(),
             instances: instances
                 .into_iter()
-                .map(|(name, is_canary)| (name.into(), side(is_canary)))
+                .map(|(name, release)| (name.into(), release.into()))
                 .collect(),
         };
         let spans = past.into_iter().map(|(until, routes)| tables.past(until, routes)).collect();
@@ -182,10 +191,21 @@ impl Rule {
     }
 }
 
-fn side(is_canary: bool) -> Side {
-    match is_canary {
-        true => Side::Canary,
-        false => Side::Stable,
+impl From<Release> for Side {
+    fn from(release: Release) -> Self {
+        match release {
+            Release::Old => Self::Stable,
+            Release::New => Self::Canary,
+        }
+    }
+}
+
+impl From<Side> for Release {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Stable => Self::Old,
+            Side::Canary => Self::New,
+        }
     }
 }
 
@@ -210,8 +230,8 @@ fn latencies(classes: Vec<(u64, u64)>) -> Latencies {
 struct Names {
     routes: BTreeMap<RouteId, usize>,
     route_names: Vec<String>,
-    known: BTreeMap<(InstanceName, bool), usize>,
-    instances: Vec<(String, bool)>,
+    known: BTreeMap<(InstanceName, Release), usize>,
+    instances: Vec<(String, Release)>,
 }
 
 impl Names {
@@ -251,11 +271,11 @@ impl Names {
     }
 
     fn instance(&mut self, name: &InstanceName, side: Side) -> usize {
-        let is_canary = side == Side::Canary;
+        let release = Release::from(side);
         let next = self.instances.len();
-        let place = *self.known.entry((name.clone(), is_canary)).or_insert(next);
+        let place = *self.known.entry((name.clone(), release)).or_insert(next);
         if place == next {
-            self.instances.push((name.to_string(), is_canary));
+            self.instances.push((name.to_string(), release));
         }
         place
     }

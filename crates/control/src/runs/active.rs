@@ -73,8 +73,8 @@ pub(crate) struct Active {
     slowdown_floor: Duration,
     /// What it is judged by.
     pub(crate) evidence: Evidence,
-    /// Requests and failures of the service before it began.
-    before: (u64, u64),
+    /// What clients had asked before it began.
+    before: Seen,
 }
 
 /// What became of a release's attempts while it is deployed, or replaced.
@@ -113,7 +113,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) past: Past,
     /// Instances of the old release.
     pub(crate) instances: Vec<InstanceName>,
-    pub(crate) seen: (u64, u64),
+    pub(crate) seen: Seen,
 }
 
 impl Active {
@@ -326,12 +326,7 @@ impl Active {
     }
 
     /// Its receipt, now that it ends.
-    pub(crate) fn receipt(
-        &self,
-        service: &ServiceRun,
-        outcome: Outcome,
-        seen: (u64, u64),
-    ) -> Receipt {
+    pub(crate) fn receipt(&self, service: &ServiceRun, outcome: Outcome, seen: Seen) -> Receipt {
         let stable = self.stable_version().map(|version| (version, &self.stable_did));
         let canary = (self.canary.version.as_str(), &self.canary_did);
         let releases = stable.into_iter().chain([canary]);
@@ -353,8 +348,8 @@ impl Active {
             ending: DeployEnding::Over(outcome),
             lines: self.progress.borrow().lines.clone(),
             releases: releases.map(tally).collect(),
-            requests: seen.0.saturating_sub(self.before.0),
-            failed: seen.1.saturating_sub(self.before.1),
+            requests: seen.requests.saturating_sub(self.before.requests),
+            failed: seen.failed.saturating_sub(self.before.failed),
         }
     }
 
@@ -372,12 +367,23 @@ impl Did {
     }
 }
 
-/// Requests that clients made of a service so far, and how many of them failed.
-pub(crate) fn seen(live: &ServiceLive) -> (u64, u64) {
-    let of = |shard: &ServiceShard| {
-        (shard.by_class.iter().map(Counter::get).sum::<u64>(), shard.failed.get())
-    };
-    live.shards().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+/// What clients asked of a service so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    requests: u64,
+    /// Those of them that failed.
+    failed: u64,
+}
+
+impl Seen {
+    /// By what is observed of the service.
+    pub(crate) fn of(live: &ServiceLive) -> Self {
+        let requests = |shard: &ServiceShard| shard.by_class.iter().map(Counter::get).sum::<u64>();
+        Self {
+            requests: live.shards().map(requests).sum(),
+            failed: live.shards().map(|shard| shard.failed.get()).sum(),
+        }
+    }
 }
 
 /// The strategy's name, as the file has it.

@@ -45,7 +45,7 @@ pub use rejudge::{Rejudge, Rejudged};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use account::Routes;
-pub(crate) use active::{Active, Attempt, Beginning, seen, strategy_word};
+pub(crate) use active::{Active, Attempt, Beginning, Seen, strategy_word};
 pub(crate) use checking::{Asked, aborted, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;

@@ -21,7 +21,7 @@ use crate::handle::{InstanceError, Wish};
 use crate::instances::{self, Addresses};
 use crate::names::Names;
 use crate::prepare::Prepared;
-use crate::runs::{Runs, ServiceRun, seen};
+use crate::runs::{Runs, Seen, ServiceRun};
 use crate::status::InstanceStatus;
 use crate::watch::{Report, Reports, ServiceWatch};
 
@@ -217,9 +217,9 @@ impl Serving {
     }
 
     /// What clients asked of a service so far, and how much of it failed.
-    pub(super) fn seen(&self, service: &ServiceName) -> (u64, u64) {
+    pub(super) fn seen(&self, service: &ServiceName) -> Seen {
         let mut views = self.edge.services().filter(|view| view.service.name == *service);
-        views.next().map_or((0, 0), |view| seen(view.live))
+        views.next().map_or_else(Seen::default, |view| Seen::of(view.live))
     }
 
     /// Whether the intent does not want the service to be run any more.

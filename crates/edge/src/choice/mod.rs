@@ -113,7 +113,7 @@ pub(crate) fn claim_now(
                 is_known: chosen.is_known,
                 drawn: chosen.drawn,
                 assignment: match tried.is_empty() {
-                    true => chosen.assignment(service.split.is_some()),
+                    true => chosen.assignment(service.split.as_ref()),
                     false => Assignment::Pinned,
                 },
                 has_waited: false,

@@ -146,12 +146,12 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// What decided for its release, where two share the requests (`is_split`), or else for the instance.
+    /// What decided for its release, where two share the requests by `split`, or else for the instance.
     #[inline]
-    pub(crate) fn assignment(&self, is_split: bool) -> Assignment {
-        let is_drawn = match is_split {
-            true => self.release == Some(ReleaseBy::Chance),
-            false => !matches!(self.by, ChosenBy::Cookie | ChosenBy::Key),
+    pub(crate) fn assignment(&self, split: Option<&SplitPlan>) -> Assignment {
+        let is_drawn = match split {
+            Some(_) => self.release == Some(ReleaseBy::Chance),
+            None => !matches!(self.by, ChosenBy::Cookie | ChosenBy::Key),
         };
         if is_drawn { Assignment::Drawn } else { Assignment::Pinned }
     }

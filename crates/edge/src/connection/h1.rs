@@ -55,6 +55,13 @@ pub(super) struct Session {
     turn: Turn,
 }
 
+/// Whether a connection on which nothing comes gives its task up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parking {
+    WhenIdle,
+    Never,
+}
+
 /// Whether a request has begun.
 enum Begun {
     Yes,
@@ -151,11 +158,14 @@ impl Session {
         let mut stage = Stage::Idle;
         self.context.worker.turnstile.leave(&mut self.turn);
         let idle = self.context.plan().listener.timeouts.idle;
-        let may_park = self.has_served && idle > PARK_AFTER && self.conn.is_bare();
+        let parking = match self.has_served && idle > PARK_AFTER && self.conn.is_bare() {
+            true => Parking::WhenIdle,
+            false => Parking::Never,
+        };
         let mut idleness = Idleness::begin(&self.timer, idle);
         poll_fn(move |cx| {
             if stage == Stage::Idle {
-                match ready!(self.poll_begun(cx, &mut idleness, may_park)) {
+                match ready!(self.poll_begun(cx, &mut idleness, parking)) {
                     Begun::Yes => {
                         stage = Stage::Begun;
                         idleness.end();
@@ -197,7 +207,7 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         idleness: &mut Idleness,
-        may_park: bool,
+        parking: Parking,
     ) -> Poll<Begun> {
         match self.poll_first_bytes(cx) {
             Poll::Ready(Ok(true)) => Poll::Ready(Begun::Yes),
@@ -209,7 +219,9 @@ impl Session {
                 self.timer.advance(FIRST_REQUEST);
                 self.timer.poll(cx).map(|()| Begun::Never)
             }
-            Poll::Pending if may_park => self.timer.poll(cx).map(|()| Begun::NotYet),
+            Poll::Pending if parking == Parking::WhenIdle => {
+                self.timer.poll(cx).map(|()| Begun::NotYet)
+            }
             Poll::Pending => idleness.poll(cx, &self.context, &self.timer).map(|()| Begun::Never),
         }
     }

@@ -11,6 +11,7 @@
 //! with what that hour has lost (mixtures over the time of a change: J. Shin, A. Ramdas and A. Rinaldo 2023).
 //! And what one block can win is bounded: no single moment condemns a release.
 
+use crate::block::Assignment;
 use crate::event::Side;
 
 /// How many times as often a bad release fails, in an equal mixture.
@@ -32,8 +33,8 @@ pub(super) struct Stake {
     pub(super) side: Side,
     /// How many.
     pub(super) count: f64,
-    /// Whether a client may have chosen where.
-    pub(super) is_pinned: bool,
+    /// Whether chance decided where, or its client may have.
+    pub(super) assignment: Assignment,
 }
 
 /// A bet, by the logarithms of what it is worth.
@@ -109,7 +110,10 @@ impl Stake {
 
     /// The logarithm of the factor by which a bet on `ratio` grows.
     fn gain(&self, ratio: f64) -> f64 {
-        let ratio = if self.is_pinned { ratio.min(PINNED_RATIO_MAX) } else { ratio };
+        let ratio = match self.assignment {
+            Assignment::Drawn => ratio,
+            Assignment::Pinned => ratio.min(PINNED_RATIO_MAX),
+        };
         let all = (self.share * (ratio - 1.0)).ln_1p();
         match self.side {
             Side::Canary => self.count * (ratio.ln() - all),
@@ -132,16 +136,16 @@ mod tests {
     use super::*;
 
     fn stake(share: f64, side: Side) -> Stake {
-        Stake { share, side, count: 1.0, is_pinned: false }
+        Stake { share, side, count: 1.0, assignment: Assignment::Drawn }
     }
 
     fn pinned(share: f64, side: Side) -> Stake {
-        Stake { is_pinned: true, ..stake(share, side) }
+        Stake { assignment: Assignment::Pinned, ..stake(share, side) }
     }
 
     /// What a bet that has seen `before` is expected to be worth after a block of failures, each of which falls on the
     /// new release with the chance `chance` of it, over what it is worth now: every outcome, weighed by its chance.
-    fn expected(before: &Bet, block: &[(f64, f64)], gain_max: f64, is_pinned: bool) -> f64 {
+    fn expected(before: &Bet, block: &[(f64, f64)], gain_max: f64, assignment: Assignment) -> f64 {
         let outcomes = 0..1u32 << block.len();
         let mean: f64 = outcomes
             .map(|fell| {
@@ -152,7 +156,7 @@ mod tests {
                     let is_canary = fell >> place & 1 == 1;
                     chance *= if is_canary { *real } else { 1.0 - real };
                     let side = if is_canary { Side::Canary } else { Side::Stable };
-                    stakes.push(Stake { is_pinned, ..stake(*share, side) });
+                    stakes.push(Stake { assignment, ..stake(*share, side) });
                 }
                 bet.take(&stakes, gain_max);
                 chance * bet.worth().exp()
@@ -170,10 +174,10 @@ mod tests {
             let block: Vec<(f64, f64)> = block.iter().map(|share| fair(*share)).collect();
             let mut bet = Bet::default();
             for step in 0..20 {
-                for is_pinned in [false, true] {
-                    let without = expected(&bet, &block, f64::INFINITY, is_pinned);
+                for assignment in [Assignment::Drawn, Assignment::Pinned] {
+                    let without = expected(&bet, &block, f64::INFINITY, assignment);
                     assert!((without - 1.0).abs() < 1e-9, "a fair game: {without}");
-                    assert!(expected(&bet, &block, 1.5, is_pinned) <= 1.0 + 1e-9);
+                    assert!(expected(&bet, &block, 1.5, assignment) <= 1.0 + 1e-9);
                 }
                 let side = if step % 3 == 0 { Side::Canary } else { Side::Stable };
                 bet.take(&[stake(0.3, side), pinned(0.3, side)], 1.5);
@@ -185,7 +189,7 @@ mod tests {
     fn a_better_release_and_a_share_that_is_taken_for_greater_lose() {
         let bet = Bet::default();
         for (share, real) in [(0.5, 0.4), (0.05, 0.01), (0.3, 0.29), (0.99, 0.5)] {
-            let expected = expected(&bet, &[(share, real); 6], f64::INFINITY, false);
+            let expected = expected(&bet, &[(share, real); 6], f64::INFINITY, Assignment::Drawn);
             assert!(expected < 1.0, "{expected} at {real}, taken for {share}");
         }
     }

@@ -133,15 +133,18 @@ impl Ground {
     /// One that was recorded.
     fn recorded(&mut self, observed: &Observed) -> Hit {
         let begun = observed.at.saturating_sub(observed.latency);
-        let is_pinned = observed.place.assignment == Assignment::Pinned
-            && self.crowd.addresses() == Addresses::Many;
+        let assignment = match self.crowd.addresses() {
+            Addresses::Many => observed.place.assignment,
+            // The address tells no clients apart.
+            Addresses::Few(_) | Addresses::Unknown => Assignment::Drawn,
+        };
         let example = Some(observed.request_id.clone()).filter(|id| !id.is_empty());
-        self.hit(&observed.place, begun, 1, is_pinned, example)
+        self.hit(&observed.place, begun, 1, assignment, example)
     }
 
     /// So many of which nothing but their place is known; all were drawn.
     fn counted(&mut self, place: &Place, count: u64) -> Hit {
-        self.hit(place, self.now.saturating_sub(LAG), count, false, None)
+        self.hit(place, self.now.saturating_sub(LAG), count, Assignment::Drawn, None)
     }
 
     fn hit(
@@ -149,7 +152,7 @@ impl Ground {
         place: &Place,
         begun: Duration,
         count: u64,
-        is_pinned: bool,
+        assignment: Assignment,
         example: Option<Arc<str>>,
     ) -> Hit {
         let route = self.places.route(place.route.as_ref());
@@ -158,7 +161,7 @@ impl Ground {
             Side::Stable => None,
         };
         let share = self.odds.share(route, begun);
-        let stake = Stake { share, side: place.side, count: count as f64, is_pinned };
+        let stake = Stake { share, side: place.side, count: count as f64, assignment };
         Hit { stake, route, instance, example }
     }
 

@@ -194,7 +194,9 @@ impl Trial {
         hits: &[&Hit],
         gain_max: f64,
     ) {
-        self.window.begin(now, !hits.is_empty());
+        if !hits.is_empty() {
+            self.window.hit_at(now);
+        }
         asked.for_each(|one| self.window.requests(one.canary, one.stable));
         if hits.is_empty() {
             return;

@@ -51,10 +51,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// A block begins: a fault of which nothing was seen for long is over.
-    pub(super) fn begin(&mut self, now: Duration, has_hits: bool) {
+    /// A block with hits begins: a fault of which nothing was seen for long before is over.
+    pub(super) fn hit_at(&mut self, now: Duration) {
         let quiet = if self.sum > 0.0 { QUIET * 10 } else { QUIET };
-        if has_hits && self.last_hit.max(self.since) + quiet < now {
+        if self.last_hit.max(self.since) + quiet < now {
             self.restart(now);
         }
     }
