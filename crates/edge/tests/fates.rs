@@ -57,7 +57,7 @@ fn hangs_up_before_the_head(protocol: Protocol, edge: &TestEdge, live: &Live) {
 }
 
 #[test]
-fn once_a_head_has_come_its_status_counts_whoever_hangs_up() {
+fn once_a_head_has_come_its_status_counts_even_if_the_client_hangs_up() {
     for protocol in Protocol::ALL {
         for (status, expected) in [
             (200, Outcomes { ok: 1, ..Outcomes::default() }),

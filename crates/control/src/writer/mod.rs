@@ -177,7 +177,7 @@ impl Writer {
         let after = reply.as_ref().map_or(After::Stop, |(after, _)| *after);
         let cut = self.end(after).await;
         if let Some((_, reply)) = reply {
-            // Whoever asked may be gone.
+            // The client that asked may be gone.
             let _ = reply.send(cut);
         }
     }

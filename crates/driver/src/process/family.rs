@@ -131,7 +131,7 @@ impl Family {
     fn session(&self) -> Session {
         match procfs::stat(self.leader) {
             Some(stat) if stat.start_ticks != self.start_ticks => Session::Over,
-            // Nobody leads session 0: the system's own threads are in it, and whoever came into our PID
+            // Nobody leads session 0: the system's own threads are in it, and what came into our PID
             // namespace from outside.
             _ if self.leader == 0 => Session::Over,
             _ => Session::Ours,

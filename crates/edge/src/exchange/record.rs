@@ -225,7 +225,7 @@ impl<'a> ExchangeRecord<'a> {
         }
     }
 
-    /// Hands the attempt over to whoever judges its service.
+    /// Hands the attempt over to the judge of its service.
     #[cold]
     fn hand_over(
         &self,

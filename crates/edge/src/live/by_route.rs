@@ -2,7 +2,7 @@
 //! for the rest.
 //!
 //! A slot is a route's as long as it is served, known by its [`RouteId`] over reloads. Of one that is served no more a new
-//! route may take the slot, with what was counted there: whoever wants to tell them apart looks at what is added.
+//! route may take the slot, with what was counted there: to tell them apart, look at what is added.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 

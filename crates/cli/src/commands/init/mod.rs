@@ -117,7 +117,8 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         output::err(&cautions(&proposal));
         return Ok(Exit::Done);
     }
-    let written = write(&options.dir, &text, options.force)?;
+    let present = if options.force { Present::Replaced } else { Present::Kept };
+    let written = write(&options.dir, &text, present)?;
     match options.form.json {
         true => output::json(&Report {
             kind: &proposal.what,
@@ -298,15 +299,23 @@ fn check(text: &str, dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What becomes of files that are there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Present {
+    Kept,
+    /// With `--force`.
+    Replaced,
+}
+
 /// Writes the file and its schema. The names of what was written.
-fn write(dir: &Path, text: &str, force: bool) -> Result<Vec<String>, Failure> {
+fn write(dir: &Path, text: &str, present: Present) -> Result<Vec<String>, Failure> {
     let put = |name: &str, text: &str| {
         let path = dir.join(name);
-        put(&path, text, force).map_err(|source| Failure::Write { path, source })
+        put(&path, text, present).map_err(|source| Failure::Write { path, source })
     };
     put(FILE, text)?;
     let mut written = vec![FILE.to_owned()];
-    if force || !is_there(&dir.join(SCHEMA_FILE)) {
+    if present == Present::Replaced || !is_there(&dir.join(SCHEMA_FILE)) {
         put(SCHEMA_FILE, &format!("{:#}\n", config::schema()))?;
         written.push(SCHEMA_FILE.to_owned());
     }
@@ -318,10 +327,10 @@ fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Writes a file that is not there yet, or with `force` in the place of what is.
-fn put(path: &Path, text: &str, force: bool) -> io::Result<()> {
+/// Writes a file, in the place of what is there if that is to be replaced.
+fn put(path: &Path, text: &str, present: Present) -> io::Result<()> {
     let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
-    match force && is_there(path) {
+    match present == Present::Replaced && is_there(path) {
         true if is_file => return fs::write(path, text),
         true => fs::remove_file(path)?,
         false => {}
