@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployment import Front, Routes
+from gate import Gate
+from proxy import Skill
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,21 @@ class Case:
     front: Front = Front.PLAIN
     routes: Routes | None = None
     access_log: bool = False
+    gate: Gate | None = None
     dressed: bool = False
     """Also run with the proxies that add headers as Plimsoll does."""
     limits: Mapping[str, float] = field(default_factory=lambda: {"nginx": 1.0, "haproxy": 1.0})
     """The largest ratio that Plimsoll may have to each of these proxies."""
+
+    @property
+    def skills(self) -> frozenset[Skill]:
+        """What a proxy must be able to do."""
+        asked = {Skill.TLS} if self.front is Front.TLS else set()
+        if self.gate is not None and self.gate.token is not None:
+            asked.add(Skill.TOKEN)
+        if self.gate is not None and self.gate.limit is not None:
+            asked.add(Skill.LIMIT)
+        return frozenset(asked)
 
     @property
     def figure(self) -> str:

@@ -5,6 +5,7 @@ A case without limits of its own asks for no more than the better of nginx and H
 
 from case import Case, Http1Load, Http2Load, IdleLoad
 from deployment import Front, RouteKey, Routes
+from gate import Algorithm, Gate, LimitKey, Told
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -20,6 +21,19 @@ def _route_cases() -> list[Case]:
         )
         for key in RouteKey
         for count in (10, 1_000, 10_000)
+    ]
+
+
+def _gate_cases() -> list[Case]:
+    return [
+        Case(
+            name=f"gate-{algorithm.value.lower()}",
+            title=f"a token ({algorithm.value}), a limit by its subject, the subject told, 64 connections",
+            load=Http1Load(connections=64),
+            gate=Gate(algorithm, Told.SUBJECT, LimitKey.SUBJECT),
+            limits={"haproxy": 0.75},
+        )
+        for algorithm in Algorithm
     ]
 
 
@@ -103,6 +117,13 @@ CASES: tuple[Case, ...] = (
         load=Http1Load(connections=64),
         access_log=True,
     ),
+    Case(
+        name="limit",
+        title="a limit by address, 64 connections",
+        load=Http1Load(connections=64),
+        gate=Gate(limit=LimitKey.ADDRESS),
+    ),
+    *_gate_cases(),
     Case(
         name="idle",
         title="memory of an idle connection, 10,000 open",

@@ -47,12 +47,23 @@ def _by_http1(case: Case, deployment: Deployment) -> str:
     path, answer_bytes, upload = "/", 128, b""
     if isinstance(load, Http1Load):
         path, answer_bytes, upload = load.path, load.answer_bytes, b"x" * load.upload_bytes
-    status, body, cipher = _exchange(deployment, path, {}, upload)
+    status, body, cipher = _exchange(deployment, path, deployment.client_headers, upload)
     # An origin answers an upload with the number of bytes that it has read.
     expected = str(len(upload)).encode() if upload else origin.body(answer_bytes)
     if status != 200 or body != expected:
         raise WrongAnswer(f"{path}: status {status} with {len(body)} bytes")
+    if deployment.client_headers:
+        _expect_refusal(deployment, path)
     return cipher
+
+
+def _expect_refusal(deployment: Deployment, path: str) -> None:
+    """A proxy that lets in what has no token, or a forged one, is fast for nothing."""
+    forged = {name: f"{value[:-8]}AAAAAAAA" for name, value in deployment.client_headers.items()}
+    for headers in ({}, forged):
+        status, _, _ = _exchange(deployment, path, headers, b"")
+        if status != 401:
+            raise WrongAnswer(f"{path}: status {status} to a request with {headers or 'no token'}")
 
 
 def _follow_routes(deployment: Deployment, routes: Routes) -> None:

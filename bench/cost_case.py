@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from deployment import Front
+from gate import Algorithm, Gate, LimitKey, Told
 from lockstep import Requests
 
 SMALL = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -48,6 +49,7 @@ class CostCase:
     """How often each connection (or stream) asks while it is counted."""
     front: Front = Front.PLAIN
     access_log: bool = False
+    gate: Gate | None = None
     routes: None = None
 
 
@@ -64,5 +66,14 @@ CASES: tuple[CostCase, ...] = (
              Requests(64, SMALL, tls=True), rounds=100, front=Front.TLS),
     CostCase("h2", "128 B over 4 HTTP/2 connections of 100 streams, clear text",
              Streams(4, 100), rounds=20, front=Front.H2C),
+    CostCase("token", "a token that was seen before (ES256), 64 kept connections",
+             Requests(64, SMALL), rounds=300, gate=Gate(Algorithm.ES256)),
+    CostCase("token-limit", "the same, and a limit by its subject",
+             Requests(64, SMALL), rounds=300, gate=Gate(Algorithm.ES256, limit=LimitKey.SUBJECT)),
+    CostCase("token-told", "the same, and its subject told to the instance",
+             Requests(64, SMALL), rounds=300,
+             gate=Gate(Algorithm.ES256, Told.SUBJECT, LimitKey.SUBJECT)),
+    CostCase("limit", "a limit by address, 64 kept connections",
+             Requests(64, SMALL), rounds=300, gate=Gate(limit=LimitKey.ADDRESS)),
     CostCase("large", "1 MiB over 16 kept connections", Requests(16, LARGE), rounds=10),
 )  # fmt: skip

@@ -55,6 +55,7 @@ def _instructions(
         callgrind.command(program.arguments, deployment.directory),
         testbed.proxy_core,
         program.output,
+        program.environment,
     )
     try:
         _wait(deployment, process)
@@ -77,7 +78,8 @@ def _system_calls(case: CostCase, testbed: Testbed, proxy: Plimsoll, rounds: int
     program = proxy.prepare(deployment)
     trace = deployment.directory / "trace"
     process = Process(
-        ["strace", "-f", "-o", str(trace), *program.arguments], testbed.proxy_core, program.output
+        ["strace", "-f", "-o", str(trace), *program.arguments],
+        testbed.proxy_core, program.output, program.environment,
     )
     try:
         _wait(deployment, process)
@@ -102,7 +104,8 @@ def _loaded(case: CostCase, deployment: Deployment, stack: ExitStack):
     if isinstance(case.load, Streams):
         load = case.load
         return lambda rounds: _h2load(load, deployment, rounds)
-    return stack.enter_context(lockstep.connected(case.load, deployment.address)).rounds
+    requests = case.load.with_headers(deployment.client_headers)
+    return stack.enter_context(lockstep.connected(requests, deployment.address)).rounds
 
 
 def _h2load(load: Streams, deployment: Deployment, rounds: int) -> int:
@@ -131,6 +134,7 @@ def _wait(deployment: Deployment, process: Process) -> None:
     """Until a request is answered; on the worker's own terms, so that the first is not counted."""
     tls = deployment.front is Front.TLS
     first = Requests(1, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", tls=tls)
+    first = first.with_headers(deployment.client_headers)
 
     def answers() -> bool:
         if not process.alive():

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+import gate
+from gate import Gate, Keys
+
 IDLE_SECONDS = 300
 """Time limits long enough that none is reached."""
 
@@ -80,8 +83,16 @@ class Deployment:
     """The servers behind it; every service has all of them."""
     routes: Routes | None
     access_log: Path | None
+    gate: Gate | None
+    keys: Keys
+    """What tokens are checked with."""
     descriptors: int
     """How many descriptors a process may have."""
+
+    @property
+    def client_headers(self) -> dict[str, str]:
+        """What each request carries."""
+        return gate.headers(self.gate, self.keys)
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -34,10 +34,11 @@ def _h2load(
     how_much: list[str], load: Http2Load, deployment: Deployment, seconds: int
 ) -> str:
     scheme = "https" if deployment.front is Front.TLS else "http"
+    sent = [f"-H{name}: {value}" for name, value in deployment.client_headers.items()]
     url = f"{scheme}://{deployment.address}{load.path}"
     try:
         done = subprocess.run(
-            [*TIED, "h2load", "-t1", *how_much, url],
+            [*TIED, "h2load", "-t1", *how_much, *sent, url],
             capture_output=True,
             text=True,
             timeout=seconds + GRACE_SECONDS,

@@ -5,8 +5,10 @@ The plain variant adds no header; the dressed one tells the servers what Plimsol
 
 from dataclasses import dataclass
 
+import gate
 from deployment import CLIENT_CONNECTIONS, IDLE_SECONDS, Deployment, Front, RouteKey, Routes
-from proxy import Command
+from gate import Algorithm, Gate, LimitKey, Told
+from proxy import Command, Skill
 from tool import output_of
 
 DRESS = """
@@ -24,7 +26,7 @@ class HAProxy:
     """HAProxy, with one thread."""
 
     dressed: bool
-    clear_only: bool = False
+    skills: frozenset[Skill] = frozenset(Skill)
     program: str = "haproxy"
 
     @property
@@ -72,8 +74,47 @@ defaults
 frontend web
     bind {deployment.address}{_bind_options(deployment)} backlog 4096
     {log}{DRESS if self.dressed else ""}
+{_gate(deployment, deployment.gate)}
     {_routing(deployment, deployment.routes)}
 {backends}
+"""
+
+
+def _gate(deployment: Deployment, wanted: Gate | None) -> str:
+    if wanted is None:
+        return ""
+    token = "" if wanted.token is None else _token(deployment, wanted.token)
+    if wanted.told is Told.SUBJECT:
+        token += f"    http-request set-header {gate.SUBJECT_HEADER} %[var(txn.sub)]\n"
+    return token + ("" if wanted.limit is None else _limit(wanted.limit))
+
+
+def _token(deployment: Deployment, algorithm: Algorithm) -> str:
+    key = {Algorithm.HS256: f'"{gate.SECRET}"', Algorithm.ES256: f'"{deployment.keys.public}"'}[algorithm]
+    return f"""
+    http-request set-var(txn.bearer) http_auth_bearer
+    http-request set-var(txn.alg) var(txn.bearer),jwt_header_query('$.alg')
+    http-request set-var(txn.iss) var(txn.bearer),jwt_payload_query('$.iss')
+    http-request set-var(txn.aud) var(txn.bearer),jwt_payload_query('$.aud')
+    http-request set-var(txn.sub) var(txn.bearer),jwt_payload_query('$.sub')
+    http-request set-var(txn.exp) var(txn.bearer),jwt_payload_query('$.exp','int')
+    http-request set-var(txn.now) date()
+    http-request deny deny_status 401 unless {{ var(txn.alg) -m str {algorithm.value} }}
+    http-request deny deny_status 401 unless {{ var(txn.iss) -m str {gate.ISSUER} }}
+    http-request deny deny_status 401 unless {{ var(txn.aud) -m str {gate.AUDIENCE} }}
+    http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}
+    http-request deny deny_status 401 unless {{ var(txn.bearer),jwt_verify(txn.alg,{key}) 1 }}
+"""
+
+
+def _limit(key: LimitKey) -> str:
+    kind, tracked = {
+        LimitKey.ADDRESS: ("ip", "src"), LimitKey.SUBJECT: ("string len 64", "var(txn.sub)")
+    }[key]  # fmt: skip
+    return f"""
+    stick-table type {kind} size 100k expire 10s store http_req_rate(1s)
+    http-request track-sc0 {tracked}
+    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {gate.RATE} }}
 """
 
 

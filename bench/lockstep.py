@@ -6,9 +6,9 @@ with it what the proxy does for each. Here every round is whole before the next 
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import port
 
@@ -25,6 +25,11 @@ class Requests:
     tls: bool = False
     close: bool = False
     """A new connection for each request."""
+
+    def with_headers(self, headers: Mapping[str, str]) -> "Requests":
+        """The same with these as well."""
+        added = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return replace(self, head=self.head.removesuffix(b"\r\n") + added.encode() + b"\r\n")
 
 
 class WrongAnswer(Exception):

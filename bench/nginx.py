@@ -7,8 +7,10 @@ the servers behind it what Plimsoll always tells them.
 import os
 from dataclasses import dataclass
 
+import gate
 from deployment import CLIENT_CONNECTIONS, IDLE_SECONDS, Deployment, Front, RouteKey
-from proxy import Command
+from gate import Gate
+from proxy import Command, Skill
 from tool import output_of, package_version
 
 DRESS = """
@@ -25,7 +27,7 @@ class Nginx:
     """nginx, with one worker."""
 
     dressed: bool
-    clear_only: bool = False
+    skills: frozenset[Skill] = frozenset({Skill.TLS, Skill.LIMIT})
     program: str = "nginx"
 
     @property
@@ -83,6 +85,7 @@ http {{
     # As the others do: an upload passes through. By default it would be written to a file first.
     proxy_request_buffering off;
     proxy_http_version 1.1;
+{_limit(deployment.gate)}
 {"".join(self._upstream(deployment, name) for name in deployment.services)}
 {self._servers(deployment)}
 }}
@@ -121,6 +124,16 @@ http {{
             proxy_pass http://{service};
             proxy_set_header Connection "";{DRESS if self.dressed else ""}
         }}"""
+
+
+def _limit(wanted: Gate | None) -> str:
+    """By address: the subject of a token is something that only its commercial edition knows."""
+    if wanted is None or wanted.limit is None:
+        return ""
+    return f"""
+    limit_req_zone $binary_remote_addr zone=each:10m rate={gate.RATE}r/s;
+    limit_req zone=each burst={gate.RATE} nodelay;
+    limit_req_status 429;"""
 
 
 def _listen_options(front: Front) -> str:

@@ -6,8 +6,10 @@ It has no plain variant: request ids, `X-Forwarded-*` and metrics are always the
 from dataclasses import dataclass
 from pathlib import Path
 
+import gate
 from deployment import IDLE_SECONDS, Deployment, Front, RouteKey, Routes
-from proxy import Command
+from gate import Algorithm, Gate, LimitKey, Told
+from proxy import Command, Skill
 from tool import output_of, revision
 
 PROGRAM = Path(__file__).resolve().parent.parent / "target" / "dist" / "plimsoll"
@@ -20,7 +22,7 @@ class Plimsoll:
     program: str = str(PROGRAM)
     name: str = "plimsoll"
     dressed: bool = False
-    clear_only: bool = False
+    skills: frozenset[Skill] = frozenset(Skill)
 
     def version(self) -> str:
         """As Plimsoll says, and the revision of the sources beside it."""
@@ -31,7 +33,9 @@ class Plimsoll:
         path = deployment.directory / "plimsoll.toml"
         path.write_text(_configuration(deployment), encoding="utf-8")
         output = deployment.directory / "plimsoll.log"
-        return Command([self.program, "run", "-c", str(path)], output)
+        return Command(
+            [self.program, "run", "-c", str(path)], output, {gate.SECRET_VARIABLE: gate.SECRET}
+        )
 
 
 def _configuration(deployment: Deployment) -> str:
@@ -53,7 +57,36 @@ protocols = ["h1", "h2"]
 timeouts = {{ header = "{IDLE_SECONDS}s", idle = "{IDLE_SECONDS}s" }}
 {tls if deployment.front is Front.TLS else ""}
 {"".join(_service(deployment, name) for name in deployment.services)}
+{_gate(deployment, deployment.gate)}
 {_routes(deployment, deployment.routes)}
+"""
+
+
+def _gate(deployment: Deployment, wanted: Gate | None) -> str:
+    """What each route asks, unless it says otherwise."""
+    if wanted is None:
+        return ""
+    policies, parts = [], []
+    if wanted.token is not None:
+        parts.append(_authentication(deployment, wanted.token, wanted.told))
+        policies.append('auth = "users"')
+    if wanted.limit is not None:
+        key = {LimitKey.ADDRESS: "ip", LimitKey.SUBJECT: "subject"}[wanted.limit]
+        parts.append(f'[limits.each]\nrate = "{gate.RATE}/s"\nkey = "{key}"\n')
+        policies.append('limit = "each"')
+    return "\n".join([*parts, "[policies]", *policies, ""])
+
+
+def _authentication(deployment: Deployment, algorithm: Algorithm, told: Told) -> str:
+    key = {
+        Algorithm.HS256: f'secret_env = "{gate.SECRET_VARIABLE}"',
+        Algorithm.ES256: f'keys = "{deployment.keys.public}"',
+    }[algorithm]
+    claims = f'claims = {{ "{gate.SUBJECT_HEADER}" = "sub" }}' if told is Told.SUBJECT else ""
+    return f"""
+[auth.users]
+jwt = {{ {key}, algorithms = ["{algorithm.value}"], issuer = "{gate.ISSUER}", audience = "{gate.AUDIENCE}" }}
+{claims}
 """
 
 

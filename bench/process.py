@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 STOP_SECONDS = 5.0
@@ -21,8 +21,13 @@ TIED = ["setpriv", "--pdeathsig", "TERM"]
 class Process:
     """A long-lived program with all processes that it starts."""
 
-    def __init__(self, arguments: list[str], core: int, output: Path | int) -> None:
-        """Starts it on `core`. `output` takes what it prints: a file, or a subprocess constant."""
+    def __init__(
+        self, arguments: list[str], core: int, output: Path | int, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Starts it on `core`. `output` takes what it prints: a file, or a subprocess constant.
+
+        `environment` is what it finds in its own besides the harness's.
+        """
         pinned = [*TIED, "taskset", "-c", str(core), *arguments]
         with contextlib.ExitStack() as stack:
             target = stack.enter_context(output.open("ab")) if isinstance(output, Path) else output
@@ -32,6 +37,7 @@ class Process:
                 stdout=target,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=os.environ | dict(environment or {}),
             )
 
     def first_line(self) -> str:

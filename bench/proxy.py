@@ -1,6 +1,8 @@
 """What the harness knows of any proxy. Owns the interface only; `proxies.py` lists who has it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +16,16 @@ class Command:
     arguments: list[str]
     output: Path
     """Where its standard output and standard error go."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it finds in its environment besides the harness's own."""
+
+
+class Skill(Enum):
+    """What a case may ask of a proxy that not each of them can do."""
+
+    TLS = "TLS"
+    LIMIT = "limits"
+    TOKEN = "tokens"
 
 
 class Proxy(Protocol):
@@ -32,8 +44,8 @@ class Proxy(Protocol):
         """Whether it is there for comparison in some cases only, as those that add headers."""
 
     @property
-    def clear_only(self) -> bool:
-        """Whether it knows no TLS."""
+    def skills(self) -> frozenset[Skill]:
+        """What it can do beyond forwarding."""
 
     def version(self) -> str:
         """Its version in a few words."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deployment import Deployment
 from origin import BUILD
-from proxy import Command
+from proxy import Command, Skill
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Relay:
     program: str = str(BUILD / "release" / "bench-relay")
     name: str = "relay"
     dressed: bool = True
-    clear_only: bool = True
+    skills: frozenset[Skill] = frozenset()
 
     def version(self) -> str:
         """It has none of its own."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import trial
 from case import Case
-from deployment import Front
 from options import Options
 from proxy import Proxy
 from record import Record
@@ -44,9 +43,7 @@ def schedule(options: Options) -> Iterator[tuple[int, Case, Proxy]]:
 
 def _belongs(proxy: Proxy, case: Case) -> bool:
     """Whether the case is one for this proxy."""
-    if proxy.clear_only and case.front is not Front.PLAIN:
-        return False
-    return case.dressed or not proxy.dressed
+    return case.skills <= proxy.skills and (case.dressed or not proxy.dressed)
 
 
 def line(record: Record) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import rounds
 from deployment import Certificate, Deployment, Front, RouteKey, Routes
+from gate import Algorithm, Gate, Keys, LimitKey, Told
 from haproxy import HAProxy
 from nginx import Nginx
 from options import parse
@@ -20,7 +21,7 @@ class ConfigurationTest(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.directory = Path(directory.name)
 
-    def written(self, proxy: Proxy, name: str, front: Front, routes: Routes | None) -> str:
+    def written(self, proxy: Proxy, name: str, front: Front, routes: Routes | None, gate: Gate | None = None) -> str:
         proxy.prepare(
             Deployment(
                 directory=self.directory,
@@ -30,6 +31,8 @@ class ConfigurationTest(unittest.TestCase):
                 origins=("127.0.0.1:1", "127.0.0.1:2"),
                 routes=routes,
                 access_log=None,
+                gate=gate,
+                keys=Keys(Path("/p.pem"), Path("/q.pem")),
                 descriptors=1024,
             )
         )
@@ -65,7 +68,27 @@ class ConfigurationTest(unittest.TestCase):
         self.assertEqual(haproxy.splitlines()[2], "h00002.example.com a")
 
 
+    def test_what_is_asked_of_tokens_is_the_same_for_all(self) -> None:
+        asked = Gate(Algorithm.ES256, Told.SUBJECT, LimitKey.SUBJECT)
+        made = tomllib.loads(self.written(Plimsoll(), "plimsoll.toml", Front.PLAIN, None, asked))
+        users = made["auth"]["users"]
+        self.assertEqual(users["jwt"]["keys"], "/q.pem")
+        self.assertEqual(users["claims"], {"x-user-id": "sub"})
+        self.assertEqual(made["limits"]["each"]["key"], "subject")
+        self.assertEqual(made["policies"], {"auth": "users", "limit": "each"})
+        haproxy = self.written(HAProxy(dressed=False), "haproxy.cfg", Front.PLAIN, None, asked)
+        for part in (users["jwt"]["issuer"], users["jwt"]["audience"], "/q.pem", "x-user-id", "lt 0", "track-sc0 var(txn.sub)"):
+            self.assertIn(part, haproxy)
+
+
 class ScheduleTest(unittest.TestCase):
+    def test_only_what_knows_tokens_is_measured_with_them(self) -> None:
+        options = parse(["--cases", "limit,gate-es256", "--rounds", "1"])
+        plan = [(case.name, proxy.name) for _, case, proxy in rounds.schedule(options)]
+        self.assertIn(("limit", "nginx"), plan)
+        self.assertNotIn(("gate-es256", "nginx"), plan)
+        self.assertIn(("gate-es256", "haproxy"), plan)
+
     def test_each_proxy_runs_once_in_a_round_and_another_goes_first_in_the_next(self) -> None:
         options = parse(["--cases", "body-10k", "--rounds", "3"])
         order = [(number, proxy.name) for number, _, proxy in rounds.schedule(options)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import wrk
 from case import Http1Load
 from deployment import Certificate, Deployment, Front, RouteKey, Routes
+from gate import Keys
 from load import LoadError
 
 SAID = """Running 4s test @ http://127.0.0.1:8080/
@@ -26,6 +27,8 @@ SOMEWHERE = Deployment(
     origins=("127.0.0.1:1", "127.0.0.1:2"),
     routes=None,
     access_log=None,
+    gate=None,
+    keys=Keys(Path("p"), Path("q")),
     descriptors=1024,
 )
 

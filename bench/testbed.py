@@ -9,6 +9,7 @@ from typing import Protocol
 import certificate
 import port
 from deployment import Deployment, Front, Routes
+from gate import Gate, Keys
 from origin import Origin
 
 
@@ -36,6 +37,10 @@ class Wanted(Protocol):
     def access_log(self) -> bool:
         """Whether it writes one."""
 
+    @property
+    def gate(self) -> Gate | None:
+        """What is asked of requests."""
+
 
 class Testbed:
     """Everything that a proxy needs around it. Entered once for a whole run."""
@@ -52,6 +57,7 @@ class Testbed:
         """Pins this process, and so each generator that it starts, and starts the origins."""
         os.sched_setaffinity(0, {self.load_core})
         self._certificate = certificate.make(self.directory)
+        self._keys = Keys.make(self.directory)
         self._origin = Origin(self.load_core)
         return self
 
@@ -77,5 +83,7 @@ class Testbed:
             origins=self._origin.addresses,
             routes=case.routes,
             access_log=directory / "access.log" if case.access_log else None,
+            gate=case.gate,
+            keys=self._keys,
             descriptors=self.descriptors,
         )

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from origin import BUILD
 from proxy import Proxy
 
 PACKAGES = {
@@ -29,7 +30,9 @@ def widen_path() -> None:
 
 def missing(proxies: Iterable[Proxy]) -> list[str]:
     """What is not there and how to get it; empty when all is there."""
-    wanted = [*ALWAYS, *dict.fromkeys(proxy.program for proxy in proxies)]
+    programs = dict.fromkeys(proxy.program for proxy in proxies)
+    # What is built with the origins will be there.
+    wanted = [*ALWAYS, *(one for one in programs if not Path(one).is_relative_to(BUILD))]
     absent = [program for program in wanted if shutil.which(program) is None]
     packages = dict.fromkeys(PACKAGES[program] for program in absent if program in PACKAGES)
     cures = [f"not found: {program}" for program in absent]

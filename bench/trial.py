@@ -31,7 +31,7 @@ def measure(
     """Measures one proxy in one round of one case. What goes wrong is in the record."""
     deployment = testbed.deployment(case)
     command = proxy.prepare(deployment)
-    process = Process(command.arguments, testbed.proxy_core, command.output)
+    process = Process(command.arguments, testbed.proxy_core, command.output, command.environment)
     try:
         cipher = _wait_for_answers(case, deployment, process, command.output)
         figures, seen, problems = _load(testbed, options, case, deployment, process)

@@ -30,9 +30,10 @@ def run(load: Http1Load, deployment: Deployment, seconds: int) -> LoadReport:
 def command(load: Http1Load, deployment: Deployment, seconds: int) -> list[str]:
     """wrk's command line."""
     scheme = "https" if deployment.front is Front.TLS else "http"
-    close = ["-H", "Connection: close"] if load.close else []
+    headers = deployment.client_headers | ({"Connection": "close"} if load.close else {})
+    sent = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     return [
-        "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", *close,
+        "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", *sent,
         "-s", str(SCRIPT), f"{scheme}://{deployment.address}{load.path}",
         *_script_arguments(load, deployment.routes),
     ]  # fmt: skip

@@ -117,6 +117,15 @@ class Image(unittest.TestCase):
         told = self.engine.docker("logs", container).stdout
         self.assertIn("chown -R 65532", told)
 
+    def test_it_runs_as_any_user_and_without_a_file(self):
+        own = "/var/lib/plimsoll:uid=1234,mode=0700"
+        container = self.start("--user", "1234", "--tmpfs", own)
+        self.wait_for_health(container, "healthy")
+        options = ["--detach", "--network=none", "--no-healthcheck", IMAGE, "proxy", ":9"]
+        container = self.engine.docker("run", *options).stdout.strip()
+        self.addCleanup(self.engine.docker, "rm", "--force", "--volumes", container)
+        until("it serves", lambda: "listening on" in self.engine.docker("logs", container).stdout)
+
     def test_a_saved_image_is_loaded_again(self):
         saved = only(self.made, "*-image-*.tar.gz")
         self.engine.docker("tag", IMAGE, "plimsoll:kept")

@@ -193,6 +193,11 @@ class Package(unittest.TestCase):
     def test_08_an_upgrade_cuts_off_no_request_and_keeps_the_configuration(self):
         self.write("/etc/systemd/system/plimsoll.service.d/impatient.conf", IMPATIENT)
         self.run_in("systemctl", "daemon-reload")
+        # What only the unit's environment has is there when the new program is asked.
+        self.write("/etc/default/plimsoll", "CHECKED=/\n", mode=0o600)
+        self.write(CONFIGURATION, SERVING.replace('path = "/"', 'path = "${CHECKED}"'))
+        self.run_in("systemctl", "restart", "plimsoll")
+        until("it is served", lambda: self.machine.get("http://127.0.0.1/", check=False))
         before, main = self.digest(CONFIGURATION), self.unit("MainPID")
         log = self.machine.path(f"{LOGS}/access.log")
         slow = self.machine.run(
@@ -209,6 +214,17 @@ class Package(unittest.TestCase):
         until("it is served again", lambda: self.machine.get("http://127.0.0.1/", check=False))
         self.run_in("rm", "-r", "/etc/systemd/system/plimsoll.service.d")
         self.run_in("systemctl", "daemon-reload")
+
+    def test_08b_an_upgrade_to_what_would_not_start_leaves_what_serves(self):
+        main = self.unit("MainPID")
+        self.write(CONFIGURATION, SERVING.replace("health", "helth"))
+        told = self.apt("install", "--reinstall", "/root/second.deb")
+        self.assertIn("did you mean `health`", told)
+        self.assertIn("systemctl restart plimsoll", told)
+        self.assertEqual(self.run_in("dpkg-query", "-W", "-f", "${Status}", "plimsoll"), "install ok installed")
+        self.assertEqual(self.unit("MainPID"), main)
+        self.assertEqual(self.machine.get("http://127.0.0.1/"), "from the instance\n")
+        self.write(CONFIGURATION, SERVING)
 
     def test_09_what_hinders_a_start_is_said_with_its_cure(self):
         self.run_in("systemctl", "stop", "plimsoll")
@@ -266,7 +282,14 @@ class Package(unittest.TestCase):
 
     def test_12_a_purge_leaves_only_the_user_and_what_the_administrator_made(self):
         self.write("/etc/plimsoll/certificate.pem", "the administrator's\n")
+        # Of what a crash left, nothing is: there is no next start that would adopt its instance.
+        self.write("/etc/systemd/system/plimsoll.service.d/crash.conf", "[Service]\nRestart=no\n")
+        self.machine.shell(f"systemctl daemon-reload; kill -KILL {self.unit('MainPID')}")
+        until("the unit has failed", lambda: self.unit("ActiveState") == "failed")
+        self.assertEqual(len(self.instances()), 1)
+        self.run_in("rm", "-r", "/etc/systemd/system/plimsoll.service.d")
         self.apt("purge", "plimsoll")
+        until("the instance has ended", lambda: not self.instances())
         for path in [CONFIGURATION, STATE, LOGS, "/usr/bin/plimsoll", "/usr/share/plimsoll", "/etc/logrotate.d/plimsoll"]:
             self.assertFalse(self.is_there(path), path)
         self.assertTrue(self.is_there("/etc/plimsoll/certificate.pem"))
@@ -275,7 +298,21 @@ class Package(unittest.TestCase):
         self.run_in("rm", "-r", "/etc/plimsoll")
         self.apt("install", "/root/first.deb")
         self.assertIn("Plimsoll runs", self.machine.get("http://127.0.0.1:8080/"))
-        self.apt("purge", "plimsoll")
+        self.machine.shell(f"""
+            systemctl stop plimsoll
+            mount -t tmpfs tmpfs {STATE}
+            mkdir {LOGS}/kept
+            mount -t tmpfs tmpfs {LOGS}/kept
+            echo theirs > {LOGS}/kept/file
+            systemctl start plimsoll
+        """)
+        self.assertTrue(self.is_there(f"{STATE}/journal.db"))
+        told = self.apt("purge", "plimsoll")
+        # A disk is emptied; what is mounted below is somebody else's.
+        self.assertIn(f"{STATE} is left", told)
+        self.assertEqual(self.run_in("ls", "-A", STATE), "")
+        self.assertTrue(self.is_there(f"{LOGS}/kept/file"))
+        self.machine.shell(f"umount {STATE} {LOGS}/kept; rm -r {STATE} {LOGS}")
         self.assertFalse(self.is_there("/etc/plimsoll"))
         self.run_in("userdel", "plimsoll")
 

@@ -19,7 +19,9 @@ from pathlib import Path
 
 from .load import Counts, HttpLoad, static
 from .running import Fault
+from .transcript import printed_by
 
+PAGE = Path(__file__).resolve().parents[2] / "docs/guide/frameworks/docker.md"
 NEEDS = ["dockerd", "docker", "docker-compose", "unshare", "ip", "busybox", "curl"]
 ADDRESS = "localhost:8080"
 START_SECONDS = 30
@@ -125,7 +127,14 @@ def _expect(engine: Engine, directory: Path, line: str, code: int = 0) -> str:
     return done.stdout
 
 
-def _replaced(engine: Engine, directory: Path) -> Counts:
+def _expect_shown(page: str, line: str, printed: str) -> None:
+    """What the guide's page shows that a line prints is what it printed."""
+    shown = printed_by(line, page)
+    if shown != printed.split("\n")[:-1]:
+        raise Fault(f"the page shows of {line}: {shown}, and it printed:\n{printed}")
+
+
+def _replaced(engine: Engine, directory: Path, page: str) -> Counts:
     def says(release: str) -> bool:
         return engine.shell(f"curl -s http://{ADDRESS}/").stdout == f"release {release}\n"
 
@@ -134,7 +143,7 @@ def _replaced(engine: Engine, directory: Path) -> Counts:
     clients = HttpLoad(ADDRESS, static())
     try:
         until("no requests are sent", lambda: clients.sent() > 20)
-        _expect(engine, directory, "./replace.sh 2")
+        _expect_shown(page, "./replace.sh 2", _expect(engine, directory, "./replace.sh 2"))
         if not says("2"):
             raise Fault("release 2 does not serve after ./replace.sh 2")
         # A container that does not get healthy costs nobody anything.
@@ -155,7 +164,7 @@ def main(example: Path, program: str) -> None:
         engine = Engine(Path(room))
         try:
             _images(engine, program)
-            counts = _replaced(engine, directory)
+            counts = _replaced(engine, directory, PAGE.read_text(encoding="utf-8"))
         except Fault:
             print(engine.shell("docker-compose ps; docker-compose logs --tail=50", directory).stdout)
             raise

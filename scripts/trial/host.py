@@ -11,6 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from .ports import free_port
+
 START_SECONDS = 10
 
 
@@ -26,7 +28,7 @@ class Host:
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / key)], check=True
             )
         (directory / "authorized").write_bytes((directory / "user.pub").read_bytes())
-        port = _free_port()
+        port = free_port()
         (directory / "sshd_config").write_text(_server(directory, port, path), encoding="utf-8")
         (directory / "ssh_config").write_text(_client(directory, port), encoding="utf-8")
         ssh = directory / "bin" / "ssh"
@@ -69,12 +71,6 @@ class Host:
 def _program() -> str:
     # It insists on being called by its whole path.
     return shutil.which("sshd") or "/usr/sbin/sshd"
-
-
-def _free_port() -> int:
-    with socket.socket() as candidate:
-        candidate.bind(("127.0.0.1", 0))
-        return candidate.getsockname()[1]
 
 
 def _server(directory: Path, port: int, path: str) -> str:

@@ -7,6 +7,7 @@ that the request should have is a failure.
 import http.client
 import itertools
 import queue
+import re
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,8 @@ PERIOD_SECONDS = 1 / 40
 TIMEOUT_SECONDS = 15
 """Longer than anything that a request may wait for."""
 REASONS_MAX = 10
+RELEASE = re.compile(r"release (\w+)")
+"""How a response says which release it comes from, be it a text or a page."""
 HEADERS = {"Host": "localhost", "Content-Type": "text/plain"}
 """Django serves hosts that it knows, and without a type several frameworks read no body."""
 
@@ -136,4 +139,5 @@ class HttpLoad:
                     *self._counts.reasons, f"{request.method} {request.path}: {fault}"
                 ][:REASONS_MAX]  # fmt: skip
             elif not request.body:
-                self._counts.releases[body.strip().removeprefix("release ")] += 1
+                found = RELEASE.search(body)
+                self._counts.releases[found[1] if found else body.strip()] += 1

@@ -28,6 +28,8 @@ class Readme:
     """The example's own client, where HTTP alone would say little."""
     deploy: str
     rollback: str
+    page: str | None
+    """The page of the guide about it, from the example's directory."""
 
 
 def read(directory: Path) -> Readme:
@@ -49,7 +51,10 @@ def parse(page: str) -> Readme:
     unknown = [command for command in others if command not in known]
     if unknown:
         raise ValueError(f"what is to be done with {unknown}?")
-    return Readme(_needs(page), commands[: runs[0]], commands[runs[0]], curl, client, deploy, rollback)
+    guide = re.search(r"\]\((\.\./[^)]*/docs/guide/[^)]*\.md)\)", page)
+    return Readme(
+        _needs(page), commands[: runs[0]], commands[runs[0]], curl, client, deploy, rollback, guide and guide[1]
+    )
 
 
 def _needs(page: str) -> list[str]:

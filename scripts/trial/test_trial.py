@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from . import load
 from .main import EXAMPLES, _names
 from .readme import parse, read
+from .transcript import faults, printed_by, transcripts
+from .trial import OWN_TRIALS
 
 PAGE = """# A
 
@@ -49,9 +51,56 @@ class ReadmeTest(unittest.TestCase):
     def test_every_example_has_one_that_is_understood(self) -> None:
         self.assertGreaterEqual(len(_names()), 10)
         for name in _names():
-            if (EXAMPLES / name / "compose.yaml").exists():
+            if name in OWN_TRIALS:
                 continue
             self.assertTrue(read(EXAMPLES / name).needs, name)
+
+
+SHOWN = """prints (with `--bake 2s`):
+
+         0.0 s  both run what lies in /srv/shop
+         0.0 s  web-3 of release 2 is starting
+         0.5 s  web-3 is ready after 0.5 s
+         3.4 s  the judge says better or equal
+
+    web: release 2 was promoted (before: 1)
+      deploy 2, rolling, 3.5 s, by root@vm
+      1            0 of 43 attempts failed, p50 960 µs, p95 492 ms, p99 508 ms
+
+And more.
+
+    plimsoll rollback web
+"""
+
+
+class TranscriptTest(unittest.TestCase):
+    """What a page shows."""
+
+    def test_what_a_command_prints_stands_below_it(self) -> None:
+        page = "It is\n\n    ./replace.sh 2\n\n    one\n      two\n\nand\n\n    more\n"
+        self.assertEqual(printed_by("./replace.sh 2", page), ["one", "  two"])
+        with self.assertRaises(ValueError):
+            printed_by("./replace.sh 3", page)
+
+    def test_numbers_and_units_may_differ_and_nothing_else(self) -> None:
+        (shown,) = transcripts(SHOWN)
+        self.assertEqual(len(shown), 7)
+        printed = """
+            0.1 s  both run what lies in /tmp/x
+            10.0 s  web-3 of release 2 is starting
+            10.7 s  web-3 is ready after 0.7 s
+            12.4 s  the judge says errors better or equal; latency not compared
+        web: release 2 was promoted (before: 1)
+          deploy 12, rolling, 13 s, by ops@host by CI
+          1            0 of 1,043 attempts failed, p50 -, p95 5.1 ms, p99 1.2 s
+        """
+        self.assertEqual(faults(shown, printed), [])
+        for there, instead in (("is ready", "has passed"), ("p95", "p90"), ("rolling, ", ""), ("web-3 is", "web-4 is")):
+            self.assertEqual(len(faults(shown, printed.replace(there, instead))), 1, there)
+        quiet = printed[: printed.index("1            0")] + "no requests came while it was watched\n"
+        self.assertEqual(faults(shown, quiet), [])
+        self.assertEqual(len(faults(shown, printed[: printed.index("1            0")])), 1)
+        self.assertEqual(faults(shown[1:], printed), ["not shown: 0.1 s  both run what lies in /tmp/x"])
 
 
 class _Faulty(BaseHTTPRequestHandler):

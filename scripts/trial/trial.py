@@ -5,15 +5,17 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import containers, load
+from . import containers, gateway, load
 from .client import OwnClient
 from .host import Host
 from .load import Counts, HttpLoad
 from .readme import Readme, read
 from .running import Fault, Running
+from .transcript import faults, transcripts
 
 SETUP_SECONDS = 300
 ADAPTED = {
@@ -25,7 +27,9 @@ REQUESTS_BEFORE = 20
 """What the first release has to have been sent before it is replaced."""
 REQUESTS_MIN = 100
 """A trial with fewer proves nothing."""
-FILES_ONLY = {"static"}
+MADE = ["node_modules", ".next", ".venv", "state", "classes", "target"]
+"""What a reader may have made in an example's directory."""
+FILES_ONLY = {"static", "vite"}
 """Examples that have one page and nothing else."""
 
 
@@ -35,6 +39,17 @@ class Passed:
 
     counts: Counts
     setup_seconds: float
+    seconds: float
+    printed: str = ""
+    """By the deploy."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Its own client found every rule to hold."""
+
+    printed: str
+    """By the client: a line for each."""
     seconds: float
 
 
@@ -52,21 +67,21 @@ class Skipped:
     lacks: list[str]
 
 
-Outcome = Passed | Failed | Skipped
+Outcome = Passed | Held | Failed | Skipped
 
 
 def tried(example: Path, program: Path) -> Outcome:
     """Tries an example with this `plimsoll`."""
-    is_composed = (example / "compose.yaml").exists()
-    readme = None if is_composed else read(example)
-    needs = containers.NEEDS if readme is None else readme.needs
+    own = OWN_TRIALS.get(example.name)
+    readme = None if own else read(example)
+    needs = own.needs if own else readme.needs
     if lacks := [name for name in needs if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]:
         return Skipped(lacks)
-    if readme is None:
-        return _tried_in_containers(example, program)
+    if own:
+        return own.tried(example, program)
     with tempfile.TemporaryDirectory(prefix="plimsoll-example-") as room:
         directory = Path(room).resolve() / example.name
-        shutil.copytree(example, directory, ignore=shutil.ignore_patterns("node_modules", ".venv", "state", "classes"))
+        shutil.copytree(example, directory, ignore=shutil.ignore_patterns(*MADE))
         _adapt(directory / "plimsoll.toml")
         path = f"{program.parent}:{os.environ['PATH']}"
         host = None
@@ -78,13 +93,23 @@ def tried(example: Path, program: Path) -> Outcome:
             began = time.monotonic()
             _set_up(readme, directory, environment)
             ready = time.monotonic()
-            counts = _replaced(readme, directory, environment)
+            counts, printed = _replaced(readme, directory, environment)
+            _expect_transcript(example, readme, printed)
         except (Fault, RuntimeError, subprocess.SubprocessError) as fault:
             return Failed(str(fault))
         finally:
             if host is not None:
                 host.end()
-        return Passed(counts, ready - began, time.monotonic() - ready)
+        return Passed(counts, ready - began, time.monotonic() - ready, printed)
+
+
+def _tried_at_two_edges(example: Path, program: Path) -> Outcome:
+    began = time.monotonic()
+    try:
+        printed = gateway.tried(example, program)
+    except (Fault, subprocess.SubprocessError) as fault:
+        return Failed(str(fault))
+    return Held(printed, time.monotonic() - began)
 
 
 def _tried_in_containers(example: Path, program: Path) -> Outcome:
@@ -97,6 +122,20 @@ def _tried_in_containers(example: Path, program: Path) -> Outcome:
     except (Fault, subprocess.SubprocessError) as fault:
         return Failed(str(fault))
     return Passed(counts, 0.0, time.monotonic() - began)
+
+
+@dataclass(frozen=True)
+class OwnTrial:
+    """Of an example that is more than one `plimsoll run`."""
+
+    needs: list[str]
+    tried: Callable[[Path, Path], Outcome]
+
+
+OWN_TRIALS = {
+    "docker": OwnTrial(containers.NEEDS, _tried_in_containers),
+    "gateway": OwnTrial(gateway.NEEDS, _tried_at_two_edges),
+}
 
 
 def _adapt(file: Path) -> None:
@@ -122,14 +161,15 @@ def _set_up(readme: Readme, directory: Path, environment: dict[str, str]) -> Non
             raise Fault(f"{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> Counts:
+def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> tuple[Counts, str]:
+    """What became of the requests, and what the deploy printed."""
     running = Running(readme.run, directory, environment)
     try:
         clients = _clients(readme, running, directory, environment)
         try:
             _expect_release(readme, running, "1")
             _await_requests(clients)
-            _expect_success(running, readme.deploy)
+            printed = _expect_success(running, readme.deploy)
             _expect_release(readme, running, "2")
             _expect_success(running, readme.rollback)
             _expect_release(readme, running, "1")
@@ -139,7 +179,7 @@ def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> C
     finally:
         running.end()
     _expect_no_failure(counts)
-    return counts
+    return counts, printed
 
 
 def _clients(
@@ -172,10 +212,22 @@ def _expect_release(readme: Readme, running: Running, release: str) -> None:
         raise Fault(f"{readme.curl} says {said!r} and not release {release}")
 
 
-def _expect_success(running: Running, line: str) -> None:
+def _expect_success(running: Running, line: str) -> str:
     done = running.command(line)
     if done.returncode != 0:
         raise Fault(f"{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _expect_transcript(example: Path, readme: Readme, printed: str) -> None:
+    """What the guide's page shows of a deploy of the example's service is what was printed; one of them where it has several."""
+    if readme.page is None:
+        return
+    service = readme.deploy.split()[2]
+    shown = transcripts((example / readme.page).read_text(encoding="utf-8"))
+    of_it = [lines for lines in shown if f"{service}: release 2 was promoted (before: 1)" in lines]
+    if of_it and all(faults(lines, printed) for lines in of_it):
+        raise Fault(f"{readme.page}: {faults(of_it[0], printed)}:\n{printed}")
 
 
 def _expect_no_failure(counts: Counts) -> None:

@@ -1,8 +1,9 @@
 //! What the API asks of whoever carries out what it is told: the control loop, or a test's own.
 
 use crate::{
-    Acted, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance, Judged,
-    Kind, Problem, Question, Reloaded, Status,
+    Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
+    Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Past, Problem, Question,
+    ReloadRequest, ReloadWatch, Reloaded, Status,
 };
 use std::collections::BTreeMap;
 
@@ -12,7 +13,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn status(&self) -> impl Future<Output = Result<Status, Refusal>> + Send;
 
     /// Reads the configuration anew and serves it.
-    fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
+    fn reload(&self, how: ReloadRequest) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
+
+    /// How the watch of the reload to `revision` stands: once it is over, or after a while.
+    fn reload_watch(
+        &self,
+        revision: u64,
+    ) -> impl Future<Output = Result<ReloadWatch, Refusal>> + Send;
 
     /// Gives an instance nothing new. Says how it stands then.
     fn drain(
@@ -27,6 +34,18 @@ pub trait Backend: Clone + Send + Sync + 'static {
         service: &str,
         instance: &str,
     ) -> impl Future<Output = Result<Instance, Refusal>> + Send;
+
+    /// How each certificate stands.
+    fn certificates(&self) -> impl Future<Output = Result<Certificates, Refusal>> + Send;
+
+    /// Who is banned.
+    fn bans(&self) -> impl Future<Output = Result<Bans, Refusal>> + Send;
+
+    /// Bans.
+    fn ban(&self, ban: NewBan) -> impl Future<Output = Result<Ban, Refusal>> + Send;
+
+    /// Lifts a ban.
+    fn unban(&self, banned: BanKey) -> impl Future<Output = Result<Lifted, Refusal>> + Send;
 
     /// What would become of a request.
     fn explain(
@@ -60,6 +79,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The deploys of a service.
     fn history(&self, service: &str) -> impl Future<Output = Result<History, Refusal>> + Send;
+
+    /// The deploy of this number.
+    fn show_deploy(
+        &self,
+        service: &str,
+        deploy: i64,
+    ) -> impl Future<Output = Result<Past, Refusal>> + Send;
 
     /// What the judge would have said of a deploy that is over, with `set` of its keys.
     fn judge(
@@ -124,6 +150,15 @@ pub enum Refusal {
     /// There is nothing that it could be done to; the text says why.
     #[error("{0}")]
     NotThere(String),
+    /// No such reload was watched.
+    #[error("revision {0} was not watched, or that was many reloads ago")]
+    NotWatched(u64),
+    /// There is no such ban.
+    #[error("there is no such ban")]
+    NoSuchBan,
+    /// The ban was not taken up; the text says why.
+    #[error("{0}")]
+    NotBanned(String),
     /// It could not be done; the text says why.
     #[error("{0}")]
     Failed(String),
@@ -150,6 +185,9 @@ impl From<Refusal> for Problem {
             Refusal::Locked(_) => Self::new(Kind::Locked, detail),
             Refusal::Preflight(faults) => Self { faults, ..Self::new(Kind::Preflight, detail) },
             Refusal::NotThere(_) => Self::new(Kind::NoSuchDeploy, detail),
+            Refusal::NotWatched(_) => Self::new(Kind::NoSuchResource, detail),
+            Refusal::NoSuchBan => Self::new(Kind::NoSuchBan, detail),
+            Refusal::NotBanned(_) => Self::new(Kind::NotBanned, detail),
             Refusal::Failed(_) => Self::new(Kind::Failed, detail),
             Refusal::Ending => Self::new(Kind::Ending, detail),
         }

@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
+use crate::reload_watch;
 use crate::socket::running_for;
 use crate::{
-    Acted, Deploy, DeployAction, DeployEvents, Deploying, EventStream, Events, Explanation,
-    History, Instance, Judged, Operation, Problem, Question, Reloaded, Status, Version, socket_in,
-    stream,
+    Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
+    EventStream, Events, Explanation, History, Instance, Judged, Lifted, NewBan, Operation, Past,
+    Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Status, Version, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -109,7 +110,26 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn reload(&self) -> Result<Reloaded, ClientError> {
-        self.document(Operation::Reload, &[], ()).await
+        self.reload_as(&ReloadRequest::default()).await
+    }
+
+    /// The same, as `how` says.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn reload_as(&self, how: &ReloadRequest) -> Result<Reloaded, ClientError> {
+        let uri = format!("{}{}", path(Operation::Reload, &[]), reload_watch::to_query(how));
+        let request = request(Operation::Reload, &[]).uri(uri);
+        let (status, bytes) = timed(self.exchange(request, Bytes::new())).await?;
+        Ok(serde_json::from_slice(&successful(status, bytes)?)?)
+    }
+
+    /// How the reload to `revision` stands that is watched, or was.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn reload_watch(&self, revision: u64) -> Result<ReloadWatch, ClientError> {
+        self.document(Operation::ReloadWatch, &[&revision.to_string()], ()).await
     }
 
     /// Has an instance given nothing new.
@@ -126,6 +146,47 @@ impl Client {
     /// See [`ClientError`].
     pub async fn enable(&self, service: &str, instance: &str) -> Result<Instance, ClientError> {
         self.document(Operation::Enable, &[service, instance], ()).await
+    }
+
+    /// How each certificate stands.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn certificates(&self) -> Result<Certificates, ClientError> {
+        self.document(Operation::Certificates, &[], ()).await
+    }
+
+    /// Who is banned.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn bans(&self) -> Result<Bans, ClientError> {
+        self.document(Operation::Bans, &[], ()).await
+    }
+
+    /// Bans.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn ban(&self, ban: &NewBan) -> Result<Ban, ClientError> {
+        self.document(Operation::Ban, &[], ban).await
+    }
+
+    /// Lifts a ban.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn unban(&self, banned: &BanKey) -> Result<Lifted, ClientError> {
+        let members = serde_json::to_value(banned)?;
+        let members = members.as_object().into_iter().flatten();
+        let pairs = members.filter_map(|(name, value)| {
+            Some(format!("{}={}", escape(name), escape(value.as_str()?)))
+        });
+        let query: Vec<String> = pairs.collect();
+        let uri = format!("{}?{}", path(Operation::Unban, &[]), query.join("&"));
+        let request = request(Operation::Unban, &[]).uri(uri);
+        let (status, bytes) = timed(self.exchange(request, Bytes::new())).await?;
+        Ok(serde_json::from_slice(&successful(status, bytes)?)?)
     }
 
     /// What would become of a request.
@@ -150,6 +211,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn history(&self, service: &str) -> Result<History, ClientError> {
         self.document(Operation::History, &[service], ()).await
+    }
+
+    /// The deploy of this number.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn show_deploy(&self, service: &str, deploy: i64) -> Result<Past, ClientError> {
+        self.document(Operation::ShowDeploy, &[service, &deploy.to_string()], ()).await
     }
 
     /// What the judge would have said of a deploy that is over, with `set` of its keys.

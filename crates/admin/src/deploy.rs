@@ -7,15 +7,16 @@ use model::Strategy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Judged;
+use crate::finding::write_finding;
 use crate::handle::rfc3339;
+use crate::{Finding, Judged};
 
 /// A deploy to begin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deploy {
-    /// The release; absent for the one that the file names, with `as_before` for the one that ran before the
-    /// one that runs.
+    /// The release; absent for the one that the file names, unless another was deployed while it named that already;
+    /// with `as_before` for the one that ran before the one that runs.
     #[serde(default)]
     pub version: Option<String>,
     /// A rollback: by the command and environment that the release had when it was last promoted, not as
@@ -145,6 +146,9 @@ pub struct Line {
     pub instance: Option<String>,
     /// What happened, in words.
     pub text: String,
+    /// What the judge found, where that is what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<Finding>>,
 }
 
 /// What came of a deploy.
@@ -201,6 +205,9 @@ pub struct Release {
     /// Those that were answered with 4xx, or with a gRPC status that is the client's doing.
     #[serde(default)]
     pub client_errors: u64,
+    /// How many of the requests asked for it by its version (`deploy.preview`); the judge compares none of them.
+    #[serde(default)]
+    pub previewed: u64,
     /// Half of the responses began within this time, in milliseconds.
     pub p50_ms: Option<f64>,
     /// 95 % of them.
@@ -248,11 +255,20 @@ const LEFT_OUT: &str = "(instances' output is shown on the socket, or with the t
 /// The longest name of who wants a deploy, in bytes.
 pub const WHO_BYTES_MAX: usize = 128;
 
+impl Past {
+    /// The same, without what instances wrote.
+    pub(crate) fn without_output(mut self) -> Self {
+        if let Some(receipt) = &mut self.receipt {
+            leave_output_out(&mut receipt.lines);
+        }
+        self
+    }
+}
+
 impl History {
     /// The same, without what instances wrote.
     pub(crate) fn without_output(mut self) -> Self {
-        let receipts = self.deploys.iter_mut().filter_map(|past| past.receipt.as_mut());
-        receipts.for_each(|receipt| leave_output_out(&mut receipt.lines));
+        self.deploys = self.deploys.into_iter().map(Past::without_output).collect();
         self
     }
 }
@@ -260,9 +276,7 @@ impl History {
 impl Judged {
     /// The same, without what instances wrote.
     pub(crate) fn without_output(mut self) -> Self {
-        if let Some(receipt) = &mut self.deploy.receipt {
-            leave_output_out(&mut receipt.lines);
-        }
+        self.deploy = self.deploy.without_output();
         self
     }
 }
@@ -278,13 +292,20 @@ impl DeployEvents {
 }
 
 fn leave_output_out(lines: &mut [Line]) {
-    for line in lines.iter_mut().filter(|line| line.event == OUTPUT) {
-        line.text = LEFT_OUT.to_owned();
+    for line in lines {
+        if line.event == OUTPUT {
+            line.text = LEFT_OUT.to_owned();
+        }
+        if let Some(finding) = &mut line.finding {
+            finding.leave_output_out(LEFT_OUT);
+        }
     }
 }
 
-/// A receipt as the journal keeps it.
-pub fn write_receipt(receipt: &Control) -> String {
+/// Deploys as the journal keeps them.
+pub const FORMS: control::Forms = control::Forms { receipt: write_receipt, finding: write_finding };
+
+fn write_receipt(receipt: &Control) -> String {
     serde_json::to_string(&Receipt::from(receipt)).expect("our documents have text for keys")
 }
 
@@ -392,6 +413,7 @@ impl From<&control::Line> for Line {
             event: line.event.to_string(),
             instance: line.instance.as_ref().map(ToString::to_string),
             text: line.text.clone(),
+            finding: line.finding.as_ref().and_then(Finding::of).map(Box::new),
         }
     }
 }
@@ -430,7 +452,7 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
 
 impl From<&control::ReleaseTally> for Release {
     fn from(of: &control::ReleaseTally) -> Self {
-        let control::ReleaseTally { version, tally, fates } = of;
+        let control::ReleaseTally { version, tally, fates, asked } = of;
         let within = |quantile| tally.latencies.quantile(quantile).map(milliseconds);
         Self {
             version: version.clone(),
@@ -438,6 +460,7 @@ impl From<&control::ReleaseTally> for Release {
             failed: tally.errors,
             redirects: fates.redirects,
             client_errors: fates.client_errors,
+            previewed: *asked,
             p50_ms: within(0.5),
             p95_ms: within(0.95),
             p99_ms: within(0.99),

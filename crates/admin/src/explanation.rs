@@ -1,13 +1,18 @@
 //! What `POST /v1/explain` is asked and says: which route a request would take, and why.
 
+mod who;
+
 use std::net::IpAddr;
 
 use balance::Eligibility;
-use edge::explain::{Ambiguity, ChosenBy, Forward, ReleaseBy};
-use model::{BodyLimit, HeaderEdits, Policies, Rewrite};
+use edge::explain::{AbuseStanding, Ambiguity, ChosenBy, Forward, LimitStanding, ReleaseBy};
+use model::{
+    Abuse, AbuseMode, AuthName, BanToken, BodyLimit, Bound, HeaderEdits, LimitUse, Policies,
+    Requirement, Rewrite,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use telemetry::Ending;
+use telemetry::{Ending, LimitOutcome};
 
 /// A hypothetical request: which way would it take?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +43,10 @@ pub struct Explanation {
     pub routes: Vec<Candidate>,
     /// What is changed on the way.
     pub policies: Vec<String>,
+    /// How each way of proving who asks fares with it, up to the first that believes it, and what bans it: each in words. No
+    /// credential is told.
+    #[serde(default)]
+    pub who: Vec<String>,
     /// What becomes of it.
     pub outcome: Outcome,
 }
@@ -106,6 +115,12 @@ pub enum Outcome {
         /// Why.
         why: String,
     },
+    /// It depends on what an authentication makes of the request's credential, which takes a while to find out and is asked for real
+    /// requests only.
+    Depends {
+        /// The authentication.
+        auth: String,
+    },
 }
 
 /// A service's share of a route's requests.
@@ -167,7 +182,13 @@ impl Explanation {
                 from: found.client,
             },
             routes: found.candidates.iter().map(candidate).collect(),
-            policies: found.route.iter().flat_map(|route| policies(&route.policies)).collect(),
+            policies: found
+                .route
+                .iter()
+                .flat_map(|route| policies(&route.policies, found))
+                .chain(found.abuse.iter().map(abuse))
+                .collect(),
+            who: who::told(found, basis),
             outcome: outcome(found),
         }
     }
@@ -192,6 +213,7 @@ fn outcome(found: &edge::explain::Explanation) -> Outcome {
             };
             Outcome::Refused { status: *status, why }
         }
+        Found::Depends(auth) => Outcome::Depends { auth: auth.to_string() },
     }
 }
 
@@ -251,6 +273,7 @@ impl From<&edge::explain::Choice> for Choice {
             Some(ReleaseBy::Chance) => {
                 ", of a release that chance decides for (a canary is running)"
             }
+            Some(ReleaseBy::Preview) => ", of the new release, for which the request asks",
         };
         Self {
             name: choice.live.name.to_string(),
@@ -269,8 +292,22 @@ fn in_panic(eligibility: Eligibility) -> String {
 }
 
 /// What `policies` change, each in words. Values of headers may be secrets and are left out.
-fn policies(policies: &Policies) -> Vec<String> {
-    let Policies { deny, cors, rewrite, request_headers, response_headers, body } = policies;
+fn policies(policies: &Policies, found: &edge::explain::Explanation) -> Vec<String> {
+    let standings = &found.limits;
+    let Policies {
+        deny,
+        auth,
+        require,
+        limits,
+        // They are told with how the client stands.
+        abuse: _,
+        ban_token,
+        cors,
+        rewrite,
+        request_headers,
+        response_headers,
+        body,
+    } = policies;
     let Rewrite { strip_prefix, add_prefix, host } = rewrite;
     let mut words = Vec::new();
     words.extend(deny.iter().map(|network| format!("denies clients from {network}")));
@@ -278,6 +315,23 @@ fn policies(policies: &Policies) -> Vec<String> {
         let origins: Vec<_> = cors.origins.iter().map(ToString::to_string).collect();
         format!("lets pages of {} use it", origins.join(", "))
     }));
+    if !auth.is_empty() {
+        let names: Vec<_> = auth.iter().map(AuthName::as_str).collect();
+        words.push(format!("asks who it is, by {}", names.join(" or ")));
+    }
+    words.extend(require.iter().map(|it| {
+        let Requirement { claim, one_of } = it;
+        let values: Vec<_> = one_of.iter().map(ToString::to_string).collect();
+        let is_unmet = if found.unmet.contains(it) { ", which it is not" } else { "" };
+        format!("requires {claim} to be {}{is_unmet}", values.join(" or "))
+    }));
+    words.extend(limits.iter().map(|it| {
+        let standing = standings.iter().find(|standing| standing.limit == it.limit.name);
+        limit(it, standing)
+    }));
+    if *ban_token == BanToken::OnSuccess {
+        words.push("bans the token where the instance responds with 2xx".to_owned());
+    }
     words.extend(strip_prefix.iter().map(|prefix| format!("strips {prefix} off the path")));
     words.extend(add_prefix.iter().map(|prefix| format!("puts {prefix} before the path")));
     words.extend(host.iter().map(|host| format!("sends the host {host}")));
@@ -288,6 +342,44 @@ fn policies(policies: &Policies) -> Vec<String> {
         BodyLimit::Unlimited => "takes bodies of any length".to_owned(),
     }));
     words
+}
+
+/// What a limit is asked for, and how the request would stand with it, if it would come to it.
+fn limit(LimitUse { limit, cost }: &LimitUse, standing: Option<&LimitStanding>) -> String {
+    let (takes, unit) = match limit.bound {
+        Bound::Requests { .. } => (format!("takes {cost}"), ""),
+        Bound::Bytes { .. } => ("takes its bytes".to_owned(), " bytes"),
+        Bound::Concurrent(_) => ("takes a place".to_owned(), " places"),
+    };
+    let key: Vec<_> = limit.key.iter().map(ToString::to_string).collect();
+    let text = format!("{takes} of the limit {}, by {}", limit.name, key.join(" and "));
+    let Some(LimitStanding { outcome, left, of, .. }) = standing else { return text };
+    let verdict = match outcome {
+        LimitOutcome::Passed => "",
+        LimitOutcome::Limited => ": too little",
+        LimitOutcome::Observed => ": too little, but it only observes",
+    };
+    format!("{text}, of whose {of}{unit} {left} are left{verdict}")
+}
+
+/// What a rule of abuse counts, and how the client stands with it.
+fn abuse(AbuseStanding { abuse, left }: &AbuseStanding) -> String {
+    let Abuse { name, statuses, burst, key, mode, .. } = &**abuse;
+    let statuses: Vec<_> = statuses.iter().map(u16::to_string).collect();
+    let (statuses, verb) = (
+        statuses.join(", "),
+        match mode {
+            AbuseMode::Enforce => "bans",
+            AbuseMode::Observe => "would ban",
+        },
+    );
+    let left = match left {
+        Some(left) => format!("{left} are left"),
+        None => "this client's do not count".to_owned(),
+    };
+    format!(
+        "{verb} by {key} a client with more than {burst} refusals ({statuses}), as abuse {name} says: {left}"
+    )
 }
 
 fn edits(of: &str, edits: &HeaderEdits) -> impl Iterator<Item = String> {

@@ -5,30 +5,43 @@ use std::time::{Duration, SystemTime};
 
 use balance::{Mode, Role};
 use control::{
-    DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
+    BanError, DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
     ListenerStatus, PrepareError, ReloadError, ServiceStatus, chain,
 };
 use edge::DescriptorBudget;
-use model::{Balance, HashKey};
+use model::{Balance, HashKey, OnFailure, Revision};
 
 use crate::{
-    Access, Acted, Backend, Basis, CheckedDeploy, Deploy, DeployAction, DeployEvents, Deploying,
-    Descriptors, DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState, Judged,
-    Judgement, LastDeploy, Listener, Past, Question, Receipt, Refusal, Reloaded, Run,
-    RunningDeploy, Scrape, Service, ServiceMode, Status, Totals, Unresolved, Version, Waiting,
+    Access, Acted, Backend, Ban, BanKey, Bans, Basis, Certificate, Certificates, CheckedDeploy,
+    Deploy, DeployAction, DeployCondition, DeployEvents, Deploying, Descriptors, DrainedAway,
+    Explanation, FirstRelease, History, Instance, InstanceState, Issuer, Judged, Judgement,
+    LastDeploy, Lifted, Listener, NewBan, Past, Question, Receipt, Refusal, ReloadRequest,
+    ReloadWatch, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Status, Totals,
+    Unresolved, Version, Waiting,
 };
 
 /// How long whoever asks for events waits for one.
 const EVENTS_WAIT: Duration = Duration::from_secs(10);
+/// How long the response to a question for a reload that is watched waits for its end.
+const PROGRESS_WAIT: Duration = Duration::from_secs(1);
 
 impl Backend for Handle {
     async fn status(&self) -> Result<Status, Refusal> {
         Ok(Status::from(&Self::status(self).await?))
     }
 
-    async fn reload(&self) -> Result<Reloaded, Refusal> {
-        let reloaded = Self::reload(self).await?;
+    async fn reload(&self, how: ReloadRequest) -> Result<Reloaded, Refusal> {
+        let reloaded = Self::reload_as(self, how).await?;
         Ok(Reloaded::new(&reloaded))
+    }
+
+    async fn reload_watch(&self, revision: u64) -> Result<ReloadWatch, Refusal> {
+        let progress = Self::reload_progress(self, Revision(revision)).await?;
+        let mut progress = progress.ok_or(Refusal::NotWatched(revision))?;
+        let is_over = |progress: &control::ReloadProgress| progress.ending.is_some();
+        // What is live is told meanwhile. Where it ends with the program, that is told by the connection.
+        let _ = tokio::time::timeout(PROGRESS_WAIT, progress.wait_for(is_over)).await;
+        Ok(ReloadWatch::from(&*progress.borrow()))
     }
 
     async fn drain(&self, service: &str, instance: &str) -> Result<Instance, Refusal> {
@@ -37,6 +50,26 @@ impl Backend for Handle {
 
     async fn enable(&self, service: &str, instance: &str) -> Result<Instance, Refusal> {
         Ok(Instance::from(&Self::enable(self, service, instance).await?))
+    }
+
+    async fn certificates(&self) -> Result<Certificates, Refusal> {
+        let certificates = Self::certificates(self).await?;
+        Ok(Certificates { certificates: certificates.iter().map(Certificate::from).collect() })
+    }
+
+    async fn bans(&self) -> Result<Bans, Refusal> {
+        let bans = Self::bans(self).await?;
+        Ok(Bans { bans: bans.iter().map(Ban::from).collect() })
+    }
+
+    async fn ban(&self, ban: NewBan) -> Result<Ban, Refusal> {
+        let ban = ban.ban(SystemTime::now()).map_err(Refusal::Senseless)?;
+        Ok(Ban::from(&Self::ban(self, ban).await?))
+    }
+
+    async fn unban(&self, banned: BanKey) -> Result<Lifted, Refusal> {
+        Self::lift(self, banned.banned().map_err(Refusal::Senseless)?).await?;
+        Ok(Lifted { lifted: banned })
     }
 
     async fn explain(&self, question: Question) -> Result<Explanation, Refusal> {
@@ -78,6 +111,10 @@ impl Backend for Handle {
         Ok(History { deploys: deploys.into_iter().map(Past::from).collect() })
     }
 
+    async fn show_deploy(&self, service: &str, deploy: i64) -> Result<Past, Refusal> {
+        Ok(Self::one_deploy(self, service, deploy).await?.into())
+    }
+
     async fn judge(
         &self,
         service: &str,
@@ -86,8 +123,8 @@ impl Backend for Handle {
     ) -> Result<Judged, Refusal> {
         let question = control::Rejudge { service: service.to_owned(), deploy, set: set.clone() };
         let judged = Self::judge(self, question).await?;
-        let said = |replay| Judgement::of(replay, judged.began, judged.ended);
-        let (had, with_set) = (said(&judged.had), said(&judged.by_rule));
+        let said = |rules| Judgement::of(&judged, rules);
+        let (had, with_set) = (said(control::Rules::Had), said(control::Rules::Set));
         Ok(Judged { deploy: judged.deploy.into(), had, set, with_set })
     }
 
@@ -117,8 +154,24 @@ impl From<&control::Status> for Status {
             connections: status.connections as u64,
             descriptors: Descriptors::from(&status.descriptors),
             last_reload: status.last_reload.as_ref().map(crate::LastReload::from),
+            store: status.store.as_ref().map(crate::Store::from),
+            watched: status.watched.as_ref().map(ReloadWatch::from),
+            rolled_back: status.rolled_back.as_ref().map(crate::RolledBack::from),
             listeners: status.listeners.iter().map(Listener::from).collect(),
+            certificates: status.certificates.iter().map(Certificate::from).collect(),
+            issuers: status.issuers.iter().map(Issuer::from).collect(),
             services: status.services.iter().map(Service::from).collect(),
+        }
+    }
+}
+
+impl From<BanError> for Refusal {
+    fn from(error: BanError) -> Self {
+        let why = error.to_string();
+        match error {
+            BanError::NotTaken(_) => Self::NotBanned(why),
+            BanError::NotThere => Self::NoSuchBan,
+            BanError::Ended(Ended) => Self::Ending,
         }
     }
 }
@@ -146,6 +199,29 @@ impl From<&LastReload> for crate::LastReload {
     }
 }
 
+impl From<&control::StoreStatus> for crate::Store {
+    fn from(store: &control::StoreStatus) -> Self {
+        Self {
+            place: store.place.clone(),
+            on_failure: match store.on_failure {
+                OnFailure::Local => "local",
+                OnFailure::Refuse => "refuse",
+            }
+            .to_owned(),
+            up: store.down_since.is_none(),
+            down_since: store.down_since.map(rfc3339),
+            why: store.why.clone(),
+        }
+    }
+}
+
+impl From<&control::RolledBack> for crate::RolledBack {
+    fn from(rolled_back: &control::RolledBack) -> Self {
+        let control::RolledBack { revision, why, at } = rolled_back;
+        Self { revision: revision.0, why: why.clone(), at: rfc3339(*at) }
+    }
+}
+
 impl From<&ListenerStatus> for Listener {
     fn from(listener: &ListenerStatus) -> Self {
         Self {
@@ -156,6 +232,14 @@ impl From<&ListenerStatus> for Listener {
             connections: listener.connections as u64,
             accepted: listener.accepted,
         }
+    }
+}
+
+impl From<&control::IssuerStatus> for Issuer {
+    fn from(issuer: &control::IssuerStatus) -> Self {
+        let control::IssuerStatus { auth, url, keys, fault } = issuer;
+        let (url, fault) = (url.clone(), fault.clone());
+        Self { auth: auth.to_string(), url, keys: *keys, fault }
     }
 }
 
@@ -221,8 +305,16 @@ impl From<&control::RunStatus> for Run {
                 left_s: deploy.left.map(|left| left.as_secs_f64()),
                 is_paused: deploy.is_paused,
                 verdict: deploy.verdict.clone(),
+                preview: deploy.preview.clone(),
+                conditions: deploy.conditions.iter().map(DeployCondition::from).collect(),
             }),
         }
+    }
+}
+
+impl From<&control::ConditionStatus> for DeployCondition {
+    fn from(of: &control::ConditionStatus) -> Self {
+        Self { name: of.name.clone(), said: of.said.clone() }
     }
 }
 
@@ -275,6 +367,13 @@ impl From<&InstanceStatus> for Instance {
             error_share: recent.error_share,
             p50_ms: recent.p50.map(ms),
             p99_ms: recent.p99.map(ms),
+            outlier: instance.outlier.as_ref().map(|outlier| crate::Outlier {
+                since: rfc3339(outlier.since),
+                failed: outlier.failed,
+                requests: outlier.requests,
+                siblings_failed: outlier.siblings_failed,
+                siblings_requests: outlier.siblings_requests,
+            }),
         }
     }
 }
@@ -304,9 +403,11 @@ impl From<balance::Access> for Access {
     }
 }
 
-/// A clock so wrong that it has no date is shown as the beginning of time.
+/// To the millisecond, which is as far as clocks of two machines agree at best. A clock so wrong that it has no date is
+/// shown as the beginning of time.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time).unwrap_or_default().to_string()
+    let exact = jiff::Timestamp::try_from(time).unwrap_or_default();
+    jiff::Timestamp::from_millisecond(exact.as_millisecond()).unwrap_or_default().to_string()
 }
 
 /// The policy, as the file names it.
@@ -361,7 +462,9 @@ impl From<DeployError> for Refusal {
             DeployError::NotRun { .. } => Self::Senseless(text),
             DeployError::Locked { .. } => Self::Locked(text),
             DeployError::Preflight { faults } => Self::Preflight(faults),
-            DeployError::NoVersion { .. } => Self::Senseless(text),
+            DeployError::NoVersion { .. } | DeployError::WhichVersion { .. } => {
+                Self::Senseless(text)
+            }
             DeployError::File(error) => Self::Preflight(faults(&error)),
             DeployError::NoEarlierRelease { .. }
             | DeployError::NotToHave { .. }
@@ -401,6 +504,7 @@ impl From<ReloadError> for Refusal {
             }
             ReloadError::Prepare(error) => Self::Unreadable(chain(&error)),
             ReloadError::Publish(error) => Self::NotPublished(chain(&error)),
+            ReloadError::RolledBack { .. } => Self::NotPublished(chain(&error)),
             ReloadError::Ended(ended) => ended.into(),
         }
     }

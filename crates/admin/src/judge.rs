@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Past;
+use crate::{Finding, Past};
 
 /// A deploy that is over, judged once more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub struct Judgement {
     pub worse_after_s: Option<f64>,
     /// In which way; absent if it does not.
     pub worse: Option<String>,
+    /// The same, with its evidence but for what instances wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<Finding>>,
     /// Instances that it finds bad, and other classes of status, each with what speaks against it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noticed: Vec<String>,
@@ -38,14 +41,17 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// What a replay of a record from `began` to `ended` came to.
-    pub(crate) fn of(replay: &rollout::Replay, began: Duration, ended: Duration) -> Self {
+    /// What it says by these rules.
+    pub(crate) fn of(judged: &control::Rejudged, by: control::Rules) -> Self {
+        let control::Rejudged { began, ended, .. } = *judged;
+        let replay = judged.replay(by);
         let since = |at: Duration| at.saturating_sub(began).as_secs_f64();
         let (after, worse) = replay.worse.as_ref().map(|(at, fault)| (at, fault)).unzip();
         let noticed = replay.noticed.iter().map(|(_, fault)| fault.to_string());
         Self {
             worse_after_s: after.map(|at| since(*at)),
             worse: worse.map(ToString::to_string),
+            finding: judged.finding(by).as_ref().map(|it| Box::new(Finding::from(it))),
             noticed: noticed.collect(),
             verdict: replay.verdict.to_string(),
             record_s: since(ended),

@@ -10,13 +10,16 @@
 //! passes on what it says.
 
 mod backend;
+mod ban;
 mod body;
+mod certificate;
 mod client;
 mod deploy;
 mod diagnostic;
 mod doorway;
 mod event;
 mod explanation;
+mod finding;
 mod followers;
 mod guard;
 mod handle;
@@ -24,6 +27,7 @@ mod judge;
 mod openapi;
 mod operation;
 mod problem;
+mod reload_watch;
 mod reloaded;
 mod router;
 mod seats;
@@ -37,29 +41,37 @@ mod version;
 pub use axum::Router;
 
 pub use backend::{Backend, Refusal, Scrape};
+pub use ban::{Ban, BanKey, Bans, Lifted, NewBan, token_sha256};
+pub use certificate::{Certificate, CertificateTrouble, Certificates};
 pub use client::{Client, ClientError};
+pub use control::{IfRolledBack, ReloadRequest};
 pub use deploy::{
-    Acted, Deploy, DeployAction, DeployEvents, Deploying, History, Hold, Line, Past, Receipt,
-    Release, Shift, Step, WHO_BYTES_MAX, Way, deploy_events, write_receipt,
+    Acted, Deploy, DeployAction, DeployEvents, Deploying, FORMS, History, Hold, Line, Past,
+    Receipt, Release, Shift, Step, WHO_BYTES_MAX, Way, deploy_events,
 };
 pub use diagnostic::{Diagnostic, Place, Related, diagnostics};
 pub use event::{Event, EventGap, EventLevel, Events};
 pub use explanation::{
     Asked, Basis, Candidate, Choice, Explanation, Outcome, Question, Share, ShareBy,
 };
+pub use finding::{
+    ComparedWith, Finding, FindingKind, FoundRequest, Hits, InstanceHits, OutputLine,
+    RequestEnding, SlowLimit,
+};
 pub use guard::{Guard, NoToken, TOKEN_BYTES_MIN, Token, Tokens};
 pub use judge::{Judged, Judgement};
 pub use openapi::describe;
 pub use operation::Operation;
 pub use problem::{Kind, Problem};
+pub use reload_watch::{ReloadOutcome, ReloadWatch};
 pub use reloaded::{Changes, NeedsDeploy, Reloaded};
 pub use router::router;
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{ClaimError, SocketClaim, socket_in};
 pub use status::{
-    Access, CheckedDeploy, Descriptors, DrainedAway, FirstRelease, Instance, InstanceState,
-    LastDeploy, LastReload, Listener, Open, Run, RunningDeploy, Service, ServiceMode, Status,
-    Totals, Unresolved, Waiting,
+    Access, CheckedDeploy, DeployCondition, Descriptors, DrainedAway, FirstRelease, Instance,
+    InstanceState, Issuer, LastDeploy, LastReload, Listener, Open, Outlier, RolledBack, Run,
+    RunningDeploy, Service, ServiceMode, Status, Store, Totals, Unresolved, Waiting,
 };
 pub use stream::{EventStream, Told};
 pub use version::Version;

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::problem::MEDIA_TYPE;
 use crate::stream;
 use crate::{
-    Acted, Deploy, DeployEvents, Deploying, Event, EventGap, Events, Explanation, History,
-    Instance, Judged, Kind, Operation, Problem, Question, Reloaded, Status, Version,
+    Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployEvents, Deploying, Event, EventGap,
+    Events, Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Operation, Past, Problem,
+    Question, ReloadWatch, Reloaded, Status, Version,
 };
 
 /// The API's description. `docs/reference/admin-api.json` is this.
@@ -53,15 +54,35 @@ fn describe_operation(operation: Operation, schemas: &mut SchemaGenerator) -> Va
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }
+    if operation == Operation::Reload {
+        described["parameters"] = json!([
+            {
+                "name": "watch", "in": "query", "schema": { "type": "string" },
+                "description": "For how long it is watched, from 1s to 1h, as in `1m`",
+            },
+            {
+                "name": "anyway", "in": "query", "schema": { "type": "boolean" },
+                "description": "Whether a configuration is applied that was rolled back before",
+            },
+        ]);
+    }
     if operation == Operation::FollowEvents {
         described["parameters"] = json!([{
             "name": stream::LAST_EVENT_ID, "in": "header", "schema": { "type": "string" },
             "description": "The id of the last event that was seen; what happened since comes first",
         }]);
     }
+    if operation == Operation::Unban {
+        let key = schemas.subschema_for::<BanKey>();
+        described["parameters"] = json!([{
+            "name": "banned", "in": "query", "style": "form", "explode": true, "required": true,
+            "schema": key, "description": "What is banned, a parameter for each of its members",
+        }]);
+    }
     let body = match operation {
         Operation::Explain => Some(content::<Question>(schemas, "application/json")),
         Operation::Deploy => Some(content::<Deploy>(schemas, "application/json")),
+        Operation::Ban => Some(content::<NewBan>(schemas, "application/json")),
         _ => None,
     };
     if let Some(content) = body {
@@ -103,17 +124,25 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         Operation::Version => ("The version", content::<Version>(schemas, json)),
         Operation::Status => ("The status", content::<Status>(schemas, json)),
         Operation::Reload => ("What changed", content::<Reloaded>(schemas, json)),
+        Operation::ReloadWatch => ("How it stands", content::<ReloadWatch>(schemas, json)),
         Operation::Drain => {
             ("The instance gets no new requests", content::<Instance>(schemas, json))
         }
         Operation::Enable => {
             ("The instance is no longer drained", content::<Instance>(schemas, json))
         }
+        Operation::Certificates => {
+            ("Each certificate, and how it stands", content::<Certificates>(schemas, json))
+        }
+        Operation::Bans => ("Who is banned", content::<Bans>(schemas, json)),
+        Operation::Ban => ("The ban", content::<Ban>(schemas, json)),
+        Operation::Unban => ("What is banned no more", content::<Lifted>(schemas, json)),
         Operation::Explain => {
             ("The way that the request would take", content::<Explanation>(schemas, json))
         }
         Operation::Deploy => ("The deploy has started", content::<Deploying>(schemas, json)),
         Operation::History => ("The deploys", content::<History>(schemas, json)),
+        Operation::ShowDeploy => ("The deploy", content::<Past>(schemas, json)),
         Operation::Judge => ("What the judge says", content::<Judged>(schemas, json)),
         Operation::DeployAction => ("The deploy after the action", content::<Acted>(schemas, json)),
         Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),

@@ -13,16 +13,28 @@ pub enum Operation {
     Status,
     /// Read the configuration anew and serve it.
     Reload,
+    /// What comes of a reload that is watched.
+    ReloadWatch,
     /// Give an instance nothing new.
     Drain,
     /// Take back a drain.
     Enable,
+    /// How each certificate stands.
+    Certificates,
+    /// Who is banned.
+    Bans,
+    /// Ban.
+    Ban,
+    /// Lift a ban.
+    Unban,
     /// What would become of a request.
     Explain,
     /// Begin to replace a release.
     Deploy,
     /// The deploys of a service.
     History,
+    /// One deploy of a service.
+    ShowDeploy,
     /// What the judge would have said of a deploy that is over.
     Judge,
     /// What a person does to a running deploy.
@@ -41,15 +53,21 @@ pub enum Operation {
 
 impl Operation {
     /// Each of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::Version,
         Self::Status,
         Self::Reload,
+        Self::ReloadWatch,
         Self::Drain,
         Self::Enable,
+        Self::Certificates,
+        Self::Bans,
+        Self::Ban,
+        Self::Unban,
         Self::Explain,
         Self::Deploy,
         Self::History,
+        Self::ShowDeploy,
         Self::Judge,
         Self::DeployAction,
         Self::DeployEvents,
@@ -65,11 +83,17 @@ impl Operation {
             Self::Version => "version",
             Self::Status => "status",
             Self::Reload => "reload",
+            Self::ReloadWatch => "reload_watch",
             Self::Drain => "drain",
             Self::Enable => "enable",
+            Self::Certificates => "certificates",
+            Self::Bans => "bans",
+            Self::Ban => "ban",
+            Self::Unban => "unban",
             Self::Explain => "explain",
             Self::Deploy => "deploy",
             Self::History => "history",
+            Self::ShowDeploy => "show_deploy",
             Self::Judge => "judge",
             Self::DeployAction => "deploy_action",
             Self::DeployEvents => "deploy_events",
@@ -85,12 +109,27 @@ impl Operation {
         match self {
             Self::Version => "Show the running Plimsoll's version",
             Self::Status => "Show everything that is served, and its observed state",
-            Self::Reload => "Reload the configuration",
+            Self::Reload => {
+                "Reload the configuration; `?watch=1m` watches it for so long and rolls it back if requests fail more \
+                 often than before, `?anyway=true` takes one up that was rolled back"
+            }
+            Self::ReloadWatch => {
+                "How a watched reload stands; responds when the watch is over, or after a second"
+            }
             Self::Drain => "Stop sending new requests to an instance; let open ones finish",
             Self::Enable => "End an instance's drain",
+            Self::Certificates => {
+                "List each certificate: who issued it, until when it is good, when it is renewed, and what fails"
+            }
+            Self::Bans => "List who is banned, until when and why",
+            Self::Ban => "Refuse a subject, a token or an address for a while",
+            Self::Unban => "Lift a ban; the query names what is banned, as in `?subject=alice`",
             Self::Explain => "Explain which way a request would take, and why",
             Self::Deploy => "Start a deploy",
             Self::History => "List the deploys of a service and their receipts, the latest first",
+            Self::ShowDeploy => {
+                "Show a deploy: its receipt, and what the judge found with its evidence"
+            }
             Self::Judge => {
                 "Judge a deploy that is over once more; the query sets the judge's keys, as in `?max_error_rate=5%25`"
             }
@@ -114,10 +153,14 @@ impl Operation {
             Self::Version => "/v1/version",
             Self::Status => "/v1/status",
             Self::Reload => "/v1/reload",
+            Self::ReloadWatch => "/v1/reloads/{revision}",
             Self::Drain => "/v1/services/{service}/instances/{instance}/drain",
             Self::Enable => "/v1/services/{service}/instances/{instance}/enable",
+            Self::Certificates => "/v1/certificates",
+            Self::Bans | Self::Ban | Self::Unban => "/v1/bans",
             Self::Explain => "/v1/explain",
             Self::Deploy | Self::History => "/v1/services/{service}/deploys",
+            Self::ShowDeploy => "/v1/services/{service}/deploys/{deploy}",
             Self::Judge => "/v1/services/{service}/deploys/{deploy}/judge",
             Self::DeployAction => "/v1/services/{service}/deploy/{action}",
             Self::DeployEvents => "/v1/deploys/{deploy}/events/{from}",
@@ -131,7 +174,9 @@ impl Operation {
     /// Its method.
     pub fn method(self) -> Method {
         match self {
-            Self::Reload
+            Self::Unban => Method::DELETE,
+            Self::Ban
+            | Self::Reload
             | Self::Drain
             | Self::Enable
             | Self::Explain
@@ -139,7 +184,11 @@ impl Operation {
             | Self::DeployAction => Method::POST,
             Self::Version
             | Self::Status
+            | Self::ReloadWatch
+            | Self::Certificates
+            | Self::Bans
             | Self::History
+            | Self::ShowDeploy
             | Self::Judge
             | Self::DeployEvents
             | Self::Events
@@ -154,8 +203,19 @@ impl Operation {
         match self {
             Self::Version | Self::Describe | Self::Events => &[],
             Self::FollowEvents => &[Kind::BadRequest, Kind::TooManyFollowers],
-            Self::Status | Self::Metrics => &[Kind::Ending],
-            Self::Reload => &[Kind::NotPublished, Kind::InvalidConfiguration, Kind::Ending],
+            Self::Reload => {
+                &[Kind::BadRequest, Kind::NotPublished, Kind::InvalidConfiguration, Kind::Ending]
+            }
+            Self::ReloadWatch => &[Kind::BadRequest, Kind::NoSuchResource, Kind::Ending],
+            Self::Status | Self::Metrics | Self::Certificates | Self::Bans => &[Kind::Ending],
+            Self::Ban => &[
+                Kind::BadRequest,
+                Kind::BodyTooSlow,
+                Kind::BodyTooLarge,
+                Kind::NotBanned,
+                Kind::Ending,
+            ],
+            Self::Unban => &[Kind::BadRequest, Kind::NoSuchBan, Kind::Ending],
             Self::Drain | Self::Enable => {
                 &[Kind::UnknownService, Kind::UnknownInstance, Kind::Ending]
             }
@@ -174,7 +234,7 @@ impl Operation {
                 Kind::Ending,
             ],
             Self::History => &[Kind::UnknownService, Kind::BadRequest, Kind::Failed, Kind::Ending],
-            Self::Judge => &[
+            Self::ShowDeploy | Self::Judge => &[
                 Kind::BadRequest,
                 Kind::UnknownService,
                 Kind::NoSuchDeploy,

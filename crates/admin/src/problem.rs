@@ -89,6 +89,12 @@ pub enum Kind {
     /// There is no such deploy, or none to go back to.
     #[serde(rename = "urn:plimsoll:no-such-deploy")]
     NoSuchDeploy,
+    /// There is no such ban.
+    #[serde(rename = "urn:plimsoll:no-such-ban")]
+    NoSuchBan,
+    /// The ban was not taken up.
+    #[serde(rename = "urn:plimsoll:not-banned")]
+    NotBanned,
     /// Too many follow events already.
     #[serde(rename = "urn:plimsoll:too-many-followers")]
     TooManyFollowers,
@@ -118,7 +124,8 @@ impl Kind {
             Self::InvalidConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Locked => StatusCode::CONFLICT,
             Self::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NoSuchDeploy => StatusCode::NOT_FOUND,
+            Self::NoSuchDeploy | Self::NoSuchBan => StatusCode::NOT_FOUND,
+            Self::NotBanned => StatusCode::CONFLICT,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooManyFollowers | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -143,6 +150,8 @@ impl Kind {
             Self::Locked => "A deploy of the service is running",
             Self::Preflight => "The deploy cannot begin",
             Self::NoSuchDeploy => "There is no such deploy",
+            Self::NoSuchBan => "There is no such ban",
+            Self::NotBanned => "The ban could not be taken up",
             Self::TooManyFollowers => "Too many clients follow events",
             Self::Failed => "It could not be done",
             Self::Ending => "Plimsoll is shutting down",

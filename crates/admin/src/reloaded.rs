@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A configuration was applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reloaded {
     /// Its number.
     pub revision: u64,
@@ -14,13 +14,31 @@ pub struct Reloaded {
     pub listeners: Changes,
     /// Services, by name.
     pub services: Changes,
+    /// Ways of proving who one is, by name.
+    #[serde(default)]
+    pub auth: Changes,
+    /// Limits, by name.
+    #[serde(default)]
+    pub limits: Changes,
+    /// Rules of whom refusals have banned, by name.
+    #[serde(default)]
+    pub abuse: Changes,
     /// Whether the routes, or their order, differ from before.
     pub routes_changed: bool,
+    /// Whether `[acme]`, or the email of those who order certificates, differs from before.
+    #[serde(default)]
+    pub acme_changed: bool,
+    /// Whether `[store]` differs from before.
+    #[serde(default)]
+    pub store_changed: bool,
     /// Settings that differ from before, but take effect only at the next start.
     pub needs_restart: Vec<String>,
     /// Services whose running release differs from the file: their next deploy applies it.
     #[serde(default)]
     pub needs_deploy: Vec<NeedsDeploy>,
+    /// For how long it is watched, in seconds; absent where it is not. `GET /v1/reloads/{revision}` tells what comes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_s: Option<f64>,
 }
 
 /// A service whose running release differs from the file.
@@ -50,14 +68,20 @@ pub struct Changes {
 impl Reloaded {
     /// What is said of a configuration that was taken up.
     pub fn new(reloaded: &control::Reloaded) -> Self {
-        let control::Reloaded { revision, diff, differences } = reloaded;
+        let control::Reloaded { revision, diff, differences, watch } = reloaded;
         Self {
             revision: revision.0,
             listeners: Changes::from(&diff.listeners),
             services: Changes::from(&diff.services),
+            auth: Changes::from(&diff.auth),
+            limits: Changes::from(&diff.limits),
+            abuse: Changes::from(&diff.abuse),
             routes_changed: diff.routes_changed,
+            acme_changed: diff.acme_changed,
+            store_changed: diff.store_changed,
             needs_restart: diff.needs_restart.iter().map(|key| (*key).to_owned()).collect(),
             needs_deploy: differences.iter().map(NeedsDeploy::from).collect(),
+            watch_s: watch.map(|length| length.as_secs_f64()),
         }
     }
 
@@ -65,7 +89,12 @@ impl Reloaded {
     pub fn is_empty(&self) -> bool {
         self.listeners == Changes::default()
             && self.services == Changes::default()
+            && self.auth == Changes::default()
+            && self.limits == Changes::default()
+            && self.abuse == Changes::default()
             && !self.routes_changed
+            && !self.acme_changed
+            && !self.store_changed
             && self.needs_restart.is_empty()
             && self.needs_deploy.is_empty()
     }
@@ -76,7 +105,7 @@ impl From<&control::Difference> for NeedsDeploy {
         Self {
             service: difference.service.to_string(),
             runs: difference.runs.clone(),
-            file: difference.file.clone(),
+            file: difference.file().map(str::to_owned),
             text: difference.to_string(),
         }
     }

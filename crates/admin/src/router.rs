@@ -1,5 +1,6 @@
 //! From a request to an operation of the backend and back.
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::handler::Handler;
 use axum::response::IntoResponse;
@@ -7,15 +8,17 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, Method, Uri, header};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use crate::body::{BYTES_MAX, Document};
 use crate::followers::{FOLLOWERS_MAX, Followers};
 use crate::guard::{Caller, Sight};
-use crate::stream;
 use crate::{
-    Acted, Backend, Deploy, DeployEvents, Deploying, Events, Explanation, History, Instance,
-    Judged, Kind, Operation, Problem, Question, Reloaded, Status, Version,
+    Acted, Backend, Ban, BanKey, Bans, Certificates, Deploy, DeployEvents, Deploying, Events,
+    Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Operation, Past, Problem,
+    Question, ReloadWatch, Reloaded, Status, Version,
 };
+use crate::{reload_watch, stream};
 
 type ApiResult<T> = Result<Json<T>, Problem>;
 
@@ -35,11 +38,17 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::Version => at(operation, version),
         Operation::Status => at(operation, status::<B>),
         Operation::Reload => at(operation, reload::<B>),
+        Operation::ReloadWatch => at(operation, reload_watch::<B>),
         Operation::Drain => at(operation, drain::<B>),
         Operation::Enable => at(operation, enable::<B>),
+        Operation::Certificates => at(operation, certificates::<B>),
+        Operation::Bans => at(operation, bans::<B>),
+        Operation::Ban => at(operation, ban::<B>),
+        Operation::Unban => at(operation, unban::<B>),
         Operation::Explain => at(operation, explain::<B>),
         Operation::Deploy => at(operation, deploy::<B>),
         Operation::History => at(operation, history::<B>),
+        Operation::ShowDeploy => at(operation, show_deploy::<B>),
         Operation::Judge => at(operation, judge::<B>),
         Operation::DeployAction => at(operation, deploy_action::<B>),
         Operation::DeployEvents => at(operation, deploy_events::<B>),
@@ -56,6 +65,7 @@ fn at<B: Backend, T: 'static>(
 ) -> MethodRouter<B> {
     let filter = match operation.method() {
         Method::POST => MethodFilter::POST,
+        Method::DELETE => MethodFilter::DELETE,
         _ => MethodFilter::GET,
     };
     on(filter, handler)
@@ -69,8 +79,20 @@ async fn status<B: Backend>(State(backend): State<B>) -> ApiResult<Status> {
     Ok(Json(backend.status().await?))
 }
 
-async fn reload<B: Backend>(State(backend): State<B>) -> ApiResult<Reloaded> {
-    Ok(Json(backend.reload().await?))
+async fn reload<B: Backend>(
+    State(backend): State<B>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> ApiResult<Reloaded> {
+    let how = reload_watch::of_query(&query);
+    let how = how.map_err(|wrong| Problem::new(Kind::BadRequest, wrong))?;
+    Ok(Json(backend.reload(how).await?))
+}
+
+async fn reload_watch<B: Backend>(
+    State(backend): State<B>,
+    Path(revision): Path<String>,
+) -> ApiResult<ReloadWatch> {
+    Ok(Json(backend.reload_watch(number(&revision)?).await?))
 }
 
 async fn drain<B: Backend>(
@@ -85,6 +107,30 @@ async fn enable<B: Backend>(
     Path((service, instance)): Path<(String, String)>,
 ) -> ApiResult<Instance> {
     Ok(Json(backend.enable(&service, &instance).await?))
+}
+
+async fn certificates<B: Backend>(State(backend): State<B>) -> ApiResult<Certificates> {
+    Ok(Json(backend.certificates().await?))
+}
+
+async fn bans<B: Backend>(State(backend): State<B>) -> ApiResult<Bans> {
+    Ok(Json(backend.bans().await?))
+}
+
+async fn ban<B: Backend>(
+    State(backend): State<B>,
+    Document(wanted): Document<NewBan>,
+) -> ApiResult<Ban> {
+    Ok(Json(backend.ban(wanted).await?))
+}
+
+async fn unban<B: Backend>(
+    State(backend): State<B>,
+    banned: Result<Query<BanKey>, QueryRejection>,
+) -> ApiResult<Lifted> {
+    let wrong = |rejection: QueryRejection| Problem::new(Kind::BadRequest, rejection.body_text());
+    let Query(banned) = banned.map_err(wrong)?;
+    Ok(Json(backend.unban(banned).await?))
 }
 
 async fn explain<B: Backend>(
@@ -114,15 +160,22 @@ async fn history<B: Backend>(
     Ok(Json(if sees_output(sight) { history } else { history.without_output() }))
 }
 
+async fn show_deploy<B: Backend>(
+    State(backend): State<B>,
+    Path((service, deploy)): Path<(String, String)>,
+    sight: Option<Extension<Sight>>,
+) -> ApiResult<Past> {
+    let past = backend.show_deploy(&service, number(&deploy)?).await?;
+    Ok(Json(if sees_output(sight) { past } else { past.without_output() }))
+}
+
 async fn judge<B: Backend>(
     State(backend): State<B>,
     Path((service, deploy)): Path<(String, String)>,
     Query(set): Query<BTreeMap<String, String>>,
     sight: Option<Extension<Sight>>,
 ) -> ApiResult<Judged> {
-    let number = || Problem::new(Kind::BadRequest, format!("`{deploy}` is no number"));
-    let deploy = deploy.parse().map_err(|_| number())?;
-    let judged = backend.judge(&service, deploy, set).await?;
+    let judged = backend.judge(&service, number(&deploy)?, set).await?;
     Ok(Json(if sees_output(sight) { judged } else { judged.without_output() }))
 }
 
@@ -140,11 +193,22 @@ async fn deploy_events<B: Backend>(
     Path((deploy, from)): Path<(String, String)>,
     sight: Option<Extension<Sight>>,
 ) -> ApiResult<DeployEvents> {
-    let number = |text: &str| Problem::new(Kind::BadRequest, format!("`{text}` is no number"));
-    let id = deploy.parse().map_err(|_| number(&deploy))?;
-    let from = from.parse().map_err(|_| number(&from))?;
-    let events = backend.deploy_events(id, from).await?;
+    let events = backend.deploy_events(number(&deploy)?, number(&from)?).await?;
     Ok(Json(if sees_output(sight) { events } else { events.without_output() }))
+}
+
+/// The number that a segment of the path is.
+fn number<T: FromStr>(text: &str) -> Result<T, NoNumber> {
+    text.parse().map_err(|_| NoNumber(text.to_owned()))
+}
+
+/// A segment of the path that is to be a number, and is none.
+struct NoNumber(String);
+
+impl From<NoNumber> for Problem {
+    fn from(NoNumber(text): NoNumber) -> Self {
+        Self::new(Kind::BadRequest, format!("`{text}` is no number"))
+    }
 }
 
 async fn events<B: Backend>(State(backend): State<B>) -> Json<Events> {

@@ -1,7 +1,10 @@
 //! What `GET /v1/status` says: everything that is served, and what is observed of it.
 
+use crate::certificate::Certificate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::ReloadWatch;
 
 /// Everything that is served, and what is observed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +29,24 @@ pub struct Status {
     pub descriptors: Descriptors,
     /// The last reload, unless there was none.
     pub last_reload: Option<LastReload>,
+    /// The store that edges share; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Store>,
+    /// The reload that is watched; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<ReloadWatch>,
+    /// The configuration that was rolled back; absent where none was, and once another was applied. It is the file's still unless
+    /// that was changed since, and what a restart reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<RolledBack>,
     /// Each listener, by name.
     pub listeners: Vec<Listener>,
+    /// Authentications whose keys are fetched; absent where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<Issuer>,
+    /// Certificates that are ordered and have not come, or whose orders fail. `GET /v1/certificates` has all of them.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
     /// Each service, by name.
     pub services: Vec<Service>,
 }
@@ -50,6 +69,23 @@ pub struct Descriptors {
     pub limit: u64,
 }
 
+/// How the store that edges share stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Store {
+    /// Where it is.
+    pub place: String,
+    /// What happens to requests that need it while it is down: `local` or `refuse`.
+    pub on_failure: String,
+    /// Whether it can be used.
+    pub up: bool,
+    /// Since when it is down, as RFC 3339 has it; absent while it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_since: Option<String>,
+    /// Why it is down; absent while it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// How the last reload went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastReload {
@@ -59,6 +95,17 @@ pub struct LastReload {
     pub revision: Option<u64>,
     /// Why nothing changed; absent when the configuration was applied.
     pub refused: Option<String>,
+}
+
+/// A configuration that was applied, watched and rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RolledBack {
+    /// Its number.
+    pub revision: u64,
+    /// Why it was rolled back.
+    pub why: String,
+    /// When, as RFC 3339 has it.
+    pub at: String,
 }
 
 /// A listener.
@@ -77,6 +124,21 @@ pub struct Listener {
     pub connections: u64,
     /// Connections that were accepted since the start.
     pub accepted: u64,
+}
+
+/// An authentication whose keys are fetched from their issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Issuer {
+    /// The authentication.
+    pub auth: String,
+    /// What is asked for them, without its query.
+    pub url: String,
+    /// How many are used; absent while there never were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<usize>,
+    /// Why they could not be fetched the last time; absent where they could. Those that were fetched before are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// A service.
@@ -155,7 +217,8 @@ pub struct Run {
     /// The version that the file named when the release was deployed; absent where it named none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_version: Option<String>,
-    /// What the file has come to say since that only a deploy takes up, in words; absent where nothing is.
+    /// Where the file says otherwise than what runs, which only a deploy or a change of the file mends, in words; absent
+    /// where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<String>,
     /// The command that brings the first release, where nothing runs and nothing is about to; absent otherwise.
@@ -240,6 +303,21 @@ pub struct RunningDeploy {
     pub is_paused: bool,
     /// The judge's current verdict.
     pub verdict: String,
+    /// What a request carries to be answered by the new release, as curl is told; absent where that is not possible now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
+    /// The conditions of the deploy; none where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<DeployCondition>,
+}
+
+/// How a condition of a running deploy stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeployCondition {
+    /// What it is called.
+    pub name: String,
+    /// What was found last in this step or bake, such as `0.31 > 0.25`; absent before.
+    pub said: Option<String>,
 }
 
 /// An instance of a service.
@@ -286,6 +364,25 @@ pub struct Instance {
     pub p50_ms: Option<f64>,
     /// 99 % of the last minute's requests had a response within this time, in milliseconds.
     pub p99_ms: Option<f64>,
+    /// That it fails more often than its siblings; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier: Option<Outlier>,
+}
+
+/// That an instance fails more often than its siblings, by the same routes in the same seconds. Counts are of the time from `since` to
+/// when it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outlier {
+    /// Since when, as far as that can be said, as RFC 3339 has it.
+    pub since: String,
+    /// Requests that it failed.
+    pub failed: u64,
+    /// Of so many.
+    pub requests: u64,
+    /// Requests that its siblings failed.
+    pub siblings_failed: u64,
+    /// Of so many.
+    pub siblings_requests: u64,
 }
 
 /// What is open on an instance, by kind.

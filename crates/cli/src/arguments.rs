@@ -9,8 +9,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::deploy::Manner;
 use crate::commands::version::VERSION;
 use crate::commands::{
-    check, completions, demo, deploy, deploy_action, drain, enable, events, explain, fmt, history,
-    init, judge, logs, man, proxy, reload, rollback, run, schema, status, version,
+    ban, bans, certificates, check, completions, demo, deploy, deploy_action, drain, enable,
+    events, explain, fmt, history, init, judge, logs, man, proxy, reload, rollback, run, schema,
+    status, unban, version,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -54,6 +55,10 @@ pub(crate) enum Command {
     Explain(explain::Options),
     Drain(drain::Options),
     Enable(enable::Options),
+    Ban(ban::Options),
+    Unban(unban::Options),
+    Bans(bans::Options),
+    Certificates(certificates::Options),
     Deploy(deploy::Options),
     Rollback(rollback::Options),
     /// Promote the new release of a running deploy now
@@ -80,11 +85,12 @@ pub(crate) enum Command {
 }
 
 /// The commands as the help tells them, each group with its heading.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Serve", &["init", "run", "check", "fmt", "reload", "proxy"]),
-    ("Look", &["status", "explain", "logs", "history", "judge", "events"]),
+    ("Look", &["status", "certificates", "explain", "logs", "history", "judge", "events"]),
     ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
     ("Servers", &["drain", "enable"]),
+    ("Clients", &["ban", "unban", "bans"]),
     ("Other", &["demo", "schema", "completions", "man", "version"]),
 ];
 
@@ -164,6 +170,10 @@ impl Command {
             Self::Explain(options) => explain::run(options),
             Self::Drain(options) => drain::run(options),
             Self::Enable(options) => enable::run(options),
+            Self::Ban(options) => ban::run(options),
+            Self::Unban(options) => unban::run(options),
+            Self::Bans(options) => bans::run(options),
+            Self::Certificates(options) => certificates::run(options),
             Self::Deploy(options) => deploy::run(options),
             Self::Rollback(options) => rollback::run(options),
             Self::Promote(options) => deploy_action::run(options, DeployAction::Promote),
@@ -185,14 +195,18 @@ impl Command {
     /// Which configuration it is about.
     fn which_mut(&mut self) -> Option<&mut Which> {
         Some(match self {
-            Self::Run(options) => &mut options.which,
-            Self::Check(options) => options.which_mut(),
+            Self::Run(options) => options.placed.which(),
+            Self::Check(options) => options.placed.which(),
             Self::Fmt(options) => &mut options.which,
-            Self::Reload(options) => &mut options.which,
+            Self::Reload(options) => options.placed.which(),
             Self::Status(options) => &mut options.which,
             Self::Explain(options) => &mut options.which,
-            Self::Drain(options) => &mut options.of.which,
-            Self::Enable(options) => &mut options.of.which,
+            Self::Drain(options) => &mut options.of.of.which,
+            Self::Enable(options) => &mut options.of.of.which,
+            Self::Ban(options) => &mut options.which,
+            Self::Unban(options) => &mut options.which,
+            Self::Bans(options) => &mut options.which,
+            Self::Certificates(options) => &mut options.which,
             Self::Deploy(options) => &mut options.of.which,
             Self::Rollback(options) => &mut options.of.which,
             Self::Promote(options)
@@ -202,7 +216,7 @@ impl Command {
             Self::History(options) => &mut options.of.which,
             Self::Judge(options) => &mut options.of.which,
             Self::Logs(options) => &mut options.of.which,
-            Self::Events(options) => &mut options.which,
+            Self::Events(options) => options.placed.which(),
             Self::Init(_)
             | Self::Proxy(_)
             | Self::Demo(_)
@@ -252,6 +266,10 @@ mod tests {
             &["--config=a.toml", "check"],
             &["check", "a.toml"],
             &["validate", "-c", "a.toml"],
+            &["run", "a.toml"],
+            &["run", "-c", "a.toml", "--leave"],
+            &["reload", "a.toml"],
+            &["events", "-f", "a.toml"],
             &["-c", "a.toml", "ps", "--watch"],
         ] {
             assert_eq!(file(words), named, "{words:?}");
@@ -261,6 +279,9 @@ mod tests {
             &["-c", "a.toml", "demo"],
             &["check", "a.toml", "-c", "a.toml"],
             &["-c", "a.toml", "check", "a.toml"],
+            &["run", "a.toml", "-c", "a.toml"],
+            &["-c", "a.toml", "run", "a.toml"],
+            &["run", "a.toml", "b.toml"],
             &["-c", "a.toml"],
             &[],
         ] {

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
-use config::{Environment, NamedCertificate, Severity};
+use config::{Environment, NamedCertificate, NamedFiles, Severity};
 use control::chain;
 use serde::Serialize;
-use wire::tls::{Certificate, Files, TlsError};
+use wire::tls::{Certificate, ClientFiles, ClientTrust, Demand, Files, TlsError, Warning};
 
 use crate::foreign::shown;
 
@@ -39,13 +39,25 @@ pub(crate) fn check(file: &Path, now: SystemTime) -> Vec<Finding> {
 }
 
 fn findings(named: &NamedCertificate, now: SystemTime) -> Vec<Finding> {
-    let files = Files { cert: named.cert.clone(), key: named.key.clone() };
-    match Certificate::load(&files, now) {
+    match warnings(&named.files, now) {
         Err(TlsError::Read { .. }) => Vec::new(),
         Err(error) => vec![finding(named, Severity::Error, &error, Some(error.hint()))],
-        Ok(certificate) => {
-            let warnings = certificate.warnings().iter();
-            warnings.map(|it| finding(named, Severity::Warning, it, None)).collect()
+        Ok(warnings) => {
+            warnings.iter().map(|it| finding(named, Severity::Warning, it, None)).collect()
+        }
+    }
+}
+
+/// What is doubtful about `files`, where they can be used.
+fn warnings(files: &NamedFiles, now: SystemTime) -> Result<Vec<Warning>, TlsError> {
+    match files.clone() {
+        NamedFiles::Shown { cert, key } => {
+            Certificate::load(&Files { cert, key }, now).map(|it| it.warnings().to_vec())
+        }
+        // Whether clients need one changes nothing of that.
+        NamedFiles::Clients { ca, crl } => {
+            ClientTrust::load(&ClientFiles { ca, crl }, Demand::Required, now)
+                .map(|it| it.warnings().to_vec())
         }
     }
 }

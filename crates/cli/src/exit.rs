@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. Wrong use is 2, and said by the parser of the command line.
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// It did what it was told.
     Done,
     /// It did not, or what it checked is wrong.
     Failed,
+    /// It was used wrongly: what the parser of the command line finds it ends itself, with the same number.
+    WrongUse,
     /// It refused before it began.
     Refused,
     /// Somebody ended it with Ctrl-C, and what it watches goes on: what shells say of SIGINT.
@@ -20,6 +22,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => Self::SUCCESS,
             Exit::Failed => Self::from(1),
+            Exit::WrongUse => Self::from(2),
             Exit::Refused => Self::from(3),
             Exit::Interrupted => Self::from(130),
         }

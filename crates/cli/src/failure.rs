@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use admin::{BindError, ClaimError, ClientError, Kind, NoToken, Problem, TOKEN_BYTES_MIN};
 use anstyle::{AnsiColor, Style};
-use config::{FormatError, LoadError};
+use config::{Diagnostic, FormatError, LoadError};
 use control::{
     BelongingError, JournalError, PrepareError, StartError, StateDirError, StickyKeyError, chain,
 };
@@ -26,6 +26,9 @@ pub(crate) enum Failure {
     /// No configuration was named, and none is where it is looked for.
     #[error("no plimsoll.toml here, and none in /etc/plimsoll")]
     NoFile,
+    /// No configuration was named, and nothing runs that is found without one.
+    #[error("no plimsoll.toml here, none in /etc/plimsoll, and no `plimsoll proxy` runs")]
+    NothingServed,
     /// No configuration was named, and several proxies run.
     #[error("no plimsoll.toml here, and {} of `plimsoll proxy` run", files.len())]
     ManyProxies {
@@ -35,6 +38,14 @@ pub(crate) enum Failure {
     /// The configuration cannot be used.
     #[error(transparent)]
     Load(LoadError),
+    /// What was given on the command line makes no sense.
+    #[error("`plimsoll {command}` cannot do what it was told")]
+    Told {
+        /// The command.
+        command: &'static str,
+        /// Each thing that is wrong, with its cure.
+        faults: Vec<String>,
+    },
     /// A file is not laid out.
     #[error(transparent)]
     Format(FormatError),
@@ -93,6 +104,16 @@ pub(crate) enum Failure {
     StillOpen {
         /// What is open.
         open: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// An instance still gets no traffic.
+    #[error("no traffic after {}: {state}, {}", rough(*waited), shown(reason))]
+    NoTraffic {
+        /// Its state.
+        state: &'static str,
+        /// Why it is in that.
+        reason: String,
         /// How long it was waited for.
         waited: Duration,
     },
@@ -168,6 +189,17 @@ pub(crate) enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// What goes with the command has no place to be.
+    #[error("cannot make a directory in {}", place.display())]
+    Temporary {
+        /// Where temporary files are.
+        place: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A token was to be read, and there is none.
+    #[error("there is no token on standard input")]
+    NoTokenGiven,
     /// The system did not give us what every program gets.
     #[error("cannot {what}")]
     System {
@@ -179,6 +211,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What is wrong with a file that `command` made of its options: the file is not the user's, so nothing of it is shown.
+    pub(crate) fn of_options<'a>(
+        command: &'static str,
+        faults: impl IntoIterator<Item = &'a Diagnostic>,
+    ) -> Self {
+        let told = |fault: &Diagnostic| format!("{}: {}; {}", fault.what, fault.why, fault.hint);
+        Self::Told { command, faults: faults.into_iter().map(told).collect() }
+    }
+
     /// Why a deploy of `service` did not begin.
     pub(crate) fn of_deploy(error: ClientError, service: &str) -> Self {
         match error {
@@ -206,10 +247,12 @@ impl Failure {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::Told { .. } => Exit::WrongUse,
             // It cannot start as things are; nothing was begun.
             Self::SocketClaim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => {
                 Exit::Refused
             }
+            Self::NoTokenGiven => Exit::WrongUse,
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
             // What the command names does not exist, as the program or the API found.
             Self::Locked { .. }
@@ -219,6 +262,7 @@ impl Failure {
             | Self::NoSuchDeploy { .. }
             | Self::Exists { .. }
             | Self::NoDirectory { .. }
+            | Self::Temporary { .. }
             | Self::NoCommand { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
@@ -245,6 +289,7 @@ impl Failure {
     fn parts(&self) -> &[String] {
         match self {
             Self::Client(ClientError::Problem(problem)) => &problem.faults,
+            Self::Told { faults, .. } => faults,
             _ => &[],
         }
     }
@@ -254,6 +299,7 @@ impl Failure {
             Self::NoFile => {
                 Some("`plimsoll init` writes a first one; `-c FILE` names another".to_owned())
             }
+            Self::NothingServed => Some("name its configuration with `-c FILE`".to_owned()),
             Self::ManyProxies { files } => {
                 let named: Vec<_> = files.iter().map(|it| format!("`-c {}`", it.display())).collect();
                 Some(format!("name one with {}", named.join(" or ")))
@@ -312,6 +358,13 @@ impl Failure {
                 Some("`--force` overwrites it, `--print` shows the new one".to_owned())
             }
             Self::NoDirectory { path } => Some(format!("make it first: mkdir -p {}", path.display())),
+            Self::Temporary { .. } => Some(
+                "name one that you may write by TMPDIR; a container has one with `docker run --tmpfs /tmp`"
+                    .to_owned(),
+            ),
+            Self::Told { command, .. } => {
+                Some(format!("`plimsoll {command} --help` has examples"))
+            }
             Self::NoCommand { .. } => Some("`plimsoll --help` lists them all".to_owned()),
             Self::SameToken => Some("make another: `openssl rand -hex 32`".to_owned()),
             _ => None,
@@ -367,6 +420,7 @@ fn of_problem(problem: &Problem) -> Option<String> {
             Some("the running configuration is unchanged".to_owned())
         }
         Kind::Preflight => Some("nothing was touched".to_owned()),
+        Kind::NoSuchBan => Some("`plimsoll bans` shows who is banned".to_owned()),
         _ => None,
     }
 }
@@ -386,7 +440,7 @@ fn of_publish(error: &(dyn Error + 'static)) -> Option<String> {
     let kind = error.source()?.downcast_ref::<io::Error>()?.kind();
     match kind {
         io::ErrorKind::AddrInUse => Some(
-            "end what listens there (`sudo ss -ltnp` says what does), or take another port"
+            "end it, or take another port; `sudo ss -ltnp` shows what listens on this machine"
                 .to_owned(),
         ),
         io::ErrorKind::PermissionDenied => Some(

@@ -29,7 +29,7 @@ impl Which {
         }
         let mut proxies = proxy::running();
         match (proxies.pop(), proxies.is_empty()) {
-            (None, _) => Err(Failure::NoFile),
+            (None, _) => Err(Failure::NothingServed),
             (Some(file), true) => Ok(file),
             (Some(file), false) => {
                 proxies.push(file);

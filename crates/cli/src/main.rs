@@ -17,6 +17,7 @@ mod foreign;
 #[cfg(test)]
 mod guide;
 mod here;
+mod instance_goal;
 mod limits;
 mod location;
 mod logging;

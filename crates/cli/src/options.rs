@@ -12,6 +12,26 @@ pub(crate) struct Which {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// The same for a command that takes nothing else by its place: the file may be named without `-c`.
+#[derive(Debug, Args)]
+pub(crate) struct Placed {
+    /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
+    #[arg(value_name = "FILE", conflicts_with = "file")]
+    named: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Placed {
+    /// Which it is, however it was named.
+    pub(crate) fn which(&mut self) -> &mut Which {
+        if let Some(file) = self.named.take() {
+            self.which.file = Some(file);
+        }
+        &mut self.which
+    }
+}
+
 /// How a command prints.
 #[derive(Debug, Args)]
 pub(crate) struct Form {

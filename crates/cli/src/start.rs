@@ -16,5 +16,5 @@ pub(crate) fn settings(file: &Path, started: Started) -> Settings {
     let driver = move |state_dir: &Path| -> Arc<dyn Driver> {
         Arc::new(ProcessDriver::new(launcher, Ports::default(), ProcessLogs::of(state_dir)))
     };
-    Settings::new(file, Box::new(driver), Arc::new(admin::write_receipt))
+    Settings::new(file, Box::new(driver), admin::FORMS)
 }

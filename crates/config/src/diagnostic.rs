@@ -70,6 +70,8 @@ pub enum Code {
     Conflict,
     /// A service that no one defined.
     UndefinedService,
+    /// Something else that no one defined: an authentication, say.
+    UndefinedName,
     /// Two routes that no request can tell apart.
     IndistinctRoutes,
     /// A file that is named is not there or may not be read.
@@ -101,6 +103,7 @@ impl Code {
             Self::Duplicate => "duplicate",
             Self::Conflict => "conflict",
             Self::UndefinedService => "undefined-service",
+            Self::UndefinedName => "undefined-name",
             Self::IndistinctRoutes => "indistinct-routes",
             Self::UnreadableFile => "unreadable-file",
             Self::NoEffect => "no-effect",
@@ -124,7 +127,14 @@ impl Code {
     /// Whether the kind says that something is *not* there: not to be trusted where a part of the
     /// text could not be read.
     pub(crate) fn is_about_absence(self) -> bool {
-        matches!(self, Self::Missing | Self::UndefinedService | Self::Unused | Self::NoEffect)
+        matches!(
+            self,
+            Self::Missing
+                | Self::UndefinedService
+                | Self::UndefinedName
+                | Self::Unused
+                | Self::NoEffect
+        )
     }
 }
 

@@ -45,7 +45,7 @@ mod tables;
 mod trail;
 mod value;
 
-pub use certificates::NamedCertificate;
+pub use certificates::{NamedCertificate, NamedFiles};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
 pub use environment::{Environment, Origin};
 pub use format::{FormatError, format};
@@ -54,6 +54,7 @@ pub use places::Places;
 pub use render::Paint;
 pub use schema::{reference, schema};
 pub use tables::{judge_with, parse_step};
+pub use value::duration::read as parse_duration;
 
 /// The largest file that is read, in bytes: what is larger was named by mistake.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -202,6 +203,7 @@ impl Parsed {
         let whole = gathered.whole.take();
         let sources = sources::Sources::new(whole.as_deref().unwrap_or(text), parts);
         let (faults, arena) = (faults::Faults::new(&sources), assemble::Arena::default());
+        let lacks_a_file = gathered.lacks_a_file();
         gathered.tell(&faults);
         let assemble::Assembled { tree, mut mistakes } =
             assemble::assemble(&sources, &origin.environment, &arena, &faults);
@@ -215,9 +217,11 @@ impl Parsed {
             Wanted::Places => places = places::of(tree.get_ref(), &faults),
         }
         mistakes.iter_mut().for_each(|mistakes| mistakes.tell(&faults));
-        let is_broken = mistakes.iter().any(|mistakes| !mistakes.is_empty());
+        let is_broken = lacks_a_file || mistakes.iter().any(|mistakes| !mistakes.is_empty());
         let faults::Outcome { list, left_out, texts } = faults.finish(|file, fault| {
-            !(is_broken && fault.code.is_about_absence()) && mistakes[file].leave_standing(fault)
+            let is_misled = is_broken && fault.code.is_about_absence();
+            // Which files there are, the text does not say.
+            (!is_misled || fault.key == assemble::INCLUDE) && mistakes[file].leave_standing(fault)
         });
         let diagnostics = Diagnostics { origin: origin.name.clone(), texts, list, left_out };
         Self { intent, diagnostics, resolved, certificates, places }

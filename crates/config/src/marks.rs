@@ -23,8 +23,8 @@ pub(crate) struct Marks {
     substituted: BTreeMap<usize, Substituted>,
     /// The values of variables that are secrets.
     secrets: BTreeSet<String>,
-    /// Where a name or a value of `[defaults]` ends.
-    defaults: BTreeMap<usize, usize>,
+    /// Where a name or a value of a table of defaults ends, and that table.
+    defaults: BTreeMap<usize, (usize, &'static str)>,
     /// How many tables take the default that begins there.
     takers: BTreeMap<usize, usize>,
     /// How often the same was said of a default.
@@ -68,9 +68,9 @@ impl Marks {
         }
     }
 
-    /// Notes that `span` is a name or a value of `[defaults]`.
-    pub(crate) fn mark_default(&mut self, span: &Range<usize>) {
-        self.defaults.insert(span.start, span.end);
+    /// Notes that `span` is a name or a value of the table of defaults at the key `table`.
+    pub(crate) fn mark_default(&mut self, span: &Range<usize>, table: &'static str) {
+        self.defaults.insert(span.start, (span.end, table));
     }
 
     /// Notes that there is a default at `span`, which nothing takes yet.
@@ -88,10 +88,15 @@ impl Marks {
         self.takers.get(&span.start).copied().unwrap_or_default()
     }
 
-    /// Whether `span` lies in `[defaults]`.
+    /// Whether `span` lies in a table of defaults.
     pub(crate) fn is_default(&self, span: &Range<usize>) -> bool {
-        let before = self.defaults.range(..=span.start).next_back();
-        before.is_some_and(|(start, end)| *start == span.start || *end >= span.end)
+        self.table_of(span).is_some()
+    }
+
+    /// The key of the table of defaults in which `span` lies, if it does.
+    pub(crate) fn table_of(&self, span: &Range<usize>) -> Option<&'static str> {
+        let (start, (end, table)) = self.defaults.range(..=span.start).next_back()?;
+        (*start == span.start || *end >= span.end).then_some(*table)
     }
 
     /// What is known of the variables in the value at `span`, which may be a part of it, or it with
@@ -111,9 +116,7 @@ impl Marks {
         related: &[(Range<usize>, &str)],
     ) -> Option<(Spot, Flaw)> {
         let flaw = self.flaw(&spot, flaw)?;
-        if !self.is_default(&spot.span) {
-            return Some((spot, flaw));
-        }
+        let Some(table) = self.table_of(&spot.span) else { return Some((spot, flaw)) };
         // What a table says itself may leave a default nothing to say: that is no mistake.
         let is_idle = matches!(flaw.code, Code::Conflict | Code::NoEffect);
         if is_idle && related.iter().any(|(span, _)| !self.is_default(span)) {
@@ -122,7 +125,7 @@ impl Marks {
         let said = self.said.entry((spot.span.start, flaw.code.as_str(), flaw.what.clone()));
         let times = said.or_default();
         *times += 1;
-        (*times == 1).then(|| (Spot { key: key_of_default(&spot.key), ..spot }, flaw))
+        (*times == 1).then(|| (Spot { key: key_of_default(&spot.key, table), ..spot }, flaw))
     }
 
     /// The flaw with the names of the variables that have to do with it.
@@ -136,7 +139,8 @@ impl Marks {
         let noun = if names.len() == 1 { "the variable" } else { "the variables" };
         let variables = format!("{noun} {}", names.join(" and "));
         match value.state {
-            State::Broken => (flaw.code == Code::Variable).then_some(flaw),
+            // What is no TOML hides what is wrong with its variables, and must be said.
+            State::Broken => matches!(flaw.code, Code::Variable | Code::Syntax).then_some(flaw),
             State::Plain => Some(Flaw { why: format!("{} (from {variables})", flaw.why), ..flaw }),
             State::Secret => {
                 let key = spot.key.rsplit('.').next().unwrap_or_default();
@@ -189,15 +193,13 @@ fn hide_cut(text: &mut String, secret: &str) {
     }
 }
 
-/// The key in `[defaults]` that stands for `key` of a table that takes it.
-fn key_of_default(key: &str) -> String {
+/// The key in the table of defaults at `table` that stands for `key` of a service or a route that takes it.
+fn key_of_default(key: &str, table: &str) -> String {
     let rest = |top: &str| Some(key.strip_prefix(top)?.split_once('.')?.1);
-    let (top, rest) = match (rest("services."), rest("routes[")) {
-        (Some(rest), _) => ("services", rest),
-        (_, Some(rest)) => ("routes", rest),
-        _ => return key.to_owned(),
-    };
-    format!("defaults.{top}.{rest}")
+    match rest("services.").or_else(|| rest("routes[")) {
+        Some(rest) => format!("{table}.{rest}"),
+        None => key.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -270,17 +272,17 @@ mod tests {
     #[test]
     fn a_fault_of_a_default_is_said_once_and_where_it_stands() {
         let mut marks = Marks::default();
-        marks.mark_default(&(10..20));
+        marks.mark_default(&(10..20), "defaults.services");
         let first = marks.judge(spot("services.a.idle", 10..20), flaw(Code::Invalid), &[]);
         assert_eq!(first.unwrap().0.key, "defaults.services.idle");
         assert!(marks.judge(spot("services.b.idle", 10..20), flaw(Code::Invalid), &[]).is_none());
-        assert_eq!(key_of_default("routes[12].headers.x"), "defaults.routes.headers.x");
+        assert_eq!(key_of_default("routes[12].deny.x", "policies"), "policies.deny.x");
     }
 
     #[test]
     fn a_default_that_a_table_leaves_nothing_to_say_is_no_fault() {
         let mut marks = Marks::default();
-        marks.mark_default(&(10..20));
+        marks.mark_default(&(10..20), "defaults.services");
         let own = [(40..50, "this says how")];
         assert!(marks.judge(spot("services.a.b", 10..20), flaw(Code::Conflict), &own).is_none());
         let both = [(12..13, "this says how")];

@@ -2,6 +2,8 @@
 //! TOML, said in the words of somebody who wants to mend it. What the values mean is not known
 //! here.
 
+use std::cell::LazyCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::string::FromUtf8Error;
 
@@ -15,6 +17,16 @@ use crate::environment::Origin;
 use crate::faults::{Faults, Flaw, Outcome, Spot};
 use crate::place::Lines;
 use crate::sources::Sources;
+
+/// How many mistakes of one line are looked at. Each costs time linear in the line, which may be the whole file; and what
+/// stands behind so many is not believed.
+const LOOKED_AT_MAX: usize = 32;
+
+/// How deep the parser of TOML follows brackets and the parts of names.
+const DEPTH_MAX: usize = 80;
+
+/// What it says of a name beyond that.
+const NAME_TOO_DEEP: &str = "recursion limit";
 
 /// A file read as TOML, as far as that was possible.
 pub(crate) struct Document<'a> {
@@ -60,7 +72,7 @@ impl<'a> Document<'a> {
         let other = if errors.is_empty() { None } else { Dialect::of(text) };
         let list = match other {
             Some((dialect, span)) => vec![Mistake::language(dialect, span)],
-            None => errors.iter().map(|error| Mistake::of(error, text)).collect(),
+            None => mistakes(&errors, lines),
         };
         let list = telling(list, lines);
         let spoiler = list.iter().find(|mistake| mistake.reach == Reach::Rest);
@@ -132,6 +144,48 @@ fn moved_value(value: Spanned<DeValue<'_>>, base: usize) -> Spanned<DeValue<'_>>
     Spanned::new(span.start + base..span.end + base, value)
 }
 
+/// The first mistakes of each line. A line with more of them than are looked at spoils all that follows.
+fn mistakes(errors: &[toml::de::Error], lines: &Lines<'_>) -> Vec<Mistake> {
+    struct Looked {
+        first: usize,
+        count: usize,
+    }
+    let text = lines.text();
+    let deep = LazyCell::new(|| deep_name(text));
+    let mut list: Vec<Mistake> = Vec::new();
+    let mut by_line: HashMap<usize, Looked> = HashMap::new();
+    for error in errors {
+        let span = match error.span() {
+            Some(span) => span,
+            None if error.message() == NAME_TOO_DEEP => deep.clone(),
+            None => text.len()..text.len(),
+        };
+        let line = lines.line(span.start);
+        let looked = by_line.entry(line).or_insert(Looked { first: list.len(), count: 0 });
+        looked.count += 1;
+        match looked.count > LOOKED_AT_MAX {
+            true => list[looked.first].reach = Reach::Rest,
+            false => list.push(Mistake::of(error, span, text)),
+        }
+    }
+    list
+}
+
+/// The first name with more parts than the parser takes; it does not say where.
+fn deep_name(text: &str) -> Range<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let name = line.split(['=', '#']).next().unwrap_or_default();
+        if name.matches('.').count() >= DEPTH_MAX {
+            let name = name.trim();
+            let start = start + line.find(name).unwrap_or_default();
+            return start..start + name.len();
+        }
+        start += line.len();
+    }
+    text.len()..text.len()
+}
+
 /// The mistakes that tell something: one for each line, up to the first that spoils the rest.
 fn telling(mut mistakes: Vec<Mistake>, lines: &Lines<'_>) -> Vec<Mistake> {
     let line = |mistake: &Mistake| lines.line(mistake.span.start);
@@ -177,8 +231,7 @@ impl Mistake {
     }
 
     /// Translates what the parser of TOML says.
-    fn of(error: &toml::de::Error, text: &str) -> Self {
-        let span = error.span().unwrap_or(text.len()..text.len());
+    fn of(error: &toml::de::Error, span: Range<usize>, text: &str) -> Self {
         let (problem, expected) = match error.message().split_once(", expected ") {
             Some((problem, expected)) => (problem, Some(expected)),
             None => (error.message(), None),
@@ -318,6 +371,18 @@ fn of_bracket(problem: &str, text: &str, span: &Range<usize>) -> Option<Words> {
         "missing comma between key-value pairs"
         | "missing key for inline table element"
         | "unclosed inline table" => unclosed("an inline table", "`}`", place()),
+        "cannot recurse further; max recursion depth met" => (
+            Reach::Rest,
+            format!("brackets within brackets, more than {DEPTH_MAX} deep"),
+            "no key has a value so deep",
+            "close those that are open, or remove those that are too many",
+        ),
+        NAME_TOO_DEEP => (
+            Reach::Rest,
+            format!("a name of more than {DEPTH_MAX} parts"),
+            "dots separate the parts, and no table lies so deep",
+            "shorten it, or put it in quotes if the dots belong to one name",
+        ),
         _ => return None,
     })
 }

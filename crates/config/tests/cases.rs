@@ -23,6 +23,7 @@ const FAULTS_MIN: usize = 80;
 fn probe(path: &Path) -> io::Result<()> {
     match path.to_str() {
         Some("/etc/plimsoll/fullchain.pem" | "/etc/plimsoll/privkey.pem") => Ok(()),
+        Some("/etc/plimsoll/clients.pem" | "/etc/plimsoll/clients.crl") => Ok(()),
         Some("/etc/plimsoll/certs" | "/etc/plimsoll" | "/var/lib" | "/var/log") => {
             Err(io::ErrorKind::IsADirectory.into())
         }
@@ -48,7 +49,10 @@ fn variable(name: &str) -> Option<OsString> {
         "NESTED" => "${API_HOST}",
         "TRICKY" => "a\"b\n[server]\nworkers = 7",
         "BAD" => "soon",
-        "API_TOKEN" | "DB_PASSWORD" => SECRET,
+        "EAB_SECRET" => "correct-horse-AA",
+        "JWT_SECRET" | "HMAC_NEW" | "HMAC_OLD" => "0123456789abcdef0123456789abcdef-correct-horse",
+        "API_TOKEN" | "DB_PASSWORD" | "INTROSPECT_SECRET" | "REDIS_PASSWORD" => SECRET,
+        "REDIS_URL" => "redis://app:correct-horse@10.0.0.5:6379/2",
         "DATABASE_URL" => "postgres://app:correct-horse@db/shop",
         "BYTES" => return Some(OsString::from_vec(vec![b'a', 0xff])),
         _ => return None,
@@ -227,6 +231,7 @@ fn what_a_secret_variable_holds_is_in_nothing_that_is_said() {
     for path in cases("faults") {
         let text = fs::read_to_string(&path).unwrap();
         let (Err(found) | Ok(Loaded { warnings: found, .. })) = parse(&path, &text);
+        tried += text.matches("${REDIS_URL}").count();
         tried += text.matches("${API_TOKEN}").count() + text.matches("${DB_PASSWORD}").count();
         let said = format!("{found}{found:?}");
         assert!(!said.contains(SECRET) && !said.contains("horse"), "{}\n{found}", path.display());

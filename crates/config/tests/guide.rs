@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use config::{Code, Environment, LoadError, load};
+use config::{Code, Environment, LoadError, Origin, load};
 use serde_json::Value;
 
 fn pages() -> Vec<PathBuf> {
@@ -23,6 +23,43 @@ fn blocks(page: &str) -> impl Iterator<Item = &str> {
     page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap())
 }
 
+/// Every page that the project has, wherever it lies.
+fn all_pages() -> Vec<PathBuf> {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            // What others have written, and what was built.
+            let is_ours =
+                |name: &str| !matches!(name, "target" | "node_modules") && !name.starts_with('.');
+            if entry.is_dir()
+                && entry.file_name().and_then(|name| name.to_str()).is_some_and(is_ours)
+            {
+                below(&entry, found);
+            } else if entry.extension().is_some_and(|it| it == "md") {
+                found.push(entry);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), &mut found);
+    found
+}
+
+/// As `plimsoll fmt` lays it out.
+fn laid_out(text: &str, name: &Path) -> String {
+    let (name, environment) = (name.display().to_string(), Environment::fixed());
+    config::format(text, &Origin { name, dir: "/".into(), environment }).unwrap()
+}
+
+/// The files of an example: the one that its README runs, and others beside it.
+fn files_of(example: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(example).unwrap().map(|entry| entry.unwrap().path());
+    // Cargo's own file is no configuration of ours.
+    entries
+        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+        .filter(|path| !path.ends_with("Cargo.toml"))
+        .collect()
+}
+
 /// The files of the examples, by the example's name.
 fn examples() -> BTreeMap<String, PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
@@ -31,6 +68,15 @@ fn examples() -> BTreeMap<String, PathBuf> {
         (entry.file_name().into_string().unwrap(), entry.path().join("plimsoll.toml"))
     });
     files.filter(|(_, file)| file.exists()).collect()
+}
+
+/// The environment of this process, where every secret is set.
+fn with_secrets() -> Environment {
+    let variable = |name: &str| {
+        let secret = || name.ends_with("_SECRET").then(|| "0".repeat(64).into());
+        std::env::var_os(name).or_else(secret)
+    };
+    Environment { variable, ..Environment::of_process() }
 }
 
 /// What a file says, without what it says to people.
@@ -66,6 +112,34 @@ fn a_page_whose_file_needs_certificates_says_where_to_get_some() {
 }
 
 #[test]
+fn every_file_and_every_part_of_one_is_laid_out() {
+    let mut blocks_seen = 0;
+    for path in all_pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        for block in blocks(&page) {
+            blocks_seen += 1;
+            assert_eq!(block, laid_out(block, &path), "{}", path.display());
+        }
+    }
+    assert!(blocks_seen >= 70, "only {blocks_seen} were found");
+    let examples = examples().into_values().flat_map(|file| files_of(file.parent().unwrap()));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for file in examples.chain([root.join("packaging/plimsoll.toml")]) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text, laid_out(&text, &file), "{}", file.display());
+    }
+}
+
+/// This one, in which the secrets of the guide are set.
+fn environment() -> Environment {
+    let variable = |name: &str| {
+        let is_secret = name.starts_with("HMAC_") || name.ends_with("_SECRET");
+        std::env::var_os(name).or_else(|| is_secret.then(|| "x".repeat(64).into()))
+    };
+    Environment { variable, ..Environment::of_process() }
+}
+
+#[test]
 fn every_file_in_the_guide_loads() {
     let room = tempfile::tempdir().unwrap();
     let mut loaded = 0;
@@ -74,7 +148,7 @@ fn every_file_in_the_guide_loads() {
         for block in blocks(&page) {
             let file = room.path().join("plimsoll.toml");
             fs::write(&file, block).unwrap();
-            let faults = faults(load(&file, &Environment::of_process()).err());
+            let faults = faults(load(&file, &environment()).err());
             assert!(faults.is_empty(), "{}:\n{block}\n{faults:#?}", path.display());
             loaded += 1;
         }
@@ -83,11 +157,14 @@ fn every_file_in_the_guide_loads() {
 }
 
 /// What the README says is not there yet, and the key that will be there when it is.
-const NOT_YET: [(&str, &str, &str); 9] = [
-    ("ACME", "listeners", "acme"),
+const NOT_YET: [(&str, &str, &str); 12] = [
     ("TLS to servers", "services", "tls"),
     ("containers", "services", "image"),
-    ("authentication", "routes", "auth"),
+    ("authentication by signed tokens", "auth", "jwt"),
+    ("API keys", "auth", "api_key"),
+    ("passwords", "auth", "basic"),
+    ("HMAC", "auth", "hmac"),
+    ("forward authentication", "auth", "forward"),
     ("rate limits", "routes", "limit"),
     ("CORS", "routes", "cors"),
     ("caching", "routes", "cache"),
@@ -131,10 +208,9 @@ fn what_the_readme_says_is_not_there_yet_has_no_key() {
 #[test]
 fn every_example_has_a_file_that_loads() {
     let examples = examples();
-    for (name, file) in &examples {
-        let environment = Environment::of_process();
-        let faults = faults(load(file, &environment).err());
-        assert!(faults.is_empty(), "{name}: {faults:#?}");
+    for file in examples.values().flat_map(|file| files_of(file.parent().unwrap())) {
+        let faults = faults(load(&file, &with_secrets()).err());
+        assert!(faults.is_empty(), "{}: {faults:#?}", file.display());
     }
     assert!(examples.len() >= 10, "{examples:?}");
 }
@@ -148,16 +224,19 @@ fn every_file_of_a_framework_is_that_of_an_example() {
         let page = fs::read_to_string(path).unwrap();
         for block in blocks(&page) {
             let is_it = |file: &PathBuf| bare(&fs::read_to_string(file).unwrap()) == bare(block);
+            let has_it = |file: &PathBuf| files_of(file.parent().unwrap()).iter().any(is_it);
             // Two examples may have the same file.
-            let names = examples.iter().filter(|(name, file)| is_it(file) && page.contains(*name));
+            let names = examples.iter().filter(|(name, file)| has_it(file) && page.contains(*name));
             let names: Vec<&String> = names.map(|(name, _)| name).collect();
             assert!(!names.is_empty(), "{}: no example has\n{block}", path.display());
             shown.extend(names.into_iter().cloned());
         }
     }
-    let grpc = fs::read_to_string(root.join("docs/guide/grpc.md")).unwrap();
-    assert!(grpc.contains("examples/grpc"));
-    shown.insert("grpc".to_owned());
+    for (name, page) in [("grpc", "grpc.md"), ("gateway", "replacing-a-gateway.md")] {
+        let page = fs::read_to_string(root.join("docs/guide").join(page)).unwrap();
+        assert!(page.contains(&format!("examples/{name}")), "{name}");
+        shown.insert(name.to_owned());
+    }
     let missing: Vec<&String> = examples.keys().filter(|name| !shown.contains(*name)).collect();
     assert!(missing.is_empty(), "no page shows {missing:?}");
 }
@@ -204,7 +283,7 @@ fn every_query_in_the_guide_is_one_of_the_alerts_that_are_tested() {
     let page = fs::read_to_string(guide.join("observability.md")).unwrap();
     let is_query = |line: &&str| line.starts_with("    ") && line.contains("plimsoll_");
     let queries: Vec<&str> = page.lines().filter(is_query).collect();
-    assert_eq!(queries.len(), 4, "{queries:#?}");
+    assert_eq!(queries.len(), 5, "{queries:#?}");
     for query in queries {
         assert!(alerts.contains(&words(query)), "alerts.yml lacks {query}");
     }

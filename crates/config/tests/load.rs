@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use config::{Code, Environment, LoadError, Loaded, Severity};
+use config::{Code, Environment, LoadError, Loaded, NamedFiles, Severity};
 use model::AccessLog;
 
 const FILE: &str = "[log]\naccess = \"logs/access.log\"\n\
@@ -66,17 +66,23 @@ fn certificates_are_found_with_their_places_whatever_else_is_wrong() {
     let text = "include = [\"more/*.toml\"]\n[listeners.a]\nbnid = 1\n\
                 tls = { certificates = [{ cert = \"a.pem\", key = \"/k\" },\n  \
                 { cert = \"c.pem\" }, 3] }\n[services.x\n";
-    let included =
-        "[listeners.b]\ntls = { certificates = [{ cert = \"b.pem\", key = \"${K:-b.key}\" }] }\n";
+    let included = "[listeners.b]\ntls = { certificates = [{ cert = \"b.pem\", key = \"${K:-b.key}\" }],\n\
+         client_auth = { ca = \"ca.pem\", crl = \"ca.crl\" } }\n";
     fs::write(at("plimsoll.toml"), text).unwrap();
     fs::write(at("more/b.toml"), included).unwrap();
     let found = config::certificates(&at("plimsoll.toml"), &environment());
     let said: Vec<_> = found
         .iter()
-        .map(|it| (&*it.listener, &*it.cert, &*it.key, it.place.line, it.place.column))
+        .map(|it| (&*it.listener, it.files.clone(), it.place.line, it.place.column))
         .collect();
-    let (a, b, key) = (at("a.pem"), at("more/b.pem"), at("more/b.key"));
-    assert_eq!(said, [("a", &*a, Path::new("/k"), 4, 25), ("b", &*b, &*key, 2, 25)]);
+    let shown = |cert, key| NamedFiles::Shown { cert, key };
+    let clients = NamedFiles::Clients { ca: at("more/ca.pem"), crl: Some(at("more/ca.crl")) };
+    let wanted = [
+        ("a", shown(at("a.pem"), "/k".into()), 4, 25),
+        ("b", shown(at("more/b.pem"), at("more/b.key")), 2, 25),
+        ("b", clients, 3, 15),
+    ];
+    assert_eq!(said, wanted);
     assert!(found[1].place.file.ends_with("more/b.toml"));
 }
 
@@ -117,6 +123,33 @@ fn relative_paths_in_an_included_file_start_there() {
     assert_eq!(recipe.env_file, Some(dir.path().join("apps/one/app.env")));
     let model::Workload::Process(process) = &recipe.workload;
     assert_eq!(process.directory, dir.path().join("apps/one"));
+}
+
+#[test]
+fn certificates_that_an_included_file_names_lie_beside_it() {
+    let secure = "[listeners.secure]\nbind = \"127.0.0.1:0\"\n\
+        tls = { certificates = [{ cert = \"own/cert.pem\", key = \"../key.pem\" }] }\n\
+        [[routes]]\nrespond = { status = 200 }\n";
+    let main = "include = [\"sites/shop/site.toml\"]\n";
+    let files = [
+        ("plimsoll.toml", main),
+        ("sites/shop/site.toml", secure),
+        ("sites/shop/own/cert.pem", ""),
+        ("sites/key.pem", ""),
+    ];
+    let dir = room(&files);
+    let intent = config::load(&dir.path().join("plimsoll.toml"), &environment()).unwrap().intent;
+    let certificate = &intent.listeners.values().next().unwrap().certificates[0];
+    assert_eq!(certificate.cert, dir.path().join("sites/shop/own/cert.pem"));
+    assert!(certificate.key.canonicalize().unwrap().ends_with("sites/key.pem"));
+    // Beside the file that includes it they are not looked for, and the hint names where they were.
+    fs::rename(dir.path().join("sites/shop/own"), dir.path().join("own")).unwrap();
+    let error = config::load(&dir.path().join("plimsoll.toml"), &environment()).unwrap_err();
+    let LoadError::Invalid(diagnostics) = error else { panic!("{error:?}") };
+    let told = diagnostics.to_string();
+    let place = dir.path().join("sites/shop/own/cert.pem");
+    assert!(told.contains(place.to_str().unwrap()), "{told}");
+    assert!(told.contains("the directory of the file in which they stand"), "{told}");
 }
 
 #[test]
@@ -201,6 +234,16 @@ fn what_is_included_is_no_larger_in_all_than_one_file_may_be() {
     let dir = room(&[("plimsoll.toml", &main)]);
     fs::File::create(dir.path().join("a")).unwrap().set_len(64 << 20).unwrap();
     assert_eq!(faults(dir.path()), [(Code::OutOfRange, "plimsoll.toml".to_owned())]);
+}
+
+/// Each of a line's mistakes costs time linear in the line: were all of them looked at, these would take minutes.
+#[test]
+fn a_line_of_nothing_but_mistakes_is_told_once_and_spoils_what_follows() {
+    for pattern in ["a=[", "a.b=[", "-*true1\\"] {
+        let main = format!("{}\nno = key\n", pattern.repeat(600_000 / pattern.len()));
+        let found = faults(room(&[("plimsoll.toml", &main)]).path());
+        assert_eq!(found, [(Code::Syntax, "plimsoll.toml".to_owned())], "{pattern}");
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn check(text: &str) {
             Ok(loaded)
         }
         Err(found) => {
-            assert!(found.has_errors());
+            assert!(found.has_errors(), "{text}");
             Err(found)
         }
     };

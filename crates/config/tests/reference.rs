@@ -58,7 +58,8 @@ fn invalid_in(value: &Value, schema: &Value, whole: &Value) -> Option<String> {
         ("boolean", Value::Bool(_)) => None,
         ("integer" | "number", Value::Number(number)) => {
             let number = number.as_f64().unwrap();
-            let range = schema["minimum"].as_f64().unwrap()..=schema["maximum"].as_f64().unwrap();
+            let least = schema["minimum"].as_f64().unwrap_or(f64::MIN);
+            let range = least..=schema["maximum"].as_f64().unwrap_or(f64::MAX);
             if range.contains(&number) { None } else { wrong("in range") }
         }
         ("string", Value::String(text)) => {

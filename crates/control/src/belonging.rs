@@ -84,8 +84,19 @@ impl Note {
     }
 }
 
-/// Sees to it that `state_dir`, which has this `content`, belongs to the configuration in
-/// `file`.
+/// A configuration's right to a state directory, which is not written down yet: one that cannot be served, as where
+/// its addresses are taken, leaves the directory to whom it belongs.
+#[derive(Debug)]
+#[must_use = "what is not recorded belongs to another at the next start"]
+pub(crate) struct Claim {
+    path: PathBuf,
+    /// What is to be written; nothing where that stands there, or the file is gone since it was read.
+    note: Option<Note>,
+    /// From which configuration it is taken over.
+    adopted: Option<PathBuf>,
+}
+
+/// The right of the configuration in `file` to `state_dir`, which has this `content`.
 ///
 /// # Errors
 /// When it belongs to another, and adoption is not wanted.
@@ -94,33 +105,42 @@ pub(crate) fn claim(
     file: &Path,
     content: Content,
     adoption: Adoption,
-    events: &Events,
-) -> Result<(), BelongingError> {
-    // A file that is gone since it was read is nobody's.
-    let Some(ours) = Note::of(file) else { return Ok(()) };
+) -> Result<Claim, BelongingError> {
     let path = state_dir.join(FILE);
+    let Some(ours) = Note::of(file) else { return Ok(Claim { path, note: None, adopted: None }) };
     let known = state_file::read(&path, BYTES_MAX)?;
     let known = known.and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
-    if let Some(owner) = known.as_ref().filter(|owner| !owner.is_of_the_same(&ours))
-        && content == Content::Something
-    {
-        let owner = owner.named.clone();
-        if adoption == Adoption::Refused {
-            return Err(BelongingError::Another { state_dir: state_dir.to_owned(), owner });
+    let other = known.as_ref().filter(|owner| !owner.is_of_the_same(&ours));
+    let owner = other.filter(|_| content == Content::Something).map(|it| it.named.clone());
+    if let Some(owner) = owner.clone().filter(|_| adoption == Adoption::Refused) {
+        return Err(BelongingError::Another { state_dir: state_dir.to_owned(), owner });
+    }
+    let note = (known.as_ref() != Some(&ours)).then_some(ours);
+    Ok(Claim { path, note, adopted: owner })
+}
+
+impl Claim {
+    /// Writes it down: before anything is kept in the directory that another could take for its own.
+    pub(crate) fn record(self, events: &Events) {
+        let Self { path, note, adopted } = self;
+        if let Some(owner) = adopted {
+            events.emit(event::StateAdopted { path: owner.display().to_string() });
         }
-        events.emit(event::StateAdopted { path: owner.display().to_string() });
+        let Some(note) = note else { return };
+        // A path that is no text is told by its file alone.
+        let text = serde_json::to_vec(&note).unwrap_or_default();
+        if let Err(error) = state_file::replace(&path, &text) {
+            // As on a full disk: what runs is more than a note.
+            let (why, path) = (chain(&error), path.display().to_string());
+            events.emit(event::StateOwnerNotRecorded { why, path });
+        }
     }
-    if known.as_ref() == Some(&ours) {
-        return Ok(());
-    }
-    // A path that is no text is told by its file alone.
-    let text = serde_json::to_vec(&ours).unwrap_or_default();
-    if let Err(error) = state_file::replace(&path, &text) {
-        // As on a full disk: what runs is more than a note.
-        let (why, path) = (chain(&error), path.display().to_string());
-        events.emit(event::StateOwnerNotRecorded { why, path });
-    }
-    Ok(())
+}
+
+/// Whether a configuration was ever served with this state directory: what runs is then known from it, and no longer
+/// from the file.
+pub fn has_served(state_dir: &Path) -> bool {
+    state_dir.join(FILE).exists()
 }
 
 /// Whether a state directory has what another configuration could take for its own.
@@ -154,14 +174,11 @@ mod tests {
 
         /// The owner if the file is refused.
         fn claim(&self, file: &str, content: Content, adoption: Adoption) -> Option<PathBuf> {
-            match claim(
-                &self.path("state"),
-                &self.path(file),
-                content,
-                adoption,
-                &Events::default(),
-            ) {
-                Ok(()) => None,
+            match claim(&self.path("state"), &self.path(file), content, adoption) {
+                Ok(claim) => {
+                    claim.record(&Events::default());
+                    None
+                }
                 Err(BelongingError::Another { owner, .. }) => Some(owner),
                 Err(error) => panic!("{error}"),
             }
@@ -192,6 +209,18 @@ mod tests {
         let nothing = Content::Nothing;
         assert_eq!(room.claim("two/plimsoll.toml", nothing, Adoption::Refused), None);
         assert_eq!(room.refused("one/plimsoll.toml"), Some(room.path("two/plimsoll.toml")));
+    }
+
+    #[test]
+    fn what_was_never_served_owns_nothing() {
+        let room = Room::new();
+        let (state, one) = (room.path("state"), room.path("one/plimsoll.toml"));
+        drop(claim(&state, &one, Content::Something, Adoption::Refused).unwrap());
+        assert!(!has_served(&state));
+        assert_eq!(room.refused("two/plimsoll.toml"), None);
+        drop(claim(&state, &one, Content::Something, Adoption::Wanted).unwrap());
+        assert!(has_served(&state));
+        assert_eq!(room.refused("two/plimsoll.toml"), None, "it was not adopted in the end");
     }
 
     #[test]

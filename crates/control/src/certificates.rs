@@ -9,18 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use edge::ListenerTls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::{Intent, Listener, ListenerName, Protocol};
-use rustls::ServerConfig;
+use model::{ClientAuth, ClientDemand, Intent, Listener, ListenerName, Protocol};
 use telemetry::{Event, event};
-use wire::tls::{Alpn, Certificate, Certificates, Files, Resumption, TlsError, server_config};
+use wire::tls::{
+    Alpn, Certificate, Certificates, ClientFiles, ClientTrust, Demand, Files, Ordered,
+    OrderedHosts, Resumption, TlsError, server_config,
+};
 
 use crate::chain::chain;
 use crate::feed::{Arrival, Feed, Fetch, Fetched, Outcome, Times};
 
 /// How TLS is spoken at each listener that does.
-pub(crate) type Tls = BTreeMap<ListenerName, Arc<ServerConfig>>;
+pub(crate) type Tls = BTreeMap<ListenerName, ListenerTls>;
 
 /// The certificates of all listeners, as their files hold them.
 pub(crate) type Renewals = Feed<CertificateFiles>;
@@ -47,15 +50,21 @@ impl fmt::Display for BadCertificates {
 
 impl std::error::Error for BadCertificates {}
 
-/// The files of one listener's certificates, each chain with its key, in their order.
+/// The files of one listener's certificates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FilesOf(Vec<(PathBuf, PathBuf)>);
+pub(crate) struct FilesOf {
+    /// Each chain with its key, in their order.
+    pairs: Vec<(PathBuf, PathBuf)>,
+    /// Whose certificates of clients are believed.
+    clients: Option<ClientAuth>,
+}
 
 impl FilesOf {
     /// Those of `listener`; `None` where it speaks no TLS.
     pub(crate) fn of(listener: &Listener) -> Option<Self> {
         let files = listener.certificates.iter().map(|it| (it.cert.clone(), it.key.clone()));
-        listener.is_tls().then(|| Self(files.collect()))
+        let clients = listener.client_auth.clone();
+        listener.is_tls().then(|| Self { pairs: files.collect(), clients })
     }
 
     /// Those of each listener of `intent` that has any.
@@ -67,26 +76,54 @@ impl FilesOf {
     fn read(&self) -> Result<Pairs, Vec<TlsError>> {
         // Before they are read: what changes meanwhile is seen by the next look.
         let stamps = self.stamps();
-        let files = self.0.iter().map(|(cert, key)| Files { cert: cert.clone(), key: key.clone() });
+        let now = SystemTime::now();
+        let files =
+            self.pairs.iter().map(|(cert, key)| Files { cert: cert.clone(), key: key.clone() });
         let files: Vec<_> = files.collect();
-        let certificates = Arc::new(Certificates::load(&files, SystemTime::now())?);
-        Ok(Pairs { stamps, certificates })
+        let clients = self.clients.as_ref().map(|clients| trust(clients, now)).transpose();
+        let (certificates, clients) = match (Certificates::load(&files, now), clients) {
+            (Ok(certificates), Ok(clients)) => (Arc::new(certificates), clients),
+            (Ok(_), Err(error)) => return Err(vec![error]),
+            (Err(mut errors), clients) => {
+                errors.extend(clients.err());
+                return Err(errors);
+            }
+        };
+        let names: BTreeSet<Box<str>> =
+            certificates.iter().flat_map(Certificate::names).map(Box::from).collect();
+        let names = names.into_iter().collect();
+        Ok(Pairs { stamps, certificates, names, clients })
     }
 
     fn stamps(&self) -> Vec<Stamp> {
-        let files = self.0.iter().flat_map(|(cert, key)| [cert, key]);
-        files.map(|file| Stamp::of(file)).collect()
+        let files = self.pairs.iter().flat_map(|(cert, key)| [cert, key]);
+        let clients = self.clients.iter().flat_map(|it| [Some(&it.ca), it.crl.as_ref()]);
+        files.chain(clients.flatten()).map(|file| Stamp::of(file)).collect()
     }
 }
 
 impl fmt::Display for FilesOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (cert, _)) in self.0.iter().enumerate() {
+        for (index, (cert, _)) in self.pairs.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{}", cert.display())?;
         }
+        if let Some(ClientAuth { ca, crl, .. }) = &self.clients {
+            write!(f, ", {}", ca.display())?;
+            crl.as_ref().map_or(Ok(()), |crl| write!(f, ", {}", crl.display()))?;
+        }
         Ok(())
     }
+}
+
+/// Reads whose certificates are believed as `clients` says.
+fn trust(clients: &ClientAuth, now: SystemTime) -> Result<ClientTrust, TlsError> {
+    let demand = match clients.demand {
+        ClientDemand::Required => Demand::Required,
+        ClientDemand::Optional => Demand::Optional,
+    };
+    let files = ClientFiles { ca: clients.ca.clone(), crl: clients.crl.clone() };
+    ClientTrust::load(&files, demand, now)
 }
 
 /// By what it is seen that a file was written or replaced, also where its name is a link that leads elsewhere now.
@@ -123,6 +160,10 @@ impl Stamp {
 pub(crate) struct Pairs {
     stamps: Vec<Stamp>,
     certificates: Arc<Certificates>,
+    /// The hosts that they are for.
+    names: Arc<[Box<str>]>,
+    /// Whose certificates of clients are believed, where they are asked for.
+    clients: Option<ClientTrust>,
 }
 
 impl Pairs {
@@ -135,16 +176,47 @@ impl Pairs {
     /// What is doubtful about them, which `listener` uses.
     pub(crate) fn warnings(&self, listener: &ListenerName) -> impl Iterator<Item = Event> {
         let warnings = self.certificates.iter().flat_map(|certificate| certificate.warnings());
-        warnings.map(|warning| {
+        let of_clients = self.clients.iter().flat_map(ClientTrust::warnings);
+        warnings.chain(of_clients).map(|warning| {
             let (listener, why) = (listener.clone(), warning.to_string());
             event::CertificateWarning { listener, why }.into()
         })
     }
 
-    /// How `listener` speaks TLS with them.
-    pub(crate) fn config(&self, listener: &Listener, resumption: &Resumption) -> Arc<ServerConfig> {
-        server_config(self.certificates.clone(), &protocols(listener), resumption)
+    /// How `listener` speaks TLS with them, and with those that were `ordered`.
+    pub(crate) fn config(&self, listener: &Listener, common: Common<'_>) -> ListenerTls {
+        let Common { resumption, ordered } = common;
+        let (mut alpn, clients) = (protocols(listener), self.clients.as_ref());
+        let Some(hosts) = &listener.ordered else {
+            let config = server_config(self.certificates.clone(), &alpn, resumption, clients);
+            return ListenerTls { config, names: self.names.clone() };
+        };
+        alpn.push(Alpn::Proof);
+        let names = self.names.iter().cloned().chain(hosts.iter().map(|it| it.as_str().into()));
+        let names = names.collect();
+        let hosts = OrderedHosts::new(hosts.iter().map(|it| &**it), ordered.clone());
+        let certificates = Certificates::clone(&self.certificates).with_ordered(hosts);
+        let config = server_config(Arc::new(certificates), &alpn, resumption, clients);
+        ListenerTls { config, names }
     }
+
+    /// Whether one of them is for `host`.
+    pub(crate) fn are_for(&self, host: &str) -> bool {
+        self.certificates.names(host)
+    }
+
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Certificate> {
+        self.certificates.iter()
+    }
+}
+
+/// What all listeners that speak TLS share.
+#[derive(Clone, Copy)]
+pub(crate) struct Common<'a> {
+    pub(crate) resumption: &'a Resumption,
+    /// The certificates that were ordered.
+    pub(crate) ordered: &'a Arc<Ordered>,
 }
 
 /// The same files, as far as can be seen without reading them.
@@ -256,7 +328,7 @@ pub(crate) struct Loaded {
 /// With everything that is wrong at once.
 pub(crate) fn load(
     intent: &Intent,
-    resumption: &Resumption,
+    common: Common<'_>,
     every: Duration,
 ) -> Result<Loaded, BadCertificates> {
     let (mut tls, mut told, mut looked) = (Tls::new(), Vec::new(), Vec::new());
@@ -265,9 +337,13 @@ pub(crate) fn load(
         let Some(files) = FilesOf::of(listener) else { continue };
         match files.read() {
             Ok(pairs) => {
-                tls.insert(name.clone(), pairs.config(listener, resumption));
-                let (listener, (certificates, expires)) = (name.clone(), pairs.extent());
-                told.push(event::CertificatesRead { listener, certificates, expires }.into());
+                tls.insert(name.clone(), pairs.config(listener, common));
+                let (of, (certificates, expires)) = (name.clone(), pairs.extent());
+                if certificates > 0 {
+                    told.push(
+                        event::CertificatesRead { listener: of, certificates, expires }.into(),
+                    );
+                }
                 told.extend(pairs.warnings(name));
                 let fetched = Fetched { value: Arc::new(pairs), lifetime: every };
                 looked.push(Arrival::before(files, Ok(fetched)));

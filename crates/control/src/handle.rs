@@ -1,18 +1,22 @@
 //! How everything else talks to the control loop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use driver::Instance;
 use model::{Diff, Intent, Revision};
 use telemetry::{Events, Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::ended::Ended;
+use crate::bans::{Ban, BanError, Banned};
+use crate::ended::{Ended, Reply};
 use crate::explanation::{ExplainError, Explanation, Question};
 use crate::journal::Deploy;
+use crate::ordering::status::CertificateStatus;
 use crate::reload::ReloadError;
 use crate::runs::{DeployError, DeployRequest, Difference, Progressing, Rejudge, Rejudged};
 use crate::status::{InstanceStatus, Status};
+use crate::watched::ReloadProgress;
 
 /// Talks to the control loop. Cheap to clone; every method waits for the loop's answer.
 #[derive(Clone, Debug)]
@@ -31,6 +35,27 @@ pub struct Reloaded {
     pub diff: Diff,
     /// Services of which the file says otherwise than what runs, which their next deploy mends.
     pub differences: Vec<Difference>,
+    /// For how long it is watched, if it is.
+    pub watch: Option<Duration>,
+}
+
+/// How the file is to be taken up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReloadRequest {
+    /// So long it is watched, and rolled back if requests fail more often than before.
+    pub watch: Option<Duration>,
+    /// What becomes of a file that was rolled back before.
+    pub refused: IfRolledBack,
+}
+
+/// What becomes of a file that was rolled back before, and has not changed since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfRolledBack {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is taken up once more.
+    TakeUp,
 }
 
 /// Which deploy an action has reached.
@@ -84,20 +109,23 @@ pub enum After {
     Leave,
 }
 
-pub(crate) type Reply<T> = oneshot::Sender<T>;
-
 /// What the control loop is told.
 #[derive(Debug)]
 pub(crate) enum Message {
     Status(Reply<Status>),
-    Reload(Reply<Result<Reloaded, ReloadError>>),
+    Reload(ReloadRequest, Reply<Result<Reloaded, ReloadError>>),
+    ReloadProgress(Revision, Reply<Option<watch::Receiver<ReloadProgress>>>),
     Instance {
         service: String,
         instance: String,
         wish: Wish,
         reply: Reply<Result<InstanceStatus, InstanceError>>,
     },
+    Bans(Reply<Vec<Ban>>),
+    Ban(Ban, Reply<Result<Ban, BanError>>),
+    Lift(Banned, Reply<Result<(), BanError>>),
     Explain(Question, Reply<Result<Explanation, ExplainError>>),
+    Certificates(Reply<Vec<CertificateStatus>>),
     Scrape(Reply<Scrape>),
     Deploy(DeployRequest, Reply<Result<Progressing, DeployError>>),
     DeployAction {
@@ -112,6 +140,11 @@ pub(crate) enum Message {
     History {
         service: String,
         reply: Reply<Result<Vec<Deploy>, DeployError>>,
+    },
+    OneDeploy {
+        service: String,
+        deploy: i64,
+        reply: Reply<Result<Deploy, DeployError>>,
     },
     Judge {
         question: Rejudge,
@@ -140,7 +173,27 @@ impl Handle {
     /// # Errors
     /// When the file cannot be served; then nothing has changed.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        self.ask(Message::Reload).await?
+        self.reload_as(ReloadRequest::default()).await
+    }
+
+    /// The same, as `request` says.
+    ///
+    /// # Errors
+    /// When the file cannot be served, or was rolled back before; then nothing has changed.
+    pub async fn reload_as(&self, request: ReloadRequest) -> Result<Reloaded, ReloadError> {
+        self.ask(|reply| Message::Reload(request, reply)).await?
+    }
+
+    /// How the reload to `revision` stands, and each time that this changes; `None` where it was not watched, or that was
+    /// many reloads ago.
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn reload_progress(
+        &self,
+        revision: Revision,
+    ) -> Result<Option<watch::Receiver<ReloadProgress>>, Ended> {
+        self.ask(|reply| Message::ReloadProgress(revision, reply)).await
     }
 
     /// Gives an instance nothing new until it is enabled; what is open on it goes on. Holds over
@@ -178,12 +231,44 @@ impl Handle {
         self.ask(|reply| Message::Instance { service, instance, wish, reply }).await?
     }
 
+    /// Who is banned, the ban that is over first before the others.
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn bans(&self) -> Result<Vec<Ban>, Ended> {
+        self.ask(Message::Bans).await
+    }
+
+    /// Bans: from now on here, and over edges that share a store within a second. It is kept over restarts when this responds.
+    ///
+    /// # Errors
+    /// When it would be over already, or there is no room for it.
+    pub async fn ban(&self, ban: Ban) -> Result<Ban, BanError> {
+        self.ask(|reply| Message::Ban(ban, reply)).await?
+    }
+
+    /// Lifts a ban, here and over edges as [`ban`](Self::ban) does.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn lift(&self, banned: Banned) -> Result<(), BanError> {
+        self.ask(|reply| Message::Lift(banned, reply)).await?
+    }
+
     /// What would become of a request now. Asks nothing of the data plane's threads.
     ///
     /// # Errors
     /// When the question makes no sense.
     pub async fn explain(&self, question: Question) -> Result<Explanation, ExplainError> {
         self.ask(|reply| Message::Explain(question, reply)).await?
+    }
+
+    /// How each certificate stands: those from files, then those that are ordered, by host.
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn certificates(&self) -> Result<Vec<CertificateStatus>, Ended> {
+        self.ask(Message::Certificates).await
     }
 
     /// Everything that is counted, as Prometheus reads it; see [`crate::scrape::MEDIA_TYPE`].
@@ -232,6 +317,15 @@ impl Handle {
     pub async fn history(&self, service: &str) -> Result<Vec<Deploy>, DeployError> {
         let service = service.to_owned();
         self.ask(|reply| Message::History { service, reply }).await?
+    }
+
+    /// The deploy of this number, with all that is kept of it.
+    ///
+    /// # Errors
+    /// When there was no such deploy of `service`, Plimsoll does not run it, or the journal cannot be read.
+    pub async fn one_deploy(&self, service: &str, deploy: i64) -> Result<Deploy, DeployError> {
+        let service = service.to_owned();
+        self.ask(|reply| Message::OneDeploy { service, deploy, reply }).await?
     }
 
     /// What the judge would have said of a deploy that is over, by other rules.

@@ -6,32 +6,42 @@
 //! means is `balance`'s to say, what is served is the edge's; nothing here touches a request.
 
 mod access_log;
+mod bans;
 mod belonging;
 mod certificates;
 mod chain;
+mod conditions;
 mod drains;
 mod ended;
 mod evidence;
 mod explanation;
 mod feed;
+mod finding;
 mod handle;
 mod instances;
+mod issuers;
 mod journal;
+mod lately;
 mod line;
 mod names;
+mod ordering;
 mod prepare;
 mod probe;
+mod pulse;
 mod release;
 mod reload;
 pub mod resolve;
 mod runs;
 pub mod scrape;
+mod settling;
+mod sharing;
 pub mod state_dir;
 mod state_file;
 pub mod status;
 mod sticky_key;
 mod task;
 mod watch;
+mod watched;
 mod window;
 mod writer;
 
@@ -50,43 +60,66 @@ use tokio::sync::{mpsc, watch as watcher};
 use tokio::task::JoinHandle;
 use wire::tls::Resumption;
 
-pub use belonging::{Adoption, BelongingError};
+pub use bans::{Ban, BanError, Banned, TokenDigest};
+pub use belonging::{Adoption, BelongingError, has_served};
 pub use certificates::BadCertificates;
 pub use chain::chain;
 pub use ended::Ended;
 pub use explanation::{ExplainError, Explanation, Question};
-pub use handle::{Acted, After, Handle, InstanceError, Reloaded};
+pub use finding::{Finding, Found, OutputLine, Shown};
+pub use handle::{Acted, After, Handle, IfRolledBack, InstanceError, ReloadRequest, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};
 pub use line::Line;
+pub use ordering::status::{
+    CertificateSource, CertificateStatus, HeldStatus, Renewal, RenewalReason, RenewalTrouble,
+};
+pub use ordering::{Clock, SystemClock};
 pub use prepare::{PrepareError, tell_warnings};
 pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    CheckingStatus, DeployEnding, DeployError, DeployRequest, DeployStatus, Difference,
-    FirstStatus, LastDeploy, Overrides, Progress, Progressing, Receipt, Rejudge, Rejudged,
-    ReleaseTally, RunStatus, Waiting, Wanted,
+    CheckingStatus, ConditionStatus, DeployEnding, DeployError, DeployRequest, DeployStatus,
+    Difference, Differs, FirstStatus, Forms, LastDeploy, Overrides, Progress, Progressing, Receipt,
+    Rejudge, Rejudged, ReleaseTally, Rules, RunStatus, Waiting, Wanted,
 };
+pub use sharing::{StoreStatus, try_store};
 pub use state_dir::StateDirError;
-pub use status::{InstanceStatus, LastReload, ListenerStatus, ServiceStatus, Status};
+pub use status::{
+    InstanceStatus, IssuerStatus, LastReload, ListenerStatus, OutlierStatus, RolledBack,
+    ServiceStatus, Status,
+};
 pub use sticky_key::StickyKeyError;
 pub use telemetry::scrape::InstanceState;
+pub use watched::{ReloadEnding, ReloadProgress};
 pub use window::{RATE_WINDOW, Recent, WINDOW};
 
 use self::watch::Reports;
 use access_log::Access;
+use bans::BanList;
 use belonging::Content;
 use certificates::{CertificateFiles, Renewals};
+use conditions::Outside;
 use drains::DrainList;
 use feed::Fetches;
+use issuers::{IssuerKeys, Issuers, Kept};
 use journal::Journal;
 use names::{Lookups, Names};
-use prepare::{Preparation, Prepared};
+use ordering::Ordering;
+use ordering::kept::Kept as KeptCertificates;
+use outbound::Client;
+use prepare::{Known, Preparation, Prepared};
 use probe::Checker;
+use resolve::Resolver;
 use runs::Runs;
+use settling::Settling;
 use writer::{Inbox, Parts, Writer, find_legacies};
 
 /// How soon a certificate is served that something else has renewed.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(15);
+/// Tokens that are to be banned and wait for the loop: a second of a flood of logouts.
+const LOGOUTS: usize = 65_536;
+/// How often what became of requests is looked at, all the time.
+const SECOND: Duration = Duration::from_secs(1);
 /// Commands that may wait for the loop.
 const MESSAGES: usize = 64;
 
@@ -103,10 +136,16 @@ pub struct Settings {
     pub resolver: Arc<dyn Resolve>,
     /// Makes what starts instances, and keeps in this directory what it has to.
     pub driver: MakeDriver,
-    /// Writes a receipt as it is kept.
-    pub write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
+    /// How what is kept of deploys is written.
+    pub forms: Forms,
     /// How often the files of certificates are looked at; what was renewed is served then.
     pub certificates_every: Duration,
+    /// The clocks that orders of certificates go by.
+    pub clock: Arc<dyn Clock>,
+    /// What makes the moments of this machine's orders differ from another's; the same after a restart.
+    pub seed: u64,
+    /// How long a second of the watch of instances is: in tests it need not be one.
+    pub second: Duration,
     /// Whether the state of another configuration may be taken over.
     pub adoption: Adoption,
     /// Where it is to crash, for tests of what follows.
@@ -118,18 +157,17 @@ pub struct Settings {
 impl Settings {
     /// The configuration in `file`, in the environment of this process, with the system's
     /// resolver.
-    pub fn new(
-        file: impl Into<PathBuf>,
-        driver: MakeDriver,
-        write_receipt: Arc<dyn Fn(&Receipt) -> String + Send + Sync>,
-    ) -> Self {
+    pub fn new(file: impl Into<PathBuf>, driver: MakeDriver, forms: Forms) -> Self {
         Self {
             file: file.into(),
             environment: Environment::of_process(),
             resolver: Arc::new(SystemResolver::default()),
             driver,
-            write_receipt,
+            forms,
             certificates_every: CERTIFICATES_EVERY,
+            clock: Arc::new(SystemClock::default()),
+            seed: ordering::seed_of_machine(),
+            second: SECOND,
             adoption: Adoption::Refused,
             crash: None,
             events: Events::default(),
@@ -199,21 +237,16 @@ impl Controller {
 /// # Errors
 /// When the configuration is wrong or cannot be put into effect; then nothing is left running.
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
-    let Settings { driver, write_receipt, adoption, crash, events, .. } = settings;
-    let preparation = Preparation {
-        file: settings.file,
-        environment: settings.environment,
-        lookups: Arc::new(Fetches::new(Lookups(settings.resolver))),
-        resumption: Resumption::new()?,
-        certificates: Arc::new(Fetches::new(CertificateFiles::new(settings.certificates_every))),
-        certificates_every: settings.certificates_every,
-    };
-    let prepared = preparation.clone().run(Default::default()).await?;
+    let client = Client::new(Arc::new(Resolver(settings.resolver.clone())));
+    let preparation = preparation(&settings, client.clone())?;
+    let Settings { driver, forms, adoption, crash, events, clock, seed, .. } = settings;
+    let prepared = preparation.clone().run(Known::nothing()).await?;
     let intent = prepared.intent.clone();
     state_dir::open_directory(&intent.server.state_dir)?;
 
     let log = Access::start(&intent.log, events.clone())?;
     let (suspect, suspects) = mpsc::unbounded_channel();
+    let (logout, logouts) = mpsc::channel(LOGOUTS);
     let workers = workers(&intent);
     let options = Options {
         workers,
@@ -221,51 +254,107 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         sticky_key: sticky_key::load(&intent.server.state_dir)?,
         logs: log.writers(workers.get()),
         suspects: suspect,
+        bans: logout,
         events: events.clone(),
+        client: client.clone(),
     };
     let edge = Edge::start(options).map_err(StartError::Workers)?;
 
+    let ordering = Ordering::start(ordering::Parts {
+        client: client.clone(),
+        kept: preparation.ordered.clone(),
+        challenges: edge.challenges(),
+        clock,
+        seed,
+        events: events.clone(),
+    });
+    let (settling, secrets) = Settling::new(edge.settlements().clone());
     let (report, reports) = mpsc::unbounded_channel();
     let checker = Checker::start(events.clone()).map_err(StartError::Workers)?;
+    let outside = Outside { client, environment: preparation.environment.clone() };
     let (tell, resolved) = mpsc::unbounded_channel();
     let (message, messages) = mpsc::channel(MESSAGES);
     let (wanted, intent) = watcher::channel(intent);
     let names = Names::new(preparation.lookups.clone(), tell, events.clone());
     let (tell, looked) = mpsc::unbounded_channel();
     let renewals = Renewals::new(preparation.certificates.clone(), tell, events.clone());
+    let (tell, keys) = mpsc::unbounded_channel();
+    let issuers = Issuers::new(preparation.issuers.clone(), tell, events.clone());
+    let (lack, unknown) = mpsc::unbounded_channel();
     let drains = DrainList::load(&prepared.intent.server.state_dir, events.clone());
     let state_dir = &prepared.intent.server.state_dir;
     let driver = driver(state_dir);
     let journal = Journal::open(state_dir, crash, events.clone())?;
-    let is_empty = drains.is_empty() && journal.services()?.is_empty();
+    let (bans, heard) = BanList::load(state_dir, events.clone());
+    let is_empty = drains.is_empty() && bans.is_empty() && journal.services()?.is_empty();
     let content = if is_empty { Content::Nothing } else { Content::Something };
-    belonging::claim(state_dir, &preparation.file, content, adoption, &events)?;
-    let legacies =
-        find_legacies(&prepared.intent, &*driver, &journal, &write_receipt, &events).await?;
+    let belonging = belonging::claim(state_dir, &preparation.file, content, adoption)?;
+    let legacies = find_legacies(&prepared.intent, &*driver, &journal, forms, &events).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
-    let runs = Runs::new(driver, journal, happen, write_receipt, events.clone());
+    let runs = Runs::new(driver, journal, happen, forms, events.clone());
     let mut writer = Writer::new(Parts {
         edge,
         preparation,
         intent: wanted,
         names,
         renewals,
+        ordering,
+        issuers,
+        unknown: lack,
         reports: Reports { checker, tell: report },
         events: events.clone(),
         log,
         drains,
+        bans,
+        settling,
         runs,
+        outside,
+        second: settings.second,
     });
     publish(&mut writer, prepared)?;
+    belonging.record(&events);
     writer.begin_runs(legacies);
-    let inbox = Inbox { messages, suspects, reports, resolved, looked, happenings };
+    let inbox = Inbox {
+        messages,
+        suspects,
+        logouts,
+        heard,
+        reports,
+        resolved,
+        looked,
+        keys,
+        unknown,
+        secrets,
+        happenings,
+    };
+    let task = run(writer, inbox, &events);
+    Ok(Controller { handle: Handle { messages: message, intent, events }, task })
+}
+
+/// How configurations are prepared, with what is fetched for them by `client` and by lookups.
+fn preparation(settings: &Settings, client: Client) -> Result<Preparation, StartError> {
+    let kept = Arc::new(Kept::default());
+    let every = settings.certificates_every;
+    Ok(Preparation {
+        file: settings.file.clone(),
+        environment: settings.environment.clone(),
+        lookups: Arc::new(Fetches::new(Lookups(settings.resolver.clone()))),
+        issuers: Arc::new(Fetches::new(IssuerKeys::new(client, kept.clone()))),
+        kept,
+        resumption: Resumption::new()?,
+        ordered: Arc::new(KeptCertificates::default()),
+        certificates: Arc::new(Fetches::new(CertificateFiles::new(every))),
+        certificates_every: every,
+    })
+}
+
+fn run(writer: Writer, inbox: Inbox, events: &Events) -> JoinHandle<()> {
     let end = events.close_on_drop();
-    let task = tokio::spawn(async move {
+    tokio::spawn(async move {
         // Followers come to the end also where this panics.
         let _end = end;
         writer.run(inbox).await;
-    });
-    Ok(Controller { handle: Handle { messages: message, intent, events }, task })
+    })
 }
 
 fn publish(writer: &mut Writer, prepared: Prepared) -> Result<(), edge::PublishError> {

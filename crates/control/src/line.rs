@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use model::InstanceName;
 
+use crate::finding::Found;
+
 /// One thing that happened in a deploy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// Since the deploy began.
     pub at: Duration,
@@ -17,4 +19,6 @@ pub struct Line {
     pub instance: Option<InstanceName>,
     /// What happened, in words.
     pub text: String,
+    /// What the judge found, where that is what happened.
+    pub finding: Option<Found>,
 }

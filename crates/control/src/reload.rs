@@ -1,6 +1,7 @@
 //! Why a configuration was not taken up.
 
 use config::{Diagnostic, LoadError, Severity};
+use model::Revision;
 
 use crate::chain::chain;
 use crate::ended::Ended;
@@ -15,6 +16,16 @@ pub enum ReloadError {
     /// It could not be put into effect.
     #[error(transparent)]
     Publish(#[from] edge::PublishError),
+    /// It was taken up before, and rolled back.
+    #[error(
+        "this configuration was rolled back as revision {revision}: {why}; change the file, or `plimsoll reload --anyway`"
+    )]
+    RolledBack {
+        /// As which revision it was served.
+        revision: Revision,
+        /// Why it was rolled back.
+        why: String,
+    },
     /// The control loop has ended.
     #[error(transparent)]
     Ended(#[from] Ended),

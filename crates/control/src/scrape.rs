@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
 
 use edge::live::{Live, ServiceLive, ServiceShard, Shard};
-use edge::{Edge, ListenerLive, ServiceView};
+use edge::{Edge, InquiryLive, ListenerLive, ServiceView};
 use model::ListenerName;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, FeedSample, InstanceSample, InstanceState, ListenerSample,
-    RefusalSample, ServiceSample,
+    AbuseSample, AccessLogSample, CertificateSample, ConfigSample, FeedSample, InquirySample,
+    InstanceSample, InstanceState, LimitSample, LimitUseSample, ListenerSample, RefusalSample,
+    ServiceSample,
 };
-use telemetry::{Counter, Ending, EndingTotals, GrpcTotals, HistogramSnapshot, Scrape};
+use telemetry::{
+    AbuseOutcome, Counter, Ending, EndingTotals, GrpcTotals, HistogramSnapshot, InquiryOutcome,
+    LimitOutcome, Scrape,
+};
 
+use crate::ordering::status::CertificateStatus;
 use crate::watch::{Brief, ServiceWatch};
 
 /// The media type of what [`Handle::scrape`](crate::Handle::scrape) gives.
 pub const MEDIA_TYPE: &str = Scrape::MEDIA_TYPE;
 
-/// Everything but the process. `watch_of` gives what is thought of a service.
+/// Everything but the process, bans and the store. `watch_of` gives what is thought of a service.
 pub(crate) fn gather<'a>(
     edge: &Edge,
     watch_of: impl Fn(&ServiceView<'_>) -> Option<&'a ServiceWatch>,
@@ -37,13 +43,34 @@ pub(crate) fn gather<'a>(
         refused: edge.counters().map(|counters| counters.refused.get()).sum(),
         memory_held: edge.memory_held() as u64,
         refusals: refusals(edge),
+        limit_uses: limit_uses(edge),
+        limits: limits(edge),
+        abuse: abuse(edge),
+        inquiries: edge.inquiries().map(inquiries).collect(),
         listeners,
         services: edge.services().filter_map(service).collect(),
         access_log,
         config,
         feeds,
+        certificates: Vec::new(),
+        bans: 0,
+        store: None,
         process: None,
     }
+}
+
+/// How long each host's certificate is good still at `now`; of several for a host the one that ends first.
+pub(crate) fn certificates(all: &[CertificateStatus], now: SystemTime) -> Vec<CertificateSample> {
+    let mut left = BTreeMap::new();
+    for certificate in all {
+        for host in &certificate.hosts {
+            let of_this = certificate.left(now);
+            left.entry(host)
+                .and_modify(|it: &mut Duration| *it = of_this.min(*it))
+                .or_insert(of_this);
+        }
+    }
+    left.into_iter().map(|(host, left)| CertificateSample { host: host.clone(), left }).collect()
 }
 
 /// What routes' policies have refused. Routes that people know by one name, as their values differ alone, count together.
@@ -64,6 +91,37 @@ fn refusals(edge: &Edge) -> Vec<RefusalSample> {
         count,
     };
     counts.into_iter().map(sample).collect()
+}
+
+/// What limits decided on requests of routes; routes that people know by one name count together.
+fn limit_uses(edge: &Edge) -> Vec<LimitUseSample> {
+    let mut counts: BTreeMap<_, [u64; LimitOutcome::ALL.len()]> = BTreeMap::new();
+    for (route, live) in edge.limit_uses() {
+        let sums = counts.entry((live.name().clone(), route.in_full())).or_default();
+        for (sum, outcome) in sums.iter_mut().zip(LimitOutcome::ALL) {
+            *sum += live.total(outcome);
+        }
+    }
+    let sample = |((limit, route), outcomes)| LimitUseSample { limit, route, outcomes };
+    counts.into_iter().map(sample).collect()
+}
+
+fn inquiries(live: &InquiryLive) -> InquirySample {
+    let (auth, outcomes) = (live.name().clone(), InquiryOutcome::ALL);
+    InquirySample { auth, outcomes: outcomes.map(|outcome| live.total(outcome)) }
+}
+
+fn limits(edge: &Edge) -> Vec<LimitSample> {
+    edge.limits().map(|(name, bytes)| LimitSample { name: name.clone(), bytes }).collect()
+}
+
+fn abuse(edge: &Edge) -> Vec<AbuseSample> {
+    let sample = |(name, live): (&model::AbuseName, &edge::AbuseLive)| AbuseSample {
+        name: name.clone(),
+        outcomes: AbuseOutcome::ALL.map(|outcome| live.total(outcome)),
+        bytes: live.bytes(),
+    };
+    edge.abuse().map(sample).collect()
 }
 
 fn listener((name, live): (&ListenerName, &std::sync::Arc<ListenerLive>)) -> ListenerSample {
@@ -127,6 +185,7 @@ fn instance(live: &Live, brief: Brief) -> InstanceSample {
         bytes_to: sum(|shard| &shard.bytes_to),
         bytes_from: sum(|shard| &shard.bytes_from),
         ejections: brief.ejections,
+        is_outlier: brief.is_outlier,
     }
 }
 

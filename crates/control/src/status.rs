@@ -7,10 +7,13 @@ use std::time::{Duration, SystemTime};
 use balance::{Access, Eligibility, Mode, Role};
 use edge::live::Outcomes;
 use edge::{DescriptorBudget, Open, Opens};
-use model::{Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
+use model::{AuthName, Balance, Generation, InstanceName, ListenerName, Revision, ServiceName};
 
 use telemetry::scrape::InstanceState;
 
+use crate::ordering::status::CertificateStatus;
+use crate::sharing::StoreStatus;
+use crate::watched::ReloadProgress;
 use crate::window::Recent;
 
 /// How everything stands.
@@ -30,10 +33,31 @@ pub struct Status {
     pub descriptors: DescriptorBudget,
     /// The last attempt to reload, if there was one.
     pub last_reload: Option<LastReload>,
+    /// The store that edges share, where there is one.
+    pub store: Option<StoreStatus>,
+    /// The reload that is watched, if one is.
+    pub watched: Option<ReloadProgress>,
+    /// The configuration that was rolled back, which the file has still, unless it was changed since.
+    pub rolled_back: Option<RolledBack>,
     /// By name.
     pub listeners: Vec<ListenerStatus>,
+    /// Authentications whose keys are fetched, by name.
+    pub issuers: Vec<IssuerStatus>,
+    /// Certificates that are ordered and have not come, or whose orders fail, by host.
+    pub certificates: Vec<CertificateStatus>,
     /// By name.
     pub services: Vec<ServiceStatus>,
+}
+
+/// A configuration that was served, watched and rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// As which revision it was served.
+    pub revision: Revision,
+    /// Why it is not any more.
+    pub why: String,
+    /// Since when.
+    pub at: SystemTime,
 }
 
 /// An attempt to reload.
@@ -43,6 +67,19 @@ pub struct LastReload {
     pub at: SystemTime,
     /// The revision that came of it, or why nothing changed.
     pub outcome: Result<Revision, String>,
+}
+
+/// How the keys stand that an authentication fetches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerStatus {
+    /// The authentication.
+    pub auth: AuthName,
+    /// What is asked, without its query.
+    pub url: String,
+    /// How many keys are used; `None` while there never were any: routes that need them respond with 503.
+    pub keys: Option<usize>,
+    /// Why they could not be fetched the last time, if they could not: those that were fetched before are used.
+    pub fault: Option<String>,
 }
 
 /// How a listener stands.
@@ -119,8 +156,35 @@ pub struct InstanceStatus {
     pub totals: Outcomes,
     /// How often it was ejected since it is known.
     pub ejections: u64,
+    /// That it fails more often than its siblings, if it does.
+    pub outlier: Option<OutlierStatus>,
     /// What it did lately.
     pub recent: Recent,
+}
+
+/// That an instance fails more often than its siblings, by the same routes in the same seconds. Counts are of the time from `since` to when it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlierStatus {
+    /// Since when, as far as that can be said.
+    pub since: SystemTime,
+    /// Requests that it failed.
+    pub failed: u64,
+    /// Of so many.
+    pub requests: u64,
+    /// Requests that its siblings failed.
+    pub siblings_failed: u64,
+    /// Of so many.
+    pub siblings_requests: u64,
+}
+
+impl OutlierStatus {
+    /// In words: "24 of 60 requests failed, 1 of 180 on its siblings".
+    pub(crate) fn text(&self) -> String {
+        let Self { failed, requests, siblings_failed, siblings_requests, .. } = self;
+        format!(
+            "{failed} of {requests} requests failed, {siblings_failed} of {siblings_requests} on its siblings"
+        )
+    }
 }
 
 impl Status {

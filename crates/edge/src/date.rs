@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use policy::time::UnixTime;
 
 /// A date as `Date` carries it (RFC 9110 §5.6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,11 @@ impl Calendar {
     #[inline]
     pub(crate) fn today(&self) -> HttpDate {
         self.date.get()
+    }
+
+    /// The second when [`Calendar::turn`] was called last.
+    pub(crate) fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.second.get())
     }
 
     /// Looks at the clock. Called several times a second.

@@ -9,6 +9,8 @@ mod atomic {
     //! The atomics of the claim and drain protocol, which its model check replaces by loom's.
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
+mod bans;
+mod challenges;
 mod choice;
 mod client;
 mod connection;
@@ -42,20 +44,29 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::{Drain, Generation, ListenerName, Revision, Route, Service};
+use ::policy::Bans;
+use model::{AbuseName, Drain, Generation, LimitName, ListenerName, Revision, Route, Service};
 use telemetry::{Events, LogWriter, event};
 use tokio::sync::mpsc;
 
+pub use ::policy::bans::Ban;
+pub use challenges::Challenges;
 pub use descriptors::DescriptorBudget;
 pub use instance::open::{Open, Opens};
+pub use live::abuse::AbuseLive;
+pub use live::inquiry::InquiryLive;
+pub use live::limit::LimitUseLive;
 pub use live::listener::ListenerLive;
 pub use live::route::RouteLive;
+pub use live::settlements::{Agreed, Round, Settlements, agree};
 pub use live::{Bar, Live, ServiceLive};
 pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
+pub use policy::auth::keyring::Keyring;
 pub use serve::explain;
-pub use snapshot::serving_config::{Instance, ServingConfig};
-pub use snapshot::split::Split;
+pub use snapshot::serving_config::{Instance, ListenerTls, ServingConfig};
+pub use snapshot::split::{PreviewRule, Split};
 pub use sticky_key::StickyKey;
+pub use store::Store;
 pub use worker::WorkerCounters;
 
 use listener::accept::{Place, Socket};
@@ -63,7 +74,7 @@ use routing::RouteIndex;
 use run::Order;
 use snapshot::Snapshot;
 use snapshot::serving_config::LiveRegistry;
-use worker::{Parts, Shared, Worker};
+use worker::{Parts, Shared, Told, Worker};
 
 /// What an edge is started with.
 pub struct Options {
@@ -78,8 +89,13 @@ pub struct Options {
     /// Told of each instance that has failed `max_fails` times in a row or more; whoever hears of
     /// it asks [`Live::take_suspicion`].
     pub suspects: mpsc::UnboundedSender<Arc<Live>>,
+    /// Told of tokens that are to be banned, as their clients have logged out. What does not find room is not banned, and an event says
+    /// so.
+    pub bans: mpsc::Sender<Ban>,
     /// Takes what happens to the threads and their sockets.
     pub events: Events,
+    /// Asks the servers that say who requests are from.
+    pub client: outbound::Client,
 }
 
 /// Why a serving_config was not published. Nothing has changed then.
@@ -105,11 +121,13 @@ pub struct Edge {
     shared: Arc<Shared>,
     workers: Vec<Handle>,
     registry: LiveRegistry,
+    settlements: Arc<Settlements>,
     current: Option<Arc<Snapshot>>,
     generation: Generation,
     /// Where each place is really bound.
     bound: BTreeMap<(ListenerName, SocketAddr), SocketAddr>,
-    began: Instant,
+    /// As the workers have it.
+    bans: Arc<Bans>,
 }
 
 struct Handle {
@@ -135,30 +153,33 @@ impl Edge {
     /// When a thread cannot be started.
     pub fn start(options: Options) -> io::Result<Self> {
         let count = options.workers.get();
-        let shared =
-            Arc::new(Shared::new(count, options.sticky_key, options.suspects, options.events));
+        let Options { suspects, bans, events, client, sticky_key, .. } = options;
+        let told = Told { suspects, bans, events, client };
+        let shared = Arc::new(Shared::new(count, sticky_key, told));
+        let settlements = Arc::new(Settlements::new(count, shared.began()));
         let mut logs = options.logs.into_iter();
         let memory = options.memory / count;
         let workers = (0..count).map(|index| start_worker(index, memory, &shared, logs.next()));
         Ok(Self {
             workers: workers.collect::<io::Result<_>>()?,
             shared,
-            registry: LiveRegistry::default(),
+            registry: LiveRegistry::new(settlements.clone()),
+            settlements,
             current: None,
             generation: Generation(0),
             bound: BTreeMap::new(),
-            began: Instant::now(),
+            bans: Arc::default(),
         })
     }
 
     /// Time since the edge began, by which instances' slow start is counted.
     pub fn now(&self) -> Duration {
-        self.began.elapsed()
+        self.shared.time_of(Instant::now())
     }
 
     /// `at`, in the edge's time.
     pub fn time_of(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.began)
+        self.shared.time_of(at)
     }
 
     /// Serves `serving_config` from now on. Open connections stay open, and what it has in common with
@@ -169,9 +190,13 @@ impl Edge {
     pub fn publish(&mut self, serving_config: &ServingConfig) -> Result<Generation, PublishError> {
         let generation = self.generation.next();
         let count = self.workers.len();
-        let snapshot = Arc::new(self.registry.compile(serving_config, generation, count)?);
+        let snapshot =
+            Arc::new(self.registry.compile(serving_config, generation, count, self.now())?);
         let sockets = self.bind(&snapshot)?;
         self.generation = generation;
+        // What was only meant to be served must not change how what is served is counted.
+        snapshot.limits.iter().for_each(|limit| limit.commit());
+        snapshot.abuse.all().for_each(|rule| rule.commit());
         for (worker, sockets) in self.workers.iter().zip(sockets) {
             // A worker that is gone has panicked, and the others go on.
             let _ = worker.orders.send(Order::Publish(snapshot.clone(), sockets));
@@ -231,6 +256,16 @@ impl Edge {
         self.current.as_ref().map(|snapshot| snapshot.revision)
     }
 
+    /// What this edge shares with others, of the configuration that is served.
+    pub fn store(&self) -> Option<&Store> {
+        self.current.as_ref().map(|snapshot| &snapshot.store)
+    }
+
+    /// What limits take of buckets that edges share: somebody has to carry it to the store.
+    pub fn settlements(&self) -> &Arc<Settlements> {
+        &self.settlements
+    }
+
     /// Every service as it is served.
     pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
         self.current.iter().flat_map(|snapshot| &snapshot.services).map(|plan| ServiceView {
@@ -254,6 +289,36 @@ impl Edge {
                 Some((&**snapshot.routes.route(index), &*policies.as_ref()?.live))
             })
         })
+    }
+
+    /// Each route that goes by a limit, and what is observed of that.
+    pub fn limit_uses(&self) -> impl Iterator<Item = (&Route, &LimitUseLive)> {
+        self.current.iter().flat_map(|snapshot| {
+            let policies = (0u32..).map(RouteIndex).zip(&snapshot.policies);
+            policies.flat_map(move |(index, policies)| {
+                let limits = policies.as_ref().and_then(|it| it.plan.limits());
+                let uses = limits.into_iter().flat_map(|it| it.uses());
+                uses.map(move |it| (&**snapshot.routes.route(index), it))
+            })
+        })
+    }
+
+    /// Each authentication for which it takes a while to find out who a request is from, and what is observed of that.
+    pub fn inquiries(&self) -> impl Iterator<Item = &InquiryLive> {
+        let plans = self.current.iter().flat_map(|snapshot| &snapshot.auths.plans);
+        plans.filter_map(|plan| plan.inquiries())
+    }
+
+    /// Each limit that a route goes by, and the memory that its keys take, in bytes.
+    pub fn limits(&self) -> impl Iterator<Item = (&LimitName, u64)> {
+        let limits = self.current.iter().flat_map(|snapshot| &snapshot.limits);
+        limits.map(|limit| (&limit.limit().name, limit.bytes()))
+    }
+
+    /// Each rule of whom refusals have banned that counts any, and what is observed of it.
+    pub fn abuse(&self) -> impl Iterator<Item = (&AbuseName, &AbuseLive)> {
+        let rules = self.current.iter().flat_map(|snapshot| snapshot.abuse.all());
+        rules.map(|rule| (rule.name(), rule.live()))
     }
 
     /// What each worker counts.
@@ -296,6 +361,17 @@ impl Edge {
     /// Asks the workers what is open on each instance.
     pub fn open(&self) -> impl Future<Output = Opens> + Send + use<> {
         self.drains().open()
+    }
+
+    /// Refuses from now on whom `bans` name, and nobody else. What is open goes on.
+    pub fn ban(&mut self, bans: &Arc<Bans>) {
+        self.bans = bans.clone();
+        self.order(|| Order::Bans(bans.clone()));
+    }
+
+    /// What CAs look for by HTTP: what is put there is responded from then on, on every listener.
+    pub fn challenges(&self) -> Arc<Challenges> {
+        self.shared.challenges.clone()
     }
 
     /// Lets event streams and tunnels leave `live`, which is barred, one after another over the time

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Drain;
+use policy::Bans;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc;
 
@@ -24,6 +25,8 @@ pub(crate) enum Order {
     Pass(u64),
     /// Tell what is open on each instance.
     TellOpen(mpsc::UnboundedSender<open::OfWorker>),
+    /// Refuse whom these name from now on, and nobody else.
+    Bans(Arc<Bans>),
     /// Let what need not ever end leave this instance, which gets nothing new.
     Depart(Arc<Live>, Drain),
     /// Take nothing new, end what is idle, and let what need not ever end leave within this time.
@@ -57,6 +60,7 @@ pub(crate) fn run(
                 }
                 // The caller may have stopped waiting.
                 Order::TellOpen(tell) => drop(tell.send(worker.open())),
+                Order::Bans(bans) => worker.bans.set(bans),
                 Order::Depart(live, drain) => worker.depart(&live, drain),
                 Order::Drain(limit) => {
                     acceptors.close();

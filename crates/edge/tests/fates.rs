@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use edge::live::Outcomes;
 use edge::live::fate::{Assignment, Fate};
-use edge::live::judged::Samples;
-use edge::{Bar, Live};
-use model::{Action, Balance, Destination, Matcher, PathMatch, Route, Share, Sticky};
+use edge::live::judged::{Hearing, Samples};
+use edge::{Bar, Live, PreviewRule};
+use model::{Action, Balance, Destination, Matcher, PathMatch, Preview, Route, Share, Sticky};
 use testkit::h2_client::request;
-use testkit::{H2Client, Origin, Protocol, RawClient, Request, Step, TestEdge, ask, eventually};
+use testkit::{
+    H2Client, Origin, Protocol, RawClient, Request, Step, Talk, TestEdge, ask, eventually,
+};
 
 /// Begins to respond with `status`, and says no more until the connection ends.
 fn begins(status: u16) -> impl Fn(&Request) -> Vec<Step> + Send + Sync + 'static {
@@ -39,19 +41,22 @@ fn hangs_up_after_the_head(protocol: Protocol, edge: &TestEdge) {
 /// Asks, and hangs up once the instance has the request.
 fn hangs_up_before_the_head(protocol: Protocol, edge: &TestEdge, live: &Live) {
     let is_asked = || eventually("it has arrived", || live.in_flight() == 1);
+    // Else the next one would take this request for its own.
+    let is_given_up = || eventually("it is given up", || live.in_flight() == 0);
     match protocol {
         Protocol::H1 => {
             let mut client = RawClient::connect(edge.address());
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
             is_asked();
             client.reset();
+            is_given_up();
         }
         Protocol::H2 => {
             let client = H2Client::connect(edge.address());
             let asked = client.begin(request("GET", "/"), true);
             is_asked();
             asked.reset(h2::Reason::CANCEL);
-            eventually("it is given up", || live.in_flight() == 0);
+            is_given_up();
         }
     }
 }
@@ -134,12 +139,12 @@ fn a_client_that_hangs_up_before_the_head_counts_neither_way_but_its_waiting_tim
     }
 }
 
-fn samples(edge: &TestEdge, others: u64) -> Samples {
-    edge.edge.services().next().expect("there is one").live.judged.take(others)
+fn samples(edge: &TestEdge, hearing: &Hearing) -> Samples {
+    edge.edge.services().next().expect("there is one").live.judged.take(hearing, 0)
 }
 
-fn judge(edge: &TestEdge, patience: Option<Duration>) {
-    edge.edge.services().next().expect("there is one").live.judged.begin(patience);
+fn judge(edge: &TestEdge, patience: Option<Duration>) -> Hearing {
+    edge.edge.services().next().expect("there is one").live.judged.begin(patience)
 }
 
 #[test]
@@ -147,16 +152,16 @@ fn while_a_service_is_judged_a_client_out_of_patience_is_a_failure_that_is_hande
     for protocol in Protocol::ALL {
         let (origin, edge) = TestEdge::over(|_| vec![Step::Echo]);
         let live = edge.live(origin.address());
-        judge(&edge, Some(Duration::ZERO));
+        let hearing = judge(&edge, Some(Duration::ZERO));
         hangs_up_before_the_head(protocol, &edge, &live);
         eventually("it is told", || live.outcomes().abandoned == 1);
-        let all = samples(&edge, 0).all;
+        let all = samples(&edge, &hearing).all;
         assert_eq!(all.iter().map(|it| it.fate).collect::<Vec<_>>(), [Fate::Overdue]);
         assert_eq!((all[0].status, &all[0].instance.name), (None, &live.name), "{protocol:?}");
-        judge(&edge, Some(Duration::from_secs(3600)));
+        let hearing = judge(&edge, Some(Duration::from_secs(3600)));
         hangs_up_before_the_head(protocol, &edge, &live);
         eventually("it is told", || live.outcomes().abandoned == 2);
-        assert!(samples(&edge, 0).all.is_empty(), "it need have waited: {protocol:?}");
+        assert!(samples(&edge, &hearing).all.is_empty(), "it need have waited: {protocol:?}");
     }
 }
 
@@ -173,10 +178,10 @@ fn what_plimsoll_itself_has_caused_counts_nowhere() {
         let mut busy = RawClient::connect(edge.address());
         busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         eventually("it is busy", || live.in_flight() == 1);
-        judge(&edge, Some(Duration::ZERO));
+        let hearing = judge(&edge, Some(Duration::ZERO));
         assert_eq!(ask(protocol, edge.address(), "GET", "/").status(), Some(503));
         assert_eq!(live.outcomes(), Outcomes::default(), "{protocol:?}");
-        assert!(samples(&edge, 0).all.is_empty());
+        assert!(samples(&edge, &hearing).all.is_empty());
     }
 }
 
@@ -281,6 +286,43 @@ fn a_release_is_drawn_once_for_a_client_that_keeps_its_cookie_and_a_retry_is_not
     assert!(!old.has(Bar::Drained));
 }
 
+/// Who looks at a new release sees it as it is, and tells the judge nothing by that.
+#[test]
+fn a_request_that_asks_for_the_new_release_counts_apart_and_no_other_release_stands_in() {
+    for protocol in Protocol::ALL {
+        let (old, new) = (Origin::polite("old"), Origin::start(|_| vec![Step::answer(500, "")]));
+        let mut edge = TestEdge::start(&[old.address(), new.address()]);
+        let by = Preview::Header("x-release".to_owned());
+        let preview = PreviewRule { by, version: "2".to_owned() };
+        edge.split_with(0.0, &[new.address()], Some(preview));
+        edge.settle();
+        let (old, new) = (edge.live(old.address()), edge.live(new.address()));
+        let service = edge.edge.services().next().expect("there is one").live.clone();
+        let hearing = service.judged.begin(None);
+        let look = || Talk::get("/").field("x-release", "2").over(protocol, edge.address());
+        let seen = look();
+        assert_eq!((seen.status, seen.field("set-cookie")), (500, None), "{protocol:?}");
+        eventually("it is told", || new.outcomes().total() == 1);
+        let of = |live: &Live, wanted| {
+            let counts = live.attempts().filter(move |(_, by, _)| *by == wanted);
+            counts
+                .map(|(_, _, fates)| fates.of(Fate::Ok) + fates.of(Fate::ServerError))
+                .sum::<u64>()
+        };
+        assert_eq!(Assignment::ALL.map(|by| of(&new, by)), [0, 0, 1], "{protocol:?}");
+        assert_eq!(old.outcomes().total(), 0, "{protocol:?}: no release stood in");
+        assert!(
+            service.judged.take(&hearing, 0).all.is_empty(),
+            "{protocol:?}: nothing to compare"
+        );
+
+        new.put(Bar::Drained);
+        assert_eq!(look().status, 503, "{protocol:?}: nobody else is what it asked for");
+        let other = Talk::get("/").over(protocol, edge.address());
+        assert_eq!((other.status, &*other.body), (200, "old"), "{protocol:?}");
+    }
+}
+
 #[test]
 fn what_is_handed_over_tells_client_route_and_id_and_nothing_is_when_nobody_judges() {
     for protocol in Protocol::ALL {
@@ -288,11 +330,11 @@ fn what_is_handed_over_tells_client_route_and_id_and_nothing_is_when_nobody_judg
         let live = edge.live(origin.address());
         ask(protocol, edge.address(), "GET", "/");
         eventually("it is told", || live.outcomes().total() == 1);
-        judge(&edge, None);
+        let hearing = judge(&edge, None);
         ask(protocol, edge.address(), "GET", "/");
         ask(protocol, edge.address(), "GET", "/");
         eventually("they are told", || live.outcomes().total() == 3);
-        let all = samples(&edge, 0).all;
+        let all = samples(&edge, &hearing).all;
         assert_eq!(all.len(), 2, "{protocol:?}");
         assert_eq!(all[0].client, all[1].client, "one address");
         assert_ne!(all[0].request_id, all[1].request_id);

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use edge::Bar;
-use testkit::{Origin, RawClient, Step, TestEdge, eventually};
+use testkit::{Origin, Protocol, RawClient, Step, Talk, TestEdge, eventually};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts")
@@ -204,6 +204,25 @@ fn a_request_that_failed_waits_for_the_release_that_is_to_come() {
     std::thread::sleep(Duration::from_millis(700));
     edge.retarget(&[new.address()]);
     assert_eq!(client.answer().text(), "new");
+}
+
+/// While the old release has instances, for which it does not ask, and which would end no wait of it.
+#[test]
+fn a_request_that_asks_for_a_new_release_and_fails_there_waits_for_no_other() {
+    let (old, new) = (Origin::polite("old"), Origin::start(|_| vec![Step::answer(500, "no")]));
+    let targets = [old.address(), new.address()];
+    let mut edge = TestEdge::with(&targets, |wanted| {
+        wanted.service.run = Some(run_by_us());
+        wanted.service.queue.timeout = testkit::DEADLINE * 2;
+    });
+    let by = model::Preview::Header("x-release".to_owned());
+    let preview = edge::PreviewRule { by, version: "2".to_owned() };
+    edge.split_with(0.0, &[new.address()], Some(preview));
+    edge.settle();
+    for protocol in Protocol::ALL {
+        let look = Talk::get("/").field("x-release", "2").over(protocol, edge.address());
+        assert_eq!((look.status, &*look.body), (500, "no"), "{protocol:?}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::condition::Condition;
 use crate::health::{ProbeMethod, StatusRange};
 
 /// How a release is replaced by the next.
@@ -30,6 +31,11 @@ pub struct Deploy {
     pub drain: Drain,
     /// After the full shift the old release stays warm for so long, and the new one is watched.
     pub bake: Duration,
+    /// By what a request reaches the new release whatever its share, if it may; never with a strategy that has no time
+    /// at which the old one has everything.
+    pub preview: Option<Preview>,
+    /// What has to hold outside while the new release is watched, each with a name of its own.
+    pub conditions: Vec<Condition>,
     /// What decides whether the new release stays.
     pub judge: Judge,
 }
@@ -200,6 +206,15 @@ impl fmt::Display for Smoke {
     }
 }
 
+/// What a request says to reach a new release that is not for everybody yet: this part of it is the release's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preview {
+    /// A header field of this name.
+    Header(String),
+    /// A cookie of this name.
+    Cookie(String),
+}
+
 /// What decides whether a new release stays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judge {
@@ -213,7 +228,7 @@ pub struct Judge {
     pub max_slowdown: Option<f64>,
     /// Nothing is slower than the old release by less than this.
     pub slowdown_floor: Duration,
-    /// Latencies of an instance that has been ready for less than this are not judged.
+    /// Latencies of an instance whose first request is less than this ago are not judged.
     pub warm_up: Duration,
     /// What follows when 4xx or 3xx jump.
     pub client_errors: ClientErrors,
@@ -260,6 +275,8 @@ impl Default for Deploy {
             smoke: Vec::new(),
             drain: Drain::all(Duration::from_secs(30)),
             bake: Duration::from_secs(30),
+            preview: None,
+            conditions: Vec::new(),
             judge: Judge::default(),
         }
     }

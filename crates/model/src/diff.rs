@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::id::{ListenerName, ServiceName};
+use crate::id::{AbuseName, AuthName, LimitName, ListenerName, ServiceName};
 use crate::intent::Intent;
 
 /// What changes from one intent to the next.
@@ -13,8 +13,18 @@ pub struct Diff {
     pub listeners: Changes<ListenerName>,
     /// Services by name.
     pub services: Changes<ServiceName>,
+    /// Ways of proving who one is, by name.
+    pub auth: Changes<AuthName>,
+    /// Limits by name.
+    pub limits: Changes<LimitName>,
+    /// Rules of whom refusals have banned, by name.
+    pub abuse: Changes<AbuseName>,
     /// Whether the routes, or their order, differ.
     pub routes_changed: bool,
+    /// Whether `[acme]`, or the email of those who order certificates, differs.
+    pub acme_changed: bool,
+    /// Whether `[store]` differs.
+    pub store_changed: bool,
     /// Settings that differ but are taken up only by the next start.
     pub needs_restart: Vec<&'static str>,
 }
@@ -69,7 +79,12 @@ impl Diff {
         Self {
             listeners: Changes::between(&old.listeners, &new.listeners),
             services: Changes::between(&old.services, &new.services),
+            auth: Changes::between(&old.auth, &new.auth),
+            limits: Changes::between(&old.limits, &new.limits),
+            abuse: Changes::between(&old.abuse, &new.abuse),
             routes_changed: old.routes != new.routes,
+            acme_changed: old.acme != new.acme,
+            store_changed: old.store != new.store,
             needs_restart: restart
                 .iter()
                 .filter(|(_, differs)| *differs)
@@ -82,7 +97,12 @@ impl Diff {
     pub fn is_empty(&self) -> bool {
         self.listeners.is_empty()
             && self.services.is_empty()
+            && self.auth.is_empty()
+            && self.limits.is_empty()
+            && self.abuse.is_empty()
             && !self.routes_changed
+            && !self.acme_changed
+            && !self.store_changed
             && self.needs_restart.is_empty()
     }
 }

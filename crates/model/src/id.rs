@@ -59,6 +59,18 @@ name! {
     ListenerName
 }
 name! {
+    /// A way of proving who one is: the key under `[auth]`.
+    AuthName
+}
+name! {
+    /// A limit: the key under `[limits]`.
+    LimitName
+}
+name! {
+    /// A rule of whom refusals have banned: the key under `[abuse]`.
+    AbuseName
+}
+name! {
     /// One instance of a service, unique within it: for a target its address as it was written
     /// (a DNS name's instances also say which address), for an instance that Plimsoll runs the
     /// service's name with a number (`api-3`).

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::id::{ListenerName, ServiceName};
+use crate::abuse::Abuse;
+use crate::acme::Acme;
+use crate::auth::Authentication;
+use crate::id::{AbuseName, AuthName, LimitName, ListenerName, ServiceName};
+use crate::limit::Limit;
 use crate::listener::Listener;
 use crate::route::Route;
 use crate::server::{Admin, Log, Server};
 use crate::service::Service;
+use crate::store::Store;
 
 /// Everything that is wanted: checked, immutable, comparable.
 ///
-/// Whoever holds one may rely on these: every service that a route names exists, no address is
+/// These hold for each: every service, authentication, limit and rule of abuse that a route names exists, no address is
 /// listened on twice, no two routes have equal matchers, and each type's own promises hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Intent {
@@ -21,10 +26,20 @@ pub struct Intent {
     pub admin: Admin,
     /// `[log]`
     pub log: Log,
+    /// `[store]`; without it each edge is alone.
+    pub store: Option<Store>,
+    /// How certificates are ordered, where a listener has any ordered.
+    pub acme: Option<Acme>,
     /// `[listeners]`
     pub listeners: BTreeMap<ListenerName, Arc<Listener>>,
     /// `[services]`
     pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// `[auth]`
+    pub auth: BTreeMap<AuthName, Arc<Authentication>>,
+    /// `[limits]`
+    pub limits: BTreeMap<LimitName, Arc<Limit>>,
+    /// `[abuse]`
+    pub abuse: BTreeMap<AbuseName, Arc<Abuse>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
 }

@@ -8,13 +8,18 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Plimsoll runs on Linux only: on other systems build and run it in a container");
 
+pub mod abuse;
 pub mod account;
+pub mod acme;
+pub mod auth;
+pub mod condition;
 pub mod cors;
 pub mod deploy;
 pub mod diff;
 pub mod health;
 pub mod id;
 pub mod intent;
+pub mod limit;
 pub mod listener;
 pub mod policy;
 pub mod route;
@@ -22,23 +27,38 @@ pub mod route_id;
 pub mod run;
 pub mod server;
 pub mod service;
+pub mod signature;
+pub mod store;
+pub mod url;
 
+pub use abuse::{Abuse, AbuseKey, AbuseMode, Unrouted};
 pub use account::{Account, NoAccount, Principal};
+pub use acme::{Acme, CertificateKey, ExternalAccount};
+pub use auth::{
+    ApiKey, AuthServer, Authentication, Basic, ClaimHeader, ClaimPath, Credential, CredentialPlace,
+    Document, FetchedKeys, ForwardAuth, Introspection, Jwt, JwtAlgorithm, JwtKeys, KeyKind, KeysAt,
+    Proof, RefusedAs, Requirement, Secret,
+};
+pub use condition::{Asks, Bounds, Condition, Unknown};
 pub use cors::{Cors, OriginMatch};
 pub use deploy::{
-    ClientErrors, Deploy, Drain, ExchangeKind, Judge, LittleData, Smoke, Step, Strategy, Surge,
-    WarmUp,
+    ClientErrors, Deploy, Drain, ExchangeKind, Judge, LittleData, Preview, Smoke, Step, Strategy,
+    Surge, WarmUp,
 };
 pub use diff::Diff;
 pub use health::{
     GrpcProbe, HealthCheck, HealthProbe, HttpProbe, ProbeHeaders, ProbeMethod, StatusRange,
 };
-pub use id::{Generation, InstanceName, ListenerName, Revision, ServiceName};
-pub use intent::Intent;
-pub use listener::{
-    BodyLimit, Listener, ListenerLimits, ListenerTimeouts, Protocol, ProxyProtocol, TlsCertificate,
+pub use id::{
+    AbuseName, AuthName, Generation, InstanceName, LimitName, ListenerName, Revision, ServiceName,
 };
-pub use policy::{HeaderEdits, Policies, Rewrite};
+pub use intent::Intent;
+pub use limit::{Bound, KeyPart, Limit, LimitMode, LimitUse, Per, Rate};
+pub use listener::{
+    BodyLimit, ClientAuth, ClientDemand, Listener, ListenerLimits, ListenerTimeouts, Protocol,
+    ProxyProtocol, TlsCertificate,
+};
+pub use policy::{BanToken, HeaderEdits, Policies, Rewrite};
 pub use route::{
     Action, Destination, Expression, HostMatch, Matcher, PathMatch, Redirect, Respond, Route,
     Share, ValueMatch,
@@ -50,7 +70,10 @@ pub use run::{
 };
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 pub use service::{
-    Balance, CookieSecurity, Hash, HashAlgorithm, HashKey, Host, KeepAlive, Passive, Queue, Retry,
-    RetryCondition, SameSite, Service, ServiceTimeouts, Sticky, Target, UpstreamProtocol,
-    Violations,
+    Balance, CookieSecurity, Hash, HashAlgorithm, HashKey, Host, KeepAlive, OnOutlier, Passive,
+    Queue, Retry, RetryCondition, SameSite, Service, ServiceTimeouts, Sticky, Target,
+    UpstreamProtocol, Violations,
 };
+pub use signature::{Hmac, HmacSecrets, MessageSignature, NonceRule, SignatureAlgorithm};
+pub use store::{Login, OnFailure, Redis, RedisNode, Store, Transport};
+pub use url::{Scheme, Url};

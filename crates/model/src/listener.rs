@@ -19,8 +19,13 @@ pub struct Listener {
     pub bind: Vec<SocketAddr>,
     /// Which protocols are spoken; never empty.
     pub protocols: Vec<Protocol>,
-    /// Certificates; empty for clear text. The first is shown to clients whose name fits none.
+    /// Certificates from files. The first is shown to clients whose name fits none.
     pub certificates: Vec<TlsCertificate>,
+    /// Hosts whose certificates are ordered of a CA, each once and in order; `None` where none are. A client that asks for one of them gets no other
+    /// host's certificate.
+    pub ordered: Option<Vec<String>>,
+    /// Whether clients are asked for certificates of their own. Only with TLS.
+    pub client_auth: Option<ClientAuth>,
     /// Every request is redirected to `https` at this port. Only for clear text.
     pub redirect_https: Option<NonZeroU16>,
     /// Peers whose `X-Forwarded-*` is believed; judged by the socket's address.
@@ -36,7 +41,7 @@ pub struct Listener {
 impl Listener {
     /// Whether clients speak TLS here.
     pub fn is_tls(&self) -> bool {
-        !self.certificates.is_empty()
+        !self.certificates.is_empty() || self.ordered.is_some()
     }
 
     /// Whether `protocol` is spoken here.
@@ -73,6 +78,26 @@ pub struct TlsCertificate {
     pub cert: PathBuf,
     /// The private key: PKCS#8, PKCS#1 or SEC1.
     pub key: PathBuf,
+}
+
+/// How clients are asked for certificates; PEM files that are read again on each reload and when they change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientAuth {
+    /// The authorities whose certificates are believed.
+    pub ca: PathBuf,
+    /// What each of them has revoked.
+    pub crl: Option<PathBuf>,
+    /// Whether a client needs one.
+    pub demand: ClientDemand,
+}
+
+/// Whether a client needs a certificate. One that is shown is always checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClientDemand {
+    /// Without one its handshake fails.
+    Required,
+    /// It may come without.
+    Optional,
 }
 
 /// What one client may ask for at the most.

@@ -36,12 +36,26 @@ pub struct Service {
     pub health: Option<HealthCheck>,
     /// Ejection of instances that fail requests; `None` when it is switched off.
     pub passive: Option<Passive>,
+    /// What is done about an instance that fails more often than its siblings.
+    pub outliers: OnOutlier,
     /// Second attempts.
     pub retry: Retry,
     /// Connections to the instances between two requests.
     pub keep_alive: KeepAlive,
     /// How long an instance may take.
     pub timeouts: ServiceTimeouts,
+}
+
+/// What is done about an instance that fails more often than its siblings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOutlier {
+    /// Nothing, and none is looked for.
+    Off,
+    /// It is said which, and since when.
+    #[default]
+    Tell,
+    /// Another is started in its place, where Plimsoll runs it.
+    Replace,
 }
 
 /// One address at which somebody else runs an instance.
@@ -229,7 +243,7 @@ pub struct Passive {
     pub max_fails: NonZeroU32,
     /// How long the first ejection lasts; each further one that follows soon lasts longer.
     pub fail_timeout: Duration,
-    /// The share of the instances that may be ejected at once, from 0 to 1.
+    /// The share of a release's instances that may be ejected at once, from 0 to 1.
     pub max_ejected: f64,
 }
 

@@ -19,6 +19,8 @@ pub struct Block {
     /// The split's share of the new release that drawn requests had at the end of the span; `None` where the
     /// balancing over all instances decides.
     pub share: Option<f64>,
+    /// Instances that serve, and that ejection or their checks kept from requests at the beginning or the end of the span.
+    pub barred: Barred,
     /// Exact counts. A place may stand in it more than once.
     pub counts: Vec<Count>,
     /// How long attempts took, by instance, counted in classes: what is known where nothing is recorded. Those
@@ -31,6 +33,15 @@ pub struct Block {
     pub lost: u64,
     /// What routes are called, of those that were not named before.
     pub routes: BTreeMap<RouteId, Arc<str>>,
+}
+
+/// How many instances of each release got no requests, though they serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Barred {
+    /// Of the new release.
+    pub canary: u32,
+    /// Of the old one.
+    pub stable: u32,
 }
 
 /// How many requests of one place ended in which way.
@@ -236,6 +247,8 @@ impl Block {
     /// Takes up what became of the requests of the span that follows, which becomes one with this one.
     pub fn append(&mut self, next: Self) {
         self.share = next.share;
+        self.barred.canary = self.barred.canary.max(next.barred.canary);
+        self.barred.stable = self.barred.stable.max(next.barred.stable);
         self.counts.extend(next.counts);
         self.latencies.extend(next.latencies);
         self.observed.extend(next.observed);

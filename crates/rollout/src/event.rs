@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use model::InstanceName;
+use model::{InstanceName, Preview};
 
 use crate::block::Block;
 use crate::judge::{Fault, Verdict};
@@ -43,6 +43,15 @@ pub enum Event {
     Committed,
     /// It could not be written down; with the reason.
     NotCommitted(String),
+    /// A condition was asked, as [`Effect::Measure`] wants it, and this came of it.
+    Measured {
+        /// Its place among the plan's.
+        condition: usize,
+        /// The effect's.
+        number: u64,
+        /// What came of it.
+        measurement: Measurement,
+    },
     /// The time that [`Rollout::next_deadline`](crate::Rollout::next_deadline) named has come.
     Tick,
     /// A person's word.
@@ -74,10 +83,28 @@ pub enum Effect {
     /// From now on the new release is the one that runs: to be written down, and nothing of the old
     /// one goes before [`Event::Committed`] says that it is.
     Commit,
+    /// Ask a condition; what comes of it is an [`Event::Measured`] with the same number, no later than its timeout.
+    Measure {
+        /// Its place among the plan's.
+        condition: usize,
+        /// Tells this time from others.
+        number: u64,
+    },
     /// Something to tell.
     Tell(News),
     /// It is over, and nothing is left to do.
     End(Outcome),
+}
+
+/// What came of asking a condition, in words that stand behind its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measurement {
+    /// It holds.
+    Met(String),
+    /// It does not.
+    Breached(String),
+    /// That could not be found out; with the reason.
+    Unknown(String),
 }
 
 /// Who gets new requests.
@@ -104,10 +131,23 @@ pub enum News {
         /// How long at least.
         watch: Duration,
     },
+    /// The new release can be looked at from now on, at any share, by a request that says its version in this place.
+    Preview(Preview),
     /// The new release gets all, and is watched for so long while the old one stays warm.
     Bake(Duration),
     /// What the judge said when a time of watching was over.
     Judged(Verdict),
+    /// A condition was asked, and what came of it is new, or decides.
+    Measured {
+        /// Which.
+        name: String,
+        /// What came of it.
+        measurement: Measurement,
+        /// How often in a row it did not hold, this time included.
+        breaches: u32,
+        /// How often in a row rolls back.
+        allowed: u32,
+    },
     /// A step takes longer, for want of requests.
     WaitsForData,
     /// What a rollback brings back is worse than what it replaces.
@@ -155,6 +195,8 @@ pub enum Pause {
     ClientErrors,
     /// A step of the file asks for it.
     Step,
+    /// It is not known whether a condition holds; until it is, or a person decides.
+    Condition,
     /// What a rollback brings back is worse than what it replaces, and a person chooses.
     BothBad,
 }
@@ -183,6 +225,13 @@ pub enum Reason {
     Aborted,
     /// It could not be written down that it stays: a restart would have brought the old one.
     NotRecorded(String),
+    /// A condition outside does not hold.
+    Condition {
+        /// Which.
+        name: String,
+        /// What was found.
+        why: String,
+    },
 }
 
 /// How a rollout ended.
@@ -196,6 +245,43 @@ pub enum Outcome {
     Broken(Reason),
 }
 
+impl News {
+    /// What the judge found, where that is what is told.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Judged(
+                Verdict::Worse(fault) | Verdict::BadInstance(fault) | Verdict::Changed(fault),
+            )
+            | Self::WorseThanReplaced(fault)
+            | Self::Comparing { suspicion: fault, .. }
+            | Self::Replacing(fault)
+            | Self::Changed(fault) => Some(fault),
+            Self::Returning(reason) => reason.fault(),
+            _ => None,
+        }
+    }
+}
+
+impl Reason {
+    /// What the judge found, where that is why.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Worse(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+impl Outcome {
+    /// What the judge found, where that is why the new release did not stay.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::RolledBack(reason) | Self::Broken(reason) => reason.fault(),
+            Self::Promoted => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -205,6 +291,7 @@ impl fmt::Display for Reason {
             Self::Unhealthy(instance, why) => write!(f, "{instance} is unhealthy: {why}"),
             Self::NotReady { instance, why } => write!(f, "{instance} {why}"),
             Self::Superseded(version) => write!(f, "{version} is deployed instead of it"),
+            Self::Condition { name, why } => write!(f, "condition {name}: {why}"),
             Self::Aborted => f.write_str("aborted by hand"),
             Self::NotRecorded(why) => write!(f, "it cannot be recorded that it runs: {why}"),
         }

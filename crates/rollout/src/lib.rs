@@ -7,26 +7,33 @@
 //! `LIFECYCLE.md`; what an instance does, in that of [`instance`].
 
 mod block;
+mod detector;
 mod event;
 mod fleet;
 pub mod instance;
 pub mod judge;
 mod machine;
+mod nearby;
+pub mod outlier;
+pub mod reload;
 mod replay;
 mod tally;
 mod tries;
 
 pub use block::{
-    Assignment, Block, Client, Count, Fate, Fates, Observed, Past, PastRoute, PastSpan, Place,
-    Timed, Why,
+    Assignment, Barred, Block, Client, Count, Fate, Fates, Observed, Past, PastRoute, PastSpan,
+    Place, Timed, Why,
 };
-pub use event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
+pub use event::{
+    DeployAction, Effect, Event, Measurement, News, Outcome, Pause, Reason, Side, Traffic,
+};
 pub use fleet::Phase;
 pub use judge::{
-    Aspect, Basis, Fault, Finding, Findings, Judge, NotCompared, Old, Percentile, Rate, Serving,
-    Slow, Verdict,
+    Aspect, Basis, Example, Fault, Finding, Findings, Judge, NotCompared, Old, Percentile, Rate,
+    Serving, Slow, Struck, Verdict,
 };
-pub use machine::{Direction, Overview, Plan, Rollout, Stage};
+pub use machine::{ConditionOverview, Direction, Overview, Plan, Rollout, Stage};
+pub use nearby::{Change, nearby};
 pub use replay::{Moment, Replay, replay};
 pub use tally::{Latencies, Tally};
 pub use tries::{FailedTry, Tries};

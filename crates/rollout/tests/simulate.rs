@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
-use model::{Deploy, InstanceName, LittleData, Step, Strategy, Surge};
+use model::{
+    Asks, Condition, Deploy, Host, InstanceName, LittleData, Preview, Scheme, Step, Strategy,
+    Surge, Unknown, Url,
+};
 use rollout::{
-    Block, DeployAction, Direction, Effect, Event, Outcome, Past, Phase, Plan, Rollout, Side,
-    Tally, Traffic,
+    Block, DeployAction, Direction, Effect, Event, Measurement, Outcome, Past, Phase, Plan,
+    Rollout, Side, Tally, Traffic,
 };
 
 const SEEDS: u64 = 10_000;
@@ -105,11 +108,23 @@ impl World {
                     };
                     self.soon(50, word);
                 }
+                Effect::Measure { condition, number } => self.ask(condition, number),
                 Effect::Tell(_) => {}
                 Effect::End(outcome) => self.outcome = Some(outcome),
             }
         }
         self.look();
+    }
+
+    /// Mostly there is a response, and mostly a good one.
+    fn ask(&mut self, condition: usize, number: u64) {
+        let measurement = match self.chance.u32(0..10) {
+            0 => return,
+            1 if self.temper.refuses > 0.0 => Measurement::Breached("1 > 0".into()),
+            2 | 3 => Measurement::Unknown("no sample".into()),
+            _ => Measurement::Met("0 <= 0".into()),
+        };
+        self.soon(2_000, Event::Measured { condition, number, measurement });
     }
 
     fn start(&mut self, name: InstanceName, side: Side) {
@@ -310,6 +325,27 @@ impl World {
     }
 }
 
+fn conditions(chance: &mut Rng) -> Vec<Condition> {
+    let url = Url {
+        scheme: Scheme::Http,
+        host: Host::Name("ci".to_owned()),
+        port: 80,
+        target: "/".to_owned(),
+    };
+    let unknown = if chance.bool() { Unknown::Hold } else { Unknown::Rollback };
+    let condition = |number: u64| Condition {
+        name: number.to_string(),
+        asks: Asks::Webhook { url: url.clone() },
+        ca: None,
+        every: Duration::from_secs(number * 5),
+        timeout: Duration::from_secs(1),
+        failures: 1.try_into().expect("not 0"),
+        token_env: None,
+        unknown,
+    };
+    (1..=chance.u64(0..3)).map(condition).collect()
+}
+
 fn plan(chance: &mut Rng) -> Plan {
     let seconds = |chance: &mut Rng, most| Duration::from_secs(chance.u64(0..most));
     let strategies = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Canary, Strategy::Replace];
@@ -339,7 +375,9 @@ fn plan(chance: &mut Rng) -> Plan {
         bake: seconds(chance, 30),
         ready_timeout: Duration::from_secs(chance.u64(1..5)),
         min_healthy: Duration::from_secs(chance.u64(0..2)),
+        preview: chance.bool().then(|| Preview::Cookie("preview".to_owned())),
         judge,
+        conditions: conditions(chance),
         ..Deploy::default()
     };
     let stable = chance.u32(0..5);

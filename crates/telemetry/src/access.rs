@@ -58,6 +58,12 @@ pub struct AccessRecord<'a> {
     pub upstream_first_byte: Option<Duration>,
     /// The route that it took.
     pub route: Option<&'a dyn fmt::Display>,
+    /// The authentication that proved who asks.
+    pub auth: Option<&'a str>,
+    /// Who asks, as that has it.
+    pub subject: Option<&'a str>,
+    /// The limit that refused it, or would have.
+    pub limit: Option<&'a str>,
     /// The service that it went to.
     pub service: Option<&'a str>,
     /// The release that answered.
@@ -125,6 +131,9 @@ impl AccessFormat {
             write!(self.route, "{route}").expect("writing to a string cannot fail");
             line.text(Field::Route, self.route.as_bytes());
         }
+        record.auth.iter().for_each(|name| line.text(Field::Auth, name.as_bytes()));
+        record.subject.iter().for_each(|name| line.text(Field::Subject, name.as_bytes()));
+        record.limit.iter().for_each(|name| line.text(Field::Limit, name.as_bytes()));
         record.service.iter().for_each(|name| line.text(Field::Service, name.as_bytes()));
         record.release.iter().for_each(|name| line.text(Field::Release, name.as_bytes()));
         record.instance.iter().for_each(|name| line.text(Field::Instance, name.as_bytes()));
@@ -170,6 +179,9 @@ mod tests {
             upstream_connect: Some(Duration::from_micros(850)),
             upstream_first_byte: Some(Duration::from_micros(7)),
             route: Some(&"/*"),
+            auth: Some("users"),
+            subject: Some("alice"),
+            limit: Some("per-user"),
             service: Some("api"),
             release: Some("1.4.2"),
             instance: Some("10.0.0.1:80"),
@@ -232,7 +244,7 @@ mod tests {
             line(&record(b"/x"), LogFormat::Text),
             "time=2023-11-14T22:13:20.123Z request_id=id1 client=192.0.2.1 method=GET host=a.b \
              path=/x status=200 grpc_status=OK bytes_in=1 bytes_out=2 duration_ms=1.234 connect_ms=0.850 \
-             first_byte_ms=0.007 route=/* service=api release=1.4.2 instance=10.0.0.1:80 \
+             first_byte_ms=0.007 route=/* auth=users subject=alice limit=per-user service=api release=1.4.2 instance=10.0.0.1:80 \
              attempts=1 ending=ok listener=web protocol=HTTP/1.1 tls=false user_agent=\"curl 8\"\n"
         );
     }
@@ -283,7 +295,8 @@ mod tests {
             "{\"time\":\"2023-11-14T22:13:20.123Z\",\"request_id\":\"id1\",\
              \"client\":\"192.0.2.1\",\"method\":\"GET\",\"host\":\"a.b\",\"path\":\"/x\",\
              \"status\":200,\"grpc_status\":\"OK\",\"bytes_in\":1,\"bytes_out\":2,\"duration_ms\":1.234,\
-             \"connect_ms\":0.850,\"first_byte_ms\":0.007,\"route\":\"/*\",\"service\":\"api\",\
+             \"connect_ms\":0.850,\"first_byte_ms\":0.007,\"route\":\"/*\",\"auth\":\"users\",\
+             \"subject\":\"alice\",\"limit\":\"per-user\",\"service\":\"api\",\
              \"release\":\"1.4.2\",\"instance\":\"10.0.0.1:80\",\"attempts\":1,\"ending\":\"ok\",\
              \"listener\":\"web\",\"protocol\":\"HTTP/1.1\",\"tls\":false,\
              \"user_agent\":\"curl 8\"}\n"
@@ -297,6 +310,9 @@ mod tests {
             upstream_connect: None,
             upstream_first_byte: None,
             route: None,
+            auth: None,
+            subject: None,
+            limit: None,
             service: None,
             release: None,
             instance: None,

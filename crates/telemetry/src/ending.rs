@@ -132,9 +132,60 @@ endings! {
     /// The client's address is one that the route denies.
     Denied = "denied" by Client
         tells 403 PermissionDenied "Access is denied." Keep;
+    /// The client's address, or who asks, is banned.
+    Banned = "banned" by Client
+        tells 403 PermissionDenied "Access is denied." Keep;
     /// A browser asked for a page of an origin that the route's `cors` does not list.
     PreflightRefused = "preflight_refused" by Client
         tells 403 PermissionDenied "Pages of this origin may not use this address." Keep;
+    /// The route asks who it is, and the request does not say.
+    AuthMissing = "auth_missing" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The request's credential cannot be read, or there are several that differ.
+    AuthMalformed = "auth_malformed" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The request's token, or its signature, has expired.
+    AuthExpired = "auth_expired" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The request's token, or its signature, is of a time to come.
+    AuthNotYet = "auth_not_yet" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The request's token, key, password or signature is not one that is known, or not by an algorithm that may be.
+    AuthForged = "auth_forged" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The request's token is of another issuer, for another audience, or of another kind.
+    AuthForeign = "auth_foreign" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The request was signed well, and has come before.
+    AuthReplayed = "auth_replayed" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The issuer of the request's token says that it is not active: it has expired, was revoked, or never was.
+    AuthInactive = "auth_inactive" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// The service that is asked who the request is from refused it, or sent its client elsewhere: the status is the service's.
+    AuthDenied = "auth_denied" by Client
+        tells 401 Unauthenticated "This needs authentication." Keep;
+    /// What credentials are checked with is not there yet.
+    AuthUnready = "auth_unready" by Edge
+        tells 503 Unavailable "Authentication is not available at the moment." Keep;
+    /// The service that is asked who the request is from gave no response that can be used.
+    AuthUnavailable = "auth_unavailable" by Edge
+        tells 503 Unavailable "Authentication is not available at the moment." Keep;
+    /// There was no room, or not enough time, to check the request's credential.
+    AuthBusy = "auth_busy" by Edge
+        tells 503 Unavailable "Authentication is not available at the moment." Keep;
+    /// The claims of who asks are not what the route requires.
+    NotPermitted = "not_permitted" by Client
+        tells 403 PermissionDenied "Access is denied." Keep;
+    /// A limit of the route has not enough left for it.
+    Limited = "limited" by Client
+        tells 429 ResourceExhausted "There were too many requests." Keep;
+    /// The request's host is one of another listener, which asks otherwise for certificates of clients.
+    Misdirected = "misdirected" by Client
+        tells 421 Internal "This is not served on this connection." Keep;
+    /// A limit of the route holds over several edges, and the store by which they share it is down.
+    StoreDown = "store_down" by Edge
+        tells 503 Unavailable "The gateway cannot decide on this at the moment." Keep;
     /// No route matches.
     NoRoute = "no_route" by Client
         tells 404 Unimplemented "Nothing is served at this address." Keep;

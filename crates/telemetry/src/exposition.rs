@@ -14,7 +14,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit as EncodedUnit};
 
+use crate::abuse::AbuseOutcome;
 use crate::ending::Ending;
+use crate::inquiry::InquiryOutcome;
+use crate::limit::LimitOutcome;
 use crate::metric::{Kind, Metric, Unit};
 use crate::process::Process;
 use crate::scrape::{
@@ -143,7 +146,31 @@ impl Scrape {
         page.one(Metric::MemoryHeld, Value::Whole(self.memory_held))?;
         let refused = self.refusals.iter();
         let refused = refused.map(|it| ([&*it.route, it.ending.as_str()], Value::Whole(it.count)));
-        page.family(Metric::PolicyRefusals, refused)
+        page.family(Metric::PolicyRefusals, refused)?;
+        let decided = self.limit_uses.iter().flat_map(|it| {
+            LimitOutcome::ALL.iter().zip(it.outcomes).map(|(outcome, count)| {
+                ([it.limit.as_str(), &*it.route, outcome.as_str()], Value::Whole(count))
+            })
+        });
+        page.family(Metric::LimitRequests, decided)?;
+        let limits = self.limits.iter().map(|it| ([it.name.as_str()], Value::Whole(it.bytes)));
+        page.family(Metric::LimitMemory, limits)?;
+        let counted = self.abuse.iter().flat_map(|it| {
+            AbuseOutcome::ALL
+                .iter()
+                .zip(it.outcomes)
+                .map(|(outcome, count)| ([it.name.as_str(), outcome.as_str()], Value::Whole(count)))
+        });
+        page.family(Metric::AbuseRefusals, counted)?;
+        let rules = self.abuse.iter().map(|it| ([it.name.as_str()], Value::Whole(it.bytes)));
+        page.family(Metric::AbuseMemory, rules)?;
+        let inquiries = self.inquiries.iter().flat_map(|it| {
+            InquiryOutcome::ALL
+                .iter()
+                .zip(it.outcomes)
+                .map(|(outcome, count)| ([it.auth.as_str(), outcome.as_str()], Value::Whole(count)))
+        });
+        page.family(Metric::AuthInquiries, inquiries)
     }
 
     fn listeners(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -206,13 +233,14 @@ impl Scrape {
         let times = times.map(|(of, it)| ([of, it.name()], Value::Times(&it.first_byte)));
         page.family(Metric::InstanceFirstByte, times)?;
 
-        let metrics: Numbers<InstanceSample, 6> = [
+        let metrics: Numbers<InstanceSample, 7> = [
             (Metric::InstanceWeight, |it| it.weight.into()),
             (Metric::InstanceInFlight, |it| it.in_flight),
             (Metric::InstanceConnects, |it| it.connects),
             (Metric::InstanceSent, |it| it.bytes_to),
             (Metric::InstanceReceived, |it| it.bytes_from),
             (Metric::InstanceEjections, |it| it.ejections),
+            (Metric::InstanceOutlier, |it| it.is_outlier.into()),
         ];
         metrics.into_iter().try_for_each(|(metric, get)| {
             let all = self.all_instances();
@@ -243,6 +271,16 @@ impl Scrape {
         page.one(Metric::ReloadTime, Value::Real(unix(config.read_at)))?;
         let stale = self.feeds.iter().map(|it| ([it.feed.as_str()], Value::Whole(it.stale)));
         page.family(Metric::FeedStale, stale)?;
+        let days = |left: Duration| Value::Real(left.as_secs_f64() / 86_400.0);
+        let certificates = self.certificates.iter().map(|it| ([&*it.host], days(it.left)));
+        page.family(Metric::CertificateDaysLeft, certificates)?;
+        page.one(Metric::Bans, Value::Whole(self.bans))?;
+        if let Some(store) = &self.store {
+            page.one(Metric::StoreUp, Value::Whole(store.is_up.into()))?;
+            page.one(Metric::StoreErrors, Value::Whole(store.errors))?;
+            page.one(Metric::StoreSettlements, Value::Whole(store.settled))?;
+            page.one(Metric::StoreSettlementsLost, Value::Whole(store.lost))?;
+        }
         page.family(Metric::Build, [([self.version], Value::Whole(1))])
     }
 }

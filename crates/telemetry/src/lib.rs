@@ -6,6 +6,7 @@
 //! counters have one writer each, and a log that is too slow loses lines, which are counted. How
 //! the program's own log is set up is the binary's matter.
 
+pub mod abuse;
 pub mod access;
 pub mod counter;
 pub mod ending;
@@ -16,6 +17,8 @@ pub mod gauge;
 pub mod grpc;
 pub mod grpc_counters;
 pub mod histogram;
+pub mod inquiry;
+pub mod limit;
 pub mod metric;
 pub mod process;
 pub mod reference;
@@ -23,6 +26,7 @@ pub mod scrape;
 pub mod sink;
 pub mod snapshot;
 
+pub use abuse::AbuseOutcome;
 pub use access::{AccessFormat, AccessRecord};
 pub use counter::Counter;
 pub use ending::{Blame, Ending, Persistence, Told};
@@ -32,6 +36,8 @@ pub use gauge::Gauge;
 pub use grpc::GrpcStatus;
 pub use grpc_counters::{GrpcCounters, GrpcTotals};
 pub use histogram::Histogram;
+pub use inquiry::InquiryOutcome;
+pub use limit::LimitOutcome;
 pub use metric::{Label, Metric};
 pub use process::Process;
 pub use scrape::Scrape;

@@ -110,6 +110,23 @@ labels! {
     State = "state",
     /// The route, as `explain` shows it: methods, hosts, path, and what else it asks of a request, without values.
     Route = "route",
+    /// The limit's name in the configuration.
+    Limit = "limit",
+    /// What a limit decided: the request passed, was refused, or would have been refused if the limit did not only
+    /// observe.
+    Decision = "decision",
+    /// The name of a rule of abuse in the configuration.
+    Abuse = "abuse",
+    /// What came of a refusal that a rule of abuse counts: nothing yet, a ban, or what would have been one if the rule did not
+    /// only observe.
+    Verdict = "verdict",
+    /// A host that a certificate is for.
+    Host = "host",
+    /// The authentication's name in the configuration.
+    Authentication = "auth",
+    /// What became of finding out who a request is from: another was asked, the request waited with others that asked the
+    /// same, what was found before still held, or what was asked (and is counted as that, too) gave nothing that could be used.
+    Inquiry = "inquiry",
     /// What is fetched from outside: the DNS names of targets, the certificates of listeners.
     FeedKind = "feed",
     /// The version of Plimsoll.
@@ -126,6 +143,16 @@ metrics! {
     /// Requests that a route's policies refused, by the word that the access log has. A route has the series from its
     /// first refusal on.
     PolicyRefusals = Counter "plimsoll_policy_refusals" {Route, Ending};
+    /// Requests of a route that a limit was asked for, by what it decided.
+    LimitRequests = Counter "plimsoll_limit_requests" {Limit, Route, Decision};
+    /// Memory that the keys of a limit take.
+    LimitMemory = Gauge "plimsoll_limit_memory" [Bytes] {Limit};
+    /// Refusals that a rule of abuse has counted, by what came of them.
+    AbuseRefusals = Counter "plimsoll_abuse_refusals" {Abuse, Verdict};
+    /// Memory that the keys of a rule of abuse take.
+    AbuseMemory = Gauge "plimsoll_abuse_memory" [Bytes] {Abuse};
+    /// Requests for which it took a while, or would have, to find out who they are from: by `basic`, `forward` and `introspect`.
+    AuthInquiries = Counter "plimsoll_auth_inquiries" {Authentication, Inquiry};
 
     /// Open connections of clients.
     Connections = Gauge "plimsoll_connections" {Listener};
@@ -181,6 +208,8 @@ metrics! {
     InstanceReceived = Counter "plimsoll_instance_received" [Bytes] {Service, Instance};
     /// How often the instance was ejected because requests failed.
     InstanceEjections = Counter "plimsoll_instance_ejections" {Service, Instance};
+    /// Whether the instance fails more often than its siblings: 1 or 0. Compared are requests by the same routes in the same seconds.
+    InstanceOutlier = Gauge "plimsoll_instance_outlier" {Service, Instance};
 
     /// Lines of the access log that were dropped because its destination was too slow or failed.
     AccessLogDropped = Counter "plimsoll_access_log_dropped" {};
@@ -198,6 +227,19 @@ metrics! {
     /// Inputs from outside whose last fetch failed. What they gave before stays in use, and they are fetched
     /// again soon.
     FeedStale = Gauge "plimsoll_feed_stale" {FeedKind};
+    /// How many days the certificate of a host is good still: 0 where it has expired, or has not come yet. Certificates from files, by each name in them, and
+    /// those that are ordered.
+    CertificateDaysLeft = Gauge "plimsoll_certificate_days_left" {Host};
+    /// How many bans hold. At 100,000 no more are taken up.
+    Bans = Gauge "plimsoll_bans" {};
+    /// Whether the store that edges share can be written to: 1 or 0. Absent where there is none.
+    StoreUp = Gauge "plimsoll_store_up" {};
+    /// Calls of the store that edges share that failed, those not counted that were not made because it was down.
+    StoreErrors = Counter "plimsoll_store_errors" {};
+    /// Buckets of limits that were settled with other edges, each time counted.
+    StoreSettlements = Counter "plimsoll_store_settlements" {};
+    /// Requests that limits counted and other edges were not told of, as there was no room for them.
+    StoreSettlementsLost = Counter "plimsoll_store_settlements_lost" {};
     /// The version of Plimsoll; always 1.
     Build = Info "plimsoll_build" {Version};
 

@@ -6,11 +6,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use model::LogFormat;
 
+use crate::abuse::AbuseOutcome;
 use crate::access::{AccessFormat, AccessRecord, Field, VALUE_BYTES_MAX};
 use crate::ending::Ending;
 use crate::event::{EVENTS_BYTES_MAX, EVENTS_MAX, FIELDS, Kind, level_word};
 use crate::exposition::BOUNDS_MICROS;
 use crate::grpc::GrpcStatus;
+use crate::inquiry::InquiryOutcome;
+use crate::limit::LimitOutcome;
 use crate::metric::{Label, Metric};
 use crate::scrape::{CLASSES, FeedKind, InstanceState, OUTCOMES, Scrape};
 
@@ -145,9 +148,18 @@ fn values(label: Label) -> String {
             words(&FeedKind::ALL.iter().map(|feed| feed.as_str()).collect::<Vec<_>>())
         }
         Label::Ending => "see [the access log](access-log.md#how-an-exchange-ended)".to_owned(),
-        Label::Service | Label::Instance | Label::Listener | Label::Route | Label::Version => {
-            String::new()
-        }
+        Label::Decision => words(&LimitOutcome::ALL.map(LimitOutcome::as_str)),
+        Label::Verdict => words(&AbuseOutcome::ALL.map(AbuseOutcome::as_str)),
+        Label::Inquiry => words(&InquiryOutcome::ALL.map(InquiryOutcome::as_str)),
+        Label::Limit
+        | Label::Abuse
+        | Label::Authentication
+        | Label::Service
+        | Label::Instance
+        | Label::Listener
+        | Label::Route
+        | Label::Host
+        | Label::Version => String::new(),
     }
 }
 
@@ -178,6 +190,9 @@ fn example(format: LogFormat) -> String {
         upstream_connect: Some(Duration::from_micros(410)),
         upstream_first_byte: Some(Duration::from_micros(11_902)),
         route: Some(&"shop.example.com/*"),
+        auth: None,
+        subject: None,
+        limit: None,
         service: Some("shop"),
         release: None,
         instance: Some("10.0.0.11:8080"),

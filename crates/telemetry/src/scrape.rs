@@ -1,13 +1,18 @@
 //! Everything that is counted, at one time, as plain data: whoever owns the counters fills it in,
 //! and [`Scrape::encode`] writes it down.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use model::{Generation, InstanceName, ListenerName, Revision, ServiceName};
+use model::{
+    AbuseName, AuthName, Generation, InstanceName, LimitName, ListenerName, Revision, ServiceName,
+};
 
+use crate::abuse::AbuseOutcome;
 use crate::ending::Ending;
 use crate::ending_counters::EndingTotals;
 use crate::grpc_counters::GrpcTotals;
+use crate::inquiry::InquiryOutcome;
+use crate::limit::LimitOutcome;
 use crate::process::Process;
 use crate::snapshot::HistogramSnapshot;
 
@@ -24,6 +29,14 @@ pub struct Scrape {
     pub memory_held: u64,
     /// What routes' policies refused.
     pub refusals: Vec<RefusalSample>,
+    /// What limits decided.
+    pub limit_uses: Vec<LimitUseSample>,
+    /// Each limit that a route goes by.
+    pub limits: Vec<LimitSample>,
+    /// Each rule of abuse that counts any refusals.
+    pub abuse: Vec<AbuseSample>,
+    /// Each authentication for which it takes a while to find out who a request is from.
+    pub inquiries: Vec<InquirySample>,
     /// Each listener.
     pub listeners: Vec<ListenerSample>,
     /// Each service.
@@ -34,6 +47,12 @@ pub struct Scrape {
     pub config: ConfigSample,
     /// What is fetched from outside.
     pub feeds: Vec<FeedSample>,
+    /// Each host that has a certificate, or is to get one.
+    pub certificates: Vec<CertificateSample>,
+    /// How many bans hold.
+    pub bans: u64,
+    /// The store that edges share, where there is one.
+    pub store: Option<StoreSample>,
     /// The process, where the system tells of it.
     pub process: Option<Process>,
 }
@@ -47,6 +66,46 @@ pub struct RefusalSample {
     pub ending: Ending,
     /// How many.
     pub count: u64,
+}
+
+/// What a limit decided on requests of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitUseSample {
+    /// The limit.
+    pub limit: LimitName,
+    /// The route as people know it. Each has one sample for each limit.
+    pub route: String,
+    /// How many, in the order of [`LimitOutcome::ALL`].
+    pub outcomes: [u64; LimitOutcome::ALL.len()],
+}
+
+/// What is known of a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSample {
+    /// Its name.
+    pub name: LimitName,
+    /// Memory that its keys take, in bytes.
+    pub bytes: u64,
+}
+
+/// What is known of a rule of abuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbuseSample {
+    /// Its name.
+    pub name: AbuseName,
+    /// How many refusals it has counted, in the order of [`AbuseOutcome::ALL`].
+    pub outcomes: [u64; AbuseOutcome::ALL.len()],
+    /// Memory that its keys take, in bytes.
+    pub bytes: u64,
+}
+
+/// What became of finding out by one authentication who requests are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InquirySample {
+    /// The authentication.
+    pub auth: AuthName,
+    /// How many, in the order of [`InquiryOutcome::ALL`].
+    pub outcomes: [u64; InquiryOutcome::ALL.len()],
 }
 
 /// What is counted of a listener.
@@ -121,6 +180,8 @@ pub struct InstanceSample {
     pub bytes_from: u64,
     /// How often it was left out for failing requests.
     pub ejections: u64,
+    /// Whether it fails more often than its siblings.
+    pub is_outlier: bool,
 }
 
 /// How an instance stands, for people: its eligibility, and whether anything speaks for it.
@@ -198,17 +259,20 @@ pub enum FeedKind {
     Names,
     /// The certificates of listeners, each listener's together.
     Certificates,
+    /// The keys of issuers of tokens.
+    Keys,
 }
 
 impl FeedKind {
     /// Every kind.
-    pub const ALL: &[Self] = &[Self::Names, Self::Certificates];
+    pub const ALL: &[Self] = &[Self::Names, Self::Certificates, Self::Keys];
 
     /// The value of the label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Names => "names",
             Self::Certificates => "certificates",
+            Self::Keys => "keys",
         }
     }
 }
@@ -220,6 +284,28 @@ pub struct FeedSample {
     pub feed: FeedKind,
     /// How many inputs could not be fetched when that was tried last.
     pub stale: u64,
+}
+
+/// How a host's certificate stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateSample {
+    /// The host.
+    pub host: String,
+    /// How long it is good still; nothing where there is none, or it has expired.
+    pub left: Duration,
+}
+
+/// What is counted of the store that edges share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreSample {
+    /// Whether it can be written to.
+    pub is_up: bool,
+    /// Calls that failed, those not counted that were not made because it was down.
+    pub errors: u64,
+    /// Buckets of limits that were settled with other edges, each time counted.
+    pub settled: u64,
+    /// What limits took and other edges were not told of, as there was no room for it.
+    pub lost: u64,
 }
 
 /// The values of the label for an attempt's outcome.

@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::edge::{Edge, Instance, Options, ServingConfig, StickyKey};
+use ::edge::{Edge, Instance, ListenerTls, Options, ServingConfig, StickyKey, Store};
 use model::{
-    AccessLog, Action, Admin, Balance, BodyLimit, Destination, Generation, Intent, KeepAlive,
-    Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat, LogLevel, Matcher, Policies,
-    Protocol, ProxyProtocol, Queue, Retry, RetryCondition, Revision, Route, Server, Service,
-    ServiceTimeouts, Share, UpstreamProtocol,
+    Abuse, AccessLog, Action, Admin, Authentication, Balance, BodyLimit, ClientAuth, Destination,
+    Generation, Intent, KeepAlive, Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat,
+    LogLevel, Matcher, Policies, Protocol, ProxyProtocol, Queue, Retry, RetryCondition, Revision,
+    Route, Server, Service, ServiceTimeouts, Share, UpstreamProtocol,
 };
 use rustls::ServerConfig;
 
@@ -23,6 +23,10 @@ pub struct TestEdge {
     /// The edge itself.
     pub edge: Edge,
     serving_config: ServingConfig,
+    /// Told by the edge of tokens that are to be banned.
+    pub banned: tokio::sync::mpsc::Receiver<::edge::Ban>,
+    /// What it tells of what happens.
+    told: telemetry::Events,
 }
 
 const MEMORY: usize = 512 * 1024 * 1024;
@@ -34,14 +38,22 @@ pub struct Wanted {
     pub listener: Listener,
     /// The service.
     pub service: Service,
+    /// Ways of proving who one is.
+    pub auth: Vec<Authentication>,
+    /// Rules of whom refusals have banned, beside those that routes name.
+    pub abuse: Vec<Arc<Abuse>>,
     /// The routes.
     pub routes: Vec<Route>,
     /// TLS of the listener, where it is to have it.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The hosts that the certificates of the listener name, as far as the edge is to know.
+    pub certified: Vec<String>,
     /// What both workers together may hold for clients, in bytes.
     pub memory: usize,
     /// Where the access log goes, if it is to be written.
     pub access_log: Option<AccessLines>,
+    /// What it shares with other edges.
+    pub store: Store,
 }
 
 impl TestEdge {
@@ -64,20 +76,40 @@ impl TestEdge {
     pub fn with(targets: &[SocketAddr], change: impl FnOnce(&mut Wanted)) -> Self {
         let (listener, service, routes) = (listener(), service(), vec![route()]);
         let (tls, access_log) = (None, None);
-        let mut wanted = Wanted { listener, service, routes, tls, memory: MEMORY, access_log };
+        let (auth, abuse, certified) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wanted = Wanted {
+            listener,
+            service,
+            auth,
+            abuse,
+            routes,
+            tls,
+            certified,
+            memory: MEMORY,
+            access_log,
+            store: Store::alone(),
+        };
         change(&mut wanted);
         let memory = wanted.memory;
         let logs = wanted.access_log.as_ref().map(|log| log.writers(WORKERS.get()));
         let logs = logs.unwrap_or_default();
         let serving_config = serving_config(wanted, targets);
         let (suspects, _) = tokio::sync::mpsc::unbounded_channel();
+        let (bans, banned) = tokio::sync::mpsc::channel(1_024);
         let workers = WORKERS;
         let sticky_key = StickyKey::new(b"a key for tests");
         let events = telemetry::Events::default();
-        let options = Options { workers, memory, sticky_key, logs, suspects, events };
+        let client = outbound::Client::nameless();
+        let told = events.clone();
+        let options = Options { workers, memory, sticky_key, logs, suspects, bans, events, client };
         let mut edge = Edge::start(options).expect("threads start");
         edge.publish(&serving_config).expect("loopback has a free port");
-        Self { edge, serving_config }
+        Self { edge, serving_config, banned, told }
+    }
+
+    /// Whether an event of this kind was told.
+    pub fn has_told(&self, kind: telemetry::event::Kind) -> bool {
+        self.told.recent().iter().any(|it| it.event.kind() == kind)
     }
 
     /// Where clients arrive.
@@ -152,8 +184,22 @@ impl TestEdge {
     /// # Panics
     /// When it cannot be published.
     pub fn split(&mut self, share: f64, canary: &[SocketAddr]) -> Generation {
+        self.split_with(share, canary, None)
+    }
+
+    /// The same, where a request may ask for the new release by what `preview` says.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn split_with(
+        &mut self,
+        share: f64,
+        canary: &[SocketAddr],
+        preview: Option<::edge::PreviewRule>,
+    ) -> Generation {
         let canary = canary.iter().map(|address| address.to_string().into()).collect();
-        self.serving_config.splits.insert("api".into(), ::edge::Split { share, canary });
+        let split = ::edge::Split { share, canary, preview };
+        self.serving_config.splits.insert("api".into(), split);
         self.republish(|_| {})
     }
 
@@ -162,8 +208,27 @@ impl TestEdge {
     /// # Panics
     /// When it cannot be published.
     pub fn change_tls(&mut self, tls: Arc<ServerConfig>) -> Generation {
-        self.serving_config.tls.values_mut().for_each(|old| *old = tls.clone());
+        self.serving_config.tls.values_mut().for_each(|old| old.config = tls.clone());
         self.republish(|_| {})
+    }
+
+    /// Opens one more listener, which is as `web` but for its name, its TLS and whom it asks for certificates. Says where it is.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn also_at(
+        &mut self,
+        name: &str,
+        tls: ListenerTls,
+        client_auth: Option<ClientAuth>,
+    ) -> SocketAddr {
+        self.serving_config.tls.insert(name.into(), tls);
+        self.republish(|intent| {
+            let web = intent.listeners.values().next().expect("there is one").clone();
+            let other = Listener { name: name.into(), client_auth, ..(*web).clone() };
+            intent.listeners.insert(name.into(), other.into());
+        });
+        self.edge.addresses(name).next().expect("it is bound")
     }
 
     /// What is observed of the instance at `address`.
@@ -179,7 +244,13 @@ impl TestEdge {
 
 fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
     let (listener, service) = (wanted.listener, wanted.service);
-    let tls = wanted.tls.map(|tls| (listener.name.clone(), tls)).into_iter().collect();
+    let names = wanted.certified.into_iter().map(Box::from).collect();
+    let tls = wanted.tls.map(|config| ListenerTls { config, names });
+    let tls = tls.map(|tls| (listener.name.clone(), tls)).into_iter().collect();
+    let used = wanted.routes.iter().flat_map(|it| &it.policies.limits);
+    let limits = used.map(|it| (it.limit.name.clone(), it.limit.clone())).collect();
+    let watched = wanted.routes.iter().flat_map(|it| &it.policies.abuse).chain(&wanted.abuse);
+    let abuse = watched.map(|it| (it.name.clone(), it.clone())).collect();
     let intent = Intent {
         server: Server {
             state_dir: "/nonexistent".into(),
@@ -190,7 +261,12 @@ fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
         admin: Admin::default(),
         log: Log { level: LogLevel::Info, format: LogFormat::Text, access: AccessLog::Off },
         listeners: BTreeMap::from([(listener.name.clone(), Arc::new(listener))]),
+        store: None,
+        acme: None,
         services: BTreeMap::from([(service.name.clone(), Arc::new(service))]),
+        auth: wanted.auth.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
+        limits,
+        abuse,
         routes: wanted.routes.into_iter().map(Arc::new).collect(),
     };
     ServingConfig {
@@ -199,6 +275,8 @@ fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
         revision: Revision(1),
         instances: instances(targets),
         tls,
+        store: wanted.store,
+        keyring: Default::default(),
     }
 }
 
@@ -221,6 +299,8 @@ fn listener() -> Listener {
         bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         protocols: vec![Protocol::H1, Protocol::H2],
         certificates: Vec::new(),
+        ordered: None,
+        client_auth: None,
         redirect_https: None,
         trusted_proxies: Vec::new(),
         proxy_protocol: ProxyProtocol::Off,
@@ -255,6 +335,7 @@ fn service() -> Service {
         queue: Queue { length: 1000, timeout: second(5) },
         health: None,
         passive: None,
+        outliers: model::OnOutlier::Tell,
         retry: Retry {
             attempts: 2,
             budget: 0.2,

@@ -145,6 +145,15 @@ impl H2Client {
         Asked { answer, incoming: None, body }
     }
 
+    /// The next informational head's status, which comes before the final head.
+    ///
+    /// # Panics
+    /// When none comes within [`DEADLINE`].
+    pub fn informed(&self, asked: &mut Asked) -> u16 {
+        let informed = self.within(std::future::poll_fn(|cx| asked.answer.poll_informational(cx)));
+        informed.expect("one comes").expect("the stream is open").status().as_u16()
+    }
+
     /// What becomes of it.
     ///
     /// # Panics

@@ -6,14 +6,23 @@
 
 pub mod access_log;
 pub mod ask;
+pub mod auth_server;
 pub mod client;
 pub mod edge;
 pub mod frames;
 pub mod h2_client;
 pub mod h2_origin;
+pub mod limit;
 pub mod origin;
+pub mod password;
+pub mod pebble;
+pub mod programs;
+pub mod redis_server;
+pub mod signed;
 pub mod talk;
 pub mod tls;
+pub mod tls_front;
+pub mod token;
 
 pub use access_log::{AccessLine, AccessLines};
 pub use ask::{Protocol, Seen, ask};
@@ -23,8 +32,11 @@ pub use frames::FrameClient;
 pub use h2_client::{H2Client, H2Response};
 pub use h2_origin::{H2Origin, H2Step};
 pub use origin::{Origin, Request, Step};
+pub use programs::has;
+pub use redis_server::RedisServer;
 pub use talk::{Line, Reply, Talk};
 pub use tls::Authority;
+pub use tls_front::TlsFront;
 
 use std::time::{Duration, Instant};
 

@@ -89,6 +89,26 @@ impl Talk {
         }
     }
 
+    /// Its method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Path and query, as they are sent.
+    pub fn target(&self) -> &str {
+        &self.path
+    }
+
+    /// The host that it is for.
+    pub fn authority(&self) -> &str {
+        &self.host
+    }
+
+    /// Its body; empty where it has none.
+    pub fn content(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_default()
+    }
+
     /// For this host.
     pub fn host(mut self, host: &str) -> Self {
         self.host = host.to_owned();
@@ -136,26 +156,48 @@ impl Talk {
         line.ask(self)
     }
 
-    fn on_h1(self, client: &mut RawClient) -> Reply {
-        let lines = |fields: &[(String, String)]| -> String {
-            fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
-        };
+    /// Its head over HTTP/1.1, with the empty line that ends it.
+    pub fn h1_head(&self) -> String {
         let mut text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.path, self.host);
         text += &lines(&self.fields);
-        let body = self.body.unwrap_or_default();
         if !self.trailers.is_empty() {
-            text += "Transfer-Encoding: chunked\r\n\r\n";
-            if !body.is_empty() {
-                text += &format!("{:x}\r\n{}\r\n", body.len(), String::from_utf8_lossy(&body));
-            }
-            text += &format!("0\r\n{}\r\n", lines(&self.trailers));
-        } else {
-            if !body.is_empty() {
-                text += &format!("Content-Length: {}\r\n", body.len());
-            }
-            text += &format!("\r\n{}", String::from_utf8_lossy(&body));
+            text += "Transfer-Encoding: chunked\r\n";
+        } else if !self.content().is_empty() {
+            text += &format!("Content-Length: {}\r\n", self.content().len());
         }
-        client.send(text);
+        text + "\r\n"
+    }
+
+    /// Its body over HTTP/1.1, as it is framed.
+    fn h1_body(&self) -> String {
+        let body = String::from_utf8_lossy(self.content());
+        if self.trailers.is_empty() {
+            return body.into_owned();
+        }
+        let chunk = match body.len() {
+            0 => String::new(),
+            length => format!("{length:x}\r\n{body}\r\n"),
+        };
+        format!("{chunk}0\r\n{}\r\n", lines(&self.trailers))
+    }
+
+    /// Its head over HTTP/2.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn h2_head(&self) -> Request<()> {
+        let uri = format!("http://{}{}", self.host, self.path);
+        let request = Request::builder().method(&*self.method).uri(uri).body(());
+        let mut request = request.expect("it is a request");
+        *request.headers_mut() = map(&self.fields);
+        if self.trailers.is_empty() && !self.content().is_empty() {
+            request.headers_mut().insert(http::header::CONTENT_LENGTH, self.content().len().into());
+        }
+        request
+    }
+
+    fn on_h1(self, client: &mut RawClient) -> Reply {
+        client.send(self.h1_head() + &self.h1_body());
         let mut informed = Vec::new();
         let answer = loop {
             let answer = match &*self.method {
@@ -182,15 +224,8 @@ impl Talk {
     }
 
     fn on_h2(self, client: &H2Client) -> Reply {
-        let uri = format!("http://{}{}", self.host, self.path);
-        let request = Request::builder().method(&*self.method).uri(uri).body(());
-        let mut request = request.expect("it is a request");
-        *request.headers_mut() = map(&self.fields);
+        let request = self.h2_head();
         let body = self.body.unwrap_or_default();
-        let has_length = self.trailers.is_empty() && !body.is_empty();
-        if has_length {
-            request.headers_mut().insert(http::header::CONTENT_LENGTH, body.len().into());
-        }
         let trailers = (!self.trailers.is_empty()).then(|| map(&self.trailers));
         let answer = client.ask(request, &body, trailers);
         assert!(answer.cut.is_none(), "{:?}", answer.cut);
@@ -206,6 +241,10 @@ impl Talk {
             trailers: answer.trailers.as_ref().map(listed).unwrap_or_default(),
         }
     }
+}
+
+fn lines(fields: &[(String, String)]) -> String {
+    fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 fn map(fields: &[(String, String)]) -> HeaderMap {

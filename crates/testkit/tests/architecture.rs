@@ -49,7 +49,7 @@ fn may_know(rooms: &[Room], one: &str, other: &str) -> bool {
 }
 
 /// Crates that are pure: time, chance and the outside come to them as arguments.
-const PURE: &[&str] = &["model", "suggest", "balance", "policy", "rollout"];
+const PURE: &[&str] = &["model", "suggest", "balance", "policy", "rollout", "certificates"];
 const OUTSIDE: &[&str] =
     &["tokio", "mio", "socket2", "rustix", "hyper", "h2", "rustls", "fastrand", "rand", "jiff"];
 

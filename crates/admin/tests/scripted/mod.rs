@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use admin::{
-    Acted, Backend, Deploy, DeployAction, DeployEvents, Deploying, Explanation, History, Instance,
-    Judged, Question, Refusal, Reloaded, Scrape, Status,
+    Acted, Backend, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
+    Explanation, History, Instance, Judged, Lifted, NewBan, Past, Question, Refusal, ReloadRequest,
+    ReloadWatch, Reloaded, Scrape, Status,
 };
 use telemetry::Events;
 
@@ -17,7 +18,11 @@ impl Backend for Eventful {
         Err(Refusal::Ending)
     }
 
-    async fn reload(&self) -> Result<Reloaded, Refusal> {
+    async fn reload(&self, _: ReloadRequest) -> Result<Reloaded, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn reload_watch(&self, _: u64) -> Result<ReloadWatch, Refusal> {
         Err(Refusal::Ending)
     }
 
@@ -26,6 +31,22 @@ impl Backend for Eventful {
     }
 
     async fn enable(&self, _: &str, _: &str) -> Result<Instance, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn certificates(&self) -> Result<Certificates, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn bans(&self) -> Result<Bans, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn ban(&self, _: NewBan) -> Result<Ban, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn unban(&self, _: BanKey) -> Result<Lifted, Refusal> {
         Err(Refusal::Ending)
     }
 
@@ -50,6 +71,10 @@ impl Backend for Eventful {
     }
 
     async fn history(&self, _: &str) -> Result<History, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn show_deploy(&self, _: &str, _: i64) -> Result<Past, Refusal> {
         Err(Refusal::Ending)
     }
 

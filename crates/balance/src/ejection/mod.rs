@@ -2,10 +2,11 @@
 //!
 //! One [`Ejector`] for each service, stepped by one task; the data plane counts, and this decides.
 //! Two rules eject: `max_fails` failures in a row, and a failure rate of half or more over the last
-//! `fail_timeout` with at least `max_fails` failures in it. Two limits hold at every moment, whoever
-//! comes, goes or falls ill: no more than [`max_ejected`](Passive::max_ejected) of the instances are
-//! out, and of those that could serve one always does. The states are drawn in `LIFECYCLE.md`; who
-//! gets traffic in the end is [`eligibility`](crate::eligibility)'s to say.
+//! `fail_timeout` with at least `max_fails` failures in it. Two limits hold at every moment and for each
+//! release, whatever comes, goes or falls ill: no more than [`max_ejected`](Passive::max_ejected) of its
+//! instances are out, and of those that could serve one always does. Were they the service's, a burst of failures
+//! could eject a whole release during a deploy, and move all requests to the other one (decision 0096). Who gets traffic
+//! in the end is [`eligibility`](crate::eligibility)'s to say.
 //!
 //! The rules are those of Envoy's outlier detection (`consecutive_5xx`, `failure_percentage`,
 //! `max_ejection_percent`); the length of an ejection doubles instead of growing by its base, and a
@@ -15,7 +16,7 @@
 mod strikes;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub enum Event<'a> {
     Present {
         /// Which.
         instance: &'a InstanceName,
+        /// Among which instances it counts.
+        cohort: Cohort,
         /// Whether it could serve.
         fitness: Fitness,
     },
@@ -58,6 +61,17 @@ pub enum Event<'a> {
     },
     /// Only time has passed, to [`Ejector::next_deadline`].
     Tick,
+}
+
+/// The instances among which the limits hold: those of a release, or all that Plimsoll does not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cohort(i64);
+
+impl Cohort {
+    /// The instances of the release with this number. Not those of a version: two releases may have the same.
+    pub fn of_release(number: i64) -> Self {
+        Self(number)
+    }
 }
 
 /// Whether an instance could serve if it were not ejected.
@@ -132,7 +146,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Ejects and readmits the instances of one service.
+/// Ejects and readmits the instances of one service, each among those of its release.
 #[derive(Clone, Debug)]
 pub struct Ejector {
     rule: Passive,
@@ -141,6 +155,7 @@ pub struct Ejector {
 
 #[derive(Clone, Debug)]
 struct Member {
+    cohort: Cohort,
     fitness: Fitness,
     seat: Seat,
     strikes: Strikes,
@@ -168,6 +183,14 @@ impl Member {
     fn is_fit(&self) -> bool {
         self.fitness == Fitness::Fit
     }
+
+    fn is_of(&self, cohort: Cohort) -> bool {
+        self.cohort == cohort
+    }
+
+    fn serves(&self) -> bool {
+        self.is_fit() && !self.is_ejected()
+    }
 }
 
 impl Ejector {
@@ -182,7 +205,9 @@ impl Ejector {
         let mut transitions = Vec::new();
         self.readmit_served(now, &mut transitions);
         match event {
-            Event::Present { instance, fitness } => self.present(now, instance, fitness),
+            Event::Present { instance, cohort, fitness } => {
+                self.present(now, instance, cohort, fitness);
+            }
             Event::Gone { instance } => drop(self.members.remove(instance)),
             Event::Failed { instance, in_a_row } => {
                 if in_a_row >= self.rule.max_fails.get() {
@@ -226,22 +251,32 @@ impl Ejector {
         self.members.get(instance)?.ejected_until()
     }
 
-    /// How many may be out at once: the share, rounded down, but one at least unless the share is
-    /// 0.
-    pub fn limit(&self) -> usize {
-        if self.rule.max_ejected <= 0.0 || self.members.len() < 2 {
+    /// How many of a release may be out at once: the share, rounded down, but one at least unless the share is
+    /// 0; none of a release that has one instance.
+    pub fn limit(&self, cohort: Cohort) -> usize {
+        let count = self.of(cohort).count();
+        if self.rule.max_ejected <= 0.0 || count < 2 {
             return 0;
         }
         // A share such as 0.29 of 100 falls short of 29 by a rounding error.
-        let share = self.rule.max_ejected * self.members.len() as f64 + 1e-9;
+        let share = self.rule.max_ejected * count as f64 + 1e-9;
         (share as usize).max(1)
     }
 
-    fn present(&mut self, now: Duration, instance: &InstanceName, fitness: Fitness) {
+    fn present(
+        &mut self,
+        now: Duration,
+        instance: &InstanceName,
+        cohort: Cohort,
+        fitness: Fitness,
+    ) {
         match self.members.get_mut(instance) {
-            Some(member) => member.fitness = fitness,
+            Some(member) => {
+                (member.cohort, member.fitness) = (cohort, fitness);
+            }
             None => {
                 let member = Member {
+                    cohort,
                     fitness,
                     seat: Seat::Admitted { since: now },
                     strikes: Strikes::default(),
@@ -277,9 +312,10 @@ impl Ejector {
         cause: Cause,
     ) -> Option<Transition> {
         let base = self.rule.fail_timeout;
+        let cohort = self.members.get(instance)?.cohort;
         if base.is_zero()
-            || self.ejected().count() >= self.limit()
-            || !self.another_serves(instance)
+            || self.ejected_of(cohort) >= self.limit(cohort)
+            || !self.another_serves(instance, cohort)
         {
             return None;
         }
@@ -304,17 +340,23 @@ impl Ejector {
         }
     }
 
-    /// Readmits whom the limits, as they are now, do not let be out: those first whose time would
+    /// Readmits those that the limits, as they are now, do not let be out: those first whose time would
     /// be over first.
     fn readmit_needed(&mut self, now: Duration, transitions: &mut Vec<Transition>) {
-        while self.ejected().count() > self.limit() {
-            let Some((_, instance)) = self.next_to_return(|_| true) else { break };
-            transitions.push(self.readmit(now, instance, Reason::Needed));
-        }
-        if !self.members.values().any(|member| member.is_fit() && !member.is_ejected())
-            && let Some((_, instance)) = self.next_to_return(Member::is_fit)
-        {
-            transitions.push(self.readmit(now, instance, Reason::Needed));
+        let ejected = self.members.values().filter(|member| member.is_ejected());
+        let cohorts: BTreeSet<Cohort> = ejected.map(|member| member.cohort).collect();
+        for cohort in cohorts {
+            while self.ejected_of(cohort) > self.limit(cohort) {
+                let is_meant = |member: &Member| member.is_of(cohort);
+                let Some((_, instance)) = self.next_to_return(is_meant) else { break };
+                transitions.push(self.readmit(now, instance, Reason::Needed));
+            }
+            let is_fit = |member: &Member| member.is_of(cohort) && member.is_fit();
+            if !self.of(cohort).any(Member::serves)
+                && let Some((_, instance)) = self.next_to_return(is_fit)
+            {
+                transitions.push(self.readmit(now, instance, Reason::Needed));
+            }
         }
     }
 
@@ -336,30 +378,37 @@ impl Ejector {
         Some((until, instance.clone()))
     }
 
-    fn ejected(&self) -> impl Iterator<Item = &Member> {
-        self.members.values().filter(|member| member.is_ejected())
+    fn of(&self, cohort: Cohort) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(move |member| member.is_of(cohort))
     }
 
-    fn another_serves(&self, instance: &InstanceName) -> bool {
+    fn ejected_of(&self, cohort: Cohort) -> usize {
+        self.of(cohort).filter(|member| member.is_ejected()).count()
+    }
+
+    fn another_serves(&self, instance: &InstanceName, cohort: Cohort) -> bool {
         self.members
             .iter()
-            .any(|(name, member)| name != instance && member.is_fit() && !member.is_ejected())
+            .any(|(name, member)| name != instance && member.is_of(cohort) && member.serves())
     }
 
     fn check_invariants(&self, now: Duration) {
-        let ejected = self.ejected().count();
-        debug_assert!(ejected <= self.limit(), "{ejected} are out, {} may be", self.limit());
-        let mut fit = self.members.values().filter(|member| member.is_fit()).peekable();
+        let ejected = || self.members.values().filter(|member| member.is_ejected());
+        for member in ejected() {
+            let cohort = member.cohort;
+            let (out, limit) = (self.ejected_of(cohort), self.limit(cohort));
+            debug_assert!(out <= limit, "{out} of {cohort:?} are out, {limit} may be");
+            debug_assert!(
+                !self.of(cohort).any(Member::is_fit) || self.of(cohort).any(Member::serves),
+                "of those of a release that could serve one does"
+            );
+        }
         debug_assert!(
-            fit.peek().is_none() || fit.any(|member| !member.is_ejected()),
-            "of those that could serve one does"
-        );
-        debug_assert!(
-            self.ejected().all(|member| member.ejected_until() > Some(now)),
+            ejected().all(|member| member.ejected_until() > Some(now)),
             "nobody is out for longer than was said"
         );
         debug_assert!(
-            self.ejected().all(|member| member.strikes.count() > 0),
+            ejected().all(|member| member.strikes.count() > 0),
             "nobody is out for nothing"
         );
     }

@@ -12,7 +12,29 @@ fn ejector(max_ejected: f64, count: usize) -> (Ejector, Vec<InstanceName>) {
         (0..count).map(|number| format!("api-{number}").into()).collect();
     let mut ejector = Ejector::new(rule);
     for instance in &names {
-        ejector.step(S(0), Event::Present { instance, fitness: Fitness::Fit });
+        ejector.step(S(0), present(instance, Fitness::Fit));
+    }
+    (ejector, names)
+}
+
+fn present(instance: &InstanceName, fitness: Fitness) -> Event<'_> {
+    Event::Present { instance, cohort: Cohort::default(), fitness }
+}
+
+const OLD: Cohort = Cohort(6);
+const NEW: Cohort = Cohort(7);
+
+/// Instances of two releases, so many of the old one and so many of the new one.
+fn two_releases(max_ejected: f64, counts: [usize; 2]) -> (Ejector, [Vec<InstanceName>; 2]) {
+    let (mut ejector, _) = ejector(max_ejected, 0);
+    let names = [("old", counts[0]), ("new", counts[1])].map(|(release, count)| {
+        let name = |number| InstanceName::from(format!("api-{release}-{number}"));
+        (0..count).map(name).collect::<Vec<_>>()
+    });
+    for (cohort, names) in [OLD, NEW].into_iter().zip(&names) {
+        for instance in names {
+            ejector.step(S(0), Event::Present { instance, cohort, fitness: Fitness::Fit });
+        }
     }
     (ejector, names)
 }
@@ -82,6 +104,38 @@ fn no_more_than_the_share_are_out() {
 }
 
 #[test]
+fn a_burst_ejects_no_whole_release_while_two_serve() {
+    for max_ejected in [0.5, 1.0] {
+        let (mut ejector, [old, new]) = two_releases(max_ejected, [4, 4]);
+        let mut out = |names: &[InstanceName]| {
+            names.iter().filter(|name| !fail(&mut ejector, 1, name).is_empty()).count()
+        };
+        let limit = (max_ejected * 4.0) as usize;
+        assert_eq!([out(&old), out(&new)], [limit.min(3); 2], "of {max_ejected}");
+    }
+}
+
+#[test]
+fn of_a_release_with_one_instance_none_is_ejected_however_many_the_other_has() {
+    let (mut ejector, [old, new]) = two_releases(1.0, [9, 1]);
+    assert_eq!(fail(&mut ejector, 1, &new[0]), []);
+    assert_eq!(fail(&mut ejector, 1, &old[0]).len(), 1, "the old one has others");
+}
+
+#[test]
+fn an_instance_of_one_release_does_not_stand_in_for_those_of_the_other() {
+    let (mut ejector, [old, _]) = two_releases(0.5, [2, 4]);
+    fail(&mut ejector, 1, &old[0]);
+    let ill = Event::Present { instance: &old[1], cohort: OLD, fitness: Fitness::Unfit };
+    assert_eq!(ejector.step(S(2), ill), [readmitted(&old[0], Reason::Needed)]);
+    // One fewer than two leaves nothing to be ejected.
+    let (mut ejector, [old, _]) = two_releases(0.5, [2, 4]);
+    fail(&mut ejector, 1, &old[0]);
+    let gone = Event::Gone { instance: &old[1] };
+    assert_eq!(ejector.step(S(2), gone), [readmitted(&old[0], Reason::Needed)]);
+}
+
+#[test]
 fn the_last_one_is_never_ejected() {
     let (mut ejector, names) = ejector(1.0, 3);
     assert_eq!(fail(&mut ejector, 1, &names[0]).len(), 1);
@@ -96,7 +150,7 @@ fn one_returns_when_the_others_cannot_serve() {
     let (mut ejector, names) = ejector(1.0, 3);
     fail(&mut ejector, 1, &names[0]);
     fail(&mut ejector, 2, &names[1]);
-    let ill = Event::Present { instance: &names[2], fitness: Fitness::Unfit };
+    let ill = present(&names[2], Fitness::Unfit);
     assert_eq!(ejector.step(S(3), ill), [readmitted(&names[0], Reason::Needed)]);
     assert_eq!(fail(&mut ejector, 3, &names[0]), [], "it is the last one now");
     let gone = Event::Gone { instance: &names[0] };
@@ -115,7 +169,7 @@ fn those_return_whom_a_smaller_service_cannot_spare() {
 #[test]
 fn the_unfit_are_not_ejected() {
     let (mut ejector, names) = ejector(0.5, 3);
-    let ill = Event::Present { instance: &names[0], fitness: Fitness::Unfit };
+    let ill = present(&names[0], Fitness::Unfit);
     ejector.step(S(1), ill);
     assert_eq!(fail(&mut ejector, 2, &names[0]), []);
 }

@@ -5,15 +5,23 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use balance::ejection::{Cause, Ejector, Event, Fitness, Outcomes, Reason, Transition};
+use balance::ejection::{Cause, Cohort, Ejector, Event, Fitness, Outcomes, Reason, Transition};
 use model::{InstanceName, Passive};
 
 use crate::dice::{Dice, for_each_seed};
+
+/// How many cohorts there are, in their order.
+const COHORTS: i64 = 3;
+
+fn cohorts() -> impl Iterator<Item = Cohort> {
+    (0..COHORTS).map(Cohort::of_release)
+}
 
 /// What the shadow knows of an instance.
 #[derive(Clone, Debug)]
 struct Shadow {
     name: InstanceName,
+    cohort: Cohort,
     fit: bool,
     ejected_until: Option<Duration>,
     admitted_since: Duration,
@@ -32,6 +40,16 @@ struct Real {
     outcomes: Outcomes,
 }
 
+/// A deploy is on its way in every service: one in three instances is of the new release, and one in seven of none.
+fn cohort_of(name: &InstanceName) -> Cohort {
+    let number: u32 = name.as_str().trim_start_matches("api-").parse().expect("its number");
+    match number {
+        it if it % 7 == 6 => Cohort::default(),
+        it if it % 3 == 2 => Cohort::of_release(2),
+        _ => Cohort::of_release(1),
+    }
+}
+
 #[derive(Debug)]
 struct Service {
     rule: Passive,
@@ -45,6 +63,7 @@ struct Service {
 impl Shadow {
     fn new(name: InstanceName, fit: bool, now: Duration) -> Self {
         Self {
+            cohort: cohort_of(&name),
             name,
             fit,
             ejected_until: None,
@@ -94,8 +113,8 @@ impl Service {
         }
     }
 
-    fn limit(&self) -> usize {
-        let count = self.shadows.len();
+    fn limit(&self, cohort: Cohort) -> usize {
+        let count = self.of(cohort).count();
         match self.rule.max_ejected {
             share if share > 0.0 && count > 1 => {
                 // In tenths: exact.
@@ -105,13 +124,23 @@ impl Service {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.shadows.iter().filter(|shadow| shadow.ejected_until.is_some()).count() >= self.limit()
+    fn of(&self, cohort: Cohort) -> impl Iterator<Item = &Shadow> {
+        self.shadows.iter().filter(move |shadow| shadow.cohort == cohort)
+    }
+
+    fn ejected(&self, cohort: Cohort) -> usize {
+        self.of(cohort).filter(|shadow| shadow.ejected_until.is_some()).count()
     }
 
     fn serving(&self) -> Vec<InstanceName> {
         let serves = |shadow: &&Shadow| shadow.fit && shadow.ejected_until.is_none();
         self.shadows.iter().filter(serves).map(|shadow| shadow.name.clone()).collect()
+    }
+
+    fn serving_of(&self, cohort: Cohort) -> Vec<InstanceName> {
+        let mut serving = self.serving();
+        serving.retain(|name| cohort_of(name) == cohort);
+        serving
     }
 
     fn shadow(&mut self, name: &InstanceName) -> Option<&mut Shadow> {
@@ -126,7 +155,7 @@ impl Service {
             expected.push(self.readmit(until.0, until.1, Reason::Served));
         }
         match event {
-            Event::Present { instance, fitness } => {
+            Event::Present { instance, fitness, .. } => {
                 let fit = fitness == Fitness::Fit;
                 match self.shadow(instance) {
                     Some(shadow) => shadow.fit = fit,
@@ -153,16 +182,18 @@ impl Service {
             }
             Event::Failed { .. } | Event::Tick => {}
         }
-        while self.shadows.iter().filter(|shadow| shadow.ejected_until.is_some()).count()
-            > self.limit()
-        {
-            let (_, name) = self.first_to_return(|_| true).expect("someone is out");
-            expected.push(self.readmit(now, name, Reason::Needed));
-        }
-        if self.serving().is_empty()
-            && let Some((_, name)) = self.first_to_return(|shadow| shadow.fit)
-        {
-            expected.push(self.readmit(now, name, Reason::Needed));
+        for cohort in cohorts() {
+            while self.ejected(cohort) > self.limit(cohort) {
+                let is_meant = |shadow: &Shadow| shadow.cohort == cohort;
+                let (_, name) = self.first_to_return(is_meant).expect("someone is out");
+                expected.push(self.readmit(now, name, Reason::Needed));
+            }
+            let is_fit = |shadow: &Shadow| shadow.fit && shadow.cohort == cohort;
+            if self.serving_of(cohort).is_empty()
+                && let Some((_, name)) = self.first_to_return(is_fit)
+            {
+                expected.push(self.readmit(now, name, Reason::Needed));
+            }
         }
         expected
     }
@@ -184,8 +215,10 @@ impl Service {
 
     fn eject(&mut self, name: &InstanceName, cause: Cause) -> Option<Transition> {
         let (now, base) = (self.now, self.rule.fail_timeout);
-        let serving = self.serving();
-        if base.is_zero() || self.is_full() || !serving.contains(name) || serving.len() < 2 {
+        let cohort = cohort_of(name);
+        let serving = self.serving_of(cohort);
+        let is_full = self.ejected(cohort) >= self.limit(cohort);
+        if base.is_zero() || is_full || !serving.contains(name) || serving.len() < 2 {
             return None;
         }
         let shadow = self.shadow(name)?;
@@ -217,14 +250,20 @@ impl Service {
             .iter()
             .filter(|shadow| self.ejector.ejected_until(&shadow.name).is_some())
             .collect();
-        assert_eq!(self.ejector.limit(), self.limit());
-        assert!(ejected.len() <= self.limit(), "too many are out");
-        let mut fit = self.shadows.iter().filter(|shadow| shadow.fit).peekable();
-        assert!(
-            fit.peek().is_none()
-                || fit.any(|shadow| self.ejector.ejected_until(&shadow.name).is_none()),
-            "the last one is out"
-        );
+        for cohort in cohorts() {
+            assert_eq!(self.ejector.limit(cohort), self.limit(cohort));
+            let is_out = |it: &&Shadow| {
+                it.cohort == cohort && self.ejector.ejected_until(&it.name).is_some()
+            };
+            let out = self.shadows.iter().filter(is_out).count();
+            assert!(out <= self.limit(cohort), "too many are out");
+            let mut fit = self.of(cohort).filter(|shadow| shadow.fit).peekable();
+            assert!(
+                fit.peek().is_none()
+                    || fit.any(|shadow| self.ejector.ejected_until(&shadow.name).is_none()),
+                "the last one of a release is out"
+            );
+        }
         for shadow in &self.shadows {
             assert_eq!(self.ejector.ejected_until(&shadow.name), shadow.ejected_until);
         }
@@ -264,10 +303,14 @@ impl Service {
         }
     }
 
+    fn present(&mut self, name: &InstanceName, fitness: Fitness) {
+        self.step(Event::Present { instance: name, cohort: cohort_of(name), fitness });
+    }
+
     fn join(&mut self, fitness: Fitness) {
         let name = InstanceName::from(format!("api-{}", self.named));
         self.named += 1;
-        self.step(Event::Present { instance: &name, fitness });
+        self.present(&name, fitness);
         self.reals.push(Real {
             name,
             fails_per_mille: 0,
@@ -290,8 +333,8 @@ impl Service {
                 self.reals.remove(place);
                 self.step(Event::Gone { instance: &name });
             }
-            3 => self.step(Event::Present { instance: &name, fitness: Fitness::Unfit }),
-            4 | 5 => self.step(Event::Present { instance: &name, fitness: Fitness::Fit }),
+            3 => self.present(&name, Fitness::Unfit),
+            4 | 5 => self.present(&name, Fitness::Fit),
             6 => self.reals[place].outcomes = Outcomes::default(),
             7 => (0..dice.within(1..20)).for_each(|_| self.end(&name, dice)),
             _ => {

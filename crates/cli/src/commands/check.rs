@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use config::{Diagnostics, Environment, LoadError, Loaded, Paint, Severity};
-use control::Difference;
+use control::{Difference, Differs, chain};
 use model::{Intent, Workload};
 use serde::Serialize;
 
 use crate::certificates::{self, Finding};
-use crate::commands::run::JOURNAL;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::here;
-use crate::options::{Form, Which};
+use crate::options::{Form, Placed, Which};
 use crate::output;
 use crate::quantity::counted;
 
@@ -31,9 +30,6 @@ Examples:
   plimsoll check --here             and does this machine have what it needs?
   plimsoll check --json | jq '.diagnostics[].what'")]
 pub(crate) struct Options {
-    /// The configuration [default: ./plimsoll.toml, then /etc/plimsoll/plimsoll.toml]
-    #[arg(value_name = "FILE", conflicts_with = "file")]
-    named: Option<PathBuf>,
     /// Print the file as it is read: with variables, included files and defaults, without secrets
     #[arg(long)]
     resolved: bool,
@@ -41,7 +37,7 @@ pub(crate) struct Options {
     #[arg(long)]
     here: bool,
     #[command(flatten)]
-    which: Which,
+    pub(crate) placed: Placed,
     #[command(flatten)]
     form: Form,
 }
@@ -86,25 +82,25 @@ struct Report<'a> {
     here: Option<&'a [here::Finding]>,
 }
 
-impl Options {
-    /// Which configuration it is about.
-    pub(crate) fn which_mut(&mut self) -> &mut Which {
-        // However it was named, it is named once.
-        if let Some(file) = self.named.take() {
-            self.which.file = Some(file);
-        }
-        &mut self.which
-    }
-}
-
 pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
-    options.which_mut();
+    let which = options.placed.which();
     if options.resolved {
-        return resolved(&options.which.file()?, &options.form);
+        return resolved(&which.file()?, &options.form);
     }
-    let mut found = Found::in_file(options.which.file()?)?;
+    let file = which.file()?;
+    let mut found = match Found::in_file(file.clone()) {
+        Err(Failure::Load(error)) if options.form.json => {
+            output::json(&Unread {
+                file: file.display().to_string(),
+                valid: false,
+                error: chain(&error),
+            });
+            return Ok(Exit::Failed);
+        }
+        found => found?,
+    };
     if let Some(intent) = &found.intent {
-        let status = status(&options.which)?;
+        let status = status(which)?;
         found.differences = differences(status.as_ref(), intent);
         found.notes = unseparated(intent);
         let unreleased = unreleased(&found.file, intent, status.as_ref());
@@ -149,6 +145,15 @@ fn resolved(file: &Path, form: &Form) -> Result<Exit, Failure> {
         false => output::out(&text),
     }
     Ok(Exit::Done)
+}
+
+/// A file that cannot be read, for programs.
+#[derive(Debug, Serialize)]
+struct Unread {
+    file: String,
+    valid: bool,
+    /// Why not.
+    error: String,
 }
 
 impl Found {
@@ -242,7 +247,7 @@ fn unseparated(intent: &Intent) -> Vec<String> {
 /// Services that are served with nothing: the file names no version, and no deploy has brought one. Where no Plimsoll
 /// runs, but did, its journal knows, and nothing is said.
 fn unreleased(file: &Path, intent: &Intent, status: Option<&admin::Status>) -> Vec<here::Finding> {
-    let has_run = intent.server.state_dir.join(JOURNAL).exists();
+    let has_run = control::has_served(&intent.server.state_dir);
     let is_idle = |name: &str| match status {
         Some(status) => {
             let service = status.services.iter().find(|it| it.name == name);
@@ -275,9 +280,13 @@ fn differences(status: Option<&admin::Status>, intent: &Intent) -> Vec<Differenc
         let wanted = intent.services.get(service.name.as_str())?;
         let (file, run) = (wanted.run.as_ref()?.version.clone()?, service.run.as_ref()?);
         let runs = run.release.clone().filter(|runs| *runs != file)?;
-        // Who deployed by hand since the file named this knows.
-        let is_news = run.file_version.as_ref() != Some(&file);
-        is_news.then(|| Difference { service: wanted.name.clone(), runs, file: Some(file) })
+        let what = match run.file_version.as_ref() == Some(&file) {
+            // A deploy that is on may yet end with what the file says.
+            true if run.deploy.is_some() => return None,
+            true => Differs::Outdated(file),
+            false => Differs::Version(file),
+        };
+        Some(Difference { service: wanted.name.clone(), runs, what })
     };
     status.into_iter().flat_map(|status| &status.services).filter_map(of_service).collect()
 }

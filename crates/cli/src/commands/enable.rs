@@ -5,36 +5,49 @@ use admin::{Access, Instance};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::OfService;
-use crate::output;
+use crate::instance_goal::{Goal, OfInstance};
 
 /// Send requests to a drained instance again
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("wait", |wait| wait.help("Wait until it gets traffic, at most this long")))]
 #[command(after_help = "\
-Example:
-  plimsoll enable api 10.0.0.11:8080")]
+With --wait it ends once the instance gets traffic: after its check has passed, where there is one.
+Exits with 1 if it gets none when the time to wait is over.
+
+Examples:
+  plimsoll enable api 10.0.0.11:8080
+  plimsoll enable api 10.0.0.11:8080 --wait 30s && plimsoll drain api 10.0.0.12:8080 --wait")]
 pub(crate) struct Options {
-    /// The instance, as `plimsoll status` names it
-    #[arg(index = 2)]
-    instance: String,
     #[command(flatten)]
-    pub(crate) of: OfService,
+    pub(crate) of: OfInstance,
 }
 
-pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+/// It gets traffic because it is well, and not because no other is.
+const SERVING: Goal = Goal {
+    is_reached: |stands| match stands.access {
+        Access::Open | Access::Reserve => true,
+        Access::OpenInPanic | Access::Barred => false,
+    },
+    is_reached_when_gone: |_| false,
+    late: |stands, waited| {
+        let (state, reason) = (stands.state.as_str(), stands.reason);
+        Failure::NoTraffic { state, reason, waited }
+    },
+    describe,
+};
+
+pub(crate) fn run(Options { of: options }: Options) -> Result<Exit, Failure> {
     let client = options.of.which.client()?;
-    let (service, instance) = (&options.of.service, &options.instance);
-    let stands = super::block_on(async { Ok(client.enable(service, instance).await?) })?;
-    match options.of.form.json {
-        true => output::json(&stands),
-        false => output::out(&describe(service, &stands)),
-    }
-    Ok(Exit::Done)
+    super::block_on(async {
+        let stands = client.enable(&options.of.service, &options.instance).await?;
+        SERVING.reach(&client, &options, stands).await
+    })
 }
 
 fn describe(service: &str, stands: &Instance) -> String {
     let gets = match stands.access {
-        Access::Open | Access::OpenInPanic => "gets traffic",
+        Access::Open => "gets traffic",
+        Access::OpenInPanic => "gets traffic, as no instance is healthy",
         Access::Reserve => "gets traffic when no primary can",
         Access::Barred => "gets no traffic yet",
     };

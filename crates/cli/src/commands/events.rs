@@ -2,12 +2,13 @@
 
 use admin::{Client, Event, EventGap, EventLevel, Told};
 use anstyle::AnsiColor;
+use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Which};
+use crate::options::{Form, Placed};
 use crate::output::{self, colour};
 use crate::quantity::counted;
 
@@ -18,6 +19,7 @@ Examples:
   plimsoll events                 the latest events, of which a bounded number is kept
   plimsoll events -f              and then each as it happens
   plimsoll events -s api          only those of one service
+  plimsoll events --level debug   the start of each instance, too
   plimsoll events -f --json | jq -c 'select(.level == \"error\")'")]
 pub(crate) struct Options {
     /// Keep printing events as they happen
@@ -26,16 +28,40 @@ pub(crate) struct Options {
     /// Only events of this service
     #[arg(short, long)]
     service: Option<String>,
+    /// Only events of this level and above
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    level: Level,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) placed: Placed,
     #[command(flatten)]
     form: Form,
 }
 
-pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    fn of(level: EventLevel) -> Self {
+        match level {
+            EventLevel::Debug => Self::Debug,
+            EventLevel::Info => Self::Info,
+            EventLevel::Warn => Self::Warn,
+            EventLevel::Error => Self::Error,
+        }
+    }
+}
+
+pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
+    let client = options.placed.which().client()?;
     super::block_on(async {
         let admin::Events { events, last } = client.events().await?;
+        options.must_be_known(&events, &client).await?;
         events.iter().for_each(|event| options.print(event));
         if options.follow {
             follow(&options, &client, &last).await?;
@@ -66,10 +92,33 @@ async fn follow(options: &Options, client: &Client, last: &str) -> Result<(), Fa
     Ok(())
 }
 
+/// The service that an event is of.
+fn service_of(event: &Event) -> Option<&str> {
+    event.fields.get("service").and_then(Value::as_str)
+}
+
 impl Options {
+    /// Refuses a service that there is not, unless something is told of it: it may have been taken out of the file.
+    async fn must_be_known(&self, events: &[Event], client: &Client) -> Result<(), Failure> {
+        let Some(service) = &self.service else { return Ok(()) };
+        if events.iter().any(|event| service_of(event) == Some(service.as_str())) {
+            return Ok(());
+        }
+        let services = client.status().await?.services.into_iter();
+        let known: Vec<String> = services.map(|it| it.name).collect();
+        match known.contains(service) {
+            true => Ok(()),
+            false => Err(Failure::NoService { service: service.clone(), known }),
+        }
+    }
+
+    fn is_meant(&self, event: &Event) -> bool {
+        let is_its = self.service.is_none() || service_of(event) == self.service.as_deref();
+        is_its && Level::of(event.level) >= self.level
+    }
+
     fn print(&self, event: &Event) {
-        let service = event.fields.get("service").and_then(Value::as_str);
-        if self.service.is_some() && service != self.service.as_deref() {
+        if !self.is_meant(event) {
             return;
         }
         match self.form.json {
@@ -110,6 +159,33 @@ fn is_plain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_matters_enough_is_shown() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: Options,
+        }
+        let event = |level: &str| -> Event {
+            let event = serde_json::json!({
+                "id": "1-1", "at": "", "kind": "x", "level": level, "message": "x", "fields": { "service": "a" },
+            });
+            serde_json::from_value(event).unwrap()
+        };
+        for (words, shown) in [
+            (&["events"][..], &["info", "warn", "error"][..]),
+            (&["events", "--level", "debug", "-s", "a"], &["debug", "info", "warn", "error"]),
+            (&["events", "--level", "error"], &["error"]),
+            (&["events", "-s", "b"], &[]),
+        ] {
+            let options = Line::parse_from(words).options;
+            let levels = ["debug", "info", "warn", "error"];
+            let is_shown = levels.into_iter().filter(|level| options.is_meant(&event(level)));
+            assert_eq!(is_shown.collect::<Vec<_>>(), shown, "{words:?}");
+        }
+    }
 
     #[test]
     fn an_event_is_one_line_whatever_its_fields_have() {

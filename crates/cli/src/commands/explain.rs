@@ -175,7 +175,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 fn draw(explanation: &Explanation, url: &str, basis: &str) -> String {
-    let Explanation { request, routes, policies, outcome, .. } = explanation;
+    let Explanation { request, routes, policies, who, outcome, .. } = explanation;
     let (method, path, from) = (&request.method, &request.path, request.from);
     let url = if request.host.is_empty() { format!("{url} (no host)") } else { url.to_owned() };
     // Routes are matched by another path than the one that was written: that is worth to be seen.
@@ -195,6 +195,9 @@ fn draw(explanation: &Explanation, url: &str, basis: &str) -> String {
     }
     for policy in policies {
         text.push_str(&format!("  it {}\n", shown(policy)));
+    }
+    for line in who {
+        text.push_str(&format!("  {}\n", shown(line)));
     }
     text.push_str(&draw_outcome(outcome));
     text
@@ -229,6 +232,9 @@ fn draw_outcome(outcome: &Outcome) -> String {
         Outcome::Redirect { to, status } => format!("it is redirected to {to} with {status}"),
         Outcome::Respond { status } => format!("the response is {status}"),
         Outcome::Refused { status, why } => format!("the response is {status}: {why}"),
+        Outcome::Depends { auth } => {
+            format!("it depends on its credential, which `{auth}` checks for real requests only")
+        }
     };
     format!("{}\n", shown(&line))
 }

@@ -1,6 +1,6 @@
 //! `plimsoll history`: every release and receipt of a service.
 
-use admin::{History, Past};
+use admin::{ClientError, Kind, Past};
 use anstyle::AnsiColor;
 use jiff::Timestamp;
 
@@ -30,10 +30,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.of.which.client()?;
-    let history = super::block_on(async { Ok(client.history(&options.of.service).await?) })?;
     if let Some(deploy) = options.deploy {
-        return tell_one(&history, deploy, &options);
+        let service = &options.of.service;
+        let found = super::block_on(async { Ok(client.show_deploy(service, deploy).await) })?;
+        return tell_one(&found.map_err(|error| of_one(error, service, deploy))?, &options);
     }
+    let history = super::block_on(async { Ok(client.history(&options.of.service).await?) })?;
     match options.of.form.json {
         true => output::json(&history),
         false if history.deploys.is_empty() => {
@@ -44,11 +46,18 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Why one deploy cannot be told of.
+fn of_one(error: ClientError, service: &str, deploy: i64) -> Failure {
+    match error {
+        ClientError::Problem(problem) if problem.kind == Kind::NoSuchDeploy => {
+            Failure::NoSuchDeploy { service: service.to_owned(), deploy }
+        }
+        error => error.into(),
+    }
+}
+
 /// Tells all that is kept of one deploy.
-fn tell_one(history: &History, deploy: i64, options: &Options) -> Result<Exit, Failure> {
-    let Some(past) = history.deploys.iter().find(|past| past.id == deploy) else {
-        return Err(Failure::NoSuchDeploy { service: options.of.service.clone(), deploy });
-    };
+fn tell_one(past: &Past, options: &Options) -> Result<Exit, Failure> {
     match &past.receipt {
         _ if options.of.form.json => output::json(past),
         Some(receipt) => {
@@ -135,6 +144,7 @@ mod tests {
                         failed: 0,
                         redirects: 0,
                         client_errors: 0,
+                        previewed: 0,
                         p50_ms: None,
                         p95_ms: None,
                         p99_ms: None,

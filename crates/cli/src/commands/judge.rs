@@ -68,7 +68,7 @@ fn tell(judged: &Judged) -> String {
 }
 
 fn said(judgement: &Judgement) -> String {
-    let Judgement { worse_after_s, worse, noticed, verdict, record_s } = judgement;
+    let Judgement { worse_after_s, worse, noticed, verdict, record_s, .. } = judgement;
     let noticed: String = noticed.iter().map(|fault| format!("; noticed: {fault}")).collect();
     let said = match (worse_after_s, worse) {
         (Some(after), Some(worse)) => format!("worse after {after:.1} s: {worse}"),

@@ -1,5 +1,8 @@
 //! One file for each command.
 
+pub(crate) mod ban;
+pub(crate) mod bans;
+pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -22,6 +25,7 @@ pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod unban;
 pub(crate) mod version;
 
 use crate::failure::Failure;

@@ -1,17 +1,19 @@
 //! `plimsoll reload`: the running Plimsoll takes up a change of its configuration.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use admin::{Changes, ClientError, Kind, Reloaded};
+use admin::{Changes, ClientError, IfRolledBack, Kind, ReloadRequest, Reloaded};
 use config::Severity;
 
 use crate::certificates;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Which};
+use crate::options::{Form, Placed};
 use crate::output;
+use crate::progress;
+use crate::quantity::duration;
 
 /// Reload the configuration without dropping connections
 #[derive(Debug, clap::Args)]
@@ -20,28 +22,47 @@ A file that does not pass `plimsoll check` changes nothing, says why, and exits 
 SIGHUP does the same, and reports to the log. Variables of the file (${NAME}) are those that the
 running Plimsoll was started with.
 
+With --watch, requests are compared with those of the last ten minutes, by each route and service
+that the file changes: where more fail, or get a 4xx, what was served before is served again, and the
+file is refused until it changes. Exits with 0 where the change stands, with 1 where it was rolled
+back.
+
 Examples:
   plimsoll reload
+  plimsoll reload --watch 1m
   plimsoll check && plimsoll reload --json")]
 pub(crate) struct Options {
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) placed: Placed,
+    /// Watch it for so long, from 1s to 1h, and roll it back if requests fail more often than before
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    watch: Option<Duration>,
+    /// Apply a file that was rolled back, though it has not changed since
+    #[arg(long)]
+    anyway: bool,
     #[command(flatten)]
     form: Form,
 }
 
-pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
-    let (file, named) = (options.which.served_file()?, options.which.named()?);
-    let reloaded = super::block_on(async {
+pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
+    let which = options.placed.which();
+    let client = which.client()?;
+    let (file, named) = (which.served_file()?, which.named()?);
+    let refused = if options.anyway { IfRolledBack::TakeUp } else { IfRolledBack::Refuse };
+    let how = ReloadRequest { watch: options.watch, refused };
+    super::block_on(async {
         named.must_be_served(&client).await?;
-        Ok(client.reload().await.map_err(|error| placed(error, &file)))
-    })??;
-    match options.form.json {
-        true => output::json(&reloaded),
-        false => output::out(&describe(&reloaded)),
-    }
-    Ok(Exit::Done)
+        let reloaded = client.reload_as(&how).await.map_err(|error| placed(error, &file))?;
+        match (options.form.json, reloaded.watch_s) {
+            (true, None) => output::json(&reloaded),
+            (true, Some(_)) => output::json_line(&reloaded),
+            (false, _) => output::out(&describe(&reloaded)),
+        }
+        match reloaded.watch_s {
+            None => Ok(Exit::Done),
+            Some(_) => progress::reload::follow(&client, reloaded.revision, &options.form).await,
+        }
+    })
 }
 
 /// Why `file` was not taken up. Certificates that cannot be used are told with their places, as by `check`.
@@ -72,8 +93,17 @@ fn describe(reloaded: &Reloaded) -> String {
     text.push('\n');
     list(&mut text, "listener", &reloaded.listeners);
     list(&mut text, "service", &reloaded.services);
+    list(&mut text, "authentication", &reloaded.auth);
+    list(&mut text, "limit", &reloaded.limits);
+    list(&mut text, "abuse", &reloaded.abuse);
     if reloaded.routes_changed {
         text.push_str("  ~ routes\n");
+    }
+    if reloaded.acme_changed {
+        text.push_str("  ~ acme\n");
+    }
+    if reloaded.store_changed {
+        text.push_str("  ~ store\n");
     }
     for key in &reloaded.needs_restart {
         text.push_str(&format!("  ! {key} takes effect after a restart\n"));
@@ -110,7 +140,12 @@ mod tests {
                 removed: names(&["old"]),
                 changed: names(&["api", "chat"]),
             },
+            auth: Changes { changed: names(&["users"]), ..Changes::default() },
+            limits: Changes { added: names(&["per-user"]), ..Changes::default() },
+            abuse: Changes::default(),
             routes_changed: true,
+            acme_changed: true,
+            store_changed: true,
             needs_restart: names(&["server.workers"]),
             needs_deploy: vec![NeedsDeploy {
                 service: "api".to_owned(),
@@ -118,6 +153,7 @@ mod tests {
                 file: Some("2".to_owned()),
                 text: "the file says version 2, 1 runs".to_owned(),
             }],
+            watch_s: None,
         };
         insta::assert_snapshot!(describe(&reloaded), @r"
         revision 3 is served
@@ -125,7 +161,11 @@ mod tests {
           - service old
           ~ service api
           ~ service chat
+          ~ authentication users
+          + limit per-user
           ~ routes
+          ~ acme
+          ~ store
           ! server.workers takes effect after a restart
           ! service api: the file says version 2, 1 runs
         ");

@@ -15,7 +15,7 @@ use model::{Admin, LogFormat, TokenSource};
 use crate::commands::check::contents;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::options::Which;
+use crate::options::Placed;
 use crate::signals::{Signals, Wish};
 use crate::start::settings;
 use crate::{here, limits, logging, output, own_process, quantity, secret_file, service_manager};
@@ -30,7 +30,7 @@ The log goes to standard error, the access log where `log.access` says.
 
 Examples:
   plimsoll run
-  plimsoll run -c staging.toml
+  plimsoll run staging.toml
 
 A first plimsoll.toml:
   [listeners.web]
@@ -51,7 +51,7 @@ pub(crate) struct Options {
     #[arg(skip)]
     crash_after: Option<u64>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) placed: Placed,
 }
 
 /// An option that tests use: crash at this boundary of the journal's writes, the first being 0. It is no part of
@@ -71,11 +71,11 @@ impl Options {
     }
 }
 
-pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
     let started = Started::of_this_process();
     own_process::shut();
     let order = Order {
-        file: options.which.file()?,
+        file: options.placed.which().file()?,
         after: if options.leave { After::Leave } else { After::Stop },
         adoption: if options.adopt { Adoption::Wanted } else { Adoption::Refused },
         crash: options.crash_after.map(|after| CrashPoint { after }),
@@ -84,9 +84,6 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     };
     order.serve()
 }
-
-/// What is there once something has run: what runs is then known from it.
-pub(crate) const JOURNAL: &str = "journal.db";
 
 /// What is to be served, and how.
 pub(crate) struct Order<'a> {
@@ -156,7 +153,7 @@ impl Order<'_> {
 
     /// What a first start will fail at, with its place in the file. Later the journal knows what runs, and not the file.
     fn tell_what_is_missing(&self, loaded: &Loaded) {
-        let is_first = !loaded.intent.server.state_dir.join(JOURNAL).exists();
+        let is_first = !control::has_served(&loaded.intent.server.state_dir);
         if !is_first || loaded.intent.log.format == LogFormat::Json {
             return;
         }

@@ -23,6 +23,9 @@ const WORK: Duration = Duration::from_millis(15);
 /// A sample server on the loopback interface
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Options {
+    /// Which release it is [default: $VERSION]
+    #[arg(long, value_name = "VERSION")]
+    release: Option<String>,
     /// The release that is faulty
     #[arg(long, default_value = "")]
     faulty: String,
@@ -65,7 +68,7 @@ struct Server {
 
 impl Server {
     fn new(options: &Options) -> Self {
-        let version = variable("VERSION");
+        let version = options.release.clone().unwrap_or_else(|| variable("VERSION"));
         let fails = if version == options.faulty { options.fails } else { 0.0 };
         Self { fails, instance: variable("INSTANCE"), version }
     }

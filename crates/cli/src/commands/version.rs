@@ -39,6 +39,12 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The version alone, and the day of its commit where that is known.
+pub(crate) fn number_and_day() -> (&'static str, Option<&'static str>) {
+    let Version { version, commit, .. } = Version::of(VERSION);
+    (version, commit.and_then(|commit| commit.rsplit(' ').next()))
+}
+
 impl<'a> Version<'a> {
     /// Takes `version (commit day) target` apart.
     fn of(text: &'a str) -> Self {

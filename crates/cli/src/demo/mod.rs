@@ -90,7 +90,8 @@ struct Play {
 impl Play {
     async fn begin(wanted: Wanted, stage: Stage) -> Result<Self, Failure> {
         let began = Instant::now();
-        let place = TempDir::with_prefix("plimsoll-demo-").map_err(system("make a directory"))?;
+        let unmade = |source| Failure::Temporary { place: std::env::temp_dir(), source };
+        let place = TempDir::with_prefix("plimsoll-demo-").map_err(unmade)?;
         let socket = place.path().join("open");
         let open = UnixListener::bind(&socket).map_err(system("make a socket"))?;
         let file = place.path().join("plimsoll.toml");
@@ -228,7 +229,7 @@ fn configuration(place: &Path, program: &Path, socket: &Path, bake: Duration) ->
          [log]\naccess = \"off\"\n\
          [listeners.web]\nbind = \"127.0.0.1:0\"\n\
          [services.shop]\n\
-         command = [{program:?}, \"sample\", \"--faulty\", \"{BAD}\", \"--fails\", \"{FAILS}\", \
+         command = [{program:?}, \"sample\", \"--release\", \"{{version}}\", \"--faulty\", \"{BAD}\", \"--fails\", \"{FAILS}\", \
          \"--while-open\", {socket:?}]\n\
          version = \"{FIRST}\"\nreplicas = 2\n\
          health = {{ path = \"/health\", interval = \"250ms\", timeout = \"200ms\" }}\n\

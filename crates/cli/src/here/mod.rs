@@ -6,6 +6,7 @@
 mod listeners;
 mod server;
 mod services;
+mod store;
 mod targets;
 
 use std::net::SocketAddr;
@@ -50,6 +51,7 @@ pub(crate) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(listeners::look(&notes, subject.held));
     findings.extend(services::look(&notes));
     findings.extend(targets::look(&notes));
+    findings.extend(store::look(&notes));
     findings
 }
 
@@ -186,6 +188,16 @@ mod tests {
                 "NO_SUCH_SECRET_HERE",
             ),
             ("command = \"python3 app/serve.py\"\nversion = \"1\"\n", 6, "there is no file"),
+            (
+                "command = \"sh\"\nversion = \"1\"\nhealth = { command = \"./no-such-check $PORT\" }\n",
+                8,
+                "the program of its checks cannot run",
+            ),
+            (
+                "command = \"sh\"\nversion = \"1\"\nhealth = { command = [\"python3\", \"up.py\"] }\n",
+                8,
+                "up.py for python3 to run",
+            ),
             ("targets = [\"no-such-host.invalid:80\"]\n", 6, "cannot be looked up"),
         ] {
             let found = found(&file("127.0.0.1:0", service), dir.path(), &[]);
@@ -196,7 +208,10 @@ mod tests {
                 "{service}: {found:?}"
             );
         }
-        let fine = file("127.0.0.1:0", "command = \"sh -c true\"\nversion = \"1\"\n");
+        let fine = file(
+            "127.0.0.1:0",
+            "command = \"sh -c true\"\nversion = \"1\"\nhealth = { command = \"true\" }\n",
+        );
         assert_eq!(found(&fine, dir.path(), &[]), [""; 0]);
     }
 

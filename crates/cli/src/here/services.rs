@@ -1,14 +1,16 @@
 //! Services that Plimsoll runs: their programs, directories, files, users and secrets, looked at as a deploy does.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use config::Severity;
 use control::chain;
-use driver::ProcessLogs;
+use driver::command::{Facts, words};
 use driver::launch::Spec;
 use driver::port::Ports;
 use driver::preflight::{Machine, Obstacle, Preflight, Room, check};
-use model::{Command, Recipe, Run, Service, Workload};
+use driver::{ProcessLogs, find_program};
+use model::{Command, HealthProbe, Run, Service, Workload};
 
 use super::{Finding, Notes};
 
@@ -33,12 +35,60 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
     let logs = ProcessLogs::of(&notes.intent.server.state_dir);
     let machine = Machine { ports: &Ports::default(), logs: logs.directory() };
     let checked = check(plan, driver::Environment::of_this_process(), machine);
-    let faults = checked.err().unwrap_or_default();
+    let (environment, faults) = match checked {
+        Ok(passed) => (passed.environment, Vec::new()),
+        Err(faults) => (driver::Environment::of_this_process(), faults),
+    };
     let mut findings: Vec<_> = faults.iter().map(|fault| finding(notes, service, fault)).collect();
     if !faults.iter().any(|fault| matches!(fault, Obstacle::Directory { .. })) {
-        findings.extend(missing_script(notes, service, &run.recipe.of_version(&version)));
+        let Workload::Process(process) = run.recipe.of_version(&version).workload;
+        let place = Place { notes, name: service.name.as_str(), directory: &process.directory };
+        findings.extend(place.missing_script(&["command"], &process.command));
+        findings.extend(place.check_command(service, &version, &environment));
     }
     findings
+}
+
+/// Where the instances of a service run, and where it stands in the file.
+struct Place<'a> {
+    notes: &'a Notes<'a>,
+    name: &'a str,
+    directory: &'a Path,
+}
+
+impl Place<'_> {
+    fn finding(&self, key: &[&str], what: String) -> Finding {
+        let path = [&["services", self.name][..], key].concat();
+        self.notes.finding(&path, format!("service `{}`", self.name), Severity::Error, what)
+    }
+
+    /// What the program of its checks lacks: it runs beside an instance, and can be looked for without one.
+    fn check_command(
+        &self,
+        service: &Service,
+        version: &str,
+        environment: &driver::Environment,
+    ) -> Option<Finding> {
+        let Some(HealthProbe::Command(command)) = service.health.as_ref().map(|it| &it.probe)
+        else {
+            return None;
+        };
+        let key = ["health", "command"];
+        let facts = Facts { port: 0, version, instance: self.name, service: self.name };
+        let words = match words(command, facts) {
+            Ok(words) => words,
+            Err(error) => return Some(self.finding(&key, chain(&error))),
+        };
+        match find_program(&words[0], self.directory, environment.get("PATH")) {
+            Ok(_) => self.missing_script(&key, command),
+            Err(fault) => {
+                let what = format!("the program of its checks cannot run: {}", chain(&fault));
+                Some(self.finding(&key, what).hint(
+                    "a path is looked for in `directory`, a name in the PATH of the instance; until it runs no instance gets requests",
+                ))
+            }
+        }
+    }
 }
 
 /// Programs that run the file which they are given.
@@ -46,44 +96,37 @@ const RUN_FILES: [&str; 8] = ["node", "python", "python3", "ruby", "php", "java"
 /// How the names of such files end.
 const FILES: [&str; 9] = [".js", ".mjs", ".cjs", ".ts", ".py", ".rb", ".php", ".jar", ".ru"];
 
-/// The file that the command's program is to run, and that is not there: it has to be built first, mostly.
-fn missing_script(notes: &Notes<'_>, service: &Service, recipe: &Recipe) -> Option<Finding> {
-    let Workload::Process(process) = &recipe.workload;
-    let words: Vec<&str> = match &process.command {
-        Command::Arguments(words) => words.iter().map(String::as_str).collect(),
-        // What needs a shell, or its quotes, says less of files.
-        Command::Line(line) if !line.contains(['"', '\'', '\\']) => {
-            line.split_whitespace().collect()
+impl Place<'_> {
+    /// The file that a command's program is to run, and that is not there: it has to be built first, mostly.
+    fn missing_script(&self, key: &[&str], command: &Command) -> Option<Finding> {
+        let words: Vec<&str> = match command {
+            Command::Arguments(words) => words.iter().map(String::as_str).collect(),
+            // What needs a shell, or its quotes, says less of files.
+            Command::Line(line) if !line.contains(['"', '\'', '\\']) => {
+                line.split_whitespace().collect()
+            }
+            Command::Line(_) | Command::Shell(_) => return None,
+        };
+        let (program, rest) = words.split_first()?;
+        let program = program.rsplit('/').next().unwrap_or(program);
+        if !RUN_FILES.contains(&program) {
+            return None;
         }
-        Command::Line(_) | Command::Shell(_) => return None,
-    };
-    let (program, rest) = words.split_first()?;
-    let program = program.rsplit('/').next().unwrap_or(program);
-    if !RUN_FILES.contains(&program) {
-        return None;
-    }
-    // Its own first argument: what comes behind is for the script to make sense of.
-    let script = rest.iter().find(|word| !word.starts_with('-'))?;
-    let is_file = FILES.iter().any(|end| script.ends_with(end));
-    if !is_file || script.contains(['$', '{', '=', ':']) {
-        return None;
-    }
-    let path = process.directory.join(script);
-    if path.exists() {
-        return None;
-    }
-    let name = service.name.as_str();
-    let found = notes.finding(
-        &["services", name, "command"],
-        format!("service `{name}`"),
-        Severity::Error,
-        format!("there is no file {} for {program} to run", path.display()),
-    );
-    Some(
-        found.hint(
+        // Its own first argument: what comes behind is for the script to make sense of.
+        let script = rest.iter().find(|word| !word.starts_with('-'))?;
+        let is_file = FILES.iter().any(|end| script.ends_with(end));
+        if !is_file || script.contains(['$', '{', '=', ':']) {
+            return None;
+        }
+        let path = self.directory.join(script);
+        if path.exists() {
+            return None;
+        }
+        let what = format!("there is no file {} for {program} to run", path.display());
+        Some(self.finding(key, what).hint(
             "build the service first, or mend the path; a relative one begins in `directory`",
-        ),
-    )
+        ))
+    }
 }
 
 fn finding(notes: &Notes<'_>, service: &Service, fault: &Obstacle) -> Finding {

@@ -1,7 +1,9 @@
 //! A deploy as it goes, and its receipt.
 
+mod evidence;
 pub(crate) mod meter;
 mod picture;
+pub(crate) mod reload;
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -110,7 +112,12 @@ pub(crate) fn tell(line: &Line) -> String {
         ("output", Some(instance)) => {
             format!("            {} | {}\n", shown(instance), shown(&line.text))
         }
-        _ => format!("{:>8.1} s  {}\n", line.at_s, shown(&line.text)),
+        _ => {
+            let requests = line.finding.as_deref().and_then(evidence::in_a_line);
+            let requests = requests.map(|text| format!("{:INDENT$}{text}\n", ""));
+            let requests = requests.unwrap_or_default();
+            format!("{:>8.1} s  {}\n{requests}", line.at_s, shown(&line.text))
+        }
     }
 }
 
@@ -162,15 +169,20 @@ pub(crate) fn draw(receipt: &Receipt) -> String {
             text.push_str(&format!("  users saw {failed} of {requests} requests fail\n"));
         }
     }
+    text.push_str(&evidence::draw(receipt));
     text
 }
 
 fn describe(release: &Release) -> String {
-    let Release { version, requests, failed, p50_ms, p95_ms, p99_ms, .. } = release;
+    let Release { version, requests, failed, previewed, p50_ms, p95_ms, p99_ms, .. } = release;
     let quantile = |value: &Option<f64>| value.map_or("-".to_owned(), latency);
     let version = shown(version);
+    let previewed = match previewed {
+        0 => String::new(),
+        previewed => format!("; {previewed} of them by preview"),
+    };
     format!(
-        "  {version:<12} {failed} of {requests} attempts failed, p50 {}, p95 {}, p99 {}\n",
+        "  {version:<12} {failed} of {requests} attempts failed, p50 {}, p95 {}, p99 {}{previewed}\n",
         quantile(p50_ms),
         quantile(p95_ms),
         quantile(p99_ms)
@@ -206,13 +218,14 @@ fn changes(releases: &[Release]) -> String {
 mod tests {
     use super::*;
 
-    fn receipt(outcome: &str, reason: Option<&str>) -> Receipt {
+    pub(super) fn receipt(outcome: &str, reason: Option<&str>) -> Receipt {
         let release = |version: &str, failed, p50_ms| Release {
             version: version.to_owned(),
             requests: if p50_ms { 100 } else { 0 },
             failed,
             redirects: 0,
             client_errors: 0,
+            previewed: 0,
             p50_ms: p50_ms.then_some(19_922.9),
             p95_ms: p50_ms.then_some(1.24),
             p99_ms: None,
@@ -259,10 +272,48 @@ mod tests {
     }
 
     #[test]
+    fn where_the_judge_found_something_the_receipt_shows_its_evidence() {
+        let mut worse = receipt("rolled-back", Some("worse: it failed 24 of 40 requests"));
+        worse.lines = vec![Line {
+            at_s: 5.0,
+            event: "returning".to_owned(),
+            instance: None,
+            text: "release 2 is worse".to_owned(),
+            finding: Some(Box::new(evidence::tests::finding())),
+        }];
+        let text = draw(&worse);
+        let (_, evidence) = text.split_once("requests fail\n").unwrap();
+        insta::assert_snapshot!(evidence, @r"
+
+        why: errors on /pay, since 2026-11-27T06:00:03.2Z (3.2 s into the deploy)
+          release 2     24 of 40 requests failed (60.0 %)
+          release 1     0 of 161 requests failed (0.0 %)
+          instances     api-3 13, api-4 11
+          how sure      looks so by chance once in 12,000; confidence = 0.99: at most 1 sound release in 100 is ever called worse
+          requests      2026-11-27T06:00:05Z  0123456789abcdef  /pay  api-3  500 after 1.2 ms
+                          api-3 | panic: \u001b[2Jno such table
+                        2026-11-27T06:00:04Z  fedcba9876543210  api-4  no whole response after 30 ms
+          would pass    with confidence=0.9999 what is recorded would not have been found worse
+          other rules   plimsoll judge api 7 --set KEY=VALUE
+        ");
+        // The guide shows the same, but for what an attacker wrote.
+        let page = include_str!("../../../../docs/guide/deploying.md");
+        let shown = page.lines().skip_while(|line| !line.starts_with("    why: errors on /pay"));
+        let shown: Vec<&str> = shown.take_while(|line| line.starts_with("    ")).collect();
+        assert!(shown.len() >= 9, "{shown:#?}");
+        let evidence = evidence.replace("\\u001b[2J", "");
+        for line in shown {
+            assert!(evidence.lines().any(|it| it.trim() == line.trim()), "the page shows {line}");
+        }
+    }
+
+    #[test]
     fn a_class_of_responses_that_has_changed_much_is_told() {
         let mut changed = receipt("promoted", None);
         (changed.releases[1].client_errors, changed.releases[0].redirects) = (99, 9);
+        changed.releases[1].previewed = 5;
         let text = draw(&changed);
+        assert!(text.contains("p99 -; 5 of them by preview\n"), "{text}");
         assert!(text.contains("\n  4xx went from 0 % to 99 %\n"), "{text}");
         assert!(!text.contains("3xx"), "{text}");
         changed.releases[1].requests = 7;

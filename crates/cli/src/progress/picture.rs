@@ -158,6 +158,7 @@ mod tests {
             error_share: 0.0,
             p50_ms: (requests_per_s > 0.0).then_some(1.24),
             p99_ms: (requests_per_s > 0.0).then_some(80.0),
+            outlier: None,
         }
     }
 
@@ -186,6 +187,8 @@ mod tests {
                     left_s: Some(47.2),
                     is_paused: false,
                     verdict: "no worse".to_owned(),
+                    preview: None,
+                    conditions: Vec::new(),
                 }),
                 ..Run::default()
             }),
@@ -210,7 +213,12 @@ mod tests {
             connections: 1,
             descriptors: admin::Descriptors::default(),
             last_reload: None,
+            store: None,
+            watched: None,
+            rolled_back: None,
             listeners: Vec::new(),
+            issuers: Vec::new(),
+            certificates: Vec::new(),
             services: vec![service],
         }
     }

@@ -50,6 +50,50 @@ fn certificates_are_looked_into() {
 }
 
 #[test]
+fn what_clients_certificates_are_checked_by_is_looked_into() {
+    let tls = "tls = { certificates = [{ cert = \"cert.pem\", key = \"key.pem\" }], \
+               client_auth = { ca = \"ca.pem\", crl = \"ca.crl\" } }\n";
+    let sandbox = Sandbox::new(&GOOD.replace("[[routes]]", &format!("{tls}[[routes]]")));
+    let authority = testkit::Authority::default();
+    let shown = authority.issue(&["a.example"]);
+    let write = |name: &str, text: &str| std::fs::write(sandbox.path().join(name), text).unwrap();
+    std::fs::copy(shown.cert, sandbox.path().join("cert.pem")).unwrap();
+    std::fs::copy(shown.key, sandbox.path().join("key.pem")).unwrap();
+    write("ca.pem", &authority.pem());
+    let said = || sandbox.plimsoll(&["check"]);
+
+    let ended = said();
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("the list of what was revoked cannot be read"),
+        "{}",
+        ended.stdout
+    );
+
+    write("ca.crl", &authority.pem());
+    let ended = said();
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    for part in [
+        "error[certificate]: ",
+        "ca.crl holds no list of revoked certificates, but a certificate",
+        " --> plimsoll.toml:6:",
+        "= help: name the lists of revoked certificates here",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    }
+
+    std::fs::copy(authority.revoke_until(&[], 2021), sandbox.path().join("ca.crl")).unwrap();
+    let ended = said();
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert!(ended.stdout.contains("was to be replaced"), "{}", ended.stdout);
+
+    write("ca.pem", "nonsense");
+    let ended = said();
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("ca.pem is not a PEM file"), "{}", ended.stdout);
+}
+
+#[test]
 fn the_file_as_it_is_read_has_variables_in_it_and_no_secrets() {
     let text = "include = [\"more/*.toml\"]\n[listeners.web]\nbind = \"${BIND:-127.0.0.1:0}\"\n";
     let sandbox = Sandbox::new("");
@@ -162,4 +206,13 @@ fn a_first_start_says_what_its_services_lack_with_the_place() {
     );
     let said = start(&sandbox);
     assert!(!said.contains("error[here]"), "the journal knows what runs: {said}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_in_json_too() {
+    let ended = Sandbox::new("").plimsoll(&["check", "none.toml", "--json"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), ""), "{ended:#?}");
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&told["file"], &told["valid"]), (&"none.toml".into(), &false.into()));
+    assert!(told["error"].as_str().unwrap().starts_with("cannot read none.toml: "), "{told}");
 }

@@ -51,6 +51,37 @@ impl Demo {
     }
 }
 
+/// docs/demo.svg, which `scripts/picture` draws, was drawn of a demonstration that told the same: numbers apart, and what the
+/// judge says of them.
+fn is_what_the_picture_shows(steps: &[&str]) {
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/demo.svg");
+    let picture = std::fs::read_to_string(picture).unwrap();
+    let mut shown = String::new();
+    for part in picture.split(['<', '>']).skip(2).step_by(2) {
+        shown.push(' ');
+        shown.push_str(part);
+    }
+    let shown = shape(&shown);
+    // What chance and a busy machine add is not looked for.
+    let certain = ["is starting", "is ready", " receives ", "is promoted", "is asked to stop"];
+    let is_certain = |step: &&&str| certain.iter().any(|words| step.contains(words));
+    for step in steps.iter().filter(is_certain) {
+        assert!(shown.contains(&shape(step)), "scripts/picture: it does not show {step}");
+    }
+}
+
+/// Without its numbers, and in one line.
+fn shape(text: &str) -> String {
+    let is_number = |word: &str| word.parse::<f64>().is_ok();
+    let words = text.split_whitespace().map(|word| match word.rsplit_once('-') {
+        // An instance.
+        Some((service, number)) if is_number(number) => service,
+        _ if is_number(word) => "#",
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn a_bad_release_is_taken_back_and_nothing_else_fails() {
     let (demo, child) = Demo::start("whole", &["--json"]);
@@ -72,6 +103,10 @@ fn a_bad_release_is_taken_back_and_nothing_else_fails() {
     assert!(receipt["took_ms"].as_f64().unwrap() < 60_000.0, "{text}");
     let failures = receipt["failures"].as_object().unwrap();
     assert!(failures.keys().all(|why| why == "500 from 1.2"), "{text}");
+    let steps = lines.iter().filter(|line| line["event"] == "step");
+    let steps: Vec<&str> = steps.map(|line| line["step"]["text"].as_str().unwrap()).collect();
+    assert!(steps.len() > 10 && !steps.iter().any(|step| step.contains("$VERSION")), "{steps:#?}");
+    is_what_the_picture_shows(&steps);
     demo.leaves_nothing();
     let files = std::fs::read_dir(demo.place.path()).unwrap().count();
     assert_eq!(files, 0, "its directory is still there");

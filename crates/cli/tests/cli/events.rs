@@ -56,6 +56,8 @@ fn events_are_the_lines_of_the_log_in_their_order() {
     let of_one = sandbox.plimsoll(&["events", "-s", "api"]).stdout;
     assert_eq!(of_one.lines().count(), 4, "{of_one}");
     assert!(of_one.contains(" INFO instance is drained "), "{of_one}");
+    let nobody = sandbox.plimsoll(&["events", "-s", "apo"]);
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(3), ""), "{nobody:#?}");
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn events_are_followed_until_plimsoll_stops() {
     let origin = Origin::start();
     let sandbox = Sandbox::serving(&[origin.address]);
     let mut running = sandbox.run();
-    let mut command = sandbox.command(&["events", "-f", "--json"]);
+    let mut command = sandbox.command(&["events", "-f", "--json", "--level", "debug"]);
     let mut follower = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     let mut next = || -> Option<Value> {

@@ -1,6 +1,7 @@
 //! `plimsoll explain`.
 
 use serde_json::Value;
+use testkit::token::{TOKEN_SECRET, token};
 
 use crate::origin::Origin;
 use crate::sandbox::Sandbox;
@@ -132,4 +133,32 @@ fn a_method_that_is_never_served_and_a_body_that_is_too_long_are_told() {
     let fields = ["-H", "cookie: beta=1", "-H", "content-length: 2000000"];
     let told = ask(&[&["POST", "shop.example.com/cart/1"], &fields[..]].concat());
     assert!(told.contains("the response is 413: "), "{told}");
+}
+
+#[test]
+fn a_token_is_explained_and_never_shown() {
+    let sandbox = Sandbox::new(
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[services.api]\ntargets = [\"127.0.0.1:1\"]\n\
+         [auth.users]\njwt = { secret_env = \"JWT_SECRET\" }\n\
+         [abuse.guessing]\nrate = \"20/m\"\nban = \"10m\"\n\
+         [[routes]]\nto = \"api\"\nauth = \"users\"\nrequire = { roles = [\"ADMIN\"] }\nabuse = \"guessing\"\n",
+    );
+    let token = token(r#""sub":"alice","roles":"USER""#);
+    let field = format!("authorization: Bearer {token}");
+    let mut command = sandbox.command(&["explain", "GET", "/", "-H", &field, "--offline"]);
+    let secret = std::str::from_utf8(TOKEN_SECRET).unwrap();
+    let output = command.env("JWT_SECRET", secret).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "users believes the token: signed with HS256 by a key without an id, good until ",
+        "sub = alice",
+        "it requires roles to be ADMIN, which it is not",
+        "it bans by ip a client with more than 20 refusals (401, 403), as abuse guessing says: 20 are left",
+        "the response is 403",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    for part in token.split('.').chain([secret]) {
+        assert!(!said.contains(part), "{said}");
+    }
 }

@@ -1,7 +1,6 @@
 //! `plimsoll init`: what it writes is truly run. Which file is written for what stands in `tests/init`.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use crate::sandbox::Sandbox;
 
@@ -15,20 +14,6 @@ fn holding(files: &[(&str, &str)]) -> Sandbox {
         fs::write(path, text).unwrap();
     }
     sandbox
-}
-
-/// Whether this machine can run a program; where it has to, it is a failure that it cannot.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn is_here(program: &str) -> bool {
-    let found =
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let is_here = found.is_ok_and(|status| status.success());
-    let is_required = std::env::var_os("PLIMSOLL_REQUIRE").is_some();
-    assert!(is_here || !is_required, "{program} is not there");
-    if !is_here {
-        eprintln!("skipped: {program} is not there");
-    }
-    is_here
 }
 
 const PACKAGE: &str =
@@ -50,7 +35,7 @@ fn what_it_writes_is_checked_run_and_served() {
         ),
         ("node", &[("package.json", PACKAGE), ("server.js", NODE)], "from node\n"),
     ] {
-        if !is_here(program) {
+        if !testkit::has(&[program]) {
             continue;
         }
         let sandbox = holding(files);
@@ -89,8 +74,9 @@ fn options_say_what_nothing_in_the_directory_says() {
     let text = fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
     assert!(text.contains("command = { shell = \"./serve --port $PORT && true\" }"), "{text}");
     let wrong = sandbox.plimsoll(&["init", "--force", "--health", "up"]);
-    assert_eq!(wrong.code, Some(1), "{wrong:#?}");
-    assert!(wrong.stderr.contains("what plimsoll init was told"), "{}", wrong.stderr);
+    assert_eq!(wrong.code, Some(2), "{wrong:#?}");
+    let said = "\"up\" is not a path: a path begins with a slash; write \"/up\"";
+    assert!(wrong.stderr.contains(said) && !wrong.stderr.contains(" --> "), "{}", wrong.stderr);
     let after = fs::read_to_string(sandbox.path().join("plimsoll.toml")).unwrap();
     assert_eq!(after, text, "nothing was written");
 }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod bans;
+mod certificates;
 mod check;
 mod completions;
 mod demo;
@@ -27,3 +29,4 @@ mod schema;
 mod soak;
 mod status;
 mod terminal;
+mod transcript;

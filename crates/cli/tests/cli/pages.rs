@@ -1,16 +1,20 @@
 //! What the pages of the guide tell a reader to type into other programs (openssl, curl, jq), word for word but for the
 //! ports. A program that this machine lacks is skipped with a word, and is a failure with `PLIMSOLL_REQUIRE=1`.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
 
 use serde_json::Value;
 
 use crate::origin::Origin;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, read};
+use crate::transcript::{assert_printed, shown};
 
 fn page(name: &str) -> String {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
@@ -68,22 +72,9 @@ fn followed(sandbox: &Sandbox, line: &str) {
     follower.wait().unwrap();
 }
 
-/// Whether the machine has these programs.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn has(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let is_there = |program: &&&str| !directories.iter().any(|it| it.join(program).is_file());
-    let Some(missing) = programs.iter().find(is_there) else { return true };
-    let is_required = std::env::var_os("PLIMSOLL_REQUIRE").is_some_and(|it| it == "1");
-    assert!(!is_required, "this machine lacks {missing}");
-    eprintln!("skipped: this machine lacks {missing}");
-    false
-}
-
 #[test]
 fn the_certificates_that_the_page_on_tls_makes_serve() {
-    if !has(&["openssl", "curl"]) {
+    if !testkit::has(&["openssl", "curl"]) {
         return;
     }
     let page = page("tls.md");
@@ -116,7 +107,7 @@ fn the_certificates_that_the_page_on_tls_makes_serve() {
 
 #[test]
 fn what_the_page_on_observability_asks_for_is_there() {
-    if !has(&["curl", "jq"]) {
+    if !testkit::has(&["curl", "jq"]) {
         return;
     }
     let page = page("observability.md");
@@ -146,4 +137,46 @@ fn what_the_page_on_observability_asks_for_is_there() {
     for line in lines(&self::page("grpc.md"), "jq") {
         assert_eq!(shell(&sandbox, line), "", "no call has failed: {line}");
     }
+}
+
+#[test]
+fn a_deploy_prints_what_the_page_on_deploying_shows() {
+    let page = page("deploying.md");
+    let changes = [("\"0.0.0.0:8080\"", "\"127.0.0.1:0\""), ("bake = \"30s\"", "bake = \"3s\"")];
+    // With a state directory of its own, where the page's file has that of the machine.
+    let sandbox = Sandbox::new(&adapted(file(&page), &changes));
+    for version in ["1.4.1", "1.4.2"] {
+        let release = sandbox.path().join("releases").join(version);
+        fs::create_dir_all(&release).unwrap();
+        let program = env!("CARGO_BIN_EXE_plimsoll");
+        fs::write(release.join("api"), format!("#!/bin/sh\nexec {program} sample\n")).unwrap();
+        fs::set_permissions(release.join("api"), Permissions::from_mode(0o755)).unwrap();
+    }
+    let running = sandbox.run_with_variable("DATABASE_URL", "postgres://db");
+    testkit::eventually("the first release serves", || {
+        let status = sandbox.plimsoll(&["status", "--json"]).stdout;
+        let status: Value = serde_json::from_str(&status).unwrap();
+        let run = &status["services"][0]["run"];
+        run["release"] == "1.4.1" && run["deploy"].is_null()
+    });
+    assert!(running.get("/").contains(" of 1.4.1"));
+    let [deploy] = lines(&page, "plimsoll deploy api 1.4.2")[..] else {
+        panic!("one line deploys it")
+    };
+    let words: Vec<&str> = deploy.split_whitespace().skip(1).collect();
+    let address = running.address;
+    let (over, is_over) = mpsc::channel::<()>();
+    let client = thread::spawn(move || {
+        // A request at a time, until the other side is dropped.
+        while is_over.try_recv() == Err(TryRecvError::Empty) {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+            assert!(read(stream).starts_with("HTTP/1.1 200 "));
+        }
+    });
+    let ended = sandbox.plimsoll(&words);
+    drop(over);
+    client.join().unwrap();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_printed(&shown(&page, "api-3 of release"), &ended.stdout);
 }

@@ -88,9 +88,35 @@ fn what_it_prints_is_a_file_that_passes_the_check() {
     std::fs::write(sandbox.path().join("plimsoll.toml"), &printed).unwrap();
     let ended = sandbox.plimsoll(&["check"]);
     assert_eq!(ended.code, Some(0), "{printed}\n{}", ended.stdout);
-    let refused = told(&sandbox, &["proxy", "a:1", "--balance", "fastest"]);
-    assert!(
-        refused.contains("what plimsoll proxy was told") && refused.contains("fastest"),
-        "{refused}"
-    );
+}
+
+#[test]
+fn what_makes_no_sense_is_wrong_use_and_speaks_of_no_file() {
+    let sandbox = empty();
+    for (words, part) in [
+        (&["a:1", "--balance", "fastest"][..], "`balance` has no value \"fastest\""),
+        (&["a"], "the port is missing"),
+        (&["127.0.0.1:9", "-l", "127.0.0.1:9"], "127.0.0.1:9 is Plimsoll's own address"),
+    ] {
+        let output = command(&sandbox, &[&["proxy"], words].concat()).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(part) && !errors.contains(" --> "), "{errors}");
+    }
+    assert_eq!(left(&sandbox), 0);
+}
+
+#[test]
+fn what_is_temporary_and_has_no_place_is_told_with_its_cure() {
+    let sandbox = empty();
+    let nowhere = sandbox.path().join("nowhere");
+    for words in [&["proxy", ":9"][..], &["demo"]] {
+        let mut command = sandbox.command(words);
+        let output =
+            command.env_remove("XDG_RUNTIME_DIR").env("TMPDIR", &nowhere).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{errors}");
+        assert!(errors.contains(nowhere.to_str().unwrap()), "{errors}");
+        assert!(errors.contains("TMPDIR") && errors.contains("--tmpfs /tmp"), "{errors}");
+    }
 }

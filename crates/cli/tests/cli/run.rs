@@ -101,8 +101,11 @@ fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let text = serving(&[address]).replace("127.0.0.1:0", &address.to_string());
-    let ended = Sandbox::new(&text).plimsoll(&["run"]);
+    let sandbox = Sandbox::new(&text);
+    let ended = sandbox.plimsoll(&["run"]);
     assert_eq!(ended.code, Some(3), "it cannot start as things are");
+    let note = sandbox.path().join("state/belongs-to");
+    assert!(!note.exists(), "what was never served has no state of its own");
     let expected = format!("cannot listen on {address} (listener `web`)");
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     assert!(ended.stderr.contains("already listened on by cli-"), "{}", ended.stderr);

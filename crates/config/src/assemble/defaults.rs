@@ -1,4 +1,4 @@
-//! `[defaults.services]` and `[defaults.routes]`: what each service and each route has unless it says
+//! `[defaults.services]`, `[defaults.routes]` and `[policies]`: what each service and each route has unless it says
 //! otherwise.
 //!
 //! A key that a table does not have is taken; tables are merged key by key, at every depth, and so
@@ -53,34 +53,52 @@ const CHOICES: [Choice; 2] = [
     },
 ];
 
+/// A table of defaults: its key, and the one whose tables take them.
+struct Source {
+    key: &'static str,
+    top: &'static str,
+}
+
+/// No two of them have the same key for the same tables (`tables::defaults` refuses that), so that their order decides nothing.
+const SOURCES: [Source; 3] = [
+    Source { key: "defaults.services", top: "services" },
+    Source { key: "defaults.routes", top: "routes" },
+    Source { key: "policies", top: "routes" },
+];
+
 /// Gives each service and each route of `root` what the defaults have for it.
 pub(super) fn fill_in<'a>(root: &mut DeTable<'a>, faults: &Faults<'a>) {
-    let Some(DeValue::Table(defaults)) = root.get("defaults").map(|it| it.get_ref().clone()) else {
-        return;
-    };
-    let of = |name: &str| match defaults.get(name).map(Spanned::get_ref) {
-        Some(DeValue::Table(table)) if !table.is_empty() => Some(table),
+    let mut left = COPIED_MAX;
+    for source in &SOURCES {
+        let Some(defaults) = table_at(root, source.key).filter(|table| !table.is_empty()) else {
+            continue;
+        };
+        let Some(Shape::Defaults { of: table, but }) = shape(source.key) else { continue };
+        let defaults = defaults.clone();
+        let mut filling = Filling { faults, source, table, but, left, is_told: false };
+        filling.offer(&defaults);
+        if source.top == "routes" {
+            add_only_route(root);
+        }
+        match root.get_mut(source.top).map(Spanned::get_mut) {
+            Some(DeValue::Table(named)) => {
+                named.iter_mut().for_each(|(_, own)| filling.fill(own, &defaults));
+            }
+            Some(DeValue::Array(listed)) => {
+                listed.iter_mut().for_each(|own| filling.fill(own, &defaults));
+            }
+            _ => {}
+        }
+        left = filling.left;
+    }
+}
+
+/// The table at `key` of `root`, whose names are joined by dots.
+fn table_at<'t, 'a>(root: &'t DeTable<'a>, key: &str) -> Option<&'t DeTable<'a>> {
+    key.split('.').try_fold(root, |table, name| match table.get(name)?.get_ref() {
+        DeValue::Table(table) => Some(table),
         _ => None,
-    };
-    let mut filling = Filling { faults, left: COPIED_MAX, is_told: false };
-    if let Some(defaults) = of("services") {
-        filling.offer(defaults);
-        let services = root.get_mut("services").map(Spanned::get_mut);
-        if let Some(DeValue::Table(services)) = services {
-            for (_, service) in services.iter_mut() {
-                filling.fill(service, defaults, "services");
-            }
-        }
-    }
-    if let Some(defaults) = of("routes") {
-        filling.offer(defaults);
-        add_only_route(root);
-        if let Some(DeValue::Array(routes)) = root.get_mut("routes").map(Spanned::get_mut) {
-            for route in routes.iter_mut() {
-                filling.fill(route, defaults, "routes");
-            }
-        }
-    }
+    })
 }
 
 /// A file with one service and no routes sends everything there: the defaults hold for that route,
@@ -110,6 +128,11 @@ struct Entry<'t, 'a> {
 
 struct Filling<'w, 'a> {
     faults: &'w Faults<'a>,
+    source: &'static Source,
+    /// What takes the defaults.
+    table: &'static Table,
+    /// Its keys that are no defaults.
+    but: &'static [&'static str],
     /// How many values more may be copied.
     left: usize,
     is_told: bool,
@@ -125,13 +148,13 @@ impl<'a> Filling<'_, 'a> {
     /// Notes where each name and value of `defaults` stands.
     fn mark(&self, defaults: &DeTable<'a>) {
         for (name, value) in defaults {
-            self.faults.marks().mark_default(&name.span());
+            self.faults.marks().mark_default(&name.span(), self.source.key);
             self.mark_value(value);
         }
     }
 
     fn mark_value(&self, value: &Spanned<DeValue<'a>>) {
-        self.faults.marks().mark_default(&value.span());
+        self.faults.marks().mark_default(&value.span(), self.source.key);
         match value.get_ref() {
             DeValue::Table(entries) => self.mark(entries),
             DeValue::Array(items) => items.iter().for_each(|item| self.mark_value(item)),
@@ -139,13 +162,13 @@ impl<'a> Filling<'_, 'a> {
         }
     }
 
-    /// Gives `own`, one of those at the key `top`, what `defaults` have for it.
-    fn fill(&mut self, own: &mut Spanned<DeValue<'a>>, defaults: &DeTable<'a>, top: &str) {
+    /// Gives `own`, a service or a route, what `defaults` have for it.
+    fn fill(&mut self, own: &mut Spanned<DeValue<'a>>, defaults: &DeTable<'a>) {
         let DeValue::Table(own) = own.get_mut() else { return };
         if matches!(own.get(KEY).map(Spanned::get_ref), Some(DeValue::Boolean(false))) {
             return;
         }
-        let Some(Shape::Defaults { of: table, but }) = shape(top) else { return };
+        let (table, but) = (self.table, self.but);
         for (name, value) in defaults {
             let key = &**name.get_ref();
             let Some(spec) = table.key(key).filter(|_| !but.contains(&key)) else { continue };
@@ -215,7 +238,7 @@ impl<'a> Filling<'_, 'a> {
             format!("together they would be more than {COPIED_MAX} values"),
             "say less in the defaults",
         );
-        self.faults.add(Spot { key: "defaults".to_owned(), span }, flaw, &[]);
+        self.faults.add(Spot { key: self.source.key.to_owned(), span }, flaw, &[]);
     }
 }
 
@@ -238,10 +261,14 @@ impl Choice {
     }
 }
 
-/// The description of the defaults for `top`.
-fn shape(top: &str) -> Option<&'static Shape> {
-    let Shape::Table(defaults) = &ROOT.key("defaults")?.shape else { return None };
-    defaults.key(top).map(|key| &key.shape)
+/// The description of the table of defaults at `key`, whose names are joined by dots.
+fn shape(key: &str) -> Option<&'static Shape> {
+    let mut names = key.split('.');
+    let first = &ROOT.key(names.next()?)?.shape;
+    names.try_fold(first, |shape, name| match shape {
+        Shape::Table(table) => table.key(name).map(|key| &key.shape),
+        _ => None,
+    })
 }
 
 /// How many values there are in `value`, itself included.

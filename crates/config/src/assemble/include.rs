@@ -23,7 +23,7 @@ use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::node::Node;
-use crate::schema::Shape;
+use crate::schema::{Key, Shape};
 use crate::sources::Part;
 use crate::tables::ROOT;
 use crate::trail::Trail;
@@ -42,7 +42,7 @@ const DEPTH_MAX: usize = 8;
 const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// The key.
-const KEY: &str = "include";
+pub(crate) const KEY: &str = "include";
 
 /// All texts of a configuration.
 pub(crate) struct Gathered {
@@ -85,6 +85,14 @@ pub(crate) fn gather(text: &str, origin: &Origin) -> Gathered {
 }
 
 impl Gathered {
+    /// Whether a file that is named was not read: what it says is missed by the rest.
+    pub(crate) fn lacks_a_file(&self) -> bool {
+        let is_unread = |code| {
+            matches!(code, Code::UnreadableFile | Code::Encoding | Code::OutOfRange | Code::Invalid)
+        };
+        self.problems.iter().any(|(_, flaw)| is_unread(flaw.code))
+    }
+
     /// Says what is wrong with the patterns.
     pub(crate) fn tell(&mut self, faults: &Faults<'_>) {
         for (span, flaw) in self.problems.drain(..) {
@@ -309,15 +317,21 @@ fn check<'a>(name: &Spanned<DeString<'a>>, value: &Spanned<DeValue<'a>>, faults:
     }
 }
 
+/// The keys of all files: what they have is joined.
+fn joined() -> impl Iterator<Item = &'static str> {
+    let is_joined = |key: &&Key| {
+        key.name != KEY && matches!(key.shape, Shape::Names { .. } | Shape::List { .. })
+    };
+    ROOT.keys.iter().filter(is_joined).map(|key| key.name)
+}
+
 fn refuse(name: &Spanned<DeString<'_>>, faults: &Faults<'_>) {
     let key = name.get_ref().to_string();
     let flaw = Flaw::new(
         Code::Conflict,
         format!("`{key}` in a file that is included"),
         "there is one of it, in the configuration itself",
-        format!(
-            "move `{key}` there; a file that is included has `listeners`, `services` and `routes`"
-        ),
+        format!("move `{key}` there; a file that is included has {}", suggest::listed(joined())),
     );
     faults.add(Spot { key, span: name.span() }, flaw, &[]);
 }

@@ -18,7 +18,7 @@ mod resolved;
 mod variables;
 
 pub(crate) use arena::Arena;
-pub(crate) use include::gather;
+pub(crate) use include::{KEY as INCLUDE, gather};
 pub(crate) use resolved::resolved;
 
 /// A configuration as it is read.

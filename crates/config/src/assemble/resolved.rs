@@ -39,7 +39,8 @@ impl Writer<'_, '_> {
     fn body(&mut self, table: &DeTable<'_>, path: &str) {
         let mut entries: Vec<Entry<'_, '_>> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        let is_inlined = |name: &str| path.is_empty() && matches!(name, "include" | "defaults");
+        let is_inlined =
+            |name: &str| path.is_empty() && matches!(name, "include" | "defaults" | "policies");
         entries.retain(|(name, _)| !is_inlined(name.get_ref()));
         let (below, values): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(name, value)| {
             has_header(value.get_ref()) && variables_of(name.get_ref()) == Variables::Substituted
@@ -93,9 +94,10 @@ impl Writer<'_, '_> {
     /// Where a value is from, if it is not written there.
     fn origin(&mut self, name: &Range<usize>, value: &Spanned<DeValue<'_>>) {
         let mut from = Vec::new();
-        if self.faults.marks().is_default(name) {
+        if let Some(table) = self.faults.marks().table_of(name) {
             let place = self.faults.sources().place(name.clone());
-            from.push(format!("defaults, {}:{}", place.file, place.line));
+            let top = table.split('.').next().unwrap_or(table);
+            from.push(format!("{top}, {}:{}", place.file, place.line));
         }
         self.variables(value, &mut from);
         if !from.is_empty() {

@@ -1,7 +1,9 @@
 //! Paths of files: where they lead, and whether something is there.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use model::Document;
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -28,6 +30,39 @@ pub(crate) fn existing(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<P
         node.report(Flaw::new(Code::UnreadableFile, what, reason(&error), hint));
     }
     Some(path)
+}
+
+/// The largest list of keys or users that is read, in bytes: a thousand keys of RSA have less than half of it.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
+
+/// Reads the file that a text names; `noun` is what it holds.
+pub(crate) fn document(node: &Node<'_>, noun: &str, origin: &Origin) -> Option<Document> {
+    let path = path(node)?;
+    let unreadable = |why: String| {
+        let hint = format!(
+            "looked for {}; relative paths start at the directory of the file in which they stand",
+            path.display()
+        );
+        node.report(Flaw::new(Code::UnreadableFile, format!("{noun} cannot be read"), why, hint));
+    };
+    let mut bytes = Vec::new();
+    let opened = (origin.environment.open)(&path);
+    let read = opened.and_then(|file| file.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        unreadable(reason(&error));
+        return None;
+    }
+    if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
+        unreadable(format!("it is larger than {} MiB", DOCUMENT_BYTES_MAX >> 20));
+        return None;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(Document { name: path.display().to_string(), text: text.into() }),
+        Err(_) => {
+            unreadable("it is no text".to_owned());
+            None
+        }
+    }
 }
 
 /// Warns where `directory` is to be made and more above it, too: `then` is what comes of it.

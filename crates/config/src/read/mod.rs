@@ -5,21 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
-use model::ServiceName;
+use model::{Abuse, AbuseName, AuthName, Limit, LimitName, ServiceName};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::{Faults, Flaw};
 use crate::node::Node;
 use crate::section::Section;
+use crate::tables::acme::Wish;
 
+pub(crate) mod asked;
 pub(crate) mod beside;
 pub(crate) mod file;
 pub(crate) mod named;
 pub(crate) mod own;
 pub(crate) mod placeholder;
 pub(crate) mod port;
+pub(crate) mod secret;
 pub(crate) mod seen;
 pub(crate) mod shell;
 pub(crate) mod sticky;
@@ -34,17 +38,50 @@ pub(crate) struct Context<'a> {
     bound: Seen<SocketAddr>,
     /// Where every address of a family is listened on, or a first one of it, by port.
     ports: BTreeMap<(u16, Family), Port>,
+    /// What listeners want to have ordered.
+    pub(crate) acme: Vec<Wish>,
     /// The services that are defined, well or not.
     pub(crate) services: BTreeSet<ServiceName>,
     /// Those of them that a route leads to.
     pub(crate) used: BTreeSet<ServiceName>,
+    /// The authentications that are defined, well or not.
+    pub(crate) auths: BTreeSet<AuthName>,
+    /// Those of them that a route asks for.
+    pub(crate) asked_auths: BTreeSet<AuthName>,
+    /// The limits that are defined; `None` where something is wrong with one.
+    pub(crate) limits: BTreeMap<LimitName, Option<Arc<Limit>>>,
+    /// Those of them that a route goes by.
+    pub(crate) used_limits: BTreeSet<LimitName>,
+    /// The rules of abuse that are defined; `None` where something is wrong with one.
+    pub(crate) abuse: BTreeMap<AbuseName, Option<Arc<Abuse>>>,
+    /// Those of them that a route goes by.
+    pub(crate) used_abuse: BTreeSet<AbuseName>,
+    /// Authentications that know no claim but `sub`.
+    pub(crate) subject_only: BTreeSet<AuthName>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(origin: &'a Origin, faults: &'a Faults<'a>) -> Self {
         let (services, used) = (BTreeSet::new(), BTreeSet::new());
         let (bound, ports) = (Seen::default(), BTreeMap::new());
-        Self { origin, faults, bound, ports, services, used }
+        let (auths, asked_auths) = (BTreeSet::new(), BTreeSet::new());
+        let (limits, used_limits) = (BTreeMap::new(), BTreeSet::new());
+        Self {
+            origin,
+            faults,
+            bound,
+            ports,
+            acme: Vec::new(),
+            services,
+            used,
+            auths,
+            asked_auths,
+            limits,
+            used_limits,
+            abuse: BTreeMap::new(),
+            used_abuse: BTreeSet::new(),
+            subject_only: BTreeSet::new(),
+        }
     }
 
     /// Notes that `node` listens on `address`, which must be free. Port 0 is any free one.

@@ -9,7 +9,8 @@ use crate::section::Section;
 
 /// Warns of what was probably meant to be `{version}`, in any text of a service.
 pub(crate) fn warn_of_misspelt(section: &Section<'_>) {
-    section.report_texts(&[], |text| {
+    // Conditions refuse it by themselves.
+    section.report_texts(&["deploy.conditions"], |text| {
         let word = misspelt(text)?;
         Some(Flaw::new(
             Code::NoEffect,

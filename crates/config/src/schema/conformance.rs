@@ -1,6 +1,8 @@
 //! Tests that the descriptions are true: the reader accepts every key that is described, looks at
 //! it, fills in the default that is described, and knows every word.
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 use model::Intent;
@@ -99,11 +101,80 @@ impl Site {
                 service.remove("command");
             }
         }
+        if self.table.header == "[listeners.NAME.tls.client_auth]" {
+            let pair = value("[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
+            let beside = &parent[..parent.len() - 1];
+            put(&mut tree, &[beside, &[Step::Key("certificates")]].concat(), pair);
+        } else if self.key.name == "client_auth" {
+            let pair = value("[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
+            put(&mut tree, &[parent, &[Step::Key("certificates")]].concat(), pair);
+        }
         if self.table.header == "[services.NAME.health]" {
             put(&mut tree, &[parent, &[Step::Key("path")]].concat(), value("\"/health\""));
         }
-        // They decide on the strategy where nothing else does.
-        if self.table.header == "[services.NAME.deploy]" && self.key.name == "steps" {
+        if self.table.header == "[[services.NAME.deploy.conditions]]" {
+            let of_prometheus = ["prometheus", "query", "max"];
+            let asked = match self.key.name {
+                "prometheus" | "query" | "min" | "max" => &of_prometheus[..],
+                _ => &["webhook"],
+            };
+            let others = self.table.keys.iter().filter(|key| asked.contains(&key.name));
+            for key in others.filter(|key| key.name != self.key.name) {
+                put(&mut tree, &[parent, &[Step::Key(key.name)]].concat(), value(key.example));
+            }
+        }
+        let secret = value("{ secret_env = \"JWT_SECRET\" }");
+        let proofs = ["jwt", "api_key", "basic", "hmac", "signature", "introspect", "forward"];
+        let is_proof = proofs.contains(&self.key.name);
+        if self.table.header == "[auth.NAME]" && !is_proof {
+            put(&mut tree, &[parent, &[Step::Key("jwt")]].concat(), secret);
+        } else if self.table.header == "[auth.NAME.jwt]" {
+            match self.key.name {
+                "secret_env" | "keys" | "jwks" | "algorithms" => {}
+                "ca" => put(&mut tree, parent, value("{ jwks = \"https://id.example.com/keys\" }")),
+                _ => put(&mut tree, parent, secret),
+            }
+        } else if self.table.header == "[auth.NAME.hmac]" && self.key.name == "window" {
+            put(
+                &mut tree,
+                &[parent, &[Step::Key("secret_env")]].concat(),
+                value("\"HMAC_SECRET\""),
+            );
+        } else if self.table.header == "[auth.NAME.introspect]" {
+            let whole = "{ to = \"https://id.example.com/introspect\", client_id = \"edge\", secret_env = \"JWT_SECRET\" }";
+            put(&mut tree, parent, value(whole));
+        } else if self.table.header == "[auth.NAME.forward]" {
+            put(&mut tree, parent, value("{ to = \"https://127.0.0.1:9000/verify\" }"));
+        } else if ["require", "ban_token"].contains(&self.key.name) {
+            let users = [Step::Key("auth"), Step::Key("users"), Step::Key("jwt")];
+            put(&mut tree, &users, secret);
+            put(&mut tree, &[parent, &[Step::Key("auth")]].concat(), value("\"users\""));
+        }
+        if self.table.header == "[limits.NAME]" && !["rate", "concurrent"].contains(&self.key.name)
+        {
+            put(&mut tree, &[parent, &[Step::Key("rate")]].concat(), value("\"7/s\""));
+        }
+        if self.path.contains(&Step::Key("limit")) {
+            for name in ["per-user", "ai-budget"] {
+                let limit = value("{ rate = \"1000/s\", key = \"ip\" }");
+                put(&mut tree, &[Step::Key("limits"), Step::Key(name)], limit);
+            }
+        }
+        if self.path.contains(&Step::Key("abuse")) && self.path[0] != Step::Key("abuse") {
+            let rule = value("{ rate = \"20/m\", ban = \"10m\" }");
+            put(&mut tree, &[Step::Key("abuse"), Step::Key("guessing")], rule);
+        }
+        if self.path.contains(&Step::Key("acme")) {
+            let host = [Step::Key("routes"), Step::First, Step::Key("host")];
+            put(&mut tree, &host, value("\"shop.example.com\""));
+            if self.path[0] == Step::Key("acme") {
+                let acme = ["listeners", "web", "tls", "acme"].map(Step::Key);
+                put(&mut tree, &acme, value("\"ops@example.com\""));
+            }
+        }
+        // Steps decide on the strategy where nothing else does, and a preview is none of a rolling deploy.
+        let is_of_canary = ["steps", "preview"].contains(&self.key.name);
+        if self.table.header == "[services.NAME.deploy]" && is_of_canary {
             put(&mut tree, &[parent, &[Step::Key("strategy")]].concat(), value("\"canary\""));
         }
         let mut route = tree.get_mut("routes").and_then(Value::as_array_mut);
@@ -140,6 +211,13 @@ impl Site {
     fn with(&self, value: Value) -> String {
         let mut tree = self.around();
         let is_kind = self.is_kind_of_check(&value);
+        if self.table.header == "[auth.NAME.jwt]" && self.key.name == "algorithms" {
+            let parent = &self.path[..self.path.len() - 1];
+            let is_secret = value.to_string().contains("HS");
+            let (key, source) =
+                if is_secret { ("secret_env", "JWT_SECRET") } else { ("keys", "keys.json") };
+            put(&mut tree, &[parent, &[Step::Key(key)]].concat(), Value::from(source));
+        }
         put(&mut tree, &self.path, value);
         if is_kind {
             let service = tree["services"]["api"].as_table_mut().unwrap();
@@ -157,7 +235,29 @@ impl Site {
 }
 
 fn parse(text: &str) -> Result<Loaded, Diagnostics> {
-    let environment = Environment::fixed();
+    let environment = Environment {
+        variable: |name| {
+            let is_set = name.starts_with("HMAC_")
+                || matches!(
+                    name,
+                    "JWT_SECRET" | "EAB_SECRET" | "INTROSPECT_SECRET" | "REDIS_PASSWORD"
+                );
+            is_set.then(|| "x".repeat(64).into())
+        },
+        open: |path| {
+            let name = match path.file_name().and_then(|name| name.to_str()) {
+                Some("keys.json" | "keys.pem") => "keys.json",
+                Some("peers.pem") => "signers.json",
+                Some(name) if name.ends_with(".pem") => "store-ca.pem",
+                Some("partners.keys") => "partners.keys",
+                Some("staff.htpasswd") => "staff.htpasswd",
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            };
+            let included = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/included");
+            File::open(PathBuf::from(included).join(name))
+        },
+        ..Environment::fixed()
+    };
     let origin = Origin { name: "test.toml".to_owned(), dir: PathBuf::from("/etc"), environment };
     crate::parse(text, &origin)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Absent, Empty, Key, Shape, Table, Variables};
+use super::{ANY_NUMBER, Absent, Empty, Key, Shape, Table, Variables};
 use crate::tables::ROOT;
 use crate::value::{duration, size};
 
@@ -74,6 +74,7 @@ fn shape(of: &Shape) -> Value {
         Shape::Count(range) => {
             json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() })
         }
+        Shape::Number(range) if *range == ANY_NUMBER => json!({ "type": "number" }),
         Shape::Number(range) => {
             json!({ "type": "number", "minimum": range.start(), "maximum": range.end() })
         }

@@ -67,6 +67,9 @@ pub(crate) struct Later {
     pub(crate) what: &'static str,
 }
 
+/// The bounds of a number that has none.
+pub(crate) const ANY_NUMBER: RangeInclusive<f64> = f64::MIN..=f64::MAX;
+
 /// What kind of value a key takes.
 pub(crate) enum Shape {
     Flag,
@@ -242,6 +245,7 @@ impl Shape {
         match self {
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Count(range) => format!("a whole number{}", between(range)),
+            Self::Number(range) if *range == ANY_NUMBER => "a number".to_owned(),
             Self::Number(range) => format!("a number{}", between(range)),
             Self::Text(format) => format.noun.to_owned(),
             Self::Word(words, _) => either(words.iter().map(|word| format!("\"{word}\""))),

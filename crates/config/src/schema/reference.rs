@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Absent, Key, Shape, Table, tables, words_later};
+use super::{ANY_NUMBER, Absent, Key, Shape, Table, tables, words_later};
 use crate::tables::log::ACCESS_LATER;
 use crate::value::{duration, size};
 
@@ -89,6 +89,7 @@ fn kind(shape: &Shape) -> String {
         Shape::SizeOrUnlimited => "size or `\"unlimited\"`".to_owned(),
         Shape::Share => "share, 0% to 100%".to_owned(),
         Shape::Count(range) => format!("whole number, {} to {}", range.start(), range.end()),
+        Shape::Number(range) if *range == ANY_NUMBER => "number".to_owned(),
         Shape::Number(range) => format!("number, {} to {}", range.start(), range.end()),
         Shape::Word(words, _) => {
             words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ")

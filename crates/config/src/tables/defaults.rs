@@ -1,5 +1,7 @@
-//! `[defaults]`: what it may say, and that something takes it. It was taken before anything is read
+//! `[defaults]` and `[policies]`: what they may say, and that something takes it. It was taken before anything is read
 //! (`assemble`).
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
@@ -48,6 +50,22 @@ pub(crate) static DEFAULTS: Table = Table {
     later: &[],
 };
 
+/// The keys of a route that are no policies: which requests it gets, and what it does with them.
+const NO_POLICIES: &[&str] = &[
+    "host", "path", "methods", "headers", "query", "cookies", "from", "to", "redirect", "respond",
+    "defaults",
+];
+
+pub(crate) const POLICIES_KEY: Key = Key::new(
+    "policies",
+    Shape::Defaults { of: &ROUTE, but: NO_POLICIES },
+    Absent::Means("none"),
+    "{ response_headers = { set = { \"x-frame-options\" = \"DENY\" } } }",
+    "The policies that each route has unless it says otherwise, in whatever file it stands: as `[defaults.routes]`, with which it shares no \
+     key. `auth = \"none\"` in a route lifts `require`, too.",
+)
+.aka(&["policy", "middleware", "middlewares", "plugins"]);
+
 /// Of a service or a route.
 pub(crate) const OWN_KEY: Key = Key::new(
     "defaults",
@@ -58,27 +76,41 @@ pub(crate) const OWN_KEY: Key = Key::new(
 )
 .aka(&["inherit_defaults", "use_defaults"]);
 
-/// The tables that have defaults, and what one is called that takes them.
-const TABLES: [(&str, &str); 2] = [("services", "service"), ("routes", "route")];
-
-/// Refuses what cannot be a default.
+/// Refuses what cannot be a default, and what two tables say.
 pub(crate) fn check(root: &Section<'_>) {
-    each(root, |table, but, noun| {
-        for key in table.keys().filter(|key| but.contains(key)) {
-            let flaw = Flaw::new(
-                Code::Conflict,
-                format!("`{key}` cannot be a default"),
-                format!("each {noun} has its own"),
-                format!("write it in each {noun}"),
-            );
-            table.report_at(key, flaw, &[]);
+    let mut said = BTreeMap::new();
+    each(root, |table, Takers { but, noun }| {
+        for key in table.keys() {
+            if but.contains(&key) {
+                refuse(table, key, noun);
+            } else if let Some(span) = table.entry_span(key)
+                && let Some(before) = said.insert((noun.to_owned(), key), span)
+            {
+                let flaw = Flaw::new(
+                    Code::Conflict,
+                    format!("`{key}` is said twice for each {noun}"),
+                    "`[policies]` and `[defaults.routes]` both say it",
+                    "take it out of one of them",
+                );
+                table.report_at(key, flaw, &[(before, "here, too")]);
+            }
         }
     });
 }
 
+fn refuse(table: &Section<'_>, key: &'static str, noun: &str) {
+    let flaw = Flaw::new(
+        Code::Conflict,
+        format!("`{key}` cannot be a default"),
+        format!("each {noun} has its own"),
+        format!("write it in each {noun}"),
+    );
+    table.report_at(key, flaw, &[]);
+}
+
 /// Warns of defaults that nothing takes.
 pub(crate) fn warn_of_unused(root: &Section<'_>) {
-    each(root, |table, but, noun| {
+    each(root, |table, Takers { but, noun }| {
         let is_unused = |key: &&str| !but.contains(key) && table.takers(key) == 0;
         for key in table.keys().filter(is_unused) {
             let flaw = Flaw::new(
@@ -92,18 +124,49 @@ pub(crate) fn warn_of_unused(root: &Section<'_>) {
     });
 }
 
-/// Shows `see` each table of defaults, with the keys that it may not have and what takes them.
-fn each(root: &Section<'_>, see: impl Fn(&Section<'_>, &[&str], &str)) {
-    let Some(node) = root.node(KEY.name).filter(Node::is_table) else {
-        root.node(KEY.name).map(|node| node.wrong_type::<()>());
-        return;
-    };
-    let Some(defaults) = node.section() else { return };
-    for (key, noun) in TABLES {
-        let Some(node) = defaults.node(key) else { continue };
-        let Shape::Defaults { but, .. } = node.shape() else { continue };
+/// What takes the defaults of a table.
+#[derive(Clone, Copy)]
+struct Takers {
+    /// The keys that are no defaults.
+    but: &'static [&'static str],
+    /// What one is called that takes them.
+    noun: &'static str,
+}
+
+/// Shows `see` each table of defaults.
+fn each(root: &Section<'_>, mut see: impl FnMut(&Section<'_>, Takers)) {
+    let mut show = |node: Node<'_>| {
+        let Shape::Defaults { of, but } = node.shape() else { return };
+        let noun = of.noun.strip_prefix("a ").unwrap_or(of.noun);
         if let Some(table) = node.section() {
-            see(&table, but, noun);
+            see(&table, Takers { but, noun });
         }
+    };
+    if let Some(node) = root.node(KEY.name) {
+        match node.is_table() {
+            true => {
+                let defaults = node.section();
+                let below = |name| defaults.as_ref().and_then(|it| it.node(name));
+                ["services", "routes"].into_iter().filter_map(below).for_each(&mut show);
+            }
+            false => drop(node.wrong_type::<()>()),
+        }
+    }
+    if let Some(node) = root.node(POLICIES_KEY.name) {
+        match node.is_table() {
+            true => show(node),
+            false => drop(node.wrong_type::<()>()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_no_policies_are_keys_of_routes() {
+        let keys: Vec<&str> = ROUTE.keys.iter().map(|key| key.name).collect();
+        assert!(NO_POLICIES.iter().all(|key| keys.contains(key)), "{keys:?}");
     }
 }

@@ -10,7 +10,10 @@ use crate::read::sticky;
 use crate::schema::{Later, Table};
 use crate::section::Section;
 
-use super::{admin, defaults, include, listener, log, route, server, service};
+use super::{
+    abuse, acme, admin, auth, defaults, include, limit, listener, log, route, server, service,
+    store,
+};
 
 pub(crate) static ROOT: Table = Table {
     header: "",
@@ -21,9 +24,15 @@ pub(crate) static ROOT: Table = Table {
         server::KEY,
         admin::KEY,
         log::KEY,
+        store::KEY,
         defaults::KEY,
+        defaults::POLICIES_KEY,
         listener::KEY,
+        acme::KEY,
         service::KEY,
+        auth::KEY,
+        limit::KEY,
+        abuse::KEY,
         route::KEY,
     ],
     later: &[Later { name: "cache", what: "caching" }],
@@ -38,15 +47,43 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
     defaults::check(&root);
     let server = server::read(&root, origin);
     let log = root.section("log", |log| log::read(log, origin));
-    let listeners = listener::read(&root, &mut context);
+    let store = store::read(&root, origin);
+    let mut listeners = listener::read(&root, &mut context);
     // Before the admin API, which a service may well lead to.
     let services = service::read(&root, &mut context);
     let admin = root.section("admin", |admin| admin::read(admin, &mut context));
+    let auth = auth::read(&root, &mut context);
+    let limits = limit::read(&root, &mut context);
+    let abuse = abuse::read(&root, &mut context);
     let routes = route::read(&root, &mut context);
+    let acme = acme::read(
+        &root,
+        origin,
+        faults,
+        &context.acme,
+        &mut listeners,
+        routes.as_deref().unwrap_or_default(),
+    );
     if !faults.has_errors() {
         service::warn_of_unused(&root, &context);
+        auth::warn_of_unused(&root, &context);
+        limit::warn_of_unused(&root, &context);
+        abuse::warn_of_unused(&root, &context);
         defaults::warn_of_unused(&root);
         sticky::warn(&root, &services, routes.as_deref().unwrap_or_default());
     }
-    Some(Intent { server: server?, admin, log, listeners, services, routes: routes? })
+    let (server, routes) = (server?, routes?);
+    Some(Intent {
+        server,
+        admin,
+        log,
+        store,
+        acme,
+        listeners,
+        services,
+        auth,
+        limits,
+        abuse,
+        routes,
+    })
 }

@@ -29,6 +29,11 @@ const ALIASES: [(&str, &str); 16] = [
     ("millis", "ms"),
 ];
 
+/// The duration that `text` is, as a file has it; `None` where it is none.
+pub fn read(text: &str) -> Option<Duration> {
+    exact(text)
+}
+
 /// Reads a duration.
 pub(crate) fn parse(text: &str) -> Result<Duration, Flaw> {
     exact(text).ok_or_else(|| misread(text))

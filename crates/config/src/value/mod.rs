@@ -14,6 +14,8 @@ pub(crate) mod name;
 pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod path;
+pub(crate) mod rate;
+pub(crate) mod redis;
 pub(crate) mod release;
 pub(crate) mod secret;
 pub(crate) mod share;

@@ -7,6 +7,7 @@
 use model::PathMatch;
 
 use super::{expression, shown};
+use crate::diagnostic::Code;
 use crate::faults::Flaw;
 
 /// Reads what a route matches: `/cart`, `/chat/*`, `/*`, `~^/v[0-9]+/`.
@@ -29,6 +30,35 @@ pub(crate) fn parse_match(text: &str) -> Result<PathMatch, Flaw> {
     check(text, path)?;
     check_readings(text, path)?;
     Ok(make(path.to_owned()))
+}
+
+/// What is to be said of the first segment that looks like a parameter of a framework's router, as in `/user/:id` and
+/// `/user/{id}`: here it is a segment like any other, and the route would match nothing that was meant.
+pub(crate) fn parameter(text: &str) -> Option<Flaw> {
+    let mut at = 0;
+    for segment in text.split('/').take_while(|_| !text.starts_with('~')) {
+        let is_name = |name: &str| {
+            let mut bytes = name.bytes();
+            bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let inside = |open, close| segment.strip_prefix(open)?.strip_suffix(close);
+        let name = segment.strip_prefix(':').or(inside('{', '}')).or(inside('<', '>'));
+        if name.is_some_and(is_name) {
+            let before = &text[..at.max(1) - 1];
+            let part = at..at + segment.len();
+            // It has passed the check of paths: nothing in it has to be escaped to be shown.
+            let hint = format!(
+                "write \"{before}/*\" for all that is below, or an expression such as \"~^{}/[^/]+$\"",
+                regex_syntax::escape(before)
+            );
+            let what = "a path has no parameters";
+            let why = "only a path with this very segment is matched";
+            return Some(Flaw::new(Code::NoEffect, what, why, hint).at(part));
+        }
+        at += segment.len() + 1;
+    }
+    None
 }
 
 /// The expression, as it is written here, that `text` was meant to be: without its tilde, or as nginx
@@ -128,6 +158,9 @@ fn check_star(text: &str, path: &str) -> Result<(), Flaw> {
              begins so",
             regex_syntax::escape(&path[..star])
         ),
+        false if text.ends_with("/**") && star + 2 == text.len() => {
+            format!("write \"{before}/*\", which is everything below {before}")
+        }
         false => format!("write an expression, such as \"~^{}\"", as_expression(text)),
     };
     let flaw = flaw(text, "a star is allowed only at the end, behind a slash", hint);
@@ -268,7 +301,35 @@ mod tests {
              begins so"
         );
         assert_eq!(hint("/a.b/*/c"), "write an expression, such as \"~^/a\\.b/[^/]+/c$\"");
-        assert!(parse_match("/a/**").is_err());
+        assert_eq!(hint("/a/**"), "write \"/a/*\", which is everything below /a");
+    }
+
+    #[test]
+    fn what_a_router_of_a_framework_takes_for_a_parameter_is_told() {
+        let told = |text: &str| parameter(text).map(|flaw| (flaw.part.unwrap(), flaw.hint));
+        for (text, segment, hint) in [
+            (
+                "/user/:id",
+                ":id",
+                "write \"/user/*\" for all that is below, or an expression such as \"~^/user/[^/]+$\"",
+            ),
+            (
+                "/a.b/{name}/x",
+                "{name}",
+                "write \"/a.b/*\" for all that is below, or an expression such as \"~^/a\\.b/[^/]+$\"",
+            ),
+            (
+                "/:lang",
+                ":lang",
+                "write \"/*\" for all that is below, or an expression such as \"~^/[^/]+$\"",
+            ),
+        ] {
+            let (part, told) = told(text).unwrap();
+            assert_eq!((&text[part], told.as_str()), (segment, hint), "{text}");
+        }
+        for text in ["/v1/books:list", "/a/:", "/12:30", "~^/:id$", "/*", "/", "/a/{}", "/:1"] {
+            assert!(told(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use model::{ClientErrors, InstanceName, LittleData, RouteId};
 use rollout::{
-    Assignment, Block, Client, Count, Fate, Fates, Latencies, Moment, Observed, Old, Past,
+    Assignment, Barred, Block, Client, Count, Fate, Fates, Latencies, Moment, Observed, Old, Past,
     PastRoute, PastSpan, Place, Serving, Side, Timed, Why,
 };
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,9 @@ struct Piece {
     s: (u32, u32, u8),
     #[serde(skip_serializing_if = "Option::is_none", default)]
     share: Option<f64>,
+    /// Those of them that were barred.
+    #[serde(skip_serializing_if = "is_none_barred", default)]
+    b: (u32, u32),
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     c: Vec<(PlaceText, [u64; 4])>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -96,6 +99,10 @@ type ObservedText = (u64, PlaceText, u64, u8, u16, u64, String, bool);
 
 fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+fn is_none_barred(barred: &(u32, u32)) -> bool {
+    *barred == (0, 0)
 }
 
 const FATES: [Fate; 4] = [Fate::Ok, Fate::Redirect, Fate::ClientError, Fate::Failed];
@@ -254,6 +261,7 @@ impl Names {
             at: at.as_millis() as u64,
             s: (serving.canary, serving.stable, place_of(&OLD, &serving.old)),
             share: block.share,
+            b: (block.barred.canary, block.barred.stable),
             c: block.counts.iter().map(|it| (self.place(&it.place), of(&it.fates))).collect(),
             l: block.latencies.iter().map(|it| self.timed(it)).collect(),
             o: block.observed.iter().map(|it| self.observed(it)).collect(),
@@ -339,6 +347,7 @@ impl Tables {
         });
         let block = Block {
             share: piece.share,
+            barred: Barred { canary: piece.b.0, stable: piece.b.1 },
             counts: counts.collect(),
             latencies: timed.collect(),
             observed: piece.o.into_iter().filter_map(|it| self.observed(it)).collect(),
@@ -402,6 +411,7 @@ mod tests {
         let fates = Fates { ok: 3, redirects: 1, client_errors: 4, failed: 1 };
         let count = |name: &str, side| Count { place: place(name, side, Assignment::Drawn), fates };
         let block = Block {
+            barred: Barred { canary: 1, stable: 2 },
             share: Some(0.25),
             counts: vec![count("api-1", Side::Stable), count("api-3", Side::Canary)],
             latencies: vec![Timed {

@@ -5,10 +5,13 @@
 //! Nothing of a client is in it but a number that is made with a key of this process.
 
 mod document;
+mod keeping;
 
 use std::time::Duration;
 
 use rollout::{Block, Moment, Past, Serving, Why};
+
+pub(crate) use keeping::Keeping;
 
 /// So many blocks are kept: over an hour of them as they come.
 const BLOCKS_MAX: usize = 16_384;

@@ -36,6 +36,11 @@ impl<F: Fetch> Fetches<F> {
         tokio::time::timeout(limit, fetch).await.unwrap_or_else(|_| Err(F::too_slow(limit)))
     }
 
+    /// What an earlier run has left of `key`.
+    pub(super) fn kept(&self, key: &F::Key) -> Option<F::Value> {
+        self.fetch.kept(key)
+    }
+
     /// Whose turn it is with `key`. Turns that nobody waits for are forgotten by the next that is new.
     fn turn(&self, key: &F::Key) -> Arc<Turn> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);

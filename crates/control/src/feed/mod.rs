@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use telemetry::{Event, Events};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub(crate) use fetches::Fetches;
 pub(crate) use pace::Times;
@@ -39,6 +40,11 @@ pub(crate) trait Fetch: Send + Sync + Sized + 'static {
 
     /// Fetches the input `key`.
     fn fetch<'a>(&'a self, key: &'a Self::Key) -> BoxFuture<'a, Outcome<Self>>;
+
+    /// What an earlier run has left of `key`, for a first fetch that fails. May read a disk.
+    fn kept(&self, _key: &Self::Key) -> Option<Self::Value> {
+        None
+    }
 
     /// The error of a fetch that has not ended within `limit`.
     fn too_slow(limit: Duration) -> Self::Error;
@@ -66,6 +72,8 @@ pub(crate) struct Fetched<Value> {
 pub(crate) struct Arrival<F: Fetch> {
     pub(crate) key: F::Key,
     pub(crate) outcome: Outcome<F>,
+    /// What an earlier run has left, where that failed.
+    kept: Option<F::Value>,
     /// The task that fetched it; `None` where it was fetched before it was followed.
     task: Option<TaskNumber>,
 }
@@ -73,7 +81,12 @@ pub(crate) struct Arrival<F: Fetch> {
 impl<F: Fetch> Arrival<F> {
     /// What was fetched by others than the feed, before `key` is followed.
     pub(crate) fn before(key: F::Key, outcome: Outcome<F>) -> Self {
-        Self { key, outcome, task: None }
+        Self { key, outcome, kept: None, task: None }
+    }
+
+    /// The value that came, or what an earlier run has left of it.
+    pub(crate) fn value(&self) -> Option<&F::Value> {
+        self.outcome.as_ref().ok().map(|it| &it.value).or(self.kept.as_ref())
     }
 }
 
@@ -81,15 +94,34 @@ impl<F: Fetch> Arrival<F> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct TaskNumber(u64);
 
+/// What becomes of a first fetch that fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Insist {
+    /// It is told at once.
+    #[default]
+    Never,
+    /// It is tried again as long as there is patience, unless an earlier run has left something: what is asked may be starting, too.
+    WhileNothingIsThere,
+}
+
 /// Fetches all of `keys`, as long as [`Times::patience`] allows: for a configuration that is about to be published.
 /// What takes longer arrives later.
 pub(crate) async fn first<F: Fetch>(
     fetches: &Fetches<F>,
     keys: BTreeSet<F::Key>,
+    insist: Insist,
 ) -> Vec<Arrival<F>> {
-    let fetch = async |key: F::Key| {
-        let outcome = fetches.fetch(&key, F::TIMES.patience).await;
-        Arrival::before(key, outcome)
+    let end = Instant::now() + F::TIMES.patience;
+    let fetch = async |key: F::Key| loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let outcome = fetches.fetch(&key, left).await;
+        let kept = if outcome.is_err() { fetches.kept(&key) } else { None };
+        let again = Instant::now() + F::TIMES.retry_min;
+        let is_final = outcome.is_ok() || kept.is_some() || insist == Insist::Never || again >= end;
+        if is_final {
+            return Arrival { key, outcome, kept, task: None };
+        }
+        tokio::time::sleep_until(again).await;
     };
     keys.into_iter().map(fetch).collect::<FuturesUnordered<_>>().collect().await
 }
@@ -108,7 +140,10 @@ struct Followed<F: Fetch> {
     /// Why the last fetch failed, if it did.
     fault: Option<F::Error>,
     number: TaskNumber,
-    _task: Task,
+    /// When it was last fetched out of its turn.
+    hurried: Option<Instant>,
+    /// Ends with it.
+    task: Task,
 }
 
 impl<F: Fetch> Feed<F> {
@@ -126,22 +161,37 @@ impl<F: Fetch> Feed<F> {
     /// are new at least.
     pub(crate) fn follow(&mut self, wanted: &BTreeSet<F::Key>, found: Vec<Arrival<F>>) {
         self.followed.retain(|key, _| wanted.contains(key));
-        for Arrival { key, outcome, .. } in found.into_iter().filter(|it| wanted.contains(&it.key))
+        for Arrival { key, outcome, kept, .. } in
+            found.into_iter().filter(|it| wanted.contains(&it.key))
         {
-            let (number, task) = self.spawn(&key, &outcome);
-            let (value, fault) = match self.followed.remove(&key) {
-                Some(before) => (before.value, before.fault),
-                None => (None, None),
+            let mut pace = Pace::new(F::TIMES);
+            let lifetime = outcome.as_ref().ok().map(|it| it.lifetime);
+            let wait = pace.after(lifetime, fastrand::f64());
+            let (number, task) = self.spawn(&key, pace, wait);
+            let (value, fault, hurried) = match self.followed.remove(&key) {
+                Some(before) => (before.value.or(kept), before.fault, before.hurried),
+                None => (kept, None, None),
             };
-            let mut followed = Followed { value, fault, number, _task: task };
+            let mut followed = Followed { value, fault, number, hurried, task };
             followed.take_up(&key, outcome, &self.events);
             self.followed.insert(key, followed);
         }
     }
 
-    fn spawn(&mut self, key: &F::Key, outcome: &Outcome<F>) -> (TaskNumber, Task) {
-        let mut pace = Pace::new(F::TIMES);
-        let wait = pace.after(outcome.as_ref().ok().map(|it| it.lifetime), fastrand::f64());
+    /// Fetches `key` now, unless that was done within `every`: there is reason to think that it has changed.
+    pub(crate) fn hurry(&mut self, key: &F::Key, every: Duration) {
+        let now = Instant::now();
+        let is_followed = self.followed.get(key).is_some_and(|followed| {
+            followed.hurried.is_none_or(|hurried| now.duration_since(hurried) >= every)
+        });
+        if is_followed {
+            let (number, task) = self.spawn(key, Pace::new(F::TIMES), Duration::ZERO);
+            let followed = self.followed.get_mut(key).expect("it is followed");
+            (followed.number, followed.hurried, followed.task) = (number, Some(now), task);
+        }
+    }
+
+    fn spawn(&mut self, key: &F::Key, pace: Pace, wait: Duration) -> (TaskNumber, Task) {
         self.last_task.0 += 1;
         let (fetches, tell) = (self.fetches.clone(), self.tell.clone());
         let round = Round { key: key.clone(), number: self.last_task, fetches, tell };
@@ -150,7 +200,7 @@ impl<F: Fetch> Feed<F> {
 
     /// Takes up what has arrived, and says whether the value of a followed key has changed.
     pub(crate) fn take_up(&mut self, arrival: Arrival<F>) -> bool {
-        let Arrival { key, outcome, task } = arrival;
+        let Arrival { key, outcome, task, .. } = arrival;
         match self.followed.get_mut(&key) {
             // What an earlier task of the key had on its way is older than what is known.
             Some(followed) if task == Some(followed.number) => {
@@ -198,7 +248,10 @@ impl<F: Fetch> Followed<F> {
                     events.emit(F::recovers(key));
                 }
                 let has_changed = self.value.as_ref() != Some(&value);
-                self.value = Some(value);
+                // The same value is left as it is: others may know it by its place.
+                if has_changed {
+                    self.value = Some(value);
+                }
                 has_changed
             }
             Err(fault) => {
@@ -226,7 +279,8 @@ impl<F: Fetch> Round<F> {
             tokio::time::sleep(wait).await;
             let outcome = self.fetches.fetch(&self.key, F::TIMES.deadline).await;
             wait = pace.after(outcome.as_ref().ok().map(|it| it.lifetime), fastrand::f64());
-            let arrival = Arrival { key: self.key.clone(), outcome, task: Some(self.number) };
+            let (key, task) = (self.key.clone(), Some(self.number));
+            let arrival = Arrival { key, outcome, kept: None, task };
             if self.tell.send(arrival).is_err() {
                 return;
             }

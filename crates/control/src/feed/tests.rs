@@ -2,12 +2,10 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::FutureExt;
-use tokio::time::Instant;
-
 use super::*;
 use crate::names::Lookups;
 use crate::resolve::{Answer, Resolve, ResolveError};
+use futures_util::FutureExt;
 
 type Lookup = Result<Answer, ResolveError>;
 
@@ -78,7 +76,7 @@ fn feed(
 
 fn first_of(lookup: Lookup) -> Vec<Arrival<Lookups>> {
     let outcome = lookup.map(|it| Fetched { value: it.addresses, lifetime: it.ttl });
-    vec![Arrival { key: "a".into(), outcome, task: None }]
+    vec![Arrival::before("a".into(), outcome)]
 }
 
 fn a() -> BTreeSet<String> {
@@ -156,7 +154,9 @@ async fn what_a_reload_has_found_is_not_undone_by_what_was_on_its_way() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_source_holds_nobody_up_for_long() {
     let began = Instant::now();
-    let found = first(&lookups(Slow::default()), ["a".to_owned(), "b".to_owned()].into()).await;
+    let found =
+        first(&lookups(Slow::default()), ["a".to_owned(), "b".to_owned()].into(), Insist::Never)
+            .await;
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|it| matches!(it.outcome, Err(ResolveError::TooSlow(_)))));
     assert_eq!(began.elapsed(), Lookups::TIMES.patience);
@@ -174,7 +174,7 @@ async fn a_key_is_fetched_once_at_a_time_and_all_of_them_no_more_than_their_sour
     assert_eq!((slow.most.load(Ordering::SeqCst), began.elapsed().as_secs()), (1, 20));
 
     let many: BTreeSet<String> = (0..1000).map(|number| format!("name-{number}")).collect();
-    first(&fetches, many).await;
+    first(&fetches, many, Insist::Never).await;
     assert_eq!(slow.most.load(Ordering::SeqCst), Lookups::TIMES.at_once);
     assert_eq!(slow.now.load(Ordering::SeqCst), 0, "what was given up is not under way");
     assert!(fetches.fetch(&key, Duration::from_secs(1)).await.is_err(), "its turn has come back");

@@ -9,6 +9,7 @@ use telemetry::{Events, event};
 use super::prune::prune;
 use super::{Journal, JournalError, recipe, reserve};
 use crate::chain::chain;
+use crate::finding::{Finding, Found};
 use crate::line::Line;
 use crate::release::Release;
 
@@ -99,13 +100,23 @@ impl Journal {
     }
 
     /// This is about to happen in a deploy.
-    pub(crate) fn note(&self, deploy: i64, lines: &[Line]) -> Result<(), JournalError> {
+    pub(crate) fn note(
+        &self,
+        deploy: i64,
+        lines: &[Line],
+        write: fn(&Finding) -> String,
+    ) -> Result<(), JournalError> {
         self.write(|db| {
             let all = db.unchecked_transaction()?;
-            for Line { at, event, instance, text } in lines {
+            for Line { at, event, instance, text, finding } in lines {
+                let finding = finding.as_ref().map(|found| match found {
+                    Found::Now(finding) => write(finding),
+                    Found::Kept(kept) => kept.clone(),
+                });
                 let instance = instance.as_ref().map(InstanceName::as_str);
-                all.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)")?
-                    .execute(params![deploy, at.as_millis() as i64, event, instance, text])?;
+                all.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+                    params![deploy, at.as_millis() as i64, event, instance, text, finding],
+                )?;
             }
             all.commit()
         })
@@ -115,7 +126,7 @@ impl Journal {
     pub(crate) fn noted(&self, deploy: i64) -> Result<Vec<Line>, JournalError> {
         self.with(|db| {
             let mut query = db.prepare(
-                "SELECT at_ms, event, instance, text FROM event WHERE deploy = ?1 ORDER BY rowid",
+                "SELECT at_ms, event, instance, text, finding FROM event WHERE deploy = ?1 ORDER BY rowid",
             )?;
             let line = |row: &Row<'_>| {
                 Ok(Line {
@@ -123,6 +134,7 @@ impl Journal {
                     event: row.get::<_, String>(1)?.into(),
                     instance: row.get::<_, Option<String>>(2)?.map(InstanceName::from),
                     text: row.get(3)?,
+                    finding: row.get::<_, Option<String>>(4)?.map(Found::Kept),
                 })
             };
             query.query_map([deploy], line)?.collect()
@@ -365,10 +377,21 @@ mod tests {
             event: event.into(),
             instance: instance.map(InstanceName::from),
             text: format!("it is {event}"),
+            finding: None,
         };
-        let lines = [line(0, "starting", Some("api-3")), line(70, "step", None)];
-        journal.note(id, &lines[..1]).unwrap();
-        journal.note(id, &lines[1..]).unwrap();
+        let found = crate::finding::tests::fault();
+        let now = crate::finding::Moment {
+            machine: Duration::from_secs(103),
+            world: UNIX_EPOCH,
+            deploy: Duration::from_secs(3),
+        };
+        let found = Found::Now(Finding::of(&found, 0.99, now).into());
+        let mut lines = [line(0, "starting", Some("api-3")), line(70, "returning", None)];
+        lines[1].finding = Some(found);
+        let write = |finding: &Finding| format!("{{\"hits\":{}}}", finding.fault.canary.hits);
+        journal.note(id, &lines[..1], write).unwrap();
+        journal.note(id, &lines[1..], write).unwrap();
+        lines[1].finding = Some(Found::Kept("{\"hits\":12}".to_owned()));
         drop(journal);
         let journal = Journal::open(room.path(), None, Default::default()).unwrap();
         let open = journal.open_deploys().unwrap();

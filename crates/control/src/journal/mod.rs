@@ -34,7 +34,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 8] = ["
+const VERSIONS: [&str; 9] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -100,6 +100,8 @@ const VERSIONS: [&str; 8] = ["
         WHERE json_valid(recipe);
 ", "
     CREATE TABLE evidence (deploy INTEGER PRIMARY KEY, service TEXT NOT NULL, document BLOB NOT NULL);
+", "
+    ALTER TABLE event ADD COLUMN finding TEXT;
 "];
 
 /// Why the journal cannot be read or written.
@@ -443,16 +445,41 @@ mod tests {
     }
 
     #[test]
+    fn what_version_8_noted_of_a_deploy_that_was_cut_short_is_read_and_has_no_finding() {
+        let room = tempfile::tempdir().unwrap();
+        let db = Connection::open(room.path().join(FILE)).unwrap();
+        for tables in &VERSIONS[..8] {
+            db.execute_batch(tables).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO deploy (service, release, who, began_at) VALUES ('api', '2', 'ops', 5);
+             INSERT INTO event VALUES (1, 70, 'returning', NULL, 'it is worse');
+             PRAGMA user_version = 8;",
+        )
+        .unwrap();
+        drop(db);
+        std::fs::set_permissions(room.path().join(FILE), Permissions::from_mode(0o600)).unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
+        let noted = journal.noted(1).unwrap();
+        assert_eq!(
+            (noted.len(), noted[0].text.as_str(), &noted[0].finding),
+            (1, "it is worse", &None)
+        );
+        journal.note(1, &noted, |_| String::new()).unwrap();
+        assert_eq!(journal.noted(1).unwrap().len(), 2);
+    }
+
+    #[test]
     fn a_journal_of_a_later_version_is_left_alone() {
         let room = tempfile::tempdir().unwrap();
         drop(Journal::open(room.path(), None, Default::default()).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
-        db.pragma_update(None, "user_version", 9).unwrap();
+        db.pragma_update(None, "user_version", 10).unwrap();
         drop(db);
         let error = Journal::open(room.path(), None, Default::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 9, and this Plimsoll knows only up to 8"
+            "the journal is of version 10, and this Plimsoll knows only up to 9"
         );
     }
 }

@@ -5,8 +5,10 @@ mod system;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 pub use system::SystemResolver;
@@ -15,6 +17,18 @@ pub use system::SystemResolver;
 pub trait Resolve: Send + Sync {
     /// The addresses of `name`. May take long; who asks gives up when it likes.
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Answer, ResolveError>>;
+}
+
+/// The same resolver, for what is asked by [`outbound`].
+pub(crate) struct Resolver(pub(crate) Arc<dyn Resolve>);
+
+impl outbound::Names for Resolver {
+    fn addresses<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>>> {
+        async { Ok(self.0.resolve(name).await?.addresses.into_iter().collect()) }.boxed()
+    }
 }
 
 /// The addresses of a name.

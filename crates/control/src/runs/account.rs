@@ -17,13 +17,15 @@ use rollout::{Assignment, Client, Fate, Fates, Latencies, Observed, Place, Side,
 pub(crate) struct Account {
     /// By route and by what decided for the instance, where there were any.
     pub(crate) counts: Vec<(Option<RouteId>, Assignment, Fates)>,
+    /// Of requests that asked for a release: nothing that the judge could compare.
+    pub(crate) asked: Fates,
     pub(crate) latencies: Latencies,
 }
 
 /// What was told of an instance already.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    counts: BTreeMap<(RouteSlot, Assignment), fate::Fates>,
+    counts: BTreeMap<(RouteSlot, fate::Assignment), fate::Fates>,
     latencies: Tally,
 }
 
@@ -56,21 +58,25 @@ impl Told {
         let mut latencies = Tally::default();
         for live in lives {
             for (slot, by, fates) in live.attempts() {
-                counts.entry((slot, assignment(by))).or_default().add(&fates);
+                counts.entry((slot, by)).or_default().add(&fates);
             }
             for snapshot in live.shards().map(|shard| shard.latency.snapshot()) {
                 snapshot.classes().for_each(|(class, n)| latencies.latencies.record(class, n));
             }
         }
-        let new = counts.iter().filter_map(|((slot, by), fates)| {
+        let mut account =
+            Account { latencies: latencies.since(&self.latencies).latencies, ..Account::default() };
+        for ((slot, by), fates) in &counts {
             let before = self.counts.get(&(*slot, *by)).copied().unwrap_or_default();
             let since = fates_of(&fates.since(&before));
-            (since.requests() > 0).then(|| (routes.id(*slot), *by, since))
-        });
-        let account = Account {
-            counts: new.collect(),
-            latencies: latencies.since(&self.latencies).latencies,
-        };
+            match assignment(*by) {
+                Some(by) if since.requests() > 0 => {
+                    account.counts.push((routes.id(*slot), by, since));
+                }
+                Some(_) => {}
+                None => account.asked.add(&since),
+            }
+        }
         (self.counts, self.latencies) = (counts, latencies);
         account
     }
@@ -88,7 +94,7 @@ pub(crate) fn observed(
         route: routes.id(sample.route),
         instance: sample.instance.name.clone(),
         side,
-        assignment: assignment(sample.assignment),
+        assignment: assignment(sample.assignment)?,
     };
     Some(Observed {
         at,
@@ -102,10 +108,12 @@ pub(crate) fn observed(
     })
 }
 
-fn assignment(by: fate::Assignment) -> Assignment {
+/// As what the judge compares it, which it does not where the request itself asked for the release.
+fn assignment(by: fate::Assignment) -> Option<Assignment> {
     match by {
-        fate::Assignment::Drawn => Assignment::Drawn,
-        fate::Assignment::Pinned => Assignment::Pinned,
+        fate::Assignment::Drawn => Some(Assignment::Drawn),
+        fate::Assignment::Pinned => Some(Assignment::Pinned),
+        fate::Assignment::Asked => None,
     }
 }
 

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
-use edge::{Edge, ServiceLive, Split};
-use model::{Drain, InstanceName, RouteId, ServiceName, Strategy};
+use edge::live::judged::Hearing;
+use edge::{Edge, PreviewRule, ServiceLive, Split};
+use model::{Condition, Drain, InstanceName, Preview, RouteId, ServiceName, Strategy};
 use rollout::{
-    Block, Count, Fate, Fates, Latencies, News, Outcome, Past, Place, Rollout, Side, Tally, Timed,
+    Block, Change, Count, Fate, Fates, Latencies, News, Outcome, Past, Place, Rollout, Side, Tally,
+    Timed,
 };
 use telemetry::{Counter, Events, event};
 use tokio::sync::watch;
 
 use super::Line;
 use super::account::{Account, Routes, observed};
+use super::bars::Bars;
 use super::past::Recollection;
 use super::receipt::{DeployEnding, Receipt, ReleaseTally};
 use crate::evidence::Evidence;
+use crate::finding::{Finding, Found, Moment, OutputLine, Wanted};
 use crate::release::Release;
 use crate::runs::{Purpose, Running, ServiceRun};
 
@@ -60,9 +64,19 @@ pub(crate) struct Active {
     pub(crate) sides: BTreeMap<InstanceName, Side>,
     /// Who gets the share of the requests that is set, if one is.
     pub(crate) split: Option<Split>,
+    /// How a request asks for the new release, if it may.
+    pub(crate) preview: Option<PreviewRule>,
+    /// Whether it has a step or a bake.
+    is_watched: bool,
+    /// What has to hold outside, as the rollout knows them by their places.
+    pub(crate) conditions: Vec<Condition>,
     progress: watch::Sender<Progress>,
     /// What became of the requests of instances that are gone since the last sample.
     owed: Block,
+    /// What entitles it to the attempts that workers hand over.
+    hearing: Option<Hearing>,
+    /// Which instances something kept from requests the last time.
+    bars: Bars,
     canary_did: Did,
     stable_did: Did,
     /// What the new release has done so far, which is its past once it stays.
@@ -72,9 +86,19 @@ pub(crate) struct Active {
     /// Within this much of its usual time no release is slow.
     slowdown_floor: Duration,
     /// What it is judged by.
-    pub(crate) evidence: Evidence,
+    evidence: Evidence,
+    /// How it ends, once it is over.
+    pub(crate) ending: Option<Ending>,
+    /// What is being read for it, which it does not end without.
+    pub(crate) readings: u32,
     /// What clients had asked before it began.
     before: Seen,
+}
+
+/// How a deploy ends that waits for what is read.
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    pub(crate) evidence: Arc<Evidence>,
 }
 
 /// What became of a release's attempts while it is deployed, or replaced.
@@ -82,6 +106,8 @@ pub(crate) struct Active {
 struct Did {
     tally: Tally,
     fates: Fates,
+    /// Of requests that asked for it.
+    asked: Fates,
 }
 
 /// So many responses have to be known before it is said how long they usually take.
@@ -119,6 +145,9 @@ pub(crate) struct Beginning<'a> {
 impl Active {
     pub(crate) fn new(beginning: Beginning<'_>) -> Self {
         let Beginning { deploy, instances, seen, .. } = beginning;
+        let version = &beginning.canary.version;
+        let rule = |by: &Preview| PreviewRule { by: by.clone(), version: version.clone() };
+        let preview = deploy.preview.as_ref().map(rule);
         Self {
             id: beginning.id,
             service: beginning.service,
@@ -136,8 +165,13 @@ impl Active {
             began: Instant::now(),
             sides: instances.into_iter().map(|name| (name, Side::Stable)).collect(),
             split: None,
+            preview,
+            is_watched: deploy.strategy == Strategy::Canary || !deploy.bake.is_zero(),
+            conditions: deploy.conditions.clone(),
             progress: watch::Sender::default(),
             owed: Block::default(),
+            hearing: None,
+            bars: Bars::default(),
             canary_did: Did::default(),
             stable_did: Did::default(),
             past: Recollection::default(),
@@ -145,6 +179,8 @@ impl Active {
             slowdown_floor: deploy.judge.slowdown_floor,
             evidence: Evidence::new(deploy.judge.clone(), beginning.past),
             before: seen,
+            ending: None,
+            readings: 0,
         }
     }
 
@@ -179,7 +215,15 @@ impl Active {
         let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.canary.version));
         let taken_up = taken_up.map(|text| Line::taken_up(at, text));
         let in_place = self.runs_in_place_of().map(|from| Line::in_place(at, from, &self.canary));
-        taken_up.into_iter().chain(restores).chain(in_place).chain(again).collect()
+        let unasked = self.asks_no_condition().then(|| Line::unasked(at, &self.conditions));
+        taken_up.into_iter().chain(restores).chain(in_place).chain(unasked).chain(again).collect()
+    }
+
+    /// Whether it has conditions that are not asked, since it was told to have no bake and has no steps. A rollback by hand and a
+    /// first release never ask them.
+    fn asks_no_condition(&self) -> bool {
+        let would_ask = self.restores.is_none() && self.stable.is_some();
+        would_ask && !self.is_watched && !self.conditions.is_empty()
     }
 
     /// The old release's version, where nothing that is known but the version tells the new one from it.
@@ -201,9 +245,65 @@ impl Active {
         Progressing { id: self.id, progress: self.progress.subscribe() }
     }
 
-    /// What `news` says, in words.
-    pub(crate) fn line(&self, news: &News) -> Line {
-        Line::of(news, self.took(), self.stable_version(), &self.canary.version)
+    /// What `news` says in words, at `now` by the machine's clock.
+    pub(crate) fn line(&self, news: &News, now: Duration) -> Line {
+        let took = self.took();
+        let now = Moment { machine: now, world: SystemTime::now(), deploy: took };
+        let confidence = self.evidence.rule.confidence;
+        let finding = news.fault().map(|fault| Finding::of(fault, confidence, now));
+        Line {
+            finding: finding.map(|finding| Found::Now(Arc::new(finding))),
+            ..Line::of(news, took, self.stable_version(), &self.canary.version)
+        }
+    }
+
+    /// How many lines were told.
+    pub(crate) fn told(&self) -> usize {
+        self.progress.borrow().lines.len()
+    }
+
+    /// Beside which requests what instances wrote is wanted, by the lines from `from` on that have findings.
+    pub(crate) fn wanted(&self, from: usize) -> Vec<(usize, Vec<Wanted>)> {
+        let progress = self.progress.borrow();
+        let lines = progress.lines.iter().enumerate().skip(from);
+        let findings = lines.filter_map(|(at, line)| Some((at, finding(line)?)));
+        let wanted = |it: &Finding| it.requests.iter().map(Wanted::of).collect();
+        findings.map(|(at, finding)| (at, wanted(finding))).collect()
+    }
+
+    /// Shows what instances wrote beside the requests of the finding in `line`, where anything was.
+    pub(crate) fn show_output(&self, line: usize, output: Vec<Vec<OutputLine>>) {
+        self.change_finding(line, |finding| {
+            for (shown, output) in finding.requests.iter_mut().zip(output) {
+                if !output.is_empty() {
+                    shown.output = output;
+                }
+            }
+        });
+    }
+
+    /// Shows with which rule the last finding would not have been one.
+    pub(crate) fn show_nearby(&self, change: Option<Change>) {
+        let last = self.progress.borrow().lines.iter().rposition(|line| finding(line).is_some());
+        if let Some(last) = last {
+            self.change_finding(last, |finding| finding.passes_with = change);
+        }
+    }
+
+    fn change_finding(&self, line: usize, change: impl FnOnce(&mut Finding)) {
+        self.progress.send_modify(|progress| {
+            let line = progress.lines.get_mut(line);
+            if let Some(Found::Now(finding)) = line.and_then(|line| line.finding.as_mut()) {
+                change(Arc::make_mut(finding));
+            }
+        });
+    }
+
+    /// It is over: what it was judged by is whole.
+    pub(crate) fn close(&mut self, outcome: Outcome) {
+        let nothing = Evidence::new(self.evidence.rule.clone(), Past::default());
+        let evidence = Arc::new(std::mem::replace(&mut self.evidence, nothing));
+        self.ending = Some(Ending { outcome, evidence });
     }
 
     /// Tells whoever follows.
@@ -237,10 +337,12 @@ impl Active {
         past: &mut Recollection,
     ) {
         let side = self.side_of(instance);
-        match side {
-            Side::Stable => past.note(&account),
-            Side::Canary => self.past.note(&account),
-        }
+        let (past, did) = match side {
+            Side::Stable => (past, &mut self.stable_did),
+            Side::Canary => (&mut self.past, &mut self.canary_did),
+        };
+        past.note(&account);
+        did.asked.add(&account.asked);
         let counts = account.counts.into_iter().map(|(route, assignment, fates)| {
             let place = Place { route, instance: instance.clone(), side, assignment };
             Count { place, fates }
@@ -266,7 +368,7 @@ impl Active {
         past: &mut Recollection,
     ) -> Block {
         let routes = Routes::of(live);
-        for (name, running) in instances {
+        for (name, running) in &mut *instances {
             self.owe(name, running.take_account(&routes), past);
         }
         let now = edge.now();
@@ -274,6 +376,7 @@ impl Active {
         self.past.turn(now);
         let mut block = std::mem::take(&mut self.owed);
         block.share = self.split.as_ref().map(|split| split.share);
+        block.barred = self.bars.look(instances, &self.sides);
         for (id, name) in routes.names() {
             if self.named.insert(id.clone()) {
                 block.routes.insert(id.clone(), name.clone());
@@ -288,24 +391,25 @@ impl Active {
         block
     }
 
-    /// Takes up what the workers handed over.
+    /// Takes up what the workers handed over, and keeps in mind how long it took by route.
     fn take_samples(
-        &self,
+        &mut self,
         edge: &Edge,
         live: &ServiceLive,
         routes: &Routes,
-        past: &Recollection,
+        past: &mut Recollection,
         block: &mut Block,
     ) {
         let patience = self.patience(&past.recent_latencies());
-        if !live.judged.is_on() {
-            return live.judged.begin(patience);
-        }
+        let Some(hearing) = self.hearing.as_ref().filter(|it| live.judged.hears(it)) else {
+            self.hearing = Some(live.judged.begin(patience));
+            return;
+        };
         if let Some(patience) = patience {
             live.judged.expect(patience);
         }
         let others = |count: &Count| count.fates.requests() - count.fates.of(Fate::Failed);
-        let samples = live.judged.take(block.counts.iter().map(others).sum());
+        let samples = live.judged.take(hearing, block.counts.iter().map(others).sum());
         block.lost = samples.lost;
         block.observed = samples
             .all
@@ -316,6 +420,20 @@ impl Active {
             })
             .collect();
         block.observed.sort_by_key(|observed| observed.at);
+        for attempt in block.observed.iter().filter(|it| it.fate != Fate::Failed) {
+            let of_side = match attempt.place.side {
+                Side::Stable => &mut *past,
+                Side::Canary => &mut self.past,
+            };
+            of_side.hear(attempt.place.route.clone(), attempt.latency);
+        }
+    }
+
+    /// Nothing more is handed over to it.
+    pub(crate) fn hush(&mut self, live: Option<&Arc<ServiceLive>>) {
+        if let (Some(hearing), Some(live)) = (self.hearing.take(), live) {
+            live.judged.end(hearing);
+        }
     }
 
     /// How long a client need wait before its giving up counts as a failure: twice as long as 99 % of the old release's responses
@@ -330,11 +448,7 @@ impl Active {
         let stable = self.stable_version().map(|version| (version, &self.stable_did));
         let canary = (self.canary.version.as_str(), &self.canary_did);
         let releases = stable.into_iter().chain([canary]);
-        let tally = |(version, did): (&str, &Did)| ReleaseTally {
-            version: version.to_owned(),
-            tally: did.tally.clone(),
-            fates: did.fates,
-        };
+        let tally = |(version, did): (&str, &Did)| did.of_release(version);
         Receipt {
             id: self.id,
             service: service.service.name.clone(),
@@ -359,7 +473,23 @@ impl Active {
     }
 }
 
+fn finding(line: &Line) -> Option<&Finding> {
+    match &line.finding {
+        Some(Found::Now(finding)) => Some(finding),
+        _ => None,
+    }
+}
+
 impl Did {
+    /// For the receipt: with what asked for the release.
+    fn of_release(&self, version: &str) -> ReleaseTally {
+        let (mut tally, mut fates) = (self.tally.clone(), self.fates);
+        tally.requests += self.asked.requests();
+        tally.errors += self.asked.failed;
+        fates.add(&self.asked);
+        ReleaseTally { version: version.to_owned(), tally, fates, asked: self.asked.requests() }
+    }
+
     fn add(&mut self, block: &Block, side: Side) {
         self.tally.add(&block.tally(side));
         let counts = block.counts.iter().filter(|count| count.place.side == side);
@@ -393,5 +523,49 @@ pub(crate) fn strategy_word(strategy: Strategy) -> &'static str {
         Strategy::BlueGreen => "blue-green",
         Strategy::Canary => "canary",
         Strategy::Replace => "replace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use model::{Asks, Deploy, Host, Scheme, Unknown, Url};
+
+    use super::super::fixtures::deploy_of;
+    use super::*;
+
+    fn condition() -> Condition {
+        let (scheme, host) = (Scheme::Http, Host::Address([127, 0, 0, 1].into()));
+        let url = Url { scheme, host, port: 9, target: "/".to_owned() };
+        Condition {
+            name: "ci".to_owned(),
+            asks: Asks::Webhook { url },
+            ca: None,
+            every: Duration::from_secs(8),
+            timeout: Duration::from_secs(2),
+            failures: NonZeroU32::MIN,
+            token_env: None,
+            unknown: Unknown::Hold,
+        }
+    }
+
+    #[test]
+    fn conditions_that_are_not_asked_are_named_before_anything_happens() {
+        for (strategy, bake, is_told) in [
+            (Strategy::Rolling, 0, true),
+            (Strategy::BlueGreen, 0, true),
+            (Strategy::Rolling, 1, false),
+            (Strategy::Canary, 0, false),
+        ] {
+            let conditions = vec![condition()];
+            let bake = Duration::from_secs(bake);
+            let deploy = Deploy { strategy, bake, conditions, ..Deploy::default() };
+            let lines = deploy_of(&deploy, &"api-1".into()).first_lines(None, 1);
+            let told = lines.iter().find(|line| line.event == "unasked");
+            let told = told.map(|line| &*line.text);
+            let expected = is_told.then_some("without a bake no condition is asked: ci");
+            assert_eq!(told, expected, "{deploy:?}");
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use model::InstanceName;
-use rollout::Stage;
+use rollout::{ConditionOverview, Stage};
 
-use super::receipt::share_of;
+use super::receipt::{preview_text, said, share_of};
 use super::{Active, Asked, CheckingStatus, Difference, FirstStatus, Receipt, ServiceRun};
 use crate::journal::Deploy;
 
@@ -26,7 +26,7 @@ pub struct RunStatus {
     pub made_by: Option<i64>,
     /// The version that the file named when that was deployed.
     pub file_version: Option<String>,
-    /// What the file has come to say since that only a deploy takes up.
+    /// Where the file says otherwise, which only a deploy or a change of the file mends.
     pub difference: Option<Difference>,
     /// The command that brings its first release, where nothing runs and nothing is about to.
     pub idle: Option<String>,
@@ -106,6 +106,19 @@ pub struct DeployStatus {
     pub is_paused: bool,
     /// The judge's current verdict.
     pub verdict: String,
+    /// What a request carries to be answered by the new release, as curl is told; `None` where that is not possible now.
+    pub preview: Option<String>,
+    /// What was said last of each condition, by its name; `None` where it was not asked in this period of watching.
+    pub conditions: Vec<ConditionStatus>,
+}
+
+/// How a condition of a running deploy stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionStatus {
+    /// What it is called.
+    pub name: String,
+    /// What was said last in this step or bake; `None` before.
+    pub said: Option<String>,
 }
 
 impl ServiceRun {
@@ -143,9 +156,17 @@ impl ServiceRun {
                     left: overview.watched_until.map(|until| until.saturating_sub(now)),
                     is_paused: overview.paused.is_some(),
                     verdict: overview.judge.verdict().to_string(),
+                    preview: active.open_preview(),
+                    conditions: overview.conditions.iter().map(ConditionStatus::of).collect(),
                 }
             }),
         }
+    }
+}
+
+impl ConditionStatus {
+    fn of(overview: &ConditionOverview<'_>) -> Self {
+        Self { name: overview.name.to_owned(), said: overview.last.map(said) }
     }
 }
 
@@ -154,6 +175,12 @@ impl Active {
     pub(crate) fn stage(&self) -> String {
         let overview = self.rollout.overview();
         stage(overview.stage, overview.share)
+    }
+
+    /// What a request carries to be answered by the new release, where it may ask for it and two releases serve.
+    fn open_preview(&self) -> Option<String> {
+        let rule = self.split.as_ref()?.preview.as_ref()?;
+        Some(preview_text(&rule.by, &rule.version))
     }
 }
 

@@ -7,14 +7,18 @@
 
 mod account;
 mod active;
+mod bars;
 mod checking;
 mod difference;
 mod draining;
 mod first;
 mod first_check;
+#[cfg(test)]
+mod fixtures;
 mod history;
 mod instance;
 mod launch;
+mod listening;
 mod past;
 mod receipt;
 mod rejudge;
@@ -26,6 +30,7 @@ mod warm_up;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use balance::ejection::Cohort;
 use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
 use edge::{Live, ServiceLive};
 use model::{InstanceName, Run, Service, ServiceName, Stop};
@@ -35,29 +40,30 @@ use tokio::sync::mpsc;
 
 pub use active::{Progress, Progressing};
 pub use checking::CheckingStatus;
-pub use difference::Difference;
+pub use difference::{Difference, Differs};
 pub use first::FirstStatus;
-pub use history::{DeployStatus, LastDeploy, RunStatus, Waiting};
-pub use receipt::{DeployEnding, Receipt, ReleaseTally};
+pub use history::{ConditionStatus, DeployStatus, LastDeploy, RunStatus, Waiting};
+pub use receipt::{DeployEnding, Forms, Receipt, ReleaseTally};
 
 pub(crate) use crate::line::Line;
-pub use rejudge::{Rejudge, Rejudged};
+pub use rejudge::{Rejudge, Rejudged, Rules};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
 
 pub(crate) use account::Routes;
-pub(crate) use active::{Active, Attempt, Beginning, Seen, strategy_word};
+pub(crate) use active::{Active, Attempt, Beginning, Ending, Seen, strategy_word};
 pub(crate) use checking::{Asked, aborted, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
 pub(crate) use instance::{Effect, Lifecycle, Running};
 pub(crate) use launch::{LAST_LINES, Launching, Trial, notify};
+pub(crate) use listening::Listening;
 pub(crate) use past::Recollection;
-pub(crate) use receipt::WriteReceipt;
 pub(crate) use rejudge::rejudge;
 pub(crate) use request::{Order, Purpose, Target};
 pub(crate) use smoke::Passed as SmokePassed;
 pub(crate) use warm_up::WarmedUp;
 
+use crate::evidence::Keeping;
 use crate::journal::Journal;
 use crate::release::Release;
 
@@ -115,8 +121,10 @@ pub(crate) struct Runs {
     pub(crate) services: BTreeMap<ServiceName, ServiceRun>,
     /// The last deploys, by their numbers.
     pub(crate) recent: BTreeMap<i64, Progressing>,
-    /// Writes a receipt down.
-    pub(crate) write_receipt: WriteReceipt,
+    /// How what is kept of deploys is written.
+    pub(crate) forms: Forms,
+    /// What deploys were judged by, on its way into the journal.
+    pub(crate) keeping: Keeping,
     numbers: u64,
 }
 
@@ -130,6 +138,8 @@ pub(crate) struct ServiceRun {
     pub(crate) active: Option<Active>,
     /// What the release that runs did lately.
     pub(crate) past: Recollection,
+    /// Whether workers hand attempts over for that.
+    pub(crate) listening: Listening,
     /// What the edge observes of it, once it is served.
     pub(crate) live: Option<Arc<ServiceLive>>,
     /// A deploy that is being looked at, before it begins.
@@ -165,6 +175,12 @@ impl ServiceRun {
         self.instances.iter().filter_map(|(name, running)| running.published(name))
     }
 
+    /// The releases of its instances, as ejection tells them apart.
+    pub(crate) fn cohorts(&self) -> BTreeMap<InstanceName, Cohort> {
+        let cohort = |running: &Running| Cohort::of_release(running.release.id);
+        self.instances.iter().map(|(name, running)| (name.clone(), cohort(running))).collect()
+    }
+
     /// Remembers what is observed of the instance.
     pub(crate) fn observe(&mut self, live: &Arc<Live>) {
         if let Some(running) = self.instances.get_mut(&live.name) {
@@ -179,12 +195,13 @@ impl Runs {
         driver: Arc<dyn Driver>,
         journal: Journal,
         tell: mpsc::UnboundedSender<Happening>,
-        write_receipt: WriteReceipt,
+        forms: Forms,
         events: Events,
     ) -> Self {
         let services = BTreeMap::new();
         let recent = BTreeMap::new();
-        Self { driver, journal, tell, events, services, recent, write_receipt, numbers: 0 }
+        let keeping = Keeping::default();
+        Self { driver, journal, tell, events, services, recent, forms, keeping, numbers: 0 }
     }
 
     /// A number that nothing had.

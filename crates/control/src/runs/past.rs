@@ -1,7 +1,8 @@
 //! What a release did before it is compared with the next: its last hour by route, in spans of 10 s.
 //!
-//! Latencies are known by service only, unless all requests of a span came by one route, and of the last five minutes: their classes are many, and what users wait for
-//! changes sooner than what fails.
+//! Latencies are kept of the last five minutes: their classes are many, and what users wait for changes sooner than what fails. By route they are
+//! those of single attempts that the workers hand over, a few hundred in each span: at most [`HEARD_MAX`], which with all their keys is less than
+//! a mebibyte for a service.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -20,15 +21,40 @@ const TIMED_SPANS_MAX: usize = 30;
 /// Spans that tell how long responses take at the moment: a minute.
 const RECENT_SPANS: usize = 6;
 
+/// Attempts whose latencies are kept by route, of a span.
+const HEARD_MAX: u64 = 512;
+/// So many are wanted: half of what is handed over at once, for more may come than came.
+const WANTED: f64 = 256.0;
+/// For so long attempts are handed over at least, once in a span.
+const LISTEN_MIN: Duration = Duration::from_secs(1);
+
 /// What a release did lately.
 #[derive(Debug, Default)]
 pub(crate) struct Recollection {
-    spans: VecDeque<PastSpan>,
+    spans: VecDeque<Span>,
     /// What came since the last span ended.
-    counts: BTreeMap<Option<RouteId>, Fates>,
-    latencies: Latencies,
+    open: Did,
     /// When the last span ended.
     since: Duration,
+    /// Attempts a second in the last span.
+    rate: f64,
+}
+
+#[derive(Debug)]
+struct Span {
+    until: Duration,
+    did: Did,
+}
+
+/// What came in a span.
+#[derive(Debug, Default)]
+struct Did {
+    counts: BTreeMap<Option<RouteId>, Fates>,
+    /// Of all attempts.
+    latencies: Latencies,
+    /// Of some of them, by route.
+    heard: BTreeMap<Option<RouteId>, Latencies>,
+    heard_count: u64,
 }
 
 impl Recollection {
@@ -40,9 +66,26 @@ impl Recollection {
     /// Takes up what became of some requests until `now`.
     pub(crate) fn note(&mut self, account: &Account) {
         for (route, _, fates) in &account.counts {
-            self.counts.entry(route.clone()).or_default().add(fates);
+            self.open.counts.entry(route.clone()).or_default().add(fates);
         }
-        add(&mut self.latencies, &account.latencies);
+        add(&mut self.open.latencies, &account.latencies);
+    }
+
+    /// Takes up how long one attempt took that did not fail.
+    pub(crate) fn hear(&mut self, route: Option<RouteId>, latency: Duration) {
+        if self.open.heard_count < HEARD_MAX {
+            self.open.heard_count += 1;
+            self.open.heard.entry(route).or_default().record(class_of(latency), 1);
+        }
+    }
+
+    /// Whether attempts are to be handed over from `now` on, and how many of them may come until the span ends: for so much of a span
+    /// as it takes for enough of them.
+    pub(crate) fn wants_to_hear(&self, now: Duration) -> Option<u64> {
+        let length = if self.rate > 0.0 { WANTED / self.rate } else { 0.0 };
+        let length = length.clamp(LISTEN_MIN.as_secs_f64(), SPAN.as_secs_f64());
+        let left = (self.since + SPAN).saturating_sub(now).as_secs_f64();
+        (left <= length).then_some((self.rate * left) as u64)
     }
 
     /// Ends a span if it is time to.
@@ -50,42 +93,68 @@ impl Recollection {
         if !self.is_due(now) {
             return;
         }
+        let passed = now.saturating_sub(self.since).as_secs_f64();
         self.since = now;
-        if self.counts.is_empty() && self.latencies.count() == 0 {
+        let did = std::mem::take(&mut self.open);
+        let requests: u64 = did.counts.values().map(Fates::requests).sum();
+        self.rate = requests as f64 / passed;
+        if did.counts.is_empty() && did.latencies.count() == 0 {
             return;
         }
-        let latencies = std::mem::take(&mut self.latencies);
-        let route = |(route, fates)| PastRoute { route, fates, latencies: Latencies::default() };
-        let mut routes: Vec<_> = std::mem::take(&mut self.counts).into_iter().map(route).collect();
-        match &mut routes[..] {
-            // Whose they are is known.
-            [alone] => alone.latencies = latencies,
-            _ => routes.push(PastRoute { route: None, fates: Fates::default(), latencies }),
-        }
-        self.spans.push_back(PastSpan { until: now, routes });
+        self.spans.push_back(Span { until: now, did });
         while self.spans.len() > SPANS_MAX {
             self.spans.pop_front();
         }
         let untimed = self.spans.len().checked_sub(TIMED_SPANS_MAX + 1);
         if let Some(span) = untimed.and_then(|at| self.spans.get_mut(at)) {
-            span.routes.iter_mut().for_each(|it| it.latencies = Latencies::default());
+            (span.did.latencies, span.did.heard) = Default::default();
         }
     }
 
     /// All that is known.
     pub(crate) fn past(&self) -> Past {
-        Past { spans: self.spans.iter().cloned().collect() }
+        Past { spans: self.spans.iter().map(Span::told).collect() }
     }
 
     /// How long attempts took in the last minute.
     pub(crate) fn recent_latencies(&self) -> Latencies {
-        let mut recent = self.latencies.clone();
-        let spans = self.spans.iter().rev().take(RECENT_SPANS);
-        for route in spans.flat_map(|span| &span.routes) {
-            add(&mut recent, &route.latencies);
+        let mut recent = self.open.latencies.clone();
+        for span in self.spans.iter().rev().take(RECENT_SPANS) {
+            add(&mut recent, &span.did.latencies);
         }
         recent
     }
+}
+
+impl Span {
+    /// As the judge is told. Where all came by one route, whose latencies they are is known; where nothing was heard, they are the service's.
+    fn told(&self) -> PastSpan {
+        let Did { counts, latencies, heard, .. } = &self.did;
+        let is_alone = counts.len() == 1;
+        let of = |route: &Option<RouteId>| match is_alone {
+            true => latencies.clone(),
+            false => heard.get(route).cloned().unwrap_or_default(),
+        };
+        let route = |(route, fates): (&Option<RouteId>, &Fates)| PastRoute {
+            route: route.clone(),
+            fates: *fates,
+            latencies: of(route),
+        };
+        let mut routes: Vec<_> = counts.iter().map(route).collect();
+        if !is_alone && heard.is_empty() {
+            let (fates, latencies) = (Fates::default(), latencies.clone());
+            routes.push(PastRoute { route: None, fates, latencies });
+        }
+        PastSpan { until: self.until, routes }
+    }
+}
+
+/// The class of a latency, a sixteenth of an octave wide, by its lower bound: as the histograms have it.
+fn class_of(latency: Duration) -> Duration {
+    let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    let bits = u64::BITS - micros.leading_zeros();
+    let below = bits.saturating_sub(5);
+    Duration::from_micros(micros >> below << below)
 }
 
 fn add(to: &mut Latencies, more: &Latencies) {
@@ -103,7 +172,8 @@ mod tests {
         let mut latencies = Latencies::default();
         latencies.record(Duration::from_millis(millis), 1);
         let route = Some(RouteId::of(&Matcher::default()));
-        Account { counts: vec![(route, Assignment::Drawn, Fates::one(fate))], latencies }
+        let counts = vec![(route, Assignment::Drawn, Fates::one(fate))];
+        Account { counts, latencies, ..Account::default() }
     }
 
     fn of(seconds: u64) -> Recollection {
@@ -127,11 +197,82 @@ mod tests {
         assert_eq!(of(4000).past().spans.len(), SPANS_MAX);
     }
 
+    fn route(path: &str) -> Option<RouteId> {
+        let path = model::PathMatch::Exact(path.to_owned());
+        Some(RouteId::of(&Matcher { path, ..Matcher::default() }))
+    }
+
+    /// Two routes, of which one has one in ten requests and is slow.
+    fn of_two_routes() -> Recollection {
+        let mut past = Recollection::default();
+        let counts = [("/", 90), ("/export", 10)]
+            .map(|(path, ok)| (route(path), Assignment::Drawn, Fates { ok, ..Fates::default() }));
+        let mut latencies = Latencies::default();
+        latencies.record(Duration::from_millis(8), 90);
+        latencies.record(Duration::from_millis(400), 10);
+        past.note(&Account { counts: counts.to_vec(), latencies, ..Account::default() });
+        past
+    }
+
+    #[test]
+    fn what_was_heard_of_a_route_is_told_as_its_own() {
+        let mut past = of_two_routes();
+        (0..9).for_each(|_| past.hear(route("/"), Duration::from_micros(8_100)));
+        past.hear(route("/export"), Duration::from_micros(401_000));
+        past.turn(SPAN);
+        let told = past.past();
+        let of = |path: &str| {
+            let found = told.spans[0].routes.iter().find(|it| it.route == route(path)).unwrap();
+            (found.latencies.count(), found.latencies.quantile(0.5).unwrap().as_millis())
+        };
+        assert_eq!((of("/"), of("/export")), ((9, 7), (1, 393)), "by the classes' lower bounds");
+        assert!(told.spans[0].routes.iter().all(|it| it.route.is_some()), "{told:?}");
+        assert_eq!(past.recent_latencies().count(), 100, "all of them, once");
+    }
+
+    #[test]
+    fn where_nothing_was_heard_latencies_are_the_services() {
+        let mut past = of_two_routes();
+        past.turn(SPAN);
+        let told = past.past();
+        let counts = |it: &PastRoute| (it.route.is_some(), it.latencies.count());
+        let counts: Vec<_> = told.spans[0].routes.iter().map(counts).collect();
+        assert_eq!(counts, [(true, 0), (true, 0), (false, 100)]);
+    }
+
+    #[test]
+    fn however_many_are_heard_few_are_kept() {
+        let mut past = of_two_routes();
+        (0..100_000).for_each(|micros| past.hear(route("/"), Duration::from_micros(micros)));
+        past.turn(SPAN);
+        let kept: u64 = past.past().spans[0].routes.iter().map(|it| it.latencies.count()).sum();
+        assert_eq!(kept, HEARD_MAX);
+    }
+
+    #[test]
+    fn a_service_with_few_requests_is_heard_all_the_time_and_others_for_a_second_of_ten() {
+        let heard_from = |requests: u64| {
+            let mut past = Recollection::default();
+            let fates = Fates { ok: requests, ..Fates::default() };
+            let counts = vec![(None, Assignment::Drawn, fates)];
+            past.note(&Account { counts, ..Account::default() });
+            past.turn(SPAN);
+            let at = |tenth: u64| SPAN + Duration::from_millis(100 * tenth);
+            (0..100).find(|tenth| past.wants_to_hear(at(*tenth)).is_some())
+        };
+        assert_eq!(heard_from(100), Some(0));
+        assert_eq!(heard_from(512), Some(50), "51 a second: for five seconds");
+        assert_eq!(heard_from(1_000_000), Some(90));
+        assert_eq!(Recollection::default().wants_to_hear(Duration::from_secs(8)), None);
+        assert_eq!(Recollection::default().wants_to_hear(Duration::from_secs(9)), Some(0));
+    }
+
     #[test]
     fn latencies_are_kept_for_minutes_and_the_last_minute_is_the_baseline() {
         let past = of(4000);
+        let told = past.past();
         let timed = |span: &&PastSpan| span.routes.iter().any(|it| it.latencies.count() > 0);
-        assert_eq!(past.spans.iter().filter(timed).count(), TIMED_SPANS_MAX);
+        assert_eq!(told.spans.iter().filter(timed).count(), TIMED_SPANS_MAX);
         let recent = past.recent_latencies();
         assert_eq!(recent.count(), 60);
         assert_eq!(recent.quantile(0.0), Some(Duration::from_millis(3941)));

@@ -4,16 +4,23 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use model::{InstanceName, ServiceName, Workload};
-use rollout::{Fates, News, Outcome, Pause, Reason, Side, Tally};
+use model::{Condition, InstanceName, Preview, ServiceName, Workload};
+use rollout::{Fates, Measurement, News, Outcome, Pause, Reason, Side, Tally};
 
 use super::{SmokePassed, WarmedUp};
+use crate::finding::{Finding, Found, shortened};
 use crate::journal::Deploy;
 use crate::line::Line;
 use crate::release::Release;
 
-/// Writes a receipt down. Its form belongs to the API that reads it, not to this crate.
-pub(crate) type WriteReceipt = Arc<dyn Fn(&Receipt) -> String + Send + Sync>;
+/// How what is kept of deploys is written down. The forms belong to the API that reads them, not to this crate.
+#[derive(Clone, Copy, Debug)]
+pub struct Forms {
+    /// A receipt's.
+    pub receipt: fn(&Receipt) -> String,
+    /// A finding's, in a line of a deploy that has no receipt yet.
+    pub finding: fn(&Finding) -> String,
+}
 
 /// What came of a deploy.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +77,8 @@ pub struct ReleaseTally {
     pub tally: Tally,
     /// The same by class.
     pub fates: Fates,
+    /// How many of them asked for it by its version.
+    pub asked: u64,
 }
 
 impl Receipt {
@@ -113,7 +122,13 @@ impl Receipt {
             "found interrupted: Plimsoll ended in the middle of it{}",
             kept.unwrap_or_default()
         );
-        lines.push(Line { at: took, event: "cut-short".into(), instance: None, text });
+        lines.push(Line {
+            at: took,
+            event: "cut-short".into(),
+            instance: None,
+            text,
+            finding: None,
+        });
         Self {
             id: deploy.id,
             service: deploy.service,
@@ -136,6 +151,12 @@ impl Receipt {
     pub(crate) fn without_output(&self) -> Self {
         let mut receipt = self.clone();
         receipt.lines.retain(|line| line.event != OUTPUT);
+        for line in &mut receipt.lines {
+            if let Some(Found::Now(finding)) = &mut line.finding {
+                let requests = Arc::make_mut(finding).requests.iter_mut();
+                requests.for_each(|shown| shown.output.clear());
+            }
+        }
         receipt
     }
 }
@@ -185,6 +206,9 @@ fn pause_text(pause: Pause, previous: Option<&str>, release: &str) -> String {
             "paused: it responds otherwise than before; resume or promote if that is meant, or abort"
                 .to_owned()
         }
+        Pause::Condition => {
+            "paused until it is known whether the conditions hold; resume, promote or abort".to_owned()
+        }
         Pause::Step => "paused by a step: resume, promote or abort".to_owned(),
         Pause::BothBad => {
             let previous = previous.unwrap_or("what it replaces");
@@ -195,10 +219,34 @@ fn pause_text(pause: Pause, previous: Option<&str>, release: &str) -> String {
     }
 }
 
+/// What came of asking a condition.
+fn measured_text(name: &str, measurement: &Measurement, breaches: u32, allowed: u32) -> String {
+    match measurement {
+        Measurement::Breached(what) if allowed > 1 => {
+            format!("condition {name}: {what} ({breaches} of {allowed})")
+        }
+        measurement => format!("condition {name}: {}", said(measurement)),
+    }
+}
+
+/// What was said of a condition.
+pub(crate) fn said(measurement: &Measurement) -> String {
+    match measurement {
+        Measurement::Met(what) | Measurement::Breached(what) => what.clone(),
+        Measurement::Unknown(why) => format!("not known, {why}"),
+    }
+}
+
+/// What a request carries to be answered by `release`, as curl is told.
+pub(crate) fn preview_text(preview: &Preview, release: &str) -> String {
+    match preview {
+        Preview::Header(name) => format!("-H '{name}: {release}'"),
+        Preview::Cookie(name) => format!("-b '{name}={release}'"),
+    }
+}
+
 /// An event of which a line is an instance's own.
 const OUTPUT: &str = "output";
-/// Of an instance's own line so many characters are told.
-const OUTPUT_MAX: usize = 400;
 
 impl Line {
     /// What `news` says, `at` this time of a deploy from `previous` to `release`.
@@ -215,6 +263,14 @@ impl Line {
                 ("ready", Some(name), format!("{name} is ready after {:.1} s", took.as_secs_f64()))
             }
             News::Step { share, watch } => ("step", None, step_text(*share, *watch, release)),
+            News::Measured { name, measurement, breaches, allowed } => {
+                ("condition", None, measured_text(name, measurement, *breaches, *allowed))
+            }
+            News::Preview(preview) => (
+                "preview",
+                None,
+                format!("look at release {release} with: curl {}", preview_text(preview, release)),
+            ),
             News::Bake(watch) => ("bake", None, bake_text(*watch, release)),
             News::Judged(verdict) => ("judged", None, format!("the judge says {verdict}")),
             News::WaitsForData => {
@@ -262,18 +318,18 @@ impl Line {
                 ("lost", Some(name), format!("{name} did not come back ({why}), retrying"))
             }
         };
-        Self { at, event: event.into(), instance: instance.cloned(), text }
+        Self { at, event: event.into(), instance: instance.cloned(), text, finding: None }
     }
 
     /// The file had changed, and was taken up before the deploy began.
     pub(crate) fn taken_up(at: Duration, text: String) -> Self {
-        Self { at, event: "taken-up".into(), instance: None, text }
+        Self { at, event: "taken-up".into(), instance: None, text, finding: None }
     }
 
     /// The deploy is a rollback.
     pub(crate) fn restores(at: Duration, deploy: i64, version: &str) -> Self {
         let text = format!("a rollback: restores {version} as deploy {deploy} made it");
-        Self { at, event: "restores".into(), instance: None, text }
+        Self { at, event: "restores".into(), instance: None, text, finding: None }
     }
 
     /// Nothing that the recipe says differs between the release and the one that ran before.
@@ -284,45 +340,49 @@ impl Line {
             release.version,
             process.directory.display()
         );
-        Self { at, event: "in-place".into(), instance: None, text }
+        Self { at, event: "in-place".into(), instance: None, text, finding: None }
+    }
+
+    /// Its conditions are not asked: there is neither a step nor a bake, in which they would be.
+    pub(crate) fn unasked(at: Duration, conditions: &[Condition]) -> Self {
+        let names: Vec<&str> = conditions.iter().map(|it| it.name.as_str()).collect();
+        let text = format!("without a bake no condition is asked: {}", names.join(", "));
+        Self { at, event: "unasked".into(), instance: None, text, finding: None }
     }
 
     /// The deploy was tried before.
     pub(crate) fn again(at: Duration, tries: u32) -> Self {
         let text = format!("attempt {tries} of the first release");
-        Self { at, event: "again".into(), instance: None, text }
+        Self { at, event: "again".into(), instance: None, text, finding: None }
     }
 
     /// An instance that is to go still has requests.
     pub(crate) fn waits(at: Duration, instance: &InstanceName, text: String) -> Self {
-        Self { at, event: "draining".into(), instance: Some(instance.clone()), text }
+        Self { at, event: "draining".into(), instance: Some(instance.clone()), text, finding: None }
     }
 
     /// An instance needed more than to be asked to stop.
     pub(crate) fn killed(at: Duration, instance: &InstanceName, text: &str) -> Self {
         let text = format!("{instance} {text}");
-        Self { at, event: "killed".into(), instance: Some(instance.clone()), text }
+        Self { at, event: "killed".into(), instance: Some(instance.clone()), text, finding: None }
     }
 
     /// An instance was asked for what warms it up.
     pub(crate) fn warmed(at: Duration, instance: &InstanceName, warmed: &WarmedUp) -> Self {
         let text = format!("{instance} is {warmed}");
-        Self { at, event: "warm-up".into(), instance: Some(instance.clone()), text }
+        Self { at, event: "warm-up".into(), instance: Some(instance.clone()), text, finding: None }
     }
 
     /// An instance responded to smoke requests as it should.
     pub(crate) fn smoked(at: Duration, instance: &InstanceName, passed: &SmokePassed) -> Self {
         let text = format!("{instance} {passed}");
-        Self { at, event: "smoke".into(), instance: Some(instance.clone()), text }
+        Self { at, event: "smoke".into(), instance: Some(instance.clone()), text, finding: None }
     }
 
     /// A line of an instance's own output.
-    pub(crate) fn output(at: Duration, instance: &InstanceName, mut text: String) -> Self {
-        if let Some((end, _)) = text.char_indices().nth(OUTPUT_MAX) {
-            text.truncate(end);
-            text.push_str(" ...");
-        }
-        Self { at, event: OUTPUT.into(), instance: Some(instance.clone()), text }
+    pub(crate) fn output(at: Duration, instance: &InstanceName, text: String) -> Self {
+        let text = shortened(text);
+        Self { at, event: OUTPUT.into(), instance: Some(instance.clone()), text, finding: None }
     }
 }
 

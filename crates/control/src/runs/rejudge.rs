@@ -9,6 +9,7 @@ use rollout::Replay;
 use super::DeployError;
 use crate::chain::chain;
 use crate::evidence::Evidence;
+use crate::finding::{Finding, Moment};
 use crate::journal::Journal;
 
 /// What the judge is asked once more.
@@ -31,12 +32,45 @@ pub struct Rejudged {
     pub began: Duration,
     /// When it ends.
     pub ended: Duration,
-    /// By the rules that it had.
+    /// The rules that it had.
+    pub rule_had: Judge,
+    /// What the judge says by them.
     pub had: Replay,
-    /// By these.
+    /// The rules that were asked for.
     pub rule: Judge,
     /// The same by them.
     pub by_rule: Replay,
+}
+
+/// By which rules a deploy is judged once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// By those that it had.
+    Had,
+    /// By those that were asked for.
+    Set,
+}
+
+impl Rejudged {
+    /// What the judge says by these rules.
+    pub fn replay(&self, rules: Rules) -> &Replay {
+        match rules {
+            Rules::Had => &self.had,
+            Rules::Set => &self.by_rule,
+        }
+    }
+
+    /// What the judge finds by these rules, if it finds the new release worse. What instances wrote is not known any more.
+    pub fn finding(&self, rules: Rules) -> Option<Finding> {
+        let (at, fault) = self.replay(rules).worse.as_ref()?;
+        let rule = match rules {
+            Rules::Had => &self.rule_had,
+            Rules::Set => &self.rule,
+        };
+        let deploy = at.saturating_sub(self.began);
+        let now = Moment { machine: *at, world: self.deploy.began_at + deploy, deploy };
+        Some(Finding::of(fault, rule.confidence, now))
+    }
 }
 
 /// Judges the deploy that `question` names.
@@ -58,5 +92,32 @@ pub(crate) fn rejudge(
     let (had, by_rule) = (by(&evidence.rule), by(&rule));
     let at = |moment: Option<&rollout::Moment>| moment.map_or(Duration::ZERO, |it| it.at);
     let (began, ended) = (at(evidence.moments.first()), at(evidence.moments.last()));
-    Ok(Rejudged { deploy, began, ended, had, rule, by_rule })
+    Ok(Rejudged { deploy, began, ended, rule_had: evidence.rule, had, rule, by_rule })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ClientErrors;
+    use rollout::Change;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_rule_nearby_is_read_as_that_rule() {
+        let rule = Judge::default();
+        for change in [
+            Change::Confidence(0.9999),
+            Change::MaxErrorRate(0.025),
+            Change::MaxSlowdown(2.000001),
+            Change::SlowdownFloor(Duration::from_millis(15)),
+            Change::WarmUp(Duration::from_secs(40)),
+            Change::ClientErrors(ClientErrors::Tell),
+        ] {
+            let text = change.to_string();
+            let (key, value) = text.split_once('=').unwrap();
+            let set = [(key.to_owned(), value.to_owned())].into();
+            let read = config::judge_with(&rule, &set);
+            assert_eq!(read.unwrap(), change.applied(&rule), "{text}");
+        }
+    }
 }

@@ -165,6 +165,19 @@ pub enum DeployError {
         /// The service.
         service: String,
     },
+    /// The request names no version, and the file names another than what was deployed while it named that already.
+    #[error(
+        "`{service}` runs {runs}, which was deployed while the file said version {file}, as it does still: \
+         say which, `plimsoll deploy {service} {runs}` to keep {runs}, or `plimsoll deploy {service} {file}` to replace it"
+    )]
+    WhichVersion {
+        /// The service.
+        service: String,
+        /// The version that runs.
+        runs: String,
+        /// The one that the file names.
+        file: String,
+    },
     /// There is no release to go back to.
     #[error("`{service}` has no release before the one that runs")]
     NoEarlierRelease {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use balance::ejection::{Cause, Fitness};
+use balance::ejection::{Cause, Cohort, Fitness};
 use balance::health::{self, Check, Health, Origin, Thresholds, Transition};
 use balance::{Access, Eligibility, Mode, Role};
 use edge::{Bar, Instance, Live};
@@ -14,7 +14,7 @@ use super::series::Series;
 use super::{Brief, Reports};
 use crate::drains::target_of;
 use crate::probe::{self, Passed, ProbeFault, ProbePlan};
-use crate::status::InstanceStatus;
+use crate::status::{InstanceStatus, OutlierStatus};
 use crate::task::Task;
 use crate::window::Window;
 use telemetry::scrape::InstanceState;
@@ -41,6 +41,10 @@ pub(super) struct InstanceWatch {
     pub(super) is_retired: bool,
     stands: (Eligibility, Duration),
     pub(super) window: Window,
+    /// Among which others it may be ejected.
+    pub(super) cohort: Cohort,
+    /// That it fails more often than its siblings, if it does.
+    pub(super) outlier: Option<OutlierStatus>,
 }
 
 struct Ejection {
@@ -81,6 +85,8 @@ impl InstanceWatch {
             is_retired: false,
             stands: (eligibility, now),
             window,
+            cohort: Cohort::default(),
+            outlier: None,
         }
     }
 
@@ -261,7 +267,12 @@ impl InstanceWatch {
     }
 
     pub(super) fn brief(&self) -> Brief {
-        Brief { state: self.state(), weight: self.weight, ejections: self.ejections }
+        Brief {
+            state: self.state(),
+            weight: self.weight,
+            ejections: self.ejections,
+            is_outlier: self.outlier.is_some(),
+        }
     }
 
     /// Everything about it, for people.
@@ -279,7 +290,10 @@ impl InstanceWatch {
             eligibility,
             state: self.state(),
             access,
-            reason: self.reason(now),
+            reason: match &self.outlier {
+                Some(outlier) => format!("{}; {}", outlier.text(), self.reason(now)),
+                None => self.reason(now),
+            },
             stands_for: self.stands_for(now),
             drained_since: self.drained,
             weight: self.weight,
@@ -289,6 +303,7 @@ impl InstanceWatch {
             open: None,
             totals: self.live.outcomes(),
             ejections: self.ejections,
+            outlier: self.outlier.clone(),
             recent: self.window.recent(now, &self.live),
         }
     }

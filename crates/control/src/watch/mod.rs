@@ -5,6 +5,7 @@
 //! the data plane reads it at the next pick. Nothing is published for it.
 
 mod instance;
+mod outliers;
 mod series;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use balance::Mode;
-use balance::ejection::{Ejector, Event, Outcomes, Transition};
+use balance::ejection::{Cohort, Ejector, Event, Outcomes, Transition};
 use edge::{Instance, Live};
-use model::{InstanceName, Passive, Service};
+use model::{InstanceName, OnOutlier, Passive, Service};
+use rollout::outlier::Second;
 use telemetry::{Events, event};
 use tokio::sync::mpsc;
 
@@ -22,6 +24,8 @@ use crate::drains::DrainList;
 use crate::probe::{Checker, Passed, ProbeFault};
 use crate::status::InstanceStatus;
 use instance::InstanceWatch;
+pub(crate) use outliers::Seconds;
+use outliers::{Found, OutlierWatch};
 use telemetry::scrape::InstanceState;
 
 /// The result of a check.
@@ -37,6 +41,7 @@ pub(crate) struct Brief {
     pub(crate) state: InstanceState,
     pub(crate) weight: u32,
     pub(crate) ejections: u64,
+    pub(crate) is_outlier: bool,
 }
 
 /// What makes checks, and where they tell their results.
@@ -44,6 +49,15 @@ pub(crate) struct Brief {
 pub(crate) struct Reports {
     pub(crate) checker: Checker,
     pub(crate) tell: mpsc::UnboundedSender<Report>,
+}
+
+/// The instances of a service that are published.
+pub(crate) struct Published<'a> {
+    pub(crate) instances: &'a [Instance],
+    /// What the edge observes of them, in the same order.
+    pub(crate) lives: &'a [Arc<Live>],
+    /// Among which of them ejection has its limits; those that are not in it are one cohort.
+    pub(crate) cohorts: BTreeMap<InstanceName, Cohort>,
 }
 
 /// One service, as the control loop sees it.
@@ -54,6 +68,7 @@ pub(crate) struct ServiceWatch {
     ejector: Option<Ejector>,
     /// How many are ejected.
     ejected: usize,
+    outliers: OutlierWatch,
     mode: Mode,
     /// It had an instance that could get traffic.
     has_served: bool,
@@ -68,22 +83,22 @@ impl ServiceWatch {
             instances: BTreeMap::new(),
             ejector: None,
             ejected: 0,
+            outliers: OutlierWatch::default(),
             mode: Mode::Normal(balance::Role::Primary),
             has_served: false,
         }
     }
 
-    /// Takes up what is wanted now. `lives` are what the edge observes of `instances`, in the same
-    /// order; those that were there before keep what is thought of them.
+    /// Takes up what is wanted now. Those that were there before keep what is thought of them.
     pub(crate) fn want(
         &mut self,
         now: Duration,
         service: &Arc<Service>,
-        instances: &[Instance],
-        lives: &[Arc<Live>],
+        published: Published<'_>,
         drains: &DrainList,
         reports: &Reports,
     ) {
+        let Published { instances, lives, cohorts } = published;
         debug_assert_eq!(instances.len(), lives.len(), "the edge serves what was published");
         self.service = service.clone();
         let mut before = std::mem::take(&mut self.instances);
@@ -101,8 +116,10 @@ impl ServiceWatch {
             watch.is_retired = drained.is_some() && by_hand.is_none();
             watch.set_drained(now, drained);
             watch.want(now, service, instance, reports);
+            watch.cohort = cohorts.get(&live.name).copied().unwrap_or_default();
             self.instances.insert(live.name.clone(), watch);
         }
+        self.outliers.keep(|name| self.instances.contains_key(name));
         self.want_ejection(now, service.passive.as_ref(), before.into_keys());
         self.look();
     }
@@ -124,8 +141,8 @@ impl ServiceWatch {
                     transitions.extend(ejector.step(now, Event::Gone { instance: &instance }));
                 }
                 for (instance, watch) in &self.instances {
-                    let fitness = watch.fitness();
-                    let present = Event::Present { instance, fitness };
+                    let (cohort, fitness) = (watch.cohort, watch.fitness());
+                    let present = Event::Present { instance, cohort, fitness };
                     transitions.extend(ejector.step(now, present));
                 }
                 self.ejector = Some(ejector);
@@ -182,6 +199,48 @@ impl ServiceWatch {
         self.apply(now, transitions);
     }
 
+    /// Takes up what became of a second's requests, by its instances and routes. Those that are to be replaced.
+    pub(crate) fn take_second(
+        &mut self,
+        now: Duration,
+        seconds: Seconds,
+        second: Second,
+    ) -> Vec<InstanceName> {
+        if self.service.outliers == OnOutlier::Off {
+            self.outliers.forget();
+            self.instances.values_mut().for_each(|watch| watch.outlier = None);
+            return Vec::new();
+        }
+        let serving = self.instances.iter().filter(|(_, watch)| watch.live.is_eligible());
+        let serving = serving.map(|(name, _)| name.clone()).collect();
+        let mut to_replace = Vec::new();
+        for found in self.outliers.take(seconds, second, serving) {
+            let service = self.service.name.clone();
+            match found {
+                Found::Named(instance, outlier) => {
+                    let Some(watch) = self.instances.get_mut(&instance) else { continue };
+                    let (why, since) = (outlier.text(), Some(outlier.since));
+                    watch.outlier = Some(outlier);
+                    if self.outliers.may_replace(now, self.service.outliers) {
+                        to_replace.push(instance.clone());
+                    }
+                    self.events.emit(event::InstanceOutlier { service, instance, why, since });
+                }
+                Found::Recovered(instance) => {
+                    let Some(watch) = self.instances.get_mut(&instance) else { continue };
+                    watch.outlier = None;
+                    self.events.emit(event::InstanceOutlierOver { service, instance });
+                }
+            }
+        }
+        to_replace
+    }
+
+    /// Something else than chance decides for a while which instance is asked.
+    pub(crate) fn unsettle(&mut self, seconds: Seconds) {
+        self.outliers.unsettle(seconds);
+    }
+
     /// Ends the ejections whose time is over.
     pub(crate) fn tick(&mut self, now: Duration) {
         self.eject(now, Event::Tick);
@@ -232,8 +291,8 @@ impl ServiceWatch {
     /// The instance's fitness may have changed.
     fn refit(&mut self, now: Duration, instance: &InstanceName) {
         if let Some(watch) = self.instances.get(instance) {
-            let fitness = watch.fitness();
-            self.eject(now, Event::Present { instance, fitness });
+            let (cohort, fitness) = (watch.cohort, watch.fitness());
+            self.eject(now, Event::Present { instance, cohort, fitness });
         }
         self.look();
     }

@@ -15,7 +15,7 @@ use super::rollouts::run_by_us;
 use crate::chain::chain;
 use crate::journal::{Journal, JournalError, Known};
 use crate::release::Release;
-use crate::runs::{Difference, LastDeploy, Receipt, ServiceRun, WriteReceipt, notify};
+use crate::runs::{Difference, Forms, LastDeploy, Receipt, ServiceRun, notify};
 
 /// What an earlier Plimsoll left of one service.
 pub(crate) struct Legacy {
@@ -34,7 +34,7 @@ pub(crate) async fn find_legacies(
     intent: &Intent,
     driver: &dyn Driver,
     journal: &Journal,
-    write_receipt: &WriteReceipt,
+    forms: Forms,
     events: &Events,
 ) -> Result<Vec<Legacy>, JournalError> {
     for deploy in journal.open_deploys()? {
@@ -42,7 +42,7 @@ pub(crate) async fn find_legacies(
         events.emit(event::DeployInterrupted { service, deploy: deploy.id });
         let (id, lines, found) = (deploy.id, journal.noted(deploy.id)?, SystemTime::now());
         let receipt = Receipt::of_cut_short(deploy, lines, found);
-        let (word, text) = (receipt.word(), write_receipt(&receipt));
+        let (word, text) = (receipt.word(), (forms.receipt)(&receipt));
         if let Err(error) = journal.end(id, word, &text, found) {
             events.emit(event::JournalReadOnly { why: chain(&error) });
         }
@@ -109,11 +109,12 @@ impl Writer {
         }
     }
 
-    /// Services of which the file says otherwise than what runs.
+    /// Services of which the file has come to say otherwise than what runs: those who deploy by hand need not write it
+    /// into the file, and are not told so at each reload.
     pub(super) fn differences(&self) -> Vec<Difference> {
         let services =
             self.runs.services.iter().filter(|(name, _)| !self.serving.is_unwanted(name));
-        services.filter_map(|(_, run)| run.difference()).collect()
+        services.filter_map(|(_, run)| run.difference()).filter(Difference::is_news).collect()
     }
 
     /// Takes up what `intent` says of what Plimsoll runs. What runs goes on; a new recipe is for the
@@ -125,9 +126,7 @@ impl Writer {
                 None => self.add_run(service),
             }
         }
-        let is_gone = |name: &&ServiceName| {
-            intent.services.get(*name).is_none_or(|service| service.run.is_none())
-        };
+        let is_gone = |name: &&ServiceName| self.serving.is_unwanted(name);
         let gone: Vec<_> = self.runs.services.keys().filter(is_gone).cloned().collect();
         gone.iter().for_each(|service| self.remove_run(service));
     }
@@ -160,6 +159,7 @@ impl Writer {
             instances: Default::default(),
             active: None,
             past: Default::default(),
+            listening: Default::default(),
             live: None,
             asked: None,
             first: None,

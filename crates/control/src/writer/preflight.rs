@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::Writer;
 use crate::chain::chain;
-use crate::handle::Reply;
+use crate::conditions::token;
+use crate::ended::Reply;
 use crate::journal::PastRelease;
 use crate::runs::{
     Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted, aborted, while_wanted,
@@ -71,6 +72,13 @@ impl Writer {
             purpose: order.purpose,
             wanted: Some(wanted),
         };
+        // A first release and a rollback ask no condition.
+        let untold = match order.request.release.direction() {
+            rollout::Direction::Forward if self.runs.services[&service].release.is_some() => {
+                self.tokens_missing(&self.runs.services[&service].run().deploy)
+            }
+            _ => Vec::new(),
+        };
         let withheld = self.withheld(&service);
         let run = self.runs.services.get_mut(&service).expect("it was looked at");
         run.asked = Some(asked);
@@ -102,13 +110,27 @@ impl Writer {
                 ports: more as usize,
             };
             let checked = driver.preflight(Preflight { spec, running, without, room }).await;
-            let told = |faults: Vec<Obstacle>| faults.iter().map(|fault| chain(fault)).collect();
-            checked.map(|passed| passed.given).map_err(told)
+            let told = |fault: &Obstacle| chain(fault);
+            match checked {
+                Ok(passed) if untold.is_empty() => Ok(passed.given),
+                Ok(_) => Err(untold),
+                Err(faults) => Err(faults.iter().map(told).chain(untold).collect()),
+            }
         };
         self.checking.spawn(async move {
             let result = while_wanted(checks, until).await;
             Checked { service, number, order, target, result, reply }
         });
+    }
+
+    /// Conditions whose tokens are not there, where they will be asked.
+    fn tokens_missing(&self, deploy: &Deploy) -> Vec<String> {
+        let missing = |condition: &model::Condition| {
+            let variable = condition.token_env.as_ref()?;
+            let why = token(&self.outside.environment, variable).err()?;
+            Some(format!("condition {}: {why}", condition.name))
+        };
+        deploy.conditions.iter().filter_map(missing).collect()
     }
 
     fn look_at(&self, order: &Order) -> Result<(ServiceName, Target), DeployError> {
@@ -146,10 +168,7 @@ impl Writer {
         };
         let past = match wanted {
             Wanted::Version(version) => return Ok(of_file(version.clone())),
-            Wanted::OfFile => {
-                let none = || DeployError::NoVersion { service: service.to_string() };
-                return run.run().version.clone().map(of_file).ok_or_else(none);
-            }
+            Wanted::OfFile => return run.version_of_file().map(of_file),
             Wanted::Before => self.release_before(service)?,
             Wanted::Again(version) => self.release_that_ran(service, version)?,
             Wanted::Deploy(deploy) => self.release_of_deploy(service, *deploy)?,

@@ -8,10 +8,13 @@ use telemetry::event;
 
 use super::Writer;
 use super::reloads::{Outcome, Reload};
+use super::watched::Before;
 use crate::chain::chain;
 use crate::ended::Ended;
-use crate::handle::{Reloaded, Reply};
-use crate::prepare::{PrepareError, Prepared, tell_warnings};
+use crate::ended::Reply;
+use crate::feed::Insist;
+use crate::handle::{IfRolledBack, ReloadRequest, Reloaded};
+use crate::prepare::{Known, PrepareError, Prepared, tell_warnings};
 use crate::reload::ReloadError;
 use crate::runs::{DeployError, DeployRequest, Order, Progressing, Purpose};
 use crate::status::LastReload;
@@ -42,7 +45,13 @@ impl Writer {
 
     /// A name that was mended is asked for anew: a reload need not wait for it to be tried again.
     fn prepare_next(&mut self) {
-        self.reloads.prepare_next(|| self.serving.names.well_known());
+        let serving = &self.serving;
+        self.reloads.prepare_next(|| Known {
+            names: serving.names.well_known(),
+            issuers: serving.issuers.well_known(),
+            insist: Insist::Never,
+            store: serving.sharing.store().clone(),
+        });
     }
 
     /// A configuration is prepared, or cannot be.
@@ -50,9 +59,9 @@ impl Writer {
         let prepared = outcome.map_err(PrepareError::Panicked).flatten();
         match self.reloads.pop() {
             Some(Reload::Deploy(order, reply)) => self.deploy_of_file(prepared, order, reply),
-            Some(Reload::Asked(reply)) => {
+            Some(Reload::Asked(request, reply)) => {
                 // The client that asked may be gone.
-                let _ = reply.send(self.reload_with(prepared));
+                let _ = reply.send(self.reload_with(prepared, request));
             }
             None => {}
         }
@@ -93,7 +102,8 @@ impl Writer {
             Ok(prepared) => {
                 let diff = Diff::between(&before, &prepared.intent);
                 if !diff.is_empty() {
-                    if let Err(error) = self.reload_with(Ok(prepared)) {
+                    let plain = ReloadRequest::default();
+                    if let Err(error) = self.reload_with(Ok(prepared), plain) {
                         drop(reply.send(Err(DeployError::File(error))));
                         return;
                     }
@@ -111,10 +121,11 @@ impl Writer {
     fn reload_with(
         &mut self,
         prepared: Result<Prepared, PrepareError>,
+        request: ReloadRequest,
     ) -> Result<Reloaded, ReloadError> {
         let before = self.serving.intent.borrow().clone();
         let taken_up = match prepared {
-            Ok(prepared) => self.replace(prepared),
+            Ok(prepared) => self.take_up_as(prepared, request),
             Err(error) => Err(ReloadError::Prepare(error)),
         };
         // Whoever rotates it must not depend on the configuration being right.
@@ -125,7 +136,9 @@ impl Writer {
         let result = taken_up.map(|revision| {
             let after = self.serving.intent.borrow().clone();
             let diff = Diff::between(&before, &after);
-            Reloaded { revision, diff, differences: self.differences() }
+            let is_watched = self.watched.current.is_some() && !diff.is_empty();
+            let watch = request.watch.filter(|_| is_watched);
+            Reloaded { revision, diff, differences: self.differences(), watch }
         });
         self.tell_reload(&result);
         self.reloads.last = Some(LastReload {
@@ -133,6 +146,42 @@ impl Writer {
             outcome: result.as_ref().map(|reloaded| reloaded.revision).map_err(ReloadError::why),
         });
         result
+    }
+
+    /// Takes `prepared` up, and watches it if that is asked for. One that is watched already is superseded, unless nothing changes.
+    fn take_up_as(
+        &mut self,
+        prepared: Prepared,
+        request: ReloadRequest,
+    ) -> Result<Revision, ReloadError> {
+        let before = Before {
+            intent: self.serving.intent.borrow().clone(),
+            tls: self.serving.tls.clone(),
+            store: self.serving.sharing.store().clone(),
+        };
+        if before.intent == prepared.intent {
+            return self.replace(prepared);
+        }
+        if request.refused == IfRolledBack::Refuse
+            && let Some(refusal) = self.watched.refusal(&prepared.intent)
+        {
+            return Err(refusal);
+        }
+        let held = request.watch.map(|_| before.intent.clone());
+        let held_before = std::mem::replace(&mut self.serving.held, held);
+        let revision = match self.replace(prepared) {
+            Ok(revision) => revision,
+            Err(error) => {
+                self.serving.held = held_before;
+                return Err(error);
+            }
+        };
+        self.supersede_watch();
+        self.watched.forget_refused();
+        if let Some(length) = request.watch {
+            self.begin_watch(before, length);
+        }
+        Ok(revision)
     }
 
     /// Says that the first configuration is served.
@@ -143,7 +192,7 @@ impl Writer {
     /// Says what came of a reload.
     fn tell_reload(&self, result: &Result<Reloaded, ReloadError>) {
         match result {
-            Ok(Reloaded { revision, diff, differences }) => {
+            Ok(Reloaded { revision, diff, differences, watch: _ }) => {
                 let (revision, unchanged) = (*revision, diff.is_empty());
                 self.events.emit(event::ConfigApplied { revision, unchanged });
                 for key in &diff.needs_restart {
@@ -160,8 +209,10 @@ impl Writer {
     }
 
     /// Takes `prepared` up, with its access log, or changes nothing.
-    fn replace(&mut self, prepared: Prepared) -> Result<Revision, ReloadError> {
-        tell_warnings(&prepared.warnings, &self.events);
+    pub(super) fn replace(&mut self, prepared: Prepared) -> Result<Revision, ReloadError> {
+        if let Some(warnings) = &prepared.warnings {
+            tell_warnings(warnings, &self.events);
+        }
         let before = self.reloads.log.redirect(&prepared.intent.log)?;
         self.take_up(prepared).map_err(|error| {
             if let Err(error) = self.reloads.log.redirect(&before) {
@@ -175,12 +226,23 @@ impl Writer {
 /// What of the file was taken up, in words: "the file has changed and is applied as revision 3: service api, routes".
 fn in_words(revision: Revision, diff: &Diff) -> String {
     let mut parts = Vec::new();
-    for (noun, names) in [("listener", names(&diff.listeners)), ("service", names(&diff.services))]
-    {
+    for (noun, names) in [
+        ("listener", names(&diff.listeners)),
+        ("service", names(&diff.services)),
+        ("authentication", names(&diff.auth)),
+        ("limit", names(&diff.limits)),
+        ("abuse", names(&diff.abuse)),
+    ] {
         parts.extend(names.into_iter().map(|name| format!("{noun} {name}")));
     }
     if diff.routes_changed {
         parts.push("routes".to_owned());
+    }
+    if diff.acme_changed {
+        parts.push("acme".to_owned());
+    }
+    if diff.store_changed {
+        parts.push("store".to_owned());
     }
     parts.extend(diff.needs_restart.iter().map(|key| format!("{key} (after a restart)")));
     format!("the file has changed and is applied as revision {revision}: {}", parts.join(", "))

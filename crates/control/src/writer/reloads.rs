@@ -1,14 +1,15 @@
 //! The configurations that are to be read: those that ask for it wait in a queue, and one is prepared at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use tokio::task::{JoinError, JoinSet};
 
 use crate::access_log::Access;
-use crate::handle::{Reloaded, Reply};
+use crate::ended::Reply;
+use crate::handle::{ReloadRequest, Reloaded};
 
-use crate::prepare::{Preparation, PrepareError, Prepared};
+use crate::prepare::{Known, Preparation, PrepareError, Prepared};
 use crate::reload::ReloadError;
 use crate::runs::{DeployError, Order, Progressing};
 use crate::status::LastReload;
@@ -16,7 +17,7 @@ use crate::status::LastReload;
 /// What the file is read for.
 pub(super) enum Reload {
     /// To be served.
-    Asked(Reply<Result<Reloaded, ReloadError>>),
+    Asked(ReloadRequest, Reply<Result<Reloaded, ReloadError>>),
     /// So that a deploy is of what it says now.
     Deploy(Order, Reply<Result<Progressing, DeployError>>),
 }
@@ -53,8 +54,8 @@ impl Reloads {
         self.waiting.push_back(reload);
     }
 
-    /// Prepares the next one, if there is one and none is under way. `known` are the names that are known well.
-    pub(super) fn prepare_next(&mut self, known: impl FnOnce() -> BTreeSet<String>) {
+    /// Prepares the next one, if there is one and none is under way, with what is `known` then.
+    pub(super) fn prepare_next(&mut self, known: impl FnOnce() -> Known) {
         if self.preparing.is_empty() && !self.waiting.is_empty() {
             self.preparing.spawn(self.preparation.clone().run(known()));
         }

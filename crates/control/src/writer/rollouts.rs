@@ -8,18 +8,18 @@ use driver::Instance;
 use edge::Split;
 use model::{InstanceName, Intent, ServiceName};
 use rollout::instance::Demand;
-use rollout::{DeployAction, Effect, Event, News, Outcome, Plan, Reason, Rollout, Side, Traffic};
+use rollout::{DeployAction, Effect, Event, News, Plan, Reason, Rollout, Side, Traffic};
 use telemetry::event;
 
 use super::Writer;
 use crate::chain::chain;
-use crate::handle::{Acted, Reply};
+use crate::ended::Reply;
+use crate::handle::Acted;
 use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
-    Active, Attempt, Beginning, DeployError, Happening, LAST_LINES, LastDeploy, Line, Order,
-    Progressing, Purpose, Receipt, Rejudge, Rejudged, Routes, ServiceRun, Target, What, rejudge,
-    strategy_word,
+    Active, Attempt, Beginning, DeployError, Happening, LAST_LINES, Line, Order, Progressing,
+    Purpose, Rejudge, Rejudged, Routes, ServiceRun, Target, What, rejudge, strategy_word,
 };
 
 /// What a rollout is to be told.
@@ -155,11 +155,16 @@ impl Writer {
                     let written = self.commit(service);
                     self.tell_rollout(service, written);
                 }
+                Effect::Measure { condition, number } => {
+                    self.ask_condition(service, condition, number);
+                }
                 Effect::Tell(news) => {
+                    let told = active.told();
                     lines.next().into_iter().for_each(|line| active.tell(line));
+                    self.read_output(service, told);
                     self.fetch_last_words(service, &news);
                 }
-                Effect::End(outcome) => self.end_deploy(service, outcome),
+                Effect::End(outcome) => self.wind_up(service, outcome),
             }
         }
     }
@@ -181,7 +186,8 @@ impl Writer {
         let drain = active.drain;
         active.split = traffic.share.map(|share| {
             let is_canary = |name: &&InstanceName| active.sides.get(*name) == Some(&Side::Canary);
-            Split { share, canary: traffic.serving.iter().filter(is_canary).cloned().collect() }
+            let canary = traffic.serving.iter().filter(is_canary).cloned().collect();
+            Split { share, canary, preview: active.preview.clone() }
         });
         self.direct_to(service, &traffic.serving, drain);
     }
@@ -203,8 +209,9 @@ impl Writer {
     /// in words.
     fn write_down(&self, service: &ServiceName, effects: &[Effect]) -> Vec<Line> {
         let Some(active) = &self.runs.services[service].active else { return Vec::new() };
+        let now = self.serving.edge.now();
         let news = effects.iter().filter_map(|effect| match effect {
-            Effect::Tell(news) => Some(active.line(news)),
+            Effect::Tell(news) => Some(active.line(news, now)),
             _ => None,
         });
         let lines: Vec<Line> = news.collect();
@@ -214,7 +221,7 @@ impl Writer {
 
     fn note(&self, active: &Active, lines: &[Line]) {
         if !lines.is_empty()
-            && let Err(error) = self.runs.journal.note(active.id, lines)
+            && let Err(error) = self.runs.journal.note(active.id, lines, self.runs.forms.finding)
         {
             // What must not be done without it asks by itself whether it is written.
             let (deploy, why) = (active.id, chain(&error));
@@ -236,59 +243,6 @@ impl Writer {
                 let _ = tell.send(Happening { service, instance, number, what });
             });
         }
-    }
-
-    pub(super) fn end_deploy(&mut self, service: &ServiceName, outcome: Outcome) {
-        let seen = self.serving.seen(service);
-        let run = self.runs.services.get_mut(service).expect("it is being deployed");
-        let Some(mut active) = run.active.take() else { return };
-        active.sample(&self.serving.edge, &mut run.instances, run.live.as_ref(), &mut run.past);
-        run.live.iter().for_each(|live| live.judged.end());
-        if outcome == Outcome::Promoted {
-            run.past = std::mem::take(&mut active.past);
-        }
-        let has_failed = !matches!(outcome, Outcome::Promoted);
-        // A person who ended the first release does not want it tried again, nor does one who deploys another.
-        let is_meant = matches!(
-            outcome,
-            Outcome::RolledBack(Reason::Aborted | Reason::Superseded(_))
-                | Outcome::Broken(Reason::Aborted)
-        );
-        let receipt = active.receipt(run, outcome, seen);
-        let (id, word) = (receipt.id, receipt.word());
-        run.last = Some(LastDeploy::of(&receipt));
-        // Of a further attempt that failed it is said that the first release does not run.
-        if !has_failed || is_meant || active.attempt() == Attempt::First {
-            self.events.emit(event::DeployFinished {
-                service: service.clone(),
-                deploy: id,
-                outcome: word.into(),
-                reason: receipt.reason(),
-            });
-        }
-        let keep = |receipt: &Receipt| {
-            let text = (self.runs.write_receipt)(receipt);
-            self.runs.journal.end(id, word, &text, SystemTime::now())
-        };
-        // Where there is no room for what instances wrote, there may be for the rest.
-        if let Err(error) = keep(&receipt).or_else(|_| keep(&receipt.without_output())) {
-            let (service, why) = (service.clone(), chain(&error));
-            self.events.emit(event::ReceiptLost { service, deploy: id, why });
-        }
-        let document = active.evidence.encode();
-        if let Err(error) = self.runs.journal.keep_evidence(service, id, &document) {
-            let (service, why) = (service.clone(), chain(&error));
-            self.events.emit(event::EvidenceLost { service, deploy: id, why });
-        }
-        let (purpose, why) = (active.purpose, receipt.reason().unwrap_or_default());
-        // Who has seen it may rely on its being kept.
-        active.end(receipt);
-        match purpose {
-            Purpose::First if has_failed && !is_meant => self.first_failed(service, why),
-            _ => self.first_is_over(service),
-        }
-        // The file may want more or fewer than when it began.
-        self.reconcile(service);
     }
 
     /// Does what a person wants done to a running deploy. Says which deploy it is.
@@ -349,11 +303,22 @@ impl Writer {
             Err(error) => drop(reply.send(Err(error))),
             Ok(name) => {
                 let journal = self.runs.journal.clone();
-                tokio::task::spawn_blocking(move || {
-                    drop(reply.send(rejudge(&journal, &name, &question)));
+                let kept = self.runs.keeping.kept(question.deploy);
+                tokio::spawn(async move {
+                    kept.await;
+                    tokio::task::spawn_blocking(move || {
+                        drop(reply.send(rejudge(&journal, &name, &question)));
+                    });
                 });
             }
         }
+    }
+
+    /// The deploy `id` of `service`.
+    pub(super) fn one_deploy(&self, service: &str, id: i64) -> Result<Deploy, DeployError> {
+        let name = self.run_named(service)?;
+        let found = self.runs.journal.deploy(&name, id)?;
+        found.map(|(deploy, _)| deploy).ok_or(DeployError::NoSuchDeploy { deploy: id })
     }
 
     /// The processes of `service` that run.
@@ -368,7 +333,7 @@ impl Writer {
         for service in self.deploying() {
             let run = self.runs.services.get_mut(&service).expect("it is being deployed");
             let ServiceRun { active, instances, past, live, .. } = run;
-            let Some(active) = active else { continue };
+            let Some(active) = active.as_mut().filter(|it| it.ending.is_none()) else { continue };
             let block = active.sample(&self.serving.edge, instances, live.as_ref(), past);
             self.tell_rollout(&service, Event::Sample(block));
         }
@@ -381,6 +346,11 @@ impl Writer {
         let due = self.runs.services.iter().filter(|(_, run)| is_due(run));
         let due: Vec<ServiceName> = due.map(|(name, _)| name.clone()).collect();
         due.iter().for_each(|service| self.remember(service));
+        for run in self.runs.services.values_mut().filter(|run| run.active.is_none()) {
+            if let Some(live) = &run.live {
+                run.listening.begin(live, &run.past, now);
+            }
+        }
     }
 
     /// Keeps in mind what became of the requests of a service since the last time.
@@ -391,6 +361,7 @@ impl Writer {
         for running in run.instances.values_mut() {
             run.past.note(&running.take_account(&routes));
         }
+        run.listening.end(run.live.as_ref(), &mut run.past);
         run.past.turn(now);
     }
 

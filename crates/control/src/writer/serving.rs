@@ -3,27 +3,32 @@
 //! Publishes the instances that are there, whole or not at all, and watches what was published. What is wanted
 //! of instances, and when, is not known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use edge::{Edge, Instance, Live, PublishError, ServingConfig, Split};
-use model::{Intent, Revision, ServiceName};
+use edge::{Edge, Instance, Keyring, Live, PublishError, ServingConfig, Split};
+use model::{AuthName, Intent, Revision, ServiceName};
 use telemetry::{Events, event};
-use tokio::sync::watch;
-use wire::tls::Resumption;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::certificates::{self, FilesOf, Renewals, Tls};
+use crate::bans::BanList;
+use crate::certificates::{self, Common, FilesOf, Looked, Renewals, Tls};
 use crate::chain::chain;
 use crate::drains::DrainList;
 use crate::handle::{InstanceError, Wish};
 use crate::instances::{self, Addresses};
-use crate::names::Names;
+use crate::issuers::{Issuers, Kept, KeysArrived, Source, UNKNOWN_KEY_EVERY};
+use crate::names::{Names, Resolved};
+use crate::ordering::Ordering;
+use crate::ordering::status::{CertificateSource, CertificateStatus, HeldStatus};
 use crate::prepare::Prepared;
 use crate::runs::{Runs, Seen, ServiceRun};
+use crate::settling::Settling;
+use crate::sharing::{Reached, Sharing};
 use crate::status::InstanceStatus;
-use crate::watch::{Report, Reports, ServiceWatch};
+use crate::watch::{Published, Report, Reports, ServiceWatch};
 
 /// What is served.
 pub(super) struct Serving {
@@ -32,10 +37,24 @@ pub(super) struct Serving {
     pub(super) revision: Revision,
     pub(super) names: Names,
     pub(super) renewals: Renewals,
+    /// Has certificates ordered.
+    pub(super) ordering: Ordering,
+    pub(super) issuers: Issuers,
+    /// Where the keys of issuers are kept.
+    pub(super) kept: Arc<Kept>,
+    /// Takes the word of workers that a token has an unknown key.
+    pub(super) unknown: mpsc::UnboundedSender<AuthName>,
     pub(super) drains: DrainList,
+    pub(super) bans: BanList,
+    /// Carries what limits take to the other edges.
+    pub(super) settling: Settling,
+    /// What is shared with other edges.
+    pub(super) sharing: Sharing,
     pub(super) watches: BTreeMap<ServiceName, ServiceWatch>,
     pub(super) reports: Reports,
     pub(super) tls: Tls,
+    /// What was wanted before, while it is watched what is: what that alone has is served on, and its names and certificates are followed.
+    pub(super) held: Option<Arc<Intent>>,
     pub(super) events: Events,
 }
 
@@ -49,26 +68,113 @@ impl Serving {
         prepared: Prepared,
         runs: &mut Runs,
     ) -> Result<Revision, PublishError> {
-        let Prepared { intent, warnings: _, certificates, resolved } = prepared;
+        let Prepared { intent, warnings: _, certificates, resolved, keys, store } = prepared;
         let certificates::Loaded { tls, told, looked } = certificates;
         let revision = self.revision.next();
         let addresses = self.names.addresses(&resolved);
+        let served = self.with_held(&intent);
         let serving_config = ServingConfig {
-            instances: self.instances(runs, &intent, &addresses),
-            intent: intent.clone(),
+            instances: self.instances(runs, &served, &addresses),
+            intent: served.clone(),
             revision,
             splits: splits(runs),
             tls: tls.clone(),
+            store,
+            keyring: self.keyring(&intent, &keys),
         };
+        // Before the first request.
+        self.bans.tick(&mut self.edge);
         self.edge.publish(&serving_config).map_err(name_holder)?;
+        if self.sharing.take_up(serving_config.store.clone()) == Reached::Anew {
+            self.bans.follow(self.sharing.store());
+            self.settling.follow(self.sharing.store());
+        }
         told.into_iter().for_each(|event| self.events.emit(event));
-        self.drains.keep_wanted(&intent);
-        self.names.follow(&instances::names(&intent), resolved);
-        self.renewals.follow(&FilesOf::of_all(&intent), looked);
-        (self.revision, self.tls) = (revision, tls);
+        self.drains.keep_wanted(&served);
         self.intent.send_replace(intent.clone());
+        self.follow_all(&intent, resolved, looked, keys);
+        (self.revision, self.tls) = (revision, tls);
         self.watch(&serving_config, runs);
         Ok(revision)
+    }
+
+    /// What is served of `intent`: it, and the services that what was wanted before alone has, which no route leads to any more.
+    fn with_held(&self, intent: &Arc<Intent>) -> Arc<Intent> {
+        let Some(held) = &self.held else { return intent.clone() };
+        let is_gone = |name: &&ServiceName| !intent.services.contains_key(*name);
+        let gone = held.services.keys().filter(is_gone);
+        let gone: Vec<_> = gone.map(|name| (name.clone(), held.services[name].clone())).collect();
+        let mut served = Intent::clone(intent);
+        served.services.extend(gone);
+        Arc::new(served)
+    }
+
+    /// Follows the names, certificates and issuers of `intent`, and of what was wanted before as long as it is held.
+    pub(super) fn follow_all(
+        &mut self,
+        intent: &Intent,
+        resolved: Vec<Resolved>,
+        looked: Vec<Looked>,
+        keys: Vec<KeysArrived>,
+    ) {
+        let (mut names, mut files) = (instances::names(intent), FilesOf::of_all(intent));
+        let mut issuers = Source::of_all(intent);
+        if let Some(held) = &self.held {
+            names.extend(instances::names(held));
+            files.extend(FilesOf::of_all(held));
+            issuers.extend(Source::of_all(held));
+        }
+        self.names.follow(&names, resolved);
+        self.renewals.follow(&files, looked);
+        self.follow_issuers(&issuers, keys);
+        self.want_certificates();
+    }
+
+    /// Has certificates ordered for the hosts of what is wanted, and of what was wanted before as long as it is held: for those that no
+    /// certificate from a file is for.
+    fn want_certificates(&self) {
+        let intent = self.intent.borrow().clone();
+        let listeners = |intent: &Intent| intent.listeners.values().cloned().collect::<Vec<_>>();
+        let mut hosts = BTreeSet::new();
+        for listener in
+            [Some(&intent), self.held.as_ref()].into_iter().flatten().flat_map(|it| listeners(it))
+        {
+            let pairs =
+                FilesOf::of(&listener).and_then(|files| self.renewals.value(&files).cloned());
+            let is_for = |host: &&String| !pairs.as_ref().is_some_and(|it| it.are_for(host));
+            hosts.extend(listener.ordered.iter().flatten().filter(is_for).cloned());
+        }
+        self.ordering.want(&intent, hosts);
+    }
+
+    /// How each certificate stands, from files and ordered.
+    pub(super) fn certificates(
+        &self,
+    ) -> impl Future<Output = Vec<CertificateStatus>> + Send + use<> {
+        let intent = self.intent.borrow();
+        let mut files = BTreeMap::new();
+        for listener in intent.listeners.values() {
+            let pairs =
+                FilesOf::of(listener).and_then(|files| self.renewals.value(&files).cloned());
+            for certificate in pairs.iter().flat_map(|it| it.iter()) {
+                let path = certificate.files().cert.clone();
+                files.entry(path.clone()).or_insert_with(|| CertificateStatus {
+                    hosts: certificate.names().map(str::to_owned).collect(),
+                    source: CertificateSource::File(path),
+                    held: Some(HeldStatus {
+                        issuer: certificate.issuer().to_owned(),
+                        key: certificate.public_key().to_owned(),
+                        not_after: certificate.expires(),
+                    }),
+                });
+            }
+        }
+        let (tell, told) = oneshot::channel();
+        self.ordering.tell(tell);
+        async move {
+            let ordered = told.await.unwrap_or_default();
+            files.into_values().chain(ordered).collect()
+        }
     }
 
     /// The instances of every service: those that somebody else runs, and those that we do.
@@ -98,8 +204,12 @@ impl Serving {
             let name = &view.service.name;
             let new = || ServiceWatch::new(view.service.clone(), self.events.clone());
             let watch = self.watches.entry(name.clone()).or_insert_with(new);
-            let instances = serving_config.instances.get(name).map_or(&[][..], Vec::as_slice);
-            watch.want(now, view.service, instances, view.instances, &self.drains, &self.reports);
+            let published = Published {
+                instances: serving_config.instances.get(name).map_or(&[][..], Vec::as_slice),
+                lives: view.instances,
+                cohorts: runs.services.get(name).map(ServiceRun::cohorts).unwrap_or_default(),
+            };
+            watch.want(now, view.service, published, &self.drains, &self.reports);
             if let Some(run) = runs.services.get_mut(name) {
                 run.live = Some(view.live.clone());
                 view.instances.iter().for_each(|live| run.observe(live));
@@ -109,13 +219,15 @@ impl Serving {
 
     /// Serves the same intent with the instances that there are now.
     pub(super) fn readdress(&mut self, runs: &mut Runs) {
-        let intent = self.intent.borrow().clone();
+        let served = self.with_held(&self.intent.borrow().clone());
         let serving_config = ServingConfig {
-            instances: self.instances(runs, &intent, &self.names.addresses(&[])),
-            intent,
+            instances: self.instances(runs, &served, &self.names.addresses(&[])),
+            keyring: self.keyring(&served, &[]),
+            intent: served,
             revision: self.revision,
             splits: splits(runs),
             tls: self.tls.clone(),
+            store: self.sharing.store().clone(),
         };
         match self.edge.publish(&serving_config) {
             Ok(generation) => {
@@ -130,19 +242,61 @@ impl Serving {
     }
 
     /// The certificates in `files` are others than before: serves new connections with them.
-    pub(super) fn renew(&mut self, files: &FilesOf, resumption: &Resumption, runs: &mut Runs) {
+    pub(super) fn renew(&mut self, files: &FilesOf, common: Common<'_>, runs: &mut Runs) {
         let intent = self.intent.borrow().clone();
         let Some(pairs) = self.renewals.value(files) else { return };
         for (name, listener) in &intent.listeners {
             if FilesOf::of(listener).as_ref() == Some(files) {
-                let config = pairs.config(listener, resumption);
+                let config = pairs.config(listener, common);
                 self.tls.insert(name.clone(), config);
                 let (listener, (certificates, expires)) = (name.clone(), pairs.extent());
                 self.events.emit(event::CertificatesRenewed { listener, certificates, expires });
                 pairs.warnings(name).for_each(|warning| self.events.emit(warning));
             }
         }
+        self.want_certificates();
         self.readdress(runs);
+    }
+
+    /// The keys that authentications of `intent` go by, with those that were `found` for it.
+    fn keyring(&self, intent: &Intent, found: &[KeysArrived]) -> Keyring {
+        Keyring { keys: self.issuers.keys(intent, found), unknown: Some(self.unknown.clone()) }
+    }
+
+    /// Follows `wanted` from now on, of which these keys were found.
+    fn follow_issuers(&mut self, wanted: &BTreeSet<Source>, found: Vec<KeysArrived>) {
+        let before = self.issuers.documents();
+        for arrival in &found {
+            let value = arrival.value();
+            if value.is_some() && value != self.issuers.value(&arrival.key) {
+                let told = value.into_iter().flat_map(|set| set.told(&arrival.key));
+                told.for_each(|event| self.events.emit(event));
+            }
+        }
+        self.issuers.follow(wanted, found);
+        let after = self.issuers.documents();
+        if before != after {
+            self.kept.keep(after, &self.events);
+        }
+    }
+
+    /// Takes up keys of an issuer that have arrived: where they are others than before, requests are checked with them from now on.
+    pub(super) fn keys_arrived(&mut self, arrival: KeysArrived, runs: &mut Runs) {
+        let source = arrival.key.clone();
+        if self.issuers.take_up(arrival) {
+            let told = self.issuers.value(&source).into_iter().flat_map(|set| set.told(&source));
+            told.for_each(|event| self.events.emit(event));
+            self.kept.keep(self.issuers.documents(), &self.events);
+            self.readdress(runs);
+        }
+    }
+
+    /// A token for `name` came with a key that is not among the issuer's: they may have changed.
+    pub(super) fn lacks_key(&mut self, name: &AuthName) {
+        let intent = self.intent.borrow();
+        if let Some(source) = intent.auth.get(name).and_then(|it| Source::of(it)) {
+            self.issuers.hurry(&source, UNKNOWN_KEY_EVERY);
+        }
     }
 
     /// Takes an instance out, or lets it serve again, as a person wishes.
@@ -204,16 +358,19 @@ impl Serving {
     pub(super) fn sample(&mut self) {
         let now = self.edge.now();
         self.watches.values_mut().for_each(|watch| watch.sample(now));
+        self.bans.sample();
     }
 
     pub(super) fn tick(&mut self) {
         let now = self.edge.now();
         self.watches.values_mut().for_each(|watch| watch.tick(now));
+        self.bans.tick(&mut self.edge);
     }
 
-    /// When the next ejection is over.
+    /// When the next ejection is over, or a change of bans is to be published.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        self.watches.values().filter_map(ServiceWatch::next_deadline).min()
+        let ejections = self.watches.values().filter_map(ServiceWatch::next_deadline);
+        ejections.chain(self.bans.next_deadline()).min()
     }
 
     /// What clients asked of a service so far, and how much of it failed.
@@ -222,10 +379,13 @@ impl Serving {
         views.next().map_or_else(Seen::default, |view| Seen::of(view.live))
     }
 
-    /// Whether the intent does not want the service to be run any more.
+    /// Whether the intent does not want the service to be run any more, nor what was wanted before as long as it is held.
     pub(super) fn is_unwanted(&self, service: &ServiceName) -> bool {
         let intent = self.intent.borrow();
-        intent.services.get(service).is_none_or(|service| service.run.is_none())
+        let runs = |intent: &Intent| {
+            intent.services.get(service).is_some_and(|service| service.run.is_some())
+        };
+        !runs(&intent) && !self.held.as_deref().is_some_and(runs)
     }
 }
 

@@ -12,8 +12,11 @@ use telemetry::scrape::{ConfigSample, FeedKind, FeedSample};
 use super::Writer;
 use crate::certificates::FilesOf;
 use crate::chain::chain;
-use crate::handle::{InstanceError, Reply};
-use crate::status::{InstanceStatus, ListenerStatus, ServiceStatus, Status};
+use crate::ended::Reply;
+use crate::handle::InstanceError;
+use crate::issuers::Source;
+use crate::ordering::status::CertificateStatus;
+use crate::status::{InstanceStatus, IssuerStatus, ListenerStatus, ServiceStatus, Status};
 use crate::{instances, scrape};
 
 impl Writer {
@@ -21,10 +24,31 @@ impl Writer {
     /// which waits for no worker.
     pub(super) fn tell_status(&self, reply: Reply<Status>) {
         let (mut status, opens) = (self.status(), self.serving.edge.open());
+        let certificates = self.serving.certificates();
         tokio::spawn(async move {
             status.tell_open(&opens.await);
+            let mut certificates = certificates.await;
+            certificates.retain(|it| it.held.is_none() || it.trouble().is_some());
+            status.certificates = certificates;
             // Whoever asked may be gone.
             let _ = reply.send(status);
+        });
+    }
+
+    /// Tells how each certificate stands, likewise.
+    pub(super) fn tell_certificates(&self, reply: Reply<Vec<CertificateStatus>>) {
+        let certificates = self.serving.certificates();
+        tokio::spawn(async move {
+            let _ = reply.send(certificates.await);
+        });
+    }
+
+    /// Tells everything that is counted, but for the process, likewise.
+    pub(super) fn tell_scrape(&self, reply: Reply<Scrape>) {
+        let (mut scrape, certificates) = (self.scrape(), self.serving.certificates());
+        tokio::spawn(async move {
+            scrape.certificates = scrape::certificates(&certificates.await, SystemTime::now());
+            let _ = reply.send(scrape);
         });
     }
 
@@ -56,7 +80,12 @@ impl Writer {
             connections: self.serving.edge.connections(),
             descriptors: self.serving.edge.descriptors(),
             last_reload: self.reloads.last.clone(),
+            store: self.serving.sharing.status(),
+            watched: self.watched.progress(),
+            rolled_back: self.watched.rolled_back(),
             listeners: self.listeners(),
+            issuers: self.issuers(),
+            certificates: Vec::new(),
             services: self.services(),
         }
     }
@@ -78,6 +107,21 @@ impl Writer {
         let mut listeners: Vec<_> = listeners.collect();
         listeners.sort_by(|one, other| one.name.cmp(&other.name));
         listeners
+    }
+
+    /// Each authentication whose keys are fetched.
+    fn issuers(&self) -> Vec<IssuerStatus> {
+        let intent = self.serving.intent.borrow();
+        let issuers = intent.auth.iter().filter_map(|(name, authentication)| {
+            let source = Source::of(authentication)?;
+            Some(IssuerStatus {
+                auth: name.clone(),
+                url: source.to_string(),
+                keys: self.serving.issuers.value(&source).map(|set| set.keys.count()),
+                fault: self.serving.issuers.fault(&source).map(|fault| chain(fault)),
+            })
+        });
+        issuers.collect()
     }
 
     fn services(&self) -> Vec<ServiceStatus> {
@@ -109,8 +153,8 @@ impl Writer {
         services.collect()
     }
 
-    /// Everything that is counted, but for the process.
-    pub(super) fn scrape(&self) -> Scrape {
+    /// Everything that is counted, but for the process and certificates.
+    fn scrape(&self) -> Scrape {
         let last = self.reloads.last.as_ref();
         let config = ConfigSample {
             revision: self.serving.revision,
@@ -122,8 +166,13 @@ impl Writer {
         let feeds = [
             (FeedKind::Names, self.serving.names.stale()),
             (FeedKind::Certificates, self.serving.renewals.stale()),
+            (FeedKind::Keys, self.serving.issuers.stale()),
         ];
         let feeds = feeds.map(|(feed, stale)| FeedSample { feed, stale: stale as u64 }).to_vec();
-        scrape::gather(&self.serving.edge, watch_of, config, feeds, self.reloads.log.sample())
+        let log = self.reloads.log.sample();
+        let mut scrape = scrape::gather(&self.serving.edge, watch_of, config, feeds, log);
+        scrape.bans = self.serving.bans.len() as u64;
+        scrape.store = self.serving.sharing.sample(self.serving.settling.counts());
+        scrape
     }
 }

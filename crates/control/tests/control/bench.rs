@@ -28,6 +28,9 @@ use tokio::task::{JoinHandle, JoinSet};
 /// Nothing that a test waits for takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Of the watch of instances, as it is.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// A server that answers with its name.
 #[derive(Debug)]
 pub(crate) struct Origin {
@@ -133,7 +136,14 @@ async fn answer(
     request: Request<Incoming>,
 ) -> hyper::Result<Response<Full<Bytes>>> {
     let is_check = request.uri().path() == "/health";
-    let status = if is_check { &mind.health } else { &mind.answer }.load(Ordering::Relaxed);
+    let mut status = if is_check { &mind.health } else { &mind.answer }.load(Ordering::Relaxed);
+    // What it does not have, and what it cannot bear.
+    if request.uri().path().starts_with("/missing") {
+        status = 404;
+    }
+    if request.headers().contains_key("x-poison") {
+        status = 500;
+    }
     if is_check {
         mind.checks.fetch_add(1, Ordering::Relaxed);
     } else {
@@ -175,6 +185,7 @@ pub(crate) struct Bench {
     pub(crate) handle: Handle,
     pub(crate) names: Arc<FakeNames>,
     driver: Arc<dyn Driver>,
+    second: Duration,
     file: PathBuf,
     _dir: tempfile::TempDir,
     controller: Option<Controller>,
@@ -188,25 +199,36 @@ impl Bench {
 
     /// The same, with names.
     pub(crate) async fn start_with(text: &str, names: FakeNames) -> Self {
-        Self::start_by(text, names, nobody()).await
+        Self::start_at(text, names, None, SECOND).await
     }
 
     /// The same, with what starts instances.
     pub(crate) async fn start_by(text: &str, names: FakeNames, driver: Arc<dyn Driver>) -> Self {
+        Self::start_at(text, names, Some(driver), SECOND).await
+    }
+
+    /// The same, where the watch of instances has seconds of this length.
+    pub(crate) async fn start_at(
+        text: &str,
+        names: FakeNames,
+        driver: Option<Arc<dyn Driver>>,
+        second: Duration,
+    ) -> Self {
+        let driver = driver.unwrap_or_else(nobody);
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("plimsoll.toml");
         std::fs::write(&file, whole(text)).unwrap();
         let names = Arc::new(names);
-        let controller = start(&file, &names, &driver).await;
+        let controller = start(&file, &names, &driver, second).await;
         let handle = controller.handle();
-        Self { handle, names, driver, file, _dir: dir, controller: Some(controller) }
+        Self { handle, names, driver, second, file, _dir: dir, controller: Some(controller) }
     }
 
     /// Ends, and starts again with the same files.
     pub(crate) async fn restart(&mut self) {
         self.handle.shutdown(After::Stop).await.unwrap();
         self.controller.take().unwrap().ended().await;
-        let controller = start(&self.file, &self.names, &self.driver).await;
+        let controller = start(&self.file, &self.names, &self.driver, self.second).await;
         self.handle = controller.handle();
         self.controller = Some(controller);
     }
@@ -277,20 +299,30 @@ impl Bench {
 }
 
 /// Starts processes; nobody here has any started.
-fn nobody() -> Arc<dyn Driver> {
+pub(crate) fn nobody() -> Arc<dyn Driver> {
     let launcher = driver::Launcher::this_program(["none"]);
     let logs = driver::ProcessLogs::of("/".as_ref());
     Arc::new(driver::ProcessDriver::new(launcher, driver::port::Ports::default(), logs))
 }
 
-async fn start(file: &Path, names: &Arc<FakeNames>, driver: &Arc<dyn Driver>) -> Controller {
+async fn start(
+    file: &Path,
+    names: &Arc<FakeNames>,
+    driver: &Arc<dyn Driver>,
+    second: Duration,
+) -> Controller {
     let driver = driver.clone();
     let settings = Settings {
         environment: Environment::of_process(),
         resolver: names.clone(),
         // So that a test need not wait for the next look.
         certificates_every: Duration::from_millis(50),
-        ..Settings::new(file, Box::new(move |_| driver), Arc::new(|_| String::new()))
+        second,
+        ..Settings::new(
+            file,
+            Box::new(move |_| driver),
+            control::Forms { receipt: |_| String::new(), finding: |_| String::new() },
+        )
     };
     control::start(settings).await.unwrap()
 }
@@ -323,14 +355,24 @@ impl Client {
 
     /// The answer's head, and its body to come.
     pub(crate) async fn ask(&mut self) -> hyper::Result<Response<Incoming>> {
+        self.ask_at("/").await
+    }
+
+    /// The same, of another path.
+    pub(crate) async fn ask_at(&mut self, path: &str) -> hyper::Result<Response<Incoming>> {
         self.0.ready().await?;
-        let request = Request::get("/").header("host", "shop.example.com");
+        let request = Request::get(path).header("host", "shop.example.com");
         self.0.send_request(request.body(Empty::new()).unwrap()).await
     }
 
     /// The status and the body.
     pub(crate) async fn get(&mut self) -> hyper::Result<(u16, String)> {
-        let answer = self.ask().await?;
+        self.get_at("/").await
+    }
+
+    /// The same, of another path.
+    pub(crate) async fn get_at(&mut self, path: &str) -> hyper::Result<(u16, String)> {
+        let answer = self.ask_at(path).await?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await?.to_bytes();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{ListenerStatus, PrepareError, ReloadError, Status};
+use testkit::{Authority, RawClient};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use wire::tls::Alpn;
 
 use crate::bench::{Bench, Origin};
 
@@ -40,6 +43,65 @@ fn secure(dir: &Path, origin: &Origin) -> String {
         dir.join("cert.pem"),
         dir.join("key.pem"),
     )
+}
+
+/// The same, where clients must show a certificate of the authority in `dir` that it has not revoked.
+fn asking(dir: &Path, origin: &Origin) -> String {
+    let clients = format!(
+        "}}], client_auth = {{ ca = {:?}, crl = {:?} }} }}",
+        dir.join("ca.pem"),
+        dir.join("ca.crl")
+    );
+    secure(dir, origin).replace("}] }", &clients)
+}
+
+/// Whether a client that shows the certificate in `files` gets a response.
+fn is_let_in(authority: &Authority, files: &wire::tls::Files, address: SocketAddr) -> bool {
+    let config = authority.client_showing(&[&TLS13], &[Alpn::Http1], files);
+    let mut client = RawClient::connect_tls(address, config, "shop.example.com");
+    client.try_send("GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\n");
+    client.try_answer().is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_out_within_seconds_of_being_revoked_and_a_broken_list_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin::start("one").await;
+    let authority = Authority::default();
+    let shown = authority.issue(&["shop.example.com"]);
+    std::fs::copy(shown.cert, dir.path().join("cert.pem")).unwrap();
+    std::fs::copy(shown.key, dir.path().join("key.pem")).unwrap();
+    let (ci, gone) = (authority.issue_to("ci", vec![]), authority.issue_to("gone", vec![]));
+    std::fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
+    std::fs::copy(authority.revoke(&[]), dir.path().join("ca.crl")).unwrap();
+    let bench = Bench::start(&asking(dir.path(), &origin)).await;
+    let address = listener(&bench.handle.status().await.unwrap()).addresses[0];
+    let let_in = |files: &wire::tls::Files| {
+        tokio::task::block_in_place(|| is_let_in(&authority, files, address))
+    };
+    assert!(let_in(&ci) && let_in(&gone));
+
+    std::fs::copy(authority.revoke(&[&gone]), dir.path().join("ca.crl")).unwrap();
+    let out = async {
+        while let_in(&gone) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), out).await.expect("it is out in the end");
+    assert!(let_in(&ci));
+
+    std::fs::write(dir.path().join("ca.crl"), "no list").unwrap();
+    let is_told = |status: &Status| listener(status).certificate_fault.is_some();
+    let status = bench.until("a broken list is told", is_told).await;
+    let why = listener(&status).certificate_fault.clone().unwrap();
+    assert!(why.contains("ca.crl is not a PEM file"), "{why}");
+    assert!(let_in(&ci) && !let_in(&gone), "what was revoked is");
+    let error = bench.handle.reload().await.unwrap_err();
+    assert!(error.why().contains("ca.crl is not a PEM file"), "{}", error.why());
+
+    std::fs::copy(authority.revoke_until(&[&gone], 2021), dir.path().join("ca.crl")).unwrap();
+    bench.until("it is well again", |status| !is_told(status)).await;
+    assert!(let_in(&ci) && !let_in(&gone));
 }
 
 fn listener(status: &Status) -> &ListenerStatus {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod bans;
 mod bench;
 mod certificates;
 mod checks;
@@ -10,6 +11,14 @@ mod drains;
 mod events;
 mod explanations;
 mod instances;
+mod issuers;
+mod limits;
 mod names;
+mod ordering;
+mod outliers;
+mod redis;
 mod reloads;
+mod signed;
+mod store;
 mod tasks;
+mod watched;

@@ -218,6 +218,11 @@ impl TaskInstance {
         self.origin.lock().unwrap().iter().for_each(|origin| origin.hold(true));
     }
 
+    /// It responds with this status from now on.
+    pub(crate) fn answers(&self, status: u16) {
+        self.origin.lock().unwrap().iter().for_each(|origin| origin.set_answer(status));
+    }
+
     /// It ends, and nobody asked it to.
     pub(crate) fn fails(&self) {
         self.ends(Exit { ending: ExitCause::Code(1), asked: false, port_taken: false });

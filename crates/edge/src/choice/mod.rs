@@ -112,9 +112,9 @@ pub(crate) fn claim_now(
                     .is_some_and(|split| split.is_canary(chosen.place)),
                 is_known: chosen.is_known,
                 drawn: chosen.drawn,
-                assignment: match tried.is_empty() {
-                    true => chosen.assignment(service.split.as_ref()),
-                    false => Assignment::Pinned,
+                assignment: match chosen.assignment(service.split.as_ref()) {
+                    Assignment::Drawn if !tried.is_empty() => Assignment::Pinned,
+                    assignment => assignment,
                 },
                 has_waited: false,
                 has_slot: slots.is_some(),

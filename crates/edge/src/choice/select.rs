@@ -149,9 +149,10 @@ impl Selection {
     /// What decided for its release, where two share the requests by `split`, or else for the instance.
     #[inline]
     pub(crate) fn assignment(&self, split: Option<&SplitPlan>) -> Assignment {
-        let is_drawn = match split {
-            Some(_) => self.release == Some(ReleaseBy::Chance),
-            None => !matches!(self.by, ChosenBy::Cookie | ChosenBy::Key),
+        let is_drawn = match (split, self.release) {
+            (Some(_), Some(ReleaseBy::Preview)) => return Assignment::Asked,
+            (Some(_), release) => release == Some(ReleaseBy::Chance),
+            (None, _) => !matches!(self.by, ChosenBy::Cookie | ChosenBy::Key),
         };
         if is_drawn { Assignment::Drawn } else { Assignment::Pinned }
     }
@@ -200,6 +201,9 @@ pub(crate) fn select<I: Candidate>(
     let preferred = named
         .and_then(|id| view.instances.iter().position(|it| sticky::is_named(id, &it.live().name)));
     let group = view.split.map(|split| {
+        if let Some(asked) = split.asked(wanted.head) {
+            return asked;
+        }
         let number = sticky::number(view.sticky_key, view.service, wanted.head, split.cookie());
         split.side_of(key, number, wanted.drawn, entropy)
     });
@@ -215,8 +219,8 @@ pub(crate) fn select<I: Candidate>(
         Some(place) => (place, ChosenBy::Cookie),
         None => {
             let place = match picker.pick(&Released { view, group }, key, tried, entropy) {
-                // Better by the other release than by none.
-                Err(Refusal::Down | Refusal::Tried) if group.is_some() => {
+                // Better by the other release than by none, unless the request asks for this one.
+                Err(Refusal::Down | Refusal::Tried) if group.is_some_and(|it| !it.is_asked()) => {
                     group = None;
                     picker.pick(&Released { view, group }, key, tried, entropy)
                 }
@@ -231,12 +235,15 @@ pub(crate) fn select<I: Candidate>(
 
 /// The release that answers, of two. A client stays with its own, but what failed on the new one is
 /// asked of the old one, so that nobody feels it; neither is asked if none of its instances can
-/// serve.
+/// serve. A request that asks for the new one never gets the old one in its place.
 fn able_group<'s, I: Candidate>(
     view: &View<'_, I>,
     group: Group<'s>,
     tried: &[usize],
 ) -> Option<Group<'s>> {
+    if group.is_asked() {
+        return Some(group);
+    }
     let wanted = match tried.is_empty() || !group.is_canary() {
         true => group,
         false => group.other(),

@@ -2,17 +2,21 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use model::{Protocol, ProxyProtocol};
+use tokio::io::AsyncWrite;
 use tokio_rustls::TlsAcceptor;
 use wire::h1::Conn;
 use wire::h1::conn::Opening;
 use wire::proxy_protocol;
 use wire::socket::Socket;
 use wire::stream::Stream;
+use wire::tls::Alpn;
 
 use super::h1::Session;
 use super::idleness::Idleness;
@@ -24,6 +28,9 @@ use crate::worker::parking::Parked;
 
 /// What TLS may hold sealed of a client's response that does not leave: four of its records.
 const SEALED_BYTES_MAX: usize = 64 * 1024;
+
+/// How long it may take to tell a CA that nothing follows its handshake.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end.
 pub(crate) fn serve(
@@ -88,8 +95,11 @@ async fn open(
         Stream::Plain(_) => Transport::Clear,
     };
     let chosen = match &stream {
-        Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Some(Opening::H2),
-        Stream::Tls(_) => Some(Opening::H1),
+        Stream::Tls(tls) => match tls.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Some(Opening::H2),
+            Some(proof) if proof == Alpn::Proof.id() => return take_leave(&timer, stream).await,
+            _ => Some(Opening::H1),
+        },
         Stream::Plain(_) => None,
     };
     let peer = Peer::new(address, named, transport);
@@ -110,6 +120,12 @@ async fn open(
         // What is not the preface of HTTP/2 can be told nothing that it would understand.
         Opening::H1 | Opening::Closed => None,
     }
+}
+
+/// Ends the connection of a CA, which has seen in its handshake what it looks for.
+async fn take_leave<T>(timer: &Timer, mut stream: Stream) -> Option<T> {
+    let _ = timer.within(LEAVE_WITHIN, |cx| Pin::new(&mut stream).poll_shutdown(cx)).await;
+    None
 }
 
 /// Whether the peer at `address` begins with a header of the PROXY protocol. Anybody else speaks for
@@ -147,7 +163,7 @@ async fn handshake(
 ) -> Option<Stream> {
     let limit = context.plan().listener.timeouts.header;
     let mut accepting = TlsAcceptor::from(config).accept(socket).into_fallible();
-    let accepted = timer.within(limit, |cx| std::pin::Pin::new(&mut accepting).poll(cx)).await;
+    let accepted = timer.within(limit, |cx| Pin::new(&mut accepting).poll(cx)).await;
     match accepted {
         Some(Ok(mut stream)) => {
             stream.get_mut().1.set_buffer_limit(Some(SEALED_BYTES_MAX));

@@ -4,11 +4,12 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use telemetry::{Blame, Ending, GrpcStatus};
+use telemetry::{Blame, Ending, GrpcStatus, event};
 use wire::head::{RequestHead, ResponseHead};
 use wire::name::Name;
 use wire::traffic::Traffic;
 
+use crate::bans::since_1970;
 use crate::choice::Claim;
 use crate::exchange::recording::{Facts, Subject, Way};
 use crate::exchange::verdict;
@@ -18,6 +19,7 @@ use crate::live::by_route::RouteSlot;
 use crate::live::fate::{Assignment, Fate};
 use crate::live::judged::Sample;
 use crate::peer::{Peer, Sender};
+use crate::policy::abuse::{Moment, Refusal};
 use crate::policy::{Carried, Phase};
 use crate::response::{Applied, NO_EDITS};
 use crate::routing::RouteIndex;
@@ -176,7 +178,7 @@ impl<'a> ExchangeRecord<'a> {
         }
         let Some(fate) = self.fate_of_attempt(worker, service, blame) else { return };
         let live = &member.live;
-        if service.live.judged.is_on() {
+        if service.live.judged.is_on() && self.assignment != Assignment::Asked {
             self.hand_over(worker, service, member, fate);
         }
         live.shard(worker.index).attempts.of(self.slot).count(self.assignment, fate);
@@ -271,6 +273,58 @@ impl<'a> ExchangeRecord<'a> {
         })
     }
 
+    /// Takes what has passed of the limits of bytes that its route goes by.
+    fn charge_bytes(&self, worker: &Worker, traffic: Traffic) {
+        if let Some(phase) = self.phase() {
+            phase.charge_bytes(traffic, || worker.shared.time_of(Instant::now()));
+        }
+    }
+
+    /// The status by which its client was refused, if it was: that of a gRPC call is the one that HTTP has for it.
+    #[inline]
+    fn refused_with(&self) -> Option<u16> {
+        match (self.status?, self.grpc) {
+            (status @ 400..=499, _) => Some(status),
+            (_, Some(status)) => grpc::refusal(status),
+            _ => None,
+        }
+    }
+
+    /// Has its refusal counted by the rules of abuse that the route goes by, and carries out what follows.
+    #[cold]
+    fn was_refused(&self, worker: &Worker, status: u16) {
+        let count = |snapshot: &SnapshotRef, route| {
+            let carried = self.carried.as_ref();
+            let refusal = Refusal {
+                status,
+                ending: self.ending,
+                client: self.sender.client,
+                subject: carried.and_then(|it| it.caller()?.subject.as_deref()),
+                proxies: &self.listener.listener.trusted_proxies,
+            };
+            let rules = snapshot.abuse.of(route);
+            if rules.is_empty() {
+                return;
+            }
+            let moment = Moment {
+                now: worker.shared.time_of(Instant::now()),
+                date: since_1970(worker.calendar.now()),
+                worker: worker.index,
+            };
+            for sentence in rules.iter().filter_map(|rule| rule.refused(refusal, moment)) {
+                if worker.shared.carry_out(sentence).is_err()
+                    && let Some(before) = worker.seldom.not_banned.happens(worker.wheel.now())
+                {
+                    worker.shared.events.emit(event::ClientNotBanned { before });
+                }
+            }
+        };
+        match &self.route {
+            Some((snapshot, index)) => count(snapshot, Some(*index)),
+            None => count(&worker.current().plan, None),
+        }
+    }
+
     /// The client sees the beginning of a response: from now on no other instance is asked.
     pub(crate) fn response_begins(&mut self) {
         self.responded = true;
@@ -307,7 +361,8 @@ impl<'a> ExchangeRecord<'a> {
         self.ending = ending;
         if !self.responded {
             let told = ending.told();
-            self.status = told.map(|it| it.status);
+            let status = |status| self.carried.as_ref().map_or(status, |it| it.status(status));
+            self.status = told.map(|it| status(it.status));
             self.grpc = self.call.and(told).map(|it| it.grpc);
         }
     }
@@ -330,6 +385,12 @@ impl Subject for ExchangeRecord<'_> {
     }
 
     fn count(&self, worker: &Worker, traffic: Traffic, total: Duration) {
+        if self.carried.is_some() {
+            self.charge_bytes(worker, traffic);
+        }
+        if let Some(status) = self.refused_with() {
+            self.was_refused(worker, status);
+        }
         let Some(service) = &self.service else { return };
         let shard = service.live.shard(worker.index);
         let class = self.status.map_or(0, |status| usize::from(status / 100).min(5));
@@ -368,6 +429,8 @@ impl Subject for ExchangeRecord<'_> {
             grpc: self.grpc,
             way: Way {
                 route: self.route.as_ref().map(|(plan, index)| (&**plan, *index)),
+                caller: self.carried.as_ref().and_then(|carried| carried.caller()),
+                limit: self.phase().and_then(|phase| phase.limit_over()),
                 service: self.service.as_deref(),
                 member: self.member.as_deref(),
                 attempts: self.attempts,

@@ -12,6 +12,7 @@ use wire::traffic::Traffic;
 use crate::client::Client;
 use crate::instance::WorkerInstance;
 use crate::peer::Peer;
+use crate::policy::auth::caller::Caller;
 use crate::routing::RouteIndex;
 use crate::snapshot::{ListenerPlan, SnapshotRef, WorkerService};
 use crate::worker::Worker;
@@ -55,6 +56,10 @@ pub(crate) struct Facts<'a> {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Way<'a> {
     pub(crate) route: Option<(&'a SnapshotRef, RouteIndex)>,
+    /// Who asks, where that was proven.
+    pub(crate) caller: Option<&'a Caller>,
+    /// The limit that refused it, or would have.
+    pub(crate) limit: Option<&'a str>,
     pub(crate) service: Option<&'a WorkerService>,
     /// The instance of the last attempt.
     pub(crate) member: Option<&'a WorkerInstance>,
@@ -118,7 +123,7 @@ pub(crate) fn record(worker: &Worker, subject: &impl Subject, traffic: Traffic) 
 
 impl<'a> Facts<'a> {
     fn into_record(self, ending: Ending, traffic: Traffic, total: Duration) -> AccessRecord<'a> {
-        let Way { route, service, member, attempts, connect, first_byte } = self.way;
+        let Way { route, caller, limit, service, member, attempts, connect, first_byte } = self.way;
         let Traffic { received, sent } = traffic;
         AccessRecord {
             request_id: self.request_id,
@@ -137,6 +142,9 @@ impl<'a> Facts<'a> {
             upstream_connect: connect,
             upstream_first_byte: first_byte,
             route: route.map(|(plan, index)| plan.routes.route(index) as &dyn std::fmt::Display),
+            auth: caller.map(|caller| caller.by.name.as_str()),
+            subject: caller.and_then(|caller| caller.subject.as_deref()),
+            limit,
             service: service.map(|service| service.service.name.as_str()),
             release: member.and_then(|member| member.live.release.as_deref()),
             instance: member.map(|member| member.live.name.as_str()),

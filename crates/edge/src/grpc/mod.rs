@@ -104,6 +104,18 @@ pub(crate) struct Ended {
     pub(crate) in_body: Option<GrpcStatus>,
 }
 
+/// The status of HTTP that refuses what this one refuses; `None` where it says that the server failed, or nothing failed.
+pub(crate) fn refusal(status: GrpcStatus) -> Option<u16> {
+    Some(match status {
+        GrpcStatus::InvalidArgument => 400,
+        GrpcStatus::Unauthenticated => 401,
+        GrpcStatus::PermissionDenied => 403,
+        GrpcStatus::NotFound => 404,
+        GrpcStatus::ResourceExhausted => 429,
+        _ => return None,
+    })
+}
+
 /// How a response that is whole says that its call ended. One that is no gRPC says nothing of it: a client
 /// must not make a failure of a good response by what it calls its request.
 pub(crate) fn told(head: &ResponseHead, ended: &Ended) -> Option<GrpcStatus> {

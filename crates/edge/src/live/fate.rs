@@ -29,13 +29,22 @@ pub enum Fate {
 const FATES: usize = 8;
 
 /// What decided for the release, or the instance, that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Assignment {
     /// Chance or balancing, for this attempt.
     Drawn,
     /// Something that the client keeps or chooses, as a cookie or the key that is hashed; or that another attempt had
     /// failed.
     Pinned,
+    /// The request itself, which asks for the new release: chance has no part in it, so that it is evidence of nothing.
+    Asked,
+}
+
+const ASSIGNMENTS: usize = 3;
+
+impl Assignment {
+    /// Every one.
+    pub const ALL: [Self; ASSIGNMENTS] = [Self::Drawn, Self::Pinned, Self::Asked];
 }
 
 impl Fate {
@@ -100,7 +109,7 @@ impl Fates {
 
 /// Counts fates, by what decided for the instance. Written by one worker.
 #[derive(Debug, Default)]
-pub(crate) struct FateCounters([[Counter; FATES]; 2]);
+pub(crate) struct FateCounters([[Counter; FATES]; ASSIGNMENTS]);
 
 impl FateCounters {
     #[inline]
@@ -143,6 +152,8 @@ mod tests {
             (0..=times).for_each(|_| counters.count(Assignment::Drawn, fate));
             counters.count(Assignment::Pinned, fate);
         }
+        counters.count(Assignment::Asked, Fate::Ok);
+        assert_eq!(counters.of(Assignment::Asked).of(Fate::Ok), 1);
         let (drawn, pinned) = (counters.of(Assignment::Drawn), counters.of(Assignment::Pinned));
         for (times, fate) in Fate::ALL.into_iter().enumerate() {
             assert_eq!((drawn.of(fate), pinned.of(fate)), (times as u64 + 1, 1));

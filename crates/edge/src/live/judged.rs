@@ -1,7 +1,7 @@
 //! What a service's workers hand over while one of its releases is judged: single attempts, with which client's they were.
 //! All that failed, as far as there is room, and of the others a uniform sample.
 //!
-//! While nothing is judged a request pays one branch. While something is, what is handed over in one period is
+//! One listens at a time, the last that began ([`Hearing`]). While nothing is judged a request pays one branch. While something is, what is handed over in one period is
 //! bounded: nobody waits, and what has no room is counted.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -50,10 +50,16 @@ pub struct Samples {
     pub lost: u64,
 }
 
+/// What entitles to be handed attempts: the last that began does, and no other.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hearing(u64);
+
 /// Whether a service is judged, and what is handed over for that.
 #[derive(Debug)]
 pub struct Judged {
     is_on: AtomicBool,
+    /// How many have listened.
+    hearings: AtomicU64,
     /// In microseconds, how long a client owes an instance its patience; the greatest for ever.
     patience: AtomicU64,
     /// Of 2^32 others so many are handed over.
@@ -82,6 +88,7 @@ impl Default for Judged {
     fn default() -> Self {
         Self {
             is_on: AtomicBool::new(false),
+            hearings: AtomicU64::new(0),
             patience: AtomicU64::new(u64::MAX),
             chance: AtomicU32::new(u32::MAX),
             room_failed: AtomicU32::new(FAILED_MAX),
@@ -93,12 +100,19 @@ impl Default for Judged {
 }
 
 impl Judged {
-    /// From now on attempts are handed over. What an earlier judge has left behind is forgotten. A client that gives up after
+    /// From now on attempts are handed over, to nobody who listened before. What was left behind is forgotten. A client that gives up after
     /// `patience` or later tells of an instance that hangs; without one, none does.
-    pub fn begin(&self, patience: Option<Duration>) {
-        self.take(0);
+    pub fn begin(&self, patience: Option<Duration>) -> Hearing {
+        let hearing = Hearing(self.hearings.fetch_add(1, Ordering::Relaxed) + 1);
+        self.empty(0);
         self.expect(patience.unwrap_or(Duration::MAX));
         self.is_on.store(true, Ordering::Relaxed);
+        hearing
+    }
+
+    /// Whether it is this one that listens.
+    pub fn hears(&self, hearing: &Hearing) -> bool {
+        self.is_on() && self.hearings.load(Ordering::Relaxed) == hearing.0
     }
 
     /// A client that gives up after `patience` or later tells of an instance that hangs from now on.
@@ -107,15 +121,25 @@ impl Judged {
         self.patience.store(micros, Ordering::Relaxed);
     }
 
-    /// Nothing is handed over any more.
-    pub fn end(&self) {
+    /// Nothing is handed over any more, unless another listens by now.
+    pub fn end(&self, hearing: Hearing) {
+        if !self.hears(&hearing) {
+            return;
+        }
         self.is_on.store(false, Ordering::Relaxed);
         self.patience.store(u64::MAX, Ordering::Relaxed);
     }
 
-    /// What was handed over since the last look. Of as many attempts that did not fail as there were since then, `others`, no
+    /// What was handed over since the last look; nothing if another listens by now. Of as many attempts that did not fail as there were since then, `others`, no
     /// more are handed over until the next than there is room for, each with the same chance.
-    pub fn take(&self, others: u64) -> Samples {
+    pub fn take(&self, hearing: &Hearing, others: u64) -> Samples {
+        match self.hears(hearing) {
+            true => self.empty(others),
+            false => Samples::default(),
+        }
+    }
+
+    fn empty(&self, others: u64) -> Samples {
         let all = match self.queue.get() {
             None => Vec::new(),
             Some(queue) => {
@@ -200,11 +224,12 @@ mod tests {
     #[test]
     fn what_has_no_room_is_dropped_and_failures_among_it_are_counted() {
         let (judged, mut rng) = (Judged::default(), fastrand::Rng::with_seed(1));
+        let hearing = judged.begin(None);
         for _ in 0..3 {
             hand_over(&judged, Fate::Ok, &mut rng, SAMPLED_MAX + 9);
             hand_over(&judged, Fate::ServerError, &mut rng, FAILED_MAX + 5);
             hand_over(&judged, Fate::Abandoned, &mut rng, 3);
-            let samples = judged.take(0);
+            let samples = judged.take(&hearing, 0);
             assert_eq!(samples.all.len() as u32, SAMPLED_MAX + FAILED_MAX);
             assert_eq!(samples.lost, 5);
         }
@@ -213,13 +238,14 @@ mod tests {
     #[test]
     fn of_many_that_did_not_fail_a_sample_is_handed_over_and_every_failure() {
         let (judged, mut rng) = (Judged::default(), fastrand::Rng::with_seed(2));
-        judged.take(10_000);
+        let hearing = judged.begin(None);
+        judged.take(&hearing, 10_000);
         // In the middle of them: were the sample not uniform, none of these would be in it.
         hand_over(&judged, Fate::Ok, &mut rng, 5_000);
         hand_over(&judged, Fate::Redirect, &mut rng, 2_500);
         hand_over(&judged, Fate::Failure, &mut rng, 20);
         hand_over(&judged, Fate::ClientError, &mut rng, 2_500);
-        let all = judged.take(0).all;
+        let all = judged.take(&hearing, 0).all;
         let of = |fate: Fate| all.iter().filter(|sample| sample.fate == fate).count();
         assert_eq!(of(Fate::Failure), 20);
         assert!((90..170).contains(&of(Fate::Ok)), "128 are expected: {}", of(Fate::Ok));
@@ -231,11 +257,24 @@ mod tests {
     #[test]
     fn what_an_earlier_judge_left_is_not_the_next_ones() {
         let (judged, mut rng) = (Judged::default(), fastrand::Rng::with_seed(3));
-        judged.begin(None);
+        let first = judged.begin(None);
         hand_over(&judged, Fate::Failure, &mut rng, 2);
-        judged.end();
-        judged.begin(None);
-        assert_eq!(judged.take(0).all.len(), 0);
+        judged.end(first);
+        let second = judged.begin(None);
+        assert_eq!(judged.take(&second, 0).all.len(), 0);
+    }
+
+    #[test]
+    fn who_listened_before_takes_and_ends_nothing_of_the_next_one() {
+        let (judged, mut rng) = (Judged::default(), fastrand::Rng::with_seed(4));
+        let (first, second) = (judged.begin(None), judged.begin(None));
+        hand_over(&judged, Fate::Failure, &mut rng, 2);
+        assert_eq!(judged.take(&first, 0).all.len(), 0);
+        judged.end(first);
+        assert!(judged.is_on());
+        assert_eq!(judged.take(&second, 0).all.len(), 2);
+        judged.end(second);
+        assert!(!judged.is_on());
     }
 
     #[test]
@@ -243,9 +282,9 @@ mod tests {
         let judged = Judged::default();
         let given_up = |millis| judged.given_up(Duration::from_millis(millis));
         assert_eq!(given_up(u64::MAX), Fate::Abandoned);
-        judged.begin(Some(Duration::from_millis(20)));
+        let hearing = judged.begin(Some(Duration::from_millis(20)));
         assert_eq!((given_up(19), given_up(20)), (Fate::Abandoned, Fate::Overdue));
-        judged.end();
+        judged.end(hearing);
         assert_eq!(given_up(20), Fate::Abandoned);
     }
 }

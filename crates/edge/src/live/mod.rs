@@ -3,13 +3,18 @@
 //!
 //! Counters are sharded by worker and written by one each; whoever reads adds them up.
 
+pub(crate) mod abuse;
 pub mod by_route;
 pub(crate) mod claim;
 pub mod fate;
+pub(crate) mod inquiry;
 pub mod judged;
+pub(crate) mod limit;
 pub(crate) mod listener;
 pub(crate) mod queue;
 pub(crate) mod route;
+pub(crate) mod served_clock;
+pub mod settlements;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};

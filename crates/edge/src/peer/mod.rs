@@ -5,7 +5,7 @@
 
 pub(crate) mod chain;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use wire::head::Fields;
@@ -41,6 +41,26 @@ pub(crate) struct Sender {
     pub(crate) client: IpAddr,
     /// Whether what the request says of its way is believed.
     pub(crate) is_trusted: bool,
+}
+
+/// A client, as far as limits know it: an address, of IPv6 the /64 that it lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ClientKey(IpAddr);
+
+impl ClientKey {
+    /// The client at this address.
+    pub(crate) fn of(address: IpAddr) -> Self {
+        let IpAddr::V6(whole) = address.to_canonical() else {
+            return Self(address.to_canonical());
+        };
+        let [a, b, c, d, ..] = whole.segments();
+        Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+    }
+
+    /// The address, of IPv6 the first of its /64.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
+    }
 }
 
 impl Peer {
@@ -165,5 +185,17 @@ mod tests {
         // It passes on what its client sent: a client that is no proxy ends the chain.
         assert_eq!(sender("10.0.0.1", Some("1.1.1.1"), "6.6.6.6"), ("1.1.1.1".into(), true));
         assert_eq!(sender("10.0.0.1", Some("10.0.0.2"), "1.1.1.1"), ("1.1.1.1".into(), true));
+    }
+
+    fn key(text: &str) -> ClientKey {
+        ClientKey::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_of_ipv6_stands_for_its_64() {
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::7"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 }

@@ -6,6 +6,12 @@ use telemetry::Ending;
 use wire::h1::Framing;
 
 /// The limit of a request's body: the route's, or else its listener's, where that is known.
+pub(crate) fn limit(policies: &Policies, listener: Option<&Listener>) -> BodyLimit {
+    let inherited = || listener.map_or(BodyLimit::Unlimited, |it| it.limits.body);
+    policies.body.unwrap_or_else(inherited)
+}
+
+/// The same, unless the body announces more.
 ///
 /// # Errors
 /// [`Ending::BodyTooLarge`] where the body announces more.
@@ -14,8 +20,7 @@ pub(crate) fn allowed(
     listener: Option<&Listener>,
     framing: Framing,
 ) -> Result<BodyLimit, Ending> {
-    let inherited = || listener.map_or(BodyLimit::Unlimited, |it| it.limits.body);
-    let allowed = policies.body.unwrap_or_else(inherited);
+    let allowed = limit(policies, listener);
     match framing {
         Framing::Length(length) if !allowed.allows(length) => Err(Ending::BodyTooLarge),
         _ => Ok(allowed),

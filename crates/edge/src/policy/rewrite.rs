@@ -9,6 +9,8 @@ use telemetry::Ending;
 use wire::head::RequestHead;
 use wire::target::{TARGET_BYTES_MAX, escape_for_h2};
 
+use crate::policy::auth::caller::Caller;
+use crate::policy::auth::credential::write_query_without;
 use crate::routing;
 
 /// How one request is rewritten.
@@ -17,6 +19,8 @@ pub(crate) struct Rewriting<'a> {
     head: &'a RequestHead,
     /// How much of the path is taken away.
     cut: usize,
+    /// Who asks, where that was proven: instances may not be meant to see by what.
+    caller: Option<&'a Caller>,
 }
 
 impl<'a> Rewriting<'a> {
@@ -25,7 +29,11 @@ impl<'a> Rewriting<'a> {
     /// # Errors
     /// [`Ending::BadRequest`] where a server could read what is left without the prefix otherwise than the
     /// whole was read.
-    pub(crate) fn new(rewrite: &'a Rewrite, head: &'a RequestHead) -> Result<Self, Ending> {
+    pub(crate) fn new(
+        rewrite: &'a Rewrite,
+        head: &'a RequestHead,
+        caller: Option<&'a Caller>,
+    ) -> Result<Self, Ending> {
         let cut = match &rewrite.strip_prefix {
             Some(prefix) => {
                 let added = added(rewrite);
@@ -33,7 +41,8 @@ impl<'a> Rewriting<'a> {
             }
             None => 0,
         };
-        Ok(Self { rewrite, head, cut })
+        let caller = caller.filter(|it| it.hidden_parameters().next().is_some());
+        Ok(Self { rewrite, head, cut, caller })
     }
 
     /// What is rewritten.
@@ -60,7 +69,8 @@ impl<'a> Rewriting<'a> {
     /// prefix that is taken away or replaced.
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
         let added = added(self.rewrite);
-        if self.cut == 0 && added.is_empty() || self.head.path() == b"*" {
+        let is_whole = self.cut == 0 && added.is_empty() && self.caller.is_none();
+        if is_whole || self.head.path() == b"*" {
             out.extend_from_slice(self.head.target());
             return;
         }
@@ -70,9 +80,17 @@ impl<'a> Rewriting<'a> {
         if out.len() == start {
             out.push(b'/');
         }
-        if let Some(query) = self.head.query() {
-            out.push(b'?');
-            out.extend_from_slice(query);
+        let Some(query) = self.head.query() else { return };
+        let before = out.len();
+        out.push(b'?');
+        match self.caller {
+            None => out.extend_from_slice(query),
+            Some(caller) => {
+                let hidden: Vec<&str> = caller.hidden_parameters().collect();
+                if !write_query_without(query, &hidden, out) {
+                    out.truncate(before);
+                }
+            }
         }
     }
 

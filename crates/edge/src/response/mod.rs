@@ -168,7 +168,7 @@ impl Applied<'_> {
     fn write_kept(&self, passed: &Passed<'_>, kept: Kept, out: &mut impl FieldSink) -> bool {
         let Passed { head, mapping, .. } = passed;
         let may_stay = |name| !DROPPED.has(name) || (name == Name::Trailer && kept.has_trailers);
-        let has_say = self.phase.is_some() || !self.edits.is_empty();
+        let has_say = self.phase.is_some_and(|it| it.may_replace()) || !self.edits.is_empty();
         let is_dated = if has_say || mapping.is_some() || head.fields.has(Name::Connection) {
             let named = Named::by_connection(&head.fields);
             let mut is_dated = false;

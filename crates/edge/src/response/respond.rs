@@ -15,6 +15,7 @@ use wire::target::escape_for_uri;
 use crate::client::Client;
 use crate::fields::FieldSink;
 use crate::grpc::{self, Dialect};
+use crate::policy::auth::caller::Caller;
 use crate::policy::headers::is_edited;
 use crate::response::{self, Applied, Head};
 
@@ -49,6 +50,25 @@ pub(crate) async fn respond<C: Client>(
         body: respond.body.as_bytes(),
         location: None,
         is_temporary: respond.status == 503,
+        allows: None,
+        grpc: None,
+    };
+    send(client, head.method(), &own, applied).await
+}
+
+/// Tells a CA what it looks for (RFC 8555 section 8.3).
+pub(crate) async fn challenge<C: Client>(
+    client: &mut C,
+    head: &RequestHead,
+    body: &str,
+    applied: &Applied<'_>,
+) -> Result<(), Error> {
+    let own = Own {
+        status: 200,
+        content_type: b"application/octet-stream",
+        body: body.as_bytes(),
+        location: None,
+        is_temporary: false,
         allows: None,
         grpc: None,
     };
@@ -93,7 +113,8 @@ pub(crate) async fn redirect<C: Client>(
     redirect: &Redirect,
     applied: &Applied<'_>,
 ) -> Result<(), Error> {
-    let location = location(redirect, head);
+    let caller = applied.phase.and_then(|phase| phase.carried.caller());
+    let location = location(redirect, head, caller);
     let own = Own {
         status: redirect.status,
         content_type: b"text/plain; charset=utf-8",
@@ -141,6 +162,7 @@ pub(crate) async fn told<C: Client>(
 ) -> Result<(), Error> {
     let Some(told) = ending.told() else { return Ok(()) };
     let Told { status, sentence, .. } = told;
+    let status = applied.phase.map_or(status, |phase| phase.carried.status(status));
     let head = asked.head;
     let wants_json = head.is_some_and(wants_json);
     let phrase = phrase(status);
@@ -227,15 +249,19 @@ impl Own<'_> {
     }
 }
 
-/// Where a redirect leads: a URL without a path of its own gets the request's, if that has one.
-fn location(redirect: &Redirect, head: &RequestHead) -> Vec<u8> {
+/// Where a redirect leads: a URL without a path of its own gets the request's, if that has one, without what `caller` keeps from
+/// others.
+fn location(redirect: &Redirect, head: &RequestHead, caller: Option<&Caller>) -> Vec<u8> {
     let mut location = redirect.to.clone().into_bytes();
     let has_path = match redirect.to.split_once("://") {
         Some((_, rest)) => rest.contains('/'),
         None => true,
     };
     if !has_path && head.path() != b"*" {
-        escape_for_uri(head.target(), &mut location);
+        match caller.map(|caller| caller.target_of(head)) {
+            Some(target) => escape_for_uri(&target, &mut location),
+            None => escape_for_uri(head.target(), &mut location),
+        }
     }
     location
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod decision;
 pub mod explain;
+mod holding;
+mod proving;
 
 use std::rc::Rc;
 
@@ -13,17 +15,21 @@ use wire::head::RequestHead;
 use crate::choice::share;
 use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
-use crate::exchange::recording::Recording;
+use crate::exchange::recording::{Recording, Subject};
 use crate::live::by_route::RouteSlot;
-use crate::policy::{Phase, Routed};
+use crate::policy::auth::AuthContext;
+use crate::policy::limit::{Effect, LimitContext};
+use crate::policy::{self, Phase, Routed};
 use crate::response::respond::{self, Asked};
 use crate::routing::RouteIndex;
 use crate::serve::decision::{
-    Decision, Local, Next, Refused, Setting, Unroutable, decide, https_port, routable,
+    Decision, Local, Next, Refused, Setting, Unroutable, decide, https_port, passed, routable,
 };
+use crate::serve::proving::Proving;
 use crate::snapshot::{WorkerService, WorkerSnapshot};
 use crate::upstream::entrance::Entrance;
 use crate::upstream::forward::forward;
+use crate::upstream::held::RequestBody;
 use crate::worker::Worker;
 
 /// Answers one request. The client's connection knows afterwards whether it can go on.
@@ -104,30 +110,62 @@ async fn serve<C: Client>(
     let plan = local.plan.clone();
     let setting = Setting {
         https_port: https_port(&listener.listener, peer, record.sender, &head.fields),
+        challenges: &worker.shared.challenges,
         routes: &plan.routes,
+        standing: worker.bans.standing(record.sender.client, || worker.calendar.now()),
+        whereabouts: listener.whereabouts(head.authority()),
         pseudonym: &worker.shared.pseudonym,
     };
     let policies_of = |index: RouteIndex| plan.policies[index.0 as usize].as_deref();
-    let plan_of = |index| policies_of(index).map(|policies| &policies.plan);
-    let Decision { route, carried, next } = decide(setting, &request, plan_of);
-    let carried = carried.map(Rc::new);
+    let began = record.began();
+    let context = || policy::Context {
+        auth: AuthContext {
+            auths: &local.auths,
+            bans: &worker.bans,
+            store: &plan.store,
+            now: worker.calendar.now(),
+        },
+        limit: LimitContext {
+            now: worker.shared.time_of(began),
+            worker: worker.index,
+            effect: Effect::Take,
+        },
+    };
+    let plan_of = |index| policies_of(index).map(|policies| (&policies.plan, context()));
+    let Decision { route, carried, mut next } = decide(setting, &request, plan_of);
+    let (mut carried, mut body) = (carried.map(Rc::new), RequestBody::new(framing));
     if let Some(index) = route {
         record.route = Some((plan.clone(), index));
         record.carried.clone_from(&carried);
     }
-    let index = match next {
-        Ok(Next::Forward(index)) => index,
-        // What is rare is on the heap, so that all other exchanges are small.
-        Ok(Next::Local(local)) => {
-            return Box::pin(respond(entrance, client, head, local, record)).await;
-        }
-        Err(refused) => {
-            if let (Refused::Policy(ending), Some(policies)) =
-                (refused, route.and_then(policies_of))
-            {
-                policies.live.refused(worker.index, ending);
+    let index = loop {
+        match next {
+            Ok(Next::Forward(index)) => break index,
+            // What is rare is on the heap, so that all other exchanges are small.
+            Ok(Next::Local(local)) => {
+                return Box::pin(respond(entrance, client, head, local, record)).await;
             }
-            return Err(refused.ending());
+            Ok(Next::Proof(index)) => {
+                // It adds to what is carried, and so has to have it alone.
+                carried = None;
+                let of_route = policies_of(index).map(|it| &it.plan);
+                let policies = &plan.routes.route(index).policies;
+                let allowed = policy::body::limit(policies, Some(&listener.listener));
+                let context = context();
+                let proving =
+                    Proving { plan: of_route, context, entrance, request: &request, allowed };
+                let passage = Box::pin(proving.run(client, &mut body, record)).await?;
+                carried.clone_from(&record.carried);
+                next = passed(setting, &request, index, passage);
+            }
+            Err(refused) => {
+                if let (Refused::Policy(ending), Some(policies)) =
+                    (refused, route.and_then(policies_of))
+                {
+                    policies.live.refused(worker.index, ending);
+                }
+                return Err(refused.ending());
+            }
         }
     };
     let route = plan.routes.route(index);
@@ -139,7 +177,7 @@ async fn serve<C: Client>(
     });
     let (service, slot) = choose(worker, &local, index, head);
     record.serves(&service, slot);
-    forward(entrance, client, &request, framing, Routed { route, phase }, &service, record).await
+    forward(entrance, client, &request, body, Routed { route, phase }, &service, record).await
 }
 
 /// Responds without a service, as was decided.
@@ -150,9 +188,18 @@ async fn respond<C: Client>(
     local: Local<'_>,
     record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
+    let challenge = match local {
+        // It may have been withdrawn this moment.
+        Local::Challenge => entrance.worker.shared.challenges.answer(head),
+        _ => None,
+    };
     record.own_response(local.status(), local.ending());
     let applied = record.applied(entrance.worker);
     let told = match local {
+        Local::Challenge => {
+            let body = challenge.as_deref().unwrap_or_default();
+            respond::challenge(client, head, body, &applied).await
+        }
         Local::RedirectHttps(port) => respond::redirect_https(client, head, port, &applied).await,
         Local::Preflight => respond::preflight(client, &applied).await,
         Local::Options => respond::options(client, &applied).await,

@@ -3,6 +3,9 @@
 //! A [`Snapshot`] is shared by all workers. Each of them makes a [`WorkerSnapshot`] of it: its own rotation,
 //! budgets and connections, without a shared count on a request's way.
 
+pub(crate) mod abuse;
+pub(crate) mod hosts;
+pub(crate) mod limits;
 pub(crate) mod serving_config;
 mod shelf;
 pub(crate) mod split;
@@ -16,6 +19,7 @@ use balance::{Picker, SlowStart};
 use model::{Generation, Listener, ListenerName, Revision, Service, ServiceName};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use store::Store;
 
 use crate::instance::WorkerInstance;
 use crate::live::by_route::RouteSlot;
@@ -23,7 +27,12 @@ use crate::live::listener::ListenerLive;
 use crate::live::route::RouteLive;
 use crate::live::{Live, ServiceLive};
 use crate::policy;
+use crate::policy::auth::client::Outside;
+use crate::policy::auth::{AuthPlan, AuthTable, WorkerAuth};
+use crate::policy::limit::LimitPlan;
 use crate::routing::RouteTable;
+use crate::snapshot::abuse::AbuseTable;
+use crate::snapshot::hosts::{Hosts, Whereabouts};
 use crate::snapshot::split::SplitPlan;
 
 /// What is served.
@@ -35,8 +44,16 @@ pub(crate) struct Snapshot {
     pub(crate) shares: Vec<Shares>,
     /// For each route its policies that look at requests or speak in responses.
     pub(crate) policies: Vec<Option<Box<RoutePolicies>>>,
+    /// Ways of proving who one is, to which policies refer by their places.
+    pub(crate) auths: Arc<AuthTable>,
+    /// Every limit that a route goes by.
+    pub(crate) limits: Vec<Arc<LimitPlan>>,
+    /// Rules of whom refusals have banned.
+    pub(crate) abuse: AbuseTable,
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) listeners: FxHashMap<ListenerName, Arc<ListenerPlan>>,
+    /// What this edge shares with others.
+    pub(crate) store: Store,
 }
 
 /// The policies of one route.
@@ -75,7 +92,17 @@ pub(crate) struct ServicePlan {
 pub(crate) struct ListenerPlan {
     pub(crate) listener: Arc<Listener>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Hosts that are asked for at another listener, where there is one that asks otherwise for certificates of clients.
+    pub(crate) hosts: Option<Box<Hosts>>,
     pub(crate) live: Arc<ListenerLive>,
+}
+
+impl ListenerPlan {
+    /// Where a request with this authority, which came in here, belongs.
+    #[inline]
+    pub(crate) fn whereabouts(&self, authority: &[u8]) -> Whereabouts {
+        self.hosts.as_ref().map_or(Whereabouts::Here, |hosts| hosts.whereabouts(authority))
+    }
 }
 
 /// A snapshot that a worker's requests share without a count that other workers touch.
@@ -85,6 +112,7 @@ pub(crate) struct SnapshotRef(Arc<Snapshot>);
 pub(crate) struct WorkerSnapshot {
     pub(crate) plan: Rc<SnapshotRef>,
     pub(crate) services: Vec<Rc<WorkerService>>,
+    pub(crate) auths: Vec<Rc<WorkerAuth>>,
 }
 
 /// A service as one worker uses it.
@@ -111,6 +139,7 @@ impl WorkerSnapshot {
     pub(crate) fn new(
         plan: Arc<Snapshot>,
         before: Option<&Self>,
+        outside: Outside<'_>,
         members: &mut dyn FnMut(&Arc<Live>) -> Rc<WorkerInstance>,
     ) -> Self {
         let earlier: FxHashMap<&str, &Rc<WorkerService>> = before
@@ -122,7 +151,15 @@ impl WorkerSnapshot {
             let earlier = earlier.get(service.service.name.as_str()).copied();
             Rc::new(WorkerService::new(service, earlier, members))
         });
-        Self { services: services.collect(), plan: Rc::new(SnapshotRef(plan)) }
+        let services = services.collect();
+        // What was believed of an authentication that is the same is still.
+        let believed = before.map(|local| local.auths.as_slice()).unwrap_or_default();
+        let auth = |plan: &Arc<AuthPlan>| {
+            let same = believed.iter().find(|it| Arc::ptr_eq(it.plan(), plan));
+            same.cloned().unwrap_or_else(|| Rc::new(WorkerAuth::new(plan.clone(), Some(outside))))
+        };
+        let auths = plan.auths.plans.iter().map(auth).collect();
+        Self { services, auths, plan: Rc::new(SnapshotRef(plan)) }
     }
 
     /// The service of this name, as it is served now. Looks at one after the other.

@@ -4,20 +4,30 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use balance::{Member, Picker, Role};
 use model::{
-    Action, Generation, InstanceName, Intent, Listener, ListenerName, Revision, Route, RouteId,
-    ServiceName,
+    Action, AuthName, Generation, InstanceName, Intent, Listener, ListenerName, Revision, Route,
+    RouteId, ServiceName,
 };
 use rustc_hash::FxHashMap;
+use store::Store;
 
 use crate::live::by_route::RouteSlot;
+use crate::live::inquiry::InquiryLive;
 use crate::live::listener::ListenerLive;
 use crate::live::route::RouteLive;
+use crate::live::settlements::Settlements;
 use crate::live::{Bar, Identity, Live, ServiceLive};
-use crate::policy;
+use crate::policy::PolicyPlan;
+use crate::policy::auth::AuthTable;
+use crate::policy::auth::keyring::Keyring;
+use crate::policy::limit::LimitPlan;
 use crate::routing::RouteTable;
+use crate::snapshot::abuse::AbuseShelf;
+use crate::snapshot::hosts::Hosts;
+use crate::snapshot::limits::LimitShelf;
 use crate::snapshot::shelf::Shelf;
 use crate::snapshot::split::{Split, SplitPlan};
 use crate::snapshot::{ListenerPlan, RoutePolicies, ServicePlan, ShareOf, Shares, Snapshot};
@@ -34,7 +44,21 @@ pub struct ServingConfig {
     /// Services of which two releases share the requests.
     pub splits: BTreeMap<ServiceName, Split>,
     /// How TLS is spoken at each listener that has certificates.
-    pub tls: BTreeMap<ListenerName, Arc<rustls::ServerConfig>>,
+    pub tls: BTreeMap<ListenerName, ListenerTls>,
+    /// What this edge shares with others, as far as it does: opened, and going on with what it knew. Settlements of limits and nonces
+    /// are asked of it; it changes with the snapshot, so that no request sees one of one file and the other of another.
+    pub store: Store,
+    /// The keys of issuers that were fetched.
+    pub keyring: Keyring,
+}
+
+/// How TLS is spoken at a listener.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    /// The handshake.
+    pub config: Arc<rustls::ServerConfig>,
+    /// The hosts that its certificates name, in lower case; `*.` begins a wildcard.
+    pub names: Arc<[Box<str>]>,
 }
 
 /// One instance of a service.
@@ -56,21 +80,39 @@ pub struct Instance {
 }
 
 /// Everything that is observed, by identity. Survives every publication.
-#[derive(Default)]
 pub(crate) struct LiveRegistry {
     inner: Mutex<Known>,
 }
 
-#[derive(Default)]
 struct Known {
     instances: Shelf<(ServiceName, InstanceName, SocketAddr), Live>,
     services: Shelf<ServiceName, ServiceLive>,
     listeners: Shelf<ListenerName, ListenerLive>,
     routes: Shelf<RouteId, RouteLive>,
+    auths: Arc<AuthTable>,
+    inquiries: Shelf<AuthName, InquiryLive>,
+    limits: LimitShelf,
+    abuse: AbuseShelf,
 }
 
 impl LiveRegistry {
-    /// Compiles `serving_config`. What it has in common with earlier ones keeps what was observed.
+    /// Nothing yet; what edges share of limits goes by `settlements`.
+    pub(crate) fn new(settlements: Arc<Settlements>) -> Self {
+        let known = Known {
+            instances: Shelf::default(),
+            services: Shelf::default(),
+            listeners: Shelf::default(),
+            routes: Shelf::default(),
+            auths: Arc::default(),
+            inquiries: Shelf::default(),
+            limits: LimitShelf::new(settlements),
+            abuse: AbuseShelf::default(),
+        };
+        Self { inner: Mutex::new(known) }
+    }
+
+    /// Compiles `serving_config`, at `now` after the edge began. What it has in common with earlier ones keeps what was
+    /// observed.
     ///
     /// # Errors
     /// When the routes' expressions are too large together.
@@ -79,20 +121,26 @@ impl LiveRegistry {
         serving_config: &ServingConfig,
         generation: Generation,
         workers: usize,
+        now: Duration,
     ) -> Result<Snapshot, regex::Error> {
         let routes = RouteTable::compile(&serving_config.intent.routes)?;
         let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Compilation { known: &mut known, generation, workers }.compile(serving_config, routes))
+        let compilation = Compilation { known: &mut known, generation, workers, now };
+        Ok(compilation.compile(serving_config, routes))
     }
 
     /// Forgets what `snapshot`, which is served now, does not know and nothing is in flight on.
     pub(crate) fn forget(&self, snapshot: &Snapshot) {
         let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { instances, services, listeners, routes } = &mut *known;
+        let Known { instances, services, listeners, routes, auths: _, inquiries, limits, abuse } =
+            &mut *known;
+        inquiries.forget(snapshot.generation, |_| false);
         instances.forget(snapshot.generation, |live| live.in_flight() > 0);
         services.forget(snapshot.generation, |_| false);
         listeners.forget(snapshot.generation, |live| live.open.load(Ordering::Relaxed) > 0);
         routes.forget(snapshot.generation, |_| false);
+        limits.forget(snapshot.generation);
+        abuse.forget(snapshot.generation);
     }
 }
 
@@ -101,50 +149,80 @@ struct Compilation<'a> {
     known: &'a mut Known,
     generation: Generation,
     workers: usize,
+    /// Time since the edge began.
+    now: Duration,
 }
 
 impl Compilation<'_> {
     fn compile(mut self, serving_config: &ServingConfig, routes: RouteTable) -> Snapshot {
         let intent = &*serving_config.intent;
+        let Self { known: Known { auths, inquiries, .. }, generation, workers, .. } = &mut self;
+        let live = |name: &AuthName| {
+            let new = || InquiryLive::new(name.clone(), *workers);
+            inquiries.take(name.clone(), *generation, new)
+        };
+        let auths =
+            Arc::new(AuthTable::compile(&intent.auth, &serving_config.keyring, auths, live));
+        self.known.auths = auths.clone();
         let services = intent.services.values().map(|service| {
             let instances = serving_config.instances.get(&service.name).map(Vec::as_slice);
             let split = serving_config.splits.get(&service.name);
             self.service(service, instances.unwrap_or_default(), split)
         });
         let services: Vec<ServicePlan> = services.collect();
-        let listeners = intent.listeners.values().map(|listener| {
-            let tls = serving_config.tls.get(&listener.name).cloned();
-            (listener.name.clone(), self.listener(listener, tls))
-        });
+        let listeners = intent
+            .listeners
+            .values()
+            .map(|listener| (listener.name.clone(), self.listener(listener, serving_config)));
         let listeners = listeners.collect();
+        let (policies, limits) = self.policies(&intent.routes, &auths, &serving_config.store);
+        let Self { known, generation, workers, now } = &mut self;
+        let abuse = known.abuse.compile(intent, *generation, *workers, *now);
         Snapshot {
             generation: self.generation,
             revision: serving_config.revision,
             routes,
-            policies: intent.routes.iter().map(|route| self.policies(route)).collect(),
+            policies,
+            limits,
+            abuse,
             shares: shares(intent, &services, self.generation),
+            auths,
             services,
             listeners,
+            store: serving_config.store.clone(),
         }
     }
 
     fn listener(
         &mut self,
         listener: &Arc<Listener>,
-        tls: Option<Arc<rustls::ServerConfig>>,
+        serving_config: &ServingConfig,
     ) -> Arc<ListenerPlan> {
+        let ServingConfig { intent, tls, .. } = serving_config;
+        let hosts = Hosts::of(listener, intent, tls);
+        let tls = tls.get(&listener.name).map(|tls| tls.config.clone());
         let Self { known, generation, .. } = self;
         let name = listener.name.clone();
         let live = known.listeners.take(name, *generation, ListenerLive::default);
-        Arc::new(ListenerPlan { listener: listener.clone(), tls, live })
+        Arc::new(ListenerPlan { listener: listener.clone(), tls, hosts, live })
     }
 
-    /// The policies of `route`, if it has any that look at requests or speak in responses.
-    fn policies(&mut self, route: &Route) -> Option<Box<RoutePolicies>> {
-        let Self { known, generation, workers } = self;
-        let plan = policy::PolicyPlan::compile(&route.policies)?;
-        let live = known.routes.take(route.id(), *generation, || RouteLive::new(*workers));
-        Some(Box::new(RoutePolicies { plan, live }))
+    /// The policies of each route, if it has any that look at requests or speak in responses; and every limit.
+    fn policies(
+        &mut self,
+        routes: &[Arc<Route>],
+        auths: &AuthTable,
+        store: &Store,
+    ) -> (Vec<Option<Box<RoutePolicies>>>, Vec<Arc<LimitPlan>>) {
+        let Self { known: Known { routes: lives, limits, .. }, generation, workers, now } = self;
+        let mut limits = limits.compile(*generation, *workers, *now, store);
+        let of_route = |route: &Arc<Route>| {
+            let plan = PolicyPlan::compile(&route.policies, auths, limits.of_route(route))?;
+            let live = lives.take(route.id(), *generation, || RouteLive::new(*workers));
+            Some(Box::new(RoutePolicies { plan, live }))
+        };
+        let policies = routes.iter().map(of_route).collect();
+        (policies, limits.finish())
     }
 
     fn service(
@@ -153,7 +231,7 @@ impl Compilation<'_> {
         instances: &[Instance],
         split: Option<&Split>,
     ) -> ServicePlan {
-        let Self { known, generation, workers } = self;
+        let Self { known, generation, workers, .. } = self;
         let name = &service.name;
         let new = || ServiceLive::new(name.clone(), *workers);
         let live = known.services.take(name.clone(), *generation, new);

@@ -9,7 +9,7 @@ use model::Generation;
 use rustc_hash::FxHashMap;
 
 /// What is kept of one kind, by its identity.
-pub(super) struct Shelf<Id, T>(FxHashMap<Id, Kept<T>>);
+pub(crate) struct Shelf<Id, T>(FxHashMap<Id, Kept<T>>);
 
 struct Kept<T> {
     live: Arc<T>,
@@ -25,7 +25,7 @@ impl<Id, T> Default for Shelf<Id, T> {
 
 impl<Id: Eq + Hash, T> Shelf<Id, T> {
     /// What is kept under `id`, to which `generation` refers; `new` where nothing is.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         id: Id,
         generation: Generation,
@@ -37,7 +37,7 @@ impl<Id: Eq + Hash, T> Shelf<Id, T> {
     }
 
     /// Forgets what `generation`, which is served now, does not refer to, unless it is in use all the same.
-    pub(super) fn forget(&mut self, generation: Generation, is_in_use: impl Fn(&T) -> bool) {
+    pub(crate) fn forget(&mut self, generation: Generation, is_in_use: impl Fn(&T) -> bool) {
         self.0.retain(|_, kept| kept.generation == generation || is_in_use(&kept.live));
     }
 }

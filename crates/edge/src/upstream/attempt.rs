@@ -24,7 +24,7 @@ use crate::upstream::Upstream;
 use crate::upstream::awaited::{Awaited, Came};
 use crate::upstream::downstream::Downstream;
 use crate::upstream::failed::{Failed, not_sent};
-use crate::upstream::outbound::Outbound;
+use crate::upstream::outbound::{Expectation, Outbound};
 use crate::upstream::passing::{Begun, Incoming, Passing};
 use crate::upstream::relay::{REPLAY_BYTES_MAX, Start, Upload};
 use crate::upstream::retry::Retries;
@@ -131,8 +131,10 @@ impl Attempt<'_> {
     /// Writes the request's head for the instance.
     fn ask(&self, upstream: &mut Upstream, upload: &mut Upload) -> Result<Awaited, Failed> {
         upstream.read_as(self.claim.service.service.violations);
-        let waits = self.request.head.expects_continue() && !self.framing.is_empty();
-        upload.begin(if waits { Start::Held } else { Start::AtOnce });
+        upload.begin(match self.request.expectation {
+            Expectation::Continue => Start::Held,
+            Expectation::None => Start::AtOnce,
+        });
         let instance = self.claim.member.live.address;
         upstream.send_head(self.request, self.framing, instance).map_err(not_sent)?;
         Ok(Awaited::new(upload, self.uploading()))
@@ -181,6 +183,14 @@ impl Attempt<'_> {
         member.live.shard(self.worker.index).latency.record(latency);
     }
 
+    /// Has the token of who asks banned where the route says so of a response with this head.
+    pub(super) fn ban_token(&self, head: &ResponseHead) {
+        let now = self.worker.calendar.now();
+        if let Some(ban) = self.request.phase.and_then(|phase| phase.ban_of(head.status(), now)) {
+            self.worker.shared.ban(ban);
+        }
+    }
+
     pub(super) fn response_edits(&self) -> &HeaderEdits {
         &self.request.policies.response_headers
     }
@@ -193,6 +203,15 @@ impl Attempt<'_> {
             edits: self.response_edits(),
             phase: self.request.phase,
             stay: Some(&self.stay),
+        }
+    }
+
+    /// Takes of limits what the instance's response says that the request has cost.
+    #[inline]
+    pub(crate) fn charge_told(&self, head: &ResponseHead) {
+        if let Some(phase) = self.request.phase {
+            let shared = &self.worker.shared;
+            phase.charge_told(&head.fields, || shared.time_of(std::time::Instant::now()));
         }
     }
 
@@ -211,7 +230,7 @@ impl Attempt<'_> {
     /// The request's body as the instance may see it.
     pub(super) fn body_of<'c, C: Client>(&'c self, client: &'c mut C) -> Trailing<'c, C> {
         let edits = &self.request.policies.request_headers;
-        Trailing { body: client, head: &self.request.head.fields, edits }
+        Trailing { body: client, head: &self.request.head.fields, edits, phase: self.request.phase }
     }
 
     pub(crate) fn count_bytes(&self, upstream: &mut Upstream) {

@@ -22,10 +22,12 @@ use crate::upstream::attempt::{Attempt, Withheld};
 use crate::upstream::downstream::Downstream;
 use crate::upstream::entrance::Entrance;
 use crate::upstream::failed::{Failed, Then};
-use crate::upstream::outbound::{Known, Outbound};
+use crate::upstream::held::RequestBody;
+use crate::upstream::outbound::{Expectation, Known, Outbound};
 use crate::upstream::relay::Upload;
 use crate::upstream::retry::Retries;
 use crate::upstream::sendable::Sendable;
+use crate::upstream::trailing::sift;
 use crate::upstream::wait::wait_for_instance;
 
 /// Sends the request to one instance after another until one has answered, or none may be asked.
@@ -35,18 +37,22 @@ pub(crate) async fn forward<C: Client>(
     entrance: Entrance<'_>,
     client: &mut C,
     request: &Request<'_>,
-    framing: Framing,
+    body: RequestBody,
     routed: Routed<'_>,
     service: &Rc<WorkerService>,
     record: &mut ExchangeRecord<'_>,
 ) -> Result<(), Ending> {
     let Entrance { worker, listener, account, .. } = entrance;
     let (head, policies) = (request.head, &routed.route.policies);
+    let expectation = Expectation::of(head, &body);
+    let RequestBody { framing, held } = body;
     let protocol = service.service.protocol;
-    let Sendable { body, rewriting } =
-        Sendable::new(policies, Some(&listener.listener), head, framing, protocol)?;
+    let caller = routed.phase.and_then(|phase| phase.carried.caller());
+    let Sendable { body: allowed, rewriting } =
+        Sendable::new(policies, caller, Some(&listener.listener), head, framing, protocol)?;
     let request_id = record.request_id;
-    let known = Known { rewriting, sender: record.sender, request_id: request_id.as_bytes() };
+    let (sender, request_id) = (record.sender, request_id.as_bytes());
+    let known = Known { rewriting, sender, request_id, expectation };
     let outbound = Outbound::new(entrance, head, framing, routed, known);
     let retries = Retries::new(worker, service, head.method());
     let mut forwarding = Forwarding {
@@ -61,7 +67,12 @@ pub(crate) async fn forward<C: Client>(
         drawn: Cell::new(None),
         deadline: None,
     };
-    let upload = Upload::new(retries.replay(), framing, body, &worker.pool, account);
+    let mut upload = Upload::new(retries.replay(), framing, allowed, &worker.pool, account);
+    if let Some(mut held) = held {
+        let (edits, phase) = (&policies.request_headers, routed.phase);
+        held.sift_trailers(|trailers| sift(trailers, &head.fields, edits, phase));
+        upload.resume(*held);
+    }
     let mut down = Downstream { client, upload, record };
     service.budget.borrow_mut().deposit(worker.wheel.now());
     let mut last = Last::Nothing;
@@ -157,6 +168,12 @@ impl Forwarding<'_> {
         choice::claim(self.entrance.worker, self.asked(), choice)
     }
 
+    /// Whether the request asks for the new release of two: it waits for no other, and that has the instances that it has.
+    fn is_for_new_release(&self) -> bool {
+        let split = self.asked().split.as_ref();
+        split.is_some_and(|split| split.asked(self.request.head).is_some())
+    }
+
     /// Waits for an instance where none could be claimed: for room, where all are full, or for one to come, where
     /// there is none.
     async fn wait<C: Client>(
@@ -167,9 +184,9 @@ impl Forwarding<'_> {
         let worker = self.entrance.worker;
         loop {
             let tried = &self.retries.tried();
-            let mut gone = |cx: &mut Context<'_>| match down.upload.moved() {
-                0 => down.client.poll_left(cx),
-                _ => Poll::Pending,
+            let mut gone = |cx: &mut Context<'_>| match down.upload.is_in_part() {
+                false => down.client.poll_left(cx),
+                true => Poll::Pending,
             };
             let choice =
                 Choice { head: self.request.head, key: self.key, drawn: &self.drawn, tried };
@@ -178,7 +195,9 @@ impl Forwarding<'_> {
                 None => choice::wait(worker, self.asked(), choice, &mut gone).await,
             };
             match known {
-                Err(Ending::NoInstance) if worker.may_come(self.service) => {
+                Err(Ending::NoInstance)
+                    if worker.may_come(self.service) && !self.is_for_new_release() =>
+                {
                     let limit = self.service.service.queue.timeout;
                     let until = *self.deadline.get_or_insert_with(|| worker.wheel.now() + limit);
                     let come = wait_for_instance(worker, self.service, tried, until, gone).await?;

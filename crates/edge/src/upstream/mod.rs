@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod failed;
 pub(crate) mod forward;
 pub(crate) mod forwarded;
+pub(crate) mod held;
 pub(crate) mod keep_alive;
 pub(crate) mod outbound;
 pub(crate) mod own_lines;
@@ -43,7 +44,7 @@ use wire::traffic::Traffic;
 
 use crate::fields::FieldSink;
 use crate::instance::{H1, Link, Place};
-use crate::upstream::outbound::Outbound;
+use crate::upstream::outbound::{Expectation, Outbound};
 
 /// Heads of 1xx before a response that an instance may send.
 pub(crate) const INFORMATIONAL_MAX: usize = 16;
@@ -191,7 +192,7 @@ fn write_h1_head(
         }
         Framing::Chunked => out.put(b"Transfer-Encoding", b"chunked"),
     }
-    if request.head.expects_continue() && !framing.is_empty() {
+    if request.expectation == Expectation::Continue {
         out.put(b"Expect", b"100-continue");
     }
     if let Some(protocol) = &request.upgrade {
@@ -223,7 +224,7 @@ impl H2 {
         {
             append_to(&mut fields, b"te", b"trailers");
         }
-        if request.head.expects_continue() && !framing.is_empty() {
+        if request.expectation == Expectation::Continue {
             append_to(&mut fields, b"expect", b"100-continue");
         }
         let method = http::Method::from_bytes(request.head.method_text());

@@ -17,6 +17,7 @@ use crate::policy::{Phase, Routed};
 use crate::snapshot::ListenerPlan;
 use crate::upstream::entrance::Entrance;
 use crate::upstream::forwarded;
+use crate::upstream::held::RequestBody;
 use crate::upstream::own_lines::OwnLines;
 
 /// A request on its way to an instance.
@@ -25,6 +26,7 @@ pub(crate) struct Outbound<'a> {
     /// How its target and host are changed.
     pub(crate) rewriting: Rewriting<'a>,
     pub(crate) framing: Framing,
+    pub(crate) expectation: Expectation,
     pub(crate) peer: &'a Peer,
     /// What was said of the connection's requests before.
     pub(crate) own_lines: &'a OwnLines,
@@ -40,11 +42,27 @@ pub(crate) struct Outbound<'a> {
     pub(crate) via: &'a Pseudonym,
 }
 
+/// Whether the client waits to be told that it may send its body, which the instance decides then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expectation {
+    None,
+    Continue,
+}
+
+impl Expectation {
+    /// That of the request with `head` and `body`. Whom we asked for its body waits no longer.
+    pub(crate) fn of(head: &RequestHead, body: &RequestBody) -> Self {
+        let waits = head.expects_continue() && !body.framing.is_empty() && body.held.is_none();
+        if waits { Self::Continue } else { Self::None }
+    }
+}
+
 /// What is known of a request beside its head.
 pub(crate) struct Known<'a> {
     pub(crate) rewriting: Rewriting<'a>,
     pub(crate) sender: Sender,
     pub(crate) request_id: &'a [u8],
+    pub(crate) expectation: Expectation,
 }
 
 impl<'a> Outbound<'a> {
@@ -62,6 +80,7 @@ impl<'a> Outbound<'a> {
             head,
             rewriting: known.rewriting,
             framing,
+            expectation: known.expectation,
             peer,
             own_lines,
             listener,
@@ -80,7 +99,9 @@ impl Outbound<'_> {
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
         let edits = &self.policies.request_headers;
         // There where more decides than what names mean.
-        let named = (!edits.is_empty() || self.head.fields.has(Name::Connection))
+        let phase = self.phase;
+        let has_say = !edits.is_empty() || phase.is_some();
+        let named = (has_say || self.head.fields.has(Name::Connection))
             .then(|| Named::by_connection(&self.head.fields));
         let is_trusted = self.sender.is_trusted;
         let forwards = hops::max_forwards(self.head);
@@ -92,8 +113,15 @@ impl Outbound<'_> {
                 _ => !NEVER_KEPT.has(name),
             };
             is_kept
-                && named.as_ref().is_none_or(|named| !is_edited(edits, text) && !named.has(text))
+                && named.as_ref().is_none_or(|named| {
+                    !is_edited(edits, text)
+                        && !named.has(text)
+                        && !phase.is_some_and(|phase| phase.hides(text))
+                })
         });
+        if let Some(phase) = phase {
+            phase.tell(out, edits);
+        }
         write_edits(edits, out);
         if let Some(forwards) = forwards
             && !is_edited(edits, b"max-forwards")

@@ -70,6 +70,9 @@ impl Passing {
             // Whether the client sends its body all the same, only it knows.
             client.end_after_response();
         }
+        attempt.charge_told(head);
+        // Before the client can know of it.
+        attempt.ban_token(head);
         let passed = attempt.passed(head);
         response::begin(*client, Head::Instance(&passed), framing, &attempt.applied())
             .map_err(client_gone)?;
@@ -120,7 +123,7 @@ impl Passing {
             _ => {}
         }
         let edits = attempt.response_edits();
-        let mut body = Trailing { body: &mut **upstream, head: &head.fields, edits };
+        let mut body = Trailing { body: &mut **upstream, head: &head.fields, edits, phase: None };
         match download.poll(cx, &mut body, *client) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(BrokenAt { party, .. })) => {

@@ -14,6 +14,7 @@ use wire::head::Fields;
 use crate::grpc::Ended;
 use crate::grpc::web::Frames;
 use crate::upstream::events::Events;
+use crate::upstream::held::Held;
 
 /// What is kept of a request's body at the most, so that it can be sent a second time.
 pub(crate) const REPLAY_BYTES_MAX: usize = 64 * 1024;
@@ -183,6 +184,14 @@ impl Upload {
         }
     }
 
+    /// Goes on with what is held of the body already, none of which was sent: all of that can be sent again.
+    pub(crate) fn resume(&mut self, held: Held) {
+        let Held { bytes, trailers, is_whole, charge } = held;
+        self.moved = bytes.len() as u64;
+        self.replay = Some(bytes);
+        (self.is_whole, self.trailers, self.held) = (is_whole, trailers, charge);
+    }
+
     /// Begins anew for another attempt. What has begun to move is not held back again.
     pub(crate) fn begin(&mut self, start: Start) {
         self.replayed = 0;
@@ -193,6 +202,11 @@ impl Upload {
     /// Whether another attempt can send all of it.
     pub(crate) fn is_repeatable(&self) -> bool {
         self.moved == 0 || self.replay.is_some()
+    }
+
+    /// Whether some of it was read, and not all: what comes over the connection now is the rest.
+    pub(crate) fn is_in_part(&self) -> bool {
+        self.moved > 0 && !self.is_whole
     }
 
     /// Whether it was sent whole.

@@ -7,6 +7,7 @@ use wire::h1::Framing;
 use wire::head::RequestHead;
 
 use crate::policy;
+use crate::policy::auth::caller::Caller;
 use crate::policy::rewrite::Rewriting;
 
 /// A request that can be sent.
@@ -18,7 +19,7 @@ pub(crate) struct Sendable<'a> {
 }
 
 impl<'a> Sendable<'a> {
-    /// The request with `head` as a route with `policies` has it sent over `protocol`. `listener` is the one that it
+    /// The request with `head` as a route with `policies` has it sent over `protocol` for `caller`, where that was proven. `listener` is the one that it
     /// came in at, where that is known.
     ///
     /// # Errors
@@ -28,13 +29,14 @@ impl<'a> Sendable<'a> {
     #[inline]
     pub(crate) fn new(
         policies: &'a Policies,
+        caller: Option<&'a Caller>,
         listener: Option<&Listener>,
         head: &'a RequestHead,
         framing: Framing,
         protocol: UpstreamProtocol,
     ) -> Result<Self, Ending> {
         let body = policy::body::allowed(policies, listener, framing)?;
-        let rewriting = Rewriting::new(&policies.rewrite, head)?;
+        let rewriting = Rewriting::new(&policies.rewrite, head, caller)?;
         if protocol == UpstreamProtocol::H2 && !rewriting.fits_h2() {
             return Err(Ending::UriTooLong);
         }

@@ -9,6 +9,7 @@ use wire::h1::Conn;
 use wire::head::Fields;
 
 use crate::hops::named::Named;
+use crate::policy::Phase;
 use crate::policy::headers::is_edited;
 
 /// A body of a message with this head, some of whose fields a route edits.
@@ -16,6 +17,22 @@ pub(crate) struct Trailing<'a, S> {
     pub(crate) body: &'a mut S,
     pub(crate) head: &'a Fields,
     pub(crate) edits: &'a HeaderEdits,
+    /// Of a request whose route has policies: what they keep from instances.
+    pub(crate) phase: Option<Phase<'a>>,
+}
+
+/// Takes out of `trailers`, behind a message with this head, what may not pass.
+pub(crate) fn sift(
+    trailers: &mut Fields,
+    head: &Fields,
+    edits: &HeaderEdits,
+    phase: Option<Phase<'_>>,
+) {
+    let named = Named::by_connection(head);
+    trailers.retain(|_, text| {
+        let is_hidden = phase.is_some_and(|phase| phase.hides(text));
+        !is_edited(edits, text) && !named.has(text) && !is_hidden
+    });
 }
 
 impl<S: Source> Source for Trailing<'_, S> {
@@ -42,8 +59,7 @@ impl<S: Source> Source for Trailing<'_, S> {
     fn take_trailers(&mut self) -> Result<Option<Fields>, Error> {
         let mut trailers = self.body.take_trailers()?;
         if let Some(trailers) = &mut trailers {
-            let named = Named::by_connection(self.head);
-            trailers.retain(|_, text| !is_edited(self.edits, text) && !named.has(text));
+            sift(trailers, self.head, self.edits, self.phase);
         }
         Ok(trailers)
     }

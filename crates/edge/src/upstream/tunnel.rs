@@ -38,6 +38,7 @@ pub(crate) async fn run<C: Client>(
 ) -> Result<(), Failed> {
     let Downstream { client, record, .. } = down;
     let gone = |_| cut(Party::Client, Ending::ClientClosed);
+    attempt.charge_told(head);
     let passed = attempt.passed(head);
     response::begin(*client, Head::Switch(&passed), Framing::None, &attempt.applied())
         .map_err(gone)?;

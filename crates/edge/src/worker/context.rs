@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering;
 use model::Generation;
 use wire::buffer::Pool;
 
-use crate::live::listener::ClientKey;
-use crate::peer::is_within;
+use crate::peer::{ClientKey, is_within};
 use crate::snapshot::ListenerPlan;
 use crate::worker::Worker;
 use crate::worker::guest::{Guest, Guests};

@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use rustc_hash::FxHashMap;
 use wire::buffer::Pool;
 
-use crate::live::listener::ClientKey;
+use crate::peer::ClientKey;
 
 /// Of a worker's memory one client may hold this part: four of them can shut the others out, and
 /// no single one.

@@ -17,15 +17,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use model::{Drain, Generation, InstanceName, ServiceName};
+use model::{AbuseMode, Drain, Generation, InstanceName, ServiceName};
+use policy::bans::Ban;
 use rustc_hash::FxHashMap;
 use telemetry::{AccessRecord, Counter, EndingCounters, Events, LogWriter, event};
 use tokio::sync::{Notify, mpsc};
 use wire::account::Account;
 use wire::buffer::Pool;
 
+use crate::bans::BanBoard;
+use crate::challenges::Challenges;
 use crate::date::Calendar;
 use crate::descriptors::{Descriptors, Slot};
 use crate::hops::Pseudonym;
@@ -33,7 +36,10 @@ use crate::instance::long_lived::{Course, Leaver, LongLivedRegistry};
 use crate::instance::{WorkerInstance, open};
 use crate::live::Live;
 use crate::live::claim::Ledger;
-use crate::live::listener::{ClientKey, ListenerLive};
+use crate::live::listener::ListenerLive;
+use crate::peer::ClientKey;
+use crate::policy::abuse::Sentence;
+use crate::policy::auth::client::Outside;
 use crate::snapshot::{Snapshot, WorkerService, WorkerSnapshot};
 use crate::sticky_key::StickyKey;
 use crate::wheel::{TICK, Wheel};
@@ -64,11 +70,15 @@ pub(crate) struct Shared {
     /// By its key clients' addresses are told apart and not told.
     client_key: RandomState,
     pub(crate) pseudonym: Pseudonym,
+    pub(crate) challenges: Arc<Challenges>,
     /// Told when a worker has read a drain's order, or a drained instance lost a request.
     pub(crate) drained: Notify,
     suspects: mpsc::UnboundedSender<Arc<Live>>,
+    bans: mpsc::Sender<Ban>,
     /// Takes what happens to the threads and their sockets; what a request does is not told there.
     pub(crate) events: Events,
+    /// By it the servers are asked that say who requests are from.
+    client: outbound::Client,
     pub(crate) is_draining: AtomicBool,
     pub(crate) connections: AtomicUsize,
     pub(crate) descriptors: Arc<Descriptors>,
@@ -78,15 +88,20 @@ pub(crate) struct Shared {
     pub(crate) ports: Ports,
     /// Told when a connection closed while the edge drains, or a socket that listened did.
     pub(crate) closed: Notify,
+    began: Instant,
+}
+
+/// Whom workers tell what they find out, and by what they ask others.
+pub(crate) struct Told {
+    pub(crate) suspects: mpsc::UnboundedSender<Arc<Live>>,
+    pub(crate) bans: mpsc::Sender<Ban>,
+    pub(crate) events: Events,
+    pub(crate) client: outbound::Client,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        workers: usize,
-        sticky_key: StickyKey,
-        suspects: mpsc::UnboundedSender<Arc<Live>>,
-        events: Events,
-    ) -> Self {
+    pub(crate) fn new(workers: usize, sticky_key: StickyKey, told: Told) -> Self {
+        let Told { suspects, bans, events, client } = told;
         Self {
             workers,
             ledger: Ledger::new(workers),
@@ -94,16 +109,31 @@ impl Shared {
             sticky_key,
             client_key: RandomState::new(),
             pseudonym: Pseudonym::draw(),
+            challenges: Arc::default(),
             drained: Notify::new(),
             suspects,
+            bans,
             events,
+            client,
             is_draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             descriptors: Arc::new(Descriptors::of_process()),
             acceptors: AtomicUsize::new(0),
             ports: Ports::default(),
             closed: Notify::new(),
+            began: Instant::now(),
         }
+    }
+
+    /// When the edge began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Time from the edge's begin to `at`.
+    #[inline]
+    pub(crate) fn time_of(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.began)
     }
 
     /// A client's address as a number that nobody else can make of it.
@@ -116,6 +146,31 @@ impl Shared {
         self.drained.notify_waiters();
     }
 
+    /// Has somebody banned. Where the others cannot follow that is told.
+    pub(crate) fn ban(&self, ban: Ban) {
+        if self.bans.try_send(ban).is_err() {
+            self.events.emit(event::TokenNotBanned {});
+        }
+    }
+
+    /// Carries out what followed from a refusal that was one too many, or says what would have.
+    ///
+    /// # Errors
+    /// When more bans are under way than can be heard of: nobody is banned then.
+    pub(crate) fn carry_out(&self, sentence: Sentence) -> Result<(), NotHeard> {
+        let Sentence { abuse, ban, mode } = sentence;
+        let (abuse, what) = (abuse.to_string(), ban.banned.to_string());
+        let seconds = ban.until.saturating_sub(ban.at);
+        match mode {
+            AbuseMode::Observe => {
+                self.events.emit(event::ClientObserved { abuse, what, seconds });
+            }
+            AbuseMode::Enforce if self.bans.try_send(ban).is_err() => return Err(NotHeard),
+            AbuseMode::Enforce => self.events.emit(event::ClientBanned { abuse, what, seconds }),
+        }
+        Ok(())
+    }
+
     /// An instance has failed so often in a row that it may have to be ejected. At most one word
     /// of each instance is on its way.
     pub(crate) fn suspect(&self, live: &Arc<Live>) {
@@ -125,6 +180,10 @@ impl Shared {
         }
     }
 }
+
+/// There was no room for a ban among those that are under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotHeard;
 
 /// What a worker counts beside services and instances.
 #[derive(Debug, Default)]
@@ -178,6 +237,8 @@ pub(crate) struct Worker {
     departing: RefCell<Vec<Weak<WorkerInstance>>>,
     log: RefCell<Option<LogWriter>>,
     is_draining: Cell<bool>,
+    /// Who is banned.
+    pub(crate) bans: BanBoard,
 }
 
 /// What a worker says of what may happen any number of times.
@@ -191,6 +252,8 @@ pub(crate) struct Sayings {
     pub(crate) floods: Seldom,
     /// There was no descriptor for a connection to an instance.
     pub(crate) no_descriptor: Seldom,
+    /// A client should have been banned, and nobody had time to hear of it.
+    pub(crate) not_banned: Seldom,
     /// An idle connection made room.
     pub(crate) made_room: Seldom,
 }
@@ -235,6 +298,7 @@ impl Worker {
             departing: RefCell::default(),
             log: RefCell::new(log),
             is_draining: Cell::new(false),
+            bans: BanBoard::default(),
         }))
     }
 
@@ -332,7 +396,9 @@ impl Worker {
     pub(crate) fn publish(&self, plan: Arc<Snapshot>) {
         let before = self.current.take();
         let mut member = |live: &Arc<Live>| self.member(live);
-        let local = Rc::new(WorkerSnapshot::new(plan, before.as_deref(), &mut member));
+        let Shared { client, events, .. } = &*self.shared;
+        let outside = Outside { client, events, worker: self.index };
+        let local = Rc::new(WorkerSnapshot::new(plan, before.as_deref(), outside, &mut member));
         self.current.replace(Some(local.clone()));
         self.generation.set(local.plan.generation);
         // Those of instances that are gone close their connections when their last request ends.

@@ -1,12 +1,23 @@
 //! Endings that are a client's doing, or a route's, or the edge's own.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::{Action, BodyLimit, Cors, HostMatch, OriginMatch, Redirect, Respond};
+use edge::{ListenerTls, Store};
+use model::{
+    Action, BodyLimit, Cors, HostMatch, KeyPart, Login, OnFailure, OriginMatch, Redirect, Redis,
+    RedisNode, Respond, Transport,
+};
+use policy::Bans;
+use policy::bans::{Ban, Banned};
 use telemetry::Ending;
 use testkit::frames::{END_STREAM, kind};
 use testkit::h2_client::request;
-use testkit::{FrameClient, H2Client, Protocol, RawClient, Request, Step, Talk, eventually};
+use testkit::limit::{limit, limit_use, requests};
+use testkit::{
+    Authority, FrameClient, H2Client, Protocol, RawClient, Request, Step, Talk, eventually,
+};
+
+use wire::tls::Alpn::{Http1, Http2};
 
 use crate::scene::Scene;
 
@@ -22,6 +33,38 @@ pub(crate) fn redirect(protocol: Protocol) -> Scene {
 pub(crate) fn respond(protocol: Protocol) -> Scene {
     let own = Respond { status: 200, body: "ok".into(), content_type: "text/plain".into() };
     Scene::polite(|wanted| wanted.routes[0].action = Action::Respond(own)).answers(protocol, 200)
+}
+
+pub(crate) fn limited(protocol: Protocol) -> Scene {
+    // It asks for more than there ever is.
+    let small = limit("small", requests(1), &[KeyPart::Ip]);
+    Scene::polite(|wanted| wanted.routes[0].policies.limits = vec![limit_use(small, 2)])
+        .answers(protocol, 429)
+}
+
+pub(crate) fn store_down(protocol: Protocol) -> Scene {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().expect("threads start");
+    let (host, login) = ("127.0.0.1".into(), Login::default());
+    // Nothing listens there.
+    let node = RedisNode { host, port: 1, transport: Transport::Plain, login };
+    let store = model::Store {
+        redis: Redis::Single(Box::new(node)),
+        ca: None,
+        prefix: "plimsoll".into(),
+        timeout: SHORT,
+        on_failure: OnFailure::Refuse,
+    };
+    let store = {
+        let _inside = runtime.enter();
+        Store::open(Some(&store), &Store::alone())
+    };
+    let large = limit("large", requests(9), &[KeyPart::Ip]);
+    let scene = Scene::polite(|wanted| {
+        wanted.routes[0].policies.limits = vec![limit_use(large, 1)];
+        wanted.store = store;
+    });
+    scene.keeping(runtime).answers(protocol, 503)
 }
 
 pub(crate) fn bad_request(protocol: Protocol) -> Scene {
@@ -154,6 +197,35 @@ pub(crate) fn overloaded(protocol: Protocol) -> Scene {
 pub(crate) fn denied(protocol: Protocol) -> Scene {
     let networks = vec!["127.0.0.0/8".parse().expect("a network")];
     Scene::polite(|wanted| wanted.routes[0].policies.deny = networks).answers(protocol, 403)
+}
+
+/// A client whose address is banned, while everything else is as it should be.
+pub(crate) fn banned(protocol: Protocol) -> Scene {
+    let mut scene = Scene::polite(|_| {});
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+    let until = now + Duration::from_secs(3600);
+    let banned = Banned::Address("127.0.0.0/8".parse().expect("a network"));
+    let mut bans = Bans::default();
+    bans.put(Ban { banned, at: now, until, reason: None }, now).expect("there is room");
+    scene.ban(bans);
+    scene.answers(protocol, 403)
+}
+
+/// Asks for a host of another listener, which wants a certificate.
+pub(crate) fn misdirected(protocol: Protocol) -> Scene {
+    let authority = Authority::default();
+    let config = authority.server(&[&["a.example"]], &[Http2, Http1]);
+    let mut scene = Scene::polite(|wanted| {
+        (wanted.tls, wanted.certified) = (Some(config.clone()), vec!["a.example".into()]);
+    });
+    scene.also_asking(ListenerTls { config, names: ["closed.example".into()].into() });
+    let talk = Talk::get("/").host("closed.example");
+    let offered = match protocol {
+        Protocol::H1 => Http1,
+        Protocol::H2 => Http2,
+    };
+    let talk = talk.tls(authority.client(&[offered]), "a.example");
+    scene.keeping(authority).answers_to(talk, protocol, 421)
 }
 
 /// Pages of one origin may use the route.

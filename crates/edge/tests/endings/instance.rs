@@ -134,6 +134,9 @@ pub(crate) fn shortage(protocol: Protocol) -> Scene {
             Box::new(move || client.get("/").status)
         }
     };
+    // What earlier ends have left open would be free for another in a moment.
+    let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    testkit::stands_still(open);
     let before = getrlimit(Resource::Nofile);
     // The lowest descriptor that is free: with a limit just there, no other can be had.
     let next = std::fs::File::open("/dev/null").expect("it is there").as_raw_fd();

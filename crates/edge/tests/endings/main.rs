@@ -3,6 +3,7 @@
 //!
 //! All is one test, alone in its process, whose limits it lowers for a moment.
 
+mod auth;
 mod client;
 mod instance;
 mod scene;
@@ -40,6 +41,23 @@ fn reach(ending: Ending, protocol: Protocol) -> Option<Scene> {
         Ending::Preflight => client::preflight(protocol),
         Ending::PreflightRefused => client::preflight_refused(protocol),
         Ending::Denied => client::denied(protocol),
+        Ending::Banned => client::banned(protocol),
+        Ending::AuthMissing
+        | Ending::AuthMalformed
+        | Ending::AuthExpired
+        | Ending::AuthNotYet
+        | Ending::AuthForged
+        | Ending::AuthForeign
+        | Ending::AuthReplayed
+        | Ending::AuthInactive
+        | Ending::AuthDenied
+        | Ending::AuthUnready
+        | Ending::AuthUnavailable
+        | Ending::AuthBusy
+        | Ending::NotPermitted => return auth::reach(ending, protocol),
+        Ending::Limited => client::limited(protocol),
+        Ending::Misdirected => client::misdirected(protocol),
+        Ending::StoreDown => client::store_down(protocol),
         Ending::NoRoute => client::no_route(protocol),
         Ending::NoInstance => instance::none(protocol),
         Ending::QueueFull => instance::queue_full(protocol),
@@ -65,6 +83,7 @@ fn each_ending_that_the_access_log_documents_is_reached_and_has_one_line() {
         });
         assert!(reached.count() > 0, "{ending} is reached by neither protocol");
     }
+    auth::a_caller_that_is_banned();
     client::a_stream_that_breaks_its_word();
     client::a_stream_cut_while_its_end_is_awaited();
     client::a_body_of_another_length_than_announced();

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use edge::ListenerTls;
+use model::{ClientAuth, ClientDemand};
 use telemetry::{Ending, EndingTotals};
 use testkit::edge::Wanted;
 use testkit::{
@@ -53,6 +55,22 @@ impl Scene {
     /// The edge, which runs.
     pub(crate) fn edge(&self) -> &TestEdge {
         self.edge.as_ref().expect("it runs")
+    }
+
+    /// These are banned from now on, for every worker.
+    pub(crate) fn ban(&mut self, bans: policy::Bans) {
+        let edge = self.edge.as_mut().expect("it runs");
+        edge.edge.ban(&bans.into());
+        edge.settle();
+    }
+
+    /// There is one more listener from now on, for every worker: one where clients need a certificate.
+    pub(crate) fn also_asking(&mut self, tls: ListenerTls) {
+        let edge = self.edge.as_mut().expect("it runs");
+        let demand = ClientDemand::Required;
+        let client_auth = ClientAuth { ca: "clients.pem".into(), crl: None, demand };
+        edge.also_at("closed", tls, Some(client_auth));
+        edge.settle();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

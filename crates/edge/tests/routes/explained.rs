@@ -3,11 +3,13 @@
 use std::num::NonZeroU16;
 use std::sync::{Arc, OnceLock};
 
-use edge::Bar;
 use edge::explain::{
     ChosenBy, Explanation, Forward, Outcome, Question, ReleaseBy, ShareBy, Transport, Unserved,
 };
-use model::{Action, Balance, Destination, Hash, HashAlgorithm, HashKey, Intent, Share, Sticky};
+use edge::{Bar, PreviewRule};
+use model::{
+    Action, Balance, Destination, Hash, HashAlgorithm, HashKey, Intent, Preview, Share, Sticky,
+};
 use testkit::{Origin, Protocol, RawClient, Step, Talk, TestEdge};
 
 use crate::{cors, jar, networks};
@@ -92,7 +94,7 @@ fn origin() -> Origin {
     origin
 }
 
-fn explain(edge: &TestEdge, fields: &[(&str, &str)]) -> Explanation {
+pub(crate) fn explain(edge: &TestEdge, fields: &[(&str, &str)]) -> Explanation {
     explain_of("GET", edge, fields)
 }
 
@@ -126,6 +128,7 @@ fn status_told(outcome: &Outcome) -> u16 {
         Outcome::Redirected { status, .. }
         | Outcome::Responded { status, .. }
         | Outcome::Refused { status, .. } => *status,
+        Outcome::Depends(auth) => panic!("it depends on {auth}"),
     }
 }
 
@@ -233,6 +236,31 @@ fn in_the_middle_of_a_canary_the_release_that_answers_is_named() {
         seen.insert(stage.named(&user).0);
     }
     assert_eq!(seen.len(), 2, "keys of both releases");
+}
+
+#[test]
+fn a_request_that_asks_for_the_new_release_gets_it_at_any_share_and_no_other_does() {
+    let header = Preview::Header("x-release".to_owned());
+    let cookie = Preview::Cookie("look".to_owned());
+    for (by, ask, other) in [
+        (header, ("X-Release", "2.0"), ("X-Release", "2")),
+        (cookie, ("Cookie", "a=1; look=2.0; b=2"), ("Cookie", "look=2.0x")),
+    ] {
+        let mut stage = Stage::new(3, Balance::RoundRobin);
+        let new = stage.origins[1].address();
+        for share in [0.0, 0.2] {
+            let preview = PreviewRule { by: by.clone(), version: "2.0".to_owned() };
+            stage.edge.split_with(share, &[new], Some(preview));
+            stage.edge.settle();
+            let why = stage.agrees(&[ask]);
+            assert_eq!(why, (ChosenBy::Turn, Some(ReleaseBy::Preview)), "{ask:?} at {share}");
+            assert_eq!(stage.named(&[ask]).0, new.to_string(), "{ask:?} at {share}");
+            assert_eq!(stage.named(&[other]).2, Some(ReleaseBy::Chance), "{other:?}");
+        }
+        stage.edge.split_with(0.0, &[new], None);
+        stage.edge.settle();
+        assert_ne!(stage.named(&[ask]).0, new.to_string(), "it may not ask");
+    }
 }
 
 /// A sticky client whose instance is not of the release that the share gives it is not kept there.

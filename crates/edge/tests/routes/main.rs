@@ -1,18 +1,32 @@
 //! What routes change on the way, and whom of a request is believed: seen by instances and clients,
 //! over both protocols.
 
+mod abuse;
+mod accounted;
+mod api_key;
+mod auth;
+mod bans;
+mod basic;
 mod body;
 mod canary;
 mod cors;
 mod deny;
 mod explained;
+mod forward;
 mod forwarding;
+mod grpc;
+mod held;
+mod hmac;
+mod introspect;
+mod limit;
 mod observed;
 mod own;
+mod replayed;
 mod request_headers;
 mod response_headers;
 mod rewrite;
 mod shares;
+mod signature;
 mod sticky;
 mod told_beforehand;
 

@@ -9,8 +9,9 @@ use super::few;
 use super::latency::Percentile;
 use super::limit::Limit;
 use super::matter::{Allowed, Asking, Ground};
-use super::past::{Past, hits_of};
+use super::past::{Past, Suspicion};
 use super::question::{Demand, Hit, Matter, Question};
+use super::trail::Trail;
 use super::verdict::{Aspect, Basis, Fault, Finding, NotCompared, Rate, Slow};
 use crate::block::{Fate, Fates};
 use crate::event::Side;
@@ -75,14 +76,25 @@ impl Inquiry {
         matches!(self.aspect(), Aspect::ClientErrors | Aspect::Redirects)
     }
 
-    pub(super) fn remember(&mut self, route: usize, fates: &Fates) {
-        let (hits, requests) = match self.topic {
-            Topic::Fate(fate) => (hits_of(fates, fate), fates.requests()),
+    /// What became of requests in a span of the time before, by route.
+    pub(super) fn remember(&mut self, span: &[(usize, Fates)]) {
+        let part = |fates: &Fates, part: f64| part * fates.requests() as f64;
+        for (route, fates) in span {
             // By what a percentile means.
-            Topic::Slow(Percentile::P95) => (0.05 * fates.requests() as f64, fates.requests()),
-            Topic::Slow(Percentile::P99) => (0.01 * fates.requests() as f64, fates.requests()),
-        };
-        self.past.learn(route, hits, requests);
+            match self.topic {
+                Topic::Fate(_) => {}
+                Topic::Slow(Percentile::P95) => {
+                    self.past.learn(*route, part(fates, 0.05), fates.requests());
+                }
+                Topic::Slow(Percentile::P99) => {
+                    self.past.learn(*route, part(fates, 0.01), fates.requests());
+                }
+            }
+        }
+        if let Topic::Fate(fate) = self.topic {
+            let rate = |fates: &Fates| Rate { hits: fates.of(fate), requests: fates.requests() };
+            self.past.learn_span(span.iter().map(|(route, fates)| (*route, rate(fates))));
+        }
     }
 
     pub(super) fn take(&mut self, matter: Matter<'_>) {
@@ -98,7 +110,11 @@ impl Inquiry {
             }
             if matter.is_fair() {
                 let canary = hits(Side::Canary);
-                self.past.compare(canary, stable);
+                self.past.compare(
+                    asked.route,
+                    Rate { hits: canary, requests: asked.canary },
+                    Rate { hits: stable, requests: asked.stable },
+                );
                 self.compared.canary.add(canary, asked.canary);
                 self.compared.stable.add(stable, asked.stable);
             }
@@ -106,21 +122,14 @@ impl Inquiry {
         self.question.take(matter);
     }
 
-    pub(super) fn take_past(&mut self, asking: &Asking, hits: &[Hit]) {
-        self.past.take(asking, hits, self.question.enough() / 4.0);
+    pub(super) fn take_past(&mut self, now: Duration, asking: &Asking, hits: &[Hit]) {
+        self.past.take(now, asking, hits, self.question.enough() / 4.0);
     }
 
     /// That the new release is worse, if it is certain.
     pub(super) fn fault(&self, ground: &Ground, allowed: Allowed) -> Option<Fault> {
         let guilt = self.question.guilt()?;
         let window = &guilt.window;
-        let single = || (ground.places.routes() == 1).then_some(0);
-        let slow = match self.topic {
-            Topic::Slow(percentile) => {
-                Some(slow(ground, guilt.route.or_else(single), percentile, allowed))
-            }
-            Topic::Fate(_) => None,
-        };
         Some(Fault {
             basis: Basis::SameTime,
             route: guilt.route.and_then(|route| ground.places.name_of(route)),
@@ -128,10 +137,8 @@ impl Inquiry {
             stable: window.stable,
             expected: window.expected,
             one_in: guilt.worth.exp(),
-            since: window.since,
-            examples: window.examples.iter().cloned().collect(),
-            slow,
-            ..self.nothing(ground)
+            slow: self.slow(ground, guilt.route, allowed),
+            ..self.shown(ground, &window.trail)
         })
     }
 
@@ -144,20 +151,28 @@ impl Inquiry {
         let scapegoat =
             self.question.guilt().and_then(|_| siblings.scapegoat(self.question.enough()));
         let place = scapegoat.or_else(|| siblings.black_sheep((4.0 / alpha).ln()))?;
+        Some(self.sibling_fault(ground, place))
+    }
+
+    /// That one instance is, without which what speaks against the release is less than `enough`.
+    pub(super) fn scapegoat(&self, ground: &Ground, enough: f64) -> Option<Fault> {
+        let place = self.question.siblings.scapegoat(enough)?;
+        Some(self.sibling_fault(ground, place))
+    }
+
+    fn sibling_fault(&self, ground: &Ground, place: usize) -> Fault {
+        let siblings = &self.question.siblings;
         let canary = siblings.rate(place);
         let others = siblings.others(place);
-        let window = self.question.window();
-        Some(Fault {
+        Fault {
             basis: Basis::Siblings,
             instance: Some(ground.places.instance(place).clone()),
             canary,
             stable: others,
             expected: others.share() * canary.requests as f64,
             one_in: siblings.worth(place).exp(),
-            since: window.since,
-            examples: window.examples.iter().cloned().collect(),
-            ..self.nothing(ground)
-        })
+            ..self.shown(ground, siblings.trail(place))
+        }
     }
 
     /// What was seen before its instances were ejected.
@@ -169,36 +184,48 @@ impl Inquiry {
             stable: window.stable,
             expected: window.expected,
             one_in: self.question.worth().exp(),
-            since: window.since,
-            examples: window.examples.iter().cloned().collect(),
-            ..self.nothing(ground)
+            ..self.shown(ground, &window.trail)
         }
     }
 
-    pub(super) fn past_fault(&self, ground: &Ground) -> Fault {
-        let window = self.question.window();
+    /// What the past says against it.
+    pub(super) fn past_fault(
+        &self,
+        ground: &Ground,
+        allowed: Allowed,
+        found: Suspicion<'_>,
+    ) -> Fault {
+        let Suspicion { route, ledger, worth } = found;
         Fault {
             basis: Basis::Past,
-            canary: self.past.canary,
-            expected: self.past.expected,
-            one_in: self.past.worth().exp(),
-            since: window.since,
-            examples: window.examples.iter().cloned().collect(),
-            ..self.nothing(ground)
+            route: route.and_then(|route| ground.places.name_of(route)),
+            canary: ledger.canary,
+            expected: ledger.expected,
+            one_in: worth.exp(),
+            slow: self.slow(ground, route, allowed),
+            ..self.shown(ground, &ledger.trail)
+        }
+    }
+
+    /// What is slow, where that is what it asks.
+    fn slow(&self, ground: &Ground, route: Option<usize>, allowed: Allowed) -> Option<Slow> {
+        let single = || (ground.places.routes() == 1).then_some(0);
+        match self.topic {
+            Topic::Slow(percentile) => {
+                Some(slow(ground, route.or_else(single), percentile, allowed))
+            }
+            Topic::Fate(_) => None,
         }
     }
 
     pub(super) fn limit_fault(&self, limit: &Limit, ground: &Ground) -> Fault {
-        let window = self.question.window();
         Fault {
             basis: Basis::Limit(limit.max),
             canary: limit.canary,
             stable: limit.stable,
             expected: limit.max * limit.canary.requests as f64,
             one_in: limit.worth().exp(),
-            since: window.since,
-            examples: window.examples.iter().cloned().collect(),
-            ..self.nothing(ground)
+            ..self.shown(ground, &limit.trail)
         }
     }
 
@@ -222,8 +249,8 @@ impl Inquiry {
         })
     }
 
-    /// A fault of which nothing is said yet.
-    fn nothing(&self, ground: &Ground) -> Fault {
+    /// A fault of which it is known what can be shown, and nothing else yet.
+    fn shown(&self, ground: &Ground, trail: &Trail) -> Fault {
         Fault {
             aspect: self.aspect(),
             basis: Basis::SameTime,
@@ -233,8 +260,9 @@ impl Inquiry {
             stable: Rate::default(),
             expected: 0.0,
             one_in: 1.0,
-            since: Duration::ZERO,
-            examples: Vec::new(),
+            since: trail.since(),
+            struck: trail.struck(ground),
+            examples: trail.examples(),
             addresses: few(ground),
             slow: None,
         }

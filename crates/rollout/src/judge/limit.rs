@@ -4,7 +4,10 @@
 //! it never decides alone while the old release is there: that has to keep the limit over the same requests, and the comparison has to point the same
 //! way.
 
+use std::time::Duration;
+
 use super::bet::log_sum;
+use super::trail::Trail;
 use super::window::Rate;
 
 /// By how much a bad release's failures exceed what is allowed, as a share of what is left to 1.
@@ -20,17 +23,19 @@ pub(super) struct Limit {
     /// Since it may have begun to fail too often.
     pub(super) canary: Rate,
     pub(super) stable: Rate,
+    /// What can be shown of that.
+    pub(super) trail: Trail,
 }
 
 impl Limit {
     /// Nothing was seen yet. `max` is above 0 and below 1.
     pub(super) fn new(max: f64) -> Self {
         let (canary, stable) = (Rate::default(), Rate::default());
-        Self { max, bets: [0.0; LIFTS.len()], canary, stable }
+        Self { max, bets: [0.0; LIFTS.len()], canary, stable, trail: Trail::default() }
     }
 
-    /// Takes a block up.
-    pub(super) fn take(&mut self, canary: Rate, stable: Rate, gain_max: f64) {
+    /// Takes up a block that ends `now`.
+    pub(super) fn take(&mut self, now: Duration, canary: Rate, stable: Rate, gain_max: f64) {
         self.canary.add(canary.hits, canary.requests);
         self.stable.add(stable.hits, stable.requests);
         let before = self.worth();
@@ -45,15 +50,15 @@ impl Limit {
             self.bets.iter_mut().for_each(|bet| *bet -= excess);
         }
         if self.worth() < 0.0 && failed == 0.0 && canary.requests > 0 {
-            self.fade();
+            self.fade(now);
         }
     }
 
     /// What speaks for it is less than nothing: it begins anew, so that a fault that begins late is found as soon.
-    fn fade(&mut self) {
+    fn fade(&mut self, now: Duration) {
         let worth = self.worth();
         if worth < -2.0 {
-            *self = Self::new(self.max);
+            *self = Self { trail: Trail::of(now), ..Self::new(self.max) };
         }
     }
 
@@ -87,7 +92,7 @@ mod tests {
                             * f64::powi(1.0 - real, (requests - failed) as i32);
                         let mut it = Limit::new(limit);
                         let canary = Rate { hits: failed.into(), requests: requests.into() };
-                        it.take(canary, Rate::default(), f64::INFINITY);
+                        it.take(Duration::ZERO, canary, Rate::default(), f64::INFINITY);
                         chance * it.worth().exp()
                     })
                     .sum();

@@ -1,6 +1,5 @@
 //! What a block has for each question: which requests are hits, and with which chance they fell on the new release.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::bet::Stake;
@@ -10,6 +9,7 @@ use super::odds::{LAG, Odds};
 use super::places::Places;
 use super::question::{Asked, Hit};
 use super::siblings::Busy;
+use super::trail::Example;
 use crate::block::{Assignment, Block, Fate, Observed, Place};
 use crate::event::Side;
 use crate::tally::Latencies;
@@ -54,7 +54,7 @@ pub(super) struct Allowed {
 }
 
 impl Ground {
-    /// A block begins in which the new release's share is `share`; what it asked of whom.
+    /// A block begins in which a request goes to the new release with the chance `share`; what it asked of whom.
     pub(super) fn begin(&mut self, now: Duration, share: f64, block: &Block) -> Asking {
         self.now = now;
         self.odds.begin(now, share);
@@ -138,23 +138,31 @@ impl Ground {
             // The address tells no clients apart.
             Addresses::Few(_) | Addresses::Unknown => Assignment::Drawn,
         };
-        let example = Some(observed.request_id.clone()).filter(|id| !id.is_empty());
-        self.hit(&observed.place, begun, 1, assignment, example)
+        let mut hit = self.hit(&observed.place, begun, 1, assignment);
+        if observed.place.side == Side::Canary && !observed.request_id.is_empty() {
+            hit.example = Some(self.example(observed, hit.route));
+        }
+        hit
+    }
+
+    fn example(&self, observed: &Observed, route: usize) -> Example {
+        Example {
+            request_id: observed.request_id.clone(),
+            at: observed.at,
+            route: self.places.name_of(route),
+            instance: observed.place.instance.clone(),
+            status: observed.status,
+            fate: observed.fate,
+            latency: observed.latency,
+        }
     }
 
     /// So many of which nothing but their place is known; all were drawn.
     fn counted(&mut self, place: &Place, count: u64) -> Hit {
-        self.hit(place, self.now.saturating_sub(LAG), count, Assignment::Drawn, None)
+        self.hit(place, self.now.saturating_sub(LAG), count, Assignment::Drawn)
     }
 
-    fn hit(
-        &mut self,
-        place: &Place,
-        begun: Duration,
-        count: u64,
-        assignment: Assignment,
-        example: Option<Arc<str>>,
-    ) -> Hit {
+    fn hit(&mut self, place: &Place, begun: Duration, count: u64, assignment: Assignment) -> Hit {
         let route = self.places.route(place.route.as_ref());
         let instance = match place.side {
             Side::Canary => Some(self.places.canary(&place.instance, self.now)),
@@ -162,7 +170,7 @@ impl Ground {
         };
         let share = self.odds.share(route, begun);
         let stake = Stake { share, side: place.side, count: count as f64, assignment };
-        Hit { stake, route, instance, example }
+        Hit { stake, route, instance, example: None }
     }
 
     /// The responses that were slow, by those that were recorded, or by the histograms where nothing is.

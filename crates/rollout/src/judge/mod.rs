@@ -12,6 +12,7 @@ mod clients;
 mod evidence;
 mod hunger;
 mod latency;
+mod ledger;
 mod limit;
 mod matter;
 mod odds;
@@ -19,13 +20,14 @@ mod past;
 mod places;
 mod question;
 mod siblings;
+mod trail;
 mod verdict;
 mod window;
 mod words;
 
 use std::time::Duration;
 
-use crate::block::{Block, Fate, Past as OldPast};
+use crate::block::{Block, Count, Fate, Past as OldPast};
 use crate::event::Side;
 use crate::tally::Tally;
 
@@ -37,8 +39,9 @@ use matter::{Allowed, Asking, Ground};
 use question::{Hit, Matter};
 use window::Rate as Counted;
 
+pub use trail::Example;
 pub use verdict::{
-    Aspect, Basis, Fault, Finding, Findings, NotCompared, Percentile, Rate, Slow, Verdict,
+    Aspect, Basis, Fault, Finding, Findings, NotCompared, Percentile, Rate, Slow, Struck, Verdict,
 };
 
 /// How the releases serve while a block is made.
@@ -114,11 +117,16 @@ impl Judge {
     }
 
     fn remember(&mut self, past: &OldPast) {
-        for route in past.spans.iter().flat_map(|span| &span.routes) {
-            let place = self.ground.places.route(route.route.as_ref());
-            self.ground.see_all(place, &route.latencies);
-            self.inquiries.iter_mut().for_each(|it| it.remember(place, &route.fates));
+        for span in &past.spans {
+            let mut fates = Vec::with_capacity(span.routes.len());
+            for route in &span.routes {
+                let place = self.ground.places.route(route.route.as_ref());
+                self.ground.see_all(place, &route.latencies);
+                fates.push((place, route.fates));
+            }
+            self.inquiries.iter_mut().for_each(|it| it.remember(&fates));
         }
+        self.inquiries.iter_mut().for_each(|it| it.past.settle());
         self.ground.usual.settle();
     }
 
@@ -130,7 +138,7 @@ impl Judge {
         let share = serving.share(block.share);
         self.canary.add(&block.tally(Side::Canary));
         self.stable.add(&block.tally(Side::Stable));
-        let asking = self.ground.begin(now, share, block);
+        let asking = self.ground.begin(now, serving.chance(block), block);
         if share < 1.0 {
             let drawn = asking.drawn();
             self.hunger.take(passed, share, drawn.canary, drawn.all);
@@ -149,13 +157,14 @@ impl Judge {
             if let (Topic::Fate(Fate::Failed), Some(limit)) = (inquiry.topic, &mut self.limit)
                 && is_fair
             {
-                weigh_limit(limit, &asking, &hits, inquiry.question.enough());
+                weigh_limit(limit, now, &asking, &hits, inquiry.question.enough());
             }
             let asking = own.as_ref().unwrap_or(&asking);
             let (asked, busy) = (&asking.asked, &asking.busy);
-            inquiry.take(Matter { now, passed, hits: &hits, asked, busy, share });
+            let barred = block.barred.canary;
+            inquiry.take(Matter { now, passed, hits: &hits, asked, busy, share, barred });
             if share >= 1.0 {
-                inquiry.take_past(asking, &hits);
+                inquiry.take_past(now, asking, &hits);
             }
         }
         self.ground.learn(block);
@@ -194,20 +203,23 @@ impl Judge {
     pub fn suspicion(&self) -> Option<Fault> {
         let is_told = self.rule.client_errors == model::ClientErrors::Tell
             || matches!(self.changed, Change::Excused(_));
-        let is_meant = |it: &&Inquiry| !(it.is_change() && is_told) && it.past.suspects();
-        let suspect = self.inquiries.iter().find(is_meant)?;
-        Some(suspect.past_fault(&self.ground))
+        let mut meant = self.inquiries.iter().filter(|it| !(it.is_change() && is_told));
+        let (inquiry, found) = meant.find_map(|it| Some((it, it.past.suspicion()?)))?;
+        Some(inquiry.past_fault(&self.ground, self.allowed(), found))
     }
 
     /// Whether what is suspected is still open: they are compared again, and what came so far points at the new release without being
-    /// certain.
+    /// certain, or its instances are ejected and little came.
     pub fn is_open(&self) -> bool {
-        self.inquiries.iter().any(|it| it.past.suspects() && it.past.points_at_canary())
+        let is_starved = self.hunger.is_starved();
+        let mut pasts = self.inquiries.iter().map(|it| &it.past);
+        pasts.any(|it| it.suspicion().is_some() && is_starved || it.points_at_canary())
     }
 
     /// They were compared again, and it is no worse: what was suspected is shared by both.
     pub fn acquit(&mut self) {
-        self.inquiries.iter_mut().for_each(|it| it.past.acquit());
+        let now = self.last;
+        self.inquiries.iter_mut().for_each(|it| it.past.acquit(now));
     }
 
     /// The instance that it found bad is replaced: what is left is what speaks against the others.
@@ -250,12 +262,11 @@ impl Judge {
         if let Some(fault) = bad {
             return Some(Verdict::BadInstance(fault));
         }
-        let worse = self.find(|it| !it.is_change());
+        let worse = self.find(|it| !it.is_change()).map(Verdict::Worse);
         worse
             .or_else(|| self.over_limit())
-            .or_else(|| self.worse_than_past())
-            .or_else(|| self.ejected())
-            .map(Verdict::Worse)
+            .or_else(|| self.worse_than_past().map(Verdict::Worse))
+            .or_else(|| self.ejected().map(Verdict::Worse))
     }
 
     fn find(&self, is_meant: impl Fn(&Inquiry) -> bool) -> Option<Fault> {
@@ -264,7 +275,8 @@ impl Judge {
         found.next()
     }
 
-    fn over_limit(&self) -> Option<Fault> {
+    /// A limit is broken: by the release, or by one of its instances alone.
+    fn over_limit(&self) -> Option<Verdict> {
         let limit = self.limit.as_ref()?;
         let errors = self.inquiries.first()?;
         if limit.worth() < (8.0 / self.alpha()).ln() {
@@ -278,7 +290,14 @@ impl Judge {
         let is_compared = limit.is_kept_by_stable()
             && errors.past.keeps(limit.max)
             && errors.question.worth() >= POINTS.ln();
-        (is_alone || is_compared).then(|| errors.limit_fault(limit, &self.ground))
+        if !is_alone && !is_compared {
+            return None;
+        }
+        let scapegoat = || errors.scapegoat(&self.ground, POINTS.ln());
+        Some(match is_compared.then(scapegoat).flatten() {
+            Some(fault) => Verdict::BadInstance(fault),
+            None => Verdict::Worse(errors.limit_fault(limit, &self.ground)),
+        })
     }
 
     /// Where the old release is gone there is nothing better to go by than its past.
@@ -287,24 +306,19 @@ impl Judge {
             return None;
         }
         let enough = (2.0 / self.alpha()).ln();
-        let meant = self.inquiries.iter().filter(|it| !it.is_change());
-        let found = meant.into_iter().find(|it| it.past.decides(enough))?;
-        Some(found.past_fault(&self.ground))
+        let mut meant = self.inquiries.iter().filter(|it| !it.is_change());
+        let (inquiry, found) = meant.find_map(|it| Some((it, it.past.decision(enough)?)))?;
+        Some(inquiry.past_fault(&self.ground, self.allowed(), found))
     }
 
-    /// Its instances are ejected, so that no more is to be seen of it: what was seen, or suspected, has to do.
+    /// Its instances are ejected, so that little more is to be seen of it: less has to do. That it is suspected does not: they may
+    /// have been ejected while there was nothing else to serve, for what the world did.
     fn ejected(&self) -> Option<Fault> {
         if !self.hunger.is_starved() || self.old != Old::There {
             return None;
         }
         let errors = self.inquiries.first()?;
-        let is_past = errors.past.suspects();
-        let is_seen = errors.question.worth() >= LEANS.ln();
-        match (is_seen, is_past) {
-            (true, _) => Some(errors.ejected_fault(&self.ground)),
-            (false, true) => Some(errors.past_fault(&self.ground)),
-            (false, false) => None,
-        }
+        (errors.question.worth() >= LEANS.ln()).then(|| errors.ejected_fault(&self.ground))
     }
 
     fn alpha(&self) -> f64 {
@@ -334,6 +348,20 @@ impl Serving {
             _ => canary / all.max(1.0),
         }
     }
+
+    /// The chance of a request to go to the new release, at most: where instances of the old one are ejected the others get all, and where
+    /// all of them are, the new release does, whatever its share. Where all of its own are it has none, and what the old one fails
+    /// meanwhile says nothing for it.
+    fn chance(self, block: &Block) -> f64 {
+        let is_canary = |count: &&Count| count.place.side == Side::Canary;
+        let is_out = self.canary > 0 && block.barred.canary >= self.canary;
+        if is_out && !block.counts.iter().any(|count| is_canary(&count)) {
+            return 0.0;
+        }
+        let stable = self.stable.saturating_sub(block.barred.stable);
+        let serving = Self { stable, ..self };
+        serving.share(block.share)
+    }
 }
 
 /// Where a limit is broken, the comparison has to point the same way: so great a difference comes by chance once in so many.
@@ -342,7 +370,7 @@ const POINTS: f64 = 20.0;
 /// And where its instances are ejected.
 const LEANS: f64 = 4.0;
 
-fn weigh_limit(limit: &mut Limit, asking: &Asking, hits: &[Hit], enough: f64) {
+fn weigh_limit(limit: &mut Limit, now: Duration, asking: &Asking, hits: &[Hit], enough: f64) {
     let hits_of = |side| {
         let of = hits.iter().filter(|hit| hit.stake.side == side);
         of.map(|hit| hit.stake.count as u64).sum()
@@ -350,7 +378,8 @@ fn weigh_limit(limit: &mut Limit, asking: &Asking, hits: &[Hit], enough: f64) {
     let requests_of = |of: fn(&question::Asked) -> u64| asking.asked.iter().map(of).sum();
     let canary = Counted { hits: hits_of(Side::Canary), requests: requests_of(|it| it.canary) };
     let stable = Counted { hits: hits_of(Side::Stable), requests: requests_of(|it| it.stable) };
-    limit.take(canary, stable, enough / 4.0);
+    hits.iter().for_each(|hit| limit.trail.add(hit));
+    limit.take(now, canary, stable, enough / 4.0);
 }
 
 /// How few addresses all requests came from, where that has to be said.

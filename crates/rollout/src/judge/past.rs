@@ -3,25 +3,20 @@
 //! The past is not a random assignment: a database that goes down makes a sound release look bad beside it. So a suspicion
 //! condemns nobody as long as the old release is there: it gives half of the requests back to it, and the bet decides. Only where
 //! the old one is gone does it decide, and then it has to be much.
+//!
+//! It is looked at on the whole and route by route (decision 0097): what is slow on a route with a fiftieth of the requests
+//! is less than what one expects on the others.
 
-use super::bet::log_sum;
+use std::time::Duration;
+
+use super::ledger::{Expected, Ledger};
 use super::matter::Asking;
-use super::question::Hit;
+use super::question::{Asked, Hit, weight};
 use super::window::Rate;
-use crate::block::{Fate, Fates};
 use crate::event::Side;
 
-/// How many times as often as before.
-const RATIOS: [f64; 4] = [2.0, 4.0, 10.0, 100.0];
-
-/// It is suspected from this evidence on: 1 in 100 by chance, if nothing else had changed.
+/// It is suspected from this evidence on: 1 in 100 by chance, if nothing else had changed; and as much over all routes.
 const SUSPECTED: f64 = 100.0;
-
-/// And from so many more than before on, and such a part of the requests.
-const MORE_MIN: (f64, f64) = (4.0, 0.005);
-
-/// Where the past decides: so much more of the requests, and so many times as many.
-const MUCH: (f64, f64) = (0.05, 3.0);
 
 /// Requests of the past it takes to say that it kept a limit.
 const KNOWN: u64 = 100;
@@ -29,15 +24,17 @@ const KNOWN: u64 = 100;
 /// Requests that the old release has on a route while they are compared, to be what is expected there.
 const RECENT_MIN: f64 = 20.0;
 
-/// With fewer hits since they are compared, what was suspected is over.
-const HITS_MIN: u64 = 3;
+/// Spans of the past with so many requests, and so many of them, tell what comes in bursts: the worst but a few of them. Fewer requests have such a share
+/// of hits by chance.
+const SPAN_REQUESTS: f64 = 20.0;
+const SPANS: usize = 20;
+const WORST_BUT: f64 = 0.02;
 
-/// Hits of both releases.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hits {
-    canary: u64,
-    stable: u64,
-}
+/// Where the past decides, hits are so many times as many as in its worst spans.
+const BEYOND: f64 = 3.0;
+
+/// A route is the one where it is, if so much of what is more is there.
+const MOST: f64 = 0.8;
 
 /// What the past knows of a route.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,20 +43,58 @@ struct Before {
     requests: f64,
 }
 
+/// Spans of the past, of all routes or of one.
+#[derive(Clone, Debug, Default)]
+struct Spans {
+    all: Vec<Before>,
+    worst: Option<Before>,
+}
+
+impl Spans {
+    fn add(&mut self, span: Before) {
+        if span.requests >= SPAN_REQUESTS {
+            self.all.push(span);
+        }
+    }
+
+    /// No more come.
+    fn settle(&mut self) {
+        let mut all = std::mem::take(&mut self.all);
+        all.sort_by(|one, other| other.share().total_cmp(&one.share()));
+        let at = (all.len() as f64 * WORST_BUT) as usize;
+        self.worst = (all.len() >= SPANS).then(|| all[at]);
+    }
+}
+
+impl Before {
+    fn share(self) -> f64 {
+        self.hits / self.requests
+    }
+}
+
 /// One question, asked of the new release beside the old one's past.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Past {
     routes: Vec<Before>,
     /// What the old release did since it last had nothing.
     recent: Vec<Before>,
-    /// Hits since then of the new one, and of the old one.
-    compared: Hits,
+    /// What came in bursts before, on the whole and by route.
+    spans: Spans,
+    spans_of_routes: Vec<Spans>,
     /// What is taken for the past of a route of which too little is known, if anything is.
     allowed: Option<f64>,
-    bets: [f64; RATIOS.len()],
-    pub(super) canary: Rate,
-    /// Hits that it would have by the past.
-    pub(super) expected: f64,
+    whole: Ledger,
+    of_routes: Vec<Ledger>,
+}
+
+/// What speaks against the new release.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Suspicion<'a> {
+    /// The route, if it is one.
+    pub(super) route: Option<usize>,
+    pub(super) ledger: &'a Ledger,
+    /// The logarithm of the evidence.
+    pub(super) worth: f64,
 }
 
 impl Past {
@@ -79,32 +114,54 @@ impl Past {
         }
     }
 
-    /// Everything goes to the new release: what became of it.
-    pub(super) fn take(&mut self, asking: &Asking, hits: &[Hit], gain_max: f64) {
+    /// A span of the time before: hits by route, of how many requests each.
+    pub(super) fn learn_span(&mut self, routes: impl Iterator<Item = (usize, Rate)>) {
+        let mut whole = Before::default();
+        for (route, rate) in routes {
+            self.learn(route, rate.hits as f64, rate.requests);
+            let (hits, requests) = (rate.hits as f64, rate.requests as f64);
+            (whole.hits, whole.requests) = (whole.hits + hits, whole.requests + requests);
+            if self.spans_of_routes.len() <= route {
+                self.spans_of_routes.resize(route + 1, Spans::default());
+            }
+            self.spans_of_routes[route].add(Before { hits, requests });
+        }
+        self.spans.add(whole);
+    }
+
+    /// All of the time before is known.
+    pub(super) fn settle(&mut self) {
+        [&mut self.spans].into_iter().chain(&mut self.spans_of_routes).for_each(Spans::settle);
+    }
+
+    /// Everything goes to the new release: what became of it until `now`.
+    pub(super) fn take(&mut self, now: Duration, asking: &Asking, hits: &[Hit], gain_max: f64) {
         self.recent.clear();
-        self.compared = Hits::default();
-        let requests = |route: usize, of: u64| (self.rate(route).unwrap_or(1.0) * of as f64, of);
-        let asked = asking.asked.iter().filter(|it| self.rate(it.route).is_some());
-        let (expected, asked) = asked
-            .map(|it| requests(it.route, it.canary))
-            .fold((0.0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let is_counted =
-            |hit: &&Hit| hit.stake.side == Side::Canary && self.rate(hit.route).is_some();
-        let count: f64 = hits.iter().filter(is_counted).map(|hit| hit.stake.count).sum();
-        self.canary.add(count as u64, asked);
-        self.expected += expected;
-        let before = self.worth();
-        for (bet, ratio) in self.bets.iter_mut().zip(RATIOS) {
-            *bet += count * ratio.ln() - expected * (ratio - 1.0);
+        self.ledgers().for_each(Ledger::compare_no_more);
+        let mut all = Expected::default();
+        let mut counted: Vec<&Hit> = Vec::new();
+        for asked in &asking.asked {
+            let Some(rate) = self.rate(asked.route) else { continue };
+            let Asked { route, canary: requests, .. } = *asked;
+            let expected = Expected { hits: rate * requests as f64, requests };
+            (all.hits, all.requests) = (all.hits + expected.hits, all.requests + requests);
+            let is_of = |hit: &&Hit| hit.stake.side == Side::Canary && hit.route == route;
+            let of_route = hits.iter().filter(is_of);
+            self.of_route(route).take(now, expected, of_route.clone(), gain_max);
+            counted.extend(of_route);
         }
-        let excess = self.worth() - before - gain_max;
-        if excess > 0.0 {
-            self.bets.iter_mut().for_each(|bet| *bet -= excess);
+        self.whole.take(now, all, counted.into_iter(), gain_max);
+    }
+
+    fn of_route(&mut self, route: usize) -> &mut Ledger {
+        if self.of_routes.len() <= route {
+            self.of_routes.resize(route + 1, Ledger::default());
         }
-        // A fault that begins later is not held against what was before it.
-        if self.worth() < 0.0 {
-            self.forget();
-        }
+        &mut self.of_routes[route]
+    }
+
+    fn ledgers(&mut self) -> impl Iterator<Item = &mut Ledger> {
+        [&mut self.whole].into_iter().chain(&mut self.of_routes)
     }
 
     /// What share of requests were hits before, at most, as far as that is known.
@@ -132,59 +189,76 @@ impl Past {
         self.requests() >= KNOWN && self.share() <= max
     }
 
-    /// The logarithm of the evidence.
-    pub(super) fn worth(&self) -> f64 {
-        log_sum(&self.bets) - (RATIOS.len() as f64).ln()
+    /// What the new release is suspected of, if it is of anything.
+    pub(super) fn suspicion(&self) -> Option<Suspicion<'_>> {
+        self.find(SUSPECTED.ln(), |_, ledger, enough| ledger.suspects(enough))
     }
 
-    /// Whether the new release is suspected of being worse.
-    pub(super) fn suspects(&self) -> bool {
-        let more = self.canary.hits as f64 - self.expected;
-        let (least, share) = MORE_MIN;
-        self.worth() >= SUSPECTED.ln()
-            && more >= least
-            && more >= share * self.canary.requests as f64
+    /// What is so much worse that the past may decide; `enough` is the evidence that takes.
+    pub(super) fn decision(&self, enough: f64) -> Option<Suspicion<'_>> {
+        self.find(enough, |route, ledger, enough| {
+            ledger.decides(enough) && self.is_beyond_bursts(route, ledger)
+        })
     }
 
-    /// Whether it is so much worse that the past may decide; `enough` is the evidence that takes.
-    pub(super) fn decides(&self, enough: f64) -> bool {
-        let (share, times) = MUCH;
-        let more = self.canary.hits as f64 - self.expected;
-        self.worth() >= enough
-            && more >= share * self.canary.requests as f64
-            && self.canary.hits as f64 >= times * self.expected
+    /// Whether there were more hits than in the worst of the past's spans: of as many requests as such a span has at least, for a
+    /// second of a burst has a greater share than its ten seconds have.
+    fn is_beyond_bursts(&self, route: Option<usize>, ledger: &Ledger) -> bool {
+        let of_route = route.and_then(|route| self.spans_of_routes.get(route)?.worst);
+        let Some(worst) = of_route.or(self.spans.worst) else { return true };
+        let requests = worst.requests.max(ledger.canary.requests as f64);
+        ledger.canary.hits as f64 > BEYOND * worst.share() * requests
+    }
+
+    /// On the whole, or on a route. A route has to have more evidence by as much as there may be routes.
+    fn find(
+        &self,
+        enough: f64,
+        is_met: impl Fn(Option<usize>, &Ledger, f64) -> bool,
+    ) -> Option<Suspicion<'_>> {
+        if is_met(None, &self.whole, enough) {
+            let worth = self.whole.worth();
+            let main = self.main_route();
+            let ledger = main.map_or(&self.whole, |route| &self.of_routes[route]);
+            return Some(Suspicion { route: main, ledger, worth });
+        }
+        let routes = self.of_routes.iter().enumerate();
+        let found =
+            routes.filter(|(route, ledger)| is_met(Some(*route), ledger, enough - weight(*route)));
+        let suspicion =
+            |(route, ledger): (usize, &'_ Ledger)| (route, ledger.worth() + weight(route));
+        let (route, worth) = found.map(suspicion).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Suspicion { route: Some(route), ledger: &self.of_routes[route], worth })
+    }
+
+    /// The one of several routes that most of what is more comes from.
+    fn main_route(&self) -> Option<usize> {
+        let asked = |(_, ledger): &(usize, &Ledger)| ledger.canary.requests > 0;
+        let routes: Vec<_> = self.of_routes.iter().enumerate().filter(asked).collect();
+        let most = routes.iter().max_by(|a, b| a.1.more().total_cmp(&b.1.more()))?;
+        let is_most = most.1.more() >= MOST * self.whole.more();
+        (routes.len() > 1 && is_most).then_some(most.0)
     }
 
     /// It was compared, and both were the same: what the old release did meanwhile is what is expected from now on.
-    pub(super) fn acquit(&mut self) {
+    pub(super) fn acquit(&mut self, now: Duration) {
         for (known, recent) in self.routes.iter_mut().zip(&self.recent) {
             if recent.requests >= RECENT_MIN {
                 *known = *recent;
             }
         }
-        self.forget();
+        self.ledgers().for_each(|ledger| ledger.forget(now));
     }
 
-    /// Both serve again: so many hits of each came in a block.
-    pub(super) fn compare(&mut self, canary: u64, stable: u64) {
-        self.compared.canary += canary;
-        self.compared.stable += stable;
+    /// Both serve again: what came of the requests of each on a route in a block.
+    pub(super) fn compare(&mut self, route: usize, canary: Rate, stable: Rate) {
+        self.whole.compare(canary, stable);
+        self.of_route(route).compare(canary, stable);
     }
 
-    /// Whether the comparison so far points at the new release, though it is not certain.
+    /// Whether the comparison so far points at the new release where it is suspected, though it is not certain.
     pub(super) fn points_at_canary(&self) -> bool {
-        let Hits { canary, stable } = self.compared;
-        canary >= HITS_MIN && stable * 2 < canary
+        let suspected = self.suspicion();
+        suspected.is_some_and(|it| it.ledger.points_at_canary() || self.whole.points_at_canary())
     }
-
-    fn forget(&mut self) {
-        let routes = std::mem::take(&mut self.routes);
-        let recent = std::mem::take(&mut self.recent);
-        *self = Self { routes, recent, allowed: self.allowed, ..Self::default() };
-    }
-}
-
-/// How many of `fates` ended in the way `fate`.
-pub(super) fn hits_of(fates: &Fates, fate: Fate) -> f64 {
-    fates.of(fate) as f64
 }

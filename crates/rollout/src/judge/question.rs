@@ -1,11 +1,11 @@
 //! One question that is asked of the new release (does it fail more often, is it slower), on the whole, route by route, and
 //! of each of its instances.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::bet::{Bet, Stake, log_sum};
 use super::siblings::{Busy, Siblings};
+use super::trail::Example;
 use super::window::Window;
 use crate::event::Side;
 
@@ -16,8 +16,8 @@ pub(super) struct Hit {
     pub(super) route: usize,
     /// The place of the new release's instance that it fell on.
     pub(super) instance: Option<usize>,
-    /// The id of one request.
-    pub(super) example: Option<Arc<str>>,
+    /// One of the requests, where it was recorded.
+    pub(super) example: Option<Example>,
 }
 
 /// Requests of both releases on a route in a block, of which the hits are some.
@@ -39,6 +39,8 @@ pub(super) struct Matter<'a> {
     pub(super) busy: &'a [Busy],
     /// The share of the new release: only between none and all of the requests the two can be compared.
     pub(super) share: f64,
+    /// Instances of the new release that get no requests.
+    pub(super) barred: u32,
 }
 
 impl Matter<'_> {
@@ -90,9 +92,9 @@ impl Question {
 
     /// Takes a block up.
     pub(super) fn take(&mut self, matter: Matter<'_>) {
-        let Matter { now, passed, hits, asked, busy, .. } = matter;
+        let Matter { now, hits, asked, .. } = matter;
         let gain_max = self.enough() / f64::from(BLOCKS_MIN);
-        self.siblings.take(now, passed, busy, hits, &self.whole.bet, gain_max);
+        self.siblings.take(&matter, &self.whole.bet, gain_max);
         if !matter.is_fair() {
             return;
         }
@@ -181,7 +183,7 @@ const BLOCKS_MIN: u32 = 4;
 
 /// The logarithm of the part of the chance of a mistake that a route has by its place: half for the first eight, a quarter for the next 16,
 /// and so on, so that the number of routes need not be known.
-fn weight(place: usize) -> f64 {
+pub(super) fn weight(place: usize) -> f64 {
     let group = (place / 8 + 1).ilog2();
     -(16f64.ln() + f64::from(group) * 4f64.ln())
 }
@@ -202,7 +204,7 @@ impl Trial {
             return;
         }
         self.bet.take(hits.iter().map(|hit| &hit.stake), gain_max);
-        hits.iter().for_each(|hit| self.window.hit(now, &hit.stake, hit.example.as_ref()));
+        hits.iter().for_each(|hit| self.window.hit(now, hit));
         self.window.end(now);
     }
 }

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::bet::{Bet, Stake};
-use super::question::Hit;
+use super::question::Matter;
+use super::trail::Trail;
 use super::window::Rate;
 use crate::event::Side;
 
@@ -37,6 +38,8 @@ struct Sibling {
     of_late: f64,
     last: Duration,
     rate: Rate,
+    /// What can be shown of its hits.
+    trail: Trail,
     /// That it is worse than its siblings.
     own: Bet,
     /// That the release is worse without it.
@@ -53,21 +56,16 @@ pub(super) struct Busy {
 
 impl Siblings {
     /// Takes a block up. `whole` is the release's bet before it.
-    pub(super) fn take(
-        &mut self,
-        now: Duration,
-        passed: Duration,
-        busy: &[Busy],
-        hits: &[Hit],
-        whole: &Bet,
-        gain_max: f64,
-    ) {
+    pub(super) fn take(&mut self, matter: &Matter<'_>, whole: &Bet, gain_max: f64) {
+        let Matter { now, passed, hits, busy, barred, .. } = *matter;
         self.count(now, passed, busy, whole);
         if hits.is_empty() {
             return;
         }
         let is_in = |it: &Sibling| !it.is_out && it.last + ABSENT >= now;
         let there = self.0.iter().filter(|it| is_in(it)).count() as f64;
+        // Where some are ejected the others get their requests at once.
+        let open = (there - f64::from(barred)).max(1.0);
         let all: f64 = self.0.iter().filter(|it| is_in(it)).map(|it| it.of_late).sum();
         let in_block: f64 = busy.iter().map(|it| it.requests as f64).sum();
         let in_block = if in_block < BLOCK_MIN { f64::MAX } else { in_block };
@@ -76,9 +74,8 @@ impl Siblings {
             let it = &self.0[place];
             // What it has in this block, too: where its siblings are ejected, all falls on it at once.
             let now_had = busy.iter().find(|it| it.instance == place).map_or(0, |it| it.requests);
-            let share = (it.of_late / all.max(1.0))
-                .max(1.0 / there.max(1.0))
-                .max(now_had as f64 / in_block.max(1.0));
+            let share =
+                (it.of_late / all.max(1.0)).max(1.0 / open).max(now_had as f64 / in_block.max(1.0));
             own.clear();
             without.clear();
             for hit in hits {
@@ -97,8 +94,10 @@ impl Siblings {
             it.without.take(&without, gain_max);
             if is_among {
                 it.own.take(&own, gain_max);
-                let hits = own.iter().filter(|stake| stake.side == Side::Canary);
-                it.rate.hits += hits.map(|stake| stake.count as u64).sum::<u64>();
+                let counted = own.iter().filter(|stake| stake.side == Side::Canary);
+                it.rate.hits += counted.map(|stake| stake.count as u64).sum::<u64>();
+                let on_it = hits.iter().filter(|hit| hit.instance == Some(place));
+                on_it.for_each(|hit| it.trail.add(hit));
             }
         }
     }
@@ -112,6 +111,7 @@ impl Siblings {
                     of_late: 0.0,
                     last: Duration::ZERO,
                     rate: Rate::default(),
+                    trail: Trail::of(now),
                     own: Bet::default(),
                     without: whole.clone(),
                     is_out: false,
@@ -150,6 +150,11 @@ impl Siblings {
             sum.add(it.rate.hits, it.rate.requests);
             sum
         })
+    }
+
+    /// What can be shown of its hits.
+    pub(super) fn trail(&self, place: usize) -> &Trail {
+        &self.0[place].trail
     }
 
     pub(super) fn worth(&self, place: usize) -> f64 {

@@ -1,3 +1,5 @@
+mod shown;
+
 use std::time::Duration;
 
 use model::{InstanceName, Matcher, PathMatch, RouteId};
@@ -186,6 +188,53 @@ fn beside_the_past_it_is_suspected_and_condemned_only_where_the_old_one_is_gone(
     assert!(!there.says().starts_with("worse"), "{}", there.says());
     let gone = told(GONE);
     assert!(gone.says().contains("compared with its past"), "{}", gone.says());
+}
+
+/// One of a thousand requests of the past failed, so that the limit holds; the new release breaks it, by one instance of four.
+#[test]
+fn a_limit_that_one_instance_alone_breaks_condemns_that_instance_and_not_the_release() {
+    let judge = Judge::with_past(&model::Judge::default(), &past(1));
+    let mut told = Told { judge, now: Duration::from_secs(100) };
+    let four = Serving { canary: 4, stable: 4, old: Old::There };
+    let of = |instance: &str, had: Had| {
+        let mut count = count(Side::Canary, None, had);
+        count.place.instance = InstanceName::from(instance);
+        count
+    };
+    while !told.judge.has_found() {
+        let counts = vec![
+            of("api-5", had(4, 1)),
+            of("api-6", had(3, 0)),
+            of("api-7", had(3, 0)),
+            of("api-8", had(2, 0)),
+            count(Side::Stable, None, had(12, 0)),
+        ];
+        told = told.block(Block { share: Some(0.5), counts, ..Block::default() }, four);
+        assert!(told.now < Duration::from_secs(110), "{}", told.says());
+    }
+    let Verdict::BadInstance(fault) = told.judge.verdict() else { panic!("{}", told.says()) };
+    assert_eq!(fault.instance, Some(InstanceName::from("api-5")));
+    told.judge.forgive();
+    let told = told.block(Block { share: Some(0.5), ..Block::default() }, four);
+    assert!(!told.judge.has_found(), "{}", told.says());
+}
+
+/// Of every third ten seconds before a fifth failed, in bursts: one more of them is no fault of the release, and what fails ever after is.
+#[test]
+fn where_the_old_release_is_gone_a_burst_as_there_were_before_decides_nothing() {
+    let spans = (1..=30).map(|number| {
+        let failed = if number % 3 == 0 { 80 } else { 0 };
+        let fates = Fates { ok: 400 - failed, failed, ..Fates::default() };
+        let routes = vec![PastRoute { route: None, fates, latencies: Latencies::default() }];
+        PastSpan { until: Duration::from_secs(10 * number), routes }
+    });
+    let judge = Judge::with_past(&model::Judge::default(), &OldPast { spans: spans.collect() });
+    let told = Told { judge, now: Duration::from_secs(300) };
+    let told = told.blocks_in(GONE, 20, had(10, 0), had(0, 0));
+    let told = told.blocks_in(GONE, 8, had(10, 10), had(0, 0));
+    assert!(!told.says().starts_with("worse"), "{}", told.says());
+    let told = told.blocks_in(GONE, 20, had(10, 10), had(0, 0));
+    assert!(told.says().contains("compared with its past"), "{}", told.says());
 }
 
 #[test]

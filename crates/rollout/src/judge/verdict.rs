@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::InstanceName;
 
 pub use super::latency::Percentile;
+use super::trail::Example;
 pub use super::window::Rate;
 
 /// What the judge says of the new release.
@@ -119,12 +120,23 @@ pub struct Fault {
     pub one_in: f64,
     /// Since when, in the machine's time.
     pub since: Duration,
-    /// Ids of some of the requests, the latest first.
-    pub examples: Vec<Arc<str>>,
+    /// The new release's instances that were hit, those that were hit most first.
+    pub struck: Vec<Struck>,
+    /// Some of the requests, the latest first; none where nothing but counts is known.
+    pub examples: Vec<Example>,
     /// From how few addresses all requests came, where clients cannot be told apart.
     pub addresses: Option<usize>,
     /// What counts as slow, for latency.
     pub slow: Option<Slow>,
+}
+
+/// An instance of the new release that was hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Struck {
+    /// Which.
+    pub instance: InstanceName,
+    /// How often.
+    pub hits: u64,
 }
 
 /// What counts as slow.

@@ -3,15 +3,11 @@
 //! Where a fault began is where the sum of what speaks for it was least (E. Page 1954). What is counted since then is what
 //! people are shown, and what has to be above the floor.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::bet::Stake;
+use super::question::Hit;
+use super::trail::Trail;
 use crate::event::Side;
-
-/// Ids of requests that are kept as examples.
-const EXAMPLES: usize = 5;
 
 /// A failure so long after the last one begins anew; ten times as long where something spoke for it.
 const QUIET: Duration = Duration::from_secs(60);
@@ -40,21 +36,23 @@ impl Rate {
 /// What came since the fault began, if there is one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Window {
-    pub(super) since: Duration,
     pub(super) canary: Rate,
     pub(super) stable: Rate,
     /// Hits that the new release would have by what the old one had.
     pub(super) expected: f64,
-    pub(super) examples: VecDeque<Arc<str>>,
+    /// Since when that is, and what can be shown of it.
+    pub(super) trail: Trail,
     sum: f64,
-    last_hit: Duration,
+    last_hit: Option<Duration>,
 }
 
 impl Window {
-    /// A block with hits begins: a fault of which nothing was seen for long before is over.
+    /// A block with hits begins: with the first ever a fault may begin, and one of which nothing was seen for long before
+    /// is over.
     pub(super) fn hit_at(&mut self, now: Duration) {
         let quiet = if self.sum > 0.0 { QUIET * 10 } else { QUIET };
-        if self.last_hit.max(self.since) + quiet < now {
+        let is_over = |last: Duration| last.max(self.trail.since()) + quiet < now;
+        if self.last_hit.is_none_or(is_over) {
             self.restart(now);
         }
     }
@@ -65,8 +63,10 @@ impl Window {
         self.stable.requests += stable;
     }
 
-    pub(super) fn hit(&mut self, now: Duration, stake: &Stake, example: Option<&Arc<str>>) {
-        self.last_hit = now;
+    pub(super) fn hit(&mut self, now: Duration, hit: &Hit) {
+        self.last_hit = Some(now);
+        self.trail.add(hit);
+        let stake = &hit.stake;
         let (share, count) = (stake.share.min(0.999), stake.count);
         // The logarithms of the factors of a bet on twice as many.
         let all = share.ln_1p();
@@ -74,10 +74,6 @@ impl Window {
             Side::Canary => {
                 self.canary.hits += count as u64;
                 self.sum += count * (2f64.ln() - all);
-                if let Some(example) = example {
-                    self.examples.truncate(EXAMPLES - 1);
-                    self.examples.push_front(example.clone());
-                }
             }
             Side::Stable => {
                 self.stable.hits += count as u64;
@@ -104,6 +100,6 @@ impl Window {
     }
 
     fn restart(&mut self, now: Duration) {
-        *self = Self { since: now, last_hit: self.last_hit, ..Self::default() };
+        *self = Self { trail: Trail::of(now), last_hit: self.last_hit, ..Self::default() };
     }
 }

@@ -30,7 +30,9 @@ impl Rollout {
     /// Starts new instances, and lets them take over as the strategy says. Whether the stage is
     /// over.
     pub(super) fn bring_up(&mut self) -> bool {
+        self.open_preview();
         if self.paused.is_some() {
+            self.tell_preview();
             return false;
         }
         let replicas = self.plan.replicas;
@@ -44,6 +46,7 @@ impl Rollout {
         }
         let come = self.canary.count(|phase| matches!(phase, Phase::Ready | Phase::Serving));
         if come < replicas {
+            self.tell_preview();
             return false;
         }
         let has_steps = !self.steps().is_empty() && !self.stable.is_empty() && !self.is_hurried;
@@ -52,6 +55,31 @@ impl Rollout {
             false => self.shift_all(),
         }
         true
+    }
+
+    /// Whether a request may ask for the new release while the old one has everything.
+    pub(super) fn is_previewed(&self) -> bool {
+        let starts_beside =
+            matches!(self.plan.deploy.strategy, Strategy::BlueGreen | Strategy::Canary);
+        starts_beside && self.plan.deploy.preview.is_some() && !self.plan.stable.is_empty()
+    }
+
+    /// The new instances that are ready serve before the others are, those requests alone that ask for them.
+    fn open_preview(&mut self) {
+        if self.is_previewed() && self.canary.count(|phase| phase == Phase::Ready) > 0 {
+            self.admit();
+            self.share = Some(0.0);
+        }
+    }
+
+    /// Tells how the new release can be looked at, once it can.
+    fn tell_preview(&mut self) {
+        let Some(preview) = &self.plan.deploy.preview else { return };
+        if self.share.is_some() && !self.has_told_preview {
+            let news = News::Preview(preview.clone());
+            self.has_told_preview = true;
+            self.tell(news);
+        }
     }
 
     /// Each new instance that is ready serves, and one of the old ones is retired for it.
@@ -84,12 +112,24 @@ impl Rollout {
         let share = step.share().or(self.share).unwrap_or(0.0);
         self.share = Some(share);
         self.stage = Stage::Step { index, since: self.now };
-        (self.has_complained, self.is_excused) = (false, false);
+        self.begin_watch();
         self.direct();
         match step {
             Step::Shift { share, watch } => self.tell(News::Step { share, watch }),
             Step::Hold => self.pause(Pause::Step),
         }
+        self.tell_preview();
+    }
+
+    /// A period of watching begins.
+    fn begin_watch(&mut self) {
+        (self.has_complained, self.is_excused) = (false, false);
+        // A hold lasts until a person ends it.
+        let until = match self.stage {
+            Stage::Step { index, .. } if self.steps()[index] == Step::Hold => None,
+            _ => self.watched_until(),
+        };
+        self.conditions.begin(self.now, until);
     }
 
     /// Waits until a canary's step is over. Whether it is.
@@ -116,7 +156,7 @@ impl Rollout {
         self.admit();
         self.retire(u32::MAX);
         self.stage = Stage::Baking { since: self.now };
-        (self.has_complained, self.is_excused) = (false, false);
+        self.begin_watch();
         self.direct();
         if !self.bake().is_zero() {
             self.tell(News::Bake(self.bake()));
@@ -207,6 +247,9 @@ impl Rollout {
         // Without requests there is nothing to judge by.
         let gets_none = self.share == Some(0.0);
         if self.paused.is_some() || self.watched_until().is_some_and(|until| self.now < until) {
+            return false;
+        }
+        if !self.conditions_hold() {
             return false;
         }
         let verdict = self.judge.verdict();

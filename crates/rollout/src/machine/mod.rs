@@ -5,6 +5,7 @@
 
 mod back;
 mod compare;
+mod conditions;
 mod forward;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ use crate::block::Past;
 use crate::event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 use crate::fleet::{Fleet, Phase};
 use crate::judge::{Fault, Judge, Old, Serving, Verdict};
+use conditions::Conditions;
+
+pub use conditions::ConditionOverview;
 
 /// What a rollout is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +78,10 @@ pub struct Rollout {
     compared: u32,
     /// Instances of the new release that were replaced.
     replaced: u32,
+    /// What has to hold outside.
+    conditions: Conditions,
+    /// It was told how the new release can be looked at.
+    has_told_preview: bool,
     effects: Vec<Effect>,
 }
 
@@ -129,6 +137,8 @@ pub struct Overview<'a> {
     pub paused: Option<Pause>,
     /// What the judge says now, and has seen.
     pub judge: &'a Judge,
+    /// How each condition stands; none before the first is watched.
+    pub conditions: Vec<ConditionOverview<'a>>,
     /// Every instance that is not gone, and how far it has come.
     pub instances: Vec<(&'a InstanceName, Side, Phase)>,
 }
@@ -156,6 +166,8 @@ impl Rollout {
             lost: 0,
             compared: 0,
             replaced: 0,
+            conditions: Conditions::new(&plan.deploy.conditions),
+            has_told_preview: false,
             effects: Vec::new(),
             stable,
             plan,
@@ -184,7 +196,7 @@ impl Rollout {
             Stage::Committing { again } => again,
             _ => None,
         };
-        starts.chain(watched).chain(again).min()
+        starts.chain(watched).chain(again).chain(self.next_measurement()).min()
     }
 
     /// Whether it is over.
@@ -223,6 +235,7 @@ impl Rollout {
             watched_until: self.watched_until(),
             paused: self.paused,
             judge: &self.judge,
+            conditions: self.conditions.overview(),
             instances: stable.chain(canary).collect(),
         }
     }
@@ -255,6 +268,9 @@ impl Rollout {
                 self.heed();
             }
             Event::Sample(_) | Event::Tick => {}
+            Event::Measured { condition, number, measurement } => {
+                self.measured(condition, number, measurement);
+            }
             Event::Committed => self.committed(),
             Event::NotCommitted(why) => self.not_committed(why),
             Event::Action(action) => self.obey(action),
@@ -362,6 +378,9 @@ impl Rollout {
             DeployAction::Resume => {
                 if let Some(paused) = self.paused.take() {
                     self.is_excused |= matches!(paused, Pause::LittleData | Pause::BothBad);
+                    if paused == Pause::Condition {
+                        self.conditions.excuse();
+                    }
                     if paused == Pause::ClientErrors {
                         self.judge.excuse_change();
                     }
@@ -381,6 +400,7 @@ impl Rollout {
     /// Goes as far as it can.
     fn settle(&mut self) -> Vec<Effect> {
         self.give_up_slow_starts();
+        self.give_up_silent();
         self.carry_on_replacing();
         loop {
             let has_moved = match self.stage {
@@ -399,6 +419,7 @@ impl Rollout {
                 break;
             }
         }
+        self.measure();
         self.check_invariants();
         std::mem::take(&mut self.effects)
     }
@@ -508,9 +529,11 @@ impl Rollout {
         for (name, phase) in unreached {
             debug_assert!(!self.traffic.serving.contains(name), "{name} is {phase:?} and serves");
         }
-        debug_assert!(
-            self.share.is_none()
-                || matches!(self.stage, Stage::Step { .. } | Stage::Comparing { .. })
-        );
+        let may_share = match self.stage {
+            Stage::Step { .. } | Stage::Comparing { .. } => true,
+            Stage::Starting => self.is_previewed(),
+            _ => false,
+        };
+        debug_assert!(self.share.is_none() || may_share, "{:?} with {:?}", self.stage, self.share);
     }
 }

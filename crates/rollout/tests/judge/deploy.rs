@@ -1,14 +1,15 @@
 //! A deploy under the judge, as the machine carries one out: its stages, and half of the requests back to the old release where
 //! the new one is suspected.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use model::{InstanceName, Matcher, PathMatch, RouteId};
 use rollout::{
-    Assignment, Block, Client, Count, Fate, Fates, Judge, Latencies, Observed, Past, PastRoute,
-    PastSpan, Place, Serving, Side, Verdict, Why,
+    Assignment, Block, Client, Count, Fate, Fates, Judge, Latencies, Observed, Old, Past,
+    PastRoute, PastSpan, Place, Serving, Side, Verdict, Why,
 };
 
 use crate::release::Release;
@@ -21,9 +22,12 @@ pub(crate) enum Way {
     Canary,
     Rolling,
     BlueGreen,
+    /// The old release is gone before the new one begins: nothing but its past is left to compare with.
+    Replace,
 }
 
 impl Way {
+    /// Those in which both can be compared.
     pub(crate) const ALL: [Self; 3] = [Self::Canary, Self::Rolling, Self::BlueGreen];
 
     pub(crate) fn name(self) -> &'static str {
@@ -31,6 +35,7 @@ impl Way {
             Self::Canary => "canary",
             Self::Rolling => "rolling",
             Self::BlueGreen => "blue-green",
+            Self::Replace => "replace",
         }
     }
 
@@ -45,7 +50,7 @@ impl Way {
             Self::Rolling => (1..all)
                 .map(|canary| Stage { seconds: 2.0, share: None, canary, stable: all - canary })
                 .collect(),
-            Self::BlueGreen => Vec::new(),
+            Self::BlueGreen | Self::Replace => Vec::new(),
         };
         stages.push(bake);
         stages
@@ -88,6 +93,12 @@ impl Names {
             canary: std::array::from_fn(|place| instance(place + 11)),
             id: "01-a1".into(),
         }
+    }
+
+    /// What the routes are called.
+    fn of_routes(&self) -> BTreeMap<RouteId, Arc<str>> {
+        let names = ROUTES.map(|(path, _)| Arc::from(path));
+        self.routes.iter().cloned().zip(names).collect()
     }
 
     fn place(&self, request: &Request) -> Place {
@@ -183,6 +194,7 @@ const NOBODY: Request = Request {
     not_found: false,
     millis: 0.0,
     is_hurt: false,
+    is_given_up: false,
 };
 
 fn fate(request: &Request) -> Fate {
@@ -198,11 +210,22 @@ fn seconds(now: f64) -> Duration {
     Duration::from_secs_f64(1000.0 + now)
 }
 
-/// What the old release did in the minute before.
-fn past(names: &Names, scene: &mut Scene) -> Past {
-    let alone = Stage { seconds: 60.0, share: None, canary: 0, stable: REPLICAS };
+/// Spans of 10 s whose latencies are kept: five minutes.
+const SPANS: u32 = 30;
+/// Attempts that are handed over in each, at most, of as many as come.
+const HANDED_OVER: usize = 256;
+
+/// What the old release did in the five minutes before. Until the last of them as many are asked as are handed over: what is left
+/// out would be thrown away.
+fn past(names: &Names, scene: &mut Scene, chance: &mut Rng) -> Past {
+    let alone = Stage { seconds: 300.0, share: None, canary: 0, stable: REPLICAS };
+    let rate = scene.world.paced();
     let span = |number: u32| {
-        let began = -60.0 + 10.0 * f64::from(number);
+        let began = 10.0 * (f64::from(number) - f64::from(SPANS));
+        let is_last_minute = number + 6 >= SPANS;
+        scene.world.pace(if is_last_minute { rate } else { rate.min(HANDED_OVER as f64 / 10.0) });
+        let mut handed_over: Vec<(usize, f64)> = Vec::new();
+        let mut ended = 0;
         let mut routes: Vec<PastRoute> = (0..4)
             .map(|route| PastRoute {
                 route: Some(names.routes[route].clone()),
@@ -214,14 +237,30 @@ fn past(names: &Names, scene: &mut Scene) -> Past {
             for request in scene.block(began + SPAN * f64::from(block), alone) {
                 let of = &mut routes[request.route];
                 of.fates.add(&Fates::one(fate(&request)));
-                // In classes a sixteenth of an octave wide, as histograms have them.
-                let class = ((request.millis.log2() * 16.0).floor() / 16.0).exp2() / 1000.0;
-                of.latencies.record(Duration::from_secs_f64(class), 1);
+                if request.has_failed {
+                    continue;
+                }
+                ended += 1;
+                let one = (request.route, request.millis);
+                match handed_over.len() < HANDED_OVER {
+                    true => handed_over.push(one),
+                    false => {
+                        let place = chance.usize(0..ended);
+                        if place < HANDED_OVER {
+                            handed_over[place] = one;
+                        }
+                    }
+                }
             }
+        }
+        for (route, millis) in handed_over {
+            // In classes a sixteenth of an octave wide, as they are kept.
+            let class = ((millis.log2() * 16.0).floor() / 16.0).exp2() / 1000.0;
+            routes[route].latencies.record(Duration::from_secs_f64(class), 1);
         }
         PastSpan { until: seconds(began + 10.0), routes }
     };
-    Past { spans: (0..6).map(span).collect() }
+    Past { spans: (0..SPANS).map(span).collect() }
 }
 
 /// One deploy.
@@ -235,19 +274,37 @@ pub(crate) struct Trial {
     pub(crate) attackers: u64,
 }
 
+/// What was before a deploy, whatever is deployed in which way: the same for all of them.
+#[derive(Clone)]
+pub(crate) struct Before {
+    scene: Scene,
+    chance: Rng,
+    past: Past,
+}
+
 impl Trial {
     pub(crate) fn run(self, names: &Names, rule: &model::Judge) -> End {
+        self.run_after(&self.before(names), names, rule)
+    }
+
+    /// What was before it, and before each other deploy of its seed, traffic, rate and attackers.
+    pub(crate) fn before(&self, names: &Names) -> Before {
         let mut chance = Rng::with_seed(self.seed);
+        let world = World::new(self.kind, self.rate, &mut chance).attacked_by(self.attackers);
+        let mut scene = Scene::new(world, Release::Equal, chance.fork()).ejecting();
+        let past = past(names, &mut scene, &mut chance);
+        Before { scene, chance, past }
+    }
+
+    pub(crate) fn run_after(self, before: &Before, names: &Names, rule: &model::Judge) -> End {
         let stages = self.way.stages();
         let length = stages.iter().map(|stage| stage.seconds).sum();
-        let world =
-            World::new(self.kind, self.rate, length, &mut chance).attacked_by(self.attackers);
-        let mut scene = Scene::new(world, self.release, chance.fork());
-        let past = past(names, &mut scene);
+        let Before { scene, chance, past } = before.clone();
         let mut deploy = Deploy {
             names,
+            way: self.way,
             judge: Judge::with_past(rule, &past),
-            scene,
+            scene: scene.deploying(self.release, length),
             chance,
             now: 0.0,
             end: End { verdict: None, after: 0.0, hurt: 0 },
@@ -260,6 +317,7 @@ impl Trial {
 
 struct Deploy<'a> {
     names: &'a Names,
+    way: Way,
     judge: Judge,
     scene: Scene,
     chance: Rng,
@@ -278,7 +336,8 @@ impl Deploy<'_> {
                 }
                 left -= SPAN;
                 let is_suspected = stage.stable == 0 && self.judge.suspicion().is_some();
-                if is_suspected && compared < COMPARISONS {
+                let can_compare = self.way != Way::Replace;
+                if is_suspected && can_compare && compared < COMPARISONS {
                     compared += 1;
                     if self.compare() {
                         return;
@@ -309,8 +368,15 @@ impl Deploy<'_> {
         let requests = self.scene.block(self.now, stage);
         self.end.hurt += requests.iter().filter(|it| it.is_canary && it.is_hurt).count() as u64;
         let block = self.names.block(self.now, stage.share, &requests, &mut self.chance);
+        let is_first = self.now <= SPAN;
+        let routes = if is_first { self.names.of_routes() } else { BTreeMap::new() };
+        let block = Block { barred: self.scene.barred(stage), routes, ..block };
         let (canary, stable) = (stage.canary as u32, stage.stable as u32);
-        let serving = Serving { canary, stable, old: rollout::Old::There };
+        let old = match self.way {
+            Way::Replace => Old::Gone,
+            Way::Canary | Way::Rolling | Way::BlueGreen => Old::There,
+        };
+        let serving = Serving { canary, stable, old };
         self.judge.observe(seconds(self.now), &block, serving);
         let has_found = self.judge.has_found();
         self.end.verdict = has_found.then(|| self.judge.verdict());

@@ -92,7 +92,7 @@ impl Tool {
     pub(crate) fn run(self, seed: u64, kind: Kind, release: Release, rate: f64) -> End {
         let (step, minutes) = self.minutes();
         let mut chance = Rng::with_seed(seed);
-        let world = World::new(kind, rate, f64::from(minutes) * 60.0, &mut chance);
+        let world = World::new(kind, rate, &mut chance).lasting(f64::from(minutes) * 60.0);
         let mut scene = Scene::new(world, release, chance.fork());
         let (mut failed, mut hurt) = (0, 0);
         let (mut canaries, mut baselines) = (Vec::new(), Vec::new());

@@ -13,6 +13,8 @@ pub(crate) enum Release {
     OneFails(f64),
     /// It takes so many times as long.
     Slower(f64),
+    /// The requests of one route, by its place, take so many times as long.
+    SlowerOn(usize, f64),
     /// One in so many takes ten times as long.
     SlowTail(f64),
     /// It never responds: its clients' patience ends.
@@ -44,6 +46,8 @@ impl Release {
             Self::OneFails(part) if instance == 0 => Turn { fails: part, ..sound },
             Self::FailsOn(..) | Self::OneFails(_) => sound,
             Self::Slower(times) => Turn { slower: times, ..sound },
+            Self::SlowerOn(of, times) if of == route => Turn { slower: times, ..sound },
+            Self::SlowerOn(..) => sound,
             Self::SlowTail(part) if luck < part => Turn { slower: 10.0, ..sound },
             Self::SlowTail(_) => sound,
             Self::Hangs => Turn { fails: 1.0, ..sound },
@@ -63,6 +67,9 @@ impl Release {
             }
             Self::OneFails(part) => format!("one instance of four fails {}", percent(part)),
             Self::Slower(times) => format!("{times} times as slow"),
+            Self::SlowerOn(route, times) => {
+                format!("{times} times as slow on {}", crate::traffic::ROUTES[route].0)
+            }
             Self::SlowTail(part) => format!("{} take ten times as long", percent(part)),
             Self::Hangs => "hangs".to_owned(),
             Self::NotFound => "404 to everything".to_owned(),

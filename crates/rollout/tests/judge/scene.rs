@@ -1,8 +1,13 @@
 //! One deploy's requests, block by block: who asks, where it goes, what comes of it.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use fastrand::Rng;
+use rollout::Barred;
 
 use crate::chance::poisson;
+use crate::ejection::{SEATS, Seats};
 use crate::release::Release;
 use crate::traffic::{Asking, Kind, World};
 
@@ -25,6 +30,13 @@ pub(crate) struct Stage {
     pub(crate) stable: usize,
 }
 
+impl Stage {
+    /// The seats of the instances that serve, the old ones first.
+    pub(crate) fn serving(self) -> [Range<usize>; 2] {
+        [0..self.stable, REPLICAS..REPLICAS + self.canary]
+    }
+}
+
 /// A request that has ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
@@ -39,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) millis: f64,
     /// Whether it is the release's fault.
     pub(crate) is_hurt: bool,
+    /// Its client gave up: to ejection it tells nothing.
+    pub(crate) is_given_up: bool,
 }
 
 /// What is going on.
@@ -52,18 +66,39 @@ pub(crate) struct Scene {
     block: usize,
     /// Until when each instance stalls, the new ones last.
     stalls: [f64; 2 * REPLICAS],
+    /// Which of them are ejected, where any may be.
+    seats: Option<Seats>,
 }
 
 impl Scene {
     pub(crate) fn new(world: World, release: Release, chance: Rng) -> Self {
         let open = vec![Vec::new(); 128];
-        Self { world, release, chance, open, block: 0, stalls: [f64::MIN; 2 * REPLICAS] }
+        let stalls = [f64::MIN; 2 * REPLICAS];
+        Self { world, release, chance, open, block: 0, stalls, seats: None }
+    }
+
+    /// As it stands, with another new release, for so many seconds from 0 on.
+    pub(crate) fn deploying(self, release: Release, length: f64) -> Self {
+        Self { world: self.world.lasting(length), release, ..self }
+    }
+
+    /// With ejection.
+    pub(crate) fn ejecting(self) -> Self {
+        Self { seats: Some(Seats::new()), ..self }
+    }
+
+    /// Instances of the stage that were ejected in the last block.
+    pub(crate) fn barred(&self, stage: Stage) -> Barred {
+        self.seats.as_ref().map(|seats| seats.barred(stage)).unwrap_or_default()
     }
 
     /// What ends in the block that ends at `now`.
     pub(crate) fn block(&mut self, now: f64, stage: Stage) -> Vec<Request> {
         self.world.turn(now, SPAN, &mut self.chance);
         self.stall(now);
+        if let Some(seats) = &mut self.seats {
+            seats.begin(moment(now), stage);
+        }
         let count = poisson(&mut self.chance, self.world.rate(now) * SPAN);
         for _ in 0..count {
             let asking = self.world.ask(now, &mut self.chance);
@@ -75,7 +110,11 @@ impl Scene {
         }
         let place = self.block % self.open.len();
         self.block += 1;
-        std::mem::take(&mut self.open[place])
+        let ended = std::mem::take(&mut self.open[place]);
+        if let Some(seats) = &mut self.seats {
+            seats.take(moment(now), &ended);
+        }
+        ended
     }
 
     fn stall(&mut self, now: f64) {
@@ -99,19 +138,15 @@ impl Scene {
 
     /// Whether it failed.
     fn send_once(&mut self, now: f64, asking: Asking, stage: Stage) -> bool {
+        let seat = self.seat(asking, stage);
+        let (is_canary, instance) = (seat >= REPLICAS, seat % REPLICAS);
         let chance = &mut self.chance;
-        let is_canary = match (stage.share, asking.pin) {
-            (Some(share), Some(number)) => number < share,
-            (Some(share), None) => chance.f64() < share,
-            (None, _) => chance.usize(0..stage.canary + stage.stable) < stage.canary,
-        };
-        let instance = chance.usize(0..if is_canary { stage.canary } else { stage.stable });
         let luck = chance.f64();
         let turn = match is_canary {
             true => self.release.turn(asking.route, instance, now, luck),
             false => Release::Equal.turn(asking.route, instance, now, luck),
         };
-        let is_stalled = self.stalls[instance + if is_canary { REPLICAS } else { 0 }] > now;
+        let is_stalled = self.stalls[seat] > now;
         let is_hurt = chance.f64() < turn.fails;
         let has_failed = is_hurt || chance.f64() < asking.fails || is_stalled;
         let usual = self.world.latency(now, asking.route, chance);
@@ -127,10 +162,41 @@ impl Scene {
             not_found: turn.not_found,
             millis,
             is_hurt: is_hurt || turn.not_found || turn.slower > 1.0,
+            is_given_up: hangs,
         };
         let later = (millis / 1000.0 / SPAN) as usize;
         let place = (self.block + later.min(self.open.len() - 1)) % self.open.len();
         self.open[place].push(request);
         has_failed
     }
+
+    /// The instance that it goes to: of the release that its split chooses, or of the other where none of that is in.
+    fn seat(&mut self, asking: Asking, stage: Stage) -> usize {
+        let [stable, canary] = stage.serving();
+        let chance = &mut self.chance;
+        let drawn = match (stage.share, asking.pin) {
+            (None, _) => None,
+            (Some(share), Some(number)) => Some(number < share),
+            (Some(share), None) => Some(chance.f64() < share),
+        };
+        let is_in = |seat: &usize| self.seats.as_ref().is_none_or(|seats| seats.is_in(*seat));
+        let of = |is_meant: bool, range: Range<usize>| if is_meant { range } else { 0..0 };
+        let first = of(drawn != Some(true), stable.clone())
+            .chain(of(drawn != Some(false), canary.clone()))
+            .filter(is_in);
+        let (mut open, mut count) = ([0; SEATS], 0);
+        let any = stable.chain(canary).filter(is_in);
+        let has_first = first.clone().next().is_some();
+        let candidates = first.chain(any.filter(|_| !has_first));
+        for seat in candidates {
+            open[count] = seat;
+            count += 1;
+        }
+        open[self.chance.usize(0..count)]
+    }
+}
+
+/// What ejection takes for now: the minute before a deploy is before 0.
+fn moment(now: f64) -> Duration {
+    Duration::from_secs_f64(1000.0 + now)
 }

@@ -106,7 +106,7 @@ struct Burst {
 }
 
 impl World {
-    pub(crate) fn new(kind: Kind, rate: f64, length: f64, chance: &mut Rng) -> Self {
+    pub(crate) fn new(kind: Kind, rate: f64, chance: &mut Rng) -> Self {
         let bad = if kind == Kind::Correlated { 0.05 } else { 0.002 };
         let regulars: Vec<Regular> = (0..150)
             .map(|_| Regular {
@@ -120,7 +120,7 @@ impl World {
             rate: if kind == Kind::Quiet { 1.0 } else { rate },
             weights: regulars.iter().map(|it| it.weight).sum(),
             regulars,
-            outage: chance.f64() * (length - 20.0).max(1.0),
+            outage: chance.f64(),
             moment: None,
             burst: None,
             phase: chance.f64(),
@@ -128,9 +128,24 @@ impl World {
         }
     }
 
+    /// What happens once happens within so many seconds from 0 on.
+    pub(crate) fn lasting(self, length: f64) -> Self {
+        Self { outage: self.outage * (length - 20.0).max(1.0), ..self }
+    }
+
     /// With so many addresses on the attacker's side.
     pub(crate) fn attacked_by(self, attackers: u64) -> Self {
         Self { attackers, ..self }
+    }
+
+    /// So many requests a second from now on.
+    pub(crate) fn pace(&mut self, rate: f64) {
+        self.rate = rate;
+    }
+
+    /// Requests a second on the whole.
+    pub(crate) fn paced(&self) -> f64 {
+        self.rate
     }
 
     /// A block of `span` seconds begins.

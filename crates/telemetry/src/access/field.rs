@@ -119,6 +119,12 @@ fields! {
     FirstByte = "first_byte_ms": Millis, "if the instance responded";
     /// The route that it took.
     Route = "route": Text, "if one matched";
+    /// The authentication that proved who asks.
+    Auth = "auth": Text, "if the route asks, and it was proven";
+    /// Who asks: the subject of the token.
+    Subject = "subject": Text, "if that was proven, and it has one";
+    /// The limit that refused it, or would have where it only observes.
+    Limit = "limit": Text, "if there was one";
     /// The service that it went to.
     Service = "service": Text, "if the route leads to one";
     /// The release of the last attempt.

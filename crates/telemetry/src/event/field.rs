@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use model::{InstanceName, ListenerName, Revision, ServiceName};
+use model::{AuthName, InstanceName, ListenerName, Revision, ServiceName};
 use tracing::field::{DisplayValue, display};
 
 /// A field's value, as those that follow see it.
@@ -76,6 +76,7 @@ macro_rules! names {
 
 names! {
     ServiceName = "api",
+    AuthName = "legacy",
     InstanceName = "api-1",
     ListenerName = "web",
 }

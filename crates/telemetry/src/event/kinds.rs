@@ -5,13 +5,16 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use model::{InstanceName, ListenerName, Revision, ServiceName};
+use model::{AuthName, InstanceName, ListenerName, Revision, ServiceName};
 
 use super::declare::events;
 use super::{Field, Level, Value};
 
 /// What each field says, in whichever kind it is.
 pub const FIELDS: &[(&str, &str)] = &[
+    ("abuse", "the rule of abuse"),
+    ("again", "when it is tried again, as RFC 3339 has it"),
+    ("auth", "the authentication"),
     ("before", "how often it happened since it was last told"),
     ("certificates", "how many certificates there are"),
     ("deploy", "the number of the deploy"),
@@ -19,10 +22,13 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("file", "the file of the configuration"),
     ("from", "what was so before"),
     ("hint", "what may mend it"),
+    ("host", "the host that a certificate is for"),
+    ("id", "what the key is called"),
     ("instance", "the instance"),
     ("instances", "what becomes of the instances that Plimsoll runs"),
-    ("kept", "how many addresses stay in use"),
+    ("kept", "how many stay in use"),
     ("key", "the key of the file"),
+    ("keys", "how many keys are used"),
     ("line", "the line of the file"),
     ("lines", "how many lines are lost"),
     ("listener", "the listener"),
@@ -41,8 +47,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("runs", "how often it has ended early in a row"),
     ("seconds", "how long that lasts, or until it is tried again"),
     ("service", "the service"),
+    ("since", "since when, as far as that can be said"),
     ("step", "the word for the step, as in a deploy's lines"),
+    ("store", "where the store is that edges share"),
     ("unchanged", "whether the configuration says the same as before"),
+    ("url", "where it is asked for"),
     ("version", "the release that is to come"),
     ("what", "what, in words"),
     ("who", "the person or program that asked for it"),
@@ -58,6 +67,14 @@ events! {
     ConfigApplied = "config_applied" INFO "configuration applied" {revision: Revision, unchanged: bool};
     /// A configuration was read again and cannot be used. Nothing has changed.
     ConfigRejected = "config_rejected" ERROR "configuration rejected, the active revision is unchanged" {why: String, revision: Revision};
+    /// A configuration was applied and is watched: it is rolled back if requests fail more often than before it.
+    ReloadWatched = "reload_watched" INFO "reload is watched" {revision: Revision, seconds: Duration};
+    /// The watch of a reload is over. What is served stays.
+    ReloadWatchEnded = "reload_watch_ended" INFO "watch of the reload is over" {revision: Revision, what: String};
+    /// Requests failed more often than before a reload, which was watched. What was served before is served again.
+    ReloadRolledBack = "reload_rolled_back" ERROR "reload rolled back" {revision: Revision, why: String};
+    /// A reload should have been rolled back, and what was served before cannot be put into effect. The new configuration stays.
+    ReloadNotRolledBack = "reload_not_rolled_back" ERROR "cannot roll the reload back" {revision: Revision, why: String};
     /// Something in the configuration that was applied is doubtful.
     ConfigWarning = "config_warning" WARN "configuration warning" {file: String, line: usize, key: String, what: String, hint: String};
     /// A setting has changed that is read only at the start.
@@ -78,6 +95,26 @@ events! {
     DrainsUnreadable = "drains_unreadable" ERROR "cannot read the list of drained instances; treating none as drained" {why: String};
     /// A drain, or its end, holds until Plimsoll ends, and not after it.
     DrainsNotSaved = "drains_not_saved" ERROR "cannot save the list of drained instances; a restart will lose it" {path: String, why: String};
+    /// What was kept of bans is damaged. Those that can be read hold, and the others do not.
+    BansDamaged = "bans_damaged" ERROR "list of bans is damaged; those that can be read hold" {path: String, kept: usize};
+    /// What was kept of bans cannot be read. Nobody is banned.
+    BansUnreadable = "bans_unreadable" ERROR "cannot read the list of bans; treating nobody as banned" {why: String};
+    /// A ban, or its end, holds until Plimsoll ends, and not after it.
+    BansNotSaved = "bans_not_saved" ERROR "cannot save the list of bans; a restart will lose changes" {path: String, why: String};
+    /// As many bans as can be kept are in force: a new one is refused until some end or are lifted, also one that another edge made.
+    BansFull = "bans_full" ERROR "no room for more bans" {kept: usize};
+    /// A client has logged out on a route with `ban_token`, and its token could not be banned: too many did at once.
+    TokenNotBanned = "token_not_banned" ERROR "cannot ban the token of a client that has logged out" {};
+    /// A client, or a subject, was refused too often, and is banned as a rule of abuse says.
+    ClientBanned = "client_banned" INFO "too many refusals; banned" {abuse: String, what: String, seconds: Duration};
+    /// A client, or a subject, was refused too often, and would be banned if the rule of abuse did not only observe.
+    ClientObserved = "client_observed" INFO "too many refusals; would be banned" {abuse: String, what: String, seconds: Duration};
+    /// Clients that were refused too often are not banned: too many were at once. Their next refusals are counted anew.
+    ClientNotBanned = "client_not_banned" ERROR "cannot ban a client with too many refusals" {before: u64};
+    /// The store that edges share cannot be used, or for another reason than before. Until it can, `store.on_failure` says what happens.
+    StoreDown = "store_down" ERROR "the store is down" {store: String, why: String};
+    /// The store that edges share can be used again.
+    StoreUp = "store_up" INFO "the store is up again" {store: String, seconds: Duration};
     /// Something panicked that prepares a deploy.
     PreflightPanicked = "preflight_panicked" ERROR "preflight task failed" {why: String};
     /// The control loop panicked. Requests are served on, and nothing is decided any more.
@@ -95,6 +132,35 @@ events! {
     /// rejects the configuration.
     CertificateWarning = "certificate_warning" WARN "certificate warning" {listener: ListenerName, why: String};
 
+    /// A certificate was issued by the CA that it was ordered of. New connections are served with it.
+    CertificateIssued = "certificate_issued" INFO "certificate issued" {host: String, url: String, expires: Option<SystemTime>};
+    /// A certificate was ordered of a CA and not issued. Another one is ordered then; one that is there is served until it expires.
+    CertificateNotIssued = "certificate_not_issued" WARN "certificate not issued" {host: String, url: String, why: String, hint: String, again: Option<SystemTime>};
+    /// A certificate that was issued cannot be kept in the state directory. It is served, and after a restart another one is ordered.
+    CertificateNotKept = "certificate_not_kept" ERROR "cannot save a certificate" {path: String, why: String};
+    /// A certificate that was kept in the state directory cannot be used. Another one is ordered.
+    KeptCertificateUnusable = "kept_certificate_unusable" WARN "cannot use a certificate that was kept" {path: String, why: String};
+    /// An account was opened with a CA. Its key is kept there.
+    AccountOpened = "account_opened" INFO "account opened with a CA" {url: String, path: String};
+    /// The key of an account with a CA cannot be kept in the state directory: after a restart another one is opened.
+    AccountNotKept = "account_not_kept" ERROR "cannot save an account with a CA" {url: String, why: String};
+
+    /// An issuer's keys cannot be fetched. Those that were fetched last are used on; where there never were any, routes that need them respond with 503.
+    KeysUnfetched = "keys_unfetched" WARN "cannot fetch the keys of an issuer; keeping those that are known" {url: String, why: String, kept: usize};
+    /// An issuer's keys can be fetched again.
+    KeysFetched = "keys_fetched" INFO "the keys of an issuer can be fetched again" {url: String};
+    /// An issuer has other keys than before: tokens are checked with these from now on.
+    KeysTaken = "keys_taken" INFO "the keys of an issuer are used" {url: String, keys: usize};
+    /// A key of an issuer cannot be used; the others are.
+    KeySkipped = "key_skipped" WARN "a key of an issuer is not used" {url: String, id: String, why: String};
+    /// The keys of issuers cannot be kept in the state directory: a start while an issuer is down would have none.
+    KeysNotSaved = "keys_not_saved" ERROR "cannot save the keys of issuers" {path: String, why: String};
+
+    /// A service that is asked who requests are from, or an issuer of tokens, gives nothing that can be used. Requests that it would have to be asked of get 503.
+    AuthServerFailed = "auth_server_failed" WARN "a server that is asked who requests are from gives no usable response; refusing them" {auth: AuthName, url: String, why: String, before: u64};
+    /// Such a server gives responses again that can be used.
+    AuthServerRecovered = "auth_server_recovered" INFO "the server that is asked who requests are from responds again" {auth: AuthName, url: String};
+
     /// A target's name cannot be resolved any more.
     NameUnresolved = "name_unresolved" WARN "cannot resolve name; keeping the known addresses" {name: String, why: String, kept: usize};
     /// A target's name can be resolved again.
@@ -104,6 +170,12 @@ events! {
     InstanceHealthy = "instance_healthy" INFO "instance is healthy" {service: ServiceName, instance: InstanceName, from: Cow<'static, str>};
     /// Health checks fail.
     InstanceUnhealthy = "instance_unhealthy" WARN "instance is unhealthy" {service: ServiceName, instance: InstanceName, from: Cow<'static, str>, why: String};
+    /// An instance fails more often than its siblings, by the same routes in the same seconds.
+    InstanceOutlier = "instance_outlier" WARN "instance fails more often than its siblings" {service: ServiceName, instance: InstanceName, why: String, since: Option<SystemTime>};
+    /// It fails no more often than they do any longer.
+    InstanceOutlierOver = "instance_outlier_over" INFO "instance fails no more often than its siblings" {service: ServiceName, instance: InstanceName};
+    /// Another instance is started in the place of one that failed more often than its siblings.
+    OutlierReplaced = "outlier_replaced" WARN "instance is replaced" {service: ServiceName, instance: InstanceName};
     /// An instance gets no requests for a while, because requests to it failed.
     InstanceEjected = "instance_ejected" WARN "instance is ejected" {service: ServiceName, instance: InstanceName, why: String, seconds: Duration};
     /// An ejection is over.

@@ -8,8 +8,9 @@ use model::{Generation, Revision};
 use openmetrics::Series;
 use telemetry::metric::Kind;
 use telemetry::scrape::{
-    AccessLogSample, ConfigSample, FeedKind, FeedSample, InstanceSample, InstanceState,
-    ListenerSample, RefusalSample, ServiceSample,
+    AbuseSample, AccessLogSample, CertificateSample, ConfigSample, FeedKind, FeedSample,
+    InquirySample, InstanceSample, InstanceState, LimitSample, LimitUseSample, ListenerSample,
+    RefusalSample, ServiceSample, StoreSample,
 };
 use telemetry::{
     Ending, EndingCounters, GrpcStatus, Histogram, HistogramSnapshot, Metric, Process, Scrape,
@@ -38,6 +39,7 @@ fn instance(name: &str, state: InstanceState) -> InstanceSample {
         bytes_to: 1_000,
         bytes_from: 2_000,
         ejections: 1,
+        is_outlier: false,
     }
 }
 
@@ -89,6 +91,20 @@ fn scrape(services: Vec<ServiceSample>) -> Scrape {
             ending: Ending::Denied,
             count: 4,
         }],
+        certificates: vec![CertificateSample {
+            host: "shop.example.com".to_owned(),
+            left: Duration::from_secs(86_400 * 44 + 43_200),
+        }],
+        bans: 4,
+        store: Some(StoreSample { is_up: true, errors: 3, settled: 40, lost: 2 }),
+        limit_uses: vec![LimitUseSample {
+            limit: "per-user".into(),
+            route: "/api/*".into(),
+            outcomes: [70, 8, 9],
+        }],
+        abuse: vec![AbuseSample { name: "guessing".into(), outcomes: [40, 2, 1], bytes: 8192 }],
+        limits: vec![LimitSample { name: "per-user".into(), bytes: 4096 }],
+        inquiries: vec![InquirySample { auth: "legacy".into(), outcomes: [7, 3, 40, 1] }],
         feeds: vec![FeedSample { feed: FeedKind::Names, stale: 2 }],
         process: Some(Process {
             cpu: Duration::from_millis(1_230),

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Error, X509Version};
+use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use super::fault::{TlsError, Warning};
@@ -33,7 +34,10 @@ pub struct Files {
 pub struct Certificate {
     files: Files,
     names: Vec<Box<str>>,
+    begins: SystemTime,
     expires: SystemTime,
+    issuer: Box<str>,
+    public_key: Box<str>,
     warnings: Vec<Warning>,
     pub(super) key: Arc<CertifiedKey>,
 }
@@ -45,10 +49,26 @@ impl Certificate {
     /// # Errors
     /// When a file cannot be read, is not what it should be, or the two do not belong together.
     pub fn load(files: &Files, now: SystemTime) -> Result<Self, TlsError> {
-        let chain = read_chain(&files.cert)?;
+        let (cert, key) = (read(&files.cert), read(&files.key));
+        let mut loaded = Self::of_pem(files, &cert?, &key?, now)?;
+        loaded.warnings.extend(open_key(&files.key));
+        Ok(loaded)
+    }
+
+    /// Checks what was read, or is to be written, as `files` likewise.
+    ///
+    /// # Errors
+    /// When it is not what it should be, or the two do not belong together.
+    pub fn of_pem(
+        files: &Files,
+        cert: &[u8],
+        key: &[u8],
+        now: SystemTime,
+    ) -> Result<Self, TlsError> {
+        let chain = read_chain(&files.cert, cert)?;
         let parsed = parse_chain(&files.cert, &chain)?;
         check_version(&files.cert, &parsed)?;
-        let key = read_key(&files.key)?;
+        let key = read_key(&files.key, key)?;
         let key = any_supported_type(&key)
             .map_err(|source| TlsError::UnusableKey { file: files.key.clone(), source })?;
         let key = CertifiedKey::new(chain.clone(), key);
@@ -56,10 +76,12 @@ impl Certificate {
 
         let leaf = parsed.first().expect("a chain that was read is not empty");
         let names = dns_names(leaf);
+        let begins = system_time(leaf.validity().not_before);
         let expires = system_time(leaf.validity().not_after);
-        let mut warnings = warnings(&files.cert, &parsed, &names, now);
-        warnings.extend(open_key(&files.key));
-        Ok(Self { files: files.clone(), names, expires, warnings, key: Arc::new(key) })
+        let (issuer, public_key) = (issuer(leaf), public_key(leaf));
+        let warnings = warnings(&files.cert, &parsed, &names, now);
+        let (files, key) = (files.clone(), Arc::new(key));
+        Ok(Self { files, names, begins, expires, issuer, public_key, warnings, key })
     }
 
     /// Where it was read from.
@@ -70,6 +92,21 @@ impl Certificate {
     /// The hosts that it is for, in lower case; `*.` begins a wildcard.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name)
+    }
+
+    /// From when on it is good.
+    pub fn begins(&self) -> SystemTime {
+        self.begins
+    }
+
+    /// Who issued it, for people: the organization and the name that stand in it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What kind of key it is for, for people: `ECDSA P-256`, `RSA 2048`.
+    pub fn public_key(&self) -> &str {
+        &self.public_key
     }
 
     /// When it expires.
@@ -91,47 +128,56 @@ impl std::fmt::Debug for Certificate {
     }
 }
 
-type Section = (SectionKind, Vec<u8>);
+/// What stands in `file`.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })
+}
 
-fn read_sections(file: &Path) -> Result<(Vec<u8>, Vec<Section>), TlsError> {
-    let text = fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })?;
-    let sections = Section::pem_slice_iter(&text)
+pub(super) type Section = (SectionKind, Vec<u8>);
+
+/// The sections of `file`, in which `text` stands.
+pub(super) fn sections(file: &Path, text: &[u8]) -> Result<Vec<Section>, TlsError> {
+    let sections = Section::pem_slice_iter(text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| TlsError::Pem { file: file.to_owned(), source });
     // A passphrase's parameters are no base64, so that an old encrypted key looks broken.
     match sections {
-        Err(_) if is_encrypted(&text) => Ok((text, Vec::new())),
-        sections => Ok((text, sections?)),
+        Err(_) if is_encrypted(text) => Ok(Vec::new()),
+        sections => sections,
     }
 }
 
-fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let (text, sections) = read_sections(file)?;
-    let holds = describe(&text, &sections);
+/// The certificates in `file`, in which `text` stands: at least one.
+pub(super) fn read_chain(
+    file: &Path,
+    text: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let sections = sections(file, text)?;
+    let holds = describe(text, &sections);
     let is_certificate = |(kind, _): &Section| *kind == SectionKind::Certificate;
     let chain: Vec<_> =
         sections.into_iter().filter(is_certificate).map(|(_, der)| der.into()).collect();
     match (chain.is_empty(), holds) {
         (false, _) => Ok(chain),
         (true, Some(holds)) => Err(TlsError::NoCertificate { file: file.to_owned(), holds }),
-        (true, None) => Err(not_pem(file, &text)),
+        (true, None) => Err(not_pem(file, text)),
     }
 }
 
-fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let (text, sections) = read_sections(file)?;
-    let holds = describe(&text, &sections);
+fn read_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let sections = sections(file, text)?;
+    let holds = describe(text, &sections);
     let key = sections.into_iter().find_map(|(kind, der)| PrivateKeyDer::from_pem(kind, der));
     match (key, holds) {
         (Some(key), _) => Ok(key),
-        (None, _) if is_encrypted(&text) => Err(TlsError::EncryptedKey { file: file.to_owned() }),
+        (None, _) if is_encrypted(text) => Err(TlsError::EncryptedKey { file: file.to_owned() }),
         (None, Some(holds)) => Err(TlsError::NoKey { file: file.to_owned(), holds }),
-        (None, None) => Err(not_pem(file, &text)),
+        (None, None) => Err(not_pem(file, text)),
     }
 }
 
 /// What a file holds, in words; `None` if that is no PEM at all.
-fn describe(text: &[u8], sections: &[Section]) -> Option<&'static str> {
+pub(super) fn describe(text: &[u8], sections: &[Section]) -> Option<&'static str> {
     let kinds = || sections.iter().map(|(kind, _)| kind);
     let is_key = |kind: &SectionKind| {
         use SectionKind::{EcPrivateKey, PrivateKey, RsaPrivateKey};
@@ -141,6 +187,8 @@ fn describe(text: &[u8], sections: &[Section]) -> Option<&'static str> {
         Some("a private key")
     } else if kinds().any(|kind| *kind == SectionKind::Certificate) {
         Some("a certificate")
+    } else if kinds().any(|kind| *kind == SectionKind::Crl) {
+        Some("a list of revoked certificates")
     } else if kinds().any(|kind| *kind == SectionKind::Csr) {
         Some("a certificate request, which its issuer turns into a certificate")
     } else if contains(text, b"-----BEGIN ") {
@@ -160,34 +208,38 @@ fn contains(text: &[u8], what: &[u8]) -> bool {
     memchr::memmem::find(text, what).is_some()
 }
 
-fn not_pem(file: &Path, text: &[u8]) -> TlsError {
+pub(super) fn not_pem(file: &Path, text: &[u8]) -> TlsError {
     // The tag of an ASN.1 sequence, with a length of two bytes.
     let is_der = text.starts_with(&[0x30, 0x82]);
     TlsError::NotPem { file: file.to_owned(), is_der }
 }
 
-fn parse_chain<'a>(
+/// What stands in the certificates of `file`.
+pub(super) fn parse_chain<'a>(
     file: &Path,
     chain: &'a [CertificateDer<'_>],
 ) -> Result<Vec<X509Certificate<'a>>, TlsError> {
     let parse = |(index, der): (usize, &'a CertificateDer<'_>)| {
-        let malformed = |source| TlsError::MalformedCertificate {
+        whole(X509Certificate::from_der(der)).map_err(|source| TlsError::MalformedCertificate {
             file: file.to_owned(),
             position: index + 1,
             source,
-        };
-        match X509Certificate::from_der(der) {
-            Ok(([], certificate)) => Ok(certificate),
-            Ok(_) => Err(malformed(X509Error::InvalidCertificate)),
-            Err(x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error)) => {
-                Err(malformed(error))
-            }
-            Err(x509_parser::nom::Err::Incomplete(_)) => {
-                Err(malformed(X509Error::InvalidCertificate))
-            }
-        }
+        })
     };
     chain.iter().enumerate().map(parse).collect()
+}
+
+/// What was parsed, if nothing stands behind it.
+pub(super) fn whole<T>(
+    parsed: Result<(&[u8], T), x509_parser::nom::Err<X509Error>>,
+) -> Result<T, X509Error> {
+    match parsed {
+        Ok(([], value)) => Ok(value),
+        Ok(_) | Err(x509_parser::nom::Err::Incomplete(_)) => Err(X509Error::InvalidCertificate),
+        Err(x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error)) => {
+            Err(error)
+        }
+    }
 }
 
 /// What has no extensions names no host, and rustls takes it for nothing.
@@ -225,6 +277,27 @@ fn dns_names(leaf: &X509Certificate<'_>) -> Vec<Box<str>> {
             _ => None,
         })
         .collect()
+}
+
+/// Who issued `leaf`, for people.
+fn issuer(leaf: &X509Certificate<'_>) -> Box<str> {
+    let issuer = leaf.issuer();
+    let organization = issuer.iter_organization().find_map(|it| it.as_str().ok());
+    let name = issuer.iter_common_name().find_map(|it| it.as_str().ok());
+    match (organization, name) {
+        (Some(organization), Some(name)) => format!("{organization} {name}").into(),
+        (Some(only), None) | (None, Some(only)) => only.into(),
+        (None, None) => "unnamed".into(),
+    }
+}
+
+/// What kind of key `leaf` is for, for people.
+fn public_key(leaf: &X509Certificate<'_>) -> Box<str> {
+    match leaf.public_key().parsed() {
+        Ok(PublicKey::EC(point)) => format!("ECDSA P-{}", point.key_size()).into(),
+        Ok(PublicKey::RSA(key)) => format!("RSA {}", key.key_size()).into(),
+        _ => "Ed25519".into(),
+    }
 }
 
 /// Says so if others may use the key. Its group may read it, as Debian's `ssl-cert` does.
@@ -273,7 +346,8 @@ fn soon(validity: &Validity, now: SystemTime) -> Option<Duration> {
     (left < RENEWED_BEFORE.min(life / 4)).then_some(left)
 }
 
-fn system_time(time: ASN1Time) -> SystemTime {
+/// The same time.
+pub(super) fn system_time(time: ASN1Time) -> SystemTime {
     let seconds = Duration::from_secs(time.timestamp().unsigned_abs());
     let epoch = SystemTime::UNIX_EPOCH;
     let time =

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::pem;
+use rustls::server::VerifierBuilderError;
 use x509_parser::error::X509Error;
 
 /// Why a certificate cannot be used.
@@ -116,6 +117,42 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// A certificate that no other can be checked by.
+    #[error("certificate {position} in {} cannot be an authority", file.display())]
+    UnusableAuthority {
+        /// The file.
+        file: PathBuf,
+        /// Its place in the file, from 1.
+        position: usize,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// A PEM file without a list of revoked certificates.
+    #[error("{} holds no list of revoked certificates, but {holds}", file.display())]
+    NoRevocations {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        holds: &'static str,
+    },
+    /// A list of revoked certificates that is none of X.509.
+    #[error("list {position} of revoked certificates in {} is malformed", file.display())]
+    MalformedRevocations {
+        /// The file.
+        file: PathBuf,
+        /// Its place in the file, from 1.
+        position: usize,
+        /// What is malformed.
+        source: X509Error,
+    },
+    /// A list of revoked certificates of a kind that is not supported.
+    #[error("the lists of revoked certificates in {} cannot be used", file.display())]
+    UnusableRevocations {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: VerifierBuilderError,
+    },
 }
 
 impl TlsError {
@@ -179,6 +216,20 @@ impl TlsError {
             Self::KeyMismatch { .. } => "take the key that the certificate was requested with; \
                  after a renewal both files must change"
                 .into(),
+            Self::UnusableAuthority { .. } => "name the certificates of the authorities that sign \
+                 the others: the root, or what issues them"
+                .into(),
+            Self::NoRevocations { .. } => "name the lists of revoked certificates here, one for \
+                 each authority, and its certificate in `ca`"
+                .into(),
+            Self::MalformedRevocations { .. } => {
+                "copy the file again, or ask its authority for a new one".into()
+            }
+            Self::UnusableRevocations { .. } => {
+                "ask the authority for a list of version 2 that is \
+                 whole and for all of its certificates (no delta, not split by reason)"
+                    .into()
+            }
         }
     }
 }
@@ -242,6 +293,31 @@ pub enum Warning {
         file: PathBuf,
         /// Its mode.
         mode: u32,
+    },
+    /// The authority was to have made a new one: what it revoked since is not known.
+    #[error(
+        "list {position} of revoked certificates in {} was to be replaced {} ago: what was revoked \
+         since is let in",
+        file.display(), Span(*ago)
+    )]
+    OldRevocations {
+        /// The lists' file.
+        file: PathBuf,
+        /// Its place in the file, from 1.
+        position: usize,
+        /// How long ago.
+        ago: Duration,
+    },
+    /// Where there are lists, what is on none is known of no certificate, and so lets nobody in.
+    #[error(
+        "{} has no list of what `{authority}` revoked: its clients are refused",
+        file.display()
+    )]
+    NoRevocationsOf {
+        /// The lists' file.
+        file: PathBuf,
+        /// The authority, as RFC 4514 writes it.
+        authority: String,
     },
     /// Without a DNS name among its subject alternative names it is for no host.
     #[error("the certificate in {} names no host (its common name does not count)", file.display())]

@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 
 use super::certificate::{Certificate, Files};
 use super::fault::TlsError;
+use super::ordered::{OrderedHosts, is_proof};
 
 /// Certificates by the names that they are for.
 ///
@@ -17,12 +18,16 @@ use super::fault::TlsError;
 /// (RFC 9525 §6.3). Clients that ask for no name, or for one that no certificate has, get the
 /// first. Where several have the name, as of an RSA and an ECDSA key, it is the first that the
 /// client can verify.
+///
+/// A host that has an ordered certificate, or is to get one, and is in none of these gets that one, and until it has come none at all:
+/// never another host's.
 #[derive(Clone)]
 pub struct Certificates {
     certificates: Vec<Certificate>,
     /// Places in `certificates`, in their order.
     by_name: HashMap<Box<str>, Vec<usize>>,
     in_order: Vec<usize>,
+    ordered: Option<OrderedHosts>,
 }
 
 impl Certificates {
@@ -52,7 +57,19 @@ impl Certificates {
             }
         }
         let in_order = (0..certificates.len()).collect();
-        Self { certificates, by_name, in_order }
+        Self { certificates, by_name, in_order, ordered: None }
+    }
+
+    /// The same, for a listener of which `hosts` have ordered certificates.
+    #[must_use]
+    pub fn with_ordered(mut self, hosts: OrderedHosts) -> Self {
+        self.ordered = Some(hosts);
+        self
+    }
+
+    /// Whether one of them is for `host`.
+    pub fn names(&self, host: &str) -> bool {
+        self.named(host).is_some()
     }
 
     /// The certificates in their order.
@@ -75,14 +92,18 @@ impl Certificates {
     }
 
     fn named(&self, name: &str) -> Option<&Vec<usize>> {
-        // Only names without it are allowed on the wire, but some clients send it.
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let name = normal(name);
         let exact = self.by_name.get(&*name);
         exact.or_else(|| {
             let (_, parent) = name.split_once('.')?;
             self.by_name.get(&*format!("*.{parent}"))
         })
     }
+}
+
+/// As names are compared: only those without a dot at the end are allowed on the wire, but some clients send it.
+fn normal(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 impl std::fmt::Debug for Certificates {
@@ -93,6 +114,16 @@ impl std::fmt::Debug for Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(ordered) = &self.ordered {
+            let name = hello.server_name().map(normal);
+            if is_proof(hello.alpn()) {
+                return ordered.proof(&name?);
+            }
+            let name = name.filter(|name| self.named(name).is_none());
+            if let Some(found) = name.and_then(|name| ordered.find(&name)) {
+                return found;
+            }
+        }
         let chosen = self.choose(hello.server_name(), hello.signature_schemes())?;
         Some(chosen.key.clone())
     }

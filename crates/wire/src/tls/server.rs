@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::server::{
+    NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
+};
 use rustls::version::{TLS12, TLS13};
 
+use super::clients::ClientTrust;
 use super::names::Certificates;
 
 /// A protocol that a client may ask for in its handshake (RFC 7301).
@@ -15,6 +18,8 @@ pub enum Alpn {
     Http1,
     /// HTTP/2.
     Http2,
+    /// None: a CA looks at the certificate of the handshake and leaves (RFC 8737).
+    Proof,
 }
 
 impl Alpn {
@@ -23,11 +28,12 @@ impl Alpn {
         match self {
             Self::Http1 => b"http/1.1",
             Self::Http2 => b"h2",
+            Self::Proof => b"acme-tls/1",
         }
     }
 
     pub(super) fn from_id(id: &[u8]) -> Option<Self> {
-        [Self::Http1, Self::Http2].into_iter().find(|alpn| alpn.id() == id)
+        [Self::Http1, Self::Http2, Self::Proof].into_iter().find(|alpn| alpn.id() == id)
     }
 }
 
@@ -58,22 +64,40 @@ impl Resumption {
     }
 }
 
-/// TLS 1.2 and 1.3 with `certificates`, for clients that speak one of `alpn`, best first.
+/// TLS 1.2 and 1.3 with `certificates`, for clients that speak one of `alpn`, best first, and that
+/// `clients` believes, where they are asked for certificates.
 ///
 /// A client that names protocols, but none of these, is refused (RFC 7301 §3.2); one that names
-/// none is let in.
+/// none is let in. Where certificates are asked for no session is taken up again, from here or from
+/// anywhere else: rustls would believe what was believed when it began, whatever was revoked since.
 pub fn server_config(
     certificates: Arc<Certificates>,
     alpn: &[Alpn],
     resumption: &Resumption,
+    clients: Option<&ClientTrust>,
 ) -> Arc<rustls::ServerConfig> {
     let builder = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .expect("aws-lc-rs has cipher suites for both versions");
-    let mut config = builder.with_no_client_auth().with_cert_resolver(certificates);
+    let mut config = match clients {
+        None => builder.with_no_client_auth().with_cert_resolver(certificates),
+        Some(clients) => {
+            let verifier = clients.verifier.clone();
+            builder.with_client_cert_verifier(verifier).with_cert_resolver(certificates)
+        }
+    };
     config.alpn_protocols = alpn.iter().map(|alpn| alpn.id().to_vec()).collect();
-    config.ticketer = resumption.tickets.clone();
-    config.session_storage = resumption.sessions.clone();
+    match clients {
+        None => {
+            config.ticketer = resumption.tickets.clone();
+            config.session_storage = resumption.sessions.clone();
+        }
+        Some(_) => {
+            // Without a ticketer no ticket is sealed or opened.
+            config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
+    }
     // Early data can be replayed (RFC 8446 §8), and a proxy does not know which requests may be.
     config.max_early_data_size = 0;
     // Before a client's Finished it may be a replay, and is owed nothing.

@@ -12,7 +12,7 @@ use rcgen::{
 };
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use tempfile::TempDir;
@@ -20,8 +20,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::der_parser::ber::BerObjectContent;
 use x509_parser::der_parser::parse_der;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::*;
+
+mod ordered;
 
 /// A directory with certificates, and the authority that issues them.
 struct Desk {
@@ -179,7 +182,7 @@ async fn both_versions_are_spoken_and_told() {
     let desk = Desk::new();
     let files = desk.issue("a", &["a.example"]);
     let alpn = [Alpn::Http2, Alpn::Http1];
-    let server = server_config(load(&[files]), &alpn, &Resumption::new().unwrap());
+    let server = server_config(load(&[files]), &alpn, &Resumption::new().unwrap(), None);
     for (version, name, prefix) in
         [(&TLS12, "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_"), (&TLS13, "TLSv1.3", "TLS_AES_")]
     {
@@ -201,6 +204,7 @@ async fn client_without_a_common_protocol_is_refused_and_one_without_any_is_not(
         load(&[desk.issue("a", &["a.example"])]),
         &[Alpn::Http1],
         &Resumption::new().unwrap(),
+        None,
     );
     let mut client = desk.client(&[&TLS13]);
     let learned = shake(&server, &Arc::new(client.clone()), "a.example").await.unwrap();
@@ -235,7 +239,7 @@ async fn certificate_is_chosen_by_name() {
         assert_eq!(&chosen(name), files, "{name:?}");
     }
 
-    let server = server_config(certificates, &[], &Resumption::new().unwrap());
+    let server = server_config(certificates, &[], &Resumption::new().unwrap(), None);
     let client = Arc::new(desk.client(&[&TLS13, &TLS12]));
     let learned = shake(&server, &client, "api.Shop.example").await.unwrap();
     assert_eq!(learned.leaf, leaf(&wildcard));
@@ -261,16 +265,16 @@ async fn sessions_survive_a_reload_that_shares_the_resumption() {
     let resumption = Resumption::new().unwrap();
     for version in [&TLS12, &TLS13] {
         let old = load(&[desk.issue("old", &["a.example"])]);
-        let old = server_config(old, &[Alpn::Http1], &resumption);
+        let old = server_config(old, &[Alpn::Http1], &resumption, None);
         let client = Arc::new(desk.client(&[version]));
         assert!(!shake(&old, &client, "a.example").await.unwrap().resumed);
 
         let new = load(&[desk.issue("new", &["a.example"])]);
-        let new = server_config(new, &[Alpn::Http1], &resumption);
+        let new = server_config(new, &[Alpn::Http1], &resumption, None);
         assert!(shake(&new, &client, "a.example").await.unwrap().resumed, "{version:?}");
 
         let strange = load(&[desk.issue("strange", &["a.example"])]);
-        let strange = server_config(strange, &[Alpn::Http1], &Resumption::new().unwrap());
+        let strange = server_config(strange, &[Alpn::Http1], &Resumption::new().unwrap(), None);
         assert!(!shake(&strange, &client, "a.example").await.unwrap().resumed, "{version:?}");
     }
 }
@@ -528,7 +532,7 @@ fn keys_are_not_printed() {
     let desk = Desk::new();
     let files = desk.issue("a", &["a.example"]);
     let certificates = load(std::slice::from_ref(&files));
-    let config = server_config(certificates.clone(), &[], &Resumption::new().unwrap());
+    let config = server_config(certificates.clone(), &[], &Resumption::new().unwrap(), None);
     let key = inner_key(&files);
     // The secret of a P-256 key, as Rust prints bytes, and in hexadecimal.
     let secret = &key[7..39];
@@ -539,4 +543,54 @@ fn keys_are_not_printed() {
         assert!(!text.contains(&list) && !text.contains(&hexadecimal));
     }
     assert!(Path::new(&files.key).exists());
+}
+
+#[test]
+fn people_are_told_who_issued_a_certificate_and_for_what_kind_of_key() {
+    let desk = Desk::new();
+    for (algorithm, kind) in [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, "ECDSA P-256"),
+        (&rcgen::PKCS_ECDSA_P384_SHA384, "ECDSA P-384"),
+        (&PKCS_ED25519, "Ed25519"),
+    ] {
+        let certificate = desk.load(&desk.issue_with("a", &["a.example"], algorithm, |_| {}));
+        assert_eq!(certificate.unwrap().public_key(), kind);
+    }
+    let issued = desk.load(&desk.issue("a", &["a.example"])).unwrap();
+    assert_eq!(issued.issuer(), "the root");
+    assert!(issued.begins() < issued.expires());
+}
+
+#[test]
+fn a_subject_is_written_as_rfc_4514_has_it_and_in_visible_ascii() {
+    let desk = Desk::new();
+    let subject = |parts: &[(DnType, &str)]| {
+        let files = desk.issue_with("client", &[], &PKCS_ECDSA_P256_SHA256, |params| {
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for (kind, value) in parts {
+                params.distinguished_name.push(kind.clone(), *value);
+            }
+        });
+        let whole = leaf(&files);
+        distinguished::text(X509Certificate::from_der(&whole).unwrap().1.subject())
+    };
+    use DnType::{CommonName, CountryName, CustomDnType, OrganizationName, OrganizationalUnitName};
+    let parts = [(CountryName, "KR"), (OrganizationName, "Shop, Inc."), (CommonName, "ci")];
+    assert_eq!(subject(&parts), "CN=ci,O=Shop\\, Inc.,C=KR", "the last is written first");
+    assert_eq!(subject(&[]), "");
+    for (value, text) in [
+        ("a+b\"c\\d;e<f>g", "CN=a\\+b\\\"c\\\\d\\;e\\<f\\>g"),
+        (" both ", "CN=\\ both\\ "),
+        ("#1", "CN=\\#1"),
+        ("*", "CN=\\2A"),
+        ("a\r\nx-admin: 1", "CN=a\\0D\\0Ax-admin: 1"),
+        ("홍", "CN=\\ED\\99\\8D"),
+        ("x,O=Shop", "CN=x\\,O=Shop"),
+    ] {
+        assert_eq!(subject(&[(CommonName, value)]), text);
+    }
+    let of_its_own = CustomDnType(vec![1, 2, 3, 4]);
+    assert_eq!(subject(&[(of_its_own, "x")]), "1.2.3.4=#0c0178", "what has no name is bytes");
+    let unit = subject(&[(OrganizationalUnitName, "ci"), (OrganizationalUnitName, "build")]);
+    assert!(unit == "OU=build" || unit == "OU=build,OU=ci", "{unit}");
 }

@@ -22,8 +22,8 @@ pub(super) trait Folder {
     /// The names of the files in a directory, sorted; "" is the directory itself.
     fn files(&self, path: &str) -> Vec<String>;
 
-    /// The names of the directories in it, sorted.
-    fn dirs(&self) -> Vec<String>;
+    /// The names of the directories in a directory, sorted; "" is the directory itself.
+    fn dirs(&self, path: &str) -> Vec<String>;
 
     /// Whether a file is there.
     fn has(&self, path: &str) -> bool {
@@ -85,8 +85,8 @@ impl Folder for Disk {
         self.names(path, fs::FileType::is_file)
     }
 
-    fn dirs(&self) -> Vec<String> {
-        self.names("", fs::FileType::is_dir)
+    fn dirs(&self, path: &str) -> Vec<String> {
+        self.names(path, fs::FileType::is_dir)
     }
 }
 

@@ -18,7 +18,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use config::{Environment, LoadError, Origin};
+use config::{Code, Environment, Origin};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -295,8 +295,11 @@ fn with_releases(proposal: Proposal) -> Proposal {
 fn check(text: &str, dir: &Path) -> Result<(), Failure> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let (name, environment) = ("what plimsoll init was told".to_owned(), Environment::of_process());
-    config::parse(text, &Origin { name, dir, environment }).map_err(LoadError::Invalid)?;
-    Ok(())
+    let read = config::parse(text, &Origin { name, dir, environment });
+    let loaded = read.map_err(|faults| Failure::of_options("init", faults.iter()))?;
+    // As where a server is the very address that is listened on.
+    let risky: Vec<_> = loaded.warnings.iter().filter(|it| it.code == Code::Risky).collect();
+    if risky.is_empty() { Ok(()) } else { Err(Failure::of_options("init", risky)) }
 }
 
 /// What becomes of files that are there already.

@@ -99,9 +99,13 @@ impl Folder for Fake {
         self.0.keys().filter_map(below).filter(|name| !name.contains('/')).collect()
     }
 
-    fn dirs(&self) -> Vec<String> {
-        let mut dirs: Vec<String> =
-            self.0.keys().filter_map(|it| Some(it.split_once('/')?.0.to_owned())).collect();
+    fn dirs(&self, path: &str) -> Vec<String> {
+        let below = |it: &'static str| match path {
+            "" => Some(it),
+            path => it.strip_prefix(path)?.strip_prefix('/'),
+        };
+        let names = self.0.keys().filter_map(|it| Some(below(it)?.split_once('/')?.0.to_owned()));
+        let mut dirs: Vec<String> = names.collect();
         dirs.dedup();
         dirs
     }

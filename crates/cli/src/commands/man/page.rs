@@ -3,6 +3,8 @@
 use clap::Command;
 use clap_mangen::Man;
 
+use crate::commands::version::number_and_day;
+
 /// A page.
 pub(super) struct Page {
     /// The command that it is about; none for the program as a whole.
@@ -42,7 +44,12 @@ pub(super) fn all(program: Command) -> Vec<Page> {
 fn page(command: &Command, name: Option<String>, see: &[String]) -> Page {
     let tail = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let tail = Tail::of(&tail);
-    let man = Man::new(command.clone()).source("Plimsoll").manual("Plimsoll");
+    let (version, day) = number_and_day();
+    // Where no day is known the version stands for it: `man` takes what follows an empty one in its place.
+    let man = Man::new(with_usage(command.clone()))
+        .date(day.unwrap_or(version))
+        .source(format!("Plimsoll {version}"))
+        .manual("Plimsoll");
     let file = man.get_filename();
     let has_commands = command.has_subcommands();
     let mut text = Vec::new();
@@ -69,6 +76,14 @@ fn page(command: &Command, name: Option<String>, see: &[String]) -> Page {
     let see: Vec<_> = see.iter().map(|name| format!("\\fB{}\\fR(1)", escaped(name))).collect();
     text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", see.join(", ")));
     Page { command: name, file, text }
+}
+
+/// It, with the synopsis that its help has: the renderer's own leaves the values of options out.
+fn with_usage(mut command: Command) -> Command {
+    let usage = command.render_usage().to_string();
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let words = usage.trim_start_matches("Usage:").trim_start().trim_start_matches(&name);
+    command.override_usage(format!("{name}{words}"))
 }
 
 impl<'a> Tail<'a> {
@@ -118,6 +133,31 @@ mod tests {
             tail.lists,
             [("A file", "  a\n\n  b".to_owned()), ("Examples", "  c".to_owned())]
         );
+    }
+
+    #[test]
+    fn the_synopsis_is_the_help_s_usage() {
+        let pages = all(crate::arguments::program());
+        let page = pages.iter().find(|page| page.command.as_deref() == Some("check")).unwrap();
+        let (_, rest) = page.text.split_once(".SH SYNOPSIS\n").unwrap();
+        let synopsis = rest.split(".SH").next().unwrap();
+        assert!(synopsis.contains("[OPTIONS] [FILE]"), "{synopsis}");
+        assert_eq!(synopsis.matches("plimsoll").count(), 1, "{synopsis}");
+    }
+
+    #[test]
+    fn each_page_says_of_which_version_it_is_where_man_looks_for_it() {
+        for page in all(crate::arguments::program()) {
+            let title = page.text.lines().find(|line| line.starts_with(".TH ")).unwrap();
+            let (name, rest) = title.split_once(" 1 ").unwrap();
+            assert_eq!(format!("{}.1", &name[4..]), page.file);
+            let (day, source) = rest.split_once(' ').unwrap();
+            assert!(day.starts_with(|c: char| c.is_ascii_digit()), "{title}");
+            assert!(
+                source.starts_with("\"Plimsoll ") && source.ends_with("\" Plimsoll"),
+                "{title}"
+            );
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod room;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use config::{Environment, LoadError, Origin};
+use config::{Code, Diagnostic, Environment, Loaded, Origin};
 use control::{Adoption, After};
 use driver::Started;
 use model::Intent;
@@ -93,8 +93,13 @@ fn read(text: &str) -> Result<Intent, Failure> {
     let dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let name = "what plimsoll proxy was told".to_owned();
     let origin = Origin { name, dir, environment: Environment::of_process() };
-    let loaded = config::parse(text, &origin).map_err(LoadError::Invalid)?;
-    Ok(loaded.intent)
+    let refused = |faults: &[&Diagnostic]| Failure::of_options("proxy", faults.iter().copied());
+    let read = config::parse(text, &origin);
+    let Loaded { intent, warnings } =
+        read.map_err(|faults| refused(&faults.iter().collect::<Vec<_>>()))?;
+    // A file may be about to be changed. A server that is this very proxy is a mistake.
+    let own: Vec<_> = warnings.iter().filter(|it| it.code == Code::Risky).collect();
+    if own.is_empty() { Ok(intent) } else { Err(refused(&own)) }
 }
 
 /// Whether this machine has IPv6 at all: containers often do not.

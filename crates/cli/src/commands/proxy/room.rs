@@ -26,10 +26,10 @@ impl Room {
     /// A new one, with the file that says `text`.
     pub(super) fn open(text: &str) -> Result<Self, Failure> {
         places().iter().for_each(|place| sweep(place));
-        let failed = |path: &Path, source| Failure::Write { path: path.to_owned(), source };
         let make = |place: &PathBuf| {
             let mut made = tempfile::Builder::new();
-            made.prefix(PREFIX).tempdir_in(place).map_err(|source| failed(place, source))
+            let failed = |source| Failure::Temporary { place: place.clone(), source };
+            made.prefix(PREFIX).tempdir_in(place).map_err(failed)
         };
         let mut made = Err(Failure::NoFile);
         for place in &places() {
@@ -39,7 +39,7 @@ impl Room {
         // The same as the document says, and where the state is.
         let text = text.replacen("[server]\n", "[server]\nstate_dir = \"state\"\n", 1);
         let file = room.file();
-        fs::write(&file, text).map_err(|source| failed(&file, source))?;
+        fs::write(&file, text).map_err(|source| Failure::Write { path: file.clone(), source })?;
         Ok(room)
     }
 

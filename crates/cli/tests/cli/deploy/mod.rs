@@ -6,6 +6,7 @@ mod health;
 mod logs;
 mod outliving;
 mod preflight;
+mod prometheus;
 mod releases;
 mod rights;
 mod terminal;

@@ -102,16 +102,36 @@ fn another_version_in_the_file_is_told_by_all_who_could_know_and_deployed_withou
     }
     let deploy = done(&sandbox, &["deploy", "api"]);
     assert_eq!(deploy["release"], "2", "{deploy:#}");
-    // Who deploys by hand need not write it into the file.
-    done(&sandbox, &["deploy", "api", "3"]);
-    for command in ["check", "reload", "status"] {
-        let ended = sandbox.plimsoll(&[command]);
-        assert!(ended.code == Some(0) && !ended.stdout.contains("the file says"), "{ended:#?}");
-    }
     edit(&sandbox, "version = \"2\"", "");
     let unnamed = sandbox.plimsoll(&["deploy", "api"]);
     assert_eq!(unnamed.code, Some(3), "{unnamed:#?}");
     assert!(unnamed.stderr.contains("the file names no `version` of `api`"), "{}", unnamed.stderr);
+}
+
+#[test]
+fn what_the_file_names_goes_over_a_release_that_was_deployed_since_only_where_it_is_named() {
+    let sandbox = sandbox();
+    let _running = sandbox.run();
+    runs(&sandbox, "1");
+    done(&sandbox, &["deploy", "api", "2"]);
+    let says = "api: the file still says version 1, 2 runs: write version = \"2\" into the file to keep it";
+    for command in ["check", "status"] {
+        let ended = sandbox.plimsoll(&[command]);
+        assert!(ended.code == Some(0) && ended.stdout.contains(says), "{command}: {ended:#?}");
+    }
+    // Those who deploy by hand are not told at each reload.
+    let reload = sandbox.plimsoll(&["reload"]);
+    assert!(reload.code == Some(0) && !reload.stdout.contains("version 1"), "{reload:#?}");
+    let unnamed = sandbox.plimsoll(&["deploy", "api"]);
+    assert_eq!(unnamed.code, Some(3), "{unnamed:#?}");
+    for way in ["`plimsoll deploy api 2` to keep 2", "`plimsoll deploy api 1` to replace it"] {
+        assert!(unnamed.stderr.contains(way), "{}", unnamed.stderr);
+    }
+    assert_eq!(run(&sandbox)["run"]["release"], "2");
+    // A file that has come to say something else is meant.
+    edit(&sandbox, "version = \"1\"", "version = \"3\"");
+    assert_eq!(done(&sandbox, &["deploy", "api"])["release"], "3");
+    assert_eq!(done(&sandbox, &["deploy", "api", "1"])["release"], "1", "it is named");
 }
 
 #[test]

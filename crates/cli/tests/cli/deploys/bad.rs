@@ -1,7 +1,9 @@
 //! Releases that are bad, each in its own way: rolled back with the right reason, before users have
 //! felt more of it than docs/reliability.md states.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -166,7 +168,8 @@ fn one_that_fails_everything_and_is_rolled_out_at_once() {
     is_rolled_back(
         "500-on-all",
         &["--strategy", "blue-green", "--bake", "60s"],
-        bound(1.0, 1.0),
+        // A second in which it has all of them, and one in which it is compared over half.
+        bound(1.0, 1.5),
         "worse: it failed",
     );
 }
@@ -180,6 +183,74 @@ fn one_that_fails_every_grpc_call_with_a_200() {
 #[test]
 fn one_that_fails_on_one_route() {
     is_rolled_back("500-on-route", &CANARY, 0, "worse: it failed");
+}
+
+/// The same users, who keep the ids of their requests: what failed may have been saved by another attempt, under the same id.
+#[derive(Clone, Default)]
+struct Remembering(Arc<Mutex<BTreeSet<String>>>);
+
+impl Workload for Remembering {
+    fn request(&self, number: u64) -> Request<Full<Bytes>> {
+        Asking.request(number)
+    }
+
+    fn judge(&self, number: u64, answer: &Response<Bytes>) -> Result<String, Wrong> {
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        self.0.lock().unwrap().insert(id);
+        Asking.judge(number, answer)
+    }
+}
+
+#[test]
+fn why_it_was_rolled_back_is_shown_by_requests_that_its_users_know() {
+    let (house, users) = (house(), Remembering::default());
+    let deploy = || house.deploy(&[&["500-on-route"][..], &CANARY].concat());
+    let ((code, receipt), _) =
+        with_workload(users.clone(), Duration::from_secs(40), &house, deploy);
+    assert_eq!(code, Some(1), "{receipt:#}");
+    let seen = users.0.lock().unwrap().clone();
+    let lines = receipt["lines"].as_array().unwrap();
+    let returning = lines.iter().find(|line| line["event"] == "returning").unwrap();
+    let finding = &returning["finding"];
+    // Its instances may be ejected before it is certain.
+    let with = finding["compared_with"].as_str().unwrap();
+    assert!(finding["kind"] == "errors" && with.starts_with("old_release"), "{finding:#}");
+    assert!(finding["new"]["hits"].as_u64() > Some(0) && finding["one_in"].as_f64() >= Some(4.0));
+    let since = finding["since_s"].as_f64().unwrap();
+    assert!(since >= 0.0 && since < returning["at_s"].as_f64().unwrap(), "{finding:#}");
+    let requests = finding["requests"].as_array().unwrap();
+    assert!((3..=5).contains(&requests.len()), "{finding:#}");
+    let is_new =
+        |line: &&Value| line["text"].as_str().unwrap().contains("of release 500-on-route is");
+    let started = lines.iter().filter(is_new);
+    let new: BTreeSet<&str> = started.filter_map(|line| line["instance"].as_str()).collect();
+    for request in requests {
+        let (id, instance) =
+            (request["id"].as_str().unwrap(), request["instance"].as_str().unwrap());
+        assert!(seen.contains(id), "{id} is none of the users' requests");
+        assert!(new.contains(instance), "{instance} is none of {new:?}");
+        assert_eq!((&request["status"], &request["ending"]), (&500.into(), &"failed".into()));
+        let output = request["output"][0]["text"].as_str().unwrap_or_default();
+        assert_eq!(output, format!("no such table, request {id}"), "{finding:#}");
+    }
+    is_told_everywhere(&house, &receipt, requests[0]["id"].as_str().unwrap());
+}
+
+/// The evidence of the deploy of `receipt` stands in `history`, over the API, and in what `judge` says at once.
+fn is_told_everywhere(house: &House, receipt: &Value, id: &str) {
+    let number = receipt["id"].to_string();
+    let told = house.done(&["history", "api", &number]).stdout;
+    let (steps, evidence) = told.split_once("why: errors").unwrap();
+    assert!(steps.contains(&format!("requests: {id} (")), "{told}");
+    assert!(evidence.contains(&format!(" | no such table, request {id}\n")), "{told}");
+    assert!(evidence.contains(&format!("plimsoll judge api {number} --set")), "{told}");
+    let again = house.done(&["history", "api", &number, "--json"]).stdout;
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["receipt"]["lines"], receipt["lines"]);
+    let judged = house.done(&["judge", "api", &number, "--json"]).stdout;
+    let judged: Value = serde_json::from_str(&judged).unwrap();
+    assert_eq!(judged["had"]["finding"]["kind"], "errors", "{judged:#}");
+    assert!(judged["had"]["finding"]["requests"].to_string().contains(id), "{judged:#}");
 }
 
 #[test]
@@ -351,4 +422,28 @@ fn one_that_fails_no_more_than_the_old_one_always_did_is_promoted() {
         tell(release, &receipt, &users);
         assert_eq!(code, Some(0), "it fails {what}: {receipt:#}");
     }
+}
+
+/// How many instances of a release are ejected, by what `status` says.
+fn ejected(service: &Value, release: &str) -> usize {
+    let instances = service["instances"].as_array().unwrap().iter();
+    instances.filter(|it| it["release"] == release && it["state"] == "ejected").count()
+}
+
+#[test]
+fn where_both_releases_fail_everything_no_release_is_ejected_as_a_whole() {
+    let house = house();
+    in_spite_of_all(&house, "500-on-all");
+    let (_, _) = with_users(&house, || {
+        // The old one's second instance would be the first to go, as soon as there are four.
+        house.until("one of two is out", |service| ejected(service, "500-on-all") == 1);
+        let how = ["--strategy", "canary", "--steps", "50% 60s", "--no-wait"];
+        house.done(&[&["deploy", "api", "500-on-100pct"], &how[..]].concat());
+        house.until("one of each is out", |service| {
+            let out = ["500-on-all", "500-on-100pct"].map(|release| ejected(service, release));
+            assert!(out.iter().all(|out| *out < 2), "{service:#}");
+            out == [1, 1]
+        });
+        house.done(&["abort", "api"]);
+    });
 }

@@ -23,8 +23,9 @@ const ACCESS_LOG: &str = "access.log";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) struct House {
-    pub(super) sandbox: Sandbox,
+    /// Ends first: it would start others in the place of instances that the sandbox ends.
     pub(super) running: Running,
+    pub(super) sandbox: Sandbox,
     authority: Authority,
     text: String,
     reloads: usize,

@@ -36,6 +36,13 @@ pub(super) const WANTED: &str = "wanted";
 pub(super) const ROBBED: &str = "robbed";
 /// How long a good release works on a request.
 const WORK: Duration = Duration::from_millis(5);
+/// What every release fails, as requests that ask for what nobody should.
+pub(super) const FATAL: &str = "/fatal";
+/// Where the first instance of `one-bad` writes its name: it is the bad one, and no other.
+pub(super) const BAD: &str = "the-bad-one";
+/// How long `leaks` is well, and how much more of its requests it fails with each second after that.
+const WELL: Duration = Duration::from_secs(2);
+const LEAK: f64 = 0.08;
 /// How far apart events are.
 const EVENTS_EVERY: Duration = Duration::from_millis(50);
 
@@ -63,6 +70,8 @@ struct Server {
     began: Instant,
     version: String,
     journal: PathBuf,
+    /// It is the one bad instance of its release.
+    is_bad: bool,
 }
 
 fn variable(name: &str) -> String {
@@ -72,7 +81,8 @@ fn variable(name: &str) -> String {
 impl Server {
     fn of_environment() -> Arc<Self> {
         let (version, journal) = (variable("VERSION"), variable(JOURNAL).into());
-        Arc::new(Self { began: Instant::now(), version, journal })
+        let is_bad = version == "one-bad" && is_first();
+        Arc::new(Self { began: Instant::now(), version, journal, is_bad })
     }
 
     fn is(&self, nature: &str) -> bool {
@@ -162,6 +172,7 @@ impl Server {
         }
         self.work().await;
         if self.fails(request.uri().path()) {
+            tell_failure(&request);
             let mut answer = text("it did not work");
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             return answer;
@@ -209,15 +220,25 @@ impl Server {
         answer
     }
 
+    /// `slow-10` takes ten times as long, and `tires-10` so long at first, and as long once more with each second.
     async fn work(&self) {
-        let slow = self.version.strip_prefix("slow-");
-        let factor: u32 = slow.and_then(|factor| factor.parse().ok()).unwrap_or(1);
-        sleep(WORK * factor).await;
+        let factor = |nature| self.version.strip_prefix(nature)?.parse::<f64>().ok();
+        let tired = |factor: f64| factor * (1.0 + self.began.elapsed().as_secs_f64());
+        let factor = factor("slow-").or_else(|| factor("tires-").map(tired)).unwrap_or(1.0);
+        sleep(WORK.mul_f64(factor)).await;
     }
 
     fn fails(&self, path: &str) -> bool {
         let is_on_route = self.is("500-on-route") && path == "/route";
-        self.is("500-on-all") || is_on_route || self.chance_of("500-on-")
+        let is_bad = self.is_bad && fastrand::f64() < 0.3;
+        let always = self.is("500-on-all") || path == FATAL;
+        always || is_on_route || is_bad || self.has_leaked() || self.chance_of("500-on-")
+    }
+
+    /// Of `leaks`, whose requests fail the more often, the longer it runs.
+    fn has_leaked(&self) -> bool {
+        let leaked = self.began.elapsed().saturating_sub(WELL).as_secs_f64() * LEAK;
+        self.is("leaks") && fastrand::f64() < leaked
     }
 
     /// One line in one write, which other instances' lines cannot tear.
@@ -230,10 +251,23 @@ impl Server {
     }
 }
 
+/// Whether no other instance has been the first.
+fn is_first() -> bool {
+    let name = std::fs::File::create_new(BAD);
+    name.is_ok_and(|mut name| name.write_all(variable("INSTANCE").as_bytes()).is_ok())
+}
+
 #[expect(clippy::print_stderr, reason = "an instance's last words")]
 fn die(code: i32) -> ! {
     eprintln!("no licence");
     std::process::exit(code);
+}
+
+/// As programs do that write the id of a request that went wrong into their log.
+#[expect(clippy::print_stderr, reason = "an instance's log")]
+fn tell_failure(request: &Request<Incoming>) {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    eprintln!("no such table, request {}", id.unwrap_or_default());
 }
 
 /// The value of a parameter, or nothing.

@@ -9,6 +9,7 @@ mod clients;
 mod crashes;
 mod house;
 mod instance;
+mod judged;
 mod launch;
 mod matrix;
 mod recipe;

@@ -17,6 +17,7 @@ use crate::value::{address, name};
 
 use redirect_https::Https;
 
+mod client_auth;
 pub(crate) mod limits;
 pub(crate) mod proxy_protocol;
 pub(crate) mod redirect_https;
@@ -145,8 +146,8 @@ fn listener(
     context: &mut Context<'_>,
 ) -> Option<Listener> {
     let bind = bind(section, context);
-    let origin = context.origin;
-    let certificates = optional(section, "tls", |table| Some(tls::read(table, origin)));
+    let tls = optional(section, "tls", |table| Some(tls::read(table, name.as_ref(), context)));
+    let tls::Tls { certificates, ordered, client_auth } = tls.unwrap_or_default();
     let trusted_proxies = section.node("trusted_proxies").map(|node| trusted(&node));
     let proxy_protocol = proxy_protocol::read(section);
     let protocols = protocols(section);
@@ -156,7 +157,9 @@ fn listener(
         name: name?,
         bind,
         protocols,
-        certificates: certificates.unwrap_or_default(),
+        certificates,
+        ordered,
+        client_auth,
         // Found once all others are known.
         redirect_https: None,
         trusted_proxies: trusted_proxies.unwrap_or_default(),

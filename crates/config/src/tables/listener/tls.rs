@@ -1,11 +1,17 @@
-//! `tls` of a listener.
+//! `tls` of a listener: the certificates that it shows.
 
-use model::TlsCertificate;
+use model::{ClientAuth, HostMatch, ListenerName, TlsCertificate};
 
+use super::client_auth;
+use crate::diagnostic::Code;
 use crate::environment::Origin;
-use crate::read::file;
-use crate::schema::{Absent, Empty, FILE, Key, Later, Shape, Table};
+use crate::faults::Flaw;
+use crate::node::Node;
+use crate::read::{Context, distinct, file, optional};
+use crate::schema::{Absent, Empty, FILE, Format, Key, Later, Shape, Table};
 use crate::section::Section;
+use crate::tables::acme::{Stand, Wish, parse_email};
+use crate::value::host;
 
 pub(crate) const KEY: Key = Key::new(
     "tls",
@@ -20,23 +26,65 @@ pub(crate) static TLS: Table = Table {
     header: "[listeners.NAME.tls]",
     noun: "TLS",
     doc: "TLS 1.2 and 1.3.",
-    keys: &[Key::new(
+    keys: &[
+        Key::new(
+            "acme",
+            Shape::Either(&ORDERED),
+            Absent::Means("certificates from files alone"),
+            "\"ops@example.com\"",
+            "Have certificates ordered of a CA and renewed, for each host of the routes: the email that the CA may write to, or a table that names the hosts, too. `[acme]` says of whom. A host whose \
+             certificate has not come gets none, and no connection.",
+        )
+        .aka(&["email", "letsencrypt", "auto", "auto_https", "certresolver", "certResolver"]),
+        Key::new(
         "certificates",
         Shape::List { of: &Shape::Table(&CERTIFICATE), empty: Empty::Refused },
-        Absent::Fault,
+        Absent::Means("those that are ordered, by `acme`"),
         "[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]",
         "The certificates, chosen by the name that the client asks for. Clients whose name \
-         matches none get the first.",
+         matches none get the first; where there is none, no connection. They go before those that are ordered.",
     )
-    .aka(&["cert", "certificate", "key", "certs", "ssl_certificate"])],
-    later: &[Later { name: "acme", what: "certificates from an ACME authority" }],
+    .aka(&["cert", "certificate", "key", "certs", "ssl_certificate"]),
+        client_auth::KEY,
+    ],
+    later: &[Later { name: "internal", what: "a CA of Plimsoll's own" }],
+};
+
+static ORDERED: [Shape; 2] = [Shape::Text(&EMAIL), Shape::Table(&ACME)];
+
+const EMAIL: Format = Format { noun: "an email address", pattern: Some("^[^@ ,]+@[^@ ,]+$") };
+const HOST: Format = Format { noun: "a host such as \"shop.example.com\"", pattern: None };
+
+static ACME: Table = Table {
+    header: "[listeners.NAME.tls.acme]",
+    noun: "certificates that are ordered",
+    doc: "Which certificates are ordered for this listener, each for one host.",
+    keys: &[
+        Key::new(
+            "email",
+            Shape::Text(&EMAIL),
+            Absent::Fault,
+            "\"ops@example.com\"",
+            "Whom the CA may write to. The account with it is opened under this address.",
+        )
+        .aka(&["mail", "contact", "account"]),
+        Key::new(
+            "hosts",
+            Shape::List { of: &Shape::Text(&HOST), empty: Empty::Refused },
+            Absent::Means("the hosts of all routes"),
+            "[\"shop.example.com\"]",
+            "The hosts that get a certificate.",
+        )
+        .aka(&["domains", "names", "host", "domain"]),
+    ],
+    later: &[],
 };
 
 pub(crate) static CERTIFICATE: Table = Table {
     header: "[[listeners.NAME.tls.certificates]]",
     noun: "a certificate",
     doc: "A certificate and its key. Both files are read again on each reload, and within seconds of being replaced; relative paths start \
-          at the directory of the configuration.",
+          at the directory of the file in which they stand.",
     keys: &[
         Key::new(
             "cert",
@@ -58,15 +106,70 @@ pub(crate) static CERTIFICATE: Table = Table {
     later: &[],
 };
 
-pub(crate) fn read(tls: &Section<'_>, origin: &Origin) -> Vec<TlsCertificate> {
-    let node = match tls.has_later() {
+/// What certificates a listener has, and asks for.
+#[derive(Default)]
+pub(crate) struct Tls {
+    pub(crate) certificates: Vec<TlsCertificate>,
+    /// Which hosts they are is known once the routes are.
+    pub(crate) ordered: Option<Vec<String>>,
+    pub(crate) client_auth: Option<ClientAuth>,
+}
+
+pub(crate) fn read(
+    tls: &Section<'_>,
+    listener: Option<&ListenerName>,
+    context: &mut Context<'_>,
+) -> Tls {
+    let origin = context.origin;
+    let client_auth =
+        optional(tls, client_auth::KEY.name, |table| client_auth::read(table, origin));
+    let node = match tls.has_later() || tls.has("acme") {
         true => tls.node("certificates"),
         false => tls.require("certificates"),
     };
-    let Some(node) = node else {
-        return Vec::new();
+    let certificates = node.map(|node| {
+        node.items().filter_map(|item| certificate(&item.section()?, origin)).collect()
+    });
+    let ordered = tls.node("acme").map(|node| {
+        let wish = listener.and_then(|listener| wish(&node, tls, listener));
+        context.acme.extend(wish);
+        Vec::new()
+    });
+    Tls { certificates: certificates.unwrap_or_default(), ordered, client_auth }
+}
+
+fn wish(node: &Node<'_>, tls: &Section<'_>, listener: &ListenerName) -> Option<Wish> {
+    let (email, hosts) = match node.is_table() {
+        true => {
+            let table = node.section()?;
+            let email = table.require("email").and_then(|node| node.parse(parse_email));
+            let hosts = table.node("hosts").map(|node| {
+                distinct(node.items(), "host", |item| item.parse(parse_host), Clone::clone)
+            });
+            (email?, hosts)
+        }
+        false => (node.parse(parse_email)?, None),
     };
-    node.items().filter_map(|item| certificate(&item.section()?, origin)).collect()
+    let span = tls.entry_span("acme").unwrap_or_else(|| node.span());
+    let place = Stand { key: format!("listeners.{listener}.tls.acme"), span };
+    Some(Wish { listener: listener.clone(), email, hosts, place })
+}
+
+fn parse_host(text: &str) -> Result<String, Flaw> {
+    match host::parse_match(text)? {
+        HostMatch::Exact(name) if host::is_address(&name) => Err(Flaw::invalid(
+            format!("`{name}` is an address"),
+            "clients ask for no address by name, so that its certificate would never be shown",
+            "name a host",
+        )),
+        HostMatch::Exact(name) => Ok(name),
+        wildcard => Err(Flaw::new(
+            Code::Unsupported,
+            format!("a certificate for `{wildcard}` cannot be ordered yet"),
+            "CAs believe a wildcard by dns-01 alone, which is not supported yet",
+            "name the hosts, or have its certificate from a file, by `certificates`",
+        )),
+    }
 }
 
 fn certificate(section: &Section<'_>, origin: &Origin) -> Option<TlsCertificate> {

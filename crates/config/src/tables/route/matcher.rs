@@ -94,7 +94,13 @@ pub(crate) const FROM_KEY: Key = Key::new(
 /// Reads a matcher; `None` only if its path, by which it is known, is wrong.
 pub(crate) fn read(section: &Section<'_>) -> Option<Matcher> {
     let path = match section.node("path") {
-        Some(node) => node.parse(path::parse_match),
+        Some(node) => {
+            let read = node.parse(|text| Ok((path::parse_match(text)?, path::parameter(text))));
+            read.map(|(path, parameter)| {
+                parameter.into_iter().for_each(|flaw| node.report(flaw));
+                path
+            })
+        }
         None => Some(PathMatch::Any),
     };
     let hosts = hosts(section);

@@ -56,6 +56,11 @@ pub(crate) static ROUTE: Table = Table {
         respond::KEY,
         policy::deny::KEY,
         policy::cors::KEY,
+        policy::auth::KEY,
+        policy::require::KEY,
+        policy::limit::KEY,
+        policy::abuse::KEY,
+        policy::ban_token::KEY,
         policy::rewrite::KEY,
         policy::headers::REQUEST_KEY,
         policy::headers::RESPONSE_KEY,
@@ -63,8 +68,6 @@ pub(crate) static ROUTE: Table = Table {
         defaults::OWN_KEY,
     ],
     later: &[
-        Later { name: "auth", what: "authentication" },
-        Later { name: "limit", what: "rate limits" },
         Later { name: "cache", what: "caching" },
         Later { name: "mirror", what: "sending a copy of each request elsewhere" },
         Later { name: "compress", what: "compressing responses" },
@@ -152,15 +155,25 @@ fn route(
     // It was heeded before anything is read.
     section.flag("defaults");
     let action = action::read(section, context);
-    let policies = policies(section, matcher.as_ref());
+    let policies = policies(section, matcher.as_ref(), context);
     if !section.has("to") {
         ROUTE.keys_that_need("to").for_each(|key| refuse_without_to(section, key));
     }
     Some(Route { matcher: matcher?, action: action?, policies })
 }
 
-fn policies(section: &Section<'_>, matcher: Option<&Matcher>) -> Policies {
+fn policies(
+    section: &Section<'_>,
+    matcher: Option<&Matcher>,
+    context: &mut Context<'_>,
+) -> Policies {
+    let auth = policy::auth::read(section, context);
     Policies {
+        require: policy::require::read(section, &auth, context),
+        limits: policy::limit::read(section, &auth, context),
+        abuse: policy::abuse::read(section, &auth, context),
+        ban_token: policy::ban_token::read(section, &auth),
+        auth,
         deny: policy::deny::read(section),
         cors: policy::cors::read(section),
         rewrite: policy::rewrite::read(section, matcher),

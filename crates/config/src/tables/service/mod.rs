@@ -22,6 +22,7 @@ pub(crate) mod deploy;
 pub(crate) mod env;
 pub(crate) mod health;
 pub(crate) mod keep_alive;
+pub(crate) mod outliers;
 pub(crate) mod passive;
 pub(crate) mod queue;
 pub(crate) mod restart;
@@ -83,6 +84,7 @@ pub(crate) static SERVICE: Table = Table {
         queue::KEY,
         health::KEY,
         passive::KEY,
+        outliers::KEY,
         retry::KEY,
         keep_alive::KEY,
         timeouts::KEY,
@@ -155,7 +157,7 @@ fn service(
     // It was heeded before anything is read.
     section.flag("defaults");
     let targets = targets::read(section, context);
-    let run = run::read(section);
+    let run = run::read(section, context.origin);
     let sticky = optional(section, "sticky", |table| sticky::read(table, name.as_ref()));
     let slow_start = section.node("slow_start").and_then(|node| node.duration());
     let max_connections = section.node("max_connections").and_then(|node| node.count());
@@ -164,19 +166,22 @@ fn service(
     let queue = section.section("queue", queue::read);
     queue::warn_of_unused(section);
     let retry = section.section("retry", retry::read);
+    let balance = balance::read(section);
+    let outliers = outliers::read(section, &balance);
     let service = Service {
         name: name?,
         targets,
         run,
         protocol: section.word("protocol", protocol),
         violations: violations::read(section),
-        balance: balance::read(section),
+        balance,
         sticky,
         slow_start,
         max_connections: max_connections.and_then(narrow::<u32>).and_then(NonZeroU32::new),
         queue: queue?,
         health,
         passive,
+        outliers,
         retry: retry?,
         keep_alive: section.section("keep_alive", keep_alive::read),
         timeouts: section.section("timeouts", timeouts::read),

@@ -47,7 +47,7 @@ pub(crate) static PASSIVE: Table = Table {
             Shape::Share,
             Absent::Text("50%"),
             "\"50%\"",
-            "The share of the instances that may be ejected at once.",
+            "The share of the instances that may be ejected at once; of each release, where two serve.",
         )
         .aka(&["max_ejection_percent"]),
     ],

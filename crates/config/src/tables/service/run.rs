@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use model::{ProcessRecipe, Recipe, Run, VERSION_MARK, Workload};
 
 use crate::diagnostic::Code;
+use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::read::{file, narrow, placeholder, port, shell};
 use crate::schema::{Absent, Format, Key, Shape};
@@ -45,7 +46,7 @@ pub(crate) const DIRECTORY_KEY: Key = Key::new(
 .needs("command");
 
 /// Reads how the instances are run; `None` where somebody else runs them.
-pub(crate) fn read(section: &Section<'_>) -> Option<Run> {
+pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     placeholder::warn_of_misspelt(section);
     if !section.has("command") {
         // What runs them instead does nothing yet, which is said: what goes with it is not judged.
@@ -71,8 +72,10 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Run> {
         );
         section.report_at("command", flaw, &[(span, "Plimsoll does not run these")]);
     }
-    let holds_in = ["command", "directory", "env", "env_file", "health.command"];
-    let cure = "it holds in `command`, `directory`, `env`, `env_file` and `health.command`";
+    // Conditions refuse what is not substituted there by themselves.
+    let holds_in =
+        ["command", "directory", "env", "env_file", "health.command", "deploy.conditions"];
+    let cure = "it holds in `command`, `directory`, `env`, `env_file`, `health.command` and the `query` of a condition";
     refuse_marks(section, &holds_in, cure);
     let command = section.node("command").and_then(|node| command::read(&node));
     if let (Some(node), Some(command)) = (section.node("command"), &command) {
@@ -89,7 +92,7 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Run> {
     let (env, secrets) = (env::read(section), env::secrets(section));
     let user = section.parse("user", user::parse);
     let inherit = env::inherit(section);
-    let deploy = section.section("deploy", deploy::read);
+    let deploy = section.section("deploy", |table| deploy::read(table, origin));
     let stop = section.section("stop", stop::read);
     let restart = section.section("restart", restart::read);
     let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);

@@ -1,6 +1,6 @@
 //! A question as the request that it is of would come in: its head, its framing, its listener and its client.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use wire::head::{HeadBuilder, RequestHead, Version};
 use wire::target::{is_authority, is_target};
 
 use super::{ExplainError, Question, Transport};
-use crate::peer::Peer;
+use crate::peer::{Peer, Sender};
 use crate::serve::decision::https_port;
 
 /// A question as it would come in.
@@ -38,7 +38,8 @@ impl Asked {
 pub(super) struct Arrival {
     pub(super) listener: Option<Arc<Listener>>,
     pub(super) https_port: Option<NonZeroU16>,
-    pub(super) client: IpAddr,
+    pub(super) peer: Peer,
+    pub(super) sender: Sender,
 }
 
 impl Arrival {
@@ -54,7 +55,7 @@ impl Arrival {
         let sender = peer.sender(&head.fields, trusted);
         let redirecting = listener.as_deref();
         let https_port = redirecting.and_then(|it| https_port(it, &peer, sender, &head.fields));
-        Self { https_port, listener, client: sender.client }
+        Self { https_port, listener, peer, sender }
     }
 }
 

@@ -6,26 +6,53 @@ mod scene;
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use balance::{Eligibility, Refusal};
-use model::{Action, Intent, Listener, Route, Service, UpstreamProtocol};
+use model::{
+    Action, AuthName, Generation, Intent, Listener, Requirement, Route, Service, UpstreamProtocol,
+};
+use policy::bans::Ban;
+use store::Store;
 use telemetry::Ending;
 
 use self::asked::{Arrival, Asked};
 use self::scene::Scene;
 use crate::Edge;
+use crate::bans::{BanBoard, since_1970};
+use crate::challenges::Challenges;
+use crate::date::Calendar;
 use crate::hops::Pseudonym;
 use crate::live::Live;
-use crate::policy::PolicyPlan;
+use crate::live::inquiry::InquiryLive;
+use crate::live::settlements::Settlements;
+use crate::peer::Approach;
+use crate::policy::auth::inquiry::Incoming;
+use crate::policy::auth::keyring::Keyring;
+use crate::policy::auth::signed::Signable;
+use crate::policy::auth::{AuthContext, AuthTable, Progress, WorkerAuth};
+use crate::policy::limit::{Effect, LimitContext};
+use crate::policy::{Carried, Context, Passage, PolicyPlan, asking, proven};
 use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable, host_of};
-use crate::serve::decision::{Local, Next, Refused, Setting, Unroutable, decide, routable};
+use crate::serve::decision::{
+    Decision, Local, Next, Refused, Setting, Unroutable, decide, passed, routable,
+};
+use crate::snapshot::abuse::{AbuseShelf, AbuseTable};
+use crate::snapshot::hosts::Whereabouts;
+use crate::snapshot::limits::LimitShelf;
 use crate::upstream::sendable::Sendable;
 
 pub use crate::choice::select::ChosenBy;
 pub use crate::choice::share::ShareBy;
 pub use crate::peer::Transport;
+pub use crate::policy::abuse::AbuseStanding;
+pub use crate::policy::auth::account::{AuthAccount, AuthStanding, TokenAccount};
+pub use crate::policy::limit::LimitStanding;
 pub use crate::snapshot::split::ReleaseBy;
+pub use ::policy::jwt::{Reason as TokenReason, Refusal as TokenRefusal, TOKEN_BYTES_MAX};
+pub use ::policy::time::UnixTime;
 
 /// A request that nobody sends.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +90,16 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// The route that it takes, where it takes one.
     pub route: Option<Arc<Route>>,
+    /// How the ways of proving who asks fare with it, up to the first that believes it.
+    pub auth: Vec<AuthStanding>,
+    /// What its route requires of who asks, and is not so.
+    pub unmet: Vec<Requirement>,
+    /// The ban of its client, or of who asks.
+    pub ban: Option<Ban>,
+    /// How it would stand with the limits of its route, as far as they would be asked.
+    pub limits: Vec<LimitStanding>,
+    /// How its client stands with the rules of abuse that count its refusals.
+    pub abuse: Vec<AbuseStanding>,
     /// What becomes of it.
     pub outcome: Outcome,
 }
@@ -105,6 +142,9 @@ pub enum Outcome {
         /// Why, as the access log has it.
         ending: Ending,
     },
+    /// It depends on what this authentication makes of its credential, which takes a while to find out and is asked for real requests
+    /// only.
+    Depends(AuthName),
 }
 
 /// A service that may get a request.
@@ -181,7 +221,16 @@ pub enum ExplainError {
 /// When the question makes no sense.
 pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, ExplainError> {
     let table = RouteTable::compile(&intent.routes)?;
-    let plans: Vec<_> = intent.routes.iter().map(|it| PolicyPlan::compile(&it.policies)).collect();
+    // Nothing is fetched for a configuration that is not served.
+    let unobserved = |name: &AuthName| Arc::new(InquiryLive::new(name.clone(), 0));
+    let auths =
+        AuthTable::compile(&intent.auth, &Keyring::default(), &AuthTable::default(), unobserved);
+    let abuse = AbuseShelf::default().compile(intent, Generation(0), 1, Duration::ZERO);
+    // And it shares nothing.
+    let mut shelf = LimitShelf::new(Arc::new(Settlements::new(1, Instant::now())));
+    let mut limits = shelf.compile(Generation(0), 1, Duration::ZERO, &Store::alone());
+    let plan_of = |it: &Arc<Route>| PolicyPlan::compile(&it.policies, &auths, limits.of_route(it));
+    let plans: Vec<_> = intent.routes.iter().map(plan_of).collect();
     let listeners = intent.listeners.values().map(|listener| {
         let ports = listener.bind.iter().map(|address| address.port());
         (listener.clone(), ports.collect())
@@ -191,6 +240,13 @@ pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, E
         routes: &table,
         // The name of an edge that does not run has passed by no request.
         pseudonym: &Pseudonym::draw(),
+        challenges: &Challenges::default(),
+        bans: &BanBoard::default(),
+        auths: &unremembered(&auths),
+        abuse: &abuse,
+        now: Duration::ZERO,
+        // What certificates name is not known of what is not served.
+        whereabouts: Whereabouts::Here,
     };
     let shares = |route: RouteIndex| {
         let Action::Forward(to) = &table.route(route).action else { return Vec::new() };
@@ -202,7 +258,10 @@ pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, E
         };
         to.shares.iter().filter_map(forward).collect()
     };
-    served.explain(&asked, |route| plans[route.0 as usize].as_ref(), |route, _| shares(route))
+    let plan_of = |route: RouteIndex| plans[route.0 as usize].as_ref();
+    let mut explanation = served.explain(&asked, plan_of, |route, _| shares(route))?;
+    explanation.leave_open_what_is_fetched();
+    Ok(explanation)
 }
 
 impl Edge {
@@ -218,7 +277,16 @@ impl Edge {
             (plan.listener.clone(), ports.collect())
         });
         let asked = Asked::new(question, listeners.collect())?;
-        let served = Served { routes: &snapshot.routes, pseudonym: &self.shared.pseudonym };
+        let (routes, pseudonym) = (&snapshot.routes, &self.shared.pseudonym);
+        let auths = unremembered(&snapshot.auths);
+        let bans = BanBoard::of(self.bans.clone());
+        let at = asked.arrival.listener.as_ref();
+        let at = at.and_then(|listener| snapshot.listeners.get(&listener.name));
+        let whereabouts =
+            at.map_or(Whereabouts::Here, |plan| plan.whereabouts(asked.head.authority()));
+        let (challenges, abuse, now) = (&*self.shared.challenges, &snapshot.abuse, self.now());
+        let (bans, auths) = (&bans, &*auths);
+        let served = Served { routes, pseudonym, challenges, bans, auths, abuse, now, whereabouts };
         let scene = Scene { snapshot, key: &self.shared.sticky_key, now: self.now() };
         let plan_of = |route: RouteIndex| {
             snapshot.policies[route.0 as usize].as_deref().map(|policies| &policies.plan)
@@ -233,6 +301,18 @@ impl Edge {
 struct Served<'a> {
     routes: &'a RouteTable,
     pseudonym: &'a Pseudonym,
+    challenges: &'a Challenges,
+    bans: &'a BanBoard,
+    auths: &'a [Rc<WorkerAuth>],
+    abuse: &'a AbuseTable,
+    /// Time since the edge began.
+    now: Duration,
+    whereabouts: Whereabouts,
+}
+
+/// Those of `auths` as a worker has them that has seen no request. They ask nobody.
+fn unremembered(auths: &AuthTable) -> Vec<Rc<WorkerAuth>> {
+    auths.plans.iter().map(|plan| Rc::new(WorkerAuth::new(plan.clone(), None))).collect()
 }
 
 impl<'a> Served<'a> {
@@ -244,7 +324,8 @@ impl<'a> Served<'a> {
         forwards: impl FnOnce(RouteIndex, &Request<'_>) -> Vec<Forward>,
     ) -> Result<Explanation, ExplainError> {
         let Asked { head, framing, arrival } = asked;
-        let Arrival { listener, https_port, client } = arrival;
+        let Arrival { listener, https_port, peer, sender } = arrival;
+        let client = &sender.client;
         let explanation = |path: &[u8], outcome| Explanation {
             listener: listener.clone(),
             client: *client,
@@ -253,6 +334,11 @@ impl<'a> Served<'a> {
             candidates: Vec::new(),
             ambiguity: None,
             route: None,
+            auth: Vec::new(),
+            unmet: Vec::new(),
+            ban: None,
+            limits: Vec::new(),
+            abuse: Vec::new(),
             outcome,
         };
         let request = match routable(head, *client) {
@@ -263,15 +349,66 @@ impl<'a> Served<'a> {
             }
         };
         let (routes, https_port, pseudonym) = (self.routes, *https_port, self.pseudonym);
-        let decided = decide(Setting { https_port, routes, pseudonym }, &request, plan_of);
+        let context = Context {
+            auth: AuthContext {
+                auths: self.auths,
+                bans: self.bans,
+                // Of what is only looked at nothing is used up.
+                store: &Store::alone(),
+                now: Calendar::new().now(),
+            },
+            limit: LimitContext { now: self.now, worker: 0, effect: Effect::Look },
+        };
+        let plan_of = |route| plan_of(route).map(|plan| (plan, context));
+        let standing = self.bans.standing(*client, || context.auth.now);
+        let (challenges, whereabouts) = (self.challenges, self.whereabouts);
+        let setting = Setting { https_port, challenges, routes, standing, whereabouts, pseudonym };
+        let mut plan = None;
+        let mut decided = decide(setting, &request, |route| {
+            let found = plan_of(route);
+            plan = found.map(|(plan, _)| plan);
+            found
+        });
+        let trusted_proxies = listener.as_ref().map_or(&[][..], |it| &it.trusted_proxies);
+        let approach = Approach { peer, sender: *sender, fields: &head.fields, trusted_proxies };
+        let incoming = Incoming { request: &request, approach };
+        let signable = Signable { incoming, framing: *framing };
+        let awaited = match (decided.next, plan) {
+            (Ok(Next::Proof(index)), Some(plan)) => {
+                let asked = who(plan, signable, context, &mut decided);
+                asked.map(|passage| decided.next = passed(setting, &request, index, passage)).err()
+            }
+            _ => None,
+        };
         let route = decided.route.map(|index| routes.route(index).clone());
+        let limits = plan.zip(decided.carried.as_ref());
+        let limits = limits.map_or(Vec::new(), |(plan, carried)| plan.limit_standings(carried));
+        let caller = decided.carried.as_ref().and_then(Carried::caller);
+        let auth = plan.map_or(Vec::new(), |plan| plan.accounts(signable, context.auth));
+        let unmet = plan.zip(caller).map_or(Vec::new(), |(plan, caller)| plan.unmet(caller));
+        let ban = self.bans.which(|bans| {
+            let now = since_1970(context.auth.now);
+            let of_caller = || caller.and_then(|caller| caller.ban(bans, now));
+            bans.which_of_address(*client, now).or_else(of_caller)
+        });
+        let abuse = {
+            let subject = caller.and_then(|caller| caller.subject.as_deref());
+            let rules = self.abuse.of(decided.route).iter();
+            rules.map(|it| it.standing(*client, subject, trusted_proxies, self.now)).collect()
+        };
         let outcome = match decided.next {
-            Err(refused) => Outcome::refused(refused.ending()),
+            Err(refused) => Outcome::refused_with(refused.ending(), decided.carried.as_ref()),
             Ok(Next::Local(local)) => Outcome::of(local),
+            Ok(Next::Proof(_)) => match awaited {
+                Some(auth) => Outcome::Depends(auth),
+                None => Outcome::refused(Ending::AuthUnready),
+            },
             Ok(Next::Forward(index)) => {
                 let (policies, listener) = (&routes.route(index).policies, listener.as_deref());
                 let sendable = |protocol| {
-                    Sendable::new(policies, listener, head, *framing, protocol).map(|_| ())
+                    let caller = decided.carried.as_ref().and_then(Carried::caller);
+                    let sent = Sendable::new(policies, caller, listener, head, *framing, protocol);
+                    sent.map(|_| ())
                 };
                 Outcome::forwarded(forwards(index, &request), sendable)
             }
@@ -283,11 +420,56 @@ impl<'a> Served<'a> {
             }),
             _ => None,
         };
-        let candidates = match https_port {
-            Some(_) => Vec::new(),
-            None => routes.explain(&request),
+        let candidates = match (decided.next, https_port) {
+            (Ok(Next::Local(Local::Challenge)), _) | (_, Some(_)) => Vec::new(),
+            (_, None) => routes.explain(&request),
         };
-        Ok(Explanation { candidates, ambiguity, route, ..explanation(&request.path, outcome) })
+        Ok(Explanation {
+            candidates,
+            ambiguity,
+            route,
+            auth,
+            unmet,
+            ban,
+            limits,
+            abuse,
+            ..explanation(&request.path, outcome)
+        })
+    }
+}
+
+/// Asks who asks, as far as nobody has to be waited for, and goes on with the route's policies from there.
+///
+/// # Errors
+/// The authentication that has to ask somebody else.
+fn who(
+    plan: &PolicyPlan,
+    signable: Signable<'_>,
+    context: Context<'_>,
+    decided: &mut Decision<'_>,
+) -> Result<Result<Passage, Ending>, AuthName> {
+    let Some(mut question) = asking(plan) else { return Ok(Err(Ending::AuthUnready)) };
+    match question.go_on(signable, context.auth) {
+        Progress::Answered(answered) => {
+            let carried = decided.carried.get_or_insert_default();
+            Ok(proven(plan, signable.incoming.request, answered, context, carried))
+        }
+        // Nothing is used up, and nothing is known of a body.
+        Progress::Wait(_) | Progress::Body(_) => match question.way() {
+            Some(way) => Err(way.name.clone()),
+            None => Ok(Err(Ending::AuthUnready)),
+        },
+    }
+}
+
+impl Explanation {
+    /// Of a configuration that nobody serves nothing is fetched: that keys are not there is no refusal.
+    fn leave_open_what_is_fetched(&mut self) {
+        let Outcome::Refused { ending: Ending::AuthUnready, .. } = self.outcome else { return };
+        let lacks = |it: &&AuthStanding| it.account == AuthAccount::NoKeys;
+        if let Some(way) = self.auth.iter().find(lacks) {
+            self.outcome = Outcome::Depends(way.auth.clone());
+        }
     }
 }
 
@@ -296,12 +478,18 @@ impl Outcome {
         Self::Refused { status: status_of(ending), ending }
     }
 
+    /// It is refused, with the status that the route's policies have for that.
+    fn refused_with(ending: Ending, carried: Option<&Carried>) -> Self {
+        let status = status_of(ending);
+        Self::Refused { status: carried.map_or(status, |it| it.status(status)), ending }
+    }
+
     fn of(local: Local<'_>) -> Self {
         let (status, ending) = (local.status(), local.ending());
         match local {
             Local::RedirectHttps(port) => Self::RedirectedToHttps(port),
             Local::Redirect(redirect) => Self::Redirected { to: redirect.to.clone(), status },
-            Local::Preflight | Local::Options | Local::Respond(_) => {
+            Local::Challenge | Local::Preflight | Local::Options | Local::Respond(_) => {
                 Self::Responded { status, ending }
             }
         }

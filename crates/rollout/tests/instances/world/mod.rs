@@ -502,7 +502,7 @@ impl World {
                     };
                     self.tell_rollout(written);
                 }
-                rollout::Effect::Tell(_) => {}
+                rollout::Effect::Tell(_) | rollout::Effect::Measure { .. } => {}
                 rollout::Effect::End(_) => {
                     self.active = None;
                     self.reconcile();

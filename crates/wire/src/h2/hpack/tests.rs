@@ -161,7 +161,11 @@ mod server {
                         accepted.push((u32::from(respond.stream_id()), fields.collect()));
                         responds.push(respond);
                     }
-                    Poll::Ready(Some(Err(failed))) => error = Some(failed),
+                    // It would say so again and again.
+                    Poll::Ready(Some(Err(failed))) => {
+                        error = Some(failed);
+                        return Poll::Ready(());
+                    }
                     Poll::Ready(None) | Poll::Pending => return Poll::Ready(()),
                 }
             }
@@ -231,6 +235,10 @@ proptest! {
                 write_integer(&mut block, 0x20, 5, size);
             }
             block.extend(request(&representations.concat()));
+            // What is longer comes in several frames, which is not what is tried here.
+            if block.len() > 16_384 {
+                continue;
+            }
             match judge(&mut it, &block) {
                 Ok(Verdict::Malformed) => {
                     malformed.push(2 * shown.len() as u32 + 1);

@@ -16,6 +16,10 @@ const NEEDS: [&str; 6] = [
 /// Where an application may be, before all others.
 const ENTRIES: [&str; 6] = ["app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "api.py"];
 
+/// Directories that hold no service.
+const OTHERS: [&str; 8] =
+    ["tests", "test", "docs", "examples", "scripts", "venv", "env", "node_modules"];
+
 /// A directory with a service.
 struct Room<'a> {
     folder: &'a dyn Folder,
@@ -30,10 +34,19 @@ pub(super) fn find(folder: &dyn Folder) -> Option<Proposal> {
     let needs: String = texts.iter().map(|(_, text)| text.to_lowercase() + "\n").collect();
     let room = Room { folder, needs, named_in: texts.first().map(|(name, _)| *name) };
     let found = room.django().or_else(|| room.fastapi()).or_else(|| room.flask())?;
+    let found = found.version(version(folder));
     Some(match room.named_in {
         Some(file) => found.seen(file),
         None => found,
     })
+}
+
+/// The version of the project, where pyproject.toml has it.
+fn version(folder: &dyn Folder) -> Option<String> {
+    let project: toml::Table = folder.text("pyproject.toml")?.parse().ok()?;
+    let poetry = || project.get("tool")?.get("poetry")?.get("version");
+    let version = project.get("project").and_then(|it| it.get("version")).or_else(poetry)?;
+    version.as_str().map(str::to_owned)
 }
 
 impl Room<'_> {
@@ -46,9 +59,9 @@ impl Room<'_> {
         let package = settings.split('.').next().unwrap_or(&settings).to_owned();
         let has_asgi_only = self.needs.contains("uvicorn") && !self.needs.contains("gunicorn");
         let proposal = if has_asgi_only {
-            self.uvicorn("Django", &format!("{package}.asgi:application"))
+            self.uvicorn("Django", &Place::of_module(format!("{package}.asgi:application")))
         } else if self.has("gunicorn") {
-            self.gunicorn("Django", &format!("{package}.wsgi"))
+            self.gunicorn("Django", &Place::of_module(format!("{package}.wsgi")))
         } else {
             let python = self.python();
             let command = format!("{python} manage.py runserver --noreload 127.0.0.1:$PORT");
@@ -66,7 +79,7 @@ impl Room<'_> {
 
     /// The settings of a project without a manage.py, and the file that names them.
     fn without_manage(&self) -> Option<(String, String)> {
-        self.folder.dirs().into_iter().find_map(|dir| {
+        self.folder.dirs("").into_iter().find_map(|dir| {
             let path = format!("{dir}/wsgi.py");
             let text = self.folder.text(&path).filter(|it| it.contains("get_wsgi_application"))?;
             let settings = quoted_after(&text, "DJANGO_SETTINGS_MODULE");
@@ -128,7 +141,7 @@ impl Room<'_> {
     fn flask(&self) -> Option<Proposal> {
         let app = self.application(&["Flask(", "Bottle("])?;
         let place = app.place(&["Flask(", "Bottle("]);
-        let (module, _) = place.split_once(':').unwrap_or((&place, ""));
+        let module = place.for_flask();
         let health = source::health(&self.sources());
         let proposal = match self.has("gunicorn") {
             true => self.gunicorn("Flask", &place),
@@ -139,15 +152,16 @@ impl Room<'_> {
                 let why = "Flask's own server, which is meant for development.";
                 Proposal::command("Flask", command, why).caution(format!(
                     "Flask's own server is for development: pip install gunicorn, and \
-                     command = \"gunicorn {place} --bind 127.0.0.1:$PORT\""
+                     command = \"gunicorn {} --bind 127.0.0.1:$PORT\"",
+                    place.with("--pythonpath")
                 ))
             }
         };
         Some(proposal.seen(app.path).health(health))
     }
 
-    fn gunicorn(&self, name: &str, place: &str) -> Proposal {
-        let program = self.program("gunicorn");
+    fn gunicorn(&self, name: &str, place: &Place) -> Proposal {
+        let (program, place) = (self.program("gunicorn"), place.with("--pythonpath"));
         let stop = "gunicorn's master stops its workers itself, and gives their requests its graceful timeout.";
         let keep = "gunicorn closes idle connections after that long, unannounced; Plimsoll closes them first.";
         let proposal = match self.folder.has("gunicorn.conf.py") {
@@ -183,8 +197,8 @@ impl Room<'_> {
         self.placed(proposal.key("stop = { to = \"first\", timeout = \"30s\" }", stop), "gunicorn")
     }
 
-    fn uvicorn(&self, name: &str, place: &str) -> Proposal {
-        let program = self.program("uvicorn");
+    fn uvicorn(&self, name: &str, place: &Place) -> Proposal {
+        let (program, place) = (self.program("uvicorn"), place.with("--app-dir"));
         let command = format!(
             "{program} {place} --host 127.0.0.1 --port $PORT --timeout-keep-alive 65 --timeout-graceful-shutdown 25"
         );
@@ -227,16 +241,39 @@ impl Room<'_> {
     }
 
     fn sources(&self) -> Vec<Source> {
-        self.folder.sources(&["", "app", "src", "api", "app/routers", "app/api"], &[".py"])
+        let mut dirs: Vec<String> =
+            ["", "app", "src", "api", "app/routers", "app/api"].map(str::to_owned).into();
+        dirs.extend(
+            self.packages().into_iter().filter(|dir| !dirs.contains(dir)).collect::<Vec<_>>(),
+        );
+        let dirs: Vec<&str> = dirs.iter().map(String::as_str).collect();
+        self.folder.sources(&dirs, &[".py"])
+    }
+
+    /// Directories that are packages, or hold an application: a project's own is mostly named as the project is.
+    fn packages(&self) -> Vec<String> {
+        let (here, below) = (self.folder.dirs(""), self.folder.dirs("src"));
+        let below = below.into_iter().map(|dir| format!("src/{dir}"));
+        let is_one = |dir: &String| {
+            let is_other = dir.starts_with('.') || OTHERS.contains(&dir.as_str());
+            let has = |name: &str| self.folder.has(&format!("{dir}/{name}"));
+            !is_other && (has("__init__.py") || ENTRIES.into_iter().any(has))
+        };
+        here.into_iter().chain(below).filter(is_one).collect()
     }
 
     /// The file in which an application is made by one of these calls.
     fn application(&self, calls: &[&str]) -> Option<Application> {
         let sources = self.sources();
         let makes = |source: &&Source| calls.iter().any(|call| source.text.contains(call));
-        let is_entry = |source: &Source| ENTRIES.iter().position(|it| *it == source.path);
+        let is_entry = |path: &str| ENTRIES.iter().position(|it| *it == path);
+        let rank = |source: &&Source| {
+            let name = source.path.rsplit('/').next().unwrap_or_default();
+            let [here, below] = [&source.path, name].map(is_entry);
+            (here.unwrap_or(ENTRIES.len()), below.unwrap_or(ENTRIES.len()))
+        };
         let mut found: Vec<&Source> = sources.iter().filter(makes).collect();
-        found.sort_by_key(|source| is_entry(source).unwrap_or(usize::MAX));
+        found.sort_by_key(rank);
         let source = found.first()?;
         Some(Application { path: source.path.clone(), text: source.text.clone() })
     }
@@ -249,10 +286,16 @@ struct Application {
 }
 
 impl Application {
-    /// Where it is for a server: `module:name`, or the function that makes it.
-    fn place(&self, calls: &[&str]) -> String {
-        let module =
-            self.path.trim_end_matches(".py").trim_end_matches("/__init__").replace('/', ".");
+    /// Where it is for a server.
+    fn place(&self, calls: &[&str]) -> Place {
+        let path = self.path.trim_end_matches(".py").trim_end_matches("/__init__");
+        // Packages in src are imported without it; what lies in src itself is imported with it.
+        let (base, path) = match path.strip_prefix("src/").filter(|_| self.path[4..].contains('/'))
+        {
+            Some(rest) => (Some("src"), rest),
+            None => (None, path),
+        };
+        let module = path.replace('/', ".");
         let assigned = self.text.lines().find_map(|line| {
             let (name, value) = line.split_once('=')?;
             let name = name.split(':').next().unwrap_or(name).trim_end();
@@ -261,10 +304,42 @@ impl Application {
             let is_made = calls.iter().any(|call| value.trim_start().starts_with(call));
             (is_name && is_made).then(|| name.to_owned())
         });
-        match assigned {
+        let name = match assigned {
             Some(name) => format!("{module}:{name}"),
             None if self.text.contains("def create_app(") => format!("{module}:create_app()"),
             None => format!("{module}:app"),
+        };
+        Place { base, name }
+    }
+}
+
+/// Where an application is for a server.
+struct Place {
+    /// The directory in which modules are looked for, if not the one that the server runs in.
+    base: Option<&'static str>,
+    /// `module:name`, or the function that makes it.
+    name: String,
+}
+
+impl Place {
+    fn of_module(name: String) -> Self {
+        Self { base: None, name }
+    }
+
+    /// As the words of a server whose option for the directory is `option`.
+    fn with(&self, option: &str) -> String {
+        match self.base {
+            Some(base) => format!("{option} {base} {}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// As flask's own program takes it: by a path where it is not in its own directory.
+    fn for_flask(&self) -> String {
+        let module = self.name.split(':').next().unwrap_or_default();
+        match self.base {
+            Some(base) => format!("{base}/{}", module.replace('.', "/")),
+            None => module.to_owned(),
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) static JUDGE: Table = Table {
             SPAN,
             Absent::Text("20s"),
             "\"20s\"",
-            "Latencies of an instance that has been ready for less than this are not judged: caches are cold, and code is not \
+            "Latencies of an instance whose first request is less than this ago are not judged: caches are cold, and code is not \
              compiled yet. Failures count at once.",
         )
         .aka(&["warmup", "initial_delay"]),

@@ -3,17 +3,19 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use model::{Deploy, Smoke, Step, Strategy, Surge, WarmUp};
+use model::{Deploy, Preview, Smoke, Step, Strategy, Surge, WarmUp};
 
 use crate::diagnostic::Code;
+use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::read::beside::Beside;
 use crate::read::narrow;
 use crate::schema::{Absent, Empty, Format, Key, Shape, TIMEOUT, Table};
 use crate::section::Section;
-use crate::value::{release, share, shown};
+use crate::value::{header, release, share, shown};
 
+pub(crate) mod conditions;
 pub(crate) mod drain;
 pub(crate) mod judge;
 
@@ -30,6 +32,11 @@ const WARM_UP: Format = Format {
 const SMOKE: Format = Format {
     noun: "a method, a path and perhaps a status such as \"GET /health/deep 200\"",
     pattern: Some("^(GET|HEAD) +/"),
+};
+
+const PREVIEW: Format = Format {
+    noun: "a header or a cookie such as \"header:x-release\"",
+    pattern: Some("^(header|cookie):."),
 };
 
 const COUNT_OR_SHARE: Format =
@@ -128,6 +135,15 @@ pub(crate) static DEPLOY: Table = Table {
         )
         .aka(&["smoke_test", "smoke_tests", "tests"]),
         Key::new(
+            "preview",
+            Shape::Text(&PREVIEW),
+            Absent::Means("only the share decides"),
+            "\"header:x-release\"",
+            "Of a canary and of blue-green: a request that has the new release's version in this header, or in this cookie, is answered \
+             by it from the moment that it is ready, at any share and at 0 % too. The judge compares none of these requests.",
+        )
+        .aka(&["preview_header", "set_header_route", "header_route"]),
+        Key::new(
             "drain",
             Shape::Either(&[SPAN, Shape::Table(&drain::DRAIN)]),
             Absent::Text("30s"),
@@ -137,6 +153,7 @@ pub(crate) static DEPLOY: Table = Table {
              each kind.",
         )
         .aka(&["drain_timeout"]),
+        conditions::KEY,
         Key::new(
             "judge",
             Shape::Table(&judge::JUDGE),
@@ -153,7 +170,7 @@ pub(crate) static DEPLOY: Table = Table {
 const NO_TIME: &str = "this leaves no time for it";
 
 /// Reads how a release is replaced by the next.
-pub(crate) fn read(section: &Section<'_>) -> Option<Deploy> {
+pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Deploy> {
     let written = section.node("strategy").map(|node| node.word(strategy));
     let strategy = match written {
         // As on the command line.
@@ -173,6 +190,8 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Deploy> {
     });
     let (min_healthy, warm_up) = (section.duration("min_healthy"), warm_up(section));
     let smoke = smoke(section);
+    let conditions = conditions::read(section, origin);
+    let preview = section.parse("preview", parse_preview);
     // What was meant by a word that is none is not known.
     if written != Some(None) {
         refuse_idle(section, strategy, bake);
@@ -188,6 +207,8 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Deploy> {
         smoke,
         drain,
         bake,
+        preview,
+        conditions,
         judge,
     })
 }
@@ -218,9 +239,41 @@ fn refuse_idle(section: &Section<'_>, strategy: Strategy, bake: Duration) {
             "only a rolling deploy starts some instances at a time, all others start all at once";
         beside.refuse(section, "surge", why);
     }
+    if matches!(strategy, Strategy::Rolling | Strategy::Replace) {
+        let why =
+            "the new release serves all as soon as it is ready, so there is nothing to ask for";
+        let cure = "write `strategy = \"canary\"` or `\"blue-green\"`; or remove it";
+        match section.has("strategy") {
+            true => beside.refuse_with(section, "preview", why, cure),
+            false => refuse_preview(section, why, cure),
+        }
+    }
     if bake.is_zero() && matches!(strategy, Strategy::BlueGreen | Strategy::Replace) {
         let beside = Beside::of(section, "bake", "bake = \"0s\"", NO_TIME);
         beside.refuse(section, "judge", "the new release is not watched");
+    }
+    if bake.is_zero() && strategy != Strategy::Canary {
+        let beside = Beside::of(section, "bake", "bake = \"0s\"", NO_TIME);
+        beside.refuse(section, "conditions", "they are asked while the new release is watched");
+    }
+}
+
+fn refuse_preview(section: &Section<'_>, why: &str, cure: &str) {
+    if section.has("preview") {
+        let what = "`preview` has no effect in a rolling deploy, which this is by default";
+        section.report_at("preview", Flaw::new(Code::Conflict, what, why, cure), &[]);
+    }
+}
+
+fn parse_preview(text: &str) -> Result<Preview, Flaw> {
+    match text.split_once(':') {
+        Some(("header", name)) => header::parse_name(name).map(Preview::Header),
+        Some(("cookie", name)) => header::parse_cookie(name).map(Preview::Cookie),
+        _ => Err(Flaw::invalid(
+            format!("\"{}\" is no part of a request that could say a version", shown(text)),
+            "a header or a cookie can",
+            "write \"header:NAME\" or \"cookie:NAME\"",
+        )),
     }
 }
 

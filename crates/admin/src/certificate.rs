@@ -1,0 +1,86 @@
+//! How certificates stand, as a document.
+
+use control::{CertificateSource, CertificateStatus};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::handle::rfc3339;
+
+/// All certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Certificates {
+    /// Those from files, then those that are ordered of a CA, by host.
+    pub certificates: Vec<Certificate>,
+}
+
+/// How a certificate stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Certificate {
+    /// The hosts that it is for.
+    pub hosts: Vec<String>,
+    /// The file that it comes from, and which something else renews; absent where it is ordered of a CA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Who issued it; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What kind of key it is for; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Until when it is good, as RFC 3339 has it; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// When the next one is ordered, as RFC 3339 has it; absent while it is being ordered, and where it comes from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Why then: `new` (there is none yet), `third_left` (a third of its life is left), `suggested` (by its CA), `again` (the last order failed), `too_soon` (the
+    /// last one has only just come). Absent where it comes from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What fails; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<CertificateTrouble>,
+}
+
+/// Orders that fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateTrouble {
+    /// Since when, as RFC 3339 has it.
+    pub since: String,
+    /// How often.
+    pub times: u32,
+    /// The URL of the directory that was asked last.
+    pub directory: String,
+    /// What went wrong then, in the words of the CA where it has any.
+    pub problem: String,
+    /// What may mend it.
+    pub advice: String,
+}
+
+impl From<&CertificateStatus> for Certificate {
+    fn from(status: &CertificateStatus) -> Self {
+        let CertificateStatus { hosts, source, held } = status;
+        let (file, renewal) = match source {
+            CertificateSource::File(path) => (Some(path.display().to_string()), None),
+            CertificateSource::Ordered(renewal) => (None, Some(renewal)),
+        };
+        let held = held.as_ref();
+        let trouble = status.trouble().map(|it| CertificateTrouble {
+            since: rfc3339(it.since),
+            times: it.times,
+            directory: it.directory.clone(),
+            problem: it.problem.clone(),
+            advice: it.advice.clone(),
+        });
+        Self {
+            hosts: hosts.clone(),
+            file,
+            issuer: held.map(|it| it.issuer.clone()),
+            key: held.map(|it| it.key.clone()),
+            expires: held.map(|it| rfc3339(it.not_after)),
+            next: renewal.and_then(|it| it.next).map(rfc3339),
+            why: renewal.map(|it| it.why.word().to_owned()),
+            trouble,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+from fastapi import FastAPI
+
+from order_desk import health
+
+api = FastAPI()
+api.include_router(health.router)

@@ -1,0 +1,227 @@
+//! Ordered certificates and accounts with CAs, as the state directory keeps them: readable by people, each in one file that is replaced whole.
+//!
+//! A key stands in one file with its chain (PEM, RFC 7468), since two files are never replaced at once: `certificates/hosts/HOST/certificate.pem`.
+//! It can be named as both files of a certificate, here and in other servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use acme::{Credentials, Issued};
+use certificates::{DirectoryUrl, Held};
+use model::{Acme, Intent};
+use telemetry::{Event, event};
+use wire::tls::{Certificate, Files, Ordered, TlsError};
+
+use crate::chain::chain;
+use crate::state_dir::{self, StateDirError};
+use crate::state_file;
+
+/// What is larger is no certificate, and no account.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// What says in the file of a certificate of whom it was ordered.
+const DIRECTORY: &str = "# Directory: ";
+
+/// A certificate that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) held: Held,
+    /// Who issued it, for people.
+    pub(crate) issuer: String,
+    /// What kind of key it is for, for people.
+    pub(crate) key: String,
+}
+
+/// Why something cannot be kept, or read again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    #[error(transparent)]
+    Directory(#[from] StateDirError),
+    #[error(transparent)]
+    Write(#[from] io::Error),
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+}
+
+/// The certificates that were ordered, as they are served and kept.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    served: Arc<Ordered>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// `certificates` in the state directory, once it is known.
+    directory: PathBuf,
+    known: BTreeMap<String, Known>,
+}
+
+impl Kept {
+    /// What handshakes see.
+    pub(crate) fn served(&self) -> &Arc<Ordered> {
+        &self.served
+    }
+
+    /// Reads the certificates of all hosts of `intent` that are not known yet, and serves them. Says which cannot be used. Waits for the disk.
+    pub(crate) fn open(&self, intent: &Intent) -> Vec<Event> {
+        let hosts: BTreeSet<&String> =
+            intent.listeners.values().filter_map(|it| it.ordered.as_ref()).flatten().collect();
+        let mut inner = self.inner();
+        if inner.directory.as_os_str().is_empty() {
+            inner.directory = intent.server.state_dir.join("certificates");
+        }
+        let (mut read, mut told) = (Vec::new(), Vec::new());
+        for host in hosts.into_iter().filter(|host| !inner.known.contains_key(*host)) {
+            let path = file_of(&inner.directory, host);
+            match read_certificate(&path) {
+                Ok(Some((certificate, known))) => read.push((host, certificate, known)),
+                Ok(None) => {}
+                Err(error) => {
+                    let (path, why) = (path.display().to_string(), chain(&error));
+                    told.push(event::KeptCertificateUnusable { path, why }.into());
+                }
+            }
+        }
+        self.served.put(read.iter().map(|(host, certificate, _)| (&***host, certificate)));
+        let known = read.into_iter().map(|(host, _, known)| (host.clone(), known));
+        inner.known.extend(known);
+        told
+    }
+
+    /// What is known of the certificate of `host`, if there is one.
+    pub(crate) fn known(&self, host: &str) -> Option<Known> {
+        self.inner().known.get(host).cloned()
+    }
+
+    /// Serves and knows only those that `is_wanted` wants. Their files stay.
+    pub(crate) fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.served.retain(&is_wanted);
+        self.inner().known.retain(|host, _| is_wanted(host));
+    }
+
+    /// The chain of the certificate of `host`, in PEM. Waits for the disk.
+    pub(crate) fn chain(&self, host: &str) -> Option<String> {
+        let path = file_of(&self.inner().directory, host);
+        let bytes = state_file::read(&path, BYTES_MAX).ok()??;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// Serves what was issued for `host` from now on, and keeps it. It is served even where it cannot be kept, as `not_kept` is told then. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// When it cannot be served.
+    pub(crate) fn take(
+        &self,
+        host: &str,
+        issued: Issued,
+        not_kept: impl FnOnce(&Path, KeepError),
+    ) -> Result<Known, KeepError> {
+        let path = file_of(&self.inner().directory, host);
+        let (files, now) = (Files { cert: path.clone(), key: path.clone() }, SystemTime::now());
+        let (cert, key) = (issued.chain.as_bytes(), issued.key.as_bytes());
+        let certificate = Certificate::of_pem(&files, cert, key, now)?;
+        let directory = issued.held.directory.as_ref().map_or("", |it| it.as_str());
+        let text = format!(
+            "# Key and certificate of {host}, ordered by Plimsoll.\n{DIRECTORY}{directory}\n{}\n{}\n",
+            issued.key.trim_end(),
+            issued.chain.trim_end(),
+        );
+        // Before it is served, so that a restart never serves an older one.
+        if let Err(error) = write(&path, text.as_bytes()) {
+            not_kept(&path, error);
+        }
+        let known = known(&certificate, issued.held.directory);
+        let mut inner = self.inner();
+        self.served.put([(host, &certificate)]);
+        inner.known.insert(host.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    /// The account with `directory` that `acme` orders with, where there is one. Waits for the disk.
+    pub(crate) fn account(&self, directory: &DirectoryUrl, acme: &Acme) -> Option<Credentials> {
+        let bytes = state_file::read(&self.account_file(directory, acme), BYTES_MAX).ok()??;
+        String::from_utf8(bytes).ok().map(Credentials::new)
+    }
+
+    /// Keeps an account. Waits for the disk.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(crate) fn keep_account(
+        &self,
+        directory: &DirectoryUrl,
+        acme: &Acme,
+        credentials: &Credentials,
+    ) -> Result<PathBuf, KeepError> {
+        let path = self.account_file(directory, acme);
+        write(&path, credentials.expose().as_bytes())?;
+        Ok(path)
+    }
+
+    /// Forgets an account that the CA does not know any more.
+    pub(crate) fn lose_account(&self, directory: &DirectoryUrl, acme: &Acme) {
+        // Where it cannot be removed, it is found to be unknown once more.
+        let _ = std::fs::remove_file(self.account_file(directory, acme));
+    }
+
+    /// Of whom and by whom it was opened: another email, or another account outside of ACME, is another account.
+    fn account_file(&self, directory: &DirectoryUrl, acme: &Acme) -> PathBuf {
+        let url = directory.as_str();
+        let (_, place) = url.split_once("://").unwrap_or(("", url));
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        let place: String =
+            place.chars().take(100).map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let outside = acme.external_account.as_ref().map_or("", |it| &it.key_id);
+        let by = [url, &acme.email, outside].join("\n");
+        let name = format!("{place}-{:016x}.json", hash(by.as_bytes()));
+        self.inner().directory.join("accounts").join(name)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the certificate of `host` is.
+fn file_of(directory: &Path, host: &str) -> PathBuf {
+    directory.join("hosts").join(host).join("certificate.pem")
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), KeepError> {
+    if let Some(folder) = path.parent() {
+        state_dir::open_directory(folder)?;
+    }
+    Ok(state_file::replace(path, bytes)?)
+}
+
+fn read_certificate(path: &Path) -> Result<Option<(Certificate, Known)>, KeepError> {
+    let Some(bytes) = state_file::read(path, BYTES_MAX)? else { return Ok(None) };
+    let files = Files { cert: path.to_owned(), key: path.to_owned() };
+    let certificate = Certificate::of_pem(&files, &bytes, &bytes, SystemTime::now())?;
+    let text = String::from_utf8_lossy(&bytes);
+    let directory = text.lines().find_map(|line| line.strip_prefix(DIRECTORY));
+    let directory = directory.map(str::trim).filter(|it| !it.is_empty());
+    let known = known(&certificate, directory.map(DirectoryUrl::new));
+    Ok(Some((certificate, known)))
+}
+
+fn known(certificate: &Certificate, directory: Option<DirectoryUrl>) -> Known {
+    let (not_before, not_after) = (certificate.begins(), certificate.expires());
+    Known {
+        held: Held { not_before, not_after, directory },
+        issuer: certificate.issuer().to_owned(),
+        key: certificate.public_key().to_owned(),
+    }
+}
+
+/// FNV-1a with 64 bits: the same in every version of the program, as names of files must be.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,6 @@
+//! Requests signed with a shared secret, as their senders make them and as attackers do.
+
+mod attacks;
+mod believed;
+mod support;
+mod times;
