@@ -98,6 +98,13 @@ class Package(unittest.TestCase):
         """The processes of the only service."""
         return self.processes("^busybox httpd .*-h /srv/app$")
 
+    def slow_request(self):
+        """A request that is with the instance, and lasts."""
+        words = ["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1/cgi-bin/slow"]
+        slow = self.machine.run(*words, background=True)
+        until("the slow request is with the instance", lambda: self.processes("^sleep 4$"))
+        return slow
+
     # The story.
 
     def test_01_it_is_installed_and_serves_as_its_own_user(self):
@@ -200,10 +207,7 @@ class Package(unittest.TestCase):
         until("it is served", lambda: self.machine.get("http://127.0.0.1/", check=False))
         before, main = self.digest(CONFIGURATION), self.unit("MainPID")
         log = self.machine.path(f"{LOGS}/access.log")
-        slow = self.machine.run(
-            "busybox", "wget", "-q", "-O", "-", "http://127.0.0.1/cgi-bin/slow", background=True
-        )
-        until("the slow request is with the instance", lambda: self.processes("^sleep 4$"))
+        slow = self.slow_request()
         self.apt("install", "/root/second.deb")
         self.assertEqual(slow.communicate()[0], "slow but whole\n")
         self.assertIn("/cgi-bin/slow", log.read_text())
@@ -266,8 +270,11 @@ class Package(unittest.TestCase):
         self.run_in("systemctl", "start", "plimsoll")
         until("it is served", lambda: self.machine.get("http://127.0.0.1/", check=False))
         before = self.digest(CONFIGURATION)
+        slow = self.slow_request()
         self.apt("remove", "plimsoll")
         self.assertEqual((self.processes("^/usr/bin/plimsoll"), self.instances()), ([], []))
+        # It was stopped in order: what was open has ended as it would have.
+        self.assertEqual(slow.communicate()[0], "slow but whole\n")
         self.assertFalse(self.is_there("/usr/bin/plimsoll"))
         self.assertFalse(self.is_there("/lib/systemd/system/plimsoll.service"))
         self.assertEqual(self.digest(CONFIGURATION), before)
