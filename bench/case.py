@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployment import Front, Routes
-from gate import Gate
+from gate import Asked, Gate
 from proxy import Skill
 
 
@@ -67,6 +67,8 @@ class Case:
             asked.add(Skill.TOKEN)
         if self.gate is not None and self.gate.limit is not None:
             asked.add(Skill.LIMIT)
+        if self.gate is not None and self.gate.asked is Asked.SERVICE:
+            asked.add(Skill.ASK)
         return frozenset(asked)
 
     @property

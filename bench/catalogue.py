@@ -5,7 +5,7 @@ A case without limits of its own asks for no more than the better of nginx and H
 
 from case import Case, Http1Load, Http2Load, IdleLoad
 from deployment import Front, RouteKey, Routes
-from gate import Algorithm, Gate, LimitKey, Told
+from gate import Algorithm, Asked, Gate, LimitKey, Told
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -124,6 +124,13 @@ CASES: tuple[Case, ...] = (
         gate=Gate(limit=LimitKey.ADDRESS),
     ),
     *_gate_cases(),
+    Case(
+        name="auth-request",
+        title="another service is asked of each request, 64 connections",
+        load=Http1Load(connections=64),
+        gate=Gate(asked=Asked.SERVICE),
+        limits={"nginx": 1.0},
+    ),
     Case(
         name="idle",
         title="memory of an idle connection, 10,000 open",

@@ -1,4 +1,4 @@
-"""What is asked of requests before they are forwarded: a token, a limit. In no proxy's language.
+"""What is asked of requests before they are forwarded: a token, a limit, another service. In no proxy's language.
 
 Owns the tokens and the keys that they are checked with; it must never know a proxy.
 """
@@ -24,6 +24,12 @@ RATE = 1_000_000
 """Requests a second that the limit lets pass: more than any proxy forwards, so that none is refused."""
 P256_BYTES = 32
 SUBJECT_HEADER = "x-user-id"
+VERIFY_PATH = "/verify"
+"""Where an origin says of a request whether it is let in: by `PASS`, or not at all."""
+PASS = "Bearer 7c9e6679-7425-40de-944b-e07fc1f90ae7"
+"""What that lets in. The origin knows it, too."""
+DISTINCT_REQUESTS = 1_024
+"""So many requests differ before one comes again: more than are ever under way, so that each is asked of by itself."""
 
 
 class Algorithm(Enum):
@@ -47,6 +53,14 @@ class Told(Enum):
     SUBJECT = "subject"
 
 
+class Asked(Enum):
+    """Who is asked of each request whether it is let in."""
+
+    NOBODY = "nobody"
+    SERVICE = "service"
+    """Another server, by a request of the proxy's own."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """What is asked of each request."""
@@ -55,6 +69,7 @@ class Gate:
     """That it has a token of the issuer for the audience, which has not expired and has this signature."""
     told: Told = Told.NOTHING
     limit: LimitKey | None = None
+    asked: Asked = Asked.NOBODY
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,8 @@ class Keys:
 
 def headers(gate: Gate | None, keys: Keys) -> dict[str, str]:
     """What a client sends to be let in."""
+    if gate is not None and gate.asked is Asked.SERVICE:
+        return {"Authorization": PASS}
     if gate is None or gate.token is None:
         return {}
     return {"Authorization": f"Bearer {token(gate.token, keys)}"}

@@ -26,7 +26,8 @@ class HAProxy:
     """HAProxy, with one thread."""
 
     dressed: bool
-    skills: frozenset[Skill] = frozenset(Skill)
+    # Another service it asks by Lua alone, which its package does not bring.
+    skills: frozenset[Skill] = frozenset({Skill.TLS, Skill.LIMIT, Skill.TOKEN})
     program: str = "haproxy"
 
     @property

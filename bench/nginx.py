@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import gate
 from deployment import CLIENT_CONNECTIONS, IDLE_SECONDS, Deployment, Front, RouteKey
-from gate import Gate
+from gate import Asked, Gate
 from proxy import Command, Skill
 from tool import output_of, package_version
 
@@ -27,7 +27,7 @@ class Nginx:
     """nginx, with one worker."""
 
     dressed: bool
-    skills: frozenset[Skill] = frozenset({Skill.TLS, Skill.LIMIT})
+    skills: frozenset[Skill] = frozenset({Skill.TLS, Skill.LIMIT, Skill.ASK})
     program: str = "nginx"
 
     @property
@@ -86,13 +86,18 @@ http {{
     proxy_request_buffering off;
     proxy_http_version 1.1;
 {_limit(deployment.gate)}
-{"".join(self._upstream(deployment, name) for name in deployment.services)}
+{"".join(self._upstream(deployment, name, deployment.origins) for name in deployment.services)}
+{self._service(deployment)}
 {self._servers(deployment)}
 }}
 """
 
-    def _upstream(self, deployment: Deployment, name: str) -> str:
-        servers = "".join(f"        server {origin};\n" for origin in deployment.origins)
+    def _service(self, deployment: Deployment) -> str:
+        """What is asked of requests."""
+        return self._upstream(deployment, "verify", deployment.origins[:1]) if _asks(deployment.gate) else ""
+
+    def _upstream(self, deployment: Deployment, name: str, origins: tuple[str, ...]) -> str:
+        servers = "".join(f"        server {origin};\n" for origin in origins)
         return f"""
     upstream {name} {{
         least_conn;
@@ -108,7 +113,7 @@ http {{
         first = f"{listen} reuseport backlog=4096 default_server"
         routes = deployment.routes
         if routes is None:
-            return _server(first, "", self._location("/", deployment.services[0]))
+            return _server(first, _asking(deployment.gate), self._location("/", deployment.services[0]))
         if routes.key is RouteKey.PATH:
             locations = [self._location(value, service) for value, service in routes.values()]
             return _server(first, "", "location / { return 404; }" + "".join(locations))
@@ -134,6 +139,30 @@ def _limit(wanted: Gate | None) -> str:
     limit_req_zone $binary_remote_addr zone=each:10m rate={gate.RATE}r/s;
     limit_req zone=each burst={gate.RATE} nodelay;
     limit_req_status 429;"""
+
+
+def _asks(wanted: Gate | None) -> bool:
+    return wanted is not None and wanted.asked is Asked.SERVICE
+
+
+def _asking(wanted: Gate | None) -> str:
+    """What Plimsoll tells the service that it asks, too. No subrequest is asked of itself."""
+    if not _asks(wanted):
+        return ""
+    return f"""
+        auth_request /_verify;
+        location = /_verify {{
+            internal;
+            proxy_pass http://verify{gate.VERIFY_PATH};
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_set_header Connection "";
+            proxy_set_header X-Forwarded-Method $request_method;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Forwarded-Uri $request_uri;
+            proxy_set_header X-Forwarded-For $remote_addr;
+        }}"""
 
 
 def _listen_options(front: Front) -> str:

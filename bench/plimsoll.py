@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gate
 from deployment import IDLE_SECONDS, Deployment, Front, RouteKey, Routes
-from gate import Algorithm, Gate, LimitKey, Told
+from gate import Algorithm, Asked, Gate, LimitKey, Told
 from proxy import Command, Skill
 from tool import output_of, revision
 
@@ -70,6 +70,10 @@ def _gate(deployment: Deployment, wanted: Gate | None) -> str:
     if wanted.token is not None:
         parts.append(_authentication(deployment, wanted.token, wanted.told))
         policies.append('auth = "users"')
+    if wanted.asked is Asked.SERVICE:
+        service = f"http://{deployment.origins[0]}{gate.VERIFY_PATH}"
+        parts.append(f'[auth.asked]\nforward = {{ to = "{service}" }}\n')
+        policies.append('auth = "asked"')
     if wanted.limit is not None:
         key = {LimitKey.ADDRESS: "ip", LimitKey.SUBJECT: "subject"}[wanted.limit]
         parts.append(f'[limits.each]\nrate = "{gate.RATE}/s"\nkey = "{key}"\n')

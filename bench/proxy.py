@@ -26,6 +26,7 @@ class Skill(Enum):
     TLS = "TLS"
     LIMIT = "limits"
     TOKEN = "tokens"
+    ASK = "asking another service"
 
 
 class Proxy(Protocol):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rounds
 from deployment import Certificate, Deployment, Front, RouteKey, Routes
-from gate import Algorithm, Gate, Keys, LimitKey, Told
+from gate import Algorithm, Asked, Gate, Keys, LimitKey, Told
 from haproxy import HAProxy
 from nginx import Nginx
 from options import parse
@@ -80,8 +80,23 @@ class ConfigurationTest(unittest.TestCase):
         for part in (users["jwt"]["issuer"], users["jwt"]["audience"], "/q.pem", "x-user-id", "lt 0", "track-sc0 var(txn.sub)"):
             self.assertIn(part, haproxy)
 
+    def test_who_asks_a_service_tells_it_the_same(self) -> None:
+        asked = Gate(asked=Asked.SERVICE)
+        made = tomllib.loads(self.written(Plimsoll(), "plimsoll.toml", Front.PLAIN, None, asked))
+        self.assertEqual(made["auth"]["asked"]["forward"], {"to": "http://127.0.0.1:1/verify"})
+        self.assertEqual(made["policies"], {"auth": "asked"})
+        nginx = self.written(Nginx(dressed=False), "nginx.conf", Front.PLAIN, None, asked)
+        told = ("Method", "Proto", "Host", "Uri", "For")
+        for part in ("auth_request /_verify;", "http://verify/verify;", *(f"X-Forwarded-{it}" for it in told)):
+            self.assertIn(part, nginx)
+        self.assertNotIn("auth_request", self.written(Nginx(dressed=False), "nginx.conf", Front.PLAIN, None))
+
 
 class ScheduleTest(unittest.TestCase):
+    def test_only_what_asks_a_service_is_measured_with_one(self) -> None:
+        plan = [(case.name, proxy.name) for _, case, proxy in rounds.schedule(parse(["--cases", "auth-request", "--rounds", "1"]))]
+        self.assertEqual({name for _, name in plan}, {"nginx", "plimsoll"})
+
     def test_only_what_knows_tokens_is_measured_with_them(self) -> None:
         options = parse(["--cases", "limit,gate-es256", "--rounds", "1"])
         plan = [(case.name, proxy.name) for _, case, proxy in rounds.schedule(options)]

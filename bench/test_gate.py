@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 import gate
-from gate import Algorithm, Gate, Keys
+from gate import Algorithm, Asked, Gate, Keys
 
 
 class TokenTest(unittest.TestCase):
@@ -41,6 +41,13 @@ class TokenTest(unittest.TestCase):
         self.assertEqual(gate.headers(None, self.keys), {})
         self.assertEqual(gate.headers(Gate(), self.keys), {})
         self.assertIn("Authorization", gate.headers(Gate(Algorithm.HS256), self.keys))
+        self.assertEqual(gate.headers(Gate(asked=Asked.SERVICE), self.keys), {"Authorization": gate.PASS})
+
+    def test_origin_knows_what_lets_in(self) -> None:
+        source = Path(__file__).parent / "origin" / "src" / "answer.rs"
+        text = source.read_text(encoding="utf-8")
+        self.assertIn(f'b"{gate.PASS}"', text)
+        self.assertIn(f'b"{gate.VERIFY_PATH}"', text)
 
 
 def _der(*numbers: bytes) -> bytes:

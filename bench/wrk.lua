@@ -1,6 +1,19 @@
 -- What wrk sends, and what it says in the end: one line of JSON, read by wrk.py.
 -- A load that is the same for each request defines no `request`, so that wrk formats it once.
 
+-- Each asks for another query, so that no two that are under way are the same request.
+local function distinct(count)
+   local requests = {}
+   for index = 0, count - 1 do
+      requests[index] = wrk.format("GET", "/?" .. index)
+   end
+   local at = 0
+   function request()
+      at = (at + 1) % count
+      return requests[at]
+   end
+end
+
 local function routes(key, count)
    local requests = {}
    for index = 0, count - 1 do
@@ -23,6 +36,8 @@ function init(args)
    if args[1] == "upload" then
       wrk.method = "POST"
       wrk.body = string.rep("x", tonumber(args[2]))
+   elseif args[1] == "distinct" then
+      distinct(tonumber(args[2]))
    elseif args[1] == "path" or args[1] == "host" then
       routes(args[1], tonumber(args[2]))
    end

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from case import Http1Load
-from deployment import Deployment, Front, Routes
+from deployment import Deployment, Front
+from gate import DISTINCT_REQUESTS, Asked
 from load import LoadError, LoadReport
 from process import TIED
 
@@ -35,7 +36,7 @@ def command(load: Http1Load, deployment: Deployment, seconds: int) -> list[str]:
     return [
         "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", *sent,
         "-s", str(SCRIPT), f"{scheme}://{deployment.address}{load.path}",
-        *_script_arguments(load, deployment.routes),
+        *_script_arguments(load, deployment),
     ]  # fmt: skip
 
 
@@ -56,9 +57,11 @@ def parse(output: str) -> LoadReport:
     )
 
 
-def _script_arguments(load: Http1Load, routes: Routes | None) -> list[str]:
+def _script_arguments(load: Http1Load, deployment: Deployment) -> list[str]:
     if load.upload_bytes:
         return ["--", "upload", str(load.upload_bytes)]
-    if routes:
-        return ["--", routes.key.value, str(routes.count)]
+    if deployment.routes:
+        return ["--", deployment.routes.key.value, str(deployment.routes.count)]
+    if deployment.gate is not None and deployment.gate.asked is Asked.SERVICE:
+        return ["--", "distinct", str(DISTINCT_REQUESTS)]
     return []

@@ -5,7 +5,7 @@ import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import load
+from . import bad, load
 from .main import EXAMPLES, _names
 from .readme import parse, read
 from .transcript import faults, printed_by, transcripts
@@ -101,6 +101,16 @@ class TranscriptTest(unittest.TestCase):
         self.assertEqual(faults(shown, quiet), [])
         self.assertEqual(len(faults(shown, printed[: printed.index("1            0")])), 1)
         self.assertEqual(faults(shown[1:], printed), ["not shown: 0.1 s  both run what lies in /tmp/x"])
+
+
+class BadTest(unittest.TestCase):
+    """What is told of a bad release."""
+
+    def test_each_line_that_has_to_be_there_is_missed(self) -> None:
+        page = (EXAMPLES.parent / "docs/guide/frameworks/ci.md").read_text(encoding="utf-8")
+        self.assertEqual(bad.missing(page), [])
+        for lost, what in ((" s into the deploy)", "since when"), (" | sqlite3", "what was written"), ("500 after", "which requests")):
+            self.assertEqual(bad.missing(page.replace(lost, "")), [what])
 
 
 class _Faulty(BaseHTTPRequestHandler):

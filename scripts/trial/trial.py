@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import containers, gateway, load
+from . import bad, containers, gateway, load
 from .client import OwnClient
 from .host import Host
 from .load import Counts, HttpLoad
@@ -93,8 +93,9 @@ def tried(example: Path, program: Path) -> Outcome:
             began = time.monotonic()
             _set_up(readme, directory, environment)
             ready = time.monotonic()
-            counts, printed = _replaced(readme, directory, environment)
-            _expect_transcript(example, readme, printed)
+            page = (example / readme.page).read_text(encoding="utf-8") if readme.page else ""
+            counts, printed = _replaced(readme, directory, environment, page)
+            _expect_transcript(readme, page, printed)
         except (Fault, RuntimeError, subprocess.SubprocessError) as fault:
             return Failed(str(fault))
         finally:
@@ -161,8 +162,8 @@ def _set_up(readme: Readme, directory: Path, environment: dict[str, str]) -> Non
             raise Fault(f"{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> tuple[Counts, str]:
-    """What became of the requests, and what the deploy printed."""
+def _replaced(readme: Readme, directory: Path, environment: dict[str, str], page: str) -> tuple[Counts, str]:
+    """What became of the requests, and what the deploy printed. `page` is the guide's, if there is one."""
     running = Running(readme.run, directory, environment)
     try:
         clients = _clients(readme, running, directory, environment)
@@ -175,6 +176,8 @@ def _replaced(readme: Readme, directory: Path, environment: dict[str, str]) -> t
             _expect_release(readme, running, "1")
         finally:
             counts = clients.stop()
+        if directory.name in bad.EXAMPLES:
+            bad.rolled_back(running, directory, page)
         running.stop()
     finally:
         running.end()
@@ -219,12 +222,12 @@ def _expect_success(running: Running, line: str) -> str:
     return done.stdout
 
 
-def _expect_transcript(example: Path, readme: Readme, printed: str) -> None:
+def _expect_transcript(readme: Readme, page: str, printed: str) -> None:
     """What the guide's page shows of a deploy of the example's service is what was printed; one of them where it has several."""
-    if readme.page is None:
+    if not page:
         return
     service = readme.deploy.split()[2]
-    shown = transcripts((example / readme.page).read_text(encoding="utf-8"))
+    shown = transcripts(page)
     of_it = [lines for lines in shown if f"{service}: release 2 was promoted (before: 1)" in lines]
     if of_it and all(faults(lines, printed) for lines in of_it):
         raise Fault(f"{readme.page}: {faults(of_it[0], printed)}:\n{printed}")

@@ -133,7 +133,7 @@ impl Connection {
             }
             _ => {
                 self.close_when_sent = head.close;
-                self.send(Cow::Borrowed(answers.to_path(head.path)))?;
+                self.send(Cow::Borrowed(answers.to(&head)))?;
             }
         }
         // The kept pieces held no whole head, so that this one ends inside `bytes`.

@@ -12,6 +12,8 @@ pub(crate) struct Head<'a> {
     pub(crate) body_bytes: Option<u64>,
     /// The connection ends after the answer.
     pub(crate) close: bool,
+    /// What `Authorization` says.
+    pub(crate) authorization: Option<&'a [u8]>,
 }
 
 /// Why a head cannot be served.
@@ -33,14 +35,15 @@ impl<'a> Head<'a> {
         let mut words = lines.next().unwrap_or_default().split(|&byte| byte == b' ');
         let path = words.nth(1).ok_or(Refusal::Malformed)?;
         let old = words.next() == Some(b"HTTP/1.0");
-        let mut head = Self { path, head_bytes: end + 4, body_bytes: None, close: old };
+        let (head_bytes, authorization) = (end + 4, None);
+        let mut head = Self { path, head_bytes, body_bytes: None, close: old, authorization };
         for line in lines {
             head.take_field(line)?;
         }
         Ok(Some(head))
     }
 
-    fn take_field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn take_field(&mut self, line: &'a [u8]) -> Result<(), Refusal> {
         let Some(colon) = line.iter().position(|&byte| byte == b':') else {
             return Err(Refusal::Malformed);
         };
@@ -49,6 +52,8 @@ impl<'a> Head<'a> {
             self.body_bytes = Some(number(value).ok_or(Refusal::Malformed)?);
         } else if name.eq_ignore_ascii_case(b"connection") {
             self.close |= value.eq_ignore_ascii_case(b"close");
+        } else if name.eq_ignore_ascii_case(b"authorization") {
+            self.authorization = Some(value);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             return Err(Refusal::Chunked);
         }
@@ -77,6 +82,10 @@ mod tests {
         assert_eq!(&bytes[head.head_bytes..], b"hello");
         assert_eq!(head.body_bytes, Some(12));
         assert!(!head.close);
+        assert_eq!(head.authorization, None);
+        let bytes = b"GET / HTTP/1.1\r\nauthorization: Bearer a\r\n\r\n";
+        let head = Head::parse(bytes).unwrap().unwrap();
+        assert_eq!(head.authorization, Some(&b"Bearer a"[..]));
     }
 
     #[test]

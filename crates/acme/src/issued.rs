@@ -64,18 +64,19 @@ impl Issued {
         if let Some(name) = names.iter().find(|name| !has(name)) {
             return Err(NotIssued::OtherNames(name.clone()));
         }
-        let at = |seconds: i64| {
-            let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-            SystemTime::UNIX_EPOCH + since
-        };
         let validity = read.validity();
         let held = Held {
-            not_before: at(validity.not_before.timestamp()),
-            not_after: at(validity.not_after.timestamp()),
+            not_before: of_timestamp(validity.not_before.timestamp()),
+            not_after: of_timestamp(validity.not_after.timestamp()),
             directory: Some(directory),
         };
         Ok(Self { key: key.serialize_pem(), chain, held })
     }
+}
+
+/// The moment so many seconds after 1970; 1970 itself for one before.
+pub(crate) fn of_timestamp(seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// The first certificate of a chain in PEM.

@@ -3,7 +3,7 @@
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
     Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Past, Problem, Question,
-    ReloadRequest, ReloadWatch, Reloaded, Status,
+    ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings,
 };
 use std::collections::BTreeMap;
 
@@ -59,6 +59,19 @@ pub trait Backend: Clone + Send + Sync + 'static {
         service: &str,
         deploy: Deploy,
     ) -> impl Future<Output = Result<Deploying, Refusal>> + Send;
+
+    /// Lets a service have another number of instances.
+    fn scale(
+        &self,
+        service: &str,
+        scale: Scale,
+    ) -> impl Future<Output = Result<Scaled, Refusal>> + Send;
+
+    /// What a program needs to run as the instances of a service do.
+    fn surroundings(
+        &self,
+        service: &str,
+    ) -> impl Future<Output = Result<Surroundings, Refusal>> + Send;
 
     /// What a person does to a running deploy.
     fn deploy_action(

@@ -1,6 +1,6 @@
 //! How certificates stand, as a document.
 
-use control::{CertificateSource, CertificateStatus};
+use control::{CertificateSource, CertificateStatus, InternalCaStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,29 @@ use crate::handle::rfc3339;
 pub struct Certificates {
     /// Those from files, then those that are ordered of a CA, by host.
     pub certificates: Vec<Certificate>,
+    /// The CA of Plimsoll's own; absent where none has issued anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internal_ca: Option<InternalCa>,
+}
+
+/// A CA of Plimsoll's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InternalCa {
+    /// What its certificate is called.
+    pub name: String,
+    /// The SHA-256 of its certificate, in hexadecimal.
+    pub fingerprint: String,
+    /// Until when it is good, as RFC 3339 has it.
+    pub expires: String,
+    /// Its certificate in PEM, for clients that are to believe it.
+    pub root: String,
+}
+
+impl From<InternalCaStatus> for InternalCa {
+    fn from(status: InternalCaStatus) -> Self {
+        let InternalCaStatus { name, fingerprint, not_after, root } = status;
+        Self { name, fingerprint, expires: rfc3339(not_after), root }
+    }
 }
 
 /// How a certificate stands.
@@ -49,7 +72,7 @@ pub struct CertificateTrouble {
     pub since: String,
     /// How often.
     pub times: u32,
-    /// The URL of the directory that was asked last.
+    /// The URL of the directory that was asked last; `internal` begins that of Plimsoll's own CA.
     pub directory: String,
     /// What went wrong then, in the words of the CA where it has any.
     pub problem: String,

@@ -20,7 +20,8 @@ use crate::socket::running_for;
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
     EventStream, Events, Explanation, History, Instance, Judged, Lifted, NewBan, Operation, Past,
-    Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Status, Version, socket_in, stream,
+    Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings,
+    Version, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -203,6 +204,22 @@ impl Client {
     /// See [`ClientError`].
     pub async fn deploy(&self, service: &str, deploy: &Deploy) -> Result<Deploying, ClientError> {
         self.document(Operation::Deploy, &[service], deploy).await
+    }
+
+    /// Lets a service have another number of instances.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn scale(&self, service: &str, scale: &Scale) -> Result<Scaled, ClientError> {
+        self.document(Operation::Scale, &[service], scale).await
+    }
+
+    /// What a program needs to run as the instances of a service do.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn surroundings(&self, service: &str) -> Result<Surroundings, ClientError> {
+        self.document(Operation::Surroundings, &[service], ()).await
     }
 
     /// The deploys of a service.

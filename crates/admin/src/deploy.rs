@@ -26,6 +26,9 @@ pub struct Deploy {
     /// A rollback to the release of the deploy of this number, instead of `version`.
     #[serde(default)]
     pub deploy: Option<i64>,
+    /// Starts the instances of the release that runs anew, one after the other; nothing else says which release is meant then.
+    #[serde(default)]
+    pub restart: bool,
     /// The strategy, if not the one that the file names: `rolling`, `blue-green`, `canary` or `replace`.
     #[serde(default)]
     pub strategy: Option<Way>,
@@ -330,6 +333,7 @@ impl Deploy {
     /// The release that is wanted.
     pub(crate) fn wanted(&self) -> control::Wanted {
         match (&self.version, self.as_before, self.deploy) {
+            _ if self.restart => control::Wanted::Running,
             (_, _, Some(deploy)) => control::Wanted::Deploy(deploy),
             (Some(version), true, None) => control::Wanted::Again(version.clone()),
             (Some(version), false, None) => control::Wanted::Version(version.clone()),
@@ -342,6 +346,9 @@ impl Deploy {
     pub(crate) fn fault(&self) -> Option<String> {
         if self.deploy.is_some() && self.version.is_some() {
             return Some("`deploy` and `version` both say which release is meant".to_owned());
+        }
+        if self.restart && (self.version.is_some() || self.deploy.is_some() || self.as_before) {
+            return Some("a restart is of the release that runs".to_owned());
         }
         // It is shown in lines of text, and kept for good.
         if self.who.len() > WHO_BYTES_MAX || self.who.chars().any(is_unprintable) {

@@ -161,6 +161,9 @@ pub struct Choice {
     pub address: String,
     /// What decides for it.
     pub why: String,
+    /// Why the last TLS handshake with it failed; absent where it did not, or none is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_fault: Option<String>,
 }
 
 impl Explanation {
@@ -279,6 +282,7 @@ impl From<&edge::explain::Choice> for Choice {
             name: choice.live.name.to_string(),
             address: choice.live.address.to_string(),
             why: format!("{why}{release}{}", in_panic(choice.eligibility)),
+            tls_fault: choice.live.handshake_failure(),
         }
     }
 }

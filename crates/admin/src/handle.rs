@@ -9,15 +9,15 @@ use control::{
     ListenerStatus, PrepareError, ReloadError, ServiceStatus, chain,
 };
 use edge::DescriptorBudget;
-use model::{Balance, HashKey, OnFailure, Revision};
+use model::{Balance, HashKey, OnFailure, Revision, Work};
 
 use crate::{
     Access, Acted, Backend, Ban, BanKey, Bans, Basis, Certificate, Certificates, CheckedDeploy,
     Deploy, DeployAction, DeployCondition, DeployEvents, Deploying, Descriptors, DrainedAway,
-    Explanation, FirstRelease, History, Instance, InstanceState, Issuer, Judged, Judgement,
-    LastDeploy, Lifted, Listener, NewBan, Past, Question, Receipt, Refusal, ReloadRequest,
-    ReloadWatch, Reloaded, Run, RunningDeploy, Scrape, Service, ServiceMode, Status, Totals,
-    Unresolved, Version, Waiting,
+    Explanation, FirstRelease, History, Instance, InstanceState, InternalCa, Issuer, Judged,
+    Judgement, LastDeploy, Lifted, Listener, NewBan, Past, Question, Receipt, Refusal,
+    ReloadRequest, ReloadWatch, Reloaded, Run, RunningDeploy, Scale, Scaled, Scrape, Service,
+    ServiceMode, Status, Surroundings, Totals, Unresolved, Version, Waiting,
 };
 
 /// How long whoever asks for events waits for one.
@@ -54,7 +54,10 @@ impl Backend for Handle {
 
     async fn certificates(&self) -> Result<Certificates, Refusal> {
         let certificates = Self::certificates(self).await?;
-        Ok(Certificates { certificates: certificates.iter().map(Certificate::from).collect() })
+        Ok(Certificates {
+            certificates: certificates.iter().map(Certificate::from).collect(),
+            internal_ca: self.internal_ca().await?.map(InternalCa::from),
+        })
     }
 
     async fn bans(&self) -> Result<Bans, Refusal> {
@@ -83,6 +86,15 @@ impl Backend for Handle {
         let Deploy { without, who, .. } = deploy;
         let request = control::DeployRequest { service, release, overrides, without, who };
         Ok(Deploying { id: Self::deploy(self, request).await?.id })
+    }
+
+    async fn scale(&self, service: &str, scale: Scale) -> Result<Scaled, Refusal> {
+        let count = scale.count().map_err(Refusal::Senseless)?;
+        Ok(Self::scale(self, service, count).await?.into())
+    }
+
+    async fn surroundings(&self, service: &str) -> Result<Surroundings, Refusal> {
+        Ok(Self::surroundings(self, service).await?.into())
     }
 
     async fn deploy_action(&self, service: &str, action: DeployAction) -> Result<Acted, Refusal> {
@@ -263,6 +275,7 @@ impl From<&ServiceStatus> for Service {
             queued: service.queued as u64,
             run: service.run.as_ref().map(Run::from),
             unresolved: unresolved.map(|(name, why)| Unresolved { name, why }).collect(),
+            certificate_fault: service.certificate_fault.clone(),
             drained_away: away.collect(),
             instances: service.instances.iter().map(Instance::from).collect(),
         }
@@ -289,7 +302,9 @@ impl From<&control::RunStatus> for Run {
                 again_in_s: first.again_in.map(|wait| wait.as_secs_f64()),
             }),
             last: run.last.as_ref().map(LastDeploy::from),
+            worker: run.work != Work::Requests,
             replicas: run.replicas,
+            scaled_from: run.scaled_from,
             waiting: waiting.collect(),
             checking: run.checking.as_ref().map(|checking| CheckedDeploy {
                 release: checking.version.clone(),
@@ -467,6 +482,7 @@ impl From<DeployError> for Refusal {
             }
             DeployError::File(error) => Self::Preflight(faults(&error)),
             DeployError::NoEarlierRelease { .. }
+            | DeployError::NothingRuns { .. }
             | DeployError::NotToHave { .. }
             | DeployError::NeverRan { .. }
             | DeployError::NotRunning { .. }
@@ -476,7 +492,7 @@ impl From<DeployError> for Refusal {
             | DeployError::NoSuchDeploy { .. } => Self::NotThere(text),
             DeployError::WrongRule { .. } => Self::Senseless(text),
             DeployError::EvidenceUnreadable { .. } => Self::Failed(text),
-            DeployError::Journal(_) => Self::Failed(text),
+            DeployError::NotComposed { .. } | DeployError::Journal(_) => Self::Failed(text),
             DeployError::Ended(ended) => ended.into(),
         }
     }

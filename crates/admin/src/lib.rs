@@ -30,11 +30,13 @@ mod problem;
 mod reload_watch;
 mod reloaded;
 mod router;
+mod scale;
 mod seats;
 mod server;
 mod socket;
 mod status;
 mod stream;
+mod surroundings;
 mod tries;
 mod version;
 
@@ -42,7 +44,7 @@ pub use axum::Router;
 
 pub use backend::{Backend, Refusal, Scrape};
 pub use ban::{Ban, BanKey, Bans, Lifted, NewBan, token_sha256};
-pub use certificate::{Certificate, CertificateTrouble, Certificates};
+pub use certificate::{Certificate, CertificateTrouble, Certificates, InternalCa};
 pub use client::{Client, ClientError};
 pub use control::{IfRolledBack, ReloadRequest};
 pub use deploy::{
@@ -66,6 +68,7 @@ pub use problem::{Kind, Problem};
 pub use reload_watch::{ReloadOutcome, ReloadWatch};
 pub use reloaded::{Changes, NeedsDeploy, Reloaded};
 pub use router::router;
+pub use scale::{Scale, Scaled};
 pub use server::{BindError, Server, serve, serve_tcp};
 pub use socket::{ClaimError, SocketClaim, socket_in};
 pub use status::{
@@ -74,4 +77,5 @@ pub use status::{
     RunningDeploy, Service, ServiceMode, Status, Store, Totals, Unresolved, Waiting,
 };
 pub use stream::{EventStream, Told};
+pub use surroundings::Surroundings;
 pub use version::Version;

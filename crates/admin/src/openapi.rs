@@ -10,7 +10,7 @@ use crate::stream;
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployEvents, Deploying, Event, EventGap,
     Events, Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Operation, Past, Problem,
-    Question, ReloadWatch, Reloaded, Status, Version,
+    Question, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings, Version,
 };
 
 /// The API's description. `docs/reference/admin-api.json` is this.
@@ -82,6 +82,7 @@ fn describe_operation(operation: Operation, schemas: &mut SchemaGenerator) -> Va
     let body = match operation {
         Operation::Explain => Some(content::<Question>(schemas, "application/json")),
         Operation::Deploy => Some(content::<Deploy>(schemas, "application/json")),
+        Operation::Scale => Some(content::<Scale>(schemas, "application/json")),
         Operation::Ban => Some(content::<NewBan>(schemas, "application/json")),
         _ => None,
     };
@@ -144,6 +145,8 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         Operation::History => ("The deploys", content::<History>(schemas, json)),
         Operation::ShowDeploy => ("The deploy", content::<Past>(schemas, json)),
         Operation::Judge => ("What the judge says", content::<Judged>(schemas, json)),
+        Operation::Scale => ("How many there are to be", content::<Scaled>(schemas, json)),
+        Operation::Surroundings => ("What a program needs", content::<Surroundings>(schemas, json)),
         Operation::DeployAction => ("The deploy after the action", content::<Acted>(schemas, json)),
         Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),
         Operation::Events => ("The events", content::<Events>(schemas, json)),

@@ -37,6 +37,10 @@ pub enum Operation {
     ShowDeploy,
     /// What the judge would have said of a deploy that is over.
     Judge,
+    /// Have another number of instances.
+    Scale,
+    /// What a program needs to run as the instances do.
+    Surroundings,
     /// What a person does to a running deploy.
     DeployAction,
     /// What happens in a deploy.
@@ -53,7 +57,7 @@ pub enum Operation {
 
 impl Operation {
     /// Each of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Version,
         Self::Status,
         Self::Reload,
@@ -69,6 +73,8 @@ impl Operation {
         Self::History,
         Self::ShowDeploy,
         Self::Judge,
+        Self::Scale,
+        Self::Surroundings,
         Self::DeployAction,
         Self::DeployEvents,
         Self::Events,
@@ -95,6 +101,8 @@ impl Operation {
             Self::History => "history",
             Self::ShowDeploy => "show_deploy",
             Self::Judge => "judge",
+            Self::Scale => "scale",
+            Self::Surroundings => "surroundings",
             Self::DeployAction => "deploy_action",
             Self::DeployEvents => "deploy_events",
             Self::Events => "events",
@@ -133,6 +141,12 @@ impl Operation {
             Self::Judge => {
                 "Judge a deploy that is over once more; the query sets the judge's keys, as in `?max_error_rate=5%25`"
             }
+            Self::Scale => {
+                "Run another number of instances of a service, until the file says another than it does"
+            }
+            Self::Surroundings => {
+                "What a program needs to run as the instances of a service do, secrets included; over the socket alone"
+            }
             Self::DeployAction => "Promote, abort, pause or resume the running deploy of a service",
             Self::Events => "The latest events, in order",
             Self::FollowEvents => {
@@ -162,6 +176,8 @@ impl Operation {
             Self::Deploy | Self::History => "/v1/services/{service}/deploys",
             Self::ShowDeploy => "/v1/services/{service}/deploys/{deploy}",
             Self::Judge => "/v1/services/{service}/deploys/{deploy}/judge",
+            Self::Scale => "/v1/services/{service}/scale",
+            Self::Surroundings => "/v1/services/{service}/surroundings",
             Self::DeployAction => "/v1/services/{service}/deploy/{action}",
             Self::DeployEvents => "/v1/deploys/{deploy}/events/{from}",
             Self::Events => "/v1/events",
@@ -181,6 +197,9 @@ impl Operation {
             | Self::Enable
             | Self::Explain
             | Self::Deploy
+            | Self::Scale
+            // It only tells, but what it tells is not for those who may only look.
+            | Self::Surroundings
             | Self::DeployAction => Method::POST,
             Self::Version
             | Self::Status
@@ -235,6 +254,22 @@ impl Operation {
             ],
             Self::History => &[Kind::UnknownService, Kind::BadRequest, Kind::Failed, Kind::Ending],
             Self::ShowDeploy | Self::Judge => &[
+                Kind::BadRequest,
+                Kind::UnknownService,
+                Kind::NoSuchDeploy,
+                Kind::Failed,
+                Kind::Ending,
+            ],
+            Self::Scale => &[
+                Kind::BadRequest,
+                Kind::BodyTooSlow,
+                Kind::BodyTooLarge,
+                Kind::UnknownService,
+                Kind::Failed,
+                Kind::Ending,
+            ],
+            Self::Surroundings => &[
+                Kind::SocketAlone,
                 Kind::BadRequest,
                 Kind::UnknownService,
                 Kind::NoSuchDeploy,

@@ -50,6 +50,9 @@ pub enum Kind {
     /// The token is one that only looks.
     #[serde(rename = "urn:plimsoll:only-looks")]
     OnlyLooks,
+    /// What is asked for is told over the socket alone.
+    #[serde(rename = "urn:plimsoll:socket-alone")]
+    SocketAlone,
     /// Too many wrong tokens from this address.
     #[serde(rename = "urn:plimsoll:too-many-tries")]
     TooManyTries,
@@ -112,7 +115,7 @@ impl Kind {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::OnlyLooks | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::OnlyLooks | Self::SocketAlone | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::TooManyTries => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSuchResource | Self::UnknownService | Self::UnknownInstance => {
                 StatusCode::NOT_FOUND
@@ -137,6 +140,7 @@ impl Kind {
             Self::BadRequest => "The request could not be understood",
             Self::Unauthorized => "A valid token is needed",
             Self::OnlyLooks => "The token may only read",
+            Self::SocketAlone => "This is told over the admin socket alone",
             Self::TooManyTries => "Too many wrong tokens came from this address",
             Self::ForeignOrigin => "Web pages of other origins are not admitted",
             Self::NoSuchResource => "There is no such resource",

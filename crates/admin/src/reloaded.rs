@@ -25,12 +25,15 @@ pub struct Reloaded {
     pub abuse: Changes,
     /// Whether the routes, or their order, differ from before.
     pub routes_changed: bool,
-    /// Whether `[acme]`, or the email of those who order certificates, differs from before.
+    /// Whether `[acme]`, the email of those who order certificates, or which CA a host's is of, differs from before.
     #[serde(default)]
     pub acme_changed: bool,
     /// Whether `[store]` differs from before.
     #[serde(default)]
     pub store_changed: bool,
+    /// Whether the secrets beside the configuration differ from before. Instances that run keep what they were started with.
+    #[serde(default)]
+    pub secrets_changed: bool,
     /// Settings that differ from before, but take effect only at the next start.
     pub needs_restart: Vec<String>,
     /// Services whose running release differs from the file: their next deploy applies it.
@@ -79,6 +82,7 @@ impl Reloaded {
             routes_changed: diff.routes_changed,
             acme_changed: diff.acme_changed,
             store_changed: diff.store_changed,
+            secrets_changed: diff.secrets_changed,
             needs_restart: diff.needs_restart.iter().map(|key| (*key).to_owned()).collect(),
             needs_deploy: differences.iter().map(NeedsDeploy::from).collect(),
             watch_s: watch.map(|length| length.as_secs_f64()),
@@ -95,6 +99,7 @@ impl Reloaded {
             && !self.routes_changed
             && !self.acme_changed
             && !self.store_changed
+            && !self.secrets_changed
             && self.needs_restart.is_empty()
             && self.needs_deploy.is_empty()
     }

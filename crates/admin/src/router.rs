@@ -16,7 +16,7 @@ use crate::guard::{Caller, Sight};
 use crate::{
     Acted, Backend, Ban, BanKey, Bans, Certificates, Deploy, DeployEvents, Deploying, Events,
     Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Operation, Past, Problem,
-    Question, ReloadWatch, Reloaded, Status, Version,
+    Question, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings, Version,
 };
 use crate::{reload_watch, stream};
 
@@ -50,6 +50,8 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::History => at(operation, history::<B>),
         Operation::ShowDeploy => at(operation, show_deploy::<B>),
         Operation::Judge => at(operation, judge::<B>),
+        Operation::Scale => at(operation, scale::<B>),
+        Operation::Surroundings => at(operation, surroundings::<B>),
         Operation::DeployAction => at(operation, deploy_action::<B>),
         Operation::DeployEvents => at(operation, deploy_events::<B>),
         Operation::Events => at(operation, events::<B>),
@@ -177,6 +179,27 @@ async fn judge<B: Backend>(
 ) -> ApiResult<Judged> {
     let judged = backend.judge(&service, number(&deploy)?, set).await?;
     Ok(Json(if sees_output(sight) { judged } else { judged.without_output() }))
+}
+
+async fn scale<B: Backend>(
+    State(backend): State<B>,
+    Path(service): Path<String>,
+    Document(wanted): Document<Scale>,
+) -> ApiResult<Scaled> {
+    Ok(Json(backend.scale(&service, wanted).await?))
+}
+
+async fn surroundings<B: Backend>(
+    State(backend): State<B>,
+    Path(service): Path<String>,
+    sight: Option<Extension<Sight>>,
+) -> ApiResult<Surroundings> {
+    // On the socket, which is its owner's, nobody stands guard.
+    if sight.is_some() {
+        let detail = "it holds secrets: ask over the admin socket, on this machine";
+        return Err(Problem::new(Kind::SocketAlone, detail));
+    }
+    Ok(Json(backend.surroundings(&service).await?))
 }
 
 async fn deploy_action<B: Backend>(

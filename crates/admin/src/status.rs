@@ -157,6 +157,9 @@ pub struct Service {
     pub run: Option<Run>,
     /// Names of targets whose last lookup failed.
     pub unresolved: Vec<Unresolved>,
+    /// Why the certificates for TLS with its instances cannot be read anew; absent where they can. Those that were read before hold on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_fault: Option<String>,
     /// Instances that are drained and have no address at the moment. Should they come back, they
     /// get nothing.
     pub drained_away: Vec<DrainedAway>,
@@ -201,9 +204,15 @@ pub enum ServiceMode {
 pub struct Run {
     /// The release that is meant to run; absent before the first.
     pub release: Option<String>,
-    /// How many instances the file wants of it.
+    /// Whether they are workers, which get no requests (`http = false`); absent where they are not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub worker: bool,
+    /// How many instances are wanted of it.
     #[serde(default)]
     pub replicas: u32,
+    /// How many the file wants, where another number was asked for by `scale`; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled_from: Option<u32>,
     /// Each instance that may get nothing yet, or nothing any more.
     pub waiting: Vec<Waiting>,
     /// The deploy that is running.

@@ -10,8 +10,8 @@ use crate::commands::deploy::Manner;
 use crate::commands::version::VERSION;
 use crate::commands::{
     ban, bans, certificates, check, completions, demo, deploy, deploy_action, drain, enable,
-    events, explain, fmt, history, init, judge, logs, man, proxy, reload, rollback, run, schema,
-    status, unban, version,
+    events, exec, explain, fmt, history, init, judge, logs, man, proxy, reload, restart, rollback,
+    run, scale, schema, secrets, status, unban, version,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -59,8 +59,12 @@ pub(crate) enum Command {
     Unban(unban::Options),
     Bans(bans::Options),
     Certificates(certificates::Options),
+    Secrets(secrets::Options),
     Deploy(deploy::Options),
     Rollback(rollback::Options),
+    Restart(restart::Options),
+    Scale(scale::Options),
+    Exec(exec::Options),
     /// Promote the new release of a running deploy now
     #[command(after_help = "Examples:\n  plimsoll promote api")]
     Promote(deploy_action::Options),
@@ -86,10 +90,10 @@ pub(crate) enum Command {
 
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Serve", &["init", "run", "check", "fmt", "reload", "proxy"]),
+    ("Serve", &["init", "run", "check", "fmt", "secrets", "reload", "proxy"]),
     ("Look", &["status", "certificates", "explain", "logs", "history", "judge", "events"]),
-    ("Deploy", &["deploy", "rollback", "promote", "abort", "pause", "resume"]),
-    ("Servers", &["drain", "enable"]),
+    ("Deploy", &["deploy", "rollback", "restart", "promote", "abort", "pause", "resume"]),
+    ("Servers", &["scale", "exec", "drain", "enable"]),
     ("Clients", &["ban", "unban", "bans"]),
     ("Other", &["demo", "schema", "completions", "man", "version"]),
 ];
@@ -174,8 +178,12 @@ impl Command {
             Self::Unban(options) => unban::run(options),
             Self::Bans(options) => bans::run(options),
             Self::Certificates(options) => certificates::run(options),
+            Self::Secrets(options) => secrets::run(options),
             Self::Deploy(options) => deploy::run(options),
             Self::Rollback(options) => rollback::run(options),
+            Self::Restart(options) => restart::run(options),
+            Self::Scale(options) => scale::run(options),
+            Self::Exec(options) => exec::run(options),
             Self::Promote(options) => deploy_action::run(options, DeployAction::Promote),
             Self::Abort(options) => deploy_action::run(options, DeployAction::Abort),
             Self::Pause(options) => deploy_action::run(options, DeployAction::Pause),
@@ -207,8 +215,12 @@ impl Command {
             Self::Unban(options) => &mut options.which,
             Self::Bans(options) => &mut options.which,
             Self::Certificates(options) => &mut options.which,
+            Self::Secrets(options) => options.which_mut(),
             Self::Deploy(options) => &mut options.of.which,
             Self::Rollback(options) => &mut options.of.which,
+            Self::Restart(options) => &mut options.of.which,
+            Self::Scale(options) => &mut options.of.which,
+            Self::Exec(options) => &mut options.which,
             Self::Promote(options)
             | Self::Abort(options)
             | Self::Pause(options)

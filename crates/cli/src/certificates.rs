@@ -9,17 +9,22 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
-use config::{Environment, NamedCertificate, NamedFiles, Severity};
+use config::{Environment, NamedCertificate, NamedFiles, NamedUser, Severity};
 use control::chain;
 use serde::Serialize;
-use wire::tls::{Certificate, ClientFiles, ClientTrust, Demand, Files, TlsError, Warning};
+use wire::tls::{
+    Authorities, Certificate, ClientFiles, ClientTrust, Demand, Files, TlsError, Warning,
+};
 
 use crate::foreign::shown;
 
 /// Something that is wrong with a certificate.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
-    listener: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listener: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     #[serde(serialize_with = "as_word")]
     pub(crate) severity: Severity,
     what: String,
@@ -42,7 +47,11 @@ fn findings(named: &NamedCertificate, now: SystemTime) -> Vec<Finding> {
     match warnings(&named.files, now) {
         Err(TlsError::Read { .. }) => Vec::new(),
         Err(error) => vec![finding(named, Severity::Error, &error, Some(error.hint()))],
-        Ok(warnings) => {
+        Ok(mut warnings) => {
+            // What is shown to instances need name no host.
+            if matches!(named.user, NamedUser::Service(_)) {
+                warnings.retain(|it| !matches!(it, Warning::NoNames { .. }));
+            }
             warnings.iter().map(|it| finding(named, Severity::Warning, it, None)).collect()
         }
     }
@@ -53,6 +62,9 @@ fn warnings(files: &NamedFiles, now: SystemTime) -> Result<Vec<Warning>, TlsErro
     match files.clone() {
         NamedFiles::Shown { cert, key } => {
             Certificate::load(&Files { cert, key }, now).map(|it| it.warnings().to_vec())
+        }
+        NamedFiles::Instances { ca } => {
+            Authorities::load(&ca, now).map(|it| it.warnings().to_vec())
         }
         // Whether clients need one changes nothing of that.
         NamedFiles::Clients { ca, crl } => {
@@ -68,9 +80,13 @@ fn finding(
     what: &dyn Error,
     hint: Option<String>,
 ) -> Finding {
-    let (listener, what) = (named.listener.clone(), chain(what));
+    let (listener, service) = match named.user.clone() {
+        NamedUser::Listener(name) => (Some(name), None),
+        NamedUser::Service(name) => (None, Some(name)),
+    };
+    let what = chain(what);
     let (file, line, column) = (named.place.file.to_string(), named.place.line, named.place.column);
-    Finding { listener, severity, what, hint, file, line, column }
+    Finding { listener, service, severity, what, hint, file, line, column }
 }
 
 impl Finding {
@@ -82,12 +98,15 @@ impl Finding {
         };
         let (bold, style) =
             (Style::new().bold(), Style::new().bold().fg_color(Some(colour.into())));
-        let Self { listener, what, hint, file, line, column, .. } = self;
+        let Self { listener, service, what, hint, file, line, column, .. } = self;
+        let user = match (listener, service) {
+            (Some(name), _) => format!("listener `{}`", shown(name)),
+            (None, name) => format!("service `{}`", shown(name.as_deref().unwrap_or_default())),
+        };
         let (what, file) = (shown(what), shown(file));
         let mut text = format!(
             "{style}{word}[certificate]{style:#}{bold}: {what}{bold:#}\n --> {file}:{line}:{column}\n  \
-             = listener `{}`\n",
-            shown(listener)
+             = {user}\n"
         );
         if let Some(hint) = hint {
             text.push_str(&format!("  = help: {hint}\n"));

@@ -13,12 +13,14 @@ use control::{
     BelongingError, JournalError, PrepareError, StartError, StateDirError, StickyKeyError, chain,
 };
 use model::TokenSource;
+use wire::tls::TlsError;
 
 use crate::certificates::Finding;
 use crate::exit::Exit;
 use crate::foreign::{shown, shown_lines};
 use crate::output;
 use crate::quantity::{counted, rough};
+use crate::sealed::SealedError;
 
 /// Why a command did not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,12 @@ pub(crate) enum Failure {
         /// Each fault, with its place.
         findings: Vec<Finding>,
     },
+    /// Nothing was taken over of what certbot has.
+    #[error(transparent)]
+    Import(#[from] control::ImportError),
+    /// No listener has certificates of Plimsoll's own CA, or none has come yet.
+    #[error("there is no CA of Plimsoll's own")]
+    NoInternalCa,
     /// The running Plimsoll did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -107,6 +115,19 @@ pub(crate) enum Failure {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// A service has another number of instances than it is to have still.
+    #[error("{service} does not have {replicas} instances after {}", rough(*waited))]
+    NotScaled {
+        /// The service.
+        service: String,
+        /// How many it is to have.
+        replicas: u32,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// A program was not run as the instances of a service are.
+    #[error(transparent)]
+    NotExecuted(driver::OnceError),
     /// An instance still gets no traffic.
     #[error("no traffic after {}: {state}, {}", rough(*waited), shown(reason))]
     NoTraffic {
@@ -197,9 +218,41 @@ pub(crate) enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// A certificate was to be read, and cannot be.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
     /// A token was to be read, and there is none.
     #[error("there is no token on standard input")]
     NoTokenGiven,
+    /// The secrets beside the configuration cannot be used, or written.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    /// There is no file of secrets.
+    #[error("there is no {}", path.display())]
+    NoSealed {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A secret was to be read, and there is none.
+    #[error("there is nothing on standard input")]
+    NoSecretGiven,
+    /// Nobody could say where the new key is to be.
+    #[error("the key is in the environment, which a command cannot change")]
+    NoKeyFile,
+    /// What would be encrypted could not be opened again from here.
+    #[error("{} does not name this key: the secrets could not be opened from here any more", path.display())]
+    LockedOut {
+        /// The file of recipients.
+        path: PathBuf,
+    },
+    /// The editor failed, and nothing is changed.
+    #[error("the editor `{editor}` ended with {status}; nothing is changed")]
+    Editor {
+        /// As it was named.
+        editor: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+    },
     /// The system did not give us what every program gets.
     #[error("cannot {what}")]
     System {
@@ -252,17 +305,25 @@ impl Failure {
             Self::SocketClaim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => {
                 Exit::Refused
             }
-            Self::NoTokenGiven => Exit::WrongUse,
+            Self::NoTokenGiven | Self::Certificate(_) | Self::NoSecretGiven | Self::NoKeyFile => {
+                Exit::WrongUse
+            }
+            Self::Sealed(SealedError::NoKey { .. } | SealedError::Open { .. })
+            | Self::Load(LoadError::Sealed(_))
+            | Self::NoSealed { .. }
+            | Self::LockedOut { .. } => Exit::Refused,
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
             // What the command names does not exist, as the program or the API found.
             Self::Locked { .. }
             | Self::NotRun { .. }
+            | Self::NotExecuted(_)
             | Self::NoInstance { .. }
             | Self::NoService { .. }
             | Self::NoSuchDeploy { .. }
             | Self::Exists { .. }
             | Self::NoDirectory { .. }
             | Self::Temporary { .. }
+            | Self::NoInternalCa
             | Self::NoCommand { .. } => Exit::Refused,
             Self::Client(ClientError::Problem(problem)) if is_refusal(problem.kind) => {
                 Exit::Refused
@@ -305,6 +366,11 @@ impl Failure {
                 Some(format!("name one with {}", named.join(" or ")))
             }
             Self::Load(LoadError::Read { source, .. }) => of_unread(source.kind()),
+            Self::Load(LoadError::Sealed(fault)) => fault.hint.clone(),
+            Self::Sealed(error) => error.hint(),
+            Self::NoSealed { .. } => Some("`plimsoll secrets set NAME` makes one".to_owned()),
+            Self::NoKeyFile => Some("name the new key's file with `--key-file PATH`, and put what it has into the variable".to_owned()),
+            Self::LockedOut { .. } => Some("add it, or let another of the recipients do this".to_owned()),
             Self::Client(ClientError::NotRunning { .. }) => Some(
                 "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
             ),
@@ -319,6 +385,11 @@ impl Failure {
                 "`plimsoll status {0}` shows its progress, `plimsoll abort {0}` rolls it back",
                 shown(service)
             )),
+            Self::Certificate(error) => Some(error.hint()),
+            Self::NoInternalCa => Some(
+                "`tls = { internal = true }` of a listener makes one, with its first certificate"
+                    .to_owned(),
+            ),
             Self::Certificates { .. } => Some("the running configuration is unchanged".to_owned()),
             Self::SocketClaim(ClaimError::Running { .. }) => Some(
                 "`plimsoll reload` applies changes; a second one needs another `server.state_dir`"

@@ -13,8 +13,9 @@ use crate::commands::proxy;
 use crate::failure::Failure;
 use crate::options::Which;
 
-/// Where a configuration is looked for when none is named.
-const PLACES: [&str; 2] = ["plimsoll.toml", "/etc/plimsoll/plimsoll.toml"];
+/// Where a configuration is looked for when none is named: in the directory, then for the whole machine.
+const OF_DIRECTORY: &str = "plimsoll.toml";
+const OF_MACHINE: &str = "/etc/plimsoll/plimsoll.toml";
 
 impl Which {
     /// The configuration's file.
@@ -22,25 +23,26 @@ impl Which {
         self.known_file().ok_or(Failure::NoFile)
     }
 
-    /// The file of the Plimsoll that a command asks: where none is named or found, that of the only `plimsoll proxy`.
+    /// The file of the Plimsoll that a command asks: where none is named or in the directory, and the machine's is not served, that of
+    /// the only `plimsoll proxy`.
     pub(crate) fn served_file(&self) -> Result<PathBuf, Failure> {
-        if let Some(file) = self.known_file() {
+        if let Some(file) = self.near_file() {
             return Ok(file);
         }
-        let mut proxies = proxy::running();
-        match (proxies.pop(), proxies.is_empty()) {
-            (None, _) => Err(Failure::NothingServed),
-            (Some(file), true) => Ok(file),
-            (Some(file), false) => {
-                proxies.push(file);
-                Err(Failure::ManyProxies { files: proxies })
-            }
+        match of_machine() {
+            Some(file) if may_be_served(&file) => Ok(file),
+            idle => proxied(proxy::running(), idle),
         }
     }
 
     fn known_file(&self) -> Option<PathBuf> {
-        let found = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
-        self.file.clone().or_else(found)
+        self.near_file().or_else(of_machine)
+    }
+
+    /// The one that is named, or that of the directory.
+    fn near_file(&self) -> Option<PathBuf> {
+        let there = || Some(PathBuf::from(OF_DIRECTORY)).filter(|file| file.exists());
+        self.file.clone().or_else(there)
     }
 
     /// The same, for a command that is to do what this file says.
@@ -56,6 +58,27 @@ impl Which {
     /// Asks the Plimsoll that serves the configuration.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(&self.state_dir()?))
+    }
+}
+
+fn of_machine() -> Option<PathBuf> {
+    Some(PathBuf::from(OF_MACHINE)).filter(|file| file.exists())
+}
+
+/// Whether a Plimsoll serves `file`, or that cannot be seen.
+fn may_be_served(file: &Path) -> bool {
+    state_dir(file).map_or(true, |dir| !proxy::is_idle(&dir))
+}
+
+/// The file of the only proxy that runs; of none, `idle`, which then says itself that nothing serves it.
+fn proxied(mut proxies: Vec<PathBuf>, idle: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    match (proxies.pop(), proxies.is_empty()) {
+        (None, _) => idle.ok_or(Failure::NothingServed),
+        (Some(file), true) => Ok(file),
+        (Some(file), false) => {
+            proxies.push(file);
+            Err(Failure::ManyProxies { files: proxies })
+        }
     }
 }
 
@@ -126,6 +149,20 @@ mod tests {
         let environment = Environment::fixed();
         let name = "plimsoll.toml".to_owned();
         state_dir_in(text, &Origin { name, dir: PathBuf::from("/srv"), environment })
+    }
+
+    #[test]
+    fn the_only_proxy_is_asked_where_the_machine_s_file_is_not_served() {
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let machine = || Some(PathBuf::from(OF_MACHINE));
+        for idle in [None, machine()] {
+            let found = proxied(files(&["/tmp/a.toml"]), idle.clone()).unwrap();
+            assert_eq!(found, Path::new("/tmp/a.toml"));
+            let many = proxied(files(&["/tmp/a.toml", "/tmp/b.toml"]), idle);
+            assert!(matches!(many, Err(Failure::ManyProxies { files }) if files.len() == 2));
+        }
+        assert_eq!(proxied(Vec::new(), machine()).unwrap(), Path::new(OF_MACHINE));
+        assert!(matches!(proxied(Vec::new(), None), Err(Failure::NothingServed)));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! What a configuration may depend on besides its text. Everything of the outside world comes
 //! through here, so that tests need none of it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use model::Secret;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::sources::Part;
@@ -35,10 +39,24 @@ pub struct Environment {
     pub probe: fn(&Path) -> io::Result<()>,
     /// A variable's value, if it is set.
     pub variable: fn(&str) -> Option<OsString>,
+    /// The secrets in the file of them beside a configuration; none where there is no such file.
+    pub sealed: fn(&Path) -> Result<BTreeMap<String, Secret>, SealedFault>,
+    /// Those, as they were found beside the configuration that is read.
+    pub secrets: Arc<BTreeMap<String, Secret>>,
     /// Opens a file that is included: a regular one, and without waiting for anything.
     pub open: fn(&Path) -> io::Result<File>,
     /// The names in a directory, in any order.
     pub list: fn(&Path) -> io::Result<Vec<OsString>>,
+}
+
+/// Why the secrets beside a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the secrets beside the configuration cannot be used")]
+pub struct SealedFault {
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// The most names that are looked at in one directory: one with more was named by mistake.
@@ -68,6 +86,8 @@ impl Environment {
             state_home: path("XDG_STATE_HOME").map(PathBuf::from),
             probe: probe_file,
             variable: |name| std::env::var_os(name),
+            sealed: |_| Ok(BTreeMap::new()),
+            secrets: Arc::default(),
             open: open_file,
             list: list_directory,
         }
@@ -82,9 +102,18 @@ impl Environment {
             state_home: None,
             probe: |_| Ok(()),
             variable: |_| None,
+            sealed: |_| Ok(BTreeMap::new()),
+            secrets: Arc::default(),
             open: |_| Err(io::ErrorKind::NotFound.into()),
             list: |_| Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// The secret that is called so: a variable, or, where there is none or an empty one, one beside the configuration.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        let variable = (self.variable)(name).map(OsString::into_vec);
+        let variable = variable.filter(|value| !value.is_empty()).map(Secret::new);
+        variable.or_else(|| self.secrets.get(name).cloned())
     }
 
     /// Where state is kept unless the file says so: `/var/lib/plimsoll` for root, else where the

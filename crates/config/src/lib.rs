@@ -18,6 +18,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::Intent;
 
@@ -45,9 +46,9 @@ mod tables;
 mod trail;
 mod value;
 
-pub use certificates::{NamedCertificate, NamedFiles};
+pub use certificates::{NamedCertificate, NamedFiles, NamedUser};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Related, Severity};
-pub use environment::{Environment, Origin};
+pub use environment::{Environment, Origin, SealedFault};
 pub use format::{FormatError, format};
 pub use place::Place;
 pub use places::Places;
@@ -86,6 +87,9 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// The secrets beside it cannot be had.
+    #[error(transparent)]
+    Sealed(SealedFault),
     /// It was read, and is wrong.
     #[error("{} is not a valid configuration", .0.origin())]
     Invalid(Diagnostics),
@@ -126,10 +130,11 @@ pub fn resolve(path: &Path, environment: &Environment) -> Result<Resolved, LoadE
 fn read_file(path: &Path, environment: &Environment) -> Result<(String, Origin), LoadError> {
     let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
     let absolute = std::path::absolute(path).map_err(unreadable)?;
+    let secrets = Arc::new((environment.sealed)(path).map_err(LoadError::Sealed)?);
     let origin = Origin {
         name: path.display().to_string(),
         dir: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
-        environment: environment.clone(),
+        environment: Environment { secrets, ..environment.clone() },
     };
     let mut bytes = Vec::new();
     let file = environment::open_named(path).map_err(unreadable)?;

@@ -50,6 +50,7 @@ fn variable(name: &str) -> Option<OsString> {
         "TRICKY" => "a\"b\n[server]\nworkers = 7",
         "BAD" => "soon",
         "EAB_SECRET" => "correct-horse-AA",
+        "TSIG_SECRET" => "Y29ycmVjdC1ob3JzZQ==",
         "JWT_SECRET" | "HMAC_NEW" | "HMAC_OLD" => "0123456789abcdef0123456789abcdef-correct-horse",
         "API_TOKEN" | "DB_PASSWORD" | "INTROSPECT_SECRET" | "REDIS_PASSWORD" => SECRET,
         "REDIS_URL" => "redis://app:correct-horse@10.0.0.5:6379/2",

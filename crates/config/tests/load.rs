@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use config::{Code, Environment, LoadError, Loaded, NamedFiles, Severity};
+use config::{Code, Environment, LoadError, Loaded, NamedFiles, NamedUser, Severity};
 use model::AccessLog;
 
 const FILE: &str = "[log]\naccess = \"logs/access.log\"\n\
@@ -67,20 +67,25 @@ fn certificates_are_found_with_their_places_whatever_else_is_wrong() {
                 tls = { certificates = [{ cert = \"a.pem\", key = \"/k\" },\n  \
                 { cert = \"c.pem\" }, 3] }\n[services.x\n";
     let included = "[listeners.b]\ntls = { certificates = [{ cert = \"b.pem\", key = \"${K:-b.key}\" }],\n\
-         client_auth = { ca = \"ca.pem\", crl = \"ca.crl\" } }\n";
+         client_auth = { ca = \"ca.pem\", crl = \"ca.crl\" } }\n[services.b]\n\
+         tls = { ca = \"in.pem\", client = { cert = \"c.pem\", key = \"c.key\" } }\n";
     fs::write(at("plimsoll.toml"), text).unwrap();
     fs::write(at("more/b.toml"), included).unwrap();
     let found = config::certificates(&at("plimsoll.toml"), &environment());
     let said: Vec<_> = found
         .iter()
-        .map(|it| (&*it.listener, it.files.clone(), it.place.line, it.place.column))
+        .map(|it| (it.user.clone(), it.files.clone(), it.place.line, it.place.column))
         .collect();
     let shown = |cert, key| NamedFiles::Shown { cert, key };
     let clients = NamedFiles::Clients { ca: at("more/ca.pem"), crl: Some(at("more/ca.crl")) };
+    let listener = |name: &str| NamedUser::Listener(name.to_owned());
+    let service = || NamedUser::Service("b".to_owned());
     let wanted = [
-        ("a", shown(at("a.pem"), "/k".into()), 4, 25),
-        ("b", shown(at("more/b.pem"), at("more/b.key")), 2, 25),
-        ("b", clients, 3, 15),
+        (listener("a"), shown(at("a.pem"), "/k".into()), 4, 25),
+        (listener("b"), shown(at("more/b.pem"), at("more/b.key")), 2, 25),
+        (listener("b"), clients, 3, 15),
+        (service(), NamedFiles::Instances { ca: at("more/in.pem") }, 5, 7),
+        (service(), shown(at("more/c.pem"), at("more/c.key")), 5, 33),
     ];
     assert_eq!(said, wanted);
     assert!(found[1].place.file.ends_with("more/b.toml"));
@@ -121,7 +126,7 @@ fn relative_paths_in_an_included_file_start_there() {
     let service = intent.services.values().next().unwrap();
     let recipe = &service.run.as_ref().unwrap().recipe;
     assert_eq!(recipe.env_file, Some(dir.path().join("apps/one/app.env")));
-    let model::Workload::Process(process) = &recipe.workload;
+    let model::Workload::Process(process) = &recipe.workload else { panic!("it is a process") };
     assert_eq!(process.directory, dir.path().join("apps/one"));
 }
 

@@ -1,5 +1,6 @@
 //! How everything else talks to the control loop.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,13 @@ use crate::bans::{Ban, BanError, Banned};
 use crate::ended::{Ended, Reply};
 use crate::explanation::{ExplainError, Explanation, Question};
 use crate::journal::Deploy;
+use crate::ordering::internal::InternalCaStatus;
 use crate::ordering::status::CertificateStatus;
 use crate::reload::ReloadError;
-use crate::runs::{DeployError, DeployRequest, Difference, Progressing, Rejudge, Rejudged};
+use crate::runs::{
+    DeployError, DeployRequest, Difference, Progressing, Rejudge, Rejudged, Surroundings,
+};
+use crate::scaling::Scaled;
 use crate::status::{InstanceStatus, Status};
 use crate::watched::ReloadProgress;
 
@@ -126,8 +131,14 @@ pub(crate) enum Message {
     Lift(Banned, Reply<Result<(), BanError>>),
     Explain(Question, Reply<Result<Explanation, ExplainError>>),
     Certificates(Reply<Vec<CertificateStatus>>),
+    InternalCa(Reply<Option<InternalCaStatus>>),
     Scrape(Reply<Scrape>),
     Deploy(DeployRequest, Reply<Result<Progressing, DeployError>>),
+    Scale {
+        service: String,
+        replicas: NonZeroU32,
+        reply: Reply<Result<Scaled, DeployError>>,
+    },
     DeployAction {
         service: String,
         action: rollout::DeployAction,
@@ -149,6 +160,10 @@ pub(crate) enum Message {
     Judge {
         question: Rejudge,
         reply: Reply<Result<Rejudged, DeployError>>,
+    },
+    Surroundings {
+        service: String,
+        reply: Reply<Result<Surroundings, DeployError>>,
     },
     Processes {
         service: String,
@@ -271,6 +286,14 @@ impl Handle {
         self.ask(Message::Certificates).await
     }
 
+    /// The CA of Plimsoll's own; `None` where none has issued anything.
+    ///
+    /// # Errors
+    /// When the control loop has ended.
+    pub async fn internal_ca(&self) -> Result<Option<InternalCaStatus>, Ended> {
+        self.ask(Message::InternalCa).await
+    }
+
     /// Everything that is counted, as Prometheus reads it; see [`crate::scrape::MEDIA_TYPE`].
     ///
     /// # Errors
@@ -287,6 +310,15 @@ impl Handle {
     /// When it cannot begin; then nothing was touched.
     pub async fn deploy(&self, request: DeployRequest) -> Result<Progressing, DeployError> {
         self.ask(|reply| Message::Deploy(request, reply)).await?
+    }
+
+    /// Lets a service have so many instances: over restarts and deploys, until the file says another number than it does now.
+    ///
+    /// # Errors
+    /// When Plimsoll does not run it, or that cannot be kept.
+    pub async fn scale(&self, service: &str, replicas: NonZeroU32) -> Result<Scaled, DeployError> {
+        let service = service.to_owned();
+        self.ask(|reply| Message::Scale { service, replicas, reply }).await?
     }
 
     /// A person's word on the running deploy of `service`.
@@ -334,6 +366,15 @@ impl Handle {
     /// When there was no such deploy, what it was judged by is not kept, or a rule makes no sense.
     pub async fn judge(&self, question: Rejudge) -> Result<Rejudged, DeployError> {
         self.ask(|reply| Message::Judge { question, reply }).await?
+    }
+
+    /// What a program needs to run once as the instances of `service` do.
+    ///
+    /// # Errors
+    /// When Plimsoll does not run it, nothing runs yet, or a file or user of it is not there.
+    pub async fn surroundings(&self, service: &str) -> Result<Surroundings, DeployError> {
+        let service = service.to_owned();
+        self.ask(|reply| Message::Surroundings { service, reply }).await?
     }
 
     /// The processes of `service` that run.

@@ -52,6 +52,7 @@ fn of_target(target: &Target, addresses: &Addresses) -> Vec<Instance> {
     let instance = |name: InstanceName, address: IpAddr| Instance {
         name,
         address: SocketAddr::new(address, target.port),
+        host: target.host.clone(),
         release: None,
         weight: target.weight,
         backup: target.backup,

@@ -32,6 +32,7 @@ mod release;
 mod reload;
 pub mod resolve;
 mod runs;
+mod scaling;
 pub mod scrape;
 mod settling;
 mod sharing;
@@ -40,6 +41,7 @@ mod state_file;
 pub mod status;
 mod sticky_key;
 mod task;
+mod times;
 mod watch;
 mod watched;
 mod window;
@@ -60,9 +62,10 @@ use tokio::sync::{mpsc, watch as watcher};
 use tokio::task::JoinHandle;
 use wire::tls::Resumption;
 
+pub use acme::TxtRecords;
 pub use bans::{Ban, BanError, Banned, TokenDigest};
 pub use belonging::{Adoption, BelongingError, has_served};
-pub use certificates::BadCertificates;
+pub use certificates::{BadCertificates, TlsUser};
 pub use chain::chain;
 pub use ended::Ended;
 pub use explanation::{ExplainError, Explanation, Question};
@@ -70,18 +73,21 @@ pub use finding::{Finding, Found, OutputLine, Shown};
 pub use handle::{Acted, After, Handle, IfRolledBack, InstanceError, ReloadRequest, Reloaded};
 pub use journal::{CrashPoint, Deploy, JournalError};
 pub use line::Line;
+pub use ordering::import::{ImportError, Imported, Left, Taken, import};
+pub use ordering::internal::InternalCaStatus;
 pub use ordering::status::{
     CertificateSource, CertificateStatus, HeldStatus, Renewal, RenewalReason, RenewalTrouble,
 };
-pub use ordering::{Clock, SystemClock};
+pub use ordering::{Clock, OpenRecords, SystemClock};
 pub use prepare::{PrepareError, tell_warnings};
 pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
     CheckingStatus, ConditionStatus, DeployEnding, DeployError, DeployRequest, DeployStatus,
     Difference, Differs, FirstStatus, Forms, LastDeploy, Overrides, Progress, Progressing, Receipt,
-    Rejudge, Rejudged, ReleaseTally, Rules, RunStatus, Waiting, Wanted,
+    Rejudge, Rejudged, ReleaseTally, Rules, RunStatus, Surroundings, Waiting, Wanted,
 };
+pub use scaling::Scaled;
 pub use sharing::{StoreStatus, try_store};
 pub use state_dir::StateDirError;
 pub use status::{
@@ -142,6 +148,8 @@ pub struct Settings {
     pub certificates_every: Duration,
     /// The clocks that orders of certificates go by.
     pub clock: Arc<dyn Clock>,
+    /// Opens what writes records for CAs into zones of the DNS.
+    pub records: OpenRecords,
     /// What makes the moments of this machine's orders differ from another's; the same after a restart.
     pub seed: u64,
     /// How long a second of the watch of instances is: in tests it need not be one.
@@ -166,6 +174,7 @@ impl Settings {
             forms,
             certificates_every: CERTIFICATES_EVERY,
             clock: Arc::new(SystemClock::default()),
+            records: Arc::new(|_| Err("this program can change no zone of the DNS".to_owned())),
             seed: ordering::seed_of_machine(),
             second: SECOND,
             adoption: Adoption::Refused,
@@ -239,7 +248,7 @@ impl Controller {
 pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let client = Client::new(Arc::new(Resolver(settings.resolver.clone())));
     let preparation = preparation(&settings, client.clone())?;
-    let Settings { driver, forms, adoption, crash, events, clock, seed, .. } = settings;
+    let Settings { driver, forms, adoption, crash, events, clock, records, seed, .. } = settings;
     let prepared = preparation.clone().run(Known::nothing()).await?;
     let intent = prepared.intent.clone();
     state_dir::open_directory(&intent.server.state_dir)?;
@@ -264,6 +273,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         client: client.clone(),
         kept: preparation.ordered.clone(),
         challenges: edge.challenges(),
+        records,
         clock,
         seed,
         events: events.clone(),
@@ -289,7 +299,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let is_empty = drains.is_empty() && bans.is_empty() && journal.services()?.is_empty();
     let content = if is_empty { Content::Nothing } else { Content::Something };
     let belonging = belonging::claim(state_dir, &preparation.file, content, adoption)?;
-    let legacies = find_legacies(&prepared.intent, &*driver, &journal, forms, &events).await?;
+    let legacies = find_legacies(&prepared.intent, &driver, &journal, forms, &events).await?;
     let (happen, happenings) = mpsc::unbounded_channel();
     let runs = Runs::new(driver, journal, happen, forms, events.clone());
     let mut writer = Writer::new(Parts {

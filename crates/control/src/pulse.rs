@@ -99,7 +99,7 @@ impl Pulse {
         let requests = |totals: &EndingTotals| Requests {
             all: totals.total(),
             failed: totals.of(Ending::NoRoute),
-            client_errors: 0,
+            ..Requests::default()
         };
         let unrouted = since(&requests(&totals), &requests(&self.exchanges));
         self.exchanges = totals;
@@ -172,6 +172,7 @@ fn clients_of(live: &ServiceLive) -> Requests {
         all: shard.by_class.iter().map(|class| class.get()).sum(),
         failed: shard.failed.get(),
         client_errors: shard.by_class[4].get(),
+        ..Requests::default()
     };
     let mut requests = Requests::default();
     live.shards().for_each(|shard| requests.add(&of_shard(shard)));
@@ -183,5 +184,6 @@ fn since(now: &Requests, before: &Requests) -> Requests {
         all: now.all.saturating_sub(before.all),
         failed: now.failed.saturating_sub(before.failed),
         client_errors: now.client_errors.saturating_sub(before.client_errors),
+        ..Requests::default()
     }
 }

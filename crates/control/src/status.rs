@@ -116,6 +116,8 @@ pub struct ServiceStatus {
     pub run: Option<crate::runs::RunStatus>,
     /// Names of targets whose last lookup failed, each with the reason.
     pub unresolved: Vec<(String, String)>,
+    /// Why the certificates for TLS with its instances cannot be read anew, if they cannot. Those that were read before hold on.
+    pub certificate_fault: Option<String>,
     /// Instances that are drained and have no address at the moment, each with since when. Should
     /// they come back, they get nothing.
     pub drained_away: Vec<(InstanceName, SystemTime)>,

@@ -1,10 +1,11 @@
-//! What every driver owes, whatever it starts: processes now, containers later.
+//! What every driver owes, whatever it starts: processes, containers.
 //!
 //! A start has two steps, so that nothing ever runs that no journal knows. [`Driver::prepare`]
 //! makes all that can fail and says by what the instance will be known; nothing of the service has
 //! run yet. When that is written down, [`Held::release`] lets it run. If we die in between, what
 //! was held ends by itself.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -25,12 +26,17 @@ use crate::port::NoPort;
 use crate::preflight::{Obstacle, Passed, Preflight};
 use crate::program::ProgramFault;
 use crate::record::Record;
-use model::{InstanceName, Stop};
+use model::{InstanceName, Recipe, Stop};
 
 /// Starts instances, and finds those again that an earlier Plimsoll started.
 pub trait Driver: fmt::Debug + Send + Sync {
     /// Looks for everything that can be known now to fail later. Nothing is started, written or reserved.
     fn preflight(&self, plan: Preflight) -> BoxFuture<'static, Result<Passed, Vec<Obstacle>>>;
+
+    /// Finds out what the names in a recipe stand for now, and brings it to where its instances will run, so that a start
+    /// finds it there. Answers with the recipe by which every instance of the release is to be made. Nothing of the
+    /// service runs; it ends when nobody waits for the answer any more.
+    fn fetch(&self, spec: Spec) -> BoxFuture<'static, Result<Recipe, Vec<Obstacle>>>;
 
     /// Works out what instances by `spec` are started with, now.
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>>;
@@ -41,6 +47,10 @@ pub trait Driver: fmt::Debug + Send + Sync {
     /// Takes an instance over that was started earlier. What is left of one that has ended is
     /// ended before this answers.
     fn adopt(&self, record: Record, upkeep: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>>;
+
+    /// Removes what an earlier Plimsoll with the same state directory has made and no journal knows: all but `known`, and what
+    /// is made from now on. Where that cannot be done yet it is done later, beside all else.
+    fn reclaim(&self, known: &[Record]);
 
     /// Runs a program once as a part of an instance that runs. It does not outlive its time, nor does it live
     /// on when nobody waits for the outcome any more, with all that it started.
@@ -81,7 +91,8 @@ pub trait Instance: fmt::Debug + Send + Sync {
     /// Who listens on its port now.
     fn listener(&self) -> BoxFuture<'static, PortOwner>;
 
-    /// Every address that it or its children listen on, on whichever port; none where that cannot be seen.
+    /// Every address that it or its children listen on, on whichever port, as it sees them itself; none where that cannot
+    /// be seen.
     fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>>;
 
     /// What it says of itself, and each time that it says more; `None` where nobody listens to it.
@@ -179,6 +190,12 @@ pub enum LaunchError {
         /// Why.
         source: io::Error,
     },
+    /// What runs instances elsewhere would not do it, or could not be asked.
+    #[error(transparent)]
+    Engine(Box<dyn Error + Send + Sync>),
+    /// It is of a kind that another driver starts.
+    #[error("this kind of instance cannot be started here")]
+    OtherKind,
 }
 
 /// Why it could not be found out what became of an instance.

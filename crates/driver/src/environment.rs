@@ -5,6 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+
+use model::Secret;
 
 use crate::account::{Account, Entry};
 use crate::command::Facts;
@@ -42,6 +45,8 @@ pub struct Sources<'a> {
     pub withheld: BTreeSet<String>,
     /// Names that are passed on besides: the service's own `secrets`.
     pub secrets: &'a [String],
+    /// Where those are found that we were not given.
+    pub sealed: Option<&'a BTreeMap<String, Secret>>,
     /// 2. As whom it runs, if not as we do: its home and its name.
     pub account: Option<&'a Account>,
     /// 3. The service's `env_file`.
@@ -69,9 +74,22 @@ impl Environment {
         Self(std::env::vars_os().collect())
     }
 
+    /// This, with what is `sealed` where it has nothing, or a blank.
+    #[must_use]
+    pub fn with_sealed(mut self, sealed: &BTreeMap<String, Secret>) -> Self {
+        sealed.iter().for_each(|(name, secret)| self.add_sealed(name, secret));
+        self
+    }
+
+    fn add_sealed(&mut self, name: &str, secret: &Secret) {
+        if self.get(name).is_none_or(OsStr::is_empty) {
+            self.set(name, OsString::from_vec(secret.expose().to_vec()));
+        }
+    }
+
     /// Puts the sources together.
     pub fn compose(sources: Sources<'_>) -> Self {
-        let Sources { given, inherit, withheld, secrets, account, file, env } = sources;
+        let Sources { given, inherit, withheld, secrets, sealed, account, file, env } = sources;
         let mut made = Self(given.0);
         made.0.retain(|name, _| {
             name.to_str().is_some_and(|name| {
@@ -79,6 +97,10 @@ impl Environment {
                     || is_inherited(name, inherit, &withheld)
             })
         });
+        let named = |(name, _): &(&String, &Secret)| secrets.contains(name);
+        for (name, secret) in sealed.into_iter().flatten().filter(named) {
+            made.add_sealed(name, secret);
+        }
         if let Some(Entry { name, home }) = account.and_then(|account| account.entry.as_ref()) {
             made.set("HOME", home);
             made.set("USER", name);
@@ -106,6 +128,11 @@ impl Environment {
         self.0.insert(name.into(), value.into());
     }
 
+    /// Takes a variable out.
+    pub fn unset(&mut self, name: &str) {
+        self.0.remove(OsStr::new(name));
+    }
+
     /// The names that can be written as text, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().filter_map(|name| name.to_str())
@@ -116,13 +143,21 @@ impl Environment {
         self.get(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
     }
 
-    /// Names and values, for the process that is started and nobody else.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    /// Names and values, for the instance that is started and nobody else.
+    pub fn pairs(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
+    /// Names and values that can be written as text, for a program that another process starts with them.
+    pub fn texts(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.iter().filter_map(|(name, value)| {
+            Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        })
+    }
+
     /// Adds what the driver alone knows. Nothing that was configured can hide it.
-    pub(crate) fn with(mut self, facts: Facts<'_>, run: &str) -> Self {
+    #[must_use]
+    pub fn with(mut self, facts: Facts<'_>, run: &str) -> Self {
         self.set("PORT", facts.port.to_string());
         self.set("VERSION", facts.version);
         self.set("INSTANCE", facts.instance);
@@ -183,6 +218,22 @@ mod tests {
     }
 
     static ALL: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+
+    #[test]
+    fn a_sealed_secret_is_for_the_service_that_names_it_and_goes_behind_our_own_environment() {
+        let sealed = [("KEY", "sealed"), ("MINE", "sealed"), ("OTHERS", "sealed")];
+        let sealed = sealed.map(|(name, value)| (name.to_owned(), Secret::new(value.as_bytes())));
+        let (sealed, secrets) = (sealed.into(), ["KEY".to_owned(), "MINE".to_owned()]);
+        let inherit = ["*".to_owned()];
+        let given = [("MINE", "ours"), ("BLANK", "")].into_iter().collect();
+        let sealed = Some(&sealed);
+        let sources =
+            Sources { given, inherit: &inherit, secrets: &secrets, sealed, ..Sources::default() };
+        let made = Environment::compose(sources);
+        assert_eq!(made.get("KEY").unwrap(), "sealed");
+        assert_eq!(made.get("MINE").unwrap(), "ours");
+        assert_eq!(made.get("OTHERS"), None);
+    }
 
     #[test]
     fn only_what_is_named_is_inherited() {

@@ -26,6 +26,12 @@ pub enum ExitCause {
     Signal(i32),
     /// Nobody knows: it was adopted, and the system tells only a parent how its child ended.
     Unknown,
+    /// It took more memory than it may, and the kernel ended it.
+    OutOfMemory,
+    /// The container was removed, and not by us.
+    Removed,
+    /// The engine could not run what the container is made of.
+    NotStarted,
 }
 
 /// Why something of an instance had to be killed.
@@ -59,6 +65,11 @@ impl fmt::Display for ExitCause {
                 None => write!(f, "ended by signal {number}"),
             },
             Self::Unknown => f.write_str("ended, how is unknown since it was adopted"),
+            Self::OutOfMemory => {
+                f.write_str("was killed for lack of memory: it took more than `resources.memory`")
+            }
+            Self::Removed => f.write_str("was removed, not by Plimsoll"),
+            Self::NotStarted => f.write_str("could not be run by its engine"),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What starts an instance, in one struct, and how it is cared for while it runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Command, InstanceName, Recipe, ServiceName, Stop};
+use model::{
+    Command, InstanceName, Recipe, Registries, Resources, Secret, ServiceName, Stop, Volume,
+};
 
 use crate::account::Account;
 use crate::environment::Environment;
@@ -38,6 +42,11 @@ pub struct Spec {
     pub recipe: Recipe,
     /// Names that are not inherited, see [`Sources::withheld`](crate::environment::Sources::withheld).
     pub withheld: BTreeSet<String>,
+    /// How registries of images are asked.
+    pub registries: Registries,
+    /// What the file of secrets beside the configuration holds. An instance finds those of it that the recipe's `secrets`
+    /// name, and that our own environment does not have.
+    pub sealed: Arc<BTreeMap<String, Secret>>,
 }
 
 /// What is started, worked out by the driver that starts it.
@@ -45,13 +54,25 @@ pub struct Spec {
 pub enum Composed {
     /// A process of this machine.
     Process(ProcessStart),
+    /// A container.
+    Container(Box<ContainerStart>),
 }
 
 impl Composed {
-    /// The process. Everything that is not one is another driver's.
-    pub fn process(&self) -> &ProcessStart {
-        let Self::Process(process) = self;
-        process
+    /// The process, if it is one.
+    pub fn process(&self) -> Option<&ProcessStart> {
+        match self {
+            Self::Process(process) => Some(process),
+            Self::Container(_) => None,
+        }
+    }
+
+    /// The container, if it is one.
+    pub fn container(&self) -> Option<&ContainerStart> {
+        match self {
+            Self::Process(_) => None,
+            Self::Container(container) => Some(container),
+        }
     }
 }
 
@@ -68,6 +89,47 @@ pub struct ProcessStart {
     pub account: Option<Account>,
 }
 
+/// What a container is started with.
+#[derive(Clone, Debug)]
+pub struct ContainerStart {
+    /// The image, as exactly as it is known.
+    pub image: String,
+    /// How its registry is asked, should the image be gone.
+    pub login: Option<Login>,
+    /// The port that it listens on within.
+    pub port: u16,
+    /// What it finds in its environment, besides what the image and the driver add.
+    pub environment: Environment,
+    /// As whom it runs; as the image says without.
+    pub user: Option<model::Account>,
+    /// What of outside it finds within.
+    pub volumes: Vec<Volume>,
+    /// The network that it is in, by whose address it is reached.
+    pub network: Option<String>,
+    /// What it may take.
+    pub resources: Resources,
+}
+
+/// Who asks a registry. Its `Debug` does not show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Whose registry, as names of images have it.
+    pub registry: String,
+    /// The user.
+    pub username: String,
+    /// The password, or the token.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("registry", &self.registry)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How an instance is cared for while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
@@ -77,6 +139,18 @@ pub struct Upkeep {
     pub rotation: Rotation,
     /// Whether it is listened to when it says how it is.
     pub notify: Notify,
+    /// Whether it is to listen itself.
+    pub listening: Listening,
+}
+
+/// Whether an instance is to listen for requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listening {
+    /// On the port that it finds in `$PORT`.
+    #[default]
+    OnPort,
+    /// It finds no `$PORT`. The one that is kept for it is a name, and nothing more.
+    Nowhere,
 }
 
 /// Whether an instance is listened to when it says how it is, by the protocol of sd_notify(3).

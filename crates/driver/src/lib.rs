@@ -22,11 +22,13 @@ pub mod exit;
 pub mod launch;
 pub mod log;
 pub mod logs;
+pub mod once;
 pub mod port;
 pub mod preflight;
 pub mod process;
 mod procfs;
 mod program;
+pub mod progress;
 pub mod record;
 mod signal;
 
@@ -35,11 +37,12 @@ pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, LaunchError
 pub use environment::Environment;
 pub use exit::{Exit, ExitCause, Killed, Stopped};
 pub use launch::{
-    Composed, Examination, Examined, Launch, Notice, Notify, ProcessStart, Readiness, Rotation,
-    Spec, Upkeep,
+    Composed, ContainerStart, Examination, Examined, Launch, Listening, Login, Notice, Notify,
+    ProcessStart, Readiness, Rotation, Spec, Upkeep,
 };
 pub use logs::Logs;
 pub use model::{Command, Stop, StopSignal, StopTo};
+pub use once::{Once, OnceError, RunsAs};
 pub use process::{Holder, Launcher, ProcessDriver, ProcessLogs, Started};
 pub use program::{ProgramFault, find as find_program};
-pub use record::{Identity, ProcessIdentity, ProcessRecord, Record};
+pub use record::{ContainerRecord, Identity, ProcessIdentity, ProcessRecord, Record};

@@ -18,6 +18,7 @@
 
 mod archive;
 mod follow;
+mod keeper;
 mod rotate;
 mod stream;
 mod sweep;
@@ -30,16 +31,18 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 pub use follow::Follow;
+pub use keeper::Keeper;
 pub use rotate::{RotateError, rotate};
-pub use sweep::Sweep;
-pub(crate) use sweep::sweep;
+pub use sweep::{Sweep, sweep};
 pub use tail::tail;
 pub use times::Times;
-pub(crate) use times::note;
 
 /// Opens `log` to append, makes it and its directory if they are missing, for its owner only.
 /// Says also where the stream's next byte goes.
-pub(crate) fn open(log: &Path) -> io::Result<(File, u64)> {
+///
+/// # Errors
+/// When that cannot be done.
+pub fn open(log: &Path) -> io::Result<(File, u64)> {
     if let Some(directory) = log.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }

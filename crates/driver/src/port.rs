@@ -68,7 +68,7 @@ impl Ports {
     }
 
     /// Leases `port`, which an adopted instance has already.
-    pub(crate) fn keep(&self, port: u16) -> Lease {
+    pub fn keep(&self, port: u16) -> Lease {
         self.set(|leased| leased.insert(port));
         Lease { port, leased: Arc::clone(&self.leased) }
     }

@@ -5,18 +5,20 @@
 
 mod names;
 mod room;
+mod surroundings;
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use names::given;
 pub use room::Room;
+pub use surroundings::{Before, Found, Surroundings};
 
 use crate::account::{Account, AccountFault};
 use crate::command::{self, CommandError, Facts};
-use crate::env_file::{EnvFile, EnvFileError};
-use crate::environment::{Environment, Sources, Value};
+use crate::env_file::EnvFileError;
+use crate::environment::Environment;
 use crate::launch::Spec;
 use crate::port::Ports;
 use crate::program::{self, ProgramFault};
@@ -42,8 +44,8 @@ pub struct Passed {
     pub environment: Environment,
     /// The names of it that the service gives, beside what Plimsoll itself was given.
     pub given: BTreeSet<String>,
-    /// The program that will run.
-    pub program: PathBuf,
+    /// The program that will run, where it is this machine's.
+    pub program: Option<PathBuf>,
 }
 
 /// Something that stands in the way.
@@ -138,6 +140,12 @@ pub enum Obstacle {
         /// Free.
         available: usize,
     },
+    /// What runs instances elsewhere lacks something, or could not be asked.
+    #[error(transparent)]
+    Engine(Box<dyn Error + Send + Sync>),
+    /// It is of a kind that another driver starts.
+    #[error("this kind of instance cannot be started here")]
+    OtherKind,
     /// Something could not be found out.
     #[error("cannot determine {what}")]
     Unknown {
@@ -168,20 +176,13 @@ pub fn check(
     machine: Machine<'_>,
 ) -> Result<Passed, Vec<Obstacle>> {
     let Preflight { spec, running, without, room } = plan;
-    let Spec { service, version, recipe, withheld } = spec;
+    let Spec { service, version, recipe, withheld, sealed, .. } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
-    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;
+    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload else {
+        return Err(vec![Obstacle::OtherKind]);
+    };
     let mut faults = Vec::new();
     let directory_is_fine = check_directory(&directory).map_err(|fault| faults.push(fault));
-    let file = match env_file.map(|path| EnvFile::read(&directory.join(path))) {
-        Some(Err(error)) => {
-            faults.push(error.into());
-            None
-        }
-        Some(Ok(file)) => Some(Some(file)),
-        None => Some(None),
-    };
-    let given = given(&secrets, file.as_ref().and_then(Option::as_ref), env.keys());
     let account = match user.as_ref().map(Account::find) {
         Some(Err(fault)) => {
             faults.push(fault.into());
@@ -190,23 +191,18 @@ pub fn check(
         Some(Ok(account)) => Some(account),
         None => None,
     };
-    let known: Vec<String> = ours.names().map(str::to_owned).collect();
-    let environment = Environment::compose(Sources {
-        given: ours,
-        inherit: &inherit,
+    let of_recipe = Surroundings {
+        env,
+        env_file: env_file.map(|path| directory.join(path)),
+        secrets,
+        sealed,
+        inherit,
         withheld,
-        secrets: &secrets,
-        account: account.as_ref(),
-        file: file.as_ref().and_then(Option::as_ref),
-        env: env.into_iter().map(|(name, value)| (name, Value(value))).collect(),
-    });
-    // Without the file, secrets would be missed that may well be in it.
-    if file.is_some() {
-        faults.extend(names::secrets(&environment, &known, &secrets));
-        // A secret that is missing has been told.
-        let is_told = |name: &String| without.contains(name) || secrets.contains(name);
-        faults.extend(names::lost(&running, &environment, is_told));
-    }
+        account,
+    };
+    let Found { environment, given, faults: of_names } =
+        of_recipe.look(ours, &Before { running, without });
+    faults.extend(of_names);
     let service = service.as_str();
     let facts = Facts { port: 0, version: &version, instance: service, service };
     let found = command::words(&command, facts)
@@ -220,7 +216,9 @@ pub fn check(
         });
     faults.extend(room.check(machine));
     match found {
-        Some(program) if faults.is_empty() => Ok(Passed { environment, given, program }),
+        Some(program) if faults.is_empty() => {
+            Ok(Passed { environment, given, program: Some(program) })
+        }
         _ => Err(faults),
     }
 }
@@ -246,8 +244,9 @@ fn at_most(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
-    use model::Command;
+    use model::{Command, Registries};
 
     use super::*;
 
@@ -272,6 +271,8 @@ mod tests {
             version: "2".into(),
             recipe: Recipe { workload, env: BTreeMap::new(), env_file: None, secrets },
             withheld: ["OTHERS".to_owned()].into(),
+            registries: Registries::new(),
+            sealed: Arc::default(),
         };
         Preflight { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() }
     }
@@ -311,7 +312,7 @@ mod tests {
         let machine = Machine { ports: &Ports::default(), logs: Path::new("/") };
         let passed = check(plan(), ours(), machine).unwrap();
         assert!(passed.environment.says("IN_FILE") && passed.environment.get("OTHERS").is_none());
-        assert!(passed.program.ends_with("sh"));
+        assert!(passed.program.unwrap().ends_with("sh"));
     }
 
     #[test]

@@ -41,6 +41,7 @@ use crate::logs::Logs;
 use crate::port::Ports;
 use crate::preflight::{self, Machine, Obstacle, Passed, Preflight};
 use crate::record::Record;
+use model::Recipe;
 
 pub use holder::Holder;
 pub use logs::ProcessLogs;
@@ -114,6 +115,15 @@ impl Driver for ProcessDriver {
 
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
         compose::compose(spec).boxed()
+    }
+
+    fn fetch(&self, spec: Spec) -> BoxFuture<'static, Result<Recipe, Vec<Obstacle>>> {
+        // What it is made of is here, or is found missing by the preflight.
+        async { Ok(spec.recipe) }.boxed()
+    }
+
+    fn reclaim(&self, _known: &[Record]) {
+        // What is held ends with us, and what runs was recorded before.
     }
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {

@@ -1,5 +1,6 @@
 //! What is remembered of a running instance, so that the next Plimsoll finds it again.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -18,10 +19,20 @@ pub struct Record {
     /// Where it is asked: the address that it was given to listen on.
     pub address: SocketAddr,
     /// No other start has this mark. Of a process it marks all its descendants, see
-    /// [`crate::environment::RUN`].
+    /// [`crate::environment::RUN`]; a container has it as a label.
     pub run: String,
     /// By what its driver finds it again.
     pub identity: Identity,
+}
+
+impl Record {
+    /// The port that it was told to listen on, as it sees it itself: of a container the one within.
+    pub fn port_within(&self) -> u16 {
+        match &self.identity {
+            Identity::Process(_) => self.address.port(),
+            Identity::Container(container) => container.port,
+        }
+    }
 }
 
 /// By what a driver finds an instance again: what else there may be of its kind.
@@ -29,14 +40,43 @@ pub struct Record {
 pub enum Identity {
     /// A process of this machine.
     Process(ProcessRecord),
+    /// A container.
+    Container(ContainerRecord),
 }
 
 impl Identity {
-    /// The process. Everything that is not one is another driver's.
-    pub fn process(&self) -> &ProcessRecord {
-        let Self::Process(process) = self;
-        process
+    /// The process, if it is one.
+    pub fn process(&self) -> Option<&ProcessRecord> {
+        match self {
+            Self::Process(process) => Some(process),
+            Self::Container(_) => None,
+        }
     }
+
+    /// The container, if it is one.
+    pub fn container(&self) -> Option<&ContainerRecord> {
+        match self {
+            Self::Process(_) => None,
+            Self::Container(container) => Some(container),
+        }
+    }
+}
+
+/// An instance that is a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerRecord {
+    /// The engine's own id of it, which no other container ever has.
+    pub id: String,
+    /// What it was made of: a name with a digest, or an image's id.
+    pub image: String,
+    /// The port that it listens on within.
+    pub port: u16,
+    /// The network by whose address it is reached, if it is not by a port of this machine.
+    pub network: Option<String>,
+    /// Its log.
+    pub log: PathBuf,
+    /// Where in the log's stream its own output begins, in bytes.
+    pub log_start: u64,
 }
 
 /// An instance that is a process of this machine.
@@ -48,6 +88,11 @@ pub struct ProcessRecord {
     pub log: PathBuf,
     /// Where in the log's stream its own output begins, in bytes.
     pub log_start: u64,
+}
+
+/// Sixteen letters that no other start has.
+pub fn mark() -> String {
+    iter::repeat_with(fastrand::alphanumeric).take(16).collect()
 }
 
 /// One process, told apart from every other that ever had or will have its number.

@@ -45,7 +45,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::policy::Bans;
-use model::{AbuseName, Drain, Generation, LimitName, ListenerName, Revision, Route, Service};
+use model::{
+    AbuseName, Drain, Generation, LimitName, ListenerName, Revision, Route, Service, ServiceName,
+};
 use telemetry::{Events, LogWriter, event};
 use tokio::sync::mpsc;
 
@@ -53,6 +55,7 @@ pub use ::policy::bans::Ban;
 pub use challenges::Challenges;
 pub use descriptors::DescriptorBudget;
 pub use instance::open::{Open, Opens};
+pub use instance::tls::{HandshakeFault, InstanceTls, ServiceTlsPlan};
 pub use live::abuse::AbuseLive;
 pub use live::inquiry::InquiryLive;
 pub use live::limit::LimitUseLive;
@@ -60,7 +63,7 @@ pub use live::listener::ListenerLive;
 pub use live::route::RouteLive;
 pub use live::settlements::{Agreed, Round, Settlements, agree};
 pub use live::{Bar, Live, ServiceLive};
-pub use own::{Asker, OwnFault, OwnRequest, OwnResponse, Stage};
+pub use own::{Asker, Greeting, OwnFault, OwnRequest, OwnResponse, Stage};
 pub use policy::auth::keyring::Keyring;
 pub use serve::explain;
 pub use snapshot::serving_config::{Instance, ListenerTls, ServingConfig};
@@ -111,6 +114,9 @@ pub enum PublishError {
         /// What the system says.
         source: io::Error,
     },
+    /// The instances of a service are to be spoken to over TLS, and it was not said how.
+    #[error("nothing was prepared for TLS with the instances of `{0}`")]
+    NoTls(ServiceName),
     /// The routes' expressions are too large together.
     #[error("the routes' expressions cannot be compiled together")]
     Routes(#[from] regex::Error),
@@ -188,6 +194,9 @@ impl Edge {
     /// # Errors
     /// See [`PublishError`]; then what was served before is served on.
     pub fn publish(&mut self, serving_config: &ServingConfig) -> Result<Generation, PublishError> {
+        if let Some(service) = serving_config.without_tls() {
+            return Err(PublishError::NoTls(service.clone()));
+        }
         let generation = self.generation.next();
         let count = self.workers.len();
         let snapshot =

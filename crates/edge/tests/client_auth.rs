@@ -44,7 +44,7 @@ fn alert(error: &io::Error) -> AlertDescription {
 }
 
 fn ci(authority: &Authority) -> Files {
-    authority.issue_to("ci", Vec::new())
+    authority.issue_to("ci", &[])
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_client_without_one_is_told_that_one_is_required() {
 fn a_certificate_of_another_authority_or_an_expired_or_revoked_one_is_refused_also_where_none_is_needed()
  {
     let (authority, other) = (Authority::default(), Authority::default());
-    let (ci, gone, foreign) = (ci(&authority), ci(&authority), other.issue_to("ci", Vec::new()));
+    let (ci, gone, foreign) = (ci(&authority), ci(&authority), other.issue_to("ci", &[]));
     let expired = authority.issue_expired(&["a.example"]);
     let crl = authority.revoke(&[&gone]);
     for demand in [Demand::Required, Demand::Optional] {
@@ -172,7 +172,8 @@ fn a_host_of_a_listener_that_asks_otherwise_is_misdirected_and_every_other_is_se
     let clients = authority.trust(None, Demand::Required);
     let files = [authority.issue(&["a.shop.example"])];
     let config = authority.server_for(&files, &[Http2, Http1], Some(&clients));
-    let tls = ListenerTls { config, names: ["a.shop.example".into()].into() };
+    let tls =
+        ListenerTls { config, clients: Some(clients), names: ["a.shop.example".into()].into() };
     let closed = edge.also_at("closed", tls, Some(client_auth()));
     let ci = ci(&authority);
     let at = |host: &str, over: &str| {

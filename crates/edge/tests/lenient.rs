@@ -120,6 +120,7 @@ fn checks_read_as_requests_do() {
         runtime.block_on(asker.ask(OwnRequest {
             address: origin.address(),
             protocol: UpstreamProtocol::H1,
+            tls: None,
             violations,
             method: "GET",
             target: "/".to_owned(),

@@ -13,6 +13,7 @@ fn without_descriptors_an_instance_is_not_asked_and_not_blamed() {
     let request = |protocol| OwnRequest {
         address: listener.local_addr().unwrap(),
         protocol,
+        tls: None,
         violations: Violations::Refused,
         method: "GET",
         target: "/".to_owned(),

@@ -165,6 +165,7 @@ fn a_client_that_leaves_the_queue_gives_its_place_up() {
 /// How a service is run, as far as the edge asks: that it is.
 fn run_by_us() -> model::Run {
     model::Run {
+        work: Default::default(),
         recipe: model::Recipe {
             workload: model::Workload::Process(model::ProcessRecipe {
                 command: model::Command::Line("server".into()),

@@ -1,5 +1,7 @@
 //! Certificates that are ordered of a CA by ACME: `tls.acme` of listeners, and `[acme]`.
 
+use std::net::SocketAddr;
+
 use crate::auth::{Document, Secret};
 
 /// How certificates are ordered.
@@ -17,6 +19,75 @@ pub struct Acme {
     pub profile: Option<String>,
     /// What kind of key each certificate is for.
     pub key: CertificateKey,
+    /// Who changes the zones of the hosts; without, nothing is proven by DNS.
+    pub dns: Option<Dns>,
+}
+
+/// Who changes the zones in which a CA looks for proofs (RFC 8555 section 8.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// How.
+    pub provider: DnsProvider,
+    /// The zones' own servers; those that their NS records name where there are none here.
+    pub servers: Vec<SocketAddr>,
+}
+
+/// How a zone is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsProvider {
+    /// By a DNS server that takes updates (RFC 2136).
+    Rfc2136(UpdateServer),
+    /// By the API of who hosts it.
+    Hosted {
+        /// Who does.
+        host: DnsHost,
+        /// What lets us in.
+        token: Secret,
+    },
+}
+
+/// A DNS server that takes updates which are signed with a key that both have (RFC 8945).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it calls the key.
+    pub key_name: String,
+    /// The key.
+    pub secret: Secret,
+    /// What the key is for.
+    pub hash: TsigHash,
+}
+
+/// The hash of an HMAC that signs updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TsigHash {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// Who hosts zones, and has an API with one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are names")]
+pub enum DnsHost {
+    Bunny,
+    Cloudflare,
+    Desec,
+    DigitalOcean,
+    Gandi,
+    Gcore,
+    Hetzner,
+    Infomaniak,
+    Ionos,
+    Linode,
+    Ns1,
+    Scaleway,
+    Vultr,
 }
 
 /// An account with a CA outside of ACME.

@@ -33,6 +33,8 @@ pub enum Proof {
     Jwt(Jwt),
     /// By a key that is sent.
     ApiKey(ApiKey),
+    /// By a certificate that the client shows in its handshake.
+    Certificate(CertificateAuth),
     /// By a name and a password (RFC 7617).
     Basic(Basic),
     /// By a signature over the request, with a secret that both sides have.
@@ -46,15 +48,16 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// Whether who asks has no claim but `sub`, the subject.
-    pub fn has_subject_only(&self) -> bool {
+    /// The only claims that who asks can have; `None` where the credential says which.
+    pub fn claims(&self) -> Option<&'static [&'static str]> {
         match self {
-            Self::Jwt(_) | Self::Introspect(_) => false,
+            Self::Jwt(_) | Self::Introspect(_) => None,
+            Self::Certificate(_) => Some(CertificateAuth::CLAIMS),
             Self::ApiKey(_)
             | Self::Basic(_)
             | Self::Hmac(_)
             | Self::Signature(_)
-            | Self::Forward(_) => true,
+            | Self::Forward(_) => Some(&["sub"]),
         }
     }
 }
@@ -85,6 +88,18 @@ pub struct ForwardAuth {
     /// The field of its response that says who it is, in lower case; nothing is known of who it is without. It is the claim `sub`, too;
     /// there are no other claims.
     pub subject: Option<String>,
+    /// What becomes of cookies that it sets as it lets a request in.
+    pub cookies: ServiceCookies,
+}
+
+/// What becomes of cookies that a service sets as it lets a request in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServiceCookies {
+    /// They stay behind.
+    #[default]
+    Dropped,
+    /// The client gets them with its response; each request is asked of by itself, so that nobody gets another's.
+    Passed,
 }
 
 /// An issuer of opaque tokens, who is asked of each. Its response has the claims.
@@ -115,6 +130,21 @@ pub struct ApiKey {
     pub places: Vec<CredentialPlace>,
     /// A name and the SHA-256 of its key on each line.
     pub keys: Document,
+}
+
+/// Which certificates of clients are enough, of those that their listener believes. The subject is the certificate's, or the first of its
+/// other names where that is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateAuth {
+    /// Patterns of subjects (RFC 4514), one of which it must have; any where there is none.
+    pub subjects: Vec<String>,
+    /// Patterns of other names, one of which it must have; any where there is none.
+    pub sans: Vec<String>,
+}
+
+impl CertificateAuth {
+    /// What is known of who has shown one.
+    pub const CLAIMS: &[&str] = &["sub", "subject", "issuer", "serial", "sans", "fingerprint"];
 }
 
 /// Which passwords are believed. The subject is the name, which is the claim `sub`, too; there are no other claims.
@@ -347,9 +377,9 @@ pub struct ClaimHeader {
 pub struct ClaimPath(pub Vec<String>);
 
 impl ClaimPath {
-    /// Whether it is `sub`, which says who it is.
-    pub fn is_subject(&self) -> bool {
-        self.0 == ["sub"]
+    /// Whether it is one of these, of the outermost object.
+    pub fn is_one_of(&self, names: &[&str]) -> bool {
+        matches!(&*self.0, [name] if names.contains(&name.as_str()))
     }
 }
 

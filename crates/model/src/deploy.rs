@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::condition::Condition;
 use crate::health::{ProbeMethod, StatusRange};
+use crate::hook::{Hook, HookMoment};
 
 /// How a release is replaced by the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,20 @@ pub struct Deploy {
     pub conditions: Vec<Condition>,
     /// What decides whether the new release stays.
     pub judge: Judge,
+    /// What is run before anything starts. Where it fails, nothing does.
+    pub before: Option<Hook>,
+    /// What is run when the new release has come to stay. That it fails is told.
+    pub after: Option<Hook>,
+}
+
+impl Deploy {
+    /// What is run at `moment`, if anything is.
+    pub fn hook(&self, moment: HookMoment) -> Option<&Hook> {
+        match moment {
+            HookMoment::Before => self.before.as_ref(),
+            HookMoment::After => self.after.as_ref(),
+        }
+    }
 }
 
 /// What an exchange is to an instance that is to go.
@@ -278,6 +293,8 @@ impl Default for Deploy {
             preview: None,
             conditions: Vec::new(),
             judge: Judge::default(),
+            before: None,
+            after: None,
         }
     }
 }

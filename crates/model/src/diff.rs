@@ -21,10 +21,12 @@ pub struct Diff {
     pub abuse: Changes<AbuseName>,
     /// Whether the routes, or their order, differ.
     pub routes_changed: bool,
-    /// Whether `[acme]`, or the email of those who order certificates, differs.
+    /// Whether `[acme]`, the email of those who order certificates, or which CA a host's is of, differs.
     pub acme_changed: bool,
     /// Whether `[store]` differs.
     pub store_changed: bool,
+    /// Whether the secrets beside the configuration differ.
+    pub secrets_changed: bool,
     /// Settings that differ but are taken up only by the next start.
     pub needs_restart: Vec<&'static str>,
 }
@@ -83,8 +85,9 @@ impl Diff {
             limits: Changes::between(&old.limits, &new.limits),
             abuse: Changes::between(&old.abuse, &new.abuse),
             routes_changed: old.routes != new.routes,
-            acme_changed: old.acme != new.acme,
+            acme_changed: old.acme != new.acme || old.internal != new.internal,
             store_changed: old.store != new.store,
+            secrets_changed: old.secrets != new.secrets,
             needs_restart: restart
                 .iter()
                 .filter(|(_, differs)| *differs)
@@ -103,6 +106,7 @@ impl Diff {
             && !self.routes_changed
             && !self.acme_changed
             && !self.store_changed
+            && !self.secrets_changed
             && self.needs_restart.is_empty()
     }
 }

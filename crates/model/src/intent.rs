@@ -1,11 +1,12 @@
 //! Everything that is wanted, as one value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::abuse::Abuse;
 use crate::acme::Acme;
-use crate::auth::Authentication;
+use crate::auth::{Authentication, Secret};
+use crate::container::Registries;
 use crate::id::{AbuseName, AuthName, LimitName, ListenerName, ServiceName};
 use crate::limit::Limit;
 use crate::listener::Listener;
@@ -30,10 +31,14 @@ pub struct Intent {
     pub store: Option<Store>,
     /// How certificates are ordered, where a listener has any ordered.
     pub acme: Option<Acme>,
+    /// Hosts whose certificates Plimsoll's own CA issues; each of them is ordered for a listener.
+    pub internal: BTreeSet<String>,
     /// `[listeners]`
     pub listeners: BTreeMap<ListenerName, Arc<Listener>>,
     /// `[services]`
     pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// `[registries]`
+    pub registries: Registries,
     /// `[auth]`
     pub auth: BTreeMap<AuthName, Arc<Authentication>>,
     /// `[limits]`
@@ -42,4 +47,6 @@ pub struct Intent {
     pub abuse: BTreeMap<AbuseName, Arc<Abuse>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// What the file of secrets beside the configuration holds, by name. A service is given those that it names.
+    pub secrets: Arc<BTreeMap<String, Secret>>,
 }

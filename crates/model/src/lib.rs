@@ -13,11 +13,14 @@ pub mod account;
 pub mod acme;
 pub mod auth;
 pub mod condition;
+pub mod container;
 pub mod cors;
 pub mod deploy;
 pub mod diff;
 pub mod health;
+pub mod hook;
 pub mod id;
+pub mod image;
 pub mod intent;
 pub mod limit;
 pub mod listener;
@@ -33,13 +36,18 @@ pub mod url;
 
 pub use abuse::{Abuse, AbuseKey, AbuseMode, Unrouted};
 pub use account::{Account, NoAccount, Principal};
-pub use acme::{Acme, CertificateKey, ExternalAccount};
+pub use acme::{
+    Acme, CertificateKey, Dns, DnsHost, DnsProvider, ExternalAccount, TsigHash, UpdateServer,
+};
 pub use auth::{
-    ApiKey, AuthServer, Authentication, Basic, ClaimHeader, ClaimPath, Credential, CredentialPlace,
-    Document, FetchedKeys, ForwardAuth, Introspection, Jwt, JwtAlgorithm, JwtKeys, KeyKind, KeysAt,
-    Proof, RefusedAs, Requirement, Secret,
+    ApiKey, AuthServer, Authentication, Basic, CertificateAuth, ClaimHeader, ClaimPath, Credential,
+    CredentialPlace, Document, FetchedKeys, ForwardAuth, Introspection, Jwt, JwtAlgorithm, JwtKeys,
+    KeyKind, KeysAt, Proof, RefusedAs, Requirement, Secret, ServiceCookies,
 };
 pub use condition::{Asks, Bounds, Condition, Unknown};
+pub use container::{
+    Access, ContainerRecipe, Pin, Registries, Registry, Resources, Volume, VolumeSource,
+};
 pub use cors::{Cors, OriginMatch};
 pub use deploy::{
     ClientErrors, Deploy, Drain, ExchangeKind, Judge, LittleData, Preview, Smoke, Step, Strategy,
@@ -49,9 +57,11 @@ pub use diff::Diff;
 pub use health::{
     GrpcProbe, HealthCheck, HealthProbe, HttpProbe, ProbeHeaders, ProbeMethod, StatusRange,
 };
+pub use hook::{Hook, HookMoment};
 pub use id::{
     AbuseName, AuthName, Generation, InstanceName, LimitName, ListenerName, Revision, ServiceName,
 };
+pub use image::{DEFAULT_REGISTRY, ImageName, NoImageName};
 pub use intent::Intent;
 pub use limit::{Bound, KeyPart, Limit, LimitMode, LimitUse, Per, Rate};
 pub use listener::{
@@ -66,12 +76,12 @@ pub use route::{
 pub use route_id::RouteId;
 pub use run::{
     Command, INHERITED, ProcessRecipe, Recipe, Restart, Run, Stop, StopSignal, StopTo,
-    VERSION_MARK, Workload, is_version,
+    VERSION_MARK, Work, Workload, is_version,
 };
 pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
 pub use service::{
     Balance, CookieSecurity, Hash, HashAlgorithm, HashKey, Host, KeepAlive, OnOutlier, Passive,
-    Queue, Retry, RetryCondition, SameSite, Service, ServiceTimeouts, Sticky, Target,
+    Queue, Retry, RetryCondition, SameSite, Service, ServiceTimeouts, ServiceTls, Sticky, Target,
     UpstreamProtocol, Violations,
 };
 pub use signature::{Hmac, HmacSecrets, MessageSignature, NonceRule, SignatureAlgorithm};

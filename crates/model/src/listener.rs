@@ -24,6 +24,8 @@ pub struct Listener {
     /// Hosts whose certificates are ordered of a CA, each once and in order; `None` where none are. A client that asks for one of them gets no other
     /// host's certificate.
     pub ordered: Option<Vec<String>>,
+    /// The one of them whose certificate clients get that name no host, where none is from a file.
+    pub nameless: Option<String>,
     /// Whether clients are asked for certificates of their own. Only with TLS.
     pub client_auth: Option<ClientAuth>,
     /// Every request is redirected to `https` at this port. Only for clear text.

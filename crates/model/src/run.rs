@@ -8,11 +8,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::account::Account;
+use crate::container::ContainerRecipe;
 use crate::deploy::Deploy;
 
 /// How the instances of a service are run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
+    /// What they do.
+    pub work: Work,
     /// What they are made of.
     pub recipe: Recipe,
     /// The release that runs first, where the journal knows of none.
@@ -25,6 +28,19 @@ pub struct Run {
     pub stop: Stop,
     /// When an instance that ended is started again.
     pub restart: Restart,
+}
+
+/// What instances do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Work {
+    /// They serve requests, each on a port of its own.
+    #[default]
+    Requests,
+    /// Their own: nobody asks them for anything, and they are given no port.
+    Own {
+        /// So long a new one has to live before it is ready, where it has no check that says so.
+        ready_after: Duration,
+    },
 }
 
 /// What makes a release, beside its version. Each instance of a release is made by the same recipe,
@@ -46,6 +62,8 @@ pub struct Recipe {
 pub enum Workload {
     /// A process of this machine.
     Process(ProcessRecipe),
+    /// A container.
+    Container(ContainerRecipe),
 }
 
 /// What a process is made of, beside its environment.
@@ -69,43 +87,83 @@ pub const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "LC_*", "TZ"];
 pub const VERSION_MARK: &str = "{version}";
 
 impl Recipe {
-    /// The recipe with `version` put in for [`VERSION_MARK`] in the directory, the `env_file` and the values of
-    /// `env`. In the command it is put in when an instance starts, with what else is.
+    /// The recipe with `version` put in for [`VERSION_MARK`] in the directory or the image, the `env_file` and the values
+    /// of `env`. In the command it is put in when an instance starts, with what else is.
     #[must_use]
     pub fn of_version(&self, version: &str) -> Self {
         let text = |text: &str| text.replace(VERSION_MARK, version);
         // A path that is no text has no mark.
         let path =
             |path: &PathBuf| path.to_str().map_or_else(|| path.clone(), |it| text(it).into());
-        let Workload::Process(process) = &self.workload;
-        Self {
-            workload: Workload::Process(ProcessRecipe {
+        let workload = match &self.workload {
+            Workload::Process(process) => Workload::Process(ProcessRecipe {
                 directory: path(&process.directory),
                 ..process.clone()
             }),
+            Workload::Container(container) => Workload::Container(ContainerRecipe {
+                image: text(&container.image),
+                ..container.clone()
+            }),
+        };
+        Self {
+            workload,
             env: self.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
             env_file: self.env_file.as_ref().map(path),
             secrets: self.secrets.clone(),
         }
     }
-}
 
-impl Recipe {
+    /// The same with another command: what is run once with a release's environment, in its directory and as its user. `None`
+    /// of a container, which runs what its image has.
+    #[must_use]
+    pub fn running(&self, command: Command) -> Option<Self> {
+        let Workload::Process(process) = &self.workload else { return None };
+        let workload = Workload::Process(ProcessRecipe { command, ..process.clone() });
+        Some(Self { workload, ..self.clone() })
+    }
+
     /// Whether the version stands in it, so that releases run something of their own. Each instance finds the version in
     /// `$VERSION`, too, but what a program makes of that no recipe tells.
     pub fn names_version(&self) -> bool {
-        let Workload::Process(process) = &self.workload;
         let is_marked = |text: &str| text.contains(VERSION_MARK);
-        let is_named =
-            |text: &str| is_marked(text) || text.contains("$VERSION") || text.contains("${VERSION");
-        let in_command = match &process.command {
-            Command::Arguments(words) => words.iter().any(|word| is_named(word)),
-            Command::Line(text) | Command::Shell(text) => is_named(text),
+        let is_path_marked = |path: &PathBuf| path.to_str().is_some_and(is_marked);
+        let in_workload = match &self.workload {
+            Workload::Process(process) => {
+                process.command.names_version() || is_path_marked(&process.directory)
+            }
+            Workload::Container(container) => is_marked(&container.image),
         };
-        let paths = self.env_file.iter().chain([&process.directory]);
-        in_command
-            || paths.filter_map(|path| path.to_str()).any(is_marked)
+        in_workload
+            || self.env_file.as_ref().is_some_and(is_path_marked)
             || self.env.values().any(|value| is_marked(value))
+    }
+
+    /// Whether it is what the file means by `wanted`. What was found out when a release was made, as which image a name
+    /// stands for, no file says.
+    pub fn follows(&self, wanted: &Self) -> bool {
+        self.as_wanted() == wanted.as_wanted()
+    }
+
+    /// The recipe without what was found out.
+    fn as_wanted(&self) -> Self {
+        let mut wanted = self.clone();
+        if let Workload::Container(container) = &mut wanted.workload {
+            container.pin = None;
+        }
+        wanted
+    }
+}
+
+impl Command {
+    /// Whether the version stands in it.
+    fn names_version(&self) -> bool {
+        let is_named = |text: &str| {
+            text.contains(VERSION_MARK) || text.contains("$VERSION") || text.contains("${VERSION")
+        };
+        match self {
+            Self::Arguments(words) => words.iter().any(|word| is_named(word)),
+            Self::Line(text) | Self::Shell(text) => is_named(text),
+        }
     }
 }
 
@@ -214,6 +272,12 @@ impl StopSignal {
         (Self::Winch, "SIGWINCH"),
         (Self::Kill, "SIGKILL"),
     ];
+
+    /// Its name, in full.
+    pub fn name(self) -> &'static str {
+        let mut named = Self::NAMES.iter().filter(|(signal, _)| *signal == self);
+        named.next().map_or("SIGTERM", |(_, name)| name)
+    }
 }
 
 impl FromStr for StopSignal {
@@ -260,6 +324,7 @@ mod tests {
         for (signal, name) in StopSignal::NAMES {
             assert_eq!(name.parse(), Ok(signal));
             assert_eq!(name["SIG".len()..].parse(), Ok(signal));
+            assert_eq!(signal.name(), name);
         }
         assert_eq!("SIGSTOP".parse::<StopSignal>(), Err(UnknownSignal));
     }

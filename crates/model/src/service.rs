@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::health::HealthCheck;
 use crate::id::{InstanceName, ServiceName};
+use crate::listener::TlsCertificate;
 use crate::run::Run;
 
 /// A group of instances that do the same, and how requests are spread over them.
@@ -20,6 +22,8 @@ pub struct Service {
     pub run: Option<Run>,
     /// What is spoken with the instances.
     pub protocol: UpstreamProtocol,
+    /// How TLS is spoken with them; `None` for clear text.
+    pub tls: Option<ServiceTls>,
     /// What becomes of responses that break HTTP/1.1 as old programs do.
     pub violations: Violations,
     /// How an instance is chosen.
@@ -99,8 +103,20 @@ pub enum UpstreamProtocol {
     /// HTTP/1.1 with kept connections.
     #[default]
     H1,
-    /// HTTP/2 on clear text by prior knowledge, as gRPC servers speak it.
+    /// HTTP/2, as gRPC servers speak it: on clear text by prior knowledge, over TLS agreed on in the handshake.
     H2,
+}
+
+/// How TLS is spoken with the instances of a service, and which certificates of theirs are believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceTls {
+    /// PEM: the authorities whose certificates are believed; `None` for the system's.
+    pub ca: Option<PathBuf>,
+    /// The host that their certificates are for, and that they are asked for. `None` for each one's own: the name of its target,
+    /// or, where that is an address, that address.
+    pub server_name: Option<String>,
+    /// What is shown to those that ask for a certificate.
+    pub client: Option<TlsCertificate>,
 }
 
 /// How an instance is chosen.

@@ -163,6 +163,12 @@ impl fmt::Display for CertificateFault {
     }
 }
 
+/// The name itself of `DnsName("a")` or `IpAddress(::1)`, as webpki writes them.
+fn presented_name(written: &str) -> &str {
+    let within = written.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    within.unwrap_or(written).trim_matches('"')
+}
+
 impl From<CertificateError> for CertificateFault {
     fn from(error: CertificateError) -> Self {
         use CertificateError as E;
@@ -173,9 +179,7 @@ impl From<CertificateError> for CertificateFault {
             E::UnknownIssuer | E::BadSignature => Self::Issuer,
             E::NotValidForName => Self::Name(Vec::new()),
             E::NotValidForNameContext { presented, .. } => {
-                // `DnsName("a")`, as webpki writes them.
-                let name = |it: String| it.split('"').nth(1).map_or(it.clone(), str::to_owned);
-                Self::Name(presented.into_iter().map(name).collect())
+                Self::Name(presented.iter().map(|it| presented_name(it).to_owned()).collect())
             }
             error => Self::Other(error),
         }

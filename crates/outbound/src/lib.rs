@@ -25,5 +25,5 @@ pub use fault::{CertificateFault, Fault, Stage};
 pub use pooled::{Excess, PooledClient};
 pub use request::{Redirects, Request, Response};
 pub use standing::Standing;
-pub use trust::{BadAuthorities, Trust};
+pub use trust::{BadAuthorities, NoAuthorities, Trust, system_authorities};
 pub use url::{BadUrl, join, parse};

@@ -108,13 +108,26 @@ impl SystemTrust {
 }
 
 fn read() -> Result<Arc<ClientConfig>, Fault> {
+    system_authorities().map(config).map_err(|NoAuthorities(why)| Fault::NoAuthorities(why))
+}
+
+/// The system has no authorities, for this reason.
+#[derive(Debug, thiserror::Error)]
+#[error("the system has no certificates of authorities ({0})")]
+pub struct NoAuthorities(pub String);
+
+/// The system's authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, read now: hundreds of files, perhaps.
+///
+/// # Errors
+/// When there is none.
+pub fn system_authorities() -> Result<RootCertStore, NoAuthorities> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // One that is malformed is no reason to do without the others.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or("there are none".to_owned(), ToString::to_string);
-        return Err(Fault::NoAuthorities(why));
+        return Err(NoAuthorities(why));
     }
-    Ok(config(roots))
+    Ok(roots)
 }

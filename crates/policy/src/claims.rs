@@ -48,7 +48,12 @@ impl Claims {
 
     /// Those of somebody of whom nothing is known but the name: `sub` alone.
     pub fn of_subject(name: &str) -> Self {
-        Self(Object::of_one("sub", Json::Text(name.into())))
+        Self::of_members([("sub", Json::Text(name.into()))])
+    }
+
+    /// Those of somebody of whom this is known, each under another name.
+    pub(crate) fn of_members<'a>(members: impl IntoIterator<Item = (&'a str, Json)>) -> Self {
+        Self(Object::of(members))
     }
 
     /// The claim `name` of the outermost object.

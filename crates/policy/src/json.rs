@@ -113,9 +113,12 @@ impl fmt::Display for Number {
 }
 
 impl Object {
-    /// One with a single member.
-    pub(crate) fn of_one(name: &str, value: Json) -> Self {
-        Self([(name.into(), value)].into())
+    /// One with these members, each of another name.
+    pub(crate) fn of<'a>(members: impl IntoIterator<Item = (&'a str, Json)>) -> Self {
+        let members = members.into_iter().map(|(name, value)| (Box::from(name), value));
+        let mut members: Vec<(Box<str>, Json)> = members.collect();
+        members.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(members.into())
     }
 
     /// The member `name`.

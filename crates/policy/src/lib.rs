@@ -29,6 +29,7 @@ mod atomic {
 pub mod abuse;
 pub mod api_key;
 pub mod bans;
+pub mod certificate;
 pub mod claims;
 pub mod cors;
 pub mod deny;

@@ -1,8 +1,9 @@
 //! Credentials that were believed, so that none is looked into twice before it expires.
 //!
 //! For one thread. How many are kept, and how many bytes of them, is bounded; where there is no room, one goes that was
-//! not asked for since the last round (second chance, Corbató 1968). Credentials are found by a hash with a key of its own and
-//! then compared whole, so that nobody can make two that meet.
+//! not asked for since the last round (second chance, Corbató 1968). Credentials are found by a hash, with a key of its own, of their
+//! end, and then compared whole. A token ends with its signature, and nothing is kept that was not believed: who could make
+//! two that end alike has the key that they are signed with.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -58,7 +59,7 @@ impl<V> Cache<V> {
 
     /// What `credential` is worth at `now`, if that is known.
     pub fn get(&mut self, credential: &[u8], now: UnixTime) -> Option<&V> {
-        let hash = self.hasher.hash_one(credential);
+        let hash = hash_of(&self.hasher, credential);
         let slots = &self.slots;
         let place = *self.table.find(hash, |place| *slots[*place].credential == *credential)?;
         if self.slots[place].until.is_some_and(|until| now >= until) {
@@ -77,7 +78,7 @@ impl<V> Cache<V> {
         if bytes > self.bounds.bytes {
             return;
         }
-        let hash = self.hasher.hash_one(credential);
+        let hash = hash_of(&self.hasher, credential);
         let known = self.table.find(hash, |place| *self.slots[*place].credential == *credential);
         if let Some(place) = known.copied() {
             self.remove(place);
@@ -89,8 +90,8 @@ impl<V> Cache<V> {
         self.slots.push(Slot { credential, value, until, bytes, is_used });
         self.bytes += bytes;
         let (slots, hasher) = (&self.slots, &self.hasher);
-        let hash_of = |place: &usize| hasher.hash_one(&*slots[*place].credential);
-        self.table.insert_unique(hash, self.slots.len() - 1, hash_of);
+        let of_place = |place: &usize| hash_of(hasher, &slots[*place].credential);
+        self.table.insert_unique(hash, self.slots.len() - 1, of_place);
     }
 
     /// How many are kept.
@@ -125,8 +126,8 @@ impl<V> Cache<V> {
             self.unlink(last);
             let hash = self.hash_of(last);
             let (slots, hasher) = (&self.slots, &self.hasher);
-            let hash_of = |place: &usize| hasher.hash_one(&*slots[*place].credential);
-            self.table.insert_unique(hash, place, hash_of);
+            let of_place = |place: &usize| hash_of(hasher, &slots[*place].credential);
+            self.table.insert_unique(hash, place, of_place);
         }
         self.bytes -= self.slots.swap_remove(place).bytes;
     }
@@ -140,8 +141,17 @@ impl<V> Cache<V> {
     }
 
     fn hash_of(&self, place: usize) -> u64 {
-        self.hasher.hash_one(&*self.slots[place].credential)
+        hash_of(&self.hasher, &self.slots[place].credential)
     }
+}
+
+/// So much of the end of a credential tells it from others: most of a signature.
+const END_BYTES: usize = 40;
+
+/// By what a credential is found.
+fn hash_of(hasher: &DefaultHashBuilder, credential: &[u8]) -> u64 {
+    let end = credential.last_chunk::<END_BYTES>().map_or(credential, |end| end);
+    hasher.hash_one(end)
 }
 
 #[cfg(test)]

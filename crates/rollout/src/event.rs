@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use model::{InstanceName, Preview};
+use model::{HookMoment, InstanceName, Preview};
 
 use crate::block::Block;
 use crate::judge::{Fault, Verdict};
@@ -52,6 +52,8 @@ pub enum Event {
         /// What came of it.
         measurement: Measurement,
     },
+    /// A hook has ended, as [`Effect::Hook`] wants it, and nothing is left of it.
+    HookEnded(HookEnd),
     /// The time that [`Rollout::next_deadline`](crate::Rollout::next_deadline) named has come.
     Tick,
     /// A person's word.
@@ -90,10 +92,24 @@ pub enum Effect {
         /// Tells this time from others.
         number: u64,
     },
+    /// Run what the deploy says for this moment, under this name; what comes of it is an [`Event::HookEnded`], no later than its
+    /// timeout and its end take.
+    Hook(HookMoment, InstanceName),
+    /// Nobody waits for what the hook that runs would do any more: end it. An [`Event::HookEnded`] follows all the same.
+    EndHook,
     /// Something to tell.
     Tell(News),
     /// It is over, and nothing is left to do.
     End(Outcome),
+}
+
+/// What came of a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookEnd {
+    /// It ended well.
+    Done,
+    /// It did not; with the reason.
+    Failed(String),
 }
 
 /// What came of asking a condition, in words that stand behind its name.
@@ -120,6 +136,12 @@ pub struct Traffic {
 /// What is told of a rollout's progress.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
+    /// A hook is being run.
+    HookBegun(HookMoment),
+    /// A hook ended well, after so long.
+    HookDone(HookMoment, Duration),
+    /// A hook failed, which changes nothing.
+    HookFailed(HookMoment, String),
     /// An instance is being started.
     Starting(InstanceName, Side),
     /// An instance passed its first check after so long.
@@ -225,6 +247,8 @@ pub enum Reason {
     Aborted,
     /// It could not be written down that it stays: a restart would have brought the old one.
     NotRecorded(String),
+    /// What is run before anything starts failed.
+    Hook(HookMoment, String),
     /// A condition outside does not hold.
     Condition {
         /// Which.
@@ -291,6 +315,7 @@ impl fmt::Display for Reason {
             Self::Unhealthy(instance, why) => write!(f, "{instance} is unhealthy: {why}"),
             Self::NotReady { instance, why } => write!(f, "{instance} {why}"),
             Self::Superseded(version) => write!(f, "{version} is deployed instead of it"),
+            Self::Hook(moment, why) => write!(f, "`{moment}` failed: {why}"),
             Self::Condition { name, why } => write!(f, "condition {name}: {why}"),
             Self::Aborted => f.write_str("aborted by hand"),
             Self::NotRecorded(why) => write!(f, "it cannot be recorded that it runs: {why}"),

@@ -64,6 +64,11 @@ impl Fleet {
         self.0.is_empty()
     }
 
+    /// Those that serve or are to.
+    pub(crate) fn coming_or_come(&self) -> u32 {
+        self.count(|phase| phase.is_starting() || matches!(phase, Phase::Ready | Phase::Serving))
+    }
+
     /// Those that are, or may soon be, of use: all but the stopping ones.
     pub(crate) fn staying(&self) -> u32 {
         self.count(|phase| phase != Phase::Stopping)

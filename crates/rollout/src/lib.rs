@@ -25,7 +25,7 @@ pub use block::{
     Place, Timed, Why,
 };
 pub use event::{
-    DeployAction, Effect, Event, Measurement, News, Outcome, Pause, Reason, Side, Traffic,
+    DeployAction, Effect, Event, HookEnd, Measurement, News, Outcome, Pause, Reason, Side, Traffic,
 };
 pub use fleet::Phase;
 pub use judge::{

@@ -133,7 +133,7 @@ mod tests {
         };
         let moment = |number: u64| Moment {
             at: Duration::from_millis(250 * (number + 1)),
-            serving: Serving { canary: 1, stable: 0, old: Old::Never },
+            serving: Serving { canary: 1, stable: 0, coming: 0, old: Old::Never },
             block: Block {
                 counts: vec![Count {
                     place: place.clone(),

@@ -77,7 +77,9 @@ impl Latencies {
         })
     }
 
-    fn since(&self, earlier: &Self) -> Self {
+    /// What came since `earlier`, which was counted by the same counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
         let mut classes = self.classes.clone();
         for (class, count) in &earlier.classes {
             if let Some(now) = classes.get_mut(class) {
@@ -88,7 +90,8 @@ impl Latencies {
         Self { classes }
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Counts `other` as well.
+    pub fn add(&mut self, other: &Self) {
         other.classes().for_each(|(class, count)| self.record(class, count));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use model::{
-    Asks, Condition, Deploy, Host, InstanceName, LittleData, Preview, Scheme, Step, Strategy,
-    Surge, Unknown, Url,
+    Asks, Command, Condition, Deploy, Hook, HookMoment, Host, InstanceName, LittleData, Preview,
+    Scheme, Step, Strategy, Surge, Unknown, Url, Work,
 };
 use rollout::{
-    Block, DeployAction, Direction, Effect, Event, Measurement, Outcome, Past, Phase, Plan,
-    Rollout, Side, Tally, Traffic,
+    Block, DeployAction, Direction, Effect, Event, HookEnd, Measurement, Outcome, Past, Phase,
+    Plan, Rollout, Side, Tally, Traffic,
 };
 
 const SEEDS: u64 = 10_000;
@@ -32,6 +32,8 @@ struct World {
     /// Had traffic since they were last known to be out of reach.
     reachable: BTreeSet<InstanceName>,
     committed: bool,
+    /// What runs beside the instances.
+    hook: Option<HookMoment>,
     outcome: Option<Outcome>,
     temper: Temper,
 }
@@ -41,6 +43,7 @@ struct Temper {
     start_fails: f64,
     start_hangs: f64,
     refuses: f64,
+    hook_fails: f64,
     dies: f64,
     commit_fails: f64,
     word: f64,
@@ -57,6 +60,7 @@ impl World {
             start_fails: maybe(0.5),
             start_hangs: maybe(0.3),
             refuses: maybe(0.1),
+            hook_fails: maybe(0.5),
             dies: maybe(0.1),
             commit_fails: maybe(0.5),
             word: maybe(0.1),
@@ -78,6 +82,7 @@ impl World {
             reachable: serving.clone(),
             traffic: Traffic { serving, share: None },
             committed: false,
+            hook: None,
             outcome: None,
             plan,
             temper,
@@ -109,6 +114,8 @@ impl World {
                     self.soon(50, word);
                 }
                 Effect::Measure { condition, number } => self.ask(condition, number),
+                Effect::Hook(moment, _) => self.begin_hook(moment),
+                Effect::EndHook => assert!(self.hook.is_some(), "seed {}: no hook", self.seed),
                 Effect::Tell(_) => {}
                 Effect::End(outcome) => self.outcome = Some(outcome),
             }
@@ -127,7 +134,23 @@ impl World {
         self.soon(2_000, Event::Measured { condition, number, measurement });
     }
 
+    fn begin_hook(&mut self, moment: HookMoment) {
+        let seed = self.seed;
+        assert_eq!(self.hook.replace(moment), None, "seed {seed}: two hooks at once");
+        let side = match moment {
+            HookMoment::Before => Side::Stable,
+            HookMoment::After => Side::Canary,
+        };
+        assert!(self.running.values().all(|of| *of == side), "seed {seed}: {moment} amid");
+        let end = match self.chance.f64() < self.temper.hook_fails {
+            true => HookEnd::Failed("exit code 3".into()),
+            false => HookEnd::Done,
+        };
+        self.soon(4_000, Event::HookEnded(end));
+    }
+
     fn start(&mut self, name: InstanceName, side: Side) {
+        assert_eq!(self.hook, None, "seed {}: {name} starts beside a hook", self.seed);
         let before = self.running.insert(name.clone(), side);
         assert_eq!(before, None, "seed {}: {name} started twice", self.seed);
         // What ran once runs again, mostly.
@@ -167,6 +190,7 @@ impl World {
         let seed = self.seed;
         assert!(!self.reachable.contains(&name), "seed {seed}: {name} is stopped within reach");
         assert!(self.running.contains_key(&name), "seed {seed}: {name} is stopped and gone");
+        assert_eq!(self.hook, None, "seed {seed}: {name} is stopped beside a hook");
         let is_old = self.running[&name] == Side::Stable;
         let may_go = self.committed
             || self.plan.deploy.bake.is_zero()
@@ -205,6 +229,7 @@ impl World {
             Event::Gone(name) => drop(self.running.remove(name)),
             Event::Failed(name, _) => self.fail(&name.clone()),
             Event::Committed => self.committed = true,
+            Event::HookEnded(_) => self.hook = None,
             _ => {}
         }
         let effects = self.rollout.step(self.now, event);
@@ -302,6 +327,7 @@ impl World {
     fn end(self) -> Outcome {
         let Self { seed, running, traffic, plan, .. } = self;
         let outcome = self.outcome.expect("it ended");
+        assert_eq!(self.hook, None, "seed {seed}: a hook outlives its deploy");
         let all = |side| running.values().filter(|of| **of == side).count() as u32;
         let serving = traffic.serving.len() as u32;
         assert_eq!(self.committed, outcome == Outcome::Promoted, "seed {seed}");
@@ -346,6 +372,11 @@ fn conditions(chance: &mut Rng) -> Vec<Condition> {
     (1..=chance.u64(0..3)).map(condition).collect()
 }
 
+fn hook(chance: &mut Rng) -> Option<Hook> {
+    let command = Command::Line("./migrate".into());
+    (chance.f64() < 0.3).then(|| Hook { command, timeout: Duration::from_secs(4) })
+}
+
 fn plan(chance: &mut Rng) -> Plan {
     let seconds = |chance: &mut Rng, most| Duration::from_secs(chance.u64(0..most));
     let strategies = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Canary, Strategy::Replace];
@@ -378,13 +409,16 @@ fn plan(chance: &mut Rng) -> Plan {
         preview: chance.bool().then(|| Preview::Cookie("preview".to_owned())),
         judge,
         conditions: conditions(chance),
+        before: hook(chance),
+        after: hook(chance),
         ..Deploy::default()
     };
     let stable = chance.u32(0..5);
     let stable = (1..=stable).map(|number| format!("api-{number}").into()).collect();
     let replicas = chance.u32(1..5);
     let past = Past::default();
-    Plan { service: "api".into(), deploy, direction, replicas, stable, past, next_number: 10 }
+    let work = Work::Requests;
+    Plan { service: "api".into(), work, deploy, direction, replicas, stable, past, next_number: 10 }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub const DEBT_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
 /// not at all.
 pub const SETTLED_AT_ONCE: usize = KEYS_A_CALL * CALLS_AT_ONCE;
 
-/// Buckets for which the server is held up at once: a millisecond.
+/// Buckets for which the server is held up at once: two milliseconds.
 const KEYS_A_CALL: usize = 256;
 /// Calls that are on their way at once.
 const CALLS_AT_ONCE: usize = 8;

@@ -144,7 +144,7 @@ endings! {
     /// The request's credential cannot be read, or there are several that differ.
     AuthMalformed = "auth_malformed" by Client
         tells 401 Unauthenticated "This needs authentication." Keep;
-    /// The request's token, or its signature, has expired.
+    /// The request's token, its signature, or its client's certificate has expired.
     AuthExpired = "auth_expired" by Client
         tells 401 Unauthenticated "This needs authentication." Keep;
     /// The request's token, or its signature, is of a time to come.
@@ -153,13 +153,13 @@ endings! {
     /// The request's token, key, password or signature is not one that is known, or not by an algorithm that may be.
     AuthForged = "auth_forged" by Client
         tells 401 Unauthenticated "This needs authentication." Keep;
-    /// The request's token is of another issuer, for another audience, or of another kind.
+    /// The request's token is of another issuer, for another audience, or of another kind; or its client's certificate is not one that the route asks for.
     AuthForeign = "auth_foreign" by Client
         tells 401 Unauthenticated "This needs authentication." Keep;
     /// The request was signed well, and has come before.
     AuthReplayed = "auth_replayed" by Client
         tells 401 Unauthenticated "This needs authentication." Keep;
-    /// The issuer of the request's token says that it is not active: it has expired, was revoked, or never was.
+    /// The issuer of the request's token says that it is not active: it has expired, was revoked, or never was; or its client's certificate was revoked since its connection was opened.
     AuthInactive = "auth_inactive" by Client
         tells 401 Unauthenticated "This needs authentication." Keep;
     /// The service that is asked who the request is from refused it, or sent its client elsewhere: the status is the service's.
@@ -208,6 +208,9 @@ endings! {
     ConnectTimeout = "connect_timeout" by Instance
         // It did not run, and may on another instance.
         tells 504 Unavailable "The server took too long to respond." Keep;
+    /// TLS could not be agreed on with an instance, or its certificate is not good.
+    UpstreamTls = "upstream_tls" by Instance
+        tells 502 Unavailable "The server could not be reached." Keep;
     /// An instance broke the connection before it responded.
     UpstreamReset = "upstream_reset" by Instance
         tells 502 Unavailable "The server could not be reached." Keep;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use model::{
     AuthServer, Authentication, ClaimHeader, ClaimPath, Credential, CredentialPlace, ForwardAuth,
-    Host, Introspection, Proof, RefusedAs, Scheme, Secret, Url,
+    Host, Introspection, Proof, RefusedAs, Scheme, Secret, ServiceCookies, Url,
 };
 use telemetry::InquiryOutcome;
 
@@ -22,6 +22,7 @@ pub fn server(address: SocketAddr, target: &str) -> AuthServer {
 /// `legacy`: asks the service at `address`, is told `x-user-id`, and takes that for the subject.
 pub fn legacy(address: SocketAddr) -> Authentication {
     let forward = ForwardAuth {
+        cookies: ServiceCookies::Dropped,
         server: server(address, "/verify?of=edge"),
         send: vec!["authorization".into(), "cookie".into()],
         headers: vec!["x-user-id".into()],

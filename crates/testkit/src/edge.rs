@@ -1,19 +1,22 @@
 //! An edge on a free port, with what a test wants of it and sensible values for the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::edge::{Edge, Instance, ListenerTls, Options, ServingConfig, StickyKey, Store};
+use ::edge::{
+    Edge, Instance, ListenerTls, Options, ServiceTlsPlan, ServingConfig, StickyKey, Store,
+};
 use model::{
     Abuse, AccessLog, Action, Admin, Authentication, Balance, BodyLimit, ClientAuth, Destination,
     Generation, Intent, KeepAlive, Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat,
     LogLevel, Matcher, Policies, Protocol, ProxyProtocol, Queue, Retry, RetryCondition, Revision,
-    Route, Server, Service, ServiceTimeouts, Share, UpstreamProtocol,
+    Route, Server, Service, ServiceTimeouts, ServiceTls, Share, UpstreamProtocol,
 };
 use rustls::ServerConfig;
+use wire::tls::ClientTrust;
 
 use crate::{AccessLines, Origin, Request, Step};
 
@@ -46,6 +49,10 @@ pub struct Wanted {
     pub routes: Vec<Route>,
     /// TLS of the listener, where it is to have it.
     pub tls: Option<Arc<ServerConfig>>,
+    /// How TLS is spoken with the instances of the service, where it is.
+    pub service_tls: Option<ServiceTlsPlan>,
+    /// Whose certificates of clients that believes, where it asks for them.
+    pub clients: Option<ClientTrust>,
     /// The hosts that the certificates of the listener name, as far as the edge is to know.
     pub certified: Vec<String>,
     /// What both workers together may hold for clients, in bytes.
@@ -75,7 +82,7 @@ impl TestEdge {
     /// When the edge cannot start.
     pub fn with(targets: &[SocketAddr], change: impl FnOnce(&mut Wanted)) -> Self {
         let (listener, service, routes) = (listener(), service(), vec![route()]);
-        let (tls, access_log) = (None, None);
+        let (tls, clients, service_tls, access_log) = (None, None, None, None);
         let (auth, abuse, certified) = (Vec::new(), Vec::new(), Vec::new());
         let mut wanted = Wanted {
             listener,
@@ -84,6 +91,8 @@ impl TestEdge {
             abuse,
             routes,
             tls,
+            service_tls,
+            clients,
             certified,
             memory: MEMORY,
             access_log,
@@ -212,6 +221,33 @@ impl TestEdge {
         self.republish(|_| {})
     }
 
+    /// Speaks with the instances of `api` by this TLS, or in the clear. What differs is as if the file said so with other words.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn change_service_tls(
+        &mut self,
+        terms: Option<ServiceTls>,
+        plan: Option<ServiceTlsPlan>,
+    ) -> Generation {
+        let name = model::ServiceName::from("api");
+        self.serving_config.services_tls =
+            plan.map(|plan| (name.clone(), Arc::new(plan))).into_iter().collect();
+        self.republish(|intent| {
+            let service = intent.services.get_mut(&name).expect("it is there");
+            Arc::make_mut(service).tls = terms;
+        })
+    }
+
+    /// Believes these certificates of clients from now on, on connections that are open as well.
+    ///
+    /// # Panics
+    /// When it cannot be published.
+    pub fn change_clients(&mut self, clients: Option<&ClientTrust>) -> Generation {
+        self.serving_config.tls.values_mut().for_each(|old| old.clients = clients.cloned());
+        self.republish(|_| {})
+    }
+
     /// Opens one more listener, which is as `web` but for its name, its TLS and whom it asks for certificates. Says where it is.
     ///
     /// # Panics
@@ -243,9 +279,12 @@ impl TestEdge {
 }
 
 fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
-    let (listener, service) = (wanted.listener, wanted.service);
+    let (listener, mut service) = (wanted.listener, wanted.service);
+    service.tls = wanted.service_tls.as_ref().map(|_| ServiceTls::default());
+    let services_tls = wanted.service_tls.map(|it| (service.name.clone(), Arc::new(it)));
     let names = wanted.certified.into_iter().map(Box::from).collect();
-    let tls = wanted.tls.map(|config| ListenerTls { config, names });
+    let clients = wanted.clients;
+    let tls = wanted.tls.map(|config| ListenerTls { config, clients, names });
     let tls = tls.map(|tls| (listener.name.clone(), tls)).into_iter().collect();
     let used = wanted.routes.iter().flat_map(|it| &it.policies.limits);
     let limits = used.map(|it| (it.limit.name.clone(), it.limit.clone())).collect();
@@ -263,11 +302,14 @@ fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
         listeners: BTreeMap::from([(listener.name.clone(), Arc::new(listener))]),
         store: None,
         acme: None,
+        registries: BTreeMap::new(),
+        internal: BTreeSet::new(),
         services: BTreeMap::from([(service.name.clone(), Arc::new(service))]),
         auth: wanted.auth.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
         limits,
         abuse,
         routes: wanted.routes.into_iter().map(Arc::new).collect(),
+        secrets: Arc::default(),
     };
     ServingConfig {
         splits: Default::default(),
@@ -275,6 +317,7 @@ fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
         revision: Revision(1),
         instances: instances(targets),
         tls,
+        services_tls: services_tls.into_iter().collect(),
         store: wanted.store,
         keyring: Default::default(),
     }
@@ -284,6 +327,7 @@ fn instances(targets: &[SocketAddr]) -> BTreeMap<model::ServiceName, Vec<Instanc
     let instance = |address: &SocketAddr| Instance {
         name: address.to_string().into(),
         address: *address,
+        host: model::Host::Address(address.ip()),
         weight: 1,
         backup: false,
         release: None,
@@ -300,6 +344,7 @@ fn listener() -> Listener {
         protocols: vec![Protocol::H1, Protocol::H2],
         certificates: Vec::new(),
         ordered: None,
+        nameless: None,
         client_auth: None,
         redirect_https: None,
         trusted_proxies: Vec::new(),
@@ -346,6 +391,7 @@ fn service() -> Service {
                 RetryCondition::Status(503),
             ],
         },
+        tls: None,
         violations: model::Violations::Refused,
         keep_alive: KeepAlive { idle: second(50), honour_hint: true },
         timeouts: ServiceTimeouts {

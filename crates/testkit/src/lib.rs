@@ -7,7 +7,9 @@
 pub mod access_log;
 pub mod ask;
 pub mod auth_server;
+pub mod bind;
 pub mod client;
+pub mod docker_engine;
 pub mod edge;
 pub mod frames;
 pub mod h2_client;
@@ -27,6 +29,7 @@ pub mod token;
 pub use access_log::{AccessLine, AccessLines};
 pub use ask::{Protocol, Seen, ask};
 pub use client::{RawClient, Response};
+pub use docker_engine::{DockerEngine, Image, Shell};
 pub use edge::TestEdge;
 pub use frames::FrameClient;
 pub use h2_client::{H2Client, H2Response};
@@ -36,7 +39,7 @@ pub use programs::has;
 pub use redis_server::RedisServer;
 pub use talk::{Line, Reply, Talk};
 pub use tls::Authority;
-pub use tls_front::TlsFront;
+pub use tls_front::{Handshake, TlsFront};
 
 use std::time::{Duration, Instant};
 

@@ -46,6 +46,14 @@ impl Pebble {
     /// # Panics
     /// When it does not start.
     pub fn start(looks: Looks) -> Option<Self> {
+        Self::asking(looks, None)
+    }
+
+    /// The same, which asks this DNS server, where one is given, instead of the one that comes with it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn asking(looks: Looks, dns: Option<SocketAddr>) -> Option<Self> {
         if !has(&["pebble", "pebble-challtestsrv"]) {
             return None;
         }
@@ -62,7 +70,8 @@ impl Pebble {
             );
             let path = files.path().join("pebble.json");
             std::fs::write(&path, config).expect("a file can be written");
-            let mut programs = [start_names(names, tests), start_ca(&path, names, looks)];
+            let asked = dns.unwrap_or(SocketAddr::from(([127, 0, 0, 1], names)));
+            let mut programs = [start_names(names, tests), start_ca(&path, asked, looks)];
             let ready = [api, tests].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
             let mut ended = false;
             eventually("the CA listens", || {
@@ -104,10 +113,10 @@ fn start_names(names: u16, management: u16) -> Running {
     run(command)
 }
 
-fn start_ca(config: &Path, names: u16, looks: Looks) -> Running {
+fn start_ca(config: &Path, names: SocketAddr, looks: Looks) -> Running {
     let mut command = Command::new("pebble");
     command.arg("-config").arg(config).arg("-strict");
-    command.arg("-dnsserver").arg(format!("127.0.0.1:{names}"));
+    command.arg("-dnsserver").arg(names.to_string());
     // It takes no proof from an earlier order.
     command.env("PEBBLE_AUTHZREUSE", "0");
     match looks {

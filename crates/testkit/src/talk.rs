@@ -40,6 +40,22 @@ impl Line {
         }
     }
 
+    /// Connects over TLS, to the server of this name. What is spoken is for `config` to offer.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn open_tls(
+        protocol: Protocol,
+        address: SocketAddr,
+        config: ClientConfig,
+        name: &str,
+    ) -> Self {
+        match protocol {
+            Protocol::H1 => Self::H1(RawClient::connect_tls(address, config, name)),
+            Protocol::H2 => Self::H2(H2Client::connect_tls(address, config, name)),
+        }
+    }
+
     /// A `GET` and its response.
     pub fn get(&mut self, path: &str) -> Reply {
         self.ask(Talk::get(path))
@@ -144,14 +160,9 @@ impl Talk {
     /// # Panics
     /// When nobody listens there, or what comes is not whole and strictly as the protocol has it.
     pub fn over(self, protocol: Protocol, address: SocketAddr) -> Reply {
-        let mut line = match (protocol, self.tls.clone()) {
-            (_, None) => Line::open(protocol, address),
-            (Protocol::H1, Some((config, name))) => {
-                Line::H1(RawClient::connect_tls(address, config, &name))
-            }
-            (Protocol::H2, Some((config, name))) => {
-                Line::H2(H2Client::connect_tls(address, config, &name))
-            }
+        let mut line = match self.tls.clone() {
+            None => Line::open(protocol, address),
+            Some((config, name)) => Line::open_tls(protocol, address, config, &name),
         };
         line.ask(self)
     }

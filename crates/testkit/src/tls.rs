@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use edge::ServiceTlsPlan;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
     DnType, IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber,
@@ -16,7 +17,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 use wire::tls::{
-    Alpn, Certificates, ClientFiles, ClientTrust, Demand, Files, Resumption, server_config,
+    Alpn, Authorities, Certificate, Certificates, ClientFiles, ClientTrust, Demand, Files,
+    Resumption, client_config, server_config,
 };
 
 static AUTHORITIES: AtomicU32 = AtomicU32::new(1);
@@ -179,15 +181,31 @@ impl Authority {
         config
     }
 
-    /// A new certificate for a client of this common name, with these other names.
+    /// How TLS is spoken with instances whose certificates it has issued, to which `own` is shown, in this protocol.
+    ///
+    /// # Panics
+    /// When the certificate cannot be read.
+    pub fn toward_instances(&self, own: Option<&Files>, alpn: Alpn) -> ServiceTlsPlan {
+        let now = SystemTime::now();
+        let authorities = Authorities::load(&self.write("ca.pem", self.pem()), now);
+        let authorities = authorities.expect("it is an authority");
+        let own =
+            own.map(|files| Certificate::load(files, now).expect("what was issued can be read"));
+        ServiceTlsPlan {
+            config: client_config(&authorities, own.as_ref(), alpn),
+            server_name: None,
+        }
+    }
+
+    /// A new certificate for a client of this common name, with these other names: addresses, URIs, email addresses and hosts.
     ///
     /// # Panics
     /// When a name is none.
-    pub fn issue_to(&self, common_name: &str, sans: Vec<SanType>) -> Files {
+    pub fn issue_to(&self, common_name: &str, sans: &[&str]) -> Files {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, common_name);
-        params.subject_alt_names = sans;
+        params.subject_alt_names = sans.iter().map(|name| san(name)).collect();
         self.sign(params)
     }
 
@@ -236,6 +254,18 @@ fn serial_of(cert: &Path) -> SerialNumber {
     let stem = cert.file_stem().and_then(|stem| stem.to_str()).expect("it has a name");
     let number = u64::from_str_radix(stem, 16).expect("its name is a number");
     SerialNumber::from(number)
+}
+
+fn san(name: &str) -> SanType {
+    if let Ok(address) = name.parse() {
+        return SanType::IpAddress(address);
+    }
+    let text = name.try_into().expect("it is a name");
+    match (name.contains(':'), name.contains('@')) {
+        (true, _) => SanType::URI(text),
+        (false, true) => SanType::Rfc822Name(text),
+        (false, false) => SanType::DnsName(text),
+    }
 }
 
 fn params(names: &[&str]) -> CertificateParams {

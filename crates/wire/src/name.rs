@@ -15,6 +15,8 @@ pub enum Name {
     Claim,
     /// `Accept`
     Accept,
+    /// `Authorization`
+    Authorization,
     /// `Connection`
     Connection,
     /// `Content-Length`
@@ -68,7 +70,7 @@ pub enum Name {
 use Name::*;
 
 /// Every name with its text in lower case, grouped by length.
-const KNOWN: [(&[u8], Name); 64] = [
+const KNOWN: [(&[u8], Name); 65] = [
     (b"te", Te),
     (b"via", Via),
     (b"date", Date),
@@ -93,6 +95,7 @@ const KNOWN: [(&[u8], Name); 64] = [
     (b"max-forwards", MaxForwards),
     (b"x-request-id", XRequestId),
     (b"x-url-scheme", Claim),
+    (b"authorization", Authorization),
     (b"fly-client-ip", Claim),
     (b"forwarded-for", Claim),
     (b"x-forward-for", Claim),

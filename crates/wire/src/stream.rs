@@ -6,16 +6,21 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{client, server};
 
 use crate::socket::Socket;
+
+/// What TLS may hold sealed of what a peer does not take: four of its records.
+pub const SEALED_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection's bytes.
 pub enum Stream {
     /// Clear text.
     Plain(Socket),
     /// TLS, accepted by us.
-    Tls(Box<TlsStream<Socket>>),
+    Tls(Box<server::TlsStream<Socket>>),
+    /// TLS, begun by us.
+    TlsToServer(Box<client::TlsStream<Socket>>),
 }
 
 impl Stream {
@@ -24,6 +29,7 @@ impl Stream {
         match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
+            Self::TlsToServer(stream) => stream.get_ref().0,
         }
     }
 }
@@ -35,6 +41,7 @@ impl Stream {
             Self::Plain(_) => false,
             // rustls says again what it found wrong.
             Self::Tls(stream) => stream.get_mut().1.process_new_packets().is_err(),
+            Self::TlsToServer(stream) => stream.get_mut().1.process_new_packets().is_err(),
         }
     }
 
@@ -47,13 +54,21 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(socket) => socket.poll_recv(cx, space),
-            Self::Tls(stream) => {
-                let mut space = ReadBuf::new(space);
-                let polled = Pin::new(stream).poll_read(cx, &mut space);
-                polled.map_ok(|()| space.filled().len())
-            }
+            Self::Tls(stream) => read_into(cx, Pin::new(stream), space),
+            Self::TlsToServer(stream) => read_into(cx, Pin::new(stream), space),
         }
     }
+}
+
+/// Reads once from `stream` into `space`.
+fn read_into(
+    cx: &mut Context<'_>,
+    stream: Pin<&mut impl AsyncRead>,
+    space: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut space = ReadBuf::new(space);
+    let polled = stream.poll_read(cx, &mut space);
+    polled.map_ok(|()| space.filled().len())
 }
 
 impl AsyncRead for Stream {
@@ -66,6 +81,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::TlsToServer(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -80,6 +96,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, data),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::TlsToServer(stream) => Pin::new(stream).poll_write(cx, data),
         }
     }
 
@@ -92,6 +109,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, data),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            Self::TlsToServer(stream) => Pin::new(stream).poll_write_vectored(cx, data),
         }
     }
 
@@ -104,6 +122,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::TlsToServer(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -117,7 +136,11 @@ impl AsyncWrite for Stream {
                 // would say that all is well (RFC 8446 §6.2).
                 Pin::new(stream.get_mut().0).poll_shutdown(cx)
             }
+            Self::TlsToServer(stream) if has_failed => {
+                Pin::new(stream.get_mut().0).poll_shutdown(cx)
+            }
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::TlsToServer(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

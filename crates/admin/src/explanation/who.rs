@@ -50,6 +50,9 @@ fn way(AuthStanding { auth, account }: &AuthStanding, basis: Basis) -> Vec<Strin
                     .to_owned()
             }
         },
+        AuthAccount::CertificateNeeded => {
+            "needs a certificate that the client shows in its handshake".to_owned()
+        }
         AuthAccount::Depends => "checks the credential for real requests only".to_owned(),
     };
     vec![format!("{auth} {line}")]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use admin::{
     Access, Acted, Asked, Backend, Ban, BanKey, Bans, Basis, Certificate, CertificateTrouble,
     Certificates, Changes, Deploy, DeployAction, DeployEvents, Deploying, Descriptors, Explanation,
-    History, Instance, InstanceState, Judged, Judgement, Lifted, Line, NewBan, Outcome, Past,
-    Question, Refusal, ReloadOutcome, ReloadRequest, ReloadWatch, Reloaded, Scrape, Status, Totals,
+    History, Instance, InstanceState, InternalCa, Judged, Judgement, Lifted, Line, NewBan, Outcome,
+    Past, Question, Refusal, ReloadOutcome, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled,
+    Scrape, Status, Surroundings, Totals,
 };
 use telemetry::event;
 
@@ -74,6 +75,7 @@ impl Backend for Scripted {
             routes_changed: true,
             acme_changed: false,
             store_changed: false,
+            secrets_changed: false,
             needs_restart: Vec::new(),
             needs_deploy: Vec::new(),
             watch_s: how.watch.map(|length| length.as_secs_f64()),
@@ -119,6 +121,12 @@ impl Backend for Scripted {
                     advice: "see that it has one".into(),
                 }),
             }],
+            internal_ca: Some(InternalCa {
+                name: "Plimsoll internal CA of web-1, 2026-01-01".into(),
+                fingerprint: "0123456789abcdef".into(),
+                expires: "2036-01-01T00:00:00Z".into(),
+                root: "-----BEGIN CERTIFICATE-----\n".into(),
+            }),
         })
     }
 
@@ -155,6 +163,21 @@ impl Backend for Scripted {
     async fn deploy(&self, _: &str, deploy: Deploy) -> Result<Deploying, Refusal> {
         assert_eq!(deploy.version.as_deref(), Some("1.4.2"));
         self.say(Deploying { id: 7 })
+    }
+
+    async fn scale(&self, _: &str, Scale { replicas }: Scale) -> Result<Scaled, Refusal> {
+        self.say(Scaled { replicas, of_file: 2, after_deploy: Some(7) })
+    }
+
+    async fn surroundings(&self, _: &str) -> Result<Surroundings, Refusal> {
+        self.say(Surroundings {
+            release: "1.4.2".to_owned(),
+            directory: "/srv/api".to_owned(),
+            environment: [("DB_URL".to_owned(), "postgres://".to_owned())].into(),
+            uid: 1000,
+            gid: 1000,
+            groups: vec![33],
+        })
     }
 
     async fn deploy_action(&self, _: &str, action: DeployAction) -> Result<Acted, Refusal> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use admin::{
     Basis, ClientError, Deploy, DeployAction, History, InstanceState, Kind, NewBan, Refusal,
-    ReloadOutcome, ReloadRequest,
+    ReloadOutcome, ReloadRequest, Scale,
 };
 
 use crate::backend::{Scripted, alice, ban, failed};
@@ -32,6 +32,11 @@ async fn a_client_gets_what_the_backend_says() {
     assert_eq!(client.explain(&question()).await.unwrap().basis, Basis::Running);
     let wanted = Deploy { version: Some("1.4.2".to_owned()), ..Deploy::default() };
     assert_eq!(client.deploy("api", &wanted).await.unwrap().id, 7);
+    let scaled = client.scale("api", &Scale { replicas: 4 }).await.unwrap();
+    assert_eq!((scaled.replicas, scaled.after_deploy), (4, Some(7)));
+    let surroundings = client.surroundings("api").await.unwrap();
+    assert_eq!(surroundings.environment["DB_URL"], "postgres://");
+    assert!(!format!("{surroundings:?}").contains("postgres"));
     assert_eq!(client.deploy_action("api", DeployAction::Abort).await.unwrap().id, Some(7));
     let events = client.deploy_events(7, 3).await.unwrap();
     assert_eq!(events.lines[0].text, "deploy 7 from line 3");

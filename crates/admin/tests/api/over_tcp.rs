@@ -60,6 +60,17 @@ async fn what_instances_wrote_is_told_only_to_those_who_show_the_token_that_may_
 }
 
 #[tokio::test]
+async fn what_a_program_needs_to_run_is_told_over_the_socket_alone() {
+    let (_server, address) = serve_tcp(guard(), Scripted::default()).await;
+    let line = format!("POST {} HTTP/1.1", concrete(Operation::Surroundings));
+    let head = format!("{line}\r\nhost: a\r\nauthorization: Bearer {SECRET}");
+    let answer = send(address, &head, "").await;
+    assert_eq!(status_of(&answer), 403, "{answer}");
+    assert!(answer.contains("urn:plimsoll:socket-alone"), "{answer}");
+    assert!(!answer.contains("postgres://"), "{answer}");
+}
+
+#[tokio::test]
 async fn bodies_that_never_come_keep_nobody_out() {
     let (_server, address) = serve_tcp(Guard::ReadOnly, Scripted::default()).await;
     let head = "POST /v1/explain HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use admin::{
     Acted, Backend, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
     Explanation, History, Instance, Judged, Lifted, NewBan, Past, Question, Refusal, ReloadRequest,
-    ReloadWatch, Reloaded, Scrape, Status,
+    ReloadWatch, Reloaded, Scale, Scaled, Scrape, Status, Surroundings,
 };
 use telemetry::Events;
 
@@ -31,6 +31,14 @@ impl Backend for Eventful {
     }
 
     async fn enable(&self, _: &str, _: &str) -> Result<Instance, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn scale(&self, _: &str, _: Scale) -> Result<Scaled, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn surroundings(&self, _: &str) -> Result<Surroundings, Refusal> {
         Err(Refusal::Ending)
     }
 

@@ -1,10 +1,12 @@
 //! `plimsoll ban`: whom requests are refused for a while.
 
 use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use admin::{BanKey, NewBan};
 use jiff::Timestamp;
+use wire::tls::ClientCertificate;
 
 use super::bans::{described, ends};
 use crate::exit::Exit;
@@ -20,17 +22,20 @@ const TOKEN_BYTES_MAX: u64 = 1 << 20;
 #[group(required = true, multiple = true)]
 pub(crate) struct What {
     /// A subject; with --issued-before, its older tokens alone
-    #[arg(long, conflicts_with_all = ["token_id", "token", "address"])]
+    #[arg(long, conflicts_with_all = ["token_id", "token", "certificate", "address"])]
     subject: Option<String>,
     /// A token by its id (`jti`)
-    #[arg(long, value_name = "ID", conflicts_with_all = ["token", "issued_before", "address"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["token", "certificate", "issued_before", "address"])]
     token_id: Option<String>,
     /// Whose token it is (`iss`); without it that of any issuer
     #[arg(long, requires = "token_id")]
     issuer: Option<String>,
     /// A token itself, which is read from standard input: its SHA-256 is kept, and nothing else of it
-    #[arg(long, conflicts_with_all = ["issued_before", "address"])]
+    #[arg(long, conflicts_with_all = ["certificate", "issued_before", "address"])]
     token: bool,
+    /// A client's certificate, the first in a PEM file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["issued_before", "address"])]
+    certificate: Option<PathBuf>,
     /// Tokens that were issued before this time, as 2026-11-27T08:00:00Z or `now`
     #[arg(long, value_name = "TIME", conflicts_with = "address")]
     issued_before: Option<String>,
@@ -47,6 +52,7 @@ Who is banned gets 401, or 403 from a banned address. Holds over reloads and res
 Examples:
   plimsoll ban --subject alice --for 30m
   plimsoll ban --token --for 12h < stolen-token
+  plimsoll ban --certificate ci.pem --for 90d
   plimsoll ban --issued-before now --for 12h      everybody signs in anew
   plimsoll ban --address 203.0.113.0/24 --for 1d --reason \"guesses passwords\"")]
 pub(crate) struct Options {
@@ -83,9 +89,10 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 impl What {
     /// As the API has it. Reads the token, where that is what is meant.
     pub(super) fn key(&self) -> Result<BanKey, Failure> {
-        let token_sha256 = match self.token {
-            true => Some(admin::token_sha256(&token_of_stdin()?)),
-            false => None,
+        let token_sha256 = match (self.token, &self.certificate) {
+            (true, _) => Some(admin::token_sha256(&token_of_stdin()?)),
+            (false, Some(file)) => Some(ClientCertificate::load(file)?.fingerprint_text()),
+            (false, None) => None,
         };
         let issued_before = self.issued_before.as_ref().map(|time| match time.as_str() {
             "now" => Timestamp::now().to_string(),

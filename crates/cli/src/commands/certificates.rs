@@ -1,9 +1,12 @@
 //! `plimsoll certificates`: each certificate, and how it stands.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use admin::{Certificate, Certificates};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,6 +14,7 @@ use crate::foreign::shown;
 use crate::options::{Form, Which};
 use crate::output;
 use crate::quantity::rough;
+use crate::sealed;
 use crate::table::{Column, Table};
 use crate::width::{columns, wrapped};
 
@@ -19,8 +23,16 @@ use crate::width::{columns, wrapped};
 #[command(after_help = "\
 Examples:
   plimsoll certificates
+  plimsoll certificates --ca > root.pem && curl --cacert root.pem https://localhost:8443/
+  plimsoll certificates --import /etc/letsencrypt
   plimsoll certificates --json | jq '.certificates[] | select(.trouble) | .hosts[0]'")]
 pub(crate) struct Options {
+    /// Print the root of Plimsoll's own CA (`tls = { internal = true }`), for clients that are to believe it
+    #[arg(long)]
+    ca: bool,
+    /// Take over what certbot has ordered for the hosts of the configuration, such as /etc/letsencrypt; nothing there changes
+    #[arg(long, value_name = "DIR", conflicts_with = "ca")]
+    import: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]
@@ -28,13 +40,91 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
+    if let Some(certbot) = &options.import {
+        return import(certbot, &options);
+    }
     let client = options.which.client()?;
     let certificates = super::block_on(async { Ok(client.certificates().await?) })?;
+    if options.ca {
+        let ca = certificates.internal_ca.ok_or(Failure::NoInternalCa)?;
+        match options.form.json {
+            true => output::json(&ca),
+            false => output::out(&ca.root),
+        }
+        return Ok(Exit::Done);
+    }
     match options.form.json {
         true => output::json(&certificates),
         false => output::out(&draw(&certificates, Timestamp::now(), columns())),
     }
     Ok(Exit::Done)
+}
+
+/// What was imported, for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    taken: BTreeMap<String, Taken>,
+    left: Vec<Left>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Taken {
+    from: PathBuf,
+    /// As RFC 3339 has it.
+    expires: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Left {
+    at: PathBuf,
+    why: String,
+}
+
+/// Takes over what certbot has ordered.
+fn import(certbot: &Path, options: &Options) -> Result<Exit, Failure> {
+    let file = options.which.file()?;
+    let intent = config::load(&file, &sealed::environment())?.intent;
+    let listeners = intent.listeners.values();
+    let all = listeners.flat_map(|it| it.ordered.iter().flatten());
+    let hosts = all.filter(|host| !intent.internal.contains(*host)).cloned().collect();
+    let imported = control::import(certbot, &intent.server.state_dir, &hosts, SystemTime::now())?;
+    let expires = |at: SystemTime| Timestamp::try_from(at).ok().map(|it| it.to_string());
+    let taken = imported
+        .taken
+        .into_iter()
+        .map(|(host, it)| (host, Taken { from: it.from, expires: expires(it.not_after) }));
+    let report = Report {
+        taken: taken.collect(),
+        left: imported.left.into_iter().map(|it| Left { at: it.at, why: it.why }).collect(),
+        warnings: imported.warnings.iter().map(ToString::to_string).collect(),
+    };
+    match options.form.json {
+        true => output::json(&report),
+        false => output::out(&told(&report, Timestamp::now())),
+    }
+    Ok(Exit::Done)
+}
+
+fn told(report: &Report, now: Timestamp) -> String {
+    let mut text = String::new();
+    for (host, Taken { from, expires }) in &report.taken {
+        let expires = expires.as_ref().map_or(String::new(), |it| until(it, now));
+        let from = from.display().to_string();
+        text.push_str(&format!("took {host} from {}, which expires {expires}\n", shown(&from)));
+    }
+    for Left { at, why } in &report.left {
+        let at = at.display().to_string();
+        text.push_str(&format!("left {}: {}\n", shown(&at), shown(why)));
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("warning: {}\n", shown(warning)));
+    }
+    text.push_str(match report.taken.is_empty() {
+        true => "nothing was taken\n",
+        false => "A Plimsoll that runs serves them after `plimsoll reload`, where it has none of its own yet. End certbot's timer then.\n",
+    });
+    text
 }
 
 fn draw(certificates: &Certificates, now: Timestamp, width: usize) -> String {
@@ -161,11 +251,12 @@ mod tests {
         };
         let under_way =
             Certificate { next: None, hosts: vec!["b.example.com".into()], ..ordered.clone() };
-        let certificates = Certificates { certificates: vec![file, new, ordered, under_way] };
+        let certificates =
+            Certificates { certificates: vec![file, new, ordered, under_way], internal_ca: None };
         let now = "2026-01-02T03:04:00Z".parse().unwrap();
         let text = draw(&certificates, now, 130);
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
-        let none = Certificates { certificates: Vec::new() };
+        let none = Certificates { certificates: Vec::new(), internal_ca: None };
         assert_eq!(draw(&none, now, 100), "there are no certificates\n");
     }
 }

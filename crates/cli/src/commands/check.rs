@@ -14,8 +14,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::here;
 use crate::options::{Form, Placed, Which};
-use crate::output;
 use crate::quantity::counted;
+use crate::{output, sealed};
 
 /// Validate the configuration and report every error
 #[derive(Debug, clap::Args)]
@@ -103,6 +103,7 @@ pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
         let status = status(which)?;
         found.differences = differences(status.as_ref(), intent);
         found.notes = unseparated(intent);
+        found.notes.extend(internal(intent));
         let unreleased = unreleased(&found.file, intent, status.as_ref());
         if options.here {
             found.here = Some(look_here(&found.file, intent, status.as_ref()));
@@ -138,7 +139,7 @@ struct Resolved {
 
 /// Prints the file as it is read, and beside it what is doubtful in it.
 fn resolved(file: &Path, form: &Form) -> Result<Exit, Failure> {
-    let config::Resolved { text, loaded } = config::resolve(file, &Environment::of_process())?;
+    let config::Resolved { text, loaded } = config::resolve(file, &sealed::environment())?;
     output::err(&loaded.warnings.render(Paint::Coloured));
     match form.json {
         true => output::json(&Resolved { file: file.display().to_string(), resolved: text }),
@@ -158,7 +159,7 @@ struct Unread {
 
 impl Found {
     fn in_file(file: PathBuf) -> Result<Self, Failure> {
-        match config::load(&file, &Environment::of_process()) {
+        match config::load(&file, &sealed::environment()) {
             Ok(Loaded { intent, warnings: diagnostics }) => {
                 let certificates = certificates::check(&file, SystemTime::now());
                 Ok(Self::new(file, Some(intent), diagnostics, certificates))
@@ -234,14 +235,31 @@ fn unseparated(intent: &Intent) -> Vec<String> {
     let alike = runs.filter(|(_, run)| !run.recipe.names_version());
     alike
         .map(|(name, run)| {
-            let Workload::Process(process) = &run.recipe.workload;
-            format!(
-                "only $VERSION tells the releases of {name} apart: each deploy, and each rollback, runs what lies in {} \
-                 then; with directory = \"releases/{{version}}\" a rollback brings the old files back",
-                process.directory.display()
-            )
+            match &run.recipe.workload {
+                Workload::Process(process) => format!(
+                    "only $VERSION tells the releases of {name} apart: each deploy, and each rollback, runs what lies in {} \
+                     then; with directory = \"releases/{{version}}\" a rollback brings the old files back",
+                    process.directory.display()
+                ),
+                Workload::Container(container) => format!(
+                    "only $VERSION and the image's digest tell the releases of {name} apart: each deploy runs what {} stands for \
+                     then; with {{version}} as its tag each release says which",
+                    container.image
+                ),
+            }
         })
         .collect()
+}
+
+/// Hosts whose certificates no client believes by itself.
+fn internal(intent: &Intent) -> Option<String> {
+    let hosts: Vec<&str> = intent.internal.iter().map(String::as_str).collect();
+    (!hosts.is_empty()).then(|| {
+        format!(
+            "Plimsoll's own CA issues the certificates for {}: clients believe them once they have its root, which `plimsoll certificates --ca` prints",
+            hosts.join(", ")
+        )
+    })
 }
 
 /// Services that are served with nothing: the file names no version, and no deploy has brought one. Where no Plimsoll

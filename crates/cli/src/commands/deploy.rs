@@ -52,7 +52,7 @@ pub(crate) struct Manner {
     without: Vec<String>,
     /// Do not wait for the end
     #[arg(long)]
-    no_wait: bool,
+    pub(super) no_wait: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -84,6 +84,7 @@ impl Manner {
             version,
             as_before: false,
             deploy: None,
+            restart: false,
             strategy: way,
             steps: self.steps.as_ref().map(|steps| steps.0.clone()),
             bake_s: self.bake.map(|bake| bake.as_secs_f64()),
@@ -102,26 +103,27 @@ impl Manner {
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let Options { version, manner, of } = options;
     let deploy = manner.deploy(version);
-    Asked { of: &of, manner: &manner }.run(&deploy)
+    Asked { of: &of, no_wait: manner.no_wait }.run(&deploy)
 }
 
-/// What the command line says of a deploy and of a rollback alike.
+/// What the command line says of a deploy, a rollback and a restart alike.
 pub(super) struct Asked<'a> {
     pub(super) of: &'a OfService,
-    pub(super) manner: &'a Manner,
+    /// Its end is not waited for.
+    pub(super) no_wait: bool,
 }
 
 impl Asked<'_> {
     /// Begins `deploy`, and shows it to its end unless told not to wait.
     pub(super) fn run(self, deploy: &Deploy) -> Result<Exit, Failure> {
-        let Self { of: OfService { service, which, form }, manner } = self;
+        let Self { of: OfService { service, which, form }, no_wait } = self;
         let client = which.client()?;
         let named = which.named()?;
         super::block_on(async {
             named.must_be_served(&client).await?;
             let begun = client.deploy(service, deploy).await;
             let begun = begun.map_err(|error| Failure::of_deploy(error, service))?;
-            match manner.no_wait {
+            match no_wait {
                 true => Ok(progress::leave(begun.id, form)),
                 false => progress::follow(&client, service, begun.id, form).await,
             }

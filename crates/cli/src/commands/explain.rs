@@ -5,14 +5,13 @@ use std::path::Path;
 
 use admin::{Basis, Candidate, ClientError, Explanation, Outcome, Question, Share, ShareBy};
 use anstyle::{AnsiColor, Style};
-use config::Environment;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
 use crate::options::{Form, Which};
-use crate::output;
 use crate::table::{Cell, Column, Table};
+use crate::{output, sealed};
 
 /// Show which route a request takes and why, and which instance gets it
 #[derive(Debug, clap::Args)]
@@ -101,7 +100,7 @@ fn ask(which: &Which, question: &Question) -> Result<Option<Explanation>, Failur
 }
 
 fn work_out(file: &Path, question: Question) -> Result<Explanation, Failure> {
-    let loaded = config::load(file, &Environment::of_process())?;
+    let loaded = config::load(file, &sealed::environment())?;
     let said = control::Question::from(question).explain(&loaded.intent)?;
     Ok(Explanation::new(Basis::File, &said))
 }
@@ -256,6 +255,9 @@ fn draw_shares(shares: &[Share]) -> String {
                 line.push_str(&format!(" ({})", instance.address));
             }
             line.push_str(&format!(", by {}", instance.why));
+            if let Some(why) = &instance.tls_fault {
+                line.push_str(&format!("; the last TLS handshake with it failed: {why}"));
+            }
         }
         if let Some(why) = &share.refused {
             let status = share.status.unwrap_or(503);

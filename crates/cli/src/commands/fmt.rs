@@ -1,8 +1,6 @@
 //! `plimsoll fmt`: configurations in one layout.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use config::{Environment, LoadError, Origin};
@@ -10,7 +8,7 @@ use config::{Environment, LoadError, Origin};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::options::Which;
-use crate::{output, regular_file};
+use crate::{output, regular_file, whole_file};
 
 /// The name of standard input.
 const STANDARD_INPUT: &str = "-";
@@ -102,7 +100,7 @@ fn in_place(file: &Path, check: Check) -> Result<Outcome, Failure> {
             output::out(&format!("{} is not laid out\n", file.display()));
         }
         (Outcome::Different, Check::No) => {
-            let written = replace(file, &laid_out);
+            let written = whole_file::replace(file, laid_out.as_bytes());
             written.map_err(|source| Failure::Write { path: file.to_owned(), source })?;
             output::out(&format!("{} is laid out\n", file.display()));
         }
@@ -119,30 +117,6 @@ fn laid_out(text: &str, file: &Path) -> Result<String, Failure> {
     config::format(text, &origin).map_err(Failure::Format)
 }
 
-/// Puts `text` in the place of the file, whole or not at all, with the same owner and the same rights.
-/// A link stays one.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let file = fs::canonicalize(file)?;
-    let before = fs::metadata(&file)?;
-    if before.nlink() > 1 {
-        let why = "it has several names (hard links), of which only one would be laid out";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    // Of a name of its own, which is not for others before it is what it will be. Dropped, it is removed.
-    let dir = file.parent().unwrap_or(Path::new("/"));
-    let mut to = tempfile::Builder::new().prefix(".plimsoll-fmt-").tempfile_in(dir)?;
-    let made = to.as_file().metadata()?;
-    if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
-        fchown(to.as_file(), Some(before.uid()), Some(before.gid()))?;
-    }
-    let mode = before.permissions().mode() & 0o7777;
-    to.as_file().set_permissions(Permissions::from_mode(mode))?;
-    to.write_all(text.as_bytes())?;
-    to.as_file().sync_all()?;
-    to.persist(&file).map_err(|failed| failed.error)?;
-    Ok(())
-}
-
 impl Outcome {
     fn of(text: &str, laid_out: &str) -> Self {
         if text == laid_out { Self::Same } else { Self::Different }
@@ -151,6 +125,9 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

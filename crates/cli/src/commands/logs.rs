@@ -86,7 +86,7 @@ struct Line<'a> {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    // Processes are the only kind of instance that there is.
+    // Whatever an instance is, its output is kept where that of processes is.
     let source = Box::new(ProcessLogs::of(&options.of.which.state_dir()?));
     let since = options.since.and_then(|since| SystemTime::now().checked_sub(since));
     let lines = options.lines.unwrap_or(if since.is_some() { usize::MAX } else { LINES });

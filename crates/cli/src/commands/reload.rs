@@ -105,6 +105,9 @@ fn describe(reloaded: &Reloaded) -> String {
     if reloaded.store_changed {
         text.push_str("  ~ store\n");
     }
+    if reloaded.secrets_changed {
+        text.push_str("  ~ secrets (instances that run keep what they were started with)\n");
+    }
     for key in &reloaded.needs_restart {
         text.push_str(&format!("  ! {key} takes effect after a restart\n"));
     }
@@ -146,6 +149,7 @@ mod tests {
             routes_changed: true,
             acme_changed: true,
             store_changed: true,
+            secrets_changed: true,
             needs_restart: names(&["server.workers"]),
             needs_deploy: vec![NeedsDeploy {
                 service: "api".to_owned(),
@@ -166,6 +170,7 @@ mod tests {
           ~ routes
           ~ acme
           ~ store
+          ~ secrets (instances that run keep what they were started with)
           ! server.workers takes effect after a restart
           ! service api: the file says version 2, 1 runs
         ");

@@ -37,5 +37,5 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let Options { version, deploy, manner, of } = options;
     let deploy = Deploy { as_before: true, deploy, ..manner.deploy(version) };
-    Asked { of: &of, manner: &manner }.run(&deploy)
+    Asked { of: &of, no_wait: manner.no_wait }.run(&deploy)
 }

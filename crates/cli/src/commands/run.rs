@@ -18,7 +18,9 @@ use crate::failure::Failure;
 use crate::options::Placed;
 use crate::signals::{Signals, Wish};
 use crate::start::settings;
-use crate::{here, limits, logging, output, own_process, quantity, secret_file, service_manager};
+use crate::{
+    here, limits, logging, output, own_process, quantity, sealed, secret_file, service_manager,
+};
 
 /// Serve the configuration, in the foreground
 #[derive(Debug, clap::Args)]
@@ -130,7 +132,7 @@ pub(crate) struct Listening {
 impl Order<'_> {
     /// Serves until it is told to end.
     pub(crate) fn serve(self) -> Result<Exit, Failure> {
-        let loaded = config::load(&self.file, &Environment::of_process())?;
+        let loaded = config::load(&self.file, &sealed::environment())?;
         let settings = settings(&self.file, self.started);
         let level = logging::start(&loaded.intent.log);
         match loaded.intent.log.format {

@@ -20,7 +20,7 @@ use crate::signals::Signals;
 /// How long it works on a request.
 const WORK: Duration = Duration::from_millis(15);
 
-/// A sample server on the loopback interface
+/// A sample server
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Options {
     /// Which release it is [default: $VERSION]
@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// The share of its requests that the faulty release fails, from 0 to 1
     #[arg(long, default_value_t = 0.0)]
     fails: f64,
+    /// Where it listens; in a container everywhere
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    host: Ipv4Addr,
     /// A socket: when nobody listens there any more, the server ends
     #[arg(long)]
     while_open: Option<PathBuf>,
@@ -40,7 +43,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     super::block_on(async move {
         let port = variable("PORT").parse().unwrap_or(0);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = TcpListener::bind((options.host, port)).await;
         let listener = listener.map_err(system("listen"))?;
         let mut signals = Signals::listen().map_err(system("listen to signals"))?;
         let server = Server::new(&options);

@@ -3,6 +3,8 @@
 //! The file is right whatever is found here; another machine may have what this one lacks. Nothing is started, written or
 //! kept open, and no value of the environment is shown.
 
+mod acme;
+mod auth;
 mod listeners;
 mod server;
 mod services;
@@ -49,9 +51,11 @@ pub(crate) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let notes = Notes { places: subject.places, intent: subject.intent };
     let mut findings = server::look(&notes);
     findings.extend(listeners::look(&notes, subject.held));
+    findings.extend(acme::look(&notes));
     findings.extend(services::look(&notes));
     findings.extend(targets::look(&notes));
     findings.extend(store::look(&notes));
+    findings.extend(auth::look(&notes));
     findings
 }
 
@@ -197,6 +201,11 @@ mod tests {
                 "command = \"sh\"\nversion = \"1\"\nhealth = { command = [\"python3\", \"up.py\"] }\n",
                 8,
                 "up.py for python3 to run",
+            ),
+            (
+                "command = \"sh\"\nversion = \"1\"\ndeploy = { before = \"./no-such-hook\" }\n",
+                8,
+                "the program of `before` cannot run",
             ),
             ("targets = [\"no-such-host.invalid:80\"]\n", 6, "cannot be looked up"),
         ] {

@@ -10,7 +10,7 @@ use driver::launch::Spec;
 use driver::port::Ports;
 use driver::preflight::{Machine, Obstacle, Preflight, Room, check};
 use driver::{ProcessLogs, find_program};
-use model::{Command, HealthProbe, Run, Service, Workload};
+use model::{Command, HealthProbe, HookMoment, Run, Service, Workload};
 
 use super::{Finding, Notes};
 
@@ -24,11 +24,17 @@ pub(super) fn look(notes: &Notes<'_>) -> Vec<Finding> {
 fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
     // Without a version nothing is started before a deploy names one, and what it needs is not known.
     let Some(version) = run.version.clone() else { return Vec::new() };
+    // What a container is made of is the engine's and the registry's to say, who are asked by a deploy.
+    let Workload::Process(process) = run.recipe.of_version(&version).workload else {
+        return Vec::new();
+    };
     let spec = Spec {
         service: service.name.clone(),
         version: version.clone(),
         recipe: run.recipe.clone(),
         withheld: BTreeSet::new(),
+        registries: notes.intent.registries.clone(),
+        sealed: notes.intent.secrets.clone(),
     };
     let plan =
         Preflight { spec, running: BTreeSet::new(), without: Vec::new(), room: Room::default() };
@@ -41,12 +47,23 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
     };
     let mut findings: Vec<_> = faults.iter().map(|fault| finding(notes, service, fault)).collect();
     if !faults.iter().any(|fault| matches!(fault, Obstacle::Directory { .. })) {
-        let Workload::Process(process) = run.recipe.of_version(&version).workload;
         let place = Place { notes, name: service.name.as_str(), directory: &process.directory };
         findings.extend(place.missing_script(&["command"], &process.command));
         findings.extend(place.check_command(service, &version, &environment));
+        findings.extend(place.check_hooks(run, &version, &environment));
     }
     findings
+}
+
+/// A program that runs beside instances.
+struct Program<'a> {
+    /// Where it stands in the file.
+    key: &'a [&'a str],
+    command: &'a Command,
+    /// Whose it is.
+    of: &'a str,
+    /// What to do where it cannot run.
+    hint: &'static str,
 }
 
 /// Where the instances of a service run, and where it stands in the file.
@@ -73,19 +90,53 @@ impl Place<'_> {
         else {
             return None;
         };
-        let key = ["health", "command"];
+        let program = Program {
+            key: &["health", "command"],
+            command,
+            of: "its checks",
+            hint: "a path is looked for in `directory`, a name in the PATH of the instance; until it runs no instance gets requests",
+        };
+        self.check_program(&program, version, environment)
+    }
+
+    /// What the programs lack that a deploy runs once.
+    fn check_hooks(
+        &self,
+        run: &Run,
+        version: &str,
+        environment: &driver::Environment,
+    ) -> Vec<Finding> {
+        let one = |moment: HookMoment| {
+            let hook = run.deploy.hook(moment)?;
+            let program = Program {
+                key: &["deploy", moment.as_str()],
+                command: &hook.command,
+                of: &format!("`{moment}`"),
+                hint: "a path is looked for in `directory`, a name in the PATH of the instance; no deploy begins without it",
+            };
+            self.check_program(&program, version, environment)
+        };
+        HookMoment::ALL.into_iter().filter_map(one).collect()
+    }
+
+    /// What a program lacks.
+    fn check_program(
+        &self,
+        program: &Program<'_>,
+        version: &str,
+        environment: &driver::Environment,
+    ) -> Option<Finding> {
+        let Program { key, command, of, hint } = program;
         let facts = Facts { port: 0, version, instance: self.name, service: self.name };
         let words = match words(command, facts) {
             Ok(words) => words,
-            Err(error) => return Some(self.finding(&key, chain(&error))),
+            Err(error) => return Some(self.finding(key, chain(&error))),
         };
         match find_program(&words[0], self.directory, environment.get("PATH")) {
-            Ok(_) => self.missing_script(&key, command),
+            Ok(_) => self.missing_script(key, command),
             Err(fault) => {
-                let what = format!("the program of its checks cannot run: {}", chain(&fault));
-                Some(self.finding(&key, what).hint(
-                    "a path is looked for in `directory`, a name in the PATH of the instance; until it runs no instance gets requests",
-                ))
+                let what = format!("the program of {of} cannot run: {}", chain(&fault));
+                Some(self.finding(key, what).hint(*hint))
             }
         }
     }
@@ -155,6 +206,8 @@ fn finding(notes: &Notes<'_>, service: &Service, fault: &Obstacle) -> Finding {
         | Obstacle::Descriptors { .. }
         | Obstacle::Disk { .. }
         | Obstacle::Ports { .. }
+        | Obstacle::Engine(_)
+        | Obstacle::OtherKind
         | Obstacle::Unknown { .. } => ("command", Severity::Warning, None),
     };
     let about = format!("service `{name}`");

@@ -193,6 +193,7 @@ mod tests {
                 ..Run::default()
             }),
             unresolved: Vec::new(),
+            certificate_fault: None,
             drained_away: Vec::new(),
             instances: vec![
                 instance("api-10", "1.4.1", InstanceState::Drained, 0.0),

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use testkit::Authority;
 use testkit::token::{TOKEN_SECRET, token};
+use wire::tls::ClientCertificate;
 
 use crate::origin::Origin;
 use crate::sandbox::{Running, Sandbox};
@@ -63,6 +65,13 @@ fn who_is_banned_is_shown_and_refused_until_that_is_lifted() {
     let said = plimsoll(&sandbox, &["ban", "--token", "--for", "1h", "--reason", "stolen"], &line);
     assert!(said.starts_with("token with SHA-256 "), "{said}");
     becomes(&alice, "401");
+    let authority = Authority::default();
+    let ci = authority.issue_to("ci", &[]);
+    let digest = ClientCertificate::load(&ci.cert).unwrap().fingerprint_text();
+    let of_file = ["--certificate", ci.cert.to_str().unwrap()];
+    let said = plimsoll(&sandbox, &["ban", of_file[0], of_file[1], "--for", "1h"], "");
+    assert!(said.starts_with(&format!("token with SHA-256 {digest} is banned")), "{said}");
+    assert!(plimsoll(&sandbox, &["unban", of_file[0], of_file[1]], "").contains(&digest));
     // A logout.
     assert_eq!(status(&running, "/logout", &bob), "200");
     becomes(&bob, "401");
@@ -89,6 +98,7 @@ fn what_makes_no_sense_is_refused() {
         &["ban", "--subject", "a", "--address", "::1", "--for", "1h"],
         &["ban", "--issuer", "i", "--for", "1h"],
         &["ban", "--token", "--for", "1h"],
+        &["ban", "--certificate", "gone.pem", "--for", "1h"],
     ] {
         assert_eq!(code(arguments), Some(2), "{arguments:?}");
     }

@@ -43,12 +43,18 @@ fn get(sandbox: &Sandbox, port: u16) -> io::Result<String> {
     if let Ok(kept) = CertificateDer::pem_file_iter(sandbox.path().join(KEPT)) {
         kept.skip(1).for_each(|it| roots.add(it.unwrap()).unwrap());
     }
+    ask(roots, HOST, port)
+}
+
+/// What `GET /` gets from `name` over TLS.
+fn ask(roots: RootCertStore, name: &'static str, port: u16) -> io::Result<String> {
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let session = ClientConnection::new(Arc::new(config), HOST.try_into().unwrap()).unwrap();
+    let session = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
     let socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut stream = StreamOwned::new(session, socket);
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.example.com\r\nconnection: close\r\n\r\n")?;
+    let head = format!("GET / HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
@@ -92,4 +98,42 @@ fn a_new_machine_comes_to_https_also_where_it_is_killed_in_an_order_and_stays_th
     running.wait_for_signal();
     let _running = sandbox.run();
     assert!(get(&sandbox, port).unwrap().starts_with("HTTP/1.1 200 "), "no CA is asked");
+}
+
+#[test]
+fn the_root_of_the_own_ca_is_printed_and_a_client_that_has_it_is_served() {
+    let sandbox = Sandbox::new(
+        "[listeners.secure]\nbind = \"127.0.0.1:0\"\ntls = { internal = true }\n\
+         [listeners.web]\nbind = \"127.0.0.1:0\"\n[[routes]]\nrespond = { status = 200, body = \"fine\" }\n",
+    );
+    let checked = sandbox.plimsoll(&["check"]);
+    assert!(checked.stdout.contains("own CA issues the certificates for localhost"), "{checked:?}");
+    let mut running = sandbox.run();
+    running.wait_for("certificate issued");
+    let printed = sandbox.plimsoll(&["certificates", "--ca"]);
+    assert_eq!((printed.code, &*printed.stderr), (Some(0), ""));
+    let root = CertificateDer::from_pem_slice(printed.stdout.as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(root).unwrap();
+    let status = sandbox.plimsoll(&["status", "--json"]).stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let address: SocketAddr =
+        status["listeners"][0]["addresses"][0].as_str().unwrap().parse().unwrap();
+    let text = ask(roots, "localhost", address.port()).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with("fine"), "{text}");
+    let document = sandbox.plimsoll(&["certificates", "--ca", "--json"]).stdout;
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["root"].as_str(), Some(&*printed.stdout));
+    assert!(document["name"].as_str().unwrap().starts_with("Plimsoll internal CA of "));
+}
+
+#[test]
+fn without_a_ca_of_its_own_there_is_no_root() {
+    let sandbox = Sandbox::new(
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[[routes]]\nrespond = { status = 204 }\n",
+    );
+    let _running = sandbox.run();
+    let printed = sandbox.plimsoll(&["certificates", "--ca"]);
+    assert_eq!((printed.code, &*printed.stdout), (Some(3), ""));
+    assert!(printed.stderr.contains("internal = true"), "{}", printed.stderr);
 }

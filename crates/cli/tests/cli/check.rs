@@ -186,6 +186,30 @@ fn here_looks_at_this_machine_and_what_plimsoll_holds_itself_is_not_missing() {
 }
 
 #[test]
+fn here_says_which_server_that_is_asked_takes_no_connection() {
+    let up = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let auths = format!(
+        "[auth.up]\nforward = {{ to = \"http://{}/a\" }}\n[auth.gone]\nforward = {{ to = \"http://{gone}/b\" }}\n\
+         [auth.keys]\njwt = {{ jwks = \"http://{gone}/c\" }}\n\
+         [[routes]]\nto = \"api\"\nauth = [\"up\", \"gone\", \"keys\"]\n",
+        up.local_addr().unwrap()
+    );
+    let sandbox = Sandbox::new(&format!(
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[services.api]\ntargets = [\"{}\"]\n{auths}",
+        up.local_addr().unwrap()
+    ));
+    let ended = sandbox.plimsoll(&["check", "--here"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    for (part, times) in
+        [("authentication `up`", 0), ("authentication `gone`", 1), ("authentication `keys`", 1)]
+    {
+        assert_eq!(ended.stdout.matches(part).count(), times, "{part}: {}", ended.stdout);
+    }
+    assert!(ended.stdout.contains(&format!("http://{gone}/b: nothing listens there yet")));
+}
+
+#[test]
 fn a_first_start_says_what_its_services_lack_with_the_place() {
     let service =
         "[services.a]\ncommand = \"./serve $PORT\"\nversion = \"1\"\nhealth = { tcp = true }\n";

@@ -26,6 +26,7 @@ mod reload;
 mod run;
 mod sandbox;
 mod schema;
+mod secrets;
 mod soak;
 mod status;
 mod terminal;

@@ -172,7 +172,7 @@ impl<'a> Filling<'_, 'a> {
         for (name, value) in defaults {
             let key = &**name.get_ref();
             let Some(spec) = table.key(key).filter(|_| !but.contains(&key)) else { continue };
-            if spec.needs.is_some_and(|needs| !own.contains_key(needs)) {
+            if !spec.needs.is_empty() && !spec.needs.iter().any(|it| own.contains_key(*it)) {
                 continue;
             }
             self.faults.marks().take(&name.span());

@@ -42,6 +42,15 @@ pub(crate) fn read(route: &Section<'_>, context: &mut Context<'_>) -> Vec<AuthNa
     distinct(node.one_or_many(), "authentication", read, Clone::clone)
 }
 
+fn nobody_shows_one(name: &str) -> Flaw {
+    Flaw::new(
+        Code::Conflict,
+        format!("nobody can show `{}` a certificate", shown(name)),
+        "no listener asks clients for one",
+        "add `client_auth = { ca = \"clients.pem\" }` to `tls` of a listener",
+    )
+}
+
 impl Context<'_> {
     /// The authentication `name`, which a route asks for. Where there is none, `report` gets the fault.
     fn auth(&mut self, name: &str, report: impl FnOnce(Flaw)) -> Option<AuthName> {
@@ -57,6 +66,9 @@ impl Context<'_> {
         if let Some(auth) = self.auths.get(name) {
             let auth = auth.clone();
             self.asked_auths.insert(auth.clone());
+            if self.certificate_auths.contains(&auth) && self.asking_listeners.is_empty() {
+                report(nobody_shows_one(name));
+            }
             return Some(auth);
         }
         let names = || self.auths.iter().map(AuthName::as_str);

@@ -18,7 +18,7 @@ pub(crate) const KEY: Key = Key::new(
     "When the token that has proven who asks is banned, until it expires. `on_success`: when the instance responds with 2xx; for a route that logs out. \
      It needs `auth`. The ban holds on all edges that share a store, and over restarts.",
 )
-.needs("to")
+.needs(&["to"])
 .aka(&["logout", "revoke", "revoke_token", "ban"]);
 
 /// Reads it, of a route that asks by `auth`.

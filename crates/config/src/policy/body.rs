@@ -13,7 +13,7 @@ pub(crate) const KEY: Key = Key::new(
     "How large a request's body may be. Only with `to`.",
 )
 .aka(&["client_max_body_size", "body_limit", "max_body"])
-.needs("to");
+.needs(&["to"]);
 
 pub(crate) fn read(route: &Section<'_>) -> Option<BodyLimit> {
     route.node(KEY.name).and_then(|node| node.body_limit())

@@ -22,7 +22,7 @@ pub(crate) const REQUEST_KEY: Key = Key::new(
     "Changes the headers that the instance sees. Only with `to`.",
 )
 .aka(&["proxy_set_header", "set_headers", "header_up"])
-.needs("to");
+.needs(&["to"]);
 
 pub(crate) const RESPONSE_KEY: Key = Key::new(
     "response_headers",

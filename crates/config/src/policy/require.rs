@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::{AuthName, Requirement, ValueMatch};
+use model::{AuthName, ClaimPath, Requirement, ValueMatch};
 
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
@@ -42,13 +42,15 @@ pub(crate) fn read(
     let mut found = Vec::new();
     for entry in names.iter().flat_map(Names::iter) {
         let claim = entry.parse(claim::parse);
-        let knows_sub_only =
-            !auth.is_empty() && auth.iter().all(|it| context.subject_only.contains(it));
-        if knows_sub_only && claim.as_ref().is_some_and(|it| !it.is_subject()) {
+        let knows = |claim: &ClaimPath| {
+            let known = |auth: &AuthName| context.known_claims.get(auth);
+            auth.is_empty() || auth.iter().any(|it| known(it).is_none_or(|of| claim.is_one_of(of)))
+        };
+        if claim.as_ref().is_some_and(|claim| !knows(claim)) {
             entry.report(Flaw::new(
                 Code::Conflict,
                 format!("nobody who may ask has the claim `{}`", shown(entry.text)),
-                "API keys, passwords and `forward` have no claim but `sub`, the name: everybody would be refused",
+                "API keys, passwords and `forward` have no claim but `sub`, the name, and certificates few: everybody would be refused",
                 "require `sub`, or ask for tokens",
             ));
         }

@@ -19,7 +19,7 @@ pub(crate) const KEY: Key = Key::new(
     "Changes the request that the instance gets. Only with `to`.",
 )
 .aka(&["strip_prefix", "replace_path"])
-.needs("to");
+.needs(&["to"]);
 
 pub(crate) static REWRITE: Table = Table {
     header: "[routes.rewrite]",

@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use model::{Abuse, AbuseName, AuthName, Limit, LimitName, ServiceName};
+use model::{Abuse, AbuseName, AuthName, Limit, LimitName, ListenerName, ServiceName};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::{Faults, Flaw};
 use crate::node::Node;
 use crate::section::Section;
-use crate::tables::acme::Wish;
+use crate::tables::acme::Wishes;
 
 pub(crate) mod asked;
 pub(crate) mod beside;
@@ -39,11 +39,13 @@ pub(crate) struct Context<'a> {
     /// Where every address of a family is listened on, or a first one of it, by port.
     ports: BTreeMap<(u16, Family), Port>,
     /// What listeners want to have ordered.
-    pub(crate) acme: Vec<Wish>,
+    pub(crate) acme: Wishes,
     /// The services that are defined, well or not.
     pub(crate) services: BTreeSet<ServiceName>,
     /// Those of them that a route leads to.
     pub(crate) used: BTreeSet<ServiceName>,
+    /// Those of them that get no requests.
+    pub(crate) workers: BTreeSet<ServiceName>,
     /// The authentications that are defined, well or not.
     pub(crate) auths: BTreeSet<AuthName>,
     /// Those of them that a route asks for.
@@ -56,8 +58,12 @@ pub(crate) struct Context<'a> {
     pub(crate) abuse: BTreeMap<AbuseName, Option<Arc<Abuse>>>,
     /// Those of them that a route goes by.
     pub(crate) used_abuse: BTreeSet<AbuseName>,
-    /// Authentications that know no claim but `sub`.
-    pub(crate) subject_only: BTreeSet<AuthName>,
+    /// The only claims that authentications know, where it is not the credential that says which.
+    pub(crate) known_claims: BTreeMap<AuthName, &'static [&'static str]>,
+    /// Authentications by clients' certificates.
+    pub(crate) certificate_auths: BTreeSet<AuthName>,
+    /// The listeners that ask clients for certificates, well or not.
+    pub(crate) asking_listeners: BTreeSet<ListenerName>,
 }
 
 impl<'a> Context<'a> {
@@ -71,16 +77,19 @@ impl<'a> Context<'a> {
             faults,
             bound,
             ports,
-            acme: Vec::new(),
+            acme: Wishes::default(),
             services,
             used,
+            workers: BTreeSet::new(),
             auths,
             asked_auths,
             limits,
             used_limits,
             abuse: BTreeMap::new(),
             used_abuse: BTreeSet::new(),
-            subject_only: BTreeSet::new(),
+            known_claims: BTreeMap::new(),
+            certificate_auths: BTreeSet::new(),
+            asking_listeners: BTreeSet::new(),
         }
     }
 

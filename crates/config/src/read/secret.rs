@@ -1,7 +1,5 @@
 //! Secrets that stand in variables of the environment: nothing that is said of one says what it is.
 
-use std::os::unix::ffi::OsStringExt;
-
 use model::Secret;
 
 use crate::diagnostic::Code;
@@ -16,11 +14,14 @@ pub(crate) fn of_variable(
     least: usize,
     origin: &Origin,
 ) -> Option<Secret> {
-    let value = (origin.environment.variable)(variable).map(OsStringExt::into_vec);
-    let Some(value) = value.filter(|value| !value.is_empty()) else {
+    let value = origin.environment.secret(variable);
+    let Some(value) = value.filter(|value| !value.expose().is_empty()) else {
         node.report(Flaw::new(
             Code::Variable,
-            format!("the environment has no `{variable}`"),
+            match origin.environment.secrets.is_empty() {
+                true => format!("the environment has no `{variable}`"),
+                false => format!("neither the environment nor secrets.age has `{variable}`"),
+            },
             "the secret is not set",
             match least {
                 // A password that somebody else has set.
@@ -30,14 +31,15 @@ pub(crate) fn of_variable(
         ));
         return None;
     };
-    if value.len() < least {
+    let length = value.expose().len();
+    if length < least {
         node.report(Flaw::new(
             Code::OutOfRange,
             format!("the secret in `{variable}` is too short"),
-            format!("it has {} bytes, and {least} are the least", value.len()),
+            format!("it has {length} bytes, and {least} are the least"),
             format!("draw one: `openssl rand -hex {least}`"),
         ));
         return None;
     }
-    Some(Secret::new(value))
+    Some(value)
 }

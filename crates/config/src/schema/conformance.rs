@@ -42,7 +42,11 @@ fn sites() -> Vec<Site> {
             Shape::Table(table) => visit(table, path, sites),
             Shape::List { of, .. } => descend(of, &[path, &[Step::First]].concat(), sites),
             Shape::Names { of, .. } => {
-                let name = if path == [Step::Key("listeners")] { "web" } else { "api" };
+                let name = match path {
+                    [Step::Key("listeners")] => "web",
+                    [Step::Key("registries")] => "localhost",
+                    _ => "api",
+                };
                 descend(of, &[path, &[Step::Key(name)]].concat(), sites);
             }
             Shape::Either(shapes) => shapes.iter().for_each(|shape| descend(shape, path, sites)),
@@ -93,19 +97,19 @@ impl Site {
                 put(&mut tree, &[parent, &[Step::Key(key.name)]].concat(), value(key.example));
             }
         }
-        if self.is_of_what_we_run() {
+        if let Some(way) = self.way_we_run() {
             let service = tree["services"]["api"].as_table_mut().unwrap();
             service.remove("targets");
-            service.entry("command").or_insert(Value::from("true"));
-            if *last == Step::Key("command") && self.path.len() == 3 {
-                service.remove("command");
+            service.entry(way).or_insert(Value::from("true"));
+            if *last == Step::Key(way) && self.path.len() == 3 {
+                service.remove(way);
             }
         }
         if self.table.header == "[listeners.NAME.tls.client_auth]" {
             let pair = value("[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
             let beside = &parent[..parent.len() - 1];
             put(&mut tree, &[beside, &[Step::Key("certificates")]].concat(), pair);
-        } else if self.key.name == "client_auth" {
+        } else if ["client_auth", "internal"].contains(&self.key.name) {
             let pair = value("[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
             put(&mut tree, &[parent, &[Step::Key("certificates")]].concat(), pair);
         }
@@ -124,7 +128,16 @@ impl Site {
             }
         }
         let secret = value("{ secret_env = \"JWT_SECRET\" }");
-        let proofs = ["jwt", "api_key", "basic", "hmac", "signature", "introspect", "forward"];
+        let proofs = [
+            "jwt",
+            "api_key",
+            "basic",
+            "hmac",
+            "signature",
+            "introspect",
+            "forward",
+            "certificate",
+        ];
         let is_proof = proofs.contains(&self.key.name);
         if self.table.header == "[auth.NAME]" && !is_proof {
             put(&mut tree, &[parent, &[Step::Key("jwt")]].concat(), secret);
@@ -172,10 +185,19 @@ impl Site {
                 put(&mut tree, &acme, value("\"ops@example.com\""));
             }
         }
+        if self.table.header == "[acme.dns]" && self.key.name == "token_env" {
+            put(&mut tree, &[parent, &[Step::Key("provider")]].concat(), value("\"cloudflare\""));
+        } else if self.table.header == "[acme.dns]" && self.key.name != "provider" {
+            self.put_update_server(&mut tree);
+        }
         // Steps decide on the strategy where nothing else does, and a preview is none of a rolling deploy.
         let is_of_canary = ["steps", "preview"].contains(&self.key.name);
         if self.table.header == "[services.NAME.deploy]" && is_of_canary {
             put(&mut tree, &[parent, &[Step::Key("strategy")]].concat(), value("\"canary\""));
+        }
+        if self.table.header == "[services.NAME]" && self.key.name == "http" {
+            let routes = value("[{ respond = { status = 503 } }]");
+            put(&mut tree, &[Step::Key("routes")], routes);
         }
         let mut route = tree.get_mut("routes").and_then(Value::as_array_mut);
         let is_action =
@@ -188,16 +210,29 @@ impl Site {
         tree
     }
 
-    /// Whether it says something of instances that Plimsoll runs.
-    fn is_of_what_we_run(&self) -> bool {
+    /// Puts what `provider = "rfc2136"` needs beside the key.
+    fn put_update_server(&self, tree: &mut Value) {
+        let (_, parent) = self.path.split_last().unwrap();
+        for (key, example) in
+            [("server", "10.0.0.2"), ("key_name", "acme."), ("secret_env", "TSIG_SECRET")]
+        {
+            if self.key.name != key {
+                put(tree, &[parent, &[Step::Key(key)]].concat(), Value::from(example));
+            }
+        }
+    }
+
+    /// The way in which Plimsoll runs the instances of which it says something, if it does.
+    fn way_we_run(&self) -> Option<&'static str> {
         let [Step::Key("services"), Step::Key(_), Step::Key(key), ..] = self.path[..] else {
-            return false;
+            return None;
         };
         let inner = self.path.get(3);
         let is_check = key == "health"
             && ["command", "notify"].iter().any(|key| inner == Some(&Step::Key(key)));
-        is_check
-            || (key == "command" || service::SERVICE.keys_that_need("command").any(|it| it == key))
+        let itself = service::WE_RUN.iter().find(|way| **way == key);
+        let needed = || service::SERVICE.key(key)?.needs.first();
+        itself.or_else(needed).copied().or(is_check.then_some("command"))
     }
 
     /// Whether `value` names a kind of check other than that by HTTP.
@@ -217,6 +252,17 @@ impl Site {
             let (key, source) =
                 if is_secret { ("secret_env", "JWT_SECRET") } else { ("keys", "keys.json") };
             put(&mut tree, &[parent, &[Step::Key(key)]].concat(), Value::from(source));
+        }
+        if self.table.header == "[acme.dns]" && self.key.name == "provider" {
+            let parent = &self.path[..self.path.len() - 1];
+            match value.as_str() {
+                Some("rfc2136") | None => self.put_update_server(&mut tree),
+                _ => put(
+                    &mut tree,
+                    &[parent, &[Step::Key("token_env")]].concat(),
+                    Value::from("CF_TOKEN"),
+                ),
+            }
         }
         put(&mut tree, &self.path, value);
         if is_kind {
@@ -240,7 +286,12 @@ fn parse(text: &str) -> Result<Loaded, Diagnostics> {
             let is_set = name.starts_with("HMAC_")
                 || matches!(
                     name,
-                    "JWT_SECRET" | "EAB_SECRET" | "INTROSPECT_SECRET" | "REDIS_PASSWORD"
+                    "JWT_SECRET"
+                        | "EAB_SECRET"
+                        | "INTROSPECT_SECRET"
+                        | "REDIS_PASSWORD"
+                        | "TSIG_SECRET"
+                        | "CF_TOKEN"
                 );
             is_set.then(|| "x".repeat(64).into())
         },

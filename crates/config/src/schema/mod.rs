@@ -47,8 +47,8 @@ pub(crate) struct Key {
     pub(crate) aka: &'static [&'static str],
     /// What becomes of `${NAME}` in its value.
     pub(crate) variables: Variables,
-    /// The key beside it without which it says nothing.
-    pub(crate) needs: Option<&'static str>,
+    /// The keys beside it without any of which it says nothing; none where it needs none.
+    pub(crate) needs: &'static [&'static str],
 }
 
 /// What becomes of `${NAME}` in a value.
@@ -141,9 +141,9 @@ impl Table {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// The keys that say nothing without `key`.
+    /// The keys to which `key` gives something to say.
     pub(crate) fn keys_that_need(&self, key: &str) -> impl Iterator<Item = &'static str> {
-        self.keys.iter().filter(move |it| it.needs == Some(key)).map(|it| it.name)
+        self.keys.iter().filter(move |it| it.needs.contains(&key)).map(|it| it.name)
     }
 
     pub(crate) fn later(&self, name: &str) -> Option<&'static Later> {
@@ -159,8 +159,8 @@ impl Key {
         example: &'static str,
         doc: &'static str,
     ) -> Self {
-        let (variables, needs) = (Variables::Substituted, None);
-        Self { name, shape, absent, example, doc, aka: &[], variables, needs }
+        let variables = Variables::Substituted;
+        Self { name, shape, absent, example, doc, aka: &[], variables, needs: &[] }
     }
 
     /// The key, whose value has variables of its own.
@@ -168,9 +168,9 @@ impl Key {
         Self { variables: Variables::Kept, ..self }
     }
 
-    /// The key, which says nothing where `key` is not beside it.
-    pub(crate) const fn needs(self, key: &'static str) -> Self {
-        Self { needs: Some(key), ..self }
+    /// The key, which says nothing where none of `keys` is beside it.
+    pub(crate) const fn needs(self, keys: &'static [&'static str]) -> Self {
+        Self { needs: keys, ..self }
     }
 
     /// The key, which others call by these names.

@@ -26,16 +26,16 @@ pub(crate) static DEFAULTS: Table = Table {
     noun: "the defaults",
     doc: "What each service and each route has unless it says otherwise, in whatever file it stands. Tables are merged \
           key by key; any other value, a list too, replaces the default as a whole. Keys of instances that Plimsoll \
-          runs go to services with a `command`; `rewrite`, `request_headers` and `body` to routes with `to`. A health \
+          runs go to services with a `command` or an `image`; `rewrite`, `request_headers` and `body` to routes with `to`. A health \
           check of another kind takes nothing from the default; where a service has a `strategy` or `steps` of its \
           own, the default's `strategy`, `steps` and `surge` are not taken.",
     keys: &[
         Key::new(
             "services",
-            Shape::Defaults { of: &SERVICE, but: &["targets", "command", "defaults"] },
+            Shape::Defaults { of: &SERVICE, but: &["targets", "command", "image", "defaults"] },
             Absent::Means("none"),
             "{ health = { path = \"/health\" } }",
-            "The keys of `[services.NAME]` but `targets` and `command`.",
+            "The keys of `[services.NAME]` but `targets`, `command` and `image`.",
         )
         .aka(&["service"]),
         Key::new(

@@ -14,6 +14,7 @@ pub(crate) mod include;
 pub(crate) mod limit;
 pub(crate) mod listener;
 pub(crate) mod log;
+pub(crate) mod registries;
 pub(crate) mod root;
 pub(crate) mod route;
 pub(crate) mod server;

@@ -11,8 +11,8 @@ use crate::schema::{Later, Table};
 use crate::section::Section;
 
 use super::{
-    abuse, acme, admin, auth, defaults, include, limit, listener, log, route, server, service,
-    store,
+    abuse, acme, admin, auth, defaults, include, limit, listener, log, registries, route, server,
+    service, store,
 };
 
 pub(crate) static ROOT: Table = Table {
@@ -30,6 +30,7 @@ pub(crate) static ROOT: Table = Table {
         listener::KEY,
         acme::KEY,
         service::KEY,
+        registries::KEY,
         auth::KEY,
         limit::KEY,
         abuse::KEY,
@@ -51,12 +52,13 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
     let mut listeners = listener::read(&root, &mut context);
     // Before the admin API, which a service may well lead to.
     let services = service::read(&root, &mut context);
+    let registries = registries::read(&root);
     let admin = root.section("admin", |admin| admin::read(admin, &mut context));
     let auth = auth::read(&root, &mut context);
     let limits = limit::read(&root, &mut context);
     let abuse = abuse::read(&root, &mut context);
     let routes = route::read(&root, &mut context);
-    let acme = acme::read(
+    let acme::Orders { acme, internal } = acme::read(
         &root,
         origin,
         faults,
@@ -79,11 +81,14 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
         log,
         store,
         acme,
+        internal,
         listeners,
         services,
+        registries,
         auth,
         limits,
         abuse,
         routes,
+        secrets: origin.environment.secrets.clone(),
     })
 }

@@ -84,19 +84,15 @@ fn without_port(text: &str) -> Flaw {
 
 fn misread_url(text: &str, scheme: &str, rest: &str) -> Flaw {
     let authority = rest.split('/').next().unwrap_or(rest);
+    let usual_port = if scheme == "https" { 443 } else { 80 };
     let with_port = match authority.contains(':') {
         true => authority.to_owned(),
-        false => format!("{authority}:80"),
+        false => format!("{authority}:{usual_port}"),
     };
-    // The port of TLS is the one that cannot be meant.
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     match scheme {
-        "http" | "h2c" => flaw(text, "a target is no URL", format!("write \"{with_port}\"")),
-        "https" => flaw(
-            text,
-            "TLS towards targets is not supported",
-            format!("write the address at which it speaks plain HTTP, such as \"{host}:8080\""),
-        ),
+        "http" | "h2c" | "https" => {
+            flaw(text, "a target is no URL", format!("write \"{with_port}\""))
+        }
         _ => flaw(text, "targets are spoken to over TCP only", "write an address with a port"),
     }
 }
@@ -178,10 +174,8 @@ mod tests {
         for (text, hint) in [
             ("http://10.0.0.1:80/", "write \"10.0.0.1:80\""),
             ("http://api", "write \"api:80\""),
-            (
-                "https://api.example.com:8443/v1",
-                "write the address at which it speaks plain HTTP, such as \"api.example.com:8080\"",
-            ),
+            ("https://api.example.com:8443/v1", "write \"api.example.com:8443\""),
+            ("https://api.example.com", "write \"api.example.com:443\""),
             ("::1", "write \"[::1]:8080\""),
             ("8080", "write \"127.0.0.1:8080\""),
             ("api", "write it as \"api:8080\""),

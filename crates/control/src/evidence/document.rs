@@ -77,6 +77,9 @@ struct Piece {
     /// Those of them that were barred.
     #[serde(skip_serializing_if = "is_none_barred", default)]
     b: (u32, u32),
+    /// Instances of the new release that were to come.
+    #[serde(skip_serializing_if = "are_none", default)]
+    n: u32,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     c: Vec<(PlaceText, [u64; 4])>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -99,6 +102,10 @@ type ObservedText = (u64, PlaceText, u64, u8, u16, u64, String, bool);
 
 fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+fn are_none(instances: &u32) -> bool {
+    *instances == 0
 }
 
 fn is_none_barred(barred: &(u32, u32)) -> bool {
@@ -260,6 +267,7 @@ impl Names {
         Piece {
             at: at.as_millis() as u64,
             s: (serving.canary, serving.stable, place_of(&OLD, &serving.old)),
+            n: serving.coming,
             share: block.share,
             b: (block.barred.canary, block.barred.stable),
             c: block.counts.iter().map(|it| (self.place(&it.place), of(&it.fates))).collect(),
@@ -356,7 +364,7 @@ impl Tables {
         };
         let (canary, stable, old) = piece.s;
         let old = OLD[usize::from(old).min(OLD.len() - 1)];
-        let serving = Serving { canary, stable, old };
+        let serving = Serving { canary, stable, coming: piece.n, old };
         Moment { at: Duration::from_millis(piece.at), serving, block }
     }
 
@@ -427,9 +435,9 @@ mod tests {
         let past = PastRoute { route: Some(route), fates, latencies };
         let span = PastSpan { until: Duration::from_secs(9), routes: vec![past] };
         let mut evidence = Evidence::new(rule, Past { spans: vec![span] });
-        let serving = Serving { canary: 2, stable: 1, old: Old::There };
+        let serving = Serving { canary: 2, stable: 1, coming: 1, old: Old::There };
         evidence.add(Duration::from_millis(250), serving, &block);
-        let serving = Serving { canary: 2, stable: 0, old: Old::Gone };
+        let serving = Serving { canary: 2, stable: 0, coming: 0, old: Old::Gone };
         let empty = Block { share: None, ..Block::default() };
         evidence.add(Duration::from_millis(500), serving, &empty);
         evidence

@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    const SERVING: Serving = Serving { canary: 1, stable: 1, old: Old::There };
+    const SERVING: Serving = Serving { canary: 1, stable: 1, coming: 0, old: Old::There };
 
     fn place() -> Place {
         let (instance, side) = ("api-3".into(), Side::Canary);

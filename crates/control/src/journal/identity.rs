@@ -1,7 +1,7 @@
 //! By what an instance is found again, as a text in the journal: JSON, whose form is the journal's own. It
 //! begins with what kind of an instance it is, `{"process": ..}`, so that others need no table of their own.
 
-use driver::{Identity, ProcessIdentity, ProcessRecord};
+use driver::{ContainerRecord, Identity, ProcessIdentity, ProcessRecord};
 use rusqlite::Row;
 use rusqlite::types::Type;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Written {
-    Process { pid: u32, start_ticks: u64, boot_id: String, log: String, log_start: u64 },
+    Process {
+        pid: u32,
+        start_ticks: u64,
+        boot_id: String,
+        log: String,
+        log_start: u64,
+    },
+    Container {
+        id: String,
+        image: String,
+        port: u16,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<String>,
+        log: String,
+        log_start: u64,
+    },
 }
 
 /// `identity` as a text.
@@ -19,6 +34,10 @@ pub(super) fn text(identity: &Identity) -> rusqlite::Result<String> {
             let ProcessIdentity { pid, start_ticks, boot_id } = leader;
             let log = log.to_string_lossy().into_owned();
             Written::Process { pid, start_ticks, boot_id, log, log_start }
+        }
+        Identity::Container(ContainerRecord { id, image, port, network, log, log_start }) => {
+            let log = log.to_string_lossy().into_owned();
+            Written::Container { id, image, port, network, log, log_start }
         }
     };
     serde_json::to_string(&written)
@@ -36,5 +55,37 @@ pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Identity> {
             let leader = ProcessIdentity { pid, start_ticks, boot_id };
             Identity::Process(ProcessRecord { leader, log: log.into(), log_start })
         }
+        Written::Container { id, image, port, network, log, log_start } => {
+            let log = log.into();
+            Identity::Container(ContainerRecord { id, image, port, network, log, log_start })
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use driver::Record;
+
+    use super::super::Journal;
+    use super::super::tests::record;
+    use super::*;
+
+    #[test]
+    fn a_container_is_found_again_by_the_engines_id_of_it() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = Journal::open(room.path(), None, Default::default()).unwrap();
+        let identity = Identity::Container(ContainerRecord {
+            id: "7f1c".into(),
+            image: "r.io/shop@sha256:a".into(),
+            port: 3000,
+            network: Some("backend".into()),
+            log: "/var/log/api.log".into(),
+            log_start: 7,
+        });
+        assert!(text(&identity).unwrap().starts_with(r#"{"container":{"id":"7f1c""#));
+        let container = Record { identity, ..record("api-1", "a") };
+        journal.remember(&container, 1).unwrap();
+        let found = journal.records(&"api".into()).unwrap();
+        assert_eq!(found, [(container, Some(1))]);
+    }
 }

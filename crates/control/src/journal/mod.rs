@@ -4,6 +4,7 @@
 //! be there, and the deploys that have no end yet. `LIFECYCLE.md` of `driver` says why a process is
 //! never there without its row.
 
+mod container;
 mod deploys;
 mod evidence;
 mod identity;
@@ -34,7 +35,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 9] = ["
+const VERSIONS: [&str; 10] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -102,6 +103,9 @@ const VERSIONS: [&str; 9] = ["
     CREATE TABLE evidence (deploy INTEGER PRIMARY KEY, service TEXT NOT NULL, document BLOB NOT NULL);
 ", "
     ALTER TABLE event ADD COLUMN finding TEXT;
+", "
+    ALTER TABLE service ADD COLUMN by_hand INTEGER;
+    ALTER TABLE service ADD COLUMN by_hand_of_file INTEGER;
 "];
 
 /// Why the journal cannot be read or written.
@@ -359,7 +363,7 @@ mod tests {
         let records = journal.records(&api).unwrap();
         assert_eq!(records[0], (first.clone(), Some(7)));
         let (second, made_by) = &records[1];
-        let Identity::Process(process) = &second.identity;
+        let process = second.identity.process().unwrap();
         assert_eq!((process.log.to_str(), *made_by), (Some("/a \"quoted\" log"), None));
         assert_eq!(journal.service(&api).unwrap().next_number, 3);
         let deploys = journal.deploys(&api, 10).unwrap();
@@ -418,12 +422,12 @@ mod tests {
         let of = |service: &str| journal.service(&service.into()).unwrap().recipe;
         let said = "\"quoted\"\n\u{1} gr\u{fc}n";
         let mut expected = release("x").recipe;
-        let Workload::Process(process) = &mut expected.workload;
+        let Workload::Process(process) = &mut expected.workload else { panic!("it is a process") };
         process.command = model::Command::Line(format!("server {said}"));
         expected.env = [("LEVEL".to_owned(), said.to_owned())].into();
         assert_eq!(of("whole"), Some(expected.clone()));
         let earliest = of("first").unwrap();
-        let Workload::Process(process) = &earliest.workload;
+        let Workload::Process(process) = &earliest.workload else { panic!("it is a process") };
         let words = ["a", "b c"].map(str::to_owned).into();
         assert_eq!(process.command, model::Command::Arguments(words));
         assert_eq!(
@@ -474,12 +478,12 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         drop(Journal::open(room.path(), None, Default::default()).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
-        db.pragma_update(None, "user_version", 10).unwrap();
+        db.pragma_update(None, "user_version", 11).unwrap();
         drop(db);
         let error = Journal::open(room.path(), None, Default::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the journal is of version 10, and this Plimsoll knows only up to 9"
+            "the journal is of version 11, and this Plimsoll knows only up to 10"
         );
     }
 }

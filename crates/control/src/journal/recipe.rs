@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use model::{Account, Command, NoAccount, ProcessRecipe, Recipe, Workload};
+use model::{Account, Command, ProcessRecipe, Recipe, Workload};
 use rusqlite::Row;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use telemetry::{Events, event};
+
+use super::container::WrittenContainer;
 
 #[derive(Serialize, Deserialize)]
 struct Written {
@@ -29,6 +31,7 @@ enum Kind {
         user: Option<String>,
         inherit: Vec<String>,
     },
+    Container(WrittenContainer),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,16 +45,23 @@ enum Words {
 /// `recipe` as a text; `None` where a path cannot be said in one.
 pub(super) fn text(recipe: &Recipe) -> Option<String> {
     let Recipe { workload, env, env_file, secrets } = recipe.clone();
-    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;
+    let workload = match workload {
+        Workload::Process(process) => of_process(process),
+        Workload::Container(container) => Kind::Container(container.into()),
+    };
+    let written = Written { workload, env, env_file, secrets };
+    serde_json::to_string(&written).ok()
+}
+
+fn of_process(process: ProcessRecipe) -> Kind {
+    let ProcessRecipe { command, directory, user, inherit } = process;
     let command = match command {
         Command::Arguments(words) => Words::Arguments(words),
         Command::Line(line) => Words::Line(line),
         Command::Shell(script) => Words::Shell(script),
     };
     let user = user.map(|user| user.to_string());
-    let workload = Kind::Process { command, directory, user, inherit };
-    let written = Written { workload, env, env_file, secrets };
-    serde_json::to_string(&written).ok()
+    Kind::Process { command, directory, user, inherit }
 }
 
 /// The recipe in a column of `row`, if there is one that can be read.
@@ -72,14 +82,22 @@ pub(super) fn read(
 
 fn parse(text: &str) -> serde_json::Result<Recipe> {
     let Written { workload, env, env_file, secrets } = serde_json::from_str(text)?;
-    let Kind::Process { command, directory, user, inherit } = workload;
-    let account = |text: String| text.parse::<Account>().map_err(NoAccount::why);
-    let user = user.map(account).transpose().map_err(serde_json::Error::custom)?;
-    let command = match command {
-        Words::Arguments(words) => Command::Arguments(words),
-        Words::Line(line) => Command::Line(line),
-        Words::Shell(script) => Command::Shell(script),
+    let workload = match workload {
+        Kind::Process { command, directory, user, inherit } => {
+            let user = user.map(account).transpose()?;
+            let command = match command {
+                Words::Arguments(words) => Command::Arguments(words),
+                Words::Line(line) => Command::Line(line),
+                Words::Shell(script) => Command::Shell(script),
+            };
+            Workload::Process(ProcessRecipe { command, directory, user, inherit })
+        }
+        Kind::Container(container) => Workload::Container(container.read()?),
     };
-    let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
     Ok(Recipe { workload, env, env_file, secrets })
+}
+
+/// A user as it was written.
+pub(super) fn account(text: String) -> serde_json::Result<Account> {
+    text.parse::<Account>().map_err(|error| serde_json::Error::custom(error.why()))
 }

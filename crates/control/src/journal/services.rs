@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::AddrParseError;
+use std::num::NonZeroU32;
 
 use driver::Record;
 use model::{InstanceName, Recipe, ServiceName};
@@ -10,6 +11,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Journal, JournalError, identity, recipe};
 use crate::release::Release;
+use crate::scaling::ByHand;
 
 /// What is known of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(crate) struct Known {
     pub(crate) given: BTreeSet<String>,
     /// The version that the file named when it was deployed.
     pub(crate) file_version: Option<String>,
+    /// How many instances an operator wants.
+    pub(crate) by_hand: Option<ByHand>,
 }
 
 impl Default for Known {
@@ -37,6 +41,7 @@ impl Default for Known {
             next_number: 1,
             given: BTreeSet::new(),
             file_version: None,
+            by_hand: None,
         }
     }
 }
@@ -46,7 +51,8 @@ impl Journal {
     pub(crate) fn service(&self, service: &ServiceName) -> Result<Known, JournalError> {
         self.with(|db| {
             let mut query = db.prepare_cached(
-                "SELECT version, next_number, given, recipe, made_by, file_version FROM service
+                "SELECT version, next_number, given, recipe, made_by, file_version, by_hand, by_hand_of_file
+                 FROM service
                  WHERE name = ?1",
             )?;
             let found = query.query_row([service.as_str()], |row| {
@@ -58,6 +64,7 @@ impl Journal {
                     recipe: recipe::read(row, 3, &self.events)?,
                     made_by: row.get(4)?,
                     file_version: row.get(5)?,
+                    by_hand: by_hand(row)?,
                 })
             });
             Ok(found.optional()?.unwrap_or_default())
@@ -116,6 +123,25 @@ impl Journal {
                 params![id, recipe],
             )?;
             both.commit()
+        })?;
+        Ok(())
+    }
+
+    /// So many instances are wanted of `service`, or as many as the file says.
+    pub(crate) fn scale(
+        &self,
+        service: &ServiceName,
+        by_hand: Option<ByHand>,
+    ) -> Result<(), JournalError> {
+        let replicas = by_hand.map(|it| it.replicas.get());
+        let of_file = by_hand.map(|it| it.of_file.get());
+        self.write(|db| {
+            db.execute(
+                "INSERT INTO service (name, version, next_number, by_hand, by_hand_of_file)
+                 VALUES (?1, NULL, 1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET by_hand = ?2, by_hand_of_file = ?3",
+                params![service.as_str(), replicas, of_file],
+            )
         })?;
         Ok(())
     }
@@ -188,6 +214,12 @@ impl Journal {
     }
 }
 
+fn by_hand(row: &Row<'_>) -> rusqlite::Result<Option<ByHand>> {
+    let count = |column| Ok(row.get::<_, Option<u32>>(column)?.and_then(NonZeroU32::new));
+    let (replicas, of_file): (_, rusqlite::Result<_>) = (count(6)?, count(7));
+    Ok(replicas.zip(of_file?).and_then(|(replicas, of_file)| ByHand::new(replicas, of_file)))
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let name: String = row.get(1)?;
     Ok(Record {
@@ -221,6 +253,8 @@ mod tests {
         journal.commit(&api, &release).unwrap();
         journal.remember(&record("api-1", "a"), 6).unwrap();
         journal.remember(&record("api-2", "b"), 7).unwrap();
+        let by_hand = ByHand::new(4.try_into().unwrap(), 2.try_into().unwrap()).unwrap();
+        journal.scale(&api, Some(by_hand)).unwrap();
         let id = journal.begin(&api, &new_deploy(Some("1.4.1"), "1.4.2"), UNIX_EPOCH).unwrap();
         drop(journal);
 
@@ -232,6 +266,7 @@ mod tests {
             next_number: 3,
             given: release.given,
             file_version: release.file_version,
+            by_hand: Some(by_hand),
         };
         assert_eq!(journal.service(&api).unwrap(), known);
         assert_eq!(journal.services().unwrap(), ["api".into()]);

@@ -1,8 +1,21 @@
 //! What to do about an order that fails, by the CA's own word for it (RFC 8555 section 6.7).
 
+/// What the problems of records that cannot be written have in them.
+const DNS: [&str; 5] =
+    ["the DNS server ", "the zone ", "no zone of ", "DNS provider", "aliases (CNAME)"];
+
 /// What may mend an order of `host` at `directory` that failed with `problem`.
 pub(super) fn advice(host: &str, directory: &str, problem: &str) -> String {
+    if directory.split('/').next() == Some("internal") {
+        return "see that `certificates/internal` in the state directory can be read and written; where what stands there cannot be used, bring it back from a backup, or \
+                move it away: another CA is made then, whose root every client has to be given"
+            .to_owned();
+    }
     let says = |word: &str| problem.contains(&format!("({word})"));
+    if DNS.iter().any(|word| problem.contains(word)) {
+        return "see by `[acme.dns]` that the provider, its key and its servers are right, that the key may change `_acme-challenge.` of this host, and that all servers of the zone are told of changes"
+            .to_owned();
+    }
     if says("connection") || says("unauthorized") || says("incorrectResponse") || says("tls") {
         return format!(
             "see that http://{host}/ at port 80 leads to a listener of clear text here, or port 443 of {host} to this listener, with nothing in between that \
@@ -37,7 +50,13 @@ pub(super) fn advice(host: &str, directory: &str, problem: &str) -> String {
             .to_owned();
     }
     if problem.contains("can be met here") {
-        return "have a listener of clear text that the CA reaches at port 80".to_owned();
+        return match host.starts_with("*.") {
+            true => {
+                "say by `[acme]`'s `dns` who changes the zone: CAs believe a wildcard by that alone"
+            }
+            false => "have a listener of clear text that the CA reaches at port 80",
+        }
+        .to_owned();
     }
     format!("see that this machine reaches {directory}; it is tried again by itself")
 }
@@ -51,6 +70,7 @@ mod tests {
         for (problem, part) in [
             ("shop: Connection refused (connection)", "port 80"),
             ("shop: no such record (dns)", "A or AAAA"),
+            ("the zone example.com. cannot be changed: NOTAUTH", "`[acme.dns]`"),
             ("shop: CAA forbids (caa)", "CAA record"),
             ("too many (rateLimited)", "as soon as the CA allows"),
             ("policy (rejectedIdentifier)", "`hosts`"),
@@ -60,5 +80,7 @@ mod tests {
             let told = advice("shop.example.com", "https://ca.example/dir", problem);
             assert!(told.contains(part), "{problem}: {told}");
         }
+        let own = advice("localhost", "internal/0123456789abcdef", "no space left on device");
+        assert!(own.contains("another CA is made"), "{own}");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use acme::{Authority, Enrolment, ExternalAccount, KeyKind, Refused, Wanted};
+use acme::{Authority, Enrolment, ExternalAccount, KeyKind, Refused, Wanted, is_internal};
 use certificates::{DirectoryUrl, Failed, FailureKind, Suggestion};
 use model::{Acme, CertificateKey};
 use outbound::{Client, Trust};
@@ -11,7 +12,7 @@ use telemetry::{Events, event};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-use super::kept::{Kept, Known};
+use super::kept::{self, Kept, Known};
 use super::responder::Responder;
 use crate::chain::chain;
 
@@ -91,13 +92,20 @@ impl Desk {
         })?;
         let (kept, events, host) = (self.kept.clone(), self.events.clone(), host.to_owned());
         let taken = spawn_blocking(move || {
-            kept.take(&host, issued, |path, error| {
-                let (path, why) = (path.display().to_string(), chain(&error));
-                events.emit(event::CertificateNotKept { path, why });
-            })
+            kept.take(&host, issued, |path, error| events.emit(kept::not_kept(path, &error)))
         });
         let taken = taken.await.map_err(own)?;
         taken.map_err(own)
+    }
+
+    /// Has the CA of our own issue a certificate for `host` at `wall`, serves it and keeps it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn issue(&self, host: &str, wall: SystemTime) -> Result<Known, Failed> {
+        let (kept, events, host) = (self.kept.clone(), self.events.clone(), host.to_owned());
+        let issued = spawn_blocking(move || kept.issue(&host, wall, |event| events.emit(event)));
+        issued.await.map_err(own)?.map_err(|error| own(chain(&error)))
     }
 
     /// When `directory` would like the certificate of `host` to be renewed; `None` where it does not say.
@@ -106,6 +114,9 @@ impl Desk {
         host: &str,
         directory: &DirectoryUrl,
     ) -> Option<Suggestion> {
+        if is_internal(directory) {
+            return None;
+        }
         let terms = self.agreed().ok()?;
         let chain = self.chain(host, directory).await?;
         let authority = self.authority(&terms, directory).await.ok()?;

@@ -15,6 +15,7 @@ use model::{Acme, Intent};
 use telemetry::{Event, event};
 use wire::tls::{Certificate, Files, Ordered, TlsError};
 
+use super::internal::{Internal, InternalError, Signing};
 use crate::chain::chain;
 use crate::state_dir::{self, StateDirError};
 use crate::state_file;
@@ -46,11 +47,23 @@ pub(crate) enum KeepError {
     Certificate(#[from] TlsError),
 }
 
+/// Why the CA of our own issues nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IssueError {
+    #[error(transparent)]
+    Ca(#[from] InternalError),
+    #[error(transparent)]
+    Sign(#[from] acme::InternalCaError),
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+}
+
 /// The certificates that were ordered, as they are served and kept.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     served: Arc<Ordered>,
     inner: Mutex<Inner>,
+    internal: Internal,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +86,9 @@ impl Kept {
         let mut inner = self.inner();
         if inner.directory.as_os_str().is_empty() {
             inner.directory = intent.server.state_dir.join("certificates");
+        }
+        if !intent.internal.is_empty() {
+            self.internal.open(&inner.directory);
         }
         let (mut read, mut told) = (Vec::new(), Vec::new());
         for host in hosts.into_iter().filter(|host| !inner.known.contains_key(*host)) {
@@ -142,6 +158,32 @@ impl Kept {
         Ok(known)
     }
 
+    /// The CA of our own.
+    pub(crate) fn internal(&self) -> &Internal {
+        &self.internal
+    }
+
+    /// Has the CA of our own issue a certificate for `host` at `wall`, serves and keeps it, as [`Kept::take`] does. Tells if the CA was made for it.
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// When it cannot be issued or served.
+    pub(crate) fn issue(
+        &self,
+        host: &str,
+        wall: SystemTime,
+        tell: impl Fn(Event),
+    ) -> Result<Known, IssueError> {
+        let directory = self.inner().directory.clone();
+        let Signing { ca, made } = self.internal.signing(&directory, wall)?;
+        if let Some(path) = made {
+            let (name, path) = (ca.name().to_owned(), path.display().to_string());
+            tell(event::InternalCaMade { name, path }.into());
+        }
+        let issued = ca.issue(host, wall)?;
+        Ok(self.take(host, issued, |path, error| tell(not_kept(path, &error)))?)
+    }
+
     /// The account with `directory` that `acme` orders with, where there is one. Waits for the disk.
     pub(crate) fn account(&self, directory: &DirectoryUrl, acme: &Acme) -> Option<Credentials> {
         let bytes = state_file::read(&self.account_file(directory, acme), BYTES_MAX).ok()??;
@@ -188,18 +230,28 @@ impl Kept {
 }
 
 /// Where the certificate of `host` is.
-fn file_of(directory: &Path, host: &str) -> PathBuf {
-    directory.join("hosts").join(host).join("certificate.pem")
+pub(super) fn file_of(directory: &Path, host: &str) -> PathBuf {
+    // A star in a path is more than a character to a shell.
+    let folder = match host.strip_prefix('*') {
+        Some(below) => format!("_{below}"),
+        None => host.to_owned(),
+    };
+    directory.join("hosts").join(folder).join("certificate.pem")
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), KeepError> {
+/// That what was issued is served and cannot be kept.
+pub(super) fn not_kept(path: &Path, error: &KeepError) -> Event {
+    event::CertificateNotKept { path: path.display().to_string(), why: chain(error) }.into()
+}
+
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), KeepError> {
     if let Some(folder) = path.parent() {
         state_dir::open_directory(folder)?;
     }
     Ok(state_file::replace(path, bytes)?)
 }
 
-fn read_certificate(path: &Path) -> Result<Option<(Certificate, Known)>, KeepError> {
+pub(super) fn read_certificate(path: &Path) -> Result<Option<(Certificate, Known)>, KeepError> {
     let Some(bytes) = state_file::read(path, BYTES_MAX)? else { return Ok(None) };
     let files = Files { cert: path.to_owned(), key: path.to_owned() };
     let certificate = Certificate::of_pem(&files, &bytes, &bytes, SystemTime::now())?;

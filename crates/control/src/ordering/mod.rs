@@ -1,4 +1,5 @@
-//! Has certificates ordered and renewed: carries out what the machine (`certificates`) decides, at the CAs (`acme`), on a task of its own.
+//! Has certificates ordered and renewed: carries out what the machine (`certificates`) decides, at the CAs (`acme`), on a task of its own. The CA of
+//! our own has a second machine, with rules of its own.
 //!
 //! The writer says what is wanted; what has come is served by itself, without a publication. When something is due is the machine's to say, what time
 //! it is the clock's; nothing here decides either.
@@ -6,6 +7,8 @@
 mod advice;
 mod clock;
 mod desk;
+pub(crate) mod import;
+pub(crate) mod internal;
 pub(crate) mod kept;
 mod responder;
 pub(crate) mod status;
@@ -14,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use acme::{is_internal, no_internal_ca};
 use certificates::{
-    Action, Budget, CertificateId, DirectoryUrl, Failed, FailureKind, Machine, Rules, Suggestion,
+    Action, Budget, CertificateId, DirectoryUrl, Failed, FailureKind, Machine, Now, Rules,
+    Suggestion,
 };
 use edge::Challenges;
 use model::{Acme, Intent};
@@ -25,6 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 pub use clock::{Clock, SystemClock};
+pub use responder::OpenRecords;
 
 use self::desk::Desk;
 use self::kept::{Kept, Known};
@@ -56,25 +62,36 @@ pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) kept: Arc<Kept>,
     pub(crate) challenges: Arc<Challenges>,
+    pub(crate) records: OpenRecords,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) seed: u64,
     pub(crate) events: Events,
 }
 
+/// What is to be there.
+pub(crate) struct Hosts {
+    /// All hosts that are to have a certificate.
+    pub(crate) all: BTreeSet<String>,
+    /// Those of them whose certificates the CA of our own issues.
+    pub(crate) internal: BTreeSet<String>,
+}
+
 enum Word {
-    Want(Arc<Intent>, BTreeSet<String>),
+    Want(Arc<Intent>, Hosts),
     Tell(Reply<Vec<CertificateStatus>>),
 }
 
 impl Ordering {
     /// One that wants nothing yet. Must be called on a runtime.
     pub(crate) fn start(parts: Parts) -> Self {
-        let Parts { client, kept, challenges, clock, seed, events } = parts;
-        let responder = Arc::new(Responder::new(challenges, kept.served().clone()));
+        let Parts { client, kept, challenges, records, clock, seed, events } = parts;
+        let served = kept.served().clone();
+        let responder = Arc::new(Responder::new(challenges, served, records, events.clone()));
         let desk = Arc::new(Desk::new(client, kept, responder, events));
         let (words, received) = mpsc::unbounded_channel();
         let orders = Orders {
-            machine: Machine::new(rules(&[], seed)),
+            public: Machine::new(public_rules(&[], seed)),
+            own: Machine::new(own_rules(no_internal_ca(), seed)),
             desk,
             clock,
             seed,
@@ -87,7 +104,7 @@ impl Ordering {
     }
 
     /// Wants certificates for `hosts` as `intent` says, and no others.
-    pub(crate) fn want(&self, intent: &Arc<Intent>, hosts: BTreeSet<String>) {
+    pub(crate) fn want(&self, intent: &Arc<Intent>, hosts: Hosts) {
         // It ends only with this.
         let _ = self.words.send(Word::Want(intent.clone(), hosts));
     }
@@ -98,9 +115,15 @@ impl Ordering {
     }
 }
 
-fn rules(directories: &[String], seed: u64) -> Rules {
+fn public_rules(directories: &[String], seed: u64) -> Rules {
     let directories = directories.iter().map(|it| DirectoryUrl::new(&**it)).collect();
     Rules { directories, budget: Budget::default(), at_once: AT_ONCE, seed }
+}
+
+/// The CA of our own may be asked as often as we like.
+fn own_rules(directory: DirectoryUrl, seed: u64) -> Rules {
+    let budget = Budget { every: Duration::ZERO, ..Budget::default() };
+    Rules { directories: vec![directory], budget, at_once: AT_ONCE, seed }
 }
 
 /// What a task does.
@@ -118,7 +141,10 @@ enum Done {
 
 /// The orders, and what is under way.
 struct Orders {
-    machine: Machine,
+    /// What is ordered of CAs.
+    public: Machine,
+    /// What the CA of our own issues.
+    own: Machine,
     desk: Arc<Desk>,
     clock: Arc<dyn Clock>,
     seed: u64,
@@ -132,7 +158,7 @@ impl Orders {
         loop {
             self.begin();
             let now = self.clock.now();
-            let wake = self.machine.wake(now).max(now.elapsed + LOOK_MIN);
+            let wake = self.public.wake(now).min(self.own.wake(now)).max(now.elapsed + LOOK_MIN);
             let clock = self.clock.clone();
             tokio::select! {
                 word = words.recv() => match word {
@@ -147,41 +173,36 @@ impl Orders {
     }
 
     /// Wants certificates for `hosts`, as `intent` says.
-    fn want(&mut self, intent: &Intent, hosts: &BTreeSet<String>) {
+    fn want(&mut self, intent: &Intent, hosts: &Hosts) {
         let now = self.clock.now();
         self.desk.responder.follow(intent);
-        let is_wanted = |host: &str| hosts.contains(host);
+        let is_wanted = |host: &str| hosts.all.contains(host);
         self.desk.kept.retain(is_wanted);
         self.desk.responder.retain(is_wanted);
         let directories = intent.acme.as_ref().map_or(&[][..], |acme: &Acme| {
             self.desk.follow(acme);
             &acme.directories
         });
-        let rules = rules(directories, self.seed);
-        let is_named = |known: &Known| {
-            known.held.directory.as_ref().is_none_or(|it| rules.directories.contains(it))
-        };
-        let ids: Vec<_> = hosts.iter().map(|host| CertificateId::new(&**host)).collect();
-        let known = ids.iter().map(|id| self.desk.kept.known(id.as_str())).collect::<Vec<_>>();
-        // What a directory has issued that is not named any more is replaced, as if it were not there; it is served until then.
-        let current = ids.iter().zip(&known);
-        let current = current.filter(|(_, known)| known.as_ref().is_none_or(is_named));
-        self.machine.want(current.map(|(id, _)| id.clone()));
-        self.machine.rule(rules.clone());
-        self.machine.want(ids.iter().cloned());
-        for (id, known) in ids.iter().zip(known) {
-            let is_new = self.machine.status(id, now).is_some_and(|it| it.held.is_none());
-            if let Some(known) = known.filter(|known| is_new && is_named(known)) {
-                self.machine.found(id, known.held, now);
-            }
-        }
+        let kept = &self.desk.kept;
+        let rules = public_rules(directories, self.seed);
+        follow(&mut self.public, rules, hosts.all.difference(&hosts.internal), kept, now);
+        let rules = own_rules(kept.internal().directory(), self.seed);
+        follow(&mut self.own, rules, hosts.internal.iter(), kept, now);
     }
 
     /// Begins what is due.
     fn begin(&mut self) {
-        for action in self.machine.step(self.clock.now()) {
+        let now = self.clock.now();
+        let actions = self.public.step(now).into_iter().chain(self.own.step(now));
+        for action in actions {
             let desk = self.desk.clone();
             let (handle, running) = match action {
+                Action::Order { id, directory, .. } if is_internal(&directory) => {
+                    let running = (id.clone(), directory, Task::Order);
+                    let issue =
+                        async move { Done::Ordered(desk.issue(id.as_str(), now.wall).await) };
+                    (self.tasks.spawn(issue), running)
+                }
                 Action::Order { id, directory, is_replacing } => {
                     let running = (id.clone(), directory.clone(), Task::Order);
                     let order = async move {
@@ -204,6 +225,11 @@ impl Orders {
         }
     }
 
+    /// Who decides on what is of `directory`.
+    fn machine(&mut self, directory: &DirectoryUrl) -> &mut Machine {
+        if is_internal(directory) { &mut self.own } else { &mut self.public }
+    }
+
     /// Takes up what came of a task.
     fn joined(&mut self, joined: Result<(Id, Done), JoinError>) {
         let (task, done) = match joined {
@@ -219,8 +245,10 @@ impl Orders {
                 let failed = Failed { kind: FailureKind::Own, retry_after: None, problem };
                 self.ordered(&id, directory, Err(failed));
             }
-            (Task::Question, Some(Done::Asked(said))) => self.machine.suggested(&id, said, now),
-            (Task::Question, None) => self.machine.suggested(&id, None, now),
+            (Task::Question, Some(Done::Asked(said))) => {
+                self.machine(&directory).suggested(&id, said, now);
+            }
+            (Task::Question, None) => self.machine(&directory).suggested(&id, None, now),
         }
     }
 
@@ -232,28 +260,33 @@ impl Orders {
     ) {
         let (now, events) = (self.clock.now(), self.desk.events.clone());
         let (host, url) = (id.to_string(), directory.to_string());
+        let machine = self.machine(&directory);
         match result {
             Ok(known) => {
                 let expires = Some(known.held.not_after);
-                self.machine.ordered(id, Ok(known.held), now);
+                machine.ordered(id, Ok(known.held), now);
                 events.emit(event::CertificateIssued { host, url, expires });
             }
             Err(failed) => {
                 let (why, hint) =
                     (failed.problem.clone(), advice::advice(&host, &url, &failed.problem));
-                self.machine.ordered(id, Err(failed), now);
-                let again = self.machine.status(id, now).and_then(|it| it.next);
+                machine.ordered(id, Err(failed), now);
+                let again = machine.status(id, now).and_then(|it| it.next);
                 events.emit(event::CertificateNotIssued { host, url, why, hint, again });
             }
         }
     }
 
     fn statuses(&self) -> Vec<CertificateStatus> {
-        self.machine.ids().filter_map(|id| self.status(id)).collect()
+        let all = [&self.public, &self.own].into_iter();
+        let all = all.flat_map(|machine| machine.ids().map(move |id| (machine, id)));
+        let mut all: Vec<_> = all.filter_map(|(machine, id)| self.status(machine, id)).collect();
+        all.sort_by(|a, b| a.hosts.cmp(&b.hosts));
+        all
     }
 
-    fn status(&self, id: &CertificateId) -> Option<CertificateStatus> {
-        let status = self.machine.status(id, self.clock.now())?;
+    fn status(&self, machine: &Machine, id: &CertificateId) -> Option<CertificateStatus> {
+        let status = machine.status(id, self.clock.now())?;
         let host = id.to_string();
         // It is kept a moment before its order has ended.
         let known = status.held.and_then(|_| self.desk.kept.known(&host));
@@ -274,6 +307,33 @@ impl Orders {
                 not_after: it.held.not_after,
             }),
         })
+    }
+}
+
+/// Has `machine` want `hosts` by `rules`, and says what there is of them.
+fn follow<'a>(
+    machine: &mut Machine,
+    rules: Rules,
+    hosts: impl Iterator<Item = &'a String>,
+    kept: &Kept,
+    now: Now,
+) {
+    let is_named = |known: &Known| {
+        known.held.directory.as_ref().is_none_or(|it| rules.directories.contains(it))
+    };
+    let ids: Vec<_> = hosts.map(|host| CertificateId::new(&**host)).collect();
+    let known = ids.iter().map(|id| kept.known(id.as_str())).collect::<Vec<_>>();
+    // What a directory has issued that is not named any more is replaced, as if it were not there; it is served until then.
+    let current = ids.iter().zip(&known);
+    let current = current.filter(|(_, known)| known.as_ref().is_none_or(is_named));
+    machine.want(current.map(|(id, _)| id.clone()));
+    machine.rule(rules.clone());
+    machine.want(ids.iter().cloned());
+    for (id, known) in ids.iter().zip(known) {
+        let is_new = machine.status(id, now).is_some_and(|it| it.held.is_none());
+        if let Some(known) = known.filter(|known| is_new && is_named(known)) {
+            machine.found(id, known.held, now);
+        }
     }
 }
 

@@ -1,42 +1,76 @@
-//! Puts what CAs look for where they look: on every listener of clear text, and in the handshakes of those that speak TLS.
+//! Puts what CAs look for where they look: in the zones of the DNS that we may change, on every listener of clear text, and in the handshakes of those that speak TLS.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use acme::{Answer, Challenge, ChallengeKind, Scope, Solver, tls_proof};
+use acme::{Answer, Challenge, ChallengeKind, Scope, Solver, TxtRecords, tls_proof};
 use edge::Challenges;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::Intent;
+use model::{ClientDemand, Dns, Intent, Listener};
+use telemetry::{Events, event};
 use wire::tls::{Ordered, Proof};
 
+/// Opens what writes records into zones, as the file says; or says why it cannot.
+pub type OpenRecords = Arc<dyn Fn(&Dns) -> Result<Arc<dyn TxtRecords>, String> + Send + Sync>;
+
 /// Responds to CAs.
-#[derive(Debug)]
 pub(crate) struct Responder {
     challenges: Arc<Challenges>,
     served: Arc<Ordered>,
+    records: OpenRecords,
+    events: Events,
     ways: Mutex<Ways>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Ways {
-    /// What the listeners can respond to, the best first.
+    /// What can be responded to, the best first.
     kinds: Vec<ChallengeKind>,
+    /// Who writes records.
+    records: Option<Records>,
     /// How often a CA was not convinced, by name: each time the next way is tried.
     failed: BTreeMap<String, usize>,
 }
 
 impl Responder {
-    pub(crate) fn new(challenges: Arc<Challenges>, served: Arc<Ordered>) -> Self {
-        Self { challenges, served, ways: Mutex::default() }
+    pub(crate) fn new(
+        challenges: Arc<Challenges>,
+        served: Arc<Ordered>,
+        records: OpenRecords,
+        events: Events,
+    ) -> Self {
+        Self { challenges, served, records, events, ways: Mutex::default() }
     }
 
-    /// Responds by the listeners of `intent` from now on.
+    /// Responds by the listeners of `intent`, and in the zones that it says how to change, from now on.
     pub(crate) fn follow(&self, intent: &Intent) {
-        let has = |is: fn(&model::Listener) -> bool| intent.listeners.values().any(|it| is(it));
-        let http = has(|it| !it.is_tls()).then_some(ChallengeKind::Http01);
-        let tls = has(|it| it.ordered.is_some()).then_some(ChallengeKind::TlsAlpn01);
-        self.ways().kinds = http.into_iter().chain(tls).collect();
+        let is_of_ca = |host: &String| !intent.internal.contains(host);
+        // A CA has no certificate to show.
+        let needs = |it: &Listener| {
+            it.client_auth.as_ref().is_some_and(|auth| auth.demand == ClientDemand::Required)
+        };
+        let mut listeners = intent.listeners.values();
+        let http = listeners.any(|it| !it.is_tls()).then_some(ChallengeKind::Http01);
+        let mut listeners = intent.listeners.values();
+        let tls = listeners.any(|it| it.ordered.iter().flatten().any(is_of_ca) && !needs(it));
+        let tls = tls.then_some(ChallengeKind::TlsAlpn01);
+        let wanted = intent.acme.as_ref().and_then(|it| it.dns.as_ref());
+        let dns = wanted.map(|_| ChallengeKind::Dns01);
+        let mut ways = self.ways();
+        ways.kinds = dns.into_iter().chain(http).chain(tls).collect();
+        if ways.records.as_ref().map(|it| &it.dns) != wanted {
+            let open = |dns: &Dns| Records { dns: dns.clone(), opened: (self.records)(dns) };
+            ways.records = wanted.map(open);
+        }
+    }
+
+    /// Who writes records, or why nobody does.
+    fn records(&self) -> Result<Arc<dyn TxtRecords>, String> {
+        match &self.ways().records {
+            Some(records) => records.opened.clone(),
+            None => Err("no zone of the DNS can be changed any more".to_owned()),
+        }
     }
 
     /// A CA was not convinced that `name` is ours.
@@ -54,12 +88,30 @@ impl Responder {
     }
 }
 
+/// Who writes records, and of what that was made.
+struct Records {
+    dns: Dns,
+    opened: Result<Arc<dyn TxtRecords>, String>,
+}
+
+impl std::fmt::Debug for Responder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Responder").field("kinds", &self.ways().kinds).finish_non_exhaustive()
+    }
+}
+
+/// Where a CA looks for the record of `name` (RFC 8555 section 8.4).
+fn record_of(name: &str) -> String {
+    format!("_acme-challenge.{name}.")
+}
+
 impl Solver for Responder {
     fn kinds(&self, name: &str, scope: Scope) -> Vec<ChallengeKind> {
-        if scope == Scope::Below {
-            return Vec::new();
-        }
         let ways = self.ways();
+        if scope == Scope::Below {
+            let dns = ways.kinds.iter().filter(|it| **it == ChallengeKind::Dns01);
+            return dns.copied().collect();
+        }
         let mut kinds = ways.kinds.clone();
         let failed = ways.failed.get(name).copied().unwrap_or_default();
         let by = failed % kinds.len().max(1);
@@ -81,7 +133,10 @@ impl Solver for Responder {
                 }
                 None => Err("no certificate for tls-alpn-01 could be made".to_owned()),
             },
-            Answer::Dns01 { .. } => Err("no DNS server is known".to_owned()),
+            Answer::Dns01 { value } => {
+                let name = record_of(&challenge.name);
+                return async move { self.records()?.add(&name, value).await }.boxed();
+            }
         };
         async { presented }.boxed()
     }
@@ -90,7 +145,17 @@ impl Solver for Responder {
         match &challenge.answer {
             Answer::Http01 { token, .. } => self.challenges.remove(token),
             Answer::TlsAlpn01 { .. } => self.served.withdraw(&challenge.name),
-            Answer::Dns01 { .. } => {}
+            Answer::Dns01 { value } => {
+                let name = record_of(&challenge.name);
+                let remove = async move { self.records()?.remove(&name, value).await };
+                return async move {
+                    if let Err(why) = remove.await {
+                        let name = record_of(&challenge.name);
+                        self.events.emit(event::ChallengeRecordLeft { name, why });
+                    }
+                }
+                .boxed();
+            }
         }
         async {}.boxed()
     }

@@ -29,6 +29,7 @@ pub(super) async fn ask(plan: &ProbePlan, probe: &GrpcProbe) -> Result<Passed, P
     let request = OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
+        tls: plan.tls.clone(),
         violations: plan.violations,
         method: "POST",
         target: PATH.to_owned(),

@@ -17,8 +17,8 @@ mod verdict;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use edge::{Greeting, InstanceTls, OwnFault};
 use model::{HealthCheck, HealthProbe, ProbeHeaders, UpstreamProtocol, Violations};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub(crate) use checker::Checker;
@@ -38,6 +38,8 @@ pub(crate) struct ProbePlan {
     /// The target as it was written: its own `Host`.
     pub(crate) target: String,
     pub(crate) protocol: UpstreamProtocol,
+    /// How TLS is spoken with it; `None` for clear text.
+    pub(crate) tls: Option<InstanceTls>,
     /// What becomes of responses that are not what they should be.
     pub(crate) violations: Violations,
     pub(crate) check: HealthCheck,
@@ -91,16 +93,14 @@ pub(crate) fn fields(ours: &[(&str, &str)], set: &ProbeHeaders) -> Vec<(String, 
     ours.chain(set.0.iter().cloned()).collect()
 }
 
-/// Whether a connection can be opened.
+/// Whether a connection can be opened, with TLS where that is spoken.
 async fn connect(plan: &ProbePlan) -> Result<Passed, ProbeFault> {
-    let limit = plan.check.timeout;
-    match tokio::time::timeout(limit, TcpStream::connect(plan.address)).await {
-        Ok(Ok(_)) => Ok(Passed("connection opened".to_owned())),
-        Ok(Err(error)) if wire::system::is_shortage(&error) => {
-            Err(ProbeFault::NotMade(wire::system::words(&error)))
-        }
-        Ok(Err(error)) => Err(ProbeFault::Connect(error)),
-        Err(_) => Err(ProbeFault::TooSlow(limit)),
+    let (tls, timeout) = (plan.tls.clone(), plan.check.timeout);
+    let greeting = Greeting { address: plan.address, tls, protocol: plan.protocol, timeout };
+    match greeting.make().await {
+        Ok(()) => Ok(Passed("connection opened".to_owned())),
+        Err(OwnFault::Timeout(..)) => Err(ProbeFault::TooSlow(timeout)),
+        Err(fault) => Err(fault.into()),
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) async fn ask(plan: &ProbePlan, probe: &HttpProbe) -> Result<Passed, P
     let request = OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
+        tls: plan.tls.clone(),
         violations: plan.violations,
         method: probe.method.as_str(),
         target: probe.path.clone(),

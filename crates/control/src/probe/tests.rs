@@ -37,7 +37,7 @@ fn plan(address: SocketAddr, probe: HealthProbe) -> ProbePlan {
     };
     let checker = Checker::start(Default::default()).unwrap();
     let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
-    ProbePlan { address, target: "app:80".into(), protocol, violations, check, checker }
+    ProbePlan { address, target: "app:80".into(), protocol, tls: None, violations, check, checker }
 }
 
 fn http(body: Option<&str>) -> HealthProbe {

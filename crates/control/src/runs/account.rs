@@ -12,6 +12,8 @@ use edge::{Live, ServiceLive};
 use model::RouteId;
 use rollout::{Assignment, Client, Fate, Fates, Latencies, Observed, Place, Side, Tally, Why};
 
+use crate::times::latencies_of;
+
 /// What became of the attempts on one instance in some span of time.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Account {
@@ -60,9 +62,7 @@ impl Told {
             for (slot, by, fates) in live.attempts() {
                 counts.entry((slot, by)).or_default().add(&fates);
             }
-            for snapshot in live.shards().map(|shard| shard.latency.snapshot()) {
-                snapshot.classes().for_each(|(class, n)| latencies.latencies.record(class, n));
-            }
+            latencies.latencies.add(&latencies_of(live));
         }
         let mut account =
             Account { latencies: latencies.since(&self.latencies).latencies, ..Account::default() };

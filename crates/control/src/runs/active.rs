@@ -1,6 +1,7 @@
 //! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +14,7 @@ use rollout::{
     Timed,
 };
 use telemetry::{Counter, Events, event};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::Line;
 use super::account::{Account, Routes, observed};
@@ -87,6 +88,8 @@ pub(crate) struct Active {
     slowdown_floor: Duration,
     /// What it is judged by.
     evidence: Evidence,
+    /// Held as long as the hook that runs is wanted.
+    pub(crate) hook: Option<oneshot::Sender<Infallible>>,
     /// How it ends, once it is over.
     pub(crate) ending: Option<Ending>,
     /// What is being read for it, which it does not end without.
@@ -179,6 +182,7 @@ impl Active {
             slowdown_floor: deploy.judge.slowdown_floor,
             evidence: Evidence::new(deploy.judge.clone(), beginning.past),
             before: seen,
+            hook: None,
             ending: None,
             readings: 0,
         }
@@ -215,15 +219,33 @@ impl Active {
         let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.canary.version));
         let taken_up = taken_up.map(|text| Line::taken_up(at, text));
         let in_place = self.runs_in_place_of().map(|from| Line::in_place(at, from, &self.canary));
+        let anew = self.is_again().then(|| Line::anew(at, &self.canary.version));
         let unasked = self.asks_no_condition().then(|| Line::unasked(at, &self.conditions));
-        taken_up.into_iter().chain(restores).chain(in_place).chain(unasked).chain(again).collect()
+        let image = Line::image(at, &self.canary);
+        taken_up
+            .into_iter()
+            .chain(restores)
+            .chain(image)
+            .chain(anew)
+            .chain(in_place)
+            .chain(unasked)
+            .chain(again)
+            .collect()
     }
 
     /// Whether it has conditions that are not asked, since it was told to have no bake and has no steps. A rollback by hand and a
     /// first release never ask them.
     fn asks_no_condition(&self) -> bool {
-        let would_ask = self.restores.is_none() && self.stable.is_some();
+        let would_ask = self.restores.is_none() && self.stable.is_some() && !self.is_again();
         would_ask && !self.is_watched && !self.conditions.is_empty()
+    }
+
+    /// Whether the new release is what runs already, so that what runs is started anew.
+    pub(crate) fn is_again(&self) -> bool {
+        let is_same = |it: &Arc<Release>| {
+            it.version == self.canary.version && it.recipe == self.canary.recipe
+        };
+        self.stable.as_ref().is_some_and(is_same)
     }
 
     /// The old release's version, where nothing that is known but the version tells the new one from it.
@@ -324,9 +346,12 @@ impl Active {
 
     /// Tells an instance's last words.
     pub(crate) fn tell_output(&self, instance: &InstanceName, words: Vec<String>) {
-        let at = self.took();
-        let lines = words.into_iter().map(|text| Line::output(at, instance, text));
-        self.progress.send_modify(|progress| progress.lines.extend(lines));
+        self.output_teller().tell(instance, words);
+    }
+
+    /// What tells whoever follows what is written, from beside the control loop.
+    pub(crate) fn output_teller(&self) -> OutputTeller {
+        OutputTeller { progress: self.progress.clone(), began: self.began }
     }
 
     /// Takes up what became of the last requests of an instance, and keeps it in mind: of the old release, in `past`.
@@ -470,6 +495,22 @@ impl Active {
     /// Ends it: whoever follows it sees the receipt, which is the last that is told.
     pub(crate) fn end(self, receipt: Receipt) {
         self.progress.send_modify(|progress| progress.receipt = Some(receipt));
+    }
+}
+
+/// Tells whoever follows a deploy what is written in it.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputTeller {
+    progress: watch::Sender<Progress>,
+    began: Instant,
+}
+
+impl OutputTeller {
+    /// Tells what `instance` wrote.
+    pub(crate) fn tell(&self, instance: &InstanceName, words: Vec<String>) {
+        let at = self.began.elapsed();
+        let lines = words.into_iter().map(|text| Line::output(at, instance, text));
+        self.progress.send_modify(|progress| progress.lines.extend(lines));
     }
 }
 

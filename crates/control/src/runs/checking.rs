@@ -57,10 +57,9 @@ impl Asked {
     }
 }
 
-/// What `checks` find, if they end in time and the deploy is wanted until then.
-pub(crate) async fn while_wanted<T>(
+/// What `checks` find, if they end in time.
+pub(crate) async fn in_time<T>(
     checks: impl Future<Output = Result<T, Vec<String>>>,
-    wanted: oneshot::Receiver<Infallible>,
 ) -> Result<T, Vec<String>> {
     let too_slow = || {
         let limit = CHECKS_TIMEOUT.as_secs();
@@ -69,10 +68,17 @@ pub(crate) async fn while_wanted<T>(
              does not respond"
         )]
     };
+    let checked = tokio::time::timeout(CHECKS_TIMEOUT, checks).await;
+    checked.unwrap_or_else(|_| Err(too_slow()))
+}
+
+/// What comes of `asked`, if the deploy is wanted until then.
+pub(crate) async fn while_wanted<T>(
+    asked: impl Future<Output = Result<T, Vec<String>>>,
+    wanted: oneshot::Receiver<Infallible>,
+) -> Result<T, Vec<String>> {
     tokio::select! {
-        checked = tokio::time::timeout(CHECKS_TIMEOUT, checks) => {
-            checked.unwrap_or_else(|_| Err(too_slow()))
-        }
+        found = asked => found,
         _ = wanted => Err(vec![ABORTED.to_owned()]),
     }
 }
@@ -90,9 +96,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn checks_that_hang_are_given_up_after_their_time() {
-        let (_wanted, until) = oneshot::channel();
         let began = tokio::time::Instant::now();
-        let faults = while_wanted::<()>(pending(), until).await.unwrap_err();
+        let faults = in_time::<()>(pending()).await.unwrap_err();
         assert_eq!(began.elapsed().as_secs(), CHECKS_TIMEOUT.as_secs());
         assert!(faults[0].starts_with("its checks did not end within 30 s"), "{faults:?}");
     }

@@ -73,7 +73,7 @@ impl Differs {
         let file = run.version.as_ref().filter(|file| **file != release.version);
         match file {
             Some(file) if !is_outdated(file, release) => Some(Self::Version(file.clone())),
-            _ if release.recipe != run.recipe => Some(Self::Recipe),
+            _ if !release.recipe.follows(&run.recipe) => Some(Self::Recipe),
             Some(file) => Some(Self::Outdated(file.clone())),
             None => None,
         }
@@ -134,6 +134,7 @@ mod tests {
 
     fn run(version: Option<&str>, command: &str) -> Run {
         Run {
+            work: Default::default(),
             recipe: recipe(command),
             version: version.map(str::to_owned),
             replicas: 1.try_into().unwrap(),

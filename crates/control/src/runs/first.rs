@@ -19,6 +19,8 @@ pub(crate) struct FirstTries {
     pub(crate) tries: Tries,
     /// What the last deploy of it was to bring.
     release: Option<Arc<Release>>,
+    /// Whether what is to run before it has ended well.
+    is_prepared: bool,
     /// When what its instances wrote was told last, and what.
     output: Option<Output>,
 }
@@ -47,7 +49,7 @@ pub struct FirstStatus {
 impl FirstTries {
     /// None yet.
     pub(crate) fn new(pace: Pace, now: Duration) -> Self {
-        Self { tries: Tries::new(pace, now), release: None, output: None }
+        Self { tries: Tries::new(pace, now), release: None, is_prepared: false, output: None }
     }
 
     /// Whether these lines of an instance are to be told: once, and again where they have changed and some time is over.
@@ -66,12 +68,19 @@ impl FirstTries {
         self.output.is_some()
     }
 
+    /// The release that was tried last, if it is that of `target`.
+    fn tried(&self, target: &Target) -> Option<&Release> {
+        let is_same =
+            |it: &&Arc<Release>| it.version == target.version && it.recipe.follows(&target.recipe);
+        self.release.as_ref().filter(is_same).map(|release| &**release)
+    }
+
     /// A deploy of `release` begins.
     fn brings(&mut self, release: &Arc<Release>) {
         let is_same =
             |it: &Arc<Release>| it.version == release.version && it.recipe == release.recipe;
         if !self.release.as_ref().is_some_and(is_same) {
-            self.output = None;
+            (self.output, self.is_prepared) = (None, false);
         }
         self.release = Some(release.clone());
     }
@@ -80,9 +89,17 @@ impl FirstTries {
 impl ServiceRun {
     /// The number of the deploy that tried to bring the same as a first release.
     pub(crate) fn first_try_of(&self, target: &Target) -> Option<i64> {
-        let release = self.first.as_ref()?.release.as_ref()?;
-        let is_same = release.version == target.version && release.recipe == target.recipe;
-        is_same.then_some(release.id)
+        Some(self.first.as_ref()?.tried(target)?.id)
+    }
+
+    /// Whether what is to run before that first release did, in a try of it that failed later.
+    pub(crate) fn is_prepared(&self, target: &Target) -> bool {
+        self.first.as_ref().is_some_and(|it| it.is_prepared && it.tried(target).is_some())
+    }
+
+    /// What is to run before the first release, if it is one that is tried, has ended well.
+    pub(crate) fn prepared(&mut self) {
+        self.first.iter_mut().for_each(|first| first.is_prepared = true);
     }
 
     /// A deploy of `release` begins.

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use driver::{Instance, PortOwner};
+use driver::{Instance, Listening, PortOwner, Record};
 use model::HealthProbe;
 use tokio::time::Instant;
 
@@ -33,12 +33,20 @@ pub(super) enum Told {
     Lasting(String),
 }
 
-/// Asks the instance until it answers as a healthy one does, for `min_healthy` on end: every check of that time
-/// has to pass. `tell` is told why it does not, each time that this changes, and when it lasts.
+/// What an instance has to show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    /// Where it is to listen, nobody else may.
+    pub(super) listening: Listening,
+    /// For so long on end every check has to pass.
+    pub(super) healthy_for: Duration,
+}
+
+/// Asks the instance until it answers as a healthy one does, with this `proof`. `tell` is told why it does not, each time that this changes, and when it lasts.
 pub(super) async fn until_ready(
     plan: &ProbePlan,
     process: &dyn Instance,
-    min_healthy: Duration,
+    proof: Proof,
     tell: impl Fn(Told),
 ) {
     let mut said = String::new();
@@ -49,19 +57,25 @@ pub(super) async fn until_ready(
         let asked_at = Instant::now();
         let mut cause = Cause::Other;
         let why = match probe::once(plan).await {
-            Ok(_) if is_its_own(process).await => {
+            Ok(_) if proof.listening == Listening::Nowhere || is_its_own(process).await => {
                 let healthy_for = healthy_since.get_or_insert(asked_at).elapsed();
-                if healthy_for >= min_healthy {
+                if healthy_for >= proof.healthy_for {
                     return;
                 }
                 // As often as it is checked later on, and once more at the end.
-                let pause = plan.check.interval.min(min_healthy - healthy_for);
+                let pause = plan.check.interval.min(proof.healthy_for - healthy_for);
                 tokio::time::sleep(pause.max(LOOK_EVERY)).await;
                 continue;
             }
             Ok(_) => match process.listener().await {
                 // A program, or its own word, may speak well of it before it listens.
-                PortOwner::Nobody => format!("nothing listens on {} yet", plan.address),
+                PortOwner::Nobody => {
+                    let elsewhere = search.look(process).await;
+                    if !elsewhere.is_empty() {
+                        cause = Cause::Elsewhere;
+                    }
+                    unheard(plan.address, process, elsewhere)
+                }
                 _ => format!("another program responds on {}", plan.address),
             },
             // It says nothing of the instance, whose checks may have passed until now.
@@ -74,8 +88,8 @@ pub(super) async fn until_ready(
                 tokio::time::sleep(look_every(plan)).await;
                 continue;
             }
-            Err(fault @ ProbeFault::Connect(_)) => {
-                let elsewhere = search.look(plan.address, process).await;
+            Err(fault) if is_unheard(&fault, process).await => {
+                let elsewhere = search.look(process).await;
                 if !elsewhere.is_empty() {
                     cause = Cause::Elsewhere;
                 }
@@ -138,6 +152,17 @@ fn look_every(plan: &ProbePlan) -> Duration {
     }
 }
 
+/// Whether nothing of the instance listens where it is asked: nobody takes a connection, or somebody who would only pass it
+/// on, as for the port of a container.
+async fn is_unheard(fault: &ProbeFault, process: &dyn Instance) -> bool {
+    let record = process.record();
+    let is_passed_on = record.port_within() != record.address.port();
+    match fault {
+        ProbeFault::Connect(_) => true,
+        _ => is_passed_on && process.listener().await == PortOwner::Nobody,
+    }
+}
+
 /// Whether nobody else answers on its port. Where that cannot be seen it is believed.
 async fn is_its_own(process: &dyn Instance) -> bool {
     matches!(process.listener().await, PortOwner::Own | PortOwner::Unknown)
@@ -150,9 +175,10 @@ struct Search {
 }
 
 impl Search {
-    async fn look(&mut self, asked: SocketAddr, process: &dyn Instance) -> &[SocketAddr] {
+    async fn look(&mut self, process: &dyn Instance) -> &[SocketAddr] {
         if self.looked_at.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
             self.elsewhere = process.listens().await;
+            let asked = process.record().address;
             self.elsewhere.retain(|address| *address != asked);
             self.looked_at = Some(Instant::now());
         }
@@ -167,18 +193,42 @@ fn refused(
     process: &dyn Instance,
     elsewhere: &[SocketAddr],
 ) -> String {
-    let (instance, port) = (&process.record().instance, asked.port());
-    match where_else(asked, elsewhere) {
-        Elsewhere::Nowhere => format!("{fault} on {asked}"),
+    match instead(process.record(), elsewhere) {
+        Some(instead) => format!("{fault} on {asked}; {instead}"),
+        None => format!("{fault} on {asked}"),
+    }
+}
+
+/// That nothing listens where it should yet, with what is known of where the instance listens instead.
+fn unheard(asked: SocketAddr, process: &dyn Instance, elsewhere: &[SocketAddr]) -> String {
+    match instead(process.record(), elsewhere) {
+        Some(instead) => format!("nothing listens on {asked} yet; {instead}"),
+        None => format!("nothing listens on {asked} yet"),
+    }
+}
+
+/// Where an instance listens instead of where it should, and what to do about it.
+fn instead(record: &Record, elsewhere: &[SocketAddr]) -> Option<String> {
+    let (instance, port) = (&record.instance, record.port_within());
+    let is_container = record.identity.container().is_some();
+    Some(match where_else(port, elsewhere) {
+        Elsewhere::Nowhere => return None,
+        // What a container has for loopback is its own, and nobody outside reaches it.
+        Elsewhere::OtherAddress(addresses) if is_container => {
+            format!("{instance} listens on {addresses} within: let it listen on 0.0.0.0")
+        }
         Elsewhere::OtherAddress(addresses) => format!(
-            "{fault} on {asked}; {instance} listens on {addresses}: let it listen on {} or on 0.0.0.0",
-            asked.ip()
+            "{instance} listens on {addresses}: let it listen on {} or on 0.0.0.0",
+            record.address.ip()
+        ),
+        Elsewhere::OtherPort(addresses) if is_container => format!(
+            "{instance} listens on {addresses} within, not on its $PORT {port}: let `port` say the port on which it \
+             listens, or let it read PORT"
         ),
         Elsewhere::OtherPort(addresses) => format!(
-            "{fault} on {asked}; {instance} listens on {addresses}, not on its $PORT {port}: \
-             pass --port $PORT, or read PORT"
+            "{instance} listens on {addresses}, not on its $PORT {port}: pass --port $PORT, or read PORT"
         ),
-    }
+    })
 }
 
 /// Where an instance listens that does not where it is asked.
@@ -191,8 +241,8 @@ enum Elsewhere {
     OtherPort(String),
 }
 
-fn where_else(asked: SocketAddr, listens: &[SocketAddr]) -> Elsewhere {
-    let is_its_port = |address: &&SocketAddr| address.port() == asked.port();
+fn where_else(port: u16, listens: &[SocketAddr]) -> Elsewhere {
+    let is_its_port = |address: &&SocketAddr| address.port() == port;
     let on_port: Vec<_> = listens.iter().filter(is_its_port).map(written).collect();
     match (on_port.is_empty(), listens.is_empty()) {
         (_, true) => Elsewhere::Nowhere,
@@ -220,7 +270,7 @@ mod tests {
 
     fn listening(addresses: &[&str]) -> Elsewhere {
         let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        where_else("127.0.0.1:28123".parse().unwrap(), &addresses)
+        where_else(28123, &addresses)
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,6 +30,7 @@ pub(super) fn deploy_of(deploy: &Deploy, stable: &InstanceName) -> Active {
     let past = Past::default();
     let plan = Plan {
         service: "api".into(),
+        work: model::Work::Requests,
         deploy: deploy.clone(),
         direction: Direction::Forward,
         replicas: 1,

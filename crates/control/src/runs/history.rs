@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use model::InstanceName;
+use model::{InstanceName, Work};
 use rollout::{ConditionOverview, Stage};
 
 use super::receipt::{preview_text, said, share_of};
@@ -12,10 +12,14 @@ use crate::journal::Deploy;
 /// How what Plimsoll runs of a service stands.
 #[derive(Clone, Debug)]
 pub struct RunStatus {
+    /// What its instances do.
+    pub work: Work,
     /// The release that is meant to run.
     pub version: Option<String>,
-    /// How many instances the file wants.
+    /// How many instances are wanted.
     pub replicas: u32,
+    /// How many the file wants, where others are wanted by hand.
+    pub scaled_from: Option<u32>,
     /// Each instance that is not in the snapshot.
     pub waiting: Vec<Waiting>,
     /// The deploy that is running, if one is.
@@ -135,8 +139,10 @@ impl ServiceRun {
             Waiting { name, release, state: running.state(), why: running.why() }
         });
         RunStatus {
+            work: self.run().work,
             version: self.release.as_ref().map(|release| release.version.clone()),
-            replicas: self.run().replicas.get(),
+            replicas: self.replicas().get(),
+            scaled_from: self.by_hand.map(|it| it.of_file.get()),
             waiting: waiting.collect(),
             made_by: self.release.as_ref().map(|release| release.id).filter(|id| *id > 0),
             file_version: self.release.as_ref().and_then(|release| release.file_version.clone()),
@@ -186,6 +192,7 @@ impl Active {
 
 fn stage(stage: &Stage, share: Option<f64>) -> String {
     match stage {
+        Stage::Before => "running `before`".into(),
         Stage::Clearing => "stopping the old release".into(),
         Stage::Starting => "starting".into(),
         Stage::Step { .. } => format!("at {}", share_of(share.unwrap_or_default())),
@@ -193,6 +200,7 @@ fn stage(stage: &Stage, share: Option<f64>) -> String {
         Stage::Comparing { .. } => "comparing".into(),
         Stage::Committing { .. } => "writing down".into(),
         Stage::Finishing => "stopping the old release".into(),
+        Stage::After => "running `after`".into(),
         Stage::Returning(_) => "rolling back".into(),
         Stage::Ended(_) => "over".into(),
     }

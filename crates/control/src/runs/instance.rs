@@ -63,9 +63,11 @@ impl Running {
             Exposure::Barred => true,
             Exposure::Serving => false,
         };
+        let address = self.process()?.record().address;
         Some(edge::Instance {
             name: name.clone(),
-            address: self.process()?.record().address,
+            address,
+            host: model::Host::Address(address.ip()),
             release: Some(self.release.version.clone()),
             weight: 1,
             backup: false,

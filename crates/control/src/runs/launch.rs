@@ -1,18 +1,20 @@
 //! Starting an instance, and asking it until it answers: tasks beside the control loop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Driver, Instance, Launch, LaunchError, Notify, Rotation, Spec, Upkeep};
-use model::{HealthCheck, HealthProbe, InstanceName, Run, Service, Smoke};
+use driver::{Driver, Instance, Launch, LaunchError, Listening, Notify, Rotation, Spec, Upkeep};
+use model::{
+    HealthCheck, HealthProbe, InstanceName, Registries, Run, Secret, Service, Smoke, Work,
+};
 use rollout::instance::{Origin, Start};
 use telemetry::{Events, event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::first_check::{self, LOOK_EVERY, Told};
+use super::first_check::{self, LOOK_EVERY, Proof, Told};
 use super::{Happening, OfStart, What, smoke, warm_up};
 use crate::chain::chain;
 use crate::journal::Journal;
@@ -31,8 +33,14 @@ pub(crate) struct Launching {
     pub(crate) instance: InstanceName,
     pub(crate) number: u64,
     pub(crate) start: Start,
+    /// How TLS is spoken with it; `None` for clear text.
+    pub(crate) tls: Option<Arc<edge::ServiceTlsPlan>>,
     /// Variables that it does not inherit.
     pub(crate) withheld: BTreeSet<String>,
+    /// How registries of images are asked.
+    pub(crate) registries: Registries,
+    /// The secrets beside the configuration.
+    pub(crate) sealed: Arc<BTreeMap<String, Secret>>,
     pub(crate) journal: Journal,
     pub(crate) tell: mpsc::UnboundedSender<Happening>,
     pub(crate) checker: probe::Checker,
@@ -56,7 +64,8 @@ impl Launching {
     /// How it is cared for while it runs.
     pub(crate) fn upkeep(&self) -> Upkeep {
         let notify = notify(&self.service);
-        Upkeep { stop: self.run().stop, rotation: Rotation::default(), notify }
+        let listening = listening(self.run());
+        Upkeep { stop: self.run().stop, rotation: Rotation::default(), notify, listening }
     }
 
     fn tell(&self, what: OfStart) {
@@ -103,6 +112,8 @@ impl Launching {
             version: self.release.version.clone(),
             recipe: self.release.recipe.clone(),
             withheld: self.withheld.clone(),
+            registries: self.registries.clone(),
+            sealed: self.sealed.clone(),
         };
         let composed = driver.compose(spec).await.map_err(|error| chain(&error))?;
         Ok(Launch {
@@ -116,25 +127,8 @@ impl Launching {
 
     async fn launch(&self, driver: &dyn Driver) -> Result<(Arc<dyn Instance>, Launch), String> {
         let launch = self.compose(driver).await?;
-        let told = |error: LaunchError| chain(&error);
-        let held = driver.prepare(launch.clone()).await.map_err(told)?;
-        let (journal, record) = (self.journal.clone(), held.record().clone());
-        let of = self.release.id;
-        let written = tokio::task::spawn_blocking(move || journal.remember(&record, of)).await;
-        match written {
-            // What is not written down does not run: held, it ends by itself.
-            Ok(Err(error)) => return Err(chain(&error)),
-            Err(error) => return Err(chain(&error)),
-            Ok(Ok(())) => {}
-        }
-        let record = held.record().clone();
-        match held.release().await {
-            Ok(process) => Ok((process, launch)),
-            Err(error) => {
-                let _ = self.journal.forget(&record);
-                Err(chain(&error))
-            }
-        }
+        let process = start(driver, &self.journal, launch.clone(), self.release.id).await?;
+        Ok((process, launch))
     }
 
     /// Tells of its end.
@@ -144,7 +138,7 @@ impl Launching {
         self.tell(OfStart::Exited(exit, words));
         let stopped = process.gone().await;
         self.checker.leave(process.record().address, &process);
-        self.tell(OfStart::Gone(process.record().clone(), stopped));
+        self.tell(OfStart::Gone(Box::new(process.record().clone()), stopped));
     }
 
     /// Asks it until it answers as a healthy one does, and tells why it does not yet.
@@ -161,7 +155,17 @@ impl Launching {
                     this.events.emit(event::InstanceUnready { service, instance, why });
                 }
             };
-            first_check::until_ready(&plan, &*process, trial.min_healthy, tell).await;
+            match this.run().work {
+                // It has nothing to be asked by: what ends meanwhile is told by itself.
+                Work::Own { ready_after } if this.service.health.is_none() => {
+                    tokio::time::sleep(ready_after.max(trial.min_healthy)).await;
+                }
+                _ => {
+                    let (listening, healthy_for) = (listening(this.run()), trial.min_healthy);
+                    let proof = Proof { listening, healthy_for };
+                    first_check::until_ready(&plan, &*process, proof, tell).await;
+                }
+            }
             if origin == Origin::Started {
                 this.warm_up(&plan, started).await;
                 if !trial.smoke.is_empty() {
@@ -200,10 +204,43 @@ impl Launching {
             address,
             target: address.to_string(),
             protocol: self.service.protocol,
+            tls: self.tls.as_ref().map(|plan| plan.toward(&model::Host::Address(address.ip()))),
             violations: self.service.violations,
             check: self.service.health.clone().unwrap_or(tcp),
             checker: self.checker.clone(),
         }
+    }
+}
+
+/// Lets what `launch` says run, of the release that the deploy `made_by` makes, once that is written down.
+pub(super) async fn start(
+    driver: &dyn Driver,
+    journal: &Journal,
+    launch: Launch,
+    made_by: i64,
+) -> Result<Arc<dyn Instance>, String> {
+    let told = |error: LaunchError| chain(&error);
+    let held = driver.prepare(launch).await.map_err(told)?;
+    let record = held.record().clone();
+    let (known, of_it) = (journal.clone(), record.clone());
+    let written = tokio::task::spawn_blocking(move || known.remember(&of_it, made_by)).await;
+    match written {
+        // What is not written down does not run: held, it ends by itself.
+        Ok(Err(error)) => return Err(chain(&error)),
+        Err(error) => return Err(chain(&error)),
+        Ok(Ok(())) => {}
+    }
+    held.release().await.map_err(|error| {
+        let _ = journal.forget(&record);
+        chain(&error)
+    })
+}
+
+/// Whether instances that are run so are to listen.
+pub(crate) fn listening(run: &Run) -> Listening {
+    match run.work {
+        Work::Requests => Listening::OnPort,
+        Work::Own { .. } => Listening::Nowhere,
     }
 }
 

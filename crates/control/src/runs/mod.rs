@@ -16,6 +16,8 @@ mod first_check;
 #[cfg(test)]
 mod fixtures;
 mod history;
+mod hook;
+mod hook_output;
 mod instance;
 mod launch;
 mod listening;
@@ -24,16 +26,18 @@ mod receipt;
 mod rejudge;
 mod request;
 mod smoke;
+mod surroundings;
 mod telling;
 mod warm_up;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use balance::ejection::Cohort;
 use driver::{Adoption, Driver, Exit, Instance, Record, Stopped, Upkeep};
 use edge::{Live, ServiceLive};
-use model::{InstanceName, Run, Service, ServiceName, Stop};
+use model::{Deploy, InstanceName, Run, Service, ServiceName, Stop};
 use rollout::instance::{Start, Wait};
 use telemetry::{Events, event};
 use tokio::sync::mpsc;
@@ -48,14 +52,16 @@ pub use receipt::{DeployEnding, Forms, Receipt, ReleaseTally};
 pub(crate) use crate::line::Line;
 pub use rejudge::{Rejudge, Rejudged, Rules};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
+pub use surroundings::Surroundings;
 
 pub(crate) use account::Routes;
-pub(crate) use active::{Active, Attempt, Beginning, Ending, Seen, strategy_word};
-pub(crate) use checking::{Asked, aborted, while_wanted};
+pub(crate) use active::{Active, Attempt, Beginning, Ending, OutputTeller, Seen, strategy_word};
+pub(crate) use checking::{Asked, aborted, in_time, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
+pub(crate) use hook::{HookEnded, HookRun, end_left_hooks, look_at_hooks};
 pub(crate) use instance::{Effect, Lifecycle, Running};
-pub(crate) use launch::{LAST_LINES, Launching, Trial, notify};
+pub(crate) use launch::{LAST_LINES, Launching, Trial, listening, notify};
 pub(crate) use listening::Listening;
 pub(crate) use past::Recollection;
 pub(crate) use rejudge::rejudge;
@@ -66,6 +72,7 @@ pub(crate) use warm_up::WarmedUp;
 use crate::evidence::Keeping;
 use crate::journal::Journal;
 use crate::release::Release;
+use crate::scaling::ByHand;
 
 /// How many deploys can be followed after they have ended.
 const RECENT_MAX: usize = 100;
@@ -109,7 +116,7 @@ pub(crate) enum OfStart {
     /// Its first process ended; the last lines that it wrote.
     Exited(Exit, Vec<String>),
     /// Nothing of it is left, and what that took.
-    Gone(Record, Stopped),
+    Gone(Box<Record>, Stopped),
 }
 
 /// All services that Plimsoll runs.
@@ -131,6 +138,8 @@ pub(crate) struct Runs {
 /// One service that Plimsoll runs.
 pub(crate) struct ServiceRun {
     pub(crate) service: Arc<Service>,
+    /// How many instances an operator wants, where that is not what the file says.
+    pub(crate) by_hand: Option<ByHand>,
     /// What is meant to run.
     pub(crate) release: Option<Arc<Release>>,
     pub(crate) next_number: u64,
@@ -154,6 +163,26 @@ impl ServiceRun {
     /// How its instances are run.
     pub(crate) fn run(&self) -> &Run {
         self.service.run.as_ref().expect("a service is here only if Plimsoll runs it")
+    }
+
+    /// How many instances there are to be.
+    pub(crate) fn replicas(&self) -> NonZeroU32 {
+        let of_file = self.run().replicas;
+        self.by_hand.filter(|it| it.holds(of_file)).map_or(of_file, |it| it.replicas)
+    }
+
+    /// The deploy that is meant by `request`, whose release is `target`.
+    pub(crate) fn deploy_to(
+        &self,
+        target: &Target,
+        request: &DeployRequest,
+        purpose: Purpose,
+    ) -> Deploy {
+        let mut deploy = request.applied(&self.run().deploy);
+        if purpose == Purpose::First && self.is_prepared(target) {
+            deploy.before = None;
+        }
+        deploy
     }
 
     /// What brings its first release, where nothing runs and nothing is about to.

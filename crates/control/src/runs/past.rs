@@ -68,7 +68,7 @@ impl Recollection {
         for (route, _, fates) in &account.counts {
             self.open.counts.entry(route.clone()).or_default().add(fates);
         }
-        add(&mut self.open.latencies, &account.latencies);
+        self.open.latencies.add(&account.latencies);
     }
 
     /// Takes up how long one attempt took that did not fail.
@@ -120,7 +120,7 @@ impl Recollection {
     pub(crate) fn recent_latencies(&self) -> Latencies {
         let mut recent = self.open.latencies.clone();
         for span in self.spans.iter().rev().take(RECENT_SPANS) {
-            add(&mut recent, &span.did.latencies);
+            recent.add(&span.did.latencies);
         }
         recent
     }
@@ -155,10 +155,6 @@ fn class_of(latency: Duration) -> Duration {
     let bits = u64::BITS - micros.leading_zeros();
     let below = bits.saturating_sub(5);
     Duration::from_micros(micros >> below << below)
-}
-
-fn add(to: &mut Latencies, more: &Latencies) {
-    more.classes().for_each(|(class, count)| to.record(class, count));
 }
 
 #[cfg(test)]

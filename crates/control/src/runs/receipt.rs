@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use model::{Condition, InstanceName, Preview, ServiceName, Workload};
-use rollout::{Fates, Measurement, News, Outcome, Pause, Reason, Side, Tally};
+use model::{Condition, InstanceName, Pin, Preview, ServiceName, Workload};
+use rollout::{Basis, Fates, Measurement, News, Outcome, Pause, Reason, Side, Tally};
 
 use super::{SmokePassed, WarmedUp};
 use crate::finding::{Finding, Found, shortened};
@@ -118,8 +118,9 @@ impl Receipt {
         let last = lines.last().map_or(Duration::ZERO, |line| line.at);
         // A clock may have been set back.
         let took = found.duration_since(deploy.began_at).unwrap_or_default().max(last);
+        let hook = open_hook(&lines).unwrap_or_default();
         let text = format!(
-            "found interrupted: Plimsoll ended in the middle of it{}",
+            "found interrupted: Plimsoll ended in the middle of it{hook}{}",
             kept.unwrap_or_default()
         );
         lines.push(Line {
@@ -190,6 +191,7 @@ fn bake_text(watch: Duration, release: &str) -> String {
 
 fn returning_text(reason: &Reason, release: &str) -> String {
     match reason {
+        Reason::Hook(..) => format!("{reason}; nothing was started of release {release}"),
         Reason::Worse(fault) => format!("release {release} is worse and is rolled back: {fault}"),
         reason => format!("release {release} is rolled back: {reason}"),
     }
@@ -219,6 +221,14 @@ fn pause_text(pause: Pause, previous: Option<&str>, release: &str) -> String {
     }
 }
 
+/// That a hook was running when the last of `lines` was written, if one was.
+fn open_hook(lines: &[Line]) -> Option<String> {
+    let is_of_hook = |line: &&Line| [HOOK_BEGUN, HOOK_DONE, HOOK_FAILED].contains(&&*line.event);
+    let has_ended = |line: &&Line| line.event == "returning";
+    let last = lines.iter().rev().find(|line| is_of_hook(line) || has_ended(line))?;
+    (last.event == HOOK_BEGUN).then(|| format!(" ({}: what is left of it is stopped)", last.text))
+}
+
 /// What came of asking a condition.
 fn measured_text(name: &str, measurement: &Measurement, breaches: u32, allowed: u32) -> String {
     match measurement {
@@ -245,6 +255,11 @@ pub(crate) fn preview_text(preview: &Preview, release: &str) -> String {
     }
 }
 
+/// A hook begins, and how it ends unless its deploy does.
+const HOOK_BEGUN: &str = "hook";
+const HOOK_DONE: &str = "hook-done";
+const HOOK_FAILED: &str = "hook-failed";
+
 /// An event of which a line is an instance's own.
 const OUTPUT: &str = "output";
 
@@ -256,6 +271,15 @@ impl Line {
             Side::Stable => previous.unwrap_or("the old release"),
         };
         let (event, instance, text) = match news {
+            News::HookBegun(moment) => (HOOK_BEGUN, None, format!("`{moment}` is running")),
+            News::HookDone(moment, took) => (
+                HOOK_DONE,
+                None,
+                format!("`{moment}` ended well after {:.1} s", took.as_secs_f64()),
+            ),
+            News::HookFailed(moment, why) => {
+                (HOOK_FAILED, None, format!("`{moment}` failed, which changes nothing: {why}"))
+            }
             News::Starting(name, side) => {
                 ("starting", Some(name), format!("{name} of release {} is starting", of(side)))
             }
@@ -294,7 +318,12 @@ impl Line {
             News::Replacing(fault) => (
                 "replacing",
                 fault.instance.as_ref(),
-                format!("{fault}: that instance alone is replaced"),
+                match fault.basis {
+                    Basis::Siblings => format!("{fault}: that instance alone is replaced"),
+                    _ => format!(
+                        "{fault}: it is the first of release {release} and has no siblings yet, so it is replaced, and the next one tells whose fault it is"
+                    ),
+                },
             ),
             News::Changed(fault) => {
                 ("changed", None, format!("release {release} responds otherwise: {fault}"))
@@ -332,14 +361,36 @@ impl Line {
         Self { at, event: "restores".into(), instance: None, text, finding: None }
     }
 
+    /// Its image, and which one that is.
+    pub(crate) fn image(at: Duration, release: &Release) -> Option<Self> {
+        let recipe = release.recipe.of_version(&release.version);
+        let Workload::Container(container) = recipe.workload else { return None };
+        let pin = container.pin.as_ref()?;
+        let from = match pin {
+            Pin::Digest(_) => "",
+            Pin::Local(_) => ", made on this machine",
+        };
+        let text =
+            format!("release {} is the image {} ({pin}{from})", release.version, container.image);
+        Some(Self { at, event: "image".into(), instance: None, text, finding: None })
+    }
+
+    /// The release is the one that runs.
+    pub(crate) fn anew(at: Duration, version: &str) -> Self {
+        let text = format!("a restart: {version} runs already, and its instances are started anew");
+        Self { at, event: "restarts".into(), instance: None, text, finding: None }
+    }
+
     /// Nothing that the recipe says differs between the release and the one that ran before.
     pub(crate) fn in_place(at: Duration, from: &str, release: &Release) -> Self {
-        let Workload::Process(process) = &release.recipe.workload;
-        let text = format!(
-            "only $VERSION tells release {} from {from}: both run what lies in {} when an instance starts",
-            release.version,
-            process.directory.display()
-        );
+        let what = match &release.recipe.workload {
+            Workload::Process(process) => {
+                format!("what lies in {} when an instance starts", process.directory.display())
+            }
+            Workload::Container(container) => format!("the same image {}", container.image),
+        };
+        let text =
+            format!("only $VERSION tells release {} from {from}: both run {what}", release.version);
         Self { at, event: "in-place".into(), instance: None, text, finding: None }
     }
 

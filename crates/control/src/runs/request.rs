@@ -27,7 +27,19 @@ pub struct DeployRequest {
 impl DeployRequest {
     /// The deploy that is meant, where the file says `file`.
     pub(crate) fn applied(&self, file: &Deploy) -> Deploy {
-        self.overrides.apply(file, self.release.direction())
+        let mut deploy = self.overrides.apply(file, self.release.direction());
+        // Nothing comes that would have to be prepared, or watched.
+        if self.release == Wanted::Running {
+            let Overrides { strategy, bake, .. } = &self.overrides;
+            (deploy.before, deploy.after) = (None, None);
+            deploy.bake = bake.unwrap_or_default();
+            let by_itself = match deploy.strategy {
+                Strategy::Replace => Strategy::Replace,
+                _ => Strategy::Rolling,
+            };
+            deploy.strategy = strategy.unwrap_or(by_itself);
+        }
+        deploy
     }
 }
 
@@ -44,12 +56,19 @@ pub enum Wanted {
     Again(String),
     /// The release of the deploy of this number, as it was.
     Deploy(i64),
+    /// The release that runs, as it is: its instances are started anew.
+    Running,
 }
 
 impl Wanted {
-    /// Whether a release is to be again what it was, so that nothing of it depends on the file.
-    pub(crate) fn is_rollback(&self) -> bool {
+    /// Whether a release that ran before is to come back.
+    fn is_rollback(&self) -> bool {
         matches!(self, Self::Before | Self::Again(_) | Self::Deploy(_))
+    }
+
+    /// Whether what is to run is known without the file, which need not be right for it.
+    pub(crate) fn needs_no_file(&self) -> bool {
+        self.is_rollback() || *self == Self::Running
     }
 
     /// What the rollout to it is for.
@@ -109,6 +128,10 @@ impl Overrides {
             (_, strategy) => strategy,
         };
         deploy.strategy = self.strategy.unwrap_or(by_itself);
+        // What it changed it changed for the release that came after.
+        if direction == rollout::Direction::Back {
+            deploy.before = None;
+        }
         if let Some(steps) = &self.steps {
             (deploy.strategy, deploy.steps) = (Strategy::Canary, steps.clone());
         }
@@ -177,6 +200,20 @@ pub enum DeployError {
         runs: String,
         /// The one that the file names.
         file: String,
+    },
+    /// Nothing runs that could be started anew.
+    #[error("`{service}` has no release yet: `plimsoll deploy {service} VERSION`")]
+    NothingRuns {
+        /// The service.
+        service: String,
+    },
+    /// Its files or its user are not there.
+    #[error("a program cannot run as the instances of `{service}` do: {why}")]
+    NotComposed {
+        /// The service.
+        service: String,
+        /// What is the matter.
+        why: String,
     },
     /// There is no release to go back to.
     #[error("`{service}` has no release before the one that runs")]
@@ -302,6 +339,36 @@ mod tests {
         let asked = steps.apply(&file, forth);
         assert_eq!((asked.strategy, asked.steps), (Strategy::Canary, vec![step(0.2)]));
         assert_eq!(Overrides::default().apply(&file, forth), file);
+    }
+
+    #[test]
+    fn a_restart_is_rolling_runs_no_hook_and_is_not_watched() {
+        let hook = model::Hook {
+            command: model::Command::Line("x".into()),
+            timeout: Duration::from_secs(1),
+        };
+        let file = |strategy| Deploy {
+            strategy,
+            before: Some(hook.clone()),
+            after: Some(hook.clone()),
+            ..Deploy::default()
+        };
+        let restart = DeployRequest {
+            service: "api".to_owned(),
+            release: Wanted::Running,
+            overrides: Overrides::default(),
+            without: Vec::new(),
+            who: String::new(),
+        };
+        for (of_file, strategy) in [
+            (Strategy::Canary, Strategy::Rolling),
+            (Strategy::BlueGreen, Strategy::Rolling),
+            (Strategy::Replace, Strategy::Replace),
+        ] {
+            let deploy = restart.applied(&file(of_file));
+            assert_eq!((deploy.strategy, deploy.bake), (strategy, Duration::ZERO));
+            assert_eq!((deploy.before, deploy.after), (None, None));
+        }
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub(super) fn own_request(
     OwnRequest {
         address: plan.address,
         protocol: plan.protocol,
+        tls: plan.tls.clone(),
         violations: plan.violations,
         method: method.as_str(),
         target: target.to_owned(),
@@ -152,7 +153,7 @@ mod tests {
         let checker = Checker::start(Default::default()).unwrap();
         let target = "api-1".to_owned();
         let (protocol, violations) = (UpstreamProtocol::H1, Violations::Refused);
-        (ProbePlan { address, target, protocol, violations, check, checker }, heard)
+        (ProbePlan { address, target, protocol, tls: None, violations, check, checker }, heard)
     }
 
     #[tokio::test]

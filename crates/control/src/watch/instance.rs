@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use balance::ejection::{Cause, Cohort, Fitness};
 use balance::health::{self, Check, Health, Origin, Thresholds, Transition};
 use balance::{Access, Eligibility, Mode, Role};
-use edge::{Bar, Instance, Live};
+use edge::{Bar, Instance, Live, ServiceTlsPlan};
 use model::{HealthCheck, Service};
 
 use super::series::Series;
@@ -101,6 +101,7 @@ impl InstanceWatch {
         now: Duration,
         service: &Service,
         instance: &Instance,
+        tls: Option<&ServiceTlsPlan>,
         reports: &Reports,
     ) {
         self.weight = instance.weight;
@@ -114,16 +115,23 @@ impl InstanceWatch {
                     Some(health) => health.set_thresholds(thresholds),
                     None => self.health = Some(first_health(now, thresholds, instance)),
                 }
-                self.check_with(service, check, reports);
+                self.check_with(service, check, tls, reports);
             }
         }
     }
 
-    fn check_with(&mut self, service: &Service, check: &HealthCheck, reports: &Reports) {
+    fn check_with(
+        &mut self,
+        service: &Service,
+        check: &HealthCheck,
+        tls: Option<&ServiceTlsPlan>,
+        reports: &Reports,
+    ) {
         let plan = ProbePlan {
             address: self.live.address,
             target: target_of(&self.live.name).to_owned(),
             protocol: service.protocol,
+            tls: tls.map(|plan| plan.toward(&self.live.host)),
             violations: service.violations,
             check: check.clone(),
             checker: reports.checker.clone(),
@@ -334,7 +342,11 @@ impl InstanceWatch {
 
     /// What its checks say, in words.
     fn checks_say(&self, now: Duration) -> String {
-        let told = self.checks.failing(now).unwrap_or_else(|| self.untroubled());
+        let failing = self.checks.failing(now).or_else(|| {
+            let why = self.live.handshake_failure()?;
+            Some(format!("the last TLS handshake failed: {why}; {}", self.untroubled()))
+        });
+        let told = failing.unwrap_or_else(|| self.untroubled());
         match self.checks.not_made() {
             None => told,
             Some(why) => format!("{told}; the last check was not made: {why}"),

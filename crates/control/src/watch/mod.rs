@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use balance::Mode;
 use balance::ejection::{Cohort, Ejector, Event, Outcomes, Transition};
-use edge::{Instance, Live};
+use edge::{Instance, Live, ServiceTlsPlan};
 use model::{InstanceName, OnOutlier, Passive, Service};
 use rollout::outlier::Second;
 use telemetry::{Events, event};
@@ -56,6 +56,8 @@ pub(crate) struct Published<'a> {
     pub(crate) instances: &'a [Instance],
     /// What the edge observes of them, in the same order.
     pub(crate) lives: &'a [Arc<Live>],
+    /// How TLS is spoken with them; `None` for clear text.
+    pub(crate) tls: Option<&'a ServiceTlsPlan>,
     /// Among which of them ejection has its limits; those that are not in it are one cohort.
     pub(crate) cohorts: BTreeMap<InstanceName, Cohort>,
 }
@@ -98,7 +100,7 @@ impl ServiceWatch {
         drains: &DrainList,
         reports: &Reports,
     ) {
-        let Published { instances, lives, cohorts } = published;
+        let Published { instances, lives, tls, cohorts } = published;
         debug_assert_eq!(instances.len(), lives.len(), "the edge serves what was published");
         self.service = service.clone();
         let mut before = std::mem::take(&mut self.instances);
@@ -115,7 +117,7 @@ impl ServiceWatch {
             let mut watch = known.unwrap_or_else(|| InstanceWatch::new(now, live.clone(), drained));
             watch.is_retired = drained.is_some() && by_hand.is_none();
             watch.set_drained(now, drained);
-            watch.want(now, service, instance, reports);
+            watch.want(now, service, instance, tls, reports);
             watch.cohort = cohorts.get(&live.name).copied().unwrap_or_default();
             self.instances.insert(live.name.clone(), watch);
         }

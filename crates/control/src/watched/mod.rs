@@ -2,14 +2,18 @@
 //!
 //! What its requests mean is `rollout::reload`'s to say; what follows is the writer's to do.
 
+mod pace;
 mod scope;
+mod words;
 
 use std::time::Duration;
 
 use model::Revision;
-use rollout::reload::{Compared, Place, Requests, Rise, RiseOf};
+use rollout::reload::Requests;
 
+pub(crate) use pace::Pace;
 pub(crate) use scope::scope;
+pub(crate) use words::Words;
 
 /// How a reload that is watched stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,49 +80,4 @@ impl ReloadProgress {
         self.failed = seen.failed;
         self.client_errors = seen.client_errors;
     }
-}
-
-/// How a watch ends that saw nothing that is to be rolled back.
-pub(crate) fn ending(
-    compared: &Compared,
-    seen: Requests,
-    name: impl Fn(&Place) -> String,
-) -> ReloadEnding {
-    let requests = match seen.all {
-        1 => "1 request".to_owned(),
-        all => format!("{all} requests"),
-    };
-    match compared {
-        Compared::Same => ReloadEnding::Stands(format!(
-            "{requests} by what changed, {} failed: no more than before",
-            seen.failed
-        )),
-        Compared::Shared(rise) => ReloadEnding::Stands(format!(
-            "{}; so do requests that the file leaves as they were, so that it was not rolled back",
-            words(rise, &name)
-        )),
-        Compared::TooLittle => ReloadEnding::NotCompared(format!(
-            "not compared: {requests} by what changed, and it takes {}",
-            rollout::reload::REQUESTS_MIN
-        )),
-        Compared::NoPast => ReloadEnding::NotCompared(
-            "not compared: of the time before it too few requests are known".to_owned(),
-        ),
-    }
-}
-
-/// What has risen, in words: "route /a/*: 24 of 40 requests failed, at most 0.4 % did before".
-pub(crate) fn words(rise: &Rise, name: impl Fn(&Place) -> String) -> String {
-    let Rise { place, of, hits, requests, usual, .. } = rise;
-    let (what, did) = match (place, of) {
-        (Place::Unrouted, _) => ("matched no route", "did"),
-        (_, RiseOf::Errors) => ("failed", "did"),
-        (_, RiseOf::ClientErrors) => ("got a 4xx", "did"),
-    };
-    let usual = 100.0 * usual;
-    let usual = if usual < 9.95 { format!("{usual:.1}") } else { format!("{usual:.0}") };
-    format!(
-        "{}: {hits} of {requests} requests {what}, before it at most {usual} % {did}",
-        name(place)
-    )
 }

@@ -36,6 +36,10 @@ pub(crate) fn scope(before: &Intent, after: &Intent) -> BTreeMap<Place, Touched>
         } else if !by_changed(service) {
             places.insert(Place::Service(service.clone()), Touched::Left);
         }
+        // What comes by a changed route is part of how long a service takes.
+        let is_touched = is_all || changes(service) || by_changed(service);
+        let touched = if is_touched { Touched::Changed } else { Touched::Left };
+        places.insert(Place::Times(service.clone()), touched);
     }
     if is_all || before.routes != after.routes {
         places.insert(Place::Unrouted, Touched::Changed);
@@ -88,6 +92,7 @@ targets = [\"127.0.0.1:2\"]
             }
             Place::Service(service) => service.to_string(),
             Place::Unrouted => "none".to_owned(),
+            Place::Times(service) => format!("times of {service}"),
         };
         let scope = scope(&intent(before), &after);
         let mut all: Vec<String> =
@@ -112,14 +117,32 @@ to = \"chat\"
     fn a_route_that_is_edited_is_changed_and_its_service_is_neither() {
         let after =
             ROUTES.replace("path = \"/a\"", "path = \"/a\"\nrewrite = { strip_prefix = \"/a\" }");
-        let expected = ["/a Changed", "/b Left", "/c Left", "chat Left", "none Changed"];
+        let expected = [
+            "/a Changed",
+            "/b Left",
+            "/c Left",
+            "chat Left",
+            "none Changed",
+            "times of api Changed",
+            "times of chat Left",
+        ];
         assert_eq!(touched(ROUTES, &after), expected);
     }
 
     #[test]
     fn all_routes_of_a_service_that_is_edited_are_changed() {
         let after = format!("{ROUTES}\n[services.more]\ntargets = [\"127.0.0.1:3\"]\n");
-        let expected = ["/a Left", "/b Left", "/c Left", "api Left", "chat Left", "more Changed"];
+        let expected = [
+            "/a Left",
+            "/b Left",
+            "/c Left",
+            "api Left",
+            "chat Left",
+            "more Changed",
+            "times of api Left",
+            "times of chat Left",
+            "times of more Changed",
+        ];
         assert_eq!(touched(ROUTES, &after), expected, "nothing else is touched by a new one");
         let to = ROUTES.replace("to = \"chat\"", "to = \"api\"");
         assert!(touched(ROUTES, &to).contains(&"/c Changed".to_owned()));

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use driver::{Adoption, Driver, Instance, Rotation, Upkeep};
-use model::{Intent, ServiceName, Stop, Workload};
+use driver::{Adoption, Driver, Instance, Record, Upkeep};
+use model::{HookMoment, Intent, ServiceName, Stop, Workload};
 use rollout::{Outcome, Reason};
 use telemetry::{Events, event};
 
@@ -15,7 +15,7 @@ use super::rollouts::run_by_us;
 use crate::chain::chain;
 use crate::journal::{Journal, JournalError, Known};
 use crate::release::Release;
-use crate::runs::{Difference, Forms, LastDeploy, Receipt, ServiceRun, notify};
+use crate::runs::{Difference, Forms, LastDeploy, Receipt, ServiceRun, end_left_hooks, notify};
 
 /// What an earlier Plimsoll left of one service.
 pub(crate) struct Legacy {
@@ -32,7 +32,7 @@ pub(crate) struct Legacy {
 /// When the journal cannot be read.
 pub(crate) async fn find_legacies(
     intent: &Intent,
-    driver: &dyn Driver,
+    driver: &Arc<dyn Driver>,
     journal: &Journal,
     forms: Forms,
     events: &Events,
@@ -53,9 +53,15 @@ pub(crate) async fn find_legacies(
         let stop = wanted.and_then(|it| it.run.as_ref()).map(|it| it.stop);
         let notify = wanted.map(|it| notify(it)).unwrap_or_default();
         let mut instances = Vec::new();
-        for (record, made_by) in journal.records(&service)? {
+        let records = journal.records(&service)?;
+        let is_hook =
+            |(record, _): &(Record, _)| HookMoment::of(&service, &record.instance).is_some();
+        if records.iter().any(is_hook) {
+            end_hooks(driver, journal, &service, stop.unwrap_or_default());
+        }
+        for (record, made_by) in records.into_iter().filter(|record| !is_hook(record)) {
             let stop = stop.unwrap_or_default();
-            let upkeep = Upkeep { stop, rotation: Rotation::default(), notify };
+            let upkeep = Upkeep { stop, notify, ..Upkeep::default() };
             match driver.adopt(record.clone(), upkeep).await {
                 Ok(Adoption::Running(process)) => {
                     let (service, instance) = (service.clone(), record.instance);
@@ -71,7 +77,17 @@ pub(crate) async fn find_legacies(
         }
         legacies.push(Legacy { service, instances });
     }
+    let found = legacies.iter().flat_map(|legacy| &legacy.instances);
+    let known: Vec<_> = found.map(|(instance, _)| instance.record().clone()).collect();
+    driver.reclaim(&known);
     Ok(legacies)
+}
+
+/// Ends the hooks of deploys that were cut short, beside all else: a first release, and the next deploy, wait for that before
+/// they run theirs.
+fn end_hooks(driver: &Arc<dyn Driver>, journal: &Journal, service: &ServiceName, stop: Stop) {
+    let (driver, journal, service) = (driver.clone(), journal.clone(), service.clone());
+    tokio::spawn(async move { end_left_hooks(&*driver, &journal, &service, stop).await });
 }
 
 impl Writer {
@@ -122,7 +138,10 @@ impl Writer {
     pub(super) fn want_runs(&mut self, intent: &Intent) {
         for service in run_by_us(intent) {
             match self.runs.services.get_mut(&service.name) {
-                Some(run) => run.service = service.clone(),
+                Some(run) => {
+                    run.service = service.clone();
+                    self.heed_replicas(&service.name);
+                }
                 None => self.add_run(service),
             }
         }
@@ -133,8 +152,11 @@ impl Writer {
 
     fn add_run(&mut self, service: &Arc<model::Service>) {
         let Some(wanted) = &service.run else { return };
-        let Workload::Process(process) = &wanted.recipe.workload;
-        if driver::account::is_root() && process.user.is_none() {
+        // A container's user is its image's to say, and root there is not root here.
+        if let Workload::Process(process) = &wanted.recipe.workload
+            && driver::account::is_root()
+            && process.user.is_none()
+        {
             self.events.emit(event::InstancesRunAsRoot { service: service.name.clone() });
         }
         let known = self.runs.journal.service(&service.name);
@@ -144,7 +166,7 @@ impl Writer {
             Known::default()
         });
         let last = self.runs.journal.deploys(&service.name, 1).unwrap_or_default();
-        let Known { version, made_by, recipe, next_number, given, file_version } = known;
+        let Known { version, made_by, recipe, next_number, given, file_version, by_hand } = known;
         let release = version.map(|version| Release {
             id: made_by.unwrap_or_default(),
             version,
@@ -154,6 +176,7 @@ impl Writer {
         });
         let run = ServiceRun {
             service: service.clone(),
+            by_hand,
             release: release.map(Arc::new),
             next_number,
             instances: Default::default(),
@@ -166,6 +189,7 @@ impl Writer {
             last: last.into_iter().next().and_then(LastDeploy::of_journal),
         };
         self.runs.services.insert(service.name.clone(), run);
+        self.heed_replicas(&service.name);
     }
 
     /// Lets all instances of a service go that is not wanted any more.

@@ -5,16 +5,23 @@ use rollout::{Event, Stage};
 use tokio::task::JoinError;
 
 use super::Writer;
-use crate::conditions::{Asked, Situation};
+use crate::conditions::{Asked, Outside, Situation};
 use crate::runs::Active;
 
 impl Writer {
+    /// What asks conditions, with the secrets that are beside the configuration now.
+    pub(super) fn outside(&self) -> Outside {
+        let mut outside = self.outside.clone();
+        outside.environment.secrets = self.serving.intent.borrow().secrets.clone();
+        outside
+    }
+
     /// Asks a condition of the deploy of `service`.
     pub(super) fn ask_condition(&mut self, service: &ServiceName, condition: usize, number: u64) {
         let run = &self.runs.services[service];
         let Some(active) = &run.active else { return };
         let Some(asked) = active.conditions.get(condition).cloned() else { return };
-        let (situation, outside) = (situation(service, active), self.outside.clone());
+        let (situation, outside) = (situation(service, active), self.outside());
         self.measuring.spawn(async move {
             let measurement = outside.ask(&asked, &situation).await;
             let Situation { service, deploy, .. } = situation;

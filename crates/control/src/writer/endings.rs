@@ -131,7 +131,8 @@ impl Writer {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let Some(mut active) = run.active.take() else { return };
         let Some(Ending { outcome, evidence }) = active.ending.take() else { return };
-        if outcome == Outcome::Promoted {
+        // What did the same is its past still.
+        if outcome == Outcome::Promoted && !active.is_again() {
             run.past = std::mem::take(&mut active.past);
         }
         let has_failed = !matches!(outcome, Outcome::Promoted);

@@ -27,7 +27,7 @@ impl Writer {
             return;
         };
         let is_other = |running: &crate::release::Release| {
-            running.version != version || running.recipe != run.run().recipe
+            running.version != version || !running.recipe.follows(&run.run().recipe)
         };
         let is_busy = match (&run.active, &run.asked) {
             (Some(active), _) => !active.gives_way() || !is_other(&active.canary),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Exit, Instance, Killed, Stopped};
+use driver::{Exit, Instance, Killed, Listening, Stopped};
 use edge::Bar;
 use model::{Drain, InstanceName, Restart, ServiceName, Stop};
 use rollout::instance::restart::Pace;
@@ -16,7 +16,9 @@ use telemetry::event;
 
 use super::Writer;
 use crate::release::Release;
-use crate::runs::{Effect, Happening, Lifecycle, OfStart, Running, ServiceRun, What, drained};
+use crate::runs::{
+    Effect, Happening, Lifecycle, OfStart, Running, ServiceRun, What, drained, listening,
+};
 
 impl Writer {
     /// Takes up what happened to an instance.
@@ -67,7 +69,11 @@ impl Writer {
             OfStart::Ready => Event::Ready(start),
             OfStart::Unready(why) => Event::CheckFailed(start, why),
             OfStart::Exited(exit, words) => {
-                let exit = ToldEnd { why: exit.ending.to_string(), words, port: port_of(&exit) };
+                let port = match listening(self.runs.services[service].run()) {
+                    Listening::OnPort => port_of(&exit),
+                    Listening::Nowhere => Port::Own,
+                };
+                let exit = ToldEnd { why: exit.ending.to_string(), words, port };
                 Event::Ended(start, self.end_of(service, instance, exit))
             }
             OfStart::Gone(_, stopped) => Event::Gone(start, force_of(&stopped)),
@@ -290,7 +296,7 @@ impl Writer {
             return;
         }
         let Some(release) = run.release.clone() else { return };
-        let replicas = run.run().replicas.get() as usize;
+        let replicas = run.replicas().get() as usize;
         let instances = run.instances.iter().map(|(name, running)| (name, &running.lifecycle));
         match scale(instances, replicas) {
             Scale::Even => {}

@@ -1,8 +1,10 @@
 //! How the writer starts an instance, and what it clears away when nothing is left of one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use driver::Spec;
 use driver::log::Sweep;
 use model::{Deploy, InstanceName, ServiceName};
 use rollout::Side;
@@ -10,7 +12,10 @@ use rollout::instance::Start;
 use telemetry::event;
 
 use super::Writer;
-use crate::runs::{Launching, Routes, Trial};
+use crate::chain::chain;
+use crate::ended::Reply;
+use crate::release::Release;
+use crate::runs::{DeployError, Launching, Routes, Surroundings, Trial};
 
 /// Of so many instances that are gone the logs are kept, for each service.
 const GONE_LOGS_MAX: usize = 10;
@@ -35,6 +40,9 @@ impl Writer {
         start: Start,
     ) -> Launching {
         let withheld = self.withheld(service);
+        let registries = self.serving.intent.borrow().registries.clone();
+        let tls = self.serving.tls.services.get(service).cloned();
+        let sealed = self.serving.intent.borrow().secrets.clone();
         let (journal, tell) = (self.runs.journal.clone(), self.runs.tell.clone());
         let (checker, events) = (self.serving.reports.checker.clone(), self.events.clone());
         let run = self.run_of(service);
@@ -45,12 +53,55 @@ impl Writer {
             instance: instance.clone(),
             number: running.number,
             start,
+            tls,
             withheld,
+            registries,
+            sealed,
             journal,
             tell,
             checker,
             events,
         }
+    }
+
+    /// Tells beside the loop what a program needs to run once as the instances of `service` do.
+    pub(super) fn tell_surroundings(
+        &self,
+        service: &str,
+        reply: Reply<Result<Surroundings, DeployError>>,
+    ) {
+        let (name, release) = match self.running_release(service) {
+            Ok(found) => found,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let spec = Spec {
+            service: name.clone(),
+            version: release.version.clone(),
+            recipe: release.recipe.clone(),
+            withheld: self.withheld(&name),
+            registries: Default::default(),
+            sealed: self.serving.intent.borrow().secrets.clone(),
+        };
+        let composed = self.runs.driver.compose(spec);
+        tokio::spawn(async move {
+            let found = match composed.await {
+                Ok(composed) => Surroundings::new(&name, release.version.clone(), &composed)
+                    .map_err(|error| chain(&error)),
+                Err(error) => Err(chain(&error)),
+            };
+            let service = name.to_string();
+            let found = found.map_err(|why| DeployError::NotComposed { service, why });
+            // The client that asked may be gone.
+            drop(reply.send(found));
+        });
+    }
+
+    /// The service of this name, and the release of it that runs.
+    fn running_release(&self, service: &str) -> Result<(ServiceName, Arc<Release>), DeployError> {
+        let name = self.run_named(service)?;
+        let nothing = || DeployError::NothingRuns { service: service.to_owned() };
+        let release = self.runs.services[&name].release.clone().ok_or_else(nothing)?;
+        Ok((name, release))
     }
 
     /// Variables that an instance of `service` does not inherit, unless they are its own release's
@@ -69,7 +120,9 @@ impl Writer {
             self.events.emit(event::JournalUnreadable { service, why });
             Default::default()
         });
-        secrets.chain(gone).chain(intent.admin.token_variables().cloned()).collect()
+        let passwords = intent.registries.values().map(|registry| &registry.password_env);
+        let ours = intent.admin.token_variables().chain(passwords).cloned();
+        secrets.chain(gone).chain(ours).collect()
     }
 
     /// What an instance has to stand before it is ready: nothing at all but for one of a release that is to come,

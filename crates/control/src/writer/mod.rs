@@ -10,6 +10,7 @@ mod boot;
 mod conditions;
 mod endings;
 mod first;
+mod hooks;
 mod instances;
 mod launches;
 mod outliers;
@@ -17,6 +18,7 @@ mod preflight;
 mod publish;
 mod reloads;
 mod rollouts;
+mod scaling;
 mod serving;
 mod survey;
 mod watched;
@@ -45,9 +47,10 @@ use crate::issuers::{Issuers, KeysArrived};
 use crate::lately::Lately;
 use crate::names::{Names, Resolved};
 use crate::ordering::Ordering;
+use crate::ordering::internal::InternalCaStatus;
 use crate::prepare::Preparation;
 use crate::pulse::Pulse;
-use crate::runs::{Happening, Runs};
+use crate::runs::{Happening, HookEnded, Runs};
 use crate::settling::{SecretChanged, Settling};
 use crate::sharing::Sharing;
 use crate::watch::{Report, Reports, Seconds};
@@ -87,6 +90,8 @@ pub(crate) struct Writer {
     outside: Outside,
     /// Conditions that are being asked.
     measuring: JoinSet<Asked>,
+    /// What deploys run beside their instances.
+    hooks: JoinSet<HookEnded>,
     events: Events,
 }
 
@@ -168,7 +173,7 @@ impl Writer {
             sharing: Sharing::alone(events.clone()),
             watches: BTreeMap::new(),
             reports,
-            tls: Tls::new(),
+            tls: Tls::default(),
             held: None,
             events: events.clone(),
         };
@@ -185,6 +190,7 @@ impl Writer {
             reading: JoinSet::new(),
             outside,
             measuring: JoinSet::new(),
+            hooks: JoinSet::new(),
             events,
         }
     }
@@ -238,6 +244,8 @@ impl Writer {
                 // It ends by itself, whatever becomes of what it reads.
                 Some(Ok(read)) = self.reading.join_next() => self.take_up_read(read),
                 Some(asked) = self.measuring.join_next() => self.asked(asked),
+                // It says by itself what came of it, whatever that is.
+                Some(Ok(ended)) = self.hooks.join_next() => self.hook_ended(ended),
                 _ = rollout_samples.tick(), if self.is_deploying() || self.is_watching() => {
                     self.sample_rollouts();
                     self.sample_watched();
@@ -322,8 +330,15 @@ impl Writer {
                 drop(reply.send(explanation::explain(&self.serving.edge, &question)));
             }
             Message::Certificates(reply) => self.tell_certificates(reply),
+            Message::InternalCa(reply) => {
+                let ca = self.reloads.preparation.ordered.internal().known();
+                drop(reply.send(ca.as_deref().map(InternalCaStatus::from)));
+            }
             Message::Scrape(reply) => self.tell_scrape(reply),
             Message::Deploy(request, reply) => self.order(request, reply),
+            Message::Scale { service, replicas, reply } => {
+                drop(reply.send(self.scale(&service, replicas)));
+            }
             Message::DeployAction { service, action, reply } => {
                 drop(reply.send(self.act(&service, action)));
             }
@@ -333,6 +348,7 @@ impl Writer {
                 drop(reply.send(self.one_deploy(&service, deploy)));
             }
             Message::Judge { question, reply } => self.judge_again(question, reply),
+            Message::Surroundings { service, reply } => self.tell_surroundings(&service, reply),
             Message::Processes { service, reply } => drop(reply.send(self.processes(&service))),
             Message::ReopenLog(reply) => {
                 self.reloads.log.reopen();

@@ -12,7 +12,7 @@ impl Writer {
     pub(super) fn second_is_over(&mut self) {
         let now = self.serving.edge.now();
         let beat = self.pulse.take(&self.serving.edge);
-        self.lately.note(now, &beat);
+        self.lately.note(now, &beat, &self.serving.edge);
         self.seconds.count += 1;
         let mut seconds = beat.seconds();
         let mut bad = Vec::new();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use driver::Spec;
 use driver::preflight::{Obstacle, Preflight, Room};
-use model::{Deploy, Run, ServiceName, Strategy};
+use model::{Deploy, Recipe, ServiceName, Strategy};
 use telemetry::event;
 use tokio::sync::oneshot;
 
@@ -15,7 +15,8 @@ use crate::conditions::token;
 use crate::ended::Reply;
 use crate::journal::PastRelease;
 use crate::runs::{
-    Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted, aborted, while_wanted,
+    Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted, aborted, in_time,
+    look_at_hooks, while_wanted,
 };
 
 /// How many releases are told of where one is asked for that never ran.
@@ -28,9 +29,18 @@ pub(crate) struct Checked {
     number: u64,
     order: Order,
     target: Target,
-    /// The names that the new release is given in its environment, or all that stands in the way.
-    result: Result<BTreeSet<String>, Vec<String>>,
+    /// What was found, or all that stands in the way.
+    result: Result<Cleared, Vec<String>>,
     reply: Reply<Result<Progressing, DeployError>>,
+}
+
+/// What was found of a release that may begin.
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    /// The names that it is given in its environment.
+    given: BTreeSet<String>,
+    /// By what all its instances are made.
+    recipe: Recipe,
 }
 
 impl std::fmt::Debug for Checked {
@@ -92,9 +102,12 @@ impl Writer {
             version: target.version.clone(),
             recipe: target.recipe.clone(),
             withheld,
+            registries: self.serving.intent.borrow().registries.clone(),
+            sealed: self.serving.intent.borrow().secrets.clone(),
         };
         let without = order.request.without.clone();
-        let more = more_at_once(&order.request.applied(&run.run().deploy), run.run());
+        let deploy = run.deploy_to(&target, &order.request, order.purpose);
+        let more = more_at_once(&deploy, run.replicas().get());
         let processes = run.instances.values().filter_map(Running::process);
         let memory: Vec<_> = processes.map(|process| process.memory()).collect();
         let driver = self.runs.driver.clone();
@@ -109,13 +122,20 @@ impl Writer {
                 output_bytes: more << 20,
                 ports: more as usize,
             };
-            let checked = driver.preflight(Preflight { spec, running, without, room }).await;
-            let told = |fault: &Obstacle| chain(fault);
-            match checked {
-                Ok(passed) if untold.is_empty() => Ok(passed.given),
-                Ok(_) => Err(untold),
-                Err(faults) => Err(faults.iter().map(told).chain(untold).collect()),
-            }
+            let plan = Preflight { spec: spec.clone(), running, without, room };
+            let passed = in_time(async {
+                let (given, mut faults) = match driver.preflight(plan).await {
+                    Ok(passed) => (passed.given, Vec::new()),
+                    Err(faults) => (BTreeSet::new(), told(&faults)),
+                };
+                look_at_hooks(&*driver, &spec, &deploy, &mut faults).await;
+                faults.extend(untold);
+                if faults.is_empty() { Ok(given) } else { Err(faults) }
+            });
+            let given = passed.await?;
+            // What comes from elsewhere takes its time.
+            let recipe = driver.fetch(spec).await.map_err(|faults| told(&faults))?;
+            Ok(Cleared { given, recipe })
         };
         self.checking.spawn(async move {
             let result = while_wanted(checks, until).await;
@@ -125,9 +145,10 @@ impl Writer {
 
     /// Conditions whose tokens are not there, where they will be asked.
     fn tokens_missing(&self, deploy: &Deploy) -> Vec<String> {
+        let outside = self.outside();
         let missing = |condition: &model::Condition| {
             let variable = condition.token_env.as_ref()?;
-            let why = token(&self.outside.environment, variable).err()?;
+            let why = token(&outside.environment, variable).err()?;
             Some(format!("condition {}: {why}", condition.name))
         };
         deploy.conditions.iter().filter_map(missing).collect()
@@ -172,10 +193,19 @@ impl Writer {
             Wanted::Before => self.release_before(service)?,
             Wanted::Again(version) => self.release_that_ran(service, version)?,
             Wanted::Deploy(deploy) => self.release_of_deploy(service, *deploy)?,
+            Wanted::Running => return self.release_that_runs(service),
         };
         let PastRelease { deploy, version, recipe } = past;
         let recipe = recipe.unwrap_or_else(|| run.run().recipe.clone());
         Ok(Target { version, recipe, restores: Some(deploy) })
+    }
+
+    /// The release that runs, to be started anew.
+    fn release_that_runs(&self, service: &ServiceName) -> Result<Target, DeployError> {
+        let nothing = || DeployError::NothingRuns { service: service.to_string() };
+        let release = self.runs.services[service].release.as_ref().ok_or_else(nothing)?;
+        let (version, recipe) = (release.version.clone(), release.recipe.clone());
+        Ok(Target { version, recipe, restores: None })
     }
 
     /// The release of this name, if it ever came to stay.
@@ -257,13 +287,16 @@ impl Writer {
         let (purpose, who) = (order.purpose, order.request.who.clone());
         let version = target.version.clone();
         let begun = match result {
-            Ok(given) => match self.begin(&service, target, order, given) {
-                // It could not even be written down that it begins.
-                Err(DeployError::Journal(error)) => {
-                    Err(DeployError::Preflight { faults: vec![chain(&error)] })
+            Ok(Cleared { given, recipe }) => {
+                let target = Target { recipe, ..target };
+                match self.begin(&service, target, order, given) {
+                    // It could not even be written down that it begins.
+                    Err(DeployError::Journal(error)) => {
+                        Err(DeployError::Preflight { faults: vec![chain(&error)] })
+                    }
+                    begun => begun,
                 }
-                begun => begun,
-            },
+            }
             Err(faults) => Err(DeployError::Preflight { faults }),
         };
         match &begun {
@@ -288,9 +321,13 @@ impl Writer {
     }
 }
 
+/// What stands in the way, in words.
+fn told(faults: &[Obstacle]) -> Vec<String> {
+    faults.iter().map(|fault| chain(fault)).collect()
+}
+
 /// How many instances there are at the same time at the most, beside those that run.
-fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
-    let replicas = run.replicas.get();
+fn more_at_once(deploy: &Deploy, replicas: u32) -> u64 {
     u64::from(match deploy.strategy {
         Strategy::Replace => 0,
         Strategy::Rolling if deploy.bake.is_zero() => deploy.surge.of(replicas).min(replicas),
@@ -302,34 +339,16 @@ fn more_at_once(deploy: &Deploy, run: &Run) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use model::{Command, ProcessRecipe, Recipe, Restart, Stop, Surge, Workload};
+    use model::Surge;
 
     use super::*;
 
     #[test]
     fn only_what_runs_beside_the_old_release_needs_room() {
-        let run = Run {
-            recipe: Recipe {
-                workload: Workload::Process(ProcessRecipe {
-                    command: Command::Line("x".into()),
-                    directory: "/".into(),
-                    user: None,
-                    inherit: Vec::new(),
-                }),
-                env: Default::default(),
-                env_file: None,
-                secrets: Vec::new(),
-            },
-            version: None,
-            replicas: 4.try_into().unwrap(),
-            deploy: Deploy::default(),
-            stop: Stop::default(),
-            restart: Restart { backoff: Duration::ZERO, max_backoff: Duration::ZERO },
-        };
         let more = |strategy, bake| {
             let bake = Duration::from_secs(bake);
             let surge = Surge::Share(0.25);
-            more_at_once(&Deploy { strategy, surge, bake, ..Deploy::default() }, &run)
+            more_at_once(&Deploy { strategy, surge, bake, ..Deploy::default() }, 4)
         };
         assert_eq!([more(Strategy::Rolling, 0), more(Strategy::Rolling, 30)], [1, 4]);
         assert_eq!([more(Strategy::BlueGreen, 0), more(Strategy::Replace, 30)], [4, 0]);

@@ -79,9 +79,9 @@ impl Writer {
             drop(reply.send(Err(error)));
             return;
         }
-        let is_rollback = request.release.is_rollback();
+        let needs_no_file = request.release.needs_no_file();
         let order = Order { request, purpose: Purpose::Wanted, taken_up: None };
-        match is_rollback {
+        match needs_no_file {
             // It must not depend on the file being right.
             true => self.ask_deploy(order, reply),
             false => {
@@ -243,6 +243,9 @@ fn in_words(revision: Revision, diff: &Diff) -> String {
     }
     if diff.store_changed {
         parts.push("store".to_owned());
+    }
+    if diff.secrets_changed {
+        parts.push("secrets".to_owned());
     }
     parts.extend(diff.needs_restart.iter().map(|key| format!("{key} (after a restart)")));
     format!("the file has changed and is applied as revision {revision}: {}", parts.join(", "))

@@ -19,7 +19,7 @@ use crate::journal::{Deploy, NewDeploy};
 use crate::release::Release;
 use crate::runs::{
     Active, Attempt, Beginning, DeployError, Happening, LAST_LINES, Line, Order, Progressing,
-    Purpose, Rejudge, Rejudged, Routes, ServiceRun, Target, What, rejudge, strategy_word,
+    Purpose, Rejudge, Rejudged, Routes, ServiceRun, Target, Wanted, What, rejudge, strategy_word,
 };
 
 /// What a rollout is to be told.
@@ -46,7 +46,7 @@ impl Writer {
         let instances = run.instances.iter().filter(|(_, running)| running.lifecycle.serves());
         let instances: Vec<InstanceName> = instances.map(|(name, _)| name.clone()).collect();
         let direction = request.release.direction();
-        let deploy = request.applied(&run.run().deploy);
+        let deploy = run.deploy_to(&target, &request, purpose);
         let new = NewDeploy {
             previous: stable.as_ref().map(|release| release.version.as_str()),
             release: &target.version,
@@ -61,14 +61,19 @@ impl Writer {
         let past = run.past.past();
         let plan = Plan {
             service: service.clone(),
+            work: run.run().work,
             deploy: deploy.clone(),
             direction,
-            replicas: run.run().replicas.get(),
+            replicas: run.replicas().get(),
             stable: instances.clone(),
             past: past.clone(),
             next_number: run.next_number,
         };
-        let file_version = run.run().version.clone();
+        let file_version = match (&request.release, &stable) {
+            // What the file has come to say since is as new as before.
+            (Wanted::Running, Some(stable)) => stable.file_version.clone(),
+            _ => run.run().version.clone(),
+        };
         let Target { version, recipe, restores } = target;
         let seen = self.serving.seen(service);
         let run = self.runs.services.get_mut(service).expect("it was looked at");
@@ -158,6 +163,8 @@ impl Writer {
                 Effect::Measure { condition, number } => {
                     self.ask_condition(service, condition, number);
                 }
+                Effect::Hook(moment, name) => self.begin_hook(service, moment, name),
+                Effect::EndHook => active.hook = None,
                 Effect::Tell(news) => {
                     let told = active.told();
                     lines.next().into_iter().for_each(|line| active.tell(line));
@@ -169,7 +176,7 @@ impl Writer {
         }
     }
 
-    fn count_names(&mut self, service: &ServiceName) {
+    pub(super) fn count_names(&mut self, service: &ServiceName) {
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
         let Some(active) = &run.active else { return };
         run.next_number = active.rollout.next_number();
@@ -255,7 +262,7 @@ impl Writer {
         let Some(active) = &self.runs.services[&name].active else {
             return self.act_before(&name, action);
         };
-        if active.rollout.is_decided() {
+        if !active.rollout.heeds(action) {
             let service = service.to_owned();
             return Err(DeployError::Decided { service, stage: active.stage() });
         }

@@ -14,15 +14,15 @@ use telemetry::{Events, event};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::bans::BanList;
-use crate::certificates::{self, Common, FilesOf, Looked, Renewals, Tls};
+use crate::certificates::{self, Common, FilesOf, Looked, Renewals, Tls, TlsUser};
 use crate::chain::chain;
 use crate::drains::DrainList;
 use crate::handle::{InstanceError, Wish};
 use crate::instances::{self, Addresses};
 use crate::issuers::{Issuers, Kept, KeysArrived, Source, UNKNOWN_KEY_EVERY};
 use crate::names::{Names, Resolved};
-use crate::ordering::Ordering;
 use crate::ordering::status::{CertificateSource, CertificateStatus, HeldStatus};
+use crate::ordering::{Hosts, Ordering};
 use crate::prepare::Prepared;
 use crate::runs::{Runs, Seen, ServiceRun};
 use crate::settling::Settling;
@@ -73,12 +73,14 @@ impl Serving {
         let revision = self.revision.next();
         let addresses = self.names.addresses(&resolved);
         let served = self.with_held(&intent);
+        let tls = self.going_on(tls, &served, &looked);
         let serving_config = ServingConfig {
             instances: self.instances(runs, &served, &addresses),
             intent: served.clone(),
             revision,
             splits: splits(runs),
-            tls: tls.clone(),
+            tls: tls.listeners.clone(),
+            services_tls: tls.services.clone(),
             store,
             keyring: self.keyring(&intent, &keys),
         };
@@ -107,6 +109,26 @@ impl Serving {
         let mut served = Intent::clone(intent);
         served.services.extend(gone);
         Arc::new(served)
+    }
+
+    /// `tls`, for `served`, going on with what is spoken with instances now where nothing of that has changed: so their sessions
+    /// are taken up again.
+    fn going_on(&self, mut tls: Tls, served: &Intent, looked: &[Looked]) -> Tls {
+        let before = self.intent.borrow();
+        for (name, plan) in &self.tls.services {
+            let Some(service) = served.services.get(name) else { continue };
+            let Some(files) = FilesOf::of_service(service) else { continue };
+            let is_said_again = before.services.get(name).is_some_and(|before| {
+                (&before.tls, before.protocol) == (&service.tls, service.protocol)
+            });
+            let found = looked.iter().find(|it| it.key == files).and_then(|it| it.value());
+            let holds_the_same = found.is_none() || found == self.renewals.value(&files);
+            // What is only served on is not read again.
+            if (is_said_again && holds_the_same) || !tls.services.contains_key(name) {
+                tls.services.insert(name.clone(), plan.clone());
+            }
+        }
+        tls
     }
 
     /// Follows the names, certificates and issuers of `intent`, and of what was wanted before as long as it is held.
@@ -144,7 +166,15 @@ impl Serving {
             let is_for = |host: &&String| !pairs.as_ref().is_some_and(|it| it.are_for(host));
             hosts.extend(listener.ordered.iter().flatten().filter(is_for).cloned());
         }
-        self.ordering.want(&intent, hosts);
+        let mut internal = intent.internal.clone();
+        if let Some(held) = &self.held {
+            // What both have is as the new one says.
+            let ordered: BTreeSet<_> =
+                intent.listeners.values().filter_map(|it| it.ordered.as_ref()).flatten().collect();
+            internal.extend(held.internal.iter().filter(|it| !ordered.contains(it)).cloned());
+        }
+        internal.retain(|host| hosts.contains(host));
+        self.ordering.want(&intent, Hosts { all: hosts, internal });
     }
 
     /// How each certificate stands, from files and ordered.
@@ -153,9 +183,10 @@ impl Serving {
     ) -> impl Future<Output = Vec<CertificateStatus>> + Send + use<> {
         let intent = self.intent.borrow();
         let mut files = BTreeMap::new();
-        for listener in intent.listeners.values() {
-            let pairs =
-                FilesOf::of(listener).and_then(|files| self.renewals.value(&files).cloned());
+        let listeners = intent.listeners.values().filter_map(|listener| FilesOf::of(listener));
+        let services = intent.services.values().filter_map(|it| FilesOf::of_service(it));
+        for of in listeners.chain(services) {
+            let pairs = self.renewals.value(&of).cloned();
             for certificate in pairs.iter().flat_map(|it| it.iter()) {
                 let path = certificate.files().cert.clone();
                 files.entry(path.clone()).or_insert_with(|| CertificateStatus {
@@ -207,6 +238,7 @@ impl Serving {
             let published = Published {
                 instances: serving_config.instances.get(name).map_or(&[][..], Vec::as_slice),
                 lives: view.instances,
+                tls: serving_config.services_tls.get(name).map(|plan| &**plan),
                 cohorts: runs.services.get(name).map(ServiceRun::cohorts).unwrap_or_default(),
             };
             watch.want(now, view.service, published, &self.drains, &self.reports);
@@ -226,7 +258,8 @@ impl Serving {
             intent: served,
             revision: self.revision,
             splits: splits(runs),
-            tls: self.tls.clone(),
+            tls: self.tls.listeners.clone(),
+            services_tls: self.tls.services.clone(),
             store: self.sharing.store().clone(),
         };
         match self.edge.publish(&serving_config) {
@@ -241,17 +274,28 @@ impl Serving {
         }
     }
 
-    /// The certificates in `files` are others than before: serves new connections with them.
+    /// The certificates in `files` are others than before: new connections are accepted and opened with them.
     pub(super) fn renew(&mut self, files: &FilesOf, common: Common<'_>, runs: &mut Runs) {
         let intent = self.intent.borrow().clone();
-        let Some(pairs) = self.renewals.value(files) else { return };
+        let Some(pairs) = self.renewals.value(files).cloned() else { return };
         for (name, listener) in &intent.listeners {
             if FilesOf::of(listener).as_ref() == Some(files) {
                 let config = pairs.config(listener, common);
-                self.tls.insert(name.clone(), config);
+                self.tls.listeners.insert(name.clone(), config);
                 let (listener, (certificates, expires)) = (name.clone(), pairs.extent());
                 self.events.emit(event::CertificatesRenewed { listener, certificates, expires });
-                pairs.warnings(name).for_each(|warning| self.events.emit(warning));
+                let user = TlsUser::Listener(name.clone());
+                pairs.warnings(&user).for_each(|warning| self.events.emit(warning));
+            }
+        }
+        for (name, service) in &self.with_held(&intent).services {
+            if FilesOf::of_service(service).as_ref() == Some(files)
+                && let Some(plan) = pairs.toward(service)
+            {
+                self.tls.services.insert(name.clone(), plan);
+                self.events.emit(event::ServiceTlsRenewed { service: name.clone() });
+                let user = TlsUser::Service(name.clone());
+                pairs.warnings(&user).for_each(|warning| self.events.emit(warning));
             }
         }
         self.want_certificates();

@@ -136,6 +136,8 @@ impl Writer {
             };
             let unresolved = instances::names_of(view.service)
                 .filter_map(|name| Some((name.to_owned(), chain(self.serving.names.fault(name)?))));
+            let files = FilesOf::of_service(view.service);
+            let fault = files.as_ref().and_then(|files| self.serving.renewals.fault(files));
             let is_away = |(name, _): &(&InstanceName, SystemTime)| watch.brief(name).is_none();
             let away = self.serving.drains.of(&view.service.name).filter(is_away);
             Some(ServiceStatus {
@@ -146,6 +148,7 @@ impl Writer {
                 run: run.map(|run| run.status(now)),
                 retries: view.live.shards().map(|shard| shard.retries.get()).sum(),
                 unresolved: unresolved.collect(),
+                certificate_fault: fault.map(|fault| chain(fault)),
                 drained_away: away.map(|(name, since)| (name.clone(), since)).collect(),
                 instances: view.instances.iter().filter_map(of).collect(),
             })

@@ -20,7 +20,7 @@ use crate::prepare::Prepared;
 use crate::pulse::Pulse;
 use crate::reload::ReloadError;
 use crate::status::{LastReload, RolledBack};
-use crate::watched::{ReloadEnding, ReloadProgress, ending, scope, words};
+use crate::watched::{Pace, ReloadEnding, ReloadProgress, Words, scope};
 
 /// Reloads that were watched, and can still be asked for.
 const RECENT_MAX: usize = 16;
@@ -32,6 +32,7 @@ pub(super) struct Watched {
     before: Before,
     machine: Watch,
     pulse: Pulse,
+    pace: Pace,
     ends: Duration,
     progress: watch::Sender<ReloadProgress>,
 }
@@ -98,8 +99,14 @@ impl Writer {
         let now = self.serving.edge.now();
         let intent = self.serving.intent.borrow().clone();
         let scope = scope(&before.intent, &intent);
-        let known: Vec<_> =
-            scope.into_iter().map(|(place, touched)| self.lately.before(place, touched)).collect();
+        let mut pace = Pace::begin(&self.serving.edge);
+        let known: Vec<_> = scope
+            .into_iter()
+            .filter_map(|(place, touched)| match &place {
+                Place::Times(service) => pace.before(&self.lately, service, touched),
+                _ => Some(self.lately.before(place, touched)),
+            })
+            .collect();
         let revision = self.serving.revision;
         let progress = watch::Sender::new(ReloadProgress {
             revision,
@@ -120,6 +127,7 @@ impl Writer {
             before,
             machine: Watch::begin(now, length, &known),
             pulse: Pulse::begin(&self.serving.edge),
+            pace,
             ends: now + length,
             progress,
         });
@@ -128,7 +136,8 @@ impl Writer {
     /// What became of requests since the last time, of all services and of the reload that is watched.
     pub(super) fn note_lately(&mut self) {
         let beat = self.pulse.take(&self.serving.edge);
-        self.lately.note(self.serving.edge.now(), &beat);
+        self.lately.note(self.serving.edge.now(), &beat, &self.serving.edge);
+        self.lately.note_times(&self.serving.edge);
     }
 
     /// Whether a reload is watched.
@@ -145,7 +154,8 @@ impl Writer {
         let is_deployed = |service: &ServiceName| {
             self.runs.services.get(service).is_some_and(|run| run.active.is_some())
         };
-        let block: Vec<_> = beat.places(|service| !is_deployed(service)).into_iter().collect();
+        let mut block: Vec<_> = beat.places(|service| !is_deployed(service)).into_iter().collect();
+        block.extend(watched.pace.take(&self.serving.edge, |service| !is_deployed(service)));
         watched.machine.observe(now, &block);
         let (left, seen) = (watched.ends.saturating_sub(now), watched.machine.seen());
         watched.progress.send_modify(|progress| progress.see(left, seen));
@@ -163,8 +173,8 @@ impl Writer {
     fn let_stand(&mut self) {
         let Some(watched) = self.watched.current.take() else { return };
         let intent = self.serving.intent.borrow().clone();
-        let name = |place: &Place| name(&intent, place);
-        let ending = ending(&watched.machine.compared(), watched.machine.seen(), name);
+        let words = Words { intent: &intent, pace: &watched.pace };
+        let ending = words.ending(&watched.machine.compared(), watched.machine.seen());
         self.release_held();
         self.end_watch(&watched, ending);
     }
@@ -206,7 +216,7 @@ impl Writer {
     fn roll_back(&mut self, rise: &Rise) {
         let Some(watched) = self.watched.current.take() else { return };
         let rejected = self.serving.intent.borrow().clone();
-        let why = words(rise, |place| name(&rejected, place));
+        let why = Words { intent: &rejected, pace: &watched.pace }.rise(rise);
         let intent = watched.before.intent.clone();
         let tls = self.tls_of(&watched.before);
         let prepared = Prepared {
@@ -249,21 +259,14 @@ impl Writer {
         for (name, listener) in &before.intent.listeners {
             let pairs = FilesOf::of(listener).and_then(|files| self.serving.renewals.value(&files));
             if let Some(pairs) = pairs {
-                tls.insert(name.clone(), pairs.config(listener, common));
+                tls.listeners.insert(name.clone(), pairs.config(listener, common));
             }
         }
-        tls
-    }
-}
-
-/// What people call a place.
-fn name(intent: &Intent, place: &Place) -> String {
-    match place {
-        Place::Route(id) => {
-            let route = intent.routes.iter().find(|route| route.id() == *id);
-            route.map_or_else(|| "a route".to_owned(), |route| format!("route {}", route.in_full()))
+        for (name, service) in &before.intent.services {
+            let pairs = FilesOf::of_service(service);
+            let pairs = pairs.and_then(|files| self.serving.renewals.value(&files));
+            tls.services.extend(pairs.and_then(|it| Some((name.clone(), it.toward(service)?))));
         }
-        Place::Service(service) => format!("service {service}"),
-        Place::Unrouted => "all routes".to_owned(),
+        tls
     }
 }

@@ -144,6 +144,10 @@ async fn answer(
     if request.headers().contains_key("x-poison") {
         status = 500;
     }
+    // What it takes long for.
+    if request.headers().contains_key("x-heavy") {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
     if is_check {
         mind.checks.fetch_add(1, Ordering::Relaxed);
     } else {

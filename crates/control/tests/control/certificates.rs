@@ -71,7 +71,7 @@ async fn a_client_is_out_within_seconds_of_being_revoked_and_a_broken_list_chang
     let shown = authority.issue(&["shop.example.com"]);
     std::fs::copy(shown.cert, dir.path().join("cert.pem")).unwrap();
     std::fs::copy(shown.key, dir.path().join("key.pem")).unwrap();
-    let (ci, gone) = (authority.issue_to("ci", vec![]), authority.issue_to("gone", vec![]));
+    let (ci, gone) = (authority.issue_to("ci", &[]), authority.issue_to("gone", &[]));
     std::fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
     std::fs::copy(authority.revoke(&[]), dir.path().join("ca.crl")).unwrap();
     let bench = Bench::start(&asking(dir.path(), &origin)).await;

@@ -1,5 +1,7 @@
 //! Limits over edges that share a store: one bucket over all of them, whatever becomes of the store and of the file.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -212,6 +214,65 @@ async fn a_reload_that_changes_the_limit_or_the_store_gives_nothing_back() {
     here.write(&text(&origin, &burst(7), ""));
     here.handle.reload().await.unwrap();
     assert_eq!(here.alice().await, 429, "without a store");
+}
+
+/// Asks on one connection until `is_over`: each time for somebody who never asked before, and for alice, of whose bucket nothing is left.
+/// Says how often.
+async fn ask_all_the_time(mut client: Client, name: usize, is_over: Arc<AtomicBool>) -> usize {
+    let mut asked = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        asked += 1;
+        let fresh = format!("/limited?user={name}-{asked}");
+        assert_eq!(client.get_at(&fresh).await.unwrap().0, 200, "{fresh}");
+        assert_eq!(client.get_at(ALICE).await.unwrap().0, 429, "after {asked}");
+    }
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_under_load_refuse_nobody_who_should_pass_and_give_nothing_back() {
+    if !is_installed() {
+        return;
+    }
+    let (redis, origin) = (RedisServer::start(&[]), Origin::start("one").await);
+    let of = |limit: &str, more: &str| text(&origin, limit, &format!("{more}{}", section(&redis)));
+    let first = of(&burst(5), "");
+    let edges = [Bench::start(&first).await, Bench::start(&first).await];
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut asking = Vec::new();
+    for (name, edge) in edges.iter().enumerate() {
+        assert!(edge.pass(6).await <= 5);
+        assert_eq!(edge.alice().await, 429);
+        let client = Client::connect(edge.address().await).await;
+        asking.push(tokio::spawn(ask_all_the_time(client, name, is_over.clone())));
+    }
+    for turn in 0..16 {
+        let rate = ["1/d", "2/d"][turn % 2];
+        let more = ["", "[services.more]\ntargets = [\"127.0.0.1:9\"]\n"][turn / 2 % 2];
+        let changed = of(&format!("rate = \"{rate}\"\nburst = 5"), more);
+        for edge in &edges {
+            edge.write(&changed);
+            edge.handle.reload().await.unwrap();
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for asked in asking {
+        assert!(asked.await.unwrap() > 16, "it was asked between reloads");
+    }
+    let there = Bench::start(&first).await;
+    there.ask_and_settle().await;
+    assert!(there.pass(6).await < 4, "what was taken stands in the store");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_another_name_is_another_one() {
+    let origin = Origin::start("one").await;
+    let before = text(&origin, &burst(5), "");
+    let here = Bench::start(&before).await;
+    assert_eq!(here.pass(6).await, 5);
+    here.write(&before.replace("limits.each", "limits.other").replace("\"each\"", "\"other\""));
+    here.handle.reload().await.unwrap();
+    assert_eq!(here.pass(6).await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,62 +7,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use certificates::Now;
 use control::{
-    After, CertificateSource, CertificateStatus, Clock, Controller, RenewalReason, Settings, Status,
+    After, CertificateSource, CertificateStatus, Controller, RenewalReason, Settings, Status,
 };
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use telemetry::Events;
 use telemetry::event::Event;
 use testkit::pebble::{Looks, Pebble};
-use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::bench::{FakeNames, Origin, nobody};
+use crate::turned::Turned;
 
 const HOST: &str = "shop.example.com";
 /// A handshake with nobody takes no longer, nor anything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Both clocks, which a test turns ahead.
-struct Turned {
-    began: Instant,
-    ahead: watch::Sender<Duration>,
-}
-
-impl Default for Turned {
-    fn default() -> Self {
-        Self { began: Instant::now(), ahead: watch::Sender::new(Duration::ZERO) }
-    }
-}
-
-impl Clock for Turned {
-    fn now(&self) -> Now {
-        let ahead = *self.ahead.borrow();
-        Now { wall: SystemTime::now() + ahead, elapsed: self.began.elapsed() + ahead }
-    }
-
-    fn until(&self, elapsed: Duration) -> BoxFuture<'_, ()> {
-        let mut turned = self.ahead.subscribe();
-        async move {
-            loop {
-                let now = self.now().elapsed;
-                if now >= elapsed {
-                    return;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(elapsed - now) => {}
-                    _ = turned.changed() => {}
-                }
-            }
-        }
-        .boxed()
-    }
-}
 
 /// A controller that orders of a CA, for a listener of TLS and, where it is wanted, one of clear text.
 struct Stage {
@@ -294,7 +254,7 @@ async fn a_renewal_closes_none_of_a_hundred_connections_and_fails_no_request() {
     let old = leaf(&open[0]);
     let CertificateSource::Ordered(renewal) = &first.source else { panic!() };
     let ahead = renewal.next.unwrap().duration_since(SystemTime::now()).unwrap();
-    stage.clock.ahead.send_replace(ahead + Duration::from_secs(1));
+    stage.clock.turn(ahead + Duration::from_secs(1));
     let is_next = |it: &CertificateStatus| {
         let old = first.held.as_ref().map(|it| it.not_after);
         it.held.as_ref().map(|it| it.not_after) > old

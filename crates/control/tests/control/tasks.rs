@@ -17,7 +17,7 @@ use driver::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use model::{InstanceName, ServiceName, Workload};
+use model::{InstanceName, Recipe, ServiceName, Workload};
 use tokio::sync::watch;
 
 use crate::bench::Origin;
@@ -91,7 +91,7 @@ impl Driver for TaskDriver {
             None => Ok(Passed {
                 environment: Environment::default(),
                 given: plan.spec.recipe.env.into_keys().collect(),
-                program: "/".into(),
+                program: None,
             }),
         };
         match self.0.hangs.load(Ordering::Relaxed) {
@@ -101,12 +101,18 @@ impl Driver for TaskDriver {
     }
 
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
-        let Workload::Process(process) = spec.recipe.workload;
+        let Workload::Process(process) = spec.recipe.workload else { panic!("it is a process") };
         let (command, directory) = (process.command, process.directory);
         let (environment, account) = (Environment::default(), None);
         let start = ProcessStart { command, directory, environment, account };
         async { Ok(Composed::Process(start)) }.boxed()
     }
+
+    fn fetch(&self, spec: Spec) -> BoxFuture<'static, Result<Recipe, Vec<Obstacle>>> {
+        async { Ok(spec.recipe) }.boxed()
+    }
+
+    fn reclaim(&self, _: &[Record]) {}
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {
         async move {

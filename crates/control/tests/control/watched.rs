@@ -173,6 +173,17 @@ async fn a_header_that_the_service_cannot_bear_is_rolled_back() {
     load.end().await;
 }
 
+/// Half of the service's requests: what is slow counts once it could not be for being new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_makes_the_service_slow_is_rolled_back() {
+    let one = Origin::start("one").await;
+    let (bench, load) = served(&format!("{}{ROUTE}", services(&[("api", one.address)]))).await;
+    let header = "request_headers = { set = { x-heavy = \"1\" } }";
+    bench.edit("path = \"/a\"", &format!("{header}\npath = \"/a\""));
+    is_rolled_back(&bench, &load, "ms or longer, before it at most").await;
+    load.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_the_new_file_does_not_have_is_served_on_until_the_watch_ends() {
     let one = Origin::start("one").await;

@@ -31,7 +31,7 @@ pub struct Sweep {
 ///
 /// # Errors
 /// The first fault; the others are removed all the same.
-pub(crate) fn sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
+pub fn sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
     let Sweep { living, then, keep, .. } = sweep;
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,

@@ -28,7 +28,7 @@ pub struct Room {
 
 impl Room {
     /// What there is too little of.
-    pub(super) fn check(&self, machine: Machine<'_>) -> Vec<Obstacle> {
+    pub fn check(&self, machine: Machine<'_>) -> Vec<Obstacle> {
         let (memory, descriptors) = (self.memory_bytes, self.descriptors);
         let (output, logs) = (self.output_bytes, machine.logs);
         [

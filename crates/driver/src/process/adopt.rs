@@ -33,23 +33,28 @@ pub(super) async fn adopt(
 ) -> Result<Adoption, AdoptError> {
     let instance = record.instance.clone();
     let failed = |source| AdoptError { instance: instance.clone(), source };
-    let process = record.identity.process().leader.clone();
-    let found = apart(move || find(&process)).await.and_then(|found| found).map_err(failed)?;
+    let Some(own) = record.identity.process().cloned() else {
+        return Err(failed(io::ErrorKind::Unsupported.into()));
+    };
+    let leader = own.leader.clone();
+    let found = apart(move || find(&leader)).await.and_then(|found| found).map_err(failed)?;
     match found {
         Found::Rebooted => Ok(Adoption::Gone(Gone::Rebooted)),
         Found::Ended => {
             let (_, mut orders) = mpsc::unbounded_channel();
-            let family = Family::of(&record);
+            let family = Family::of(&record.run, &own);
             let ended = leftovers::end(&family, upkeep.stop, None, &mut orders).await;
             Ok(Adoption::Gone(Gone::Ended { leftovers: ended.leftovers }))
         }
         Found::Same(pidfd) => {
-            let process = Process { child: None, pidfd, lease: ports.keep(record.address.port()) };
+            let lease = ports.keep(record.address.port());
+            let process = Process { child: None, pidfd, lease, own };
             let notices = match upkeep.notify {
                 Notify::Heard => Some(notify::listen(&record.run).map_err(failed)?),
                 Notify::Unheard => None,
             };
-            let notices = notices.map(|socket| Notices::hear(socket, &record, Readiness::Before));
+            let family = process.family(&record);
+            let notices = notices.map(|socket| Notices::hear(socket, family, Readiness::Before));
             let instance = ProcessInstance::watch(record, process, upkeep, notices);
             Ok(Adoption::Running(Arc::new(instance)))
         }

@@ -15,9 +15,11 @@ pub(super) async fn compose(spec: Spec) -> Result<Composed, LaunchError> {
 }
 
 fn of_process(spec: Spec) -> Result<Composed, LaunchError> {
-    let Spec { version, recipe, withheld, .. } = spec;
+    let Spec { version, recipe, withheld, sealed, .. } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
-    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload;
+    let Workload::Process(ProcessRecipe { command, directory, user, inherit }) = workload else {
+        return Err(LaunchError::OtherKind);
+    };
     let file = env_file.as_deref().map(EnvFile::read).transpose()?;
     let account = user.as_ref().map(Account::find).transpose()?;
     let environment = Environment::compose(Sources {
@@ -25,6 +27,7 @@ fn of_process(spec: Spec) -> Result<Composed, LaunchError> {
         inherit: &inherit,
         withheld,
         secrets: &secrets,
+        sealed: Some(&sealed),
         account: account.as_ref(),
         file: file.as_ref(),
         env: env.into_iter().map(|(name, value)| (name, Value(value))).collect(),

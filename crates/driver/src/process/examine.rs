@@ -49,7 +49,7 @@ pub(super) async fn examine(
         Err(_) => None,
     };
     running.end().await;
-    Ok(Examined { ending, line: first_line(&kept) })
+    Ok(Examined::of(ending, &kept))
 }
 
 /// Starts it, and lets it run.
@@ -150,6 +150,11 @@ fn reap(mut child: Child) {
 }
 
 impl Examined {
+    /// What came of a program that ended so, or was killed, and wrote `output`.
+    pub fn of(ending: Option<ExitCause>, output: &[u8]) -> Self {
+        Self { ending, line: first_line(output) }
+    }
+
     /// Whether it ended well.
     pub fn is_well(&self) -> bool {
         self.ending == Some(ExitCause::Code(0))

@@ -15,7 +15,7 @@ use super::pidfd::Pidfd;
 use super::tag::Tag;
 use crate::environment::RUN;
 use crate::procfs::{self, Stat};
-use crate::record::Record;
+use crate::record::ProcessRecord;
 
 /// An instance's processes besides its first.
 #[derive(Clone, Debug)]
@@ -46,14 +46,14 @@ pub(super) struct Member {
 }
 
 impl Family {
-    /// The family of what `record` remembers.
-    pub(super) fn of(record: &Record) -> Self {
-        let leader = &record.identity.process().leader;
+    /// The family of `process`, which has this mark.
+    pub(super) fn of(mark: &str, process: &ProcessRecord) -> Self {
+        let leader = &process.leader;
         Self {
             leader: leader.pid,
             start_ticks: leader.start_ticks,
-            mark: record.run.clone(),
-            tag: Tag::of_mark(&record.run),
+            mark: mark.to_owned(),
+            tag: Tag::of_mark(mark),
         }
     }
 

@@ -20,7 +20,7 @@ use super::supervisor::Process;
 use crate::driver::{Held, Instance, LaunchError};
 use crate::launch::{Readiness, Upkeep};
 use crate::port::Lease;
-use crate::record::Record;
+use crate::record::{ProcessRecord, Record};
 
 /// A process that waits to be let go. Dropped, it ends.
 pub(super) struct HeldProcess {
@@ -37,6 +37,8 @@ pub(super) struct Waiting {
     pub(super) child: Child,
     pub(super) pidfd: Pidfd,
     pub(super) lease: Lease,
+    /// By what it is found again.
+    pub(super) own: ProcessRecord,
     /// Where its notices come, if they are heard.
     pub(super) notices: Option<UnixDatagram>,
 }
@@ -56,10 +58,10 @@ impl HeldProcess {
 
     fn let_go(mut self) -> Result<LetGo, LaunchError> {
         let waiting = self.waiting.take().expect("it is let go once, by value");
-        let Waiting { line, mut child, pidfd, lease, notices } = waiting;
+        let Waiting { line, mut child, pidfd, lease, own, notices } = waiting;
         match let_run(line, &self.program) {
             Ok(()) => {
-                let process = Process { child: Some(child), pidfd, lease };
+                let process = Process { child: Some(child), pidfd, lease, own };
                 let (record, upkeep) = (self.record.clone(), self.upkeep.clone());
                 Ok(LetGo { record, process, upkeep, notices })
             }
@@ -79,7 +81,8 @@ impl Held for HeldProcess {
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<Arc<dyn Instance>, LaunchError>> {
         let started = async move {
             let LetGo { record, process, upkeep, notices } = apart(move || self.let_go()).await??;
-            let notices = notices.map(|socket| Notices::hear(socket, &record, Readiness::Silent));
+            let family = process.family(&record);
+            let notices = notices.map(|socket| Notices::hear(socket, family, Readiness::Silent));
             let instance = ProcessInstance::watch(record, process, upkeep, notices);
             Ok(Arc::new(instance) as Arc<dyn Instance>)
         };

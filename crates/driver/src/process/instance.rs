@@ -1,6 +1,5 @@
 //! A running process as its owner has it in hand.
 
-use std::future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,13 +10,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::family::Family;
 use super::notify::Notices;
-use super::supervisor::{Process, Progress, Supervisor};
+use super::supervisor::{Process, Supervisor};
 use super::{apart, listener};
 use crate::driver::{Instance, PortOwner};
 use crate::exit::{Exit, Stopped};
 use crate::launch::{Notice, Upkeep};
 use crate::log;
 use crate::procfs;
+use crate::progress::{Progress, once};
 use crate::record::{ProcessRecord, Record};
 use model::Stop;
 
@@ -25,6 +25,8 @@ use model::Stop;
 #[derive(Debug)]
 pub(super) struct ProcessInstance {
     record: Arc<Record>,
+    own: ProcessRecord,
+    family: Family,
     stops: mpsc::UnboundedSender<Stop>,
     progress: watch::Receiver<Progress>,
     notices: Option<Notices>,
@@ -39,27 +41,12 @@ impl ProcessInstance {
         notices: Option<Notices>,
     ) -> Self {
         let record = Arc::new(record);
+        let (own, family) = (process.own.clone(), process.family(&record));
         let (stops, orders) = mpsc::unbounded_channel();
         let (told, progress) = watch::channel(Progress::default());
         let supervisor = Supervisor::new(Arc::clone(&record), process, upkeep, orders, told);
         tokio::spawn(supervisor.run());
-        Self { record, stops, progress, notices }
-    }
-
-    fn once<T: Send + 'static>(&self, of: fn(&Progress) -> Option<T>) -> BoxFuture<'static, T> {
-        let mut progress = self.progress.clone();
-        async move {
-            loop {
-                let known = of(&progress.borrow_and_update());
-                match known {
-                    Some(known) => return known,
-                    None if progress.changed().await.is_ok() => {}
-                    // The runtime ends, and the instance lives on.
-                    None => future::pending().await,
-                }
-            }
-        }
-        .boxed()
+        Self { record, own, family, stops, progress, notices }
     }
 }
 
@@ -69,11 +56,11 @@ impl Instance for ProcessInstance {
     }
 
     fn exited(&self) -> BoxFuture<'static, Exit> {
-        self.once(|progress| progress.exit)
+        once(self.progress.clone(), |progress| progress.exit)
     }
 
     fn gone(&self) -> BoxFuture<'static, Stopped> {
-        self.once(|progress| progress.gone)
+        once(self.progress.clone(), |progress| progress.gone)
     }
 
     fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped> {
@@ -83,13 +70,13 @@ impl Instance for ProcessInstance {
     }
 
     fn listener(&self) -> BoxFuture<'static, PortOwner> {
-        let (port, family) = (self.record.address.port(), Family::of(&self.record));
+        let (port, family) = (self.record.address.port(), self.family.clone());
         let look = apart(move || listener::of(port, &family));
         async move { look.await.unwrap_or(PortOwner::Unknown) }.boxed()
     }
 
     fn listens(&self) -> BoxFuture<'static, Vec<SocketAddr>> {
-        let family = Family::of(&self.record);
+        let family = self.family.clone();
         let look = apart(move || listener::addresses(&family));
         async move { look.await.unwrap_or_default() }.boxed()
     }
@@ -99,7 +86,7 @@ impl Instance for ProcessInstance {
     }
 
     fn memory(&self) -> BoxFuture<'static, u64> {
-        let family = Family::of(&self.record);
+        let family = self.family.clone();
         async move {
             apart(move || family.pids().into_iter().map(procfs::memory).sum()).await.unwrap_or(0)
         }
@@ -107,11 +94,8 @@ impl Instance for ProcessInstance {
     }
 
     fn tail(&self, lines: usize) -> BoxFuture<'static, io::Result<Vec<String>>> {
-        let record = Arc::clone(&self.record);
-        let tail = move || {
-            let ProcessRecord { log, log_start, .. } = record.identity.process();
-            log::tail(log, *log_start, lines)
-        };
+        let ProcessRecord { log, log_start, .. } = self.own.clone();
+        let tail = move || log::tail(&log, log_start, lines);
         async move { apart(tail).await? }.boxed()
     }
 }

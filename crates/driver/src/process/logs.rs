@@ -31,7 +31,7 @@ impl ProcessLogs {
     }
 
     /// Where those of `service` are.
-    pub(crate) fn of_service(&self, service: &ServiceName) -> PathBuf {
+    pub fn of_service(&self, service: &ServiceName) -> PathBuf {
         self.directory.join(service.as_str())
     }
 

@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 
 use super::family::Family;
 use crate::launch::{Notice, Readiness};
-use crate::record::Record;
 
 /// No datagram of the protocol is longer (sd_notify(3) has no limit; systemd reads so much).
 const DATAGRAM_BYTES_MAX: usize = 4 * 1024;
@@ -55,9 +54,9 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Hears what comes at `socket`, of which `word` was the last. To be called within a runtime.
-    pub(super) fn hear(socket: UnixDatagram, record: &Record, word: Readiness) -> Self {
+    pub(super) fn hear(socket: UnixDatagram, family: Family, word: Readiness) -> Self {
         let (tell, heard) = watch::channel(Notice { word, status: None });
-        let hearing = tokio::spawn(hear(socket, Family::of(record), tell));
+        let hearing = tokio::spawn(hear(socket, family, tell));
         Self { heard, hearing }
     }
 

@@ -1,5 +1,6 @@
 //! Starting a process up to the point where it waits to be let go.
 
+use std::fs;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
@@ -7,7 +8,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use std::{fs, iter};
 
 use super::Launcher;
 use super::held::{HeldProcess, Waiting};
@@ -19,7 +19,7 @@ use super::terms::{Credentials, Started, Terms};
 use crate::command::{self, Facts};
 use crate::driver::LaunchError;
 use crate::environment::Environment;
-use crate::launch::{Launch, Notify, ProcessStart};
+use crate::launch::{Launch, Listening, Notify, ProcessStart};
 use crate::port::Ports;
 use crate::record::{ProcessIdentity, ProcessRecord, Record};
 use crate::{log, procfs, program, record};
@@ -43,7 +43,7 @@ pub(super) fn spawn(
     ports: &Ports,
 ) -> Result<HeldProcess, LaunchError> {
     let lease = ports.lease()?;
-    let mark = mark();
+    let mark = record::mark();
     let notices = match launch.upkeep.notify {
         Notify::Heard => Some(notify::listen(&mark)?),
         Notify::Unheard => None,
@@ -53,7 +53,7 @@ pub(super) fn spawn(
         open.map_err(|source| LaunchError::Log { path: log.clone(), source })?;
     let (ours, theirs) = line()?;
     let place = Place { port: lease.port(), mark: &mark };
-    let command = &launch.composed.process().command;
+    let command = &launch.composed.process().ok_or(LaunchError::OtherKind)?.command;
     let Spawned { mut child, program } =
         spawn_launcher(&launch, command, launcher, place, theirs, output)?;
     let (pidfd, leader) = match wait_for_launcher(&ours, &child) {
@@ -63,15 +63,16 @@ pub(super) fn spawn(
             return Err(error);
         }
     };
+    let own = ProcessRecord { leader, log, log_start };
     let record = Record {
         service: launch.service,
         instance: launch.instance,
         version: launch.version,
         address: (Ipv4Addr::LOCALHOST, lease.port()).into(),
         run: mark,
-        identity: record::Identity::Process(ProcessRecord { leader, log, log_start }),
+        identity: record::Identity::Process(own.clone()),
     };
-    let waiting = Waiting { line: ours, child, pidfd, lease, notices };
+    let waiting = Waiting { line: ours, child, pidfd, lease, own, notices };
     Ok(HeldProcess::new(record, program, waiting, launch.upkeep))
 }
 
@@ -110,7 +111,7 @@ pub(super) fn spawn_launcher(
     line: UnixStream,
     output: fs::File,
 ) -> Result<Spawned, LaunchError> {
-    let process = launch.composed.process();
+    let process = launch.composed.process().ok_or(LaunchError::OtherKind)?;
     let run = work_out(launch, command, launcher.started, place)?;
     let child = start(&run, launcher, &process.directory, line, output)?;
     Ok(Spawned { child, program: run.program })
@@ -128,12 +129,16 @@ fn work_out(
         instance: launch.instance.as_str(),
         service: launch.service.as_str(),
     };
-    let ProcessStart { directory, environment, account, .. } = launch.composed.process();
+    let ProcessStart { directory, environment, account, .. } =
+        launch.composed.process().ok_or(LaunchError::OtherKind)?;
     let words = command::words(command, facts)?;
     check_directory(directory)?;
     let mut environment = environment.clone().with(facts, mark);
     if launch.upkeep.notify == Notify::Heard {
         environment.set("NOTIFY_SOCKET", notify::variable(mark));
+    }
+    if launch.upkeep.listening == Listening::Nowhere {
+        environment.unset("PORT");
     }
     let program = program::find(&words[0], directory, environment.get("PATH"))?;
     let identity = account.as_ref().map(Credentials::from);
@@ -182,9 +187,4 @@ pub(super) fn wait_for_launcher(
     }
     let pidfd = Pidfd::open(child.id())?.ok_or(LaunchError::Lost)?;
     Ok((pidfd, procfs::identity(child.id())?))
-}
-
-/// Sixteen letters that no other run has.
-fn mark() -> String {
-    iter::repeat_with(fastrand::alphanumeric).take(16).collect()
 }

@@ -6,25 +6,21 @@
 use std::future;
 use std::process::Child;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::family::Family;
 use super::leftovers;
 use super::pidfd::Pidfd;
 use crate::exit::{Exit, Killed, Stopped};
-use crate::launch::{Rotation, Upkeep};
-use crate::log::{self, RotateError};
+use crate::launch::Upkeep;
+use crate::log::Keeper;
 use crate::port::{self, Lease};
-use crate::record::Record;
+use crate::progress::Progress;
+use crate::record::{ProcessRecord, Record};
 use model::{Stop, StopTo};
-
-/// How often a log's size is looked at.
-const LOOK_AT_LOG: Duration = Duration::from_secs(1);
 
 /// A process that runs.
 #[derive(Debug)]
@@ -35,15 +31,15 @@ pub(super) struct Process {
     pub(super) pidfd: Pidfd,
     /// Its port.
     pub(super) lease: Lease,
+    /// By what it is found again.
+    pub(super) own: ProcessRecord,
 }
 
-/// How far its end has come.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Progress {
-    /// The first process has ended.
-    pub(super) exit: Option<Exit>,
-    /// Nothing is left.
-    pub(super) gone: Option<Stopped>,
+impl Process {
+    /// All that belongs to it, as `record` marks it.
+    pub(super) fn family(&self, record: &Record) -> Family {
+        Family::of(&record.run, &self.own)
+    }
 }
 
 pub(super) struct Supervisor {
@@ -55,7 +51,7 @@ pub(super) struct Supervisor {
     lease: Lease,
     orders: mpsc::UnboundedReceiver<Stop>,
     told: watch::Sender<Progress>,
-    keeper: LogKeeper,
+    keeper: Keeper,
     /// How it is to end, and when it is killed, once it was asked to.
     asked: Option<(Stop, Instant)>,
     killed: Option<Killed>,
@@ -69,9 +65,9 @@ impl Supervisor {
         orders: mpsc::UnboundedReceiver<Stop>,
         told: watch::Sender<Progress>,
     ) -> Self {
-        let Process { child, pidfd, lease } = process;
-        let family = Family::of(&record);
-        let keeper = LogKeeper::new(Arc::clone(&record), upkeep.rotation);
+        let family = process.family(&record);
+        let Process { child, pidfd, lease, own } = process;
+        let keeper = Keeper::new(record.instance.clone(), own.log, upkeep.rotation);
         let (asked, killed) = (None, None);
         Self { record, upkeep, family, child, pidfd, lease, orders, told, keeper, asked, killed }
     }
@@ -158,69 +154,5 @@ async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => future::pending().await,
-    }
-}
-
-/// Rotates one log, one rotation at a time, on a thread where that is no harm.
-struct LogKeeper {
-    record: Arc<Record>,
-    rotation: Rotation,
-    ticks: Interval,
-    running: Option<JoinHandle<Result<usize, RotateError>>>,
-    has_failed: bool,
-}
-
-impl LogKeeper {
-    fn new(record: Arc<Record>, rotation: Rotation) -> Self {
-        let mut ticks = interval(LOOK_AT_LOG);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { record, rotation, ticks, running: None, has_failed: false }
-    }
-
-    /// Waits until there is something to do, and does a step of it. Cancelled, it goes on next
-    /// time.
-    async fn keep(&mut self) {
-        match &mut self.running {
-            Some(running) => {
-                let done = running.await;
-                self.running = None;
-                if let Ok(Err(error)) = done {
-                    self.tell(&error);
-                }
-            }
-            None => {
-                self.ticks.tick().await;
-                self.start();
-            }
-        }
-    }
-
-    fn start(&mut self) {
-        let (record, rotation) = (Arc::clone(&self.record), self.rotation);
-        self.running = Some(spawn_blocking(move || {
-            let of_process = record.identity.process();
-            if let Err(error) = log::note(&of_process.log) {
-                tracing::debug!(instance = %record.instance, %error, "cannot save the times of log lines");
-            }
-            log::rotate(&of_process.log, rotation)
-        }));
-    }
-
-    /// Rotates a last time.
-    async fn finish(&mut self) {
-        // One that runs may have looked before the last words.
-        if self.running.is_some() {
-            self.keep().await;
-        }
-        self.start();
-        self.keep().await;
-    }
-
-    /// Said once: it would be said every second otherwise.
-    fn tell(&mut self, error: &RotateError) {
-        if !std::mem::replace(&mut self.has_failed, true) {
-            let source = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(instance = %self.record.instance, %error, source, "cannot rotate the log");
-        }
     }
 }

@@ -65,8 +65,10 @@ fn read(line: &str) -> Record {
 }
 
 fn leader(record: &mut Record) -> &mut ProcessIdentity {
-    let Identity::Process(process) = &mut record.identity;
-    &mut process.leader
+    match &mut record.identity {
+        Identity::Process(process) => &mut process.leader,
+        Identity::Container(_) => panic!("it is a process's"),
+    }
 }
 
 async fn adopt(ground: &Ground, record: &Record) -> Adoption {
@@ -109,7 +111,8 @@ async fn instances_outlive_a_killed_owner_and_are_adopted() {
     let stopped = soon(instances[0].stop(stop())).await;
     assert_eq!((stopped.exit.ending, stopped.exit.asked), (ExitCause::Unknown, true));
     let pid =
-        rustix::process::Pid::from_raw(records[1].identity.process().leader.pid as i32).unwrap();
+        rustix::process::Pid::from_raw(records[1].identity.process().unwrap().leader.pid as i32)
+            .unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let exit = soon(instances[1].exited()).await;
     assert_eq!((exit.ending, exit.asked), (ExitCause::Unknown, false));
@@ -176,7 +179,7 @@ async fn a_number_that_nobody_has_or_could_have_is_gone() {
     let ground = Ground::new();
     let instance = ground.shell("exit 0").await;
     soon(instance.gone()).await;
-    for pid in [instance.record().identity.process().leader.pid, 0, u32::MAX] {
+    for pid in [instance.record().identity.process().unwrap().leader.pid, 0, u32::MAX] {
         let mut record = instance.record().clone();
         leader(&mut record).pid = pid;
         assert_eq!(adopt_gone(&ground, &record).await, Gone::Ended { leftovers: 0 });
@@ -189,12 +192,15 @@ async fn what_outlived_an_instance_that_nobody_watched_is_ended() {
     let script = "sleep 1000 & setsid sleep 1000 &";
     let records = Owner::new(&ground, &["1", "run", script]).kill();
     let has_begun = || {
-        std::fs::read_to_string(&records[0].identity.process().log).unwrap().contains("listening")
+        std::fs::read_to_string(&records[0].identity.process().unwrap().log)
+            .unwrap()
+            .contains("listening")
     };
     until("it serves", has_begun).await;
     until("all three run", || ground.processes().len() == 3).await;
     let pid =
-        rustix::process::Pid::from_raw(records[0].identity.process().leader.pid as i32).unwrap();
+        rustix::process::Pid::from_raw(records[0].identity.process().unwrap().leader.pid as i32)
+            .unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let has_ended = || match std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())) {
         Ok(stat) => stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'),

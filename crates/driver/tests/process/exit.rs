@@ -77,7 +77,7 @@ async fn children_that_outlive_it_are_ended_wherever_they_went() {
         stopped.leftovers >= 4 && stopped.killed.is_none() && stopped.stuck == 0,
         "{stopped:?}"
     );
-    let pid = instance.record().identity.process().leader.pid;
+    let pid = instance.record().identity.process().unwrap().leader.pid;
     let in_session = |entry: std::fs::DirEntry| {
         let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();

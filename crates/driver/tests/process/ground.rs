@@ -10,8 +10,8 @@ use std::{fs, thread};
 use driver::log::Follow;
 use driver::port::Ports;
 use driver::{
-    Command, Composed, Driver, Environment, Instance, Launch, LaunchError, Launcher, Notify,
-    ProcessDriver, ProcessLogs, ProcessStart, Rotation, Started, Stop, StopSignal, StopTo, Upkeep,
+    Command, Composed, Driver, Environment, Instance, Launch, LaunchError, Launcher, ProcessDriver,
+    ProcessLogs, ProcessStart, Started, Stop, StopSignal, StopTo, Upkeep,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -61,7 +61,7 @@ impl Ground {
                 environment,
                 account: None,
             }),
-            upkeep: Upkeep { stop: stop(), rotation: Rotation::default(), notify: Notify::Unheard },
+            upkeep: Upkeep { stop: stop(), ..Upkeep::default() },
         }
     }
 
@@ -107,7 +107,7 @@ impl Drop for Ground {
 
 /// What `launch` starts.
 pub(crate) fn process(launch: &mut Launch) -> &mut ProcessStart {
-    let Composed::Process(process) = &mut launch.composed;
+    let Composed::Process(process) = &mut launch.composed else { panic!("it is a process") };
     process
 }
 
@@ -152,6 +152,6 @@ pub(crate) async fn said(instance: &dyn Instance, line: &str) {
 
 /// The last lines that the instance wrote, none of an earlier run, and those to come.
 pub(crate) fn follow(instance: &dyn Instance, lines: usize) -> Follow {
-    let process = instance.record().identity.process();
+    let process = instance.record().identity.process().unwrap();
     Follow::last(&process.log, process.log_start, lines).unwrap()
 }

@@ -11,7 +11,7 @@ async fn a_fast_writer_that_is_rotated_all_the_while_loses_no_line() {
     let mut launch = ground.launch(acting(&["write", &LINES.to_string()]));
     launch.upkeep.rotation = Rotation { bytes_max: 500_000, keep: 1_000_000 };
     let instance = ground.start(launch).await.unwrap();
-    let log = instance.record().identity.process().log.clone();
+    let log = instance.record().identity.process().unwrap().log.clone();
     let mut follow = follow(&*instance, 1_000_000);
     for number in 0..LINES {
         assert_eq!(soon(follow.line()).await.unwrap(), format!("line {number}"));
@@ -39,7 +39,8 @@ async fn the_last_lines_of_this_run_are_told_and_none_of_the_run_before() {
     let tail = instance.tail(20).await.unwrap();
     assert_eq!((tail.len(), &*tail[0], &*tail[18], &*tail[19]), (20, "13", "no line end", "end"));
     assert_eq!(instance.tail(100).await.unwrap().len(), 32);
-    let whole = std::fs::read_to_string(&instance.record().identity.process().log).unwrap();
+    let whole =
+        std::fs::read_to_string(&instance.record().identity.process().unwrap().log).unwrap();
     assert!(whole.starts_with("old\n1\n"));
 }
 
@@ -50,7 +51,7 @@ async fn a_log_is_for_its_owner_only() {
     let ground = Ground::new();
     let instance = ground.shell("echo secret").await;
     soon(instance.gone()).await;
-    let log = &instance.record().identity.process().log;
+    let log = &instance.record().identity.process().unwrap().log;
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(log) & 0o777, 0o600);
     assert_eq!(mode(log.parent().unwrap()) & 0o777, 0o700);

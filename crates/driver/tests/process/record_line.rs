@@ -4,7 +4,7 @@ use driver::{ProcessRecord, Record};
 
 pub(crate) fn write(record: &Record) -> String {
     let Record { service, instance, version, address, run, identity } = record;
-    let ProcessRecord { leader, log, log_start } = identity.process();
+    let ProcessRecord { leader, log, log_start } = identity.process().expect("it is a process's");
     let (pid, ticks, boot) = (leader.pid, leader.start_ticks, &leader.boot_id);
     let log = log.display();
     format!(

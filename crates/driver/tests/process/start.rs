@@ -52,8 +52,10 @@ async fn instance_leads_a_session_and_a_group_and_holds_nothing_of_ours() {
     let instance = ground.shell(script).await;
     soon(instance.gone()).await;
     let record = instance.record();
-    let (pid, log) =
-        (record.identity.process().leader.pid, record.identity.process().log.display().to_string());
+    let (pid, log) = (
+        record.identity.process().unwrap().leader.pid,
+        record.identity.process().unwrap().log.display().to_string(),
+    );
     let expected = [format!("{pid} {pid}"), "/dev/null".into(), log.clone(), log, "0".into()];
     assert_eq!(instance.tail(9).await.unwrap(), expected);
 }
@@ -88,7 +90,10 @@ async fn what_is_held_has_not_run_and_dropped_never_does() {
     let ground = Ground::new();
     let launch = ground.launch(Command::Shell("touch ran".into()));
     let held = ground.driver.prepare(launch.clone()).await.unwrap();
-    assert!(fs::exists(format!("/proc/{}", held.record().identity.process().leader.pid)).unwrap());
+    assert!(
+        fs::exists(format!("/proc/{}", held.record().identity.process().unwrap().leader.pid))
+            .unwrap()
+    );
     let port = held.record().address.port();
     assert!(ground.driver.ports().free(usize::MAX) > 0);
     drop(held);
@@ -106,7 +111,7 @@ async fn a_release_that_nobody_waits_for_is_carried_through_and_watched() {
     let ground = Ground::new();
     let launch = ground.launch(Command::Shell("touch ran; exit 0".into()));
     let held = ground.driver.prepare(launch).await.unwrap();
-    let pid = held.record().identity.process().leader.pid;
+    let pid = held.record().identity.process().unwrap().leader.pid;
     let mut release = held.release();
     assert!(futures_util::poll!(&mut release).is_pending());
     drop(release);

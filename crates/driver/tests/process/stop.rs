@@ -107,7 +107,7 @@ async fn one_that_was_stopped_by_sigstop_hears_that_it_is_to_end() {
     let ground = Ground::new();
     let instance = ground.shell("trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done").await;
     said(&*instance, "up").await;
-    let pid = instance.record().identity.process().leader.pid;
+    let pid = instance.record().identity.process().unwrap().leader.pid;
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::STOP).unwrap();
     let is_stopped = || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -148,7 +148,8 @@ async fn many_at_once_start_with_ports_of_their_own_and_end_each_in_its_way() {
         assert_eq!(instance.listener().await, PortOwner::Own);
     }
     let ends = instances.iter().zip(0..).map(|(instance, number)| {
-        let pid = Pid::from_raw(instance.record().identity.process().leader.pid as i32).unwrap();
+        let pid =
+            Pid::from_raw(instance.record().identity.process().unwrap().leader.pid as i32).unwrap();
         match number % 3 {
             0 => kill_process(pid, Signal::KILL).unwrap(),
             1 => kill_process(pid, Signal::STOP).unwrap(),

@@ -109,7 +109,7 @@ pub(super) async fn serve(mut context: ConnectionContext, stream: Rewound, peer:
     });
     accept_streams(&mut context, &mut connection, &mut meter, &shared, &timer).await;
     if let Some(flood) = meter.flood() {
-        let (worker, client) = (&shared.worker, peer.ip());
+        let (worker, client) = (&shared.worker, shared.peer.ip());
         if let Some(before) = worker.seldom.floods.happens(worker.wheel.now()) {
             tracing::info!(%client, flood = flood.name(), before, "HTTP/2 flood ended");
         }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -15,19 +16,17 @@ use wire::h1::Conn;
 use wire::h1::conn::Opening;
 use wire::proxy_protocol;
 use wire::socket::Socket;
-use wire::stream::Stream;
-use wire::tls::Alpn;
+use wire::stream::{SEALED_BYTES_MAX, Stream};
+use wire::tls::{Alpn, ClientTrust, Session as TlsSession};
 
 use super::h1::Session;
 use super::idleness::Idleness;
 use super::{FIRST_REQUEST, h1, h2, linger};
+use crate::peer::certificate::PeerCertificate;
 use crate::peer::{Peer, Transport, is_within};
 use crate::wheel::Timer;
 use crate::worker::context::ConnectionContext;
 use crate::worker::parking::Parked;
-
-/// What TLS may hold sealed of a client's response that does not leave: four of its records.
-const SEALED_BYTES_MAX: usize = 64 * 1024;
 
 /// How long it may take to tell a CA that nothing follows its handshake.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -64,7 +63,7 @@ async fn serve_h1(mut session: Box<Session>) {
         let worker = parked.context.worker.clone();
         // Where it cannot be parked, it goes on as it was.
         let Err(parked) = worker.lot.park(parked) else { return };
-        match Session::resume(parked) {
+        match Session::resume(*parked) {
             Ok(resumed) => *session = resumed,
             Err(error) => return tracing::debug!(%error, "idle connection lost"),
         }
@@ -85,13 +84,13 @@ async fn open(
     if !context.admit(address, named) {
         return None;
     }
-    let tls = context.plan().tls.clone();
+    let (tls, trust) = (context.plan().tls.clone(), context.plan().clients.clone());
     let stream = match tls {
         None => Stream::Plain(socket),
         Some(config) => Box::pin(handshake(&context, &timer, config, socket)).await?,
     };
     let transport = match &stream {
-        Stream::Tls(_) => Transport::Tls,
+        Stream::Tls(_) | Stream::TlsToServer(_) => Transport::Tls,
         Stream::Plain(_) => Transport::Clear,
     };
     let chosen = match &stream {
@@ -100,9 +99,9 @@ async fn open(
             Some(proof) if proof == Alpn::Proof.id() => return take_leave(&timer, stream).await,
             _ => Some(Opening::H1),
         },
-        Stream::Plain(_) => None,
+        Stream::Plain(_) | Stream::TlsToServer(_) => None,
     };
-    let peer = Peer::new(address, named, transport);
+    let peer = Peer::new(address, named, transport).showing(shown(&stream, trust.as_ref()));
     let mut conn = Conn::new(stream, context.pool().clone());
     let opening = match chosen {
         Some(chosen) => chosen,
@@ -120,6 +119,12 @@ async fn open(
         // What is not the preface of HTTP/2 can be told nothing that it would understand.
         Opening::H1 | Opening::Closed => None,
     }
+}
+
+/// The certificate that the client has shown, if it has.
+fn shown(stream: &Stream, trust: Option<&ClientTrust>) -> Option<Rc<PeerCertificate>> {
+    let (Stream::Tls(tls), Some(trust)) = (stream, trust) else { return None };
+    PeerCertificate::new(TlsSession::new(tls.get_ref().1).client_chain()?, trust)
 }
 
 /// Ends the connection of a CA, which has seen in its handshake what it looks for.

@@ -3,10 +3,12 @@
 
 pub(crate) mod long_lived;
 pub(crate) mod open;
+pub(crate) mod tls;
 pub(crate) mod trunk;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,16 +18,19 @@ use std::time::Duration;
 
 use balance::latency::PeakEwma;
 use h2::client::SendRequest;
+use model::{Generation, Scheme, UpstreamProtocol};
 use tokio::net::TcpStream;
 use wire::account::{Account, Charge};
 use wire::buffer::Pool;
 use wire::h1::Conn;
 use wire::h2::Payload;
 use wire::socket::Socket;
+use wire::stream::Stream;
 
 use crate::descriptors::Slot;
 use crate::instance::long_lived::LongLivedRegistry;
 use crate::instance::open::Open;
+use crate::instance::tls::{ServiceTlsPlan, Sessions, Unconnected, late_refusal};
 use crate::instance::trunk::{LANES_MAX, Lane, Opening, Trunks};
 use crate::live::Live;
 
@@ -52,7 +57,25 @@ pub(crate) struct WorkerInstance {
     idle: RefCell<Vec<Idle>>,
     /// Connections of HTTP/2, which requests share.
     pub(crate) trunks: Rc<Trunks>,
+    /// The generation whose way it is reached by now: connections that were opened by another are not used again.
+    way: Cell<Generation>,
+    sessions: Sessions,
     pool: Pool,
+}
+
+/// How the instances of a service are reached.
+#[derive(Clone)]
+pub(crate) struct Way {
+    /// The generation that changed to it: it tells this way from others.
+    pub(crate) since: Generation,
+    /// How TLS is spoken with them; `None` for clear text.
+    pub(crate) tls: Option<Arc<ServiceTlsPlan>>,
+}
+
+impl Way {
+    pub(crate) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
+    }
 }
 
 /// A connection that is to be opened.
@@ -68,22 +91,24 @@ pub(crate) enum Link {
     /// One of HTTP/1, for this attempt alone.
     H1(Box<H1>),
     /// One of HTTP/2 that takes one more stream, and that others use too.
-    H2 { sender: SendRequest<Payload>, place: Place, pool: Pool },
+    H2 { sender: SendRequest<Payload>, place: Place, scheme: Scheme, pool: Pool },
 }
 
 pub(crate) struct H1 {
     pub(crate) conn: Conn,
     /// Whether an exchange ended on it before.
     pub(crate) reused: bool,
+    /// By the way of which generation it was opened.
+    way: Generation,
     /// Its descriptor, where it is counted among those of exchanges.
     pub(crate) _slot: Option<Slot>,
 }
 
 impl H1 {
-    /// A new connection.
-    pub(crate) fn new(socket: Socket, slot: Option<Slot>, pool: &Pool) -> Self {
-        let conn = Conn::new(wire::stream::Stream::Plain(socket), pool.clone());
-        Self { conn, reused: false, _slot: slot }
+    /// A new connection, opened by the way of generation `way`.
+    pub(crate) fn new(stream: Stream, way: Generation, slot: Option<Slot>, pool: &Pool) -> Self {
+        let conn = Conn::new(stream, pool.clone());
+        Self { conn, reused: false, way, _slot: slot }
     }
 }
 
@@ -109,6 +134,8 @@ impl WorkerInstance {
             lasting: Rc::default(),
             idle: RefCell::default(),
             trunks: Rc::default(),
+            way: Cell::default(),
+            sessions: Sessions::default(),
             pool,
         }
     }
@@ -137,10 +164,18 @@ impl WorkerInstance {
     /// A kept connection of HTTP/1 that is still open, the one that was used last.
     pub(crate) fn reuse(&self, now: Duration) -> Option<Box<H1>> {
         loop {
-            let Idle { upstream, until } = self.idle.borrow_mut().pop()?;
+            let Idle { mut upstream, until } = self.idle.borrow_mut().pop()?;
             if now < until && upstream.conn.is_quiet() {
                 return Some(upstream);
             }
+        }
+    }
+
+    /// It is reached by the way of generation `way` from now on: what was opened by another is closed, once it is not in use any more.
+    pub(crate) fn reach_by(&self, way: Generation) {
+        if self.way.replace(way) != way {
+            self.let_go();
+            self.trunks.let_go();
         }
     }
 
@@ -148,33 +183,54 @@ impl WorkerInstance {
     pub(crate) async fn connect(
         &self,
         kind: NewConnection,
+        way: &Way,
         slot: Slot,
         account: &Account,
-    ) -> std::io::Result<Link> {
+    ) -> Result<Link, Unconnected> {
+        let protocol = match kind {
+            NewConnection::H1 => UpstreamProtocol::H1,
+            NewConnection::Shared(_) => UpstreamProtocol::H2,
+        };
         let socket = open(self.live.address).await?;
+        let stream = match &way.tls {
+            None => Stream::Plain(socket),
+            Some(plan) => {
+                let tls = self.sessions.toward(plan, &self.live.host);
+                Box::pin(tls.begin(socket, protocol)).await?
+            }
+        };
         match kind {
-            NewConnection::H1 => Ok(Link::H1(Box::new(H1::new(socket, Some(slot), &self.pool)))),
+            NewConnection::H1 => {
+                Ok(Link::H1(Box::new(H1::new(stream, way.since, Some(slot), &self.pool))))
+            }
             NewConnection::Shared(opening) => {
-                let (sender, lane) = self.connect_h2(socket, opening, slot).await?;
-                Ok(self.over(sender, lane, account))
+                let (sender, lane) = self.connect_h2(stream, opening, way, slot).await?;
+                Ok(self.over(sender, lane, way.scheme(), account))
             }
         }
     }
 
     /// An attempt over a shared connection that takes one more stream. What the instance may send
     /// ahead of a client that stands still is held for that client.
-    pub(crate) fn over(&self, sender: SendRequest<Payload>, lane: Lane, account: &Account) -> Link {
+    pub(crate) fn over(
+        &self,
+        sender: SendRequest<Payload>,
+        lane: Lane,
+        scheme: Scheme,
+        account: &Account,
+    ) -> Link {
         let place = Place { _lane: lane, _held: account.hold(H2_STREAM_WINDOW as usize) };
-        Link::H2 { sender, place, pool: self.pool.clone() }
+        Link::H2 { sender, place, scheme, pool: self.pool.clone() }
     }
 
     async fn connect_h2(
         &self,
-        socket: Socket,
+        stream: Stream,
         opening: Opening,
+        way: &Way,
         slot: Slot,
-    ) -> std::io::Result<(SendRequest<Payload>, Lane)> {
-        let (sender, connection) = begin_h2(socket).await?;
+    ) -> Result<(SendRequest<Payload>, Lane), Unconnected> {
+        let (sender, connection) = begin_h2(stream).await?;
         // Ends by itself when the last stream and the last sender are gone, or the peer closes.
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
@@ -182,14 +238,18 @@ impl WorkerInstance {
             }
             drop(slot);
         });
-        let sender = sender.ready().await.map_err(std::io::Error::other)?;
-        Ok(opening.opened(sender))
+        let sender = sender.ready().await.map_err(io::Error::other)?;
+        // The way may have changed since the request was given this instance.
+        match way.since == self.way.get() {
+            true => Ok(opening.opened(sender)),
+            false => Ok(opening.opened_for_one(sender)),
+        }
     }
 
     /// Keeps the connection of an exchange that came to its end, for requests that come `until` then.
     pub(crate) fn keep(&self, mut upstream: Box<H1>, until: Duration) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < IDLE_MAX {
+        if idle.len() < IDLE_MAX && upstream.way == self.way.get() {
             upstream.reused = true;
             idle.push(Idle { upstream, until });
         }
@@ -204,15 +264,16 @@ impl WorkerInstance {
     /// Closes what was idle for too long, or was closed by the instance.
     pub(crate) fn sweep(&self, now: Duration) {
         self.trunks.sweep();
-        self.idle.borrow_mut().retain(|idle| now < idle.until && idle.upstream.conn.is_quiet());
+        let mut idle = self.idle.borrow_mut();
+        idle.retain_mut(|idle| now < idle.until && idle.upstream.conn.is_quiet());
     }
 }
 
-/// Begins HTTP/2 over `socket`, as far as that the instance has said how many streams it takes. The
+/// Begins HTTP/2 over `stream`, as far as that the instance has said how many streams it takes. The
 /// connection is to be driven.
 pub(crate) async fn begin_h2(
-    socket: Socket,
-) -> std::io::Result<(SendRequest<Payload>, h2::client::Connection<Socket, Payload>)> {
+    stream: Stream,
+) -> Result<(SendRequest<Payload>, h2::client::Connection<Stream, Payload>), Unconnected> {
     let mut builder = h2::client::Builder::new();
     builder
         .initial_window_size(H2_STREAM_WINDOW)
@@ -221,10 +282,12 @@ pub(crate) async fn begin_h2(
         .initial_max_send_streams(0)
         .enable_push(false);
     let (sender, mut connection) =
-        builder.handshake::<_, Payload>(socket).await.map_err(std::io::Error::other)?;
+        builder.handshake::<_, Payload>(stream).await.map_err(not_begun)?;
     poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into())),
-        Poll::Ready(Err(error)) => Poll::Ready(Err(std::io::Error::other(error))),
+        Poll::Ready(Ok(())) => {
+            Poll::Ready(Err(io::Error::from(ErrorKind::ConnectionAborted).into()))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(not_begun(error))),
         Poll::Pending if sender.current_max_send_streams() > 0 => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
     })
@@ -232,8 +295,16 @@ pub(crate) async fn begin_h2(
     Ok((sender, connection))
 }
 
+/// HTTP/2 did not begin; over TLS perhaps since the instance does not let us in.
+fn not_begun(error: h2::Error) -> Unconnected {
+    match error.get_io().and_then(late_refusal) {
+        Some(fault) => Unconnected::Tls(fault),
+        None => io::Error::other(error).into(),
+    }
+}
+
 /// Opens a connection.
-pub(crate) async fn open(address: SocketAddr) -> std::io::Result<Socket> {
+pub(crate) async fn open(address: SocketAddr) -> io::Result<Socket> {
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     Ok(Socket::new(socket))

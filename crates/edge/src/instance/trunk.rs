@@ -95,6 +95,12 @@ impl Trunks {
         })
     }
 
+    /// Shares none of those that there are any more: each is closed with its last stream.
+    pub(crate) fn let_go(&self) {
+        let open = std::mem::take(&mut *self.open.borrow_mut());
+        drop(open);
+    }
+
     /// Closes all connections but one that carry nothing.
     pub(crate) fn sweep(&self) {
         let mut open = self.open.borrow_mut();
@@ -117,10 +123,22 @@ impl Opening {
 
     /// It was opened: the stream of the request that opened it is its first.
     pub(crate) fn opened(self, sender: SendRequest<Payload>) -> (SendRequest<Payload>, Lane) {
-        let lanes = Rc::default();
-        let lane = Lane::enter(&self.0, &lanes);
+        let (lane, lanes) = self.first();
         self.0.open.borrow_mut().push(Trunk { sender: sender.clone(), lanes });
         (sender, lane)
+    }
+
+    /// It was opened for the request that opened it, and for no other.
+    pub(crate) fn opened_for_one(
+        self,
+        sender: SendRequest<Payload>,
+    ) -> (SendRequest<Payload>, Lane) {
+        (sender, self.first().0)
+    }
+
+    fn first(&self) -> (Lane, Rc<Cell<usize>>) {
+        let lanes = Rc::default();
+        (Lane::enter(&self.0, &lanes), lanes)
     }
 }
 

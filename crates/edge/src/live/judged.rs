@@ -192,13 +192,15 @@ impl Judged {
 
 #[cfg(test)]
 mod tests {
+    use model::Host;
+
     use super::*;
     use crate::live::Identity;
 
     fn live() -> Arc<Live> {
-        let address = ([127, 0, 0, 1], 80).into();
+        let (address, host) = (([127, 0, 0, 1], 80).into(), Host::Address([127, 0, 0, 1].into()));
         let identity =
-            Identity { service: "api".into(), name: "api-1".into(), address, release: None };
+            Identity { service: "api".into(), name: "api-1".into(), address, host, release: None };
         Arc::new(Live::new(identity, 1))
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod abuse;
 pub mod by_route;
 pub(crate) mod claim;
 pub mod fate;
+pub(crate) mod handshakes;
 pub(crate) mod inquiry;
 pub mod judged;
 pub(crate) mod limit;
@@ -21,12 +22,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
-use model::{InstanceName, ServiceName};
+use model::{Host, InstanceName, ServiceName};
 use telemetry::{Counter, GrpcCounters, Histogram};
 
 use crate::live::by_route::{RouteCounters, RouteSlot, RouteSlots, SlottedRoute};
 use crate::live::claim::InFlight;
 use crate::live::fate::{Assignment, Fate, Fates};
+use crate::live::handshakes::Handshakes;
 use crate::live::judged::Judged;
 use crate::live::queue::Queue;
 
@@ -51,6 +53,8 @@ pub struct Live {
     pub name: InstanceName,
     /// Where it is.
     pub address: SocketAddr,
+    /// What it is called there: the name of its target, or its address.
+    pub host: Host,
     /// The release that it runs, if that is known.
     pub release: Option<String>,
     bars: AtomicU8,
@@ -64,6 +68,7 @@ pub struct Live {
     is_awaited: AtomicBool,
     /// Claims against `max_connections`, counted only where that is set.
     slots: AtomicU32,
+    pub(crate) handshakes: Handshakes,
     pub(crate) in_flight: InFlight,
     shards: Box<[CachePadded<Shard>]>,
 }
@@ -73,6 +78,7 @@ pub(crate) struct Identity {
     pub(crate) service: ServiceName,
     pub(crate) name: InstanceName,
     pub(crate) address: SocketAddr,
+    pub(crate) host: Host,
     pub(crate) release: Option<String>,
 }
 
@@ -153,11 +159,12 @@ impl From<Fates> for Outcomes {
 
 impl Live {
     pub(crate) fn new(identity: Identity, workers: usize) -> Self {
-        let Identity { service, name, address, release } = identity;
+        let Identity { service, name, address, host, release } = identity;
         Self {
             service,
             name,
             address,
+            host,
             release,
             bars: AtomicU8::new(0),
             ramp_from: AtomicU64::new(0),
@@ -165,6 +172,7 @@ impl Live {
             is_suspected: AtomicBool::new(false),
             is_awaited: AtomicBool::new(false),
             slots: AtomicU32::new(0),
+            handshakes: Handshakes::default(),
             in_flight: InFlight::new(workers),
             shards: (0..workers).map(|_| CachePadded::new(Shard::default())).collect(),
         }
@@ -214,6 +222,11 @@ impl Live {
             0 => None,
             from => Some(now.saturating_sub(Duration::from_millis(from))),
         }
+    }
+
+    /// Why there is no TLS with it, where the last handshake failed.
+    pub fn handshake_failure(&self) -> Option<String> {
+        self.handshakes.failure()
     }
 
     /// How many requests are in flight on it.

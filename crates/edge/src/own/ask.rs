@@ -2,21 +2,24 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 
 use http::{HeaderMap, Request, Uri};
-use model::UpstreamProtocol;
+use model::{Generation, Scheme, UpstreamProtocol};
 use tokio::time::{Instant, timeout_at};
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::Framing;
 use wire::head::{Fields, Method, ResponseHead};
 use wire::name::Name;
+use wire::stream::Stream;
 use wire::target::escape_for_h2;
 
 use super::fault::NOT_HTTP;
-use super::{OwnFault, OwnRequest, OwnResponse, Stage};
+use super::{Greeting, OwnFault, OwnRequest, OwnResponse, Stage};
 use crate::fields::FieldSink;
 use crate::instance::H1;
+use crate::instance::tls::{InstanceTls, Unconnected};
 use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 
 /// Asks, and reads the whole response.
@@ -26,14 +29,43 @@ use crate::upstream::{INFORMATIONAL_MAX, Unsent, Upstream};
 pub(super) async fn ask(request: &OwnRequest, pool: &Pool) -> Result<OwnResponse, OwnFault> {
     let deadline = Instant::now() + request.timeout;
     let late = |stage| move |_| OwnFault::Timeout(stage, request.timeout);
-    let connecting = timeout_at(deadline, Upstream::open(request.address, request.protocol, pool));
+    let connecting = timeout_at(deadline, Upstream::open(request, pool));
     let connected = connecting.await.map_err(late(Stage::Connecting))?;
-    let mut upstream = connected.map_err(OwnFault::of_connect)?;
+    let mut upstream = connected.map_err(OwnFault::from)?;
     upstream.read_as(request.violations);
     let head = timeout_at(deadline, exchange(request, &mut upstream)).await;
     let head = head.map_err(late(Stage::Waiting))??;
     let body = timeout_at(deadline, read(request, &mut upstream, head)).await;
     body.map_err(late(Stage::Reading))?
+}
+
+impl Greeting {
+    /// Opens the connection.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn make(&self) -> Result<(), OwnFault> {
+        let Self { address, tls, protocol, timeout } = self;
+        let opened = tokio::time::timeout(*timeout, open(*address, tls.as_ref(), *protocol)).await;
+        let late = |_| OwnFault::Timeout(Stage::Connecting, *timeout);
+        opened.map_err(late)?.map(drop).map_err(OwnFault::from)
+    }
+}
+
+async fn open(
+    address: SocketAddr,
+    tls: Option<&InstanceTls>,
+    protocol: UpstreamProtocol,
+) -> Result<Stream, Unconnected> {
+    let socket = crate::instance::open(address).await?;
+    match tls {
+        None => Ok(Stream::Plain(socket)),
+        Some(tls) => tls.begin(socket, protocol).await,
+    }
+}
+
+fn scheme(request: &OwnRequest) -> Scheme {
+    if request.tls.is_some() { Scheme::Https } else { Scheme::Http }
 }
 
 /// Sends the request and waits for the final head of the response.
@@ -110,7 +142,7 @@ fn write_h1(request: &OwnRequest, framing: Framing, out: &mut Vec<u8>) {
 }
 
 fn h2_head(request: &OwnRequest) -> Result<Request<()>, http::Error> {
-    let uri = Uri::builder().scheme("http").authority(&*request.host);
+    let uri = Uri::builder().scheme(scheme(request).as_str()).authority(&*request.host);
     let mut target = Vec::new();
     escape_for_h2(request.target.as_bytes(), &mut target);
     let uri = uri.path_and_query(target).build()?;
@@ -178,23 +210,22 @@ impl OwnResponse {
 
 impl Upstream {
     /// A connection that belongs to nobody else, and ends with what is asked over it.
-    async fn open(
-        address: std::net::SocketAddr,
-        protocol: UpstreamProtocol,
-        pool: &Pool,
-    ) -> io::Result<Self> {
-        let socket = crate::instance::open(address).await?;
-        match protocol {
-            UpstreamProtocol::H1 => Ok(Self::H1(Box::new(H1::new(socket, None, pool)))),
+    async fn open(request: &OwnRequest, pool: &Pool) -> Result<Self, Unconnected> {
+        let stream = open(request.address, request.tls.as_ref(), request.protocol).await?;
+        match request.protocol {
+            UpstreamProtocol::H1 => {
+                let h1 = H1::new(stream, Generation::default(), None, pool);
+                Ok(Self::H1(Box::new(h1)))
+            }
             UpstreamProtocol::H2 => {
-                let (sender, connection) = crate::instance::begin_h2(socket).await?;
+                let (sender, connection) = crate::instance::begin_h2(stream).await?;
                 tokio::task::spawn_local(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "own connection to an instance ended");
                     }
                 });
                 let sender = sender.ready().await.map_err(io::Error::other)?;
-                Ok(Self::h2(sender, None, pool))
+                Ok(Self::h2(sender, None, scheme(request), pool))
             }
         }
     }

@@ -9,6 +9,8 @@ use wire::h1;
 use wire::h1::fault::Part;
 use wire::system;
 
+use crate::instance::tls::{HandshakeFault, Unconnected, late_refusal};
+
 /// How far a request of our own got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -29,6 +31,8 @@ pub enum OwnFault {
     Unasked(String),
     /// No connection could be opened.
     Connect(io::Error),
+    /// There is no TLS with it.
+    Tls(HandshakeFault),
     /// The time was over.
     Timeout(Stage, Duration),
     /// The connection, or the stream, ended before the response did; with what is known of why.
@@ -43,7 +47,7 @@ impl OwnFault {
         matches!(self, Self::Shortage(_) | Self::Unasked(_))
     }
 
-    pub(super) fn of_connect(error: io::Error) -> Self {
+    fn of_connect(error: io::Error) -> Self {
         match system::is_shortage(&error) {
             true => Self::Shortage(error),
             // Over HTTP/2 a connection is there once both sides have greeted.
@@ -57,6 +61,9 @@ impl OwnFault {
     pub(super) fn of(error: Error, stage: Stage) -> Self {
         match error {
             Error::Io(error) if system::is_shortage(&error) => Self::Shortage(error),
+            Error::Io(error) if stage == Stage::Waiting && late_refusal(&error).is_some() => {
+                late_refusal(&error).map_or(Self::Broken(stage, None), Self::Tls)
+            }
             Error::Io(error) => Self::Broken(stage, Some(system::words(&error))),
             Error::Fault(h1::Fault::Truncated) => Self::Broken(stage, None),
             Error::Fault(fault) => Self::of_h1(fault),
@@ -93,11 +100,21 @@ impl OwnFault {
 
 pub(super) const NOT_HTTP: &str = "not an HTTP response";
 
+impl From<Unconnected> for OwnFault {
+    fn from(why: Unconnected) -> Self {
+        match why {
+            Unconnected::Io(error) => Self::of_connect(error),
+            Unconnected::Tls(fault) => Self::Tls(fault),
+        }
+    }
+}
+
 impl fmt::Display for OwnFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shortage(error) | Self::Connect(error) => f.write_str(&system::words(error)),
             Self::Unasked(why) | Self::Nonsense(why) => f.write_str(why),
+            Self::Tls(fault) => fault.fmt(f),
             Self::Timeout(stage, limit) => {
                 let missing = match stage {
                     Stage::Connecting => "no connection",

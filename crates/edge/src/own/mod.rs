@@ -16,6 +16,8 @@ use model::{UpstreamProtocol, Violations};
 pub use fault::{OwnFault, Stage};
 pub use thread::Asker;
 
+use crate::instance::tls::InstanceTls;
+
 /// A request of our own.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnRequest {
@@ -23,6 +25,8 @@ pub struct OwnRequest {
     pub address: SocketAddr,
     /// What is spoken there.
     pub protocol: UpstreamProtocol,
+    /// How TLS is spoken there; `None` for clear text.
+    pub tls: Option<InstanceTls>,
     /// What becomes of a response that is not what it should be.
     pub violations: Violations,
     /// The method, in capitals.
@@ -38,6 +42,19 @@ pub struct OwnRequest {
     /// How much of the response's body is read and kept. A body that is longer is whole enough.
     pub kept: usize,
     /// How long all of it may take.
+    pub timeout: Duration,
+}
+
+/// A connection that is opened, over TLS where that is spoken, and closed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Whom it goes to.
+    pub address: SocketAddr,
+    /// How TLS is spoken there; `None` for clear text.
+    pub tls: Option<InstanceTls>,
+    /// What would be spoken over it.
+    pub protocol: UpstreamProtocol,
+    /// How long it may take.
     pub timeout: Duration,
 }
 

@@ -3,17 +3,20 @@
 //! Trust is the socket's: whether somebody is believed depends on the address that the kernel names,
 //! never on one that was sent. An IPv4 address is one, also where it came as IPv6 (`::ffff:a.b.c.d`).
 
+pub(crate) mod certificate;
 pub(crate) mod chain;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 
 use ipnet::IpNet;
 use wire::head::Fields;
 
+use crate::peer::certificate::PeerCertificate;
 use crate::peer::chain::Chain;
 
 /// Who is at the other end of a client's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// The other end, as the PROXY protocol names it, or else the socket.
     address: SocketAddr,
@@ -21,6 +24,8 @@ pub(crate) struct Peer {
     socket: IpAddr,
     /// How it speaks with us.
     transport: Transport,
+    /// The certificate that it has shown, if it has.
+    certificate: Option<Rc<PeerCertificate>>,
 }
 
 /// How a client speaks.
@@ -67,7 +72,17 @@ impl Peer {
     /// The other end of a socket, which may have `named` another one that it speaks for.
     pub(crate) fn new(socket: SocketAddr, named: Option<SocketAddr>, transport: Transport) -> Self {
         let address = canonical(named.unwrap_or(socket));
-        Self { address, socket: socket.ip().to_canonical(), transport }
+        Self { address, socket: socket.ip().to_canonical(), transport, certificate: None }
+    }
+
+    /// The same, which has shown this certificate, if it has.
+    pub(crate) fn showing(self, certificate: Option<Rc<PeerCertificate>>) -> Self {
+        Self { certificate, ..self }
+    }
+
+    /// The certificate that it has shown, if it has.
+    pub(crate) fn certificate(&self) -> Option<&PeerCertificate> {
+        self.certificate.as_deref()
     }
 
     /// Its address.

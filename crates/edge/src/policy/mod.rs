@@ -297,6 +297,13 @@ impl<'a> Phase<'a> {
         self.plan.limits.as_ref()?.over(&self.carried.taken)
     }
 
+    /// Whether any field of the request could be kept from instances.
+    pub(crate) fn hides_any(&self) -> bool {
+        let is_credential_hidden = |caller: &Caller| !caller.keeps_credential();
+        !self.plan.claim_headers.is_empty()
+            || self.carried.caller().is_some_and(is_credential_hidden)
+    }
+
     /// Whether a field of the request, or of its trailers, is kept from instances: under the names by which they are told of claims nobody
     /// else speaks, and some do not see credentials.
     pub(crate) fn hides(&self, name: &[u8]) -> bool {
@@ -321,7 +328,13 @@ pub(crate) fn response(phase: Phase<'_>, instance: Option<&Fields>, out: &mut im
         let of = if instance.is_some() { Of::Instance } else { Of::Edge };
         limit::response(limits, &phase.carried.taken, of, phase.edits, out);
     }
-    let (None, Some(demand)) = (instance, phase.plan.who.demand()) else { return };
+    let Some(demand) = phase.plan.who.demand() else { return };
+    if let Some(Asked::Proven(caller)) = &phase.carried.asked {
+        caller.tell_client(phase.edits, out);
+    }
+    if instance.is_some() {
+        return;
+    }
     if let Some(refusal) = auth::Refusal::of(phase.carried.asked.as_ref()) {
         auth::challenge(demand, refusal, phase.edits, out);
     }

@@ -122,6 +122,8 @@ async fn serve<C: Client>(
         auth: AuthContext {
             auths: &local.auths,
             bans: &worker.bans,
+            peer,
+            clients: listener.clients.as_ref(),
             store: &plan.store,
             now: worker.calendar.now(),
         },

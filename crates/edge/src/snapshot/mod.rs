@@ -20,8 +20,10 @@ use model::{Generation, Listener, ListenerName, Revision, Service, ServiceName};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use store::Store;
+use wire::tls::ClientTrust;
 
-use crate::instance::WorkerInstance;
+use crate::instance::tls::ServiceTlsPlan;
+use crate::instance::{Way, WorkerInstance};
 use crate::live::by_route::RouteSlot;
 use crate::live::listener::ListenerLive;
 use crate::live::route::RouteLive;
@@ -84,6 +86,8 @@ pub(crate) struct ServicePlan {
     pub(crate) service: Arc<Service>,
     pub(crate) live: Arc<ServiceLive>,
     pub(crate) instances: Vec<Arc<Live>>,
+    /// How TLS is spoken with them.
+    pub(crate) tls: Option<Arc<ServiceTlsPlan>>,
     pub(crate) split: Option<SplitPlan>,
     pub(crate) picker: Picker,
 }
@@ -92,6 +96,8 @@ pub(crate) struct ServicePlan {
 pub(crate) struct ListenerPlan {
     pub(crate) listener: Arc<Listener>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whose certificates of clients are believed, where they are asked for.
+    pub(crate) clients: Option<ClientTrust>,
     /// Hosts that are asked for at another listener, where there is one that asks otherwise for certificates of clients.
     pub(crate) hosts: Option<Box<Hosts>>,
     pub(crate) live: Arc<ListenerLive>,
@@ -120,6 +126,8 @@ pub(crate) struct WorkerService {
     pub(crate) service: Arc<Service>,
     pub(crate) live: Arc<ServiceLive>,
     pub(crate) members: Vec<Rc<WorkerInstance>>,
+    /// How they are reached.
+    pub(crate) way: Way,
     pub(crate) split: Option<SplitPlan>,
     pub(crate) picker: RefCell<Picker>,
     pub(crate) budget: Rc<RefCell<RetryBudget>>,
@@ -149,7 +157,7 @@ impl WorkerSnapshot {
             .collect();
         let services = plan.services.iter().map(|service| {
             let earlier = earlier.get(service.service.name.as_str()).copied();
-            Rc::new(WorkerService::new(service, earlier, members))
+            Rc::new(WorkerService::new(service, earlier, plan.generation, members))
         });
         let services = services.collect();
         // What was believed of an authentication that is the same is still.
@@ -172,6 +180,7 @@ impl WorkerService {
     fn new(
         plan: &ServicePlan,
         before: Option<&Rc<Self>>,
+        generation: Generation,
         members: &mut dyn FnMut(&Arc<Live>) -> Rc<WorkerInstance>,
     ) -> Self {
         let mut picker = plan.picker.clone();
@@ -184,10 +193,18 @@ impl WorkerService {
             }
             None => Rc::new(RefCell::new(RetryBudget::new(share))),
         };
+        // Files that were replaced hold for new connections. What the configuration says anew holds for all.
+        let since = match before {
+            Some(before) if before.service.tls == plan.service.tls => before.way.since,
+            _ => generation,
+        };
+        let members: Vec<_> = plan.instances.iter().map(members).collect();
+        members.iter().for_each(|member| member.reach_by(since));
         Self {
             service: plan.service.clone(),
             live: plan.live.clone(),
-            members: plan.instances.iter().map(members).collect(),
+            members,
+            way: Way { since, tls: plan.tls.clone() },
             split: plan.split.clone(),
             picker: RefCell::new(picker),
             budget,

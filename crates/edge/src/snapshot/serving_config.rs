@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use balance::{Member, Picker, Role};
 use model::{
-    Action, AuthName, Generation, InstanceName, Intent, Listener, ListenerName, Revision, Route,
-    RouteId, ServiceName,
+    Action, AuthName, Generation, Host, InstanceName, Intent, Listener, ListenerName, Revision,
+    Route, RouteId, ServiceName,
 };
 use rustc_hash::FxHashMap;
 use store::Store;
+use wire::tls::ClientTrust;
 
+use crate::instance::tls::ServiceTlsPlan;
 use crate::live::by_route::RouteSlot;
 use crate::live::inquiry::InquiryLive;
 use crate::live::listener::ListenerLive;
@@ -45,6 +47,8 @@ pub struct ServingConfig {
     pub splits: BTreeMap<ServiceName, Split>,
     /// How TLS is spoken at each listener that has certificates.
     pub tls: BTreeMap<ListenerName, ListenerTls>,
+    /// How TLS is spoken with the instances of each service that says so.
+    pub services_tls: BTreeMap<ServiceName, Arc<ServiceTlsPlan>>,
     /// What this edge shares with others, as far as it does: opened, and going on with what it knew. Settlements of limits and nonces
     /// are asked of it; it changes with the snapshot, so that no request sees one of one file and the other of another.
     pub store: Store,
@@ -52,11 +56,23 @@ pub struct ServingConfig {
     pub keyring: Keyring,
 }
 
+impl ServingConfig {
+    /// A service whose instances are to be spoken to over TLS, and nobody has said how.
+    pub(crate) fn without_tls(&self) -> Option<&ServiceName> {
+        let services = self.intent.services.values();
+        let mut lacking =
+            services.filter(|it| it.tls.is_some() && !self.services_tls.contains_key(&it.name));
+        lacking.next().map(|it| &it.name)
+    }
+}
+
 /// How TLS is spoken at a listener.
 #[derive(Clone, Debug)]
 pub struct ListenerTls {
     /// The handshake.
     pub config: Arc<rustls::ServerConfig>,
+    /// Whose certificates of clients it believes, where it asks for them.
+    pub clients: Option<ClientTrust>,
     /// The hosts that its certificates name, in lower case; `*.` begins a wildcard.
     pub names: Arc<[Box<str>]>,
 }
@@ -68,6 +84,8 @@ pub struct Instance {
     pub name: InstanceName,
     /// Where it is.
     pub address: SocketAddr,
+    /// What it is called there: the name of its target, or its address.
+    pub host: Host,
     /// The release that it runs, if that is known.
     pub release: Option<String>,
     /// Its share relative to the others' weights.
@@ -167,7 +185,8 @@ impl Compilation<'_> {
         let services = intent.services.values().map(|service| {
             let instances = serving_config.instances.get(&service.name).map(Vec::as_slice);
             let split = serving_config.splits.get(&service.name);
-            self.service(service, instances.unwrap_or_default(), split)
+            let tls = serving_config.services_tls.get(&service.name);
+            self.service(service, instances.unwrap_or_default(), split, tls)
         });
         let services: Vec<ServicePlan> = services.collect();
         let listeners = intent
@@ -200,11 +219,14 @@ impl Compilation<'_> {
     ) -> Arc<ListenerPlan> {
         let ServingConfig { intent, tls, .. } = serving_config;
         let hosts = Hosts::of(listener, intent, tls);
-        let tls = tls.get(&listener.name).map(|tls| tls.config.clone());
+        let (tls, clients) = match tls.get(&listener.name) {
+            Some(tls) => (Some(tls.config.clone()), tls.clients.clone()),
+            None => (None, None),
+        };
         let Self { known, generation, .. } = self;
         let name = listener.name.clone();
         let live = known.listeners.take(name, *generation, ListenerLive::default);
-        Arc::new(ListenerPlan { listener: listener.clone(), tls, hosts, live })
+        Arc::new(ListenerPlan { listener: listener.clone(), tls, clients, hosts, live })
     }
 
     /// The policies of each route, if it has any that look at requests or speak in responses; and every limit.
@@ -230,6 +252,7 @@ impl Compilation<'_> {
         service: &Arc<model::Service>,
         instances: &[Instance],
         split: Option<&Split>,
+        tls: Option<&Arc<ServiceTlsPlan>>,
     ) -> ServicePlan {
         let Self { known, generation, workers, .. } = self;
         let name = &service.name;
@@ -249,6 +272,7 @@ impl Compilation<'_> {
                     service: service.name.clone(),
                     name: instance.name.clone(),
                     address: instance.address,
+                    host: instance.host.clone(),
                     release: instance.release.clone(),
                 };
                 let live = Live::new(identity, *workers);
@@ -263,6 +287,7 @@ impl Compilation<'_> {
             service: service.clone(),
             live,
             instances: lives.collect(),
+            tls: tls.filter(|_| service.tls.is_some()).cloned(),
             split: split.map(|it| {
                 let names = instances.iter().map(|instance| &instance.name);
                 SplitPlan::new(it, &service.name, names)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::RetryCondition;
 use telemetry::{Blame, Ending};
+use wire::body::Error;
 use wire::h1::conn;
 use wire::head::{ResponseHead, list};
 use wire::name::Name;
@@ -13,6 +14,7 @@ use wire::name::Name;
 use crate::client::Client;
 use crate::exchange::reading;
 use crate::instance::long_lived::LongLived;
+use crate::instance::tls::late_refusal;
 use crate::live::Bar;
 use crate::response;
 use crate::upstream::attempt::Attempt;
@@ -162,6 +164,9 @@ impl Awaited {
                 return Poll::Ready(Err(unprocessed()));
             }
             Poll::Ready(Err(error)) => {
+                if let Some(failed) = turned_away(attempt, upstream, &error) {
+                    return Poll::Ready(Err(failed));
+                }
                 return Poll::Ready(Err(silent(upstream, reading::response_failed(&error))));
             }
             Poll::Pending => {}
@@ -215,6 +220,16 @@ fn judge_upload(broken: Broken) -> Option<Failed> {
         }
         Broken::By(Party::Instance, _) => None,
     }
+}
+
+/// The instance does not accept our certificate: with TLS 1.3 that is heard only after the request was sent, which it did not read.
+#[cold]
+fn turned_away(attempt: &Attempt<'_>, upstream: &Upstream, error: &Error) -> Option<Failed> {
+    let Error::Io(error) = error else { return None };
+    let fault = late_refusal(error).filter(|_| !upstream.is_reused())?;
+    attempt.tell_handshake(&fault);
+    let (ending, condition) = (Ending::UpstreamTls, RetryCondition::Connect);
+    Some(Failed::by_instance(ending, Reached::Nothing, condition))
 }
 
 /// The connection ended, spoke nonsense, or could not be read, before there was a response.

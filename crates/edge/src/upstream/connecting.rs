@@ -3,13 +3,17 @@
 use std::task::Poll;
 use std::time::Instant;
 
+use h2::client::SendRequest;
 use model::{RetryCondition, UpstreamProtocol};
-use telemetry::Ending;
+use telemetry::{Ending, event};
+use wire::h2::Payload;
 use wire::system::is_shortage;
 
 use crate::client::Client;
 use crate::instance::NewConnection;
-use crate::instance::trunk::Passage;
+use crate::instance::tls::{HandshakeFault, Unconnected};
+use crate::instance::trunk::{Lane, Passage};
+use crate::live::handshakes::Told;
 use crate::upstream::Upstream;
 use crate::upstream::attempt::Attempt;
 use crate::upstream::downstream::Downstream;
@@ -36,13 +40,13 @@ impl Attempt<'_> {
             && !self.retries.wants_fresh()
             && let Some((sender, lane)) = member.trunks.free().await
         {
-            return Ok(member.over(sender, lane, self.account).into());
+            return Ok(self.over(sender, lane));
         }
         let kind = match self.protocol {
             UpstreamProtocol::H1 => NewConnection::H1,
             UpstreamProtocol::H2 => match self.passage(*client).await? {
                 Passage::Free(sender, lane) => {
-                    return Ok(member.over(sender, lane, self.account).into());
+                    return Ok(self.over(sender, lane));
                 }
                 Passage::Open(opening) => NewConnection::Shared(opening),
                 Passage::Wait => return Err(Failed::by_us(Ending::QueueTimeout, Reached::Nothing)),
@@ -50,7 +54,8 @@ impl Attempt<'_> {
         };
         let slot =
             self.worker.slot().ok_or_else(|| Failed::by_us(Ending::Shortage, Reached::Nothing))?;
-        let mut connecting = std::pin::pin!(member.connect(kind, slot, self.account));
+        let way = &self.claim.service.way;
+        let mut connecting = std::pin::pin!(member.connect(kind, way, slot, self.account));
         let started = Instant::now();
         let outcome = self
             .timer
@@ -63,11 +68,18 @@ impl Attempt<'_> {
             |ending| Failed::by_instance(ending, Reached::Nothing, RetryCondition::Connect);
         match outcome {
             Some(Some(Ok(upstream))) => {
+                if way.tls.is_some() {
+                    member.live.handshakes.succeeded();
+                }
                 record.connected(started.elapsed());
                 member.live.shard(self.worker.index).connects.add(1);
                 Ok(upstream.into())
             }
-            Some(Some(Err(error))) => {
+            Some(Some(Err(Unconnected::Tls(fault)))) => {
+                self.tell_handshake(&fault);
+                Err(failed(Ending::UpstreamTls))
+            }
+            Some(Some(Err(Unconnected::Io(error)))) => {
                 tracing::debug!(instance = %member.live.name, %error, "cannot connect");
                 Err(match is_shortage(&error) {
                     true => Failed::by_us(Ending::Shortage, Reached::Nothing),
@@ -76,6 +88,21 @@ impl Attempt<'_> {
             }
             Some(None) => Err(Failed::by_client(Ending::ClientClosed, Reached::Nothing)),
             None => Err(failed(Ending::ConnectTimeout)),
+        }
+    }
+
+    fn over(&self, sender: SendRequest<Payload>, lane: Lane) -> Upstream {
+        let scheme = self.claim.service.way.scheme();
+        self.claim.member.over(sender, lane, scheme, self.account).into()
+    }
+
+    /// Notes that there is no TLS with the instance, and says so if that is new.
+    pub(super) fn tell_handshake(&self, fault: &HandshakeFault) {
+        let live = &self.claim.member.live;
+        if live.handshakes.failed(fault.to_string(), Instant::now()) == Told::New {
+            let (service, instance) = (live.service.clone(), live.name.clone());
+            let why = fault.to_string();
+            self.worker.shared.events.emit(event::InstanceTlsFailed { service, instance, why });
         }
     }
 

@@ -30,7 +30,7 @@ use std::task::{Context, Poll, ready};
 
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Uri};
-use model::Violations;
+use model::{Scheme, Violations};
 use wire::body::{Error, Sink, Source};
 use wire::buffer::Pool;
 use wire::h1::framing::is_bodiless;
@@ -68,6 +68,8 @@ pub(crate) enum Unsent {
 
 pub(crate) struct H2 {
     sender: SendRequest<Payload>,
+    /// What the instance is told that it is spoken to by.
+    scheme: Scheme,
     response: Option<ResponseFuture>,
     stream: Stream,
     pool: Pool,
@@ -77,11 +79,16 @@ pub(crate) struct H2 {
 
 impl Upstream {
     /// An attempt over a connection of HTTP/2 that is ready for one more stream.
-    pub(crate) fn h2(sender: SendRequest<Payload>, place: Option<Place>, pool: &Pool) -> Self {
+    pub(crate) fn h2(
+        sender: SendRequest<Payload>,
+        place: Option<Place>,
+        scheme: Scheme,
+        pool: &Pool,
+    ) -> Self {
         let outbox = Outbox::new(pool.account().clone());
         let stream = Stream::to_server(None, None, outbox, pool.clone());
         let pool = pool.clone();
-        Self::H2(Box::new(H2 { sender, response: None, stream, pool, _place: place }))
+        Self::H2(Box::new(H2 { sender, scheme, response: None, stream, pool, _place: place }))
     }
 
     /// Whether the connection had served before, so that it may have been closed meanwhile.
@@ -229,7 +236,7 @@ impl H2 {
         }
         let method = http::Method::from_bytes(request.head.method_text());
         let mut head = Request::new(());
-        *head.uri_mut() = uri_of(request, instance)?;
+        *head.uri_mut() = uri_of(request, self.scheme, instance)?;
         *head.method_mut() = method.map_err(|_| Unsent::Unsayable)?;
         *head.version_mut() = http::Version::HTTP_2;
         *head.headers_mut() = fields;
@@ -275,12 +282,12 @@ impl H2 {
 }
 
 /// What the request is for, as HTTP/2 says it. Nothing that `wire::target` reads is too much for it.
-fn uri_of(request: &Outbound<'_>, instance: SocketAddr) -> Result<Uri, Unsent> {
+fn uri_of(request: &Outbound<'_>, scheme: Scheme, instance: SocketAddr) -> Result<Uri, Unsent> {
     let (mut plain, mut target) = (Vec::with_capacity(64), Vec::with_capacity(64));
     request.rewriting.write_target(&mut plain);
     escape_for_h2(&plain, &mut target);
     let authority = &*request.rewriting.host(instance);
-    let uri = Uri::builder().scheme("http").authority(authority).path_and_query(target);
+    let uri = Uri::builder().scheme(scheme.as_str()).authority(authority).path_and_query(target);
     uri.build().map_err(|_| Unsent::Unsayable)
 }
 
@@ -288,7 +295,9 @@ impl From<Link> for Upstream {
     fn from(link: Link) -> Self {
         match link {
             Link::H1(connection) => Self::H1(connection),
-            Link::H2 { sender, place, pool } => Self::h2(sender, Some(place), &pool),
+            Link::H2 { sender, place, scheme, pool } => {
+                Self::h2(sender, Some(place), scheme, &pool)
+            }
         }
     }
 }

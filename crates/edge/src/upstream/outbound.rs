@@ -98,9 +98,10 @@ impl Outbound<'_> {
     /// Writes the fields other than `Host` and those that frame the body.
     pub(crate) fn write_fields(&self, out: &mut impl FieldSink) {
         let edits = &self.policies.request_headers;
-        // There where more decides than what names mean.
         let phase = self.phase;
-        let has_say = !edits.is_empty() || phase.is_some();
+        // There where more decides than what names mean.
+        let hiding = phase.filter(Phase::hides_any);
+        let has_say = !edits.is_empty() || hiding.is_some();
         let named = (has_say || self.head.fields.has(Name::Connection))
             .then(|| Named::by_connection(&self.head.fields));
         let is_trusted = self.sender.is_trusted;
@@ -116,7 +117,7 @@ impl Outbound<'_> {
                 && named.as_ref().is_none_or(|named| {
                     !is_edited(edits, text)
                         && !named.has(text)
-                        && !phase.is_some_and(|phase| phase.hides(text))
+                        && !hiding.is_some_and(|phase| phase.hides(text))
                 })
         });
         if let Some(phase) = phase {

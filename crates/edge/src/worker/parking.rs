@@ -64,7 +64,7 @@ impl IdlePool {
     ///
     /// # Errors
     /// Gives it back when the kernel does not watch any more of them.
-    pub(crate) fn park(&self, parked: Parked) -> Result<(), Parked> {
+    pub(crate) fn park(&self, parked: Parked) -> Result<(), Box<Parked>> {
         let mut lot = self.parked.borrow_mut();
         let entry = lot.vacant_entry();
         let data = EventData::new_u64(entry.key() as u64);
@@ -77,7 +77,7 @@ impl IdlePool {
                 entry.insert(Place { parked, idler });
                 Ok(())
             }
-            Err(_) => Err(parked),
+            Err(_) => Err(Box::new(parked)),
         }
     }
 

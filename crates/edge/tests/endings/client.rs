@@ -218,7 +218,11 @@ pub(crate) fn misdirected(protocol: Protocol) -> Scene {
     let mut scene = Scene::polite(|wanted| {
         (wanted.tls, wanted.certified) = (Some(config.clone()), vec!["a.example".into()]);
     });
-    scene.also_asking(ListenerTls { config, names: ["closed.example".into()].into() });
+    scene.also_asking(ListenerTls {
+        config,
+        clients: None,
+        names: ["closed.example".into()].into(),
+    });
     let talk = Talk::get("/").host("closed.example");
     let offered = match protocol {
         Protocol::H1 => Http1,

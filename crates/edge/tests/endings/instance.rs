@@ -10,7 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use telemetry::Ending;
 use testkit::h2_client::request;
 use testkit::origin::{FullQueue, refusing_address};
-use testkit::{H2Client, Protocol, RawClient, Request, Step};
+use testkit::{Authority, H2Client, Protocol, RawClient, Request, Step, TlsFront};
+use wire::tls::Alpn;
 
 use crate::scene::Scene;
 
@@ -156,6 +157,17 @@ pub(crate) fn not_accepting(protocol: Protocol) -> Scene {
     let full = FullQueue::default();
     let scene = Scene::at(&[full.address()], |wanted| wanted.service.timeouts.connect = SHORT);
     scene.answers(protocol, 504).keeping(full)
+}
+
+/// Its certificate is of an authority that nobody knows.
+pub(crate) fn unknown(protocol: Protocol) -> Scene {
+    let (known, other) = (Authority::default(), Authority::default());
+    let server = other.server(&[&["127.0.0.1"]], &[Alpn::Http1]);
+    let front = TlsFront::start(server, refusing_address());
+    let scene = Scene::at(&[front.address()], |wanted| {
+        wanted.service_tls = Some(known.toward_instances(None, Alpn::Http1));
+    });
+    scene.answers(protocol, 502).keeping(front)
 }
 
 pub(crate) fn resetting(protocol: Protocol) -> Scene {

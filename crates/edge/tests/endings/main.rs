@@ -65,6 +65,7 @@ fn reach(ending: Ending, protocol: Protocol) -> Option<Scene> {
         Ending::Shortage => instance::shortage(protocol),
         Ending::ConnectFailed => instance::refusing(protocol),
         Ending::ConnectTimeout => instance::not_accepting(protocol),
+        Ending::UpstreamTls => instance::unknown(protocol),
         Ending::UpstreamReset => instance::resetting(protocol),
         Ending::UpstreamProtocol => instance::talking_nonsense(protocol),
         Ending::UpstreamTimeout => instance::silent(protocol),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use edge::explain::Outcome;
 use model::{
     Action, Authentication, Bound, ForwardAuth, KeyPart, PathMatch, Proof, RefusedAs, Respond,
+    ServiceCookies,
 };
 use telemetry::event::Kind;
 use telemetry::{Ending, InquiryOutcome};
@@ -103,6 +104,40 @@ fn a_trusted_proxy_s_word_on_the_way_is_told_on_and_cookies_in_pieces_are_one() 
             ("accept", "text/html"),
         ]);
     }
+}
+
+#[test]
+fn cookies_of_a_service_that_lets_in_are_for_one_client_where_they_are_wanted_and_else_for_none() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let service = Origin::start({
+        let asked = asked.clone();
+        move |_| {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            granted(&format!(
+                "Set-Cookie: s={number}; Path=/\r\nSet-Cookie: t=1\r\nCache-Control: max-age=60\r\n"
+            ))
+        }
+    });
+    let stage = |cookies| asking(&service, move |legacy, _| forward(legacy).cookies = cookies);
+    let (dropping, passing) = (stage(ServiceCookies::Dropped), stage(ServiceCookies::Passed));
+    for protocol in Protocol::ALL {
+        for _ in 0..2 {
+            let reply = dropping.ask(protocol, by("alice"));
+            assert_eq!((reply.status, reply.fields("set-cookie").len()), (200, 0), "{protocol:?}");
+        }
+        for _ in 0..2 {
+            let number = asked.load(Ordering::SeqCst);
+            let reply = passing.ask(protocol, by("alice"));
+            let wanted = [format!("s={number}; Path=/"), "t=1".to_owned()];
+            assert_eq!(reply.fields("set-cookie"), wanted, "it is not kept, {protocol:?}");
+        }
+    }
+    // At the same time, of the same client as far as can be seen.
+    let client = H2Client::connect(passing.edge.address());
+    let begun: Vec<_> = (0..8).map(|_| client.begin(request("GET", "/"), true)).collect();
+    let set = |begun| client.answer(begun).field("set-cookie").map(str::to_owned);
+    let set: std::collections::BTreeSet<_> = begun.into_iter().filter_map(set).collect();
+    assert_eq!(set.len(), 8, "{set:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod bans;
 mod basic;
 mod body;
 mod canary;
+mod certificate;
 mod cors;
 mod deny;
 mod explained;

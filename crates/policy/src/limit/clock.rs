@@ -93,9 +93,14 @@ impl Clock {
 
     /// How long it takes until so many are gained, rounded up.
     pub fn time_to_gain(&self, grains: Grains) -> Duration {
-        let time = u128::from(grains.0) * u128::from(self.within);
-        let time = time.div_ceil(u128::from(self.gains));
-        Duration::from_nanos(u64::try_from(time).unwrap_or(u64::MAX))
+        let nanos = match grains.0.checked_mul(self.within) {
+            Some(time) => time.div_ceil(self.gains),
+            None => {
+                let time = u128::from(grains.0) * u128::from(self.within);
+                u64::try_from(time.div_ceil(u128::from(self.gains))).unwrap_or(u64::MAX)
+            }
+        };
+        Duration::from_nanos(nanos)
     }
 }
 

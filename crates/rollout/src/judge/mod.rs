@@ -51,6 +51,8 @@ pub struct Serving {
     pub canary: u32,
     /// The same of the old one.
     pub stable: u32,
+    /// Instances of the new release that are to take over from old ones yet, whatever is found of those that serve.
+    pub coming: u32,
     /// What is left of the old one.
     pub old: Old,
 }
@@ -76,10 +78,22 @@ pub struct Judge {
     hunger: Hunger,
     last: Duration,
     old: Old,
+    company: Company,
     canary: Tally,
     stable: Tally,
     fault: Option<Verdict>,
     changed: Change,
+}
+
+/// Whether what speaks against the new release may be the fault of the one instance that there is of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Company {
+    /// It has siblings, or will have none: what speaks against it alone is told by comparing them, or not at all.
+    Known,
+    /// It is the first of several: the next will tell.
+    Alone,
+    /// The next has told, or is about to: nobody is doubted twice.
+    Asked,
 }
 
 /// Whether it was found to respond with other classes of status.
@@ -107,6 +121,7 @@ impl Judge {
             hunger: Hunger::default(),
             last: Duration::ZERO,
             old: Old::Never,
+            company: Company::Known,
             canary: Tally::default(),
             stable: Tally::default(),
             fault: None,
@@ -135,6 +150,9 @@ impl Judge {
         let passed = now.saturating_sub(self.last);
         self.last = now;
         self.old = serving.old;
+        if self.company != Company::Asked {
+            self.company = serving.company();
+        }
         let share = serving.share(block.share);
         self.canary.add(&block.tally(Side::Canary));
         self.stable.add(&block.tally(Side::Stable));
@@ -171,7 +189,7 @@ impl Judge {
         if self.fault.is_none() {
             self.fault = self.find_fault();
         }
-        if let (Change::None, Some(fault)) = (&self.changed, self.find(Inquiry::is_change)) {
+        if let (Change::None, Some(fault)) = (&self.changed, self.find_change()) {
             self.changed = Change::Found(fault);
         }
     }
@@ -229,6 +247,11 @@ impl Judge {
         if let Some(place) = place {
             self.inquiries.iter_mut().for_each(|it| it.question.forgive(place));
         }
+        // What it counted was that instance's, too.
+        self.limit = self.rule.max_error_rate.map(Limit::new);
+        if fault.basis != Basis::Siblings {
+            self.company = Company::Asked;
+        }
     }
 
     /// That it responds with other classes of status is known, and meant: it is not the verdict any longer.
@@ -263,10 +286,22 @@ impl Judge {
             return Some(Verdict::BadInstance(fault));
         }
         let worse = self.find(|it| !it.is_change()).map(Verdict::Worse);
-        worse
+        let found = worse
             .or_else(|| self.over_limit())
             .or_else(|| self.worse_than_past().map(Verdict::Worse))
-            .or_else(|| self.ejected().map(Verdict::Worse))
+            .or_else(|| self.ejected().map(Verdict::Worse));
+        found.map(|verdict| self.of_one_alone(verdict))
+    }
+
+    /// Where the new release is one instance yet, and others are to come, what is found may be that one's fault: it is
+    /// replaced, once, and the next one tells.
+    fn of_one_alone(&self, verdict: Verdict) -> Verdict {
+        match (verdict, self.company, self.ground.places.only_canary()) {
+            (Verdict::Worse(fault), Company::Alone, Some(only)) => {
+                Verdict::BadInstance(Fault { instance: Some(only.clone()), ..fault })
+            }
+            (verdict, ..) => verdict,
+        }
     }
 
     fn find(&self, is_meant: impl Fn(&Inquiry) -> bool) -> Option<Fault> {
@@ -300,14 +335,27 @@ impl Judge {
         })
     }
 
-    /// Where the old release is gone there is nothing better to go by than its past.
+    fn find_change(&self) -> Option<Fault> {
+        let beside_past = || self.beside_past(Inquiry::is_change, |it| it.question.enough());
+        self.find(Inquiry::is_change).or_else(beside_past)
+    }
+
     fn worse_than_past(&self) -> Option<Fault> {
+        let enough = (2.0 / self.alpha()).ln();
+        self.beside_past(|it| !it.is_change(), |_| enough)
+    }
+
+    /// Where the old release is gone there is nothing better to go by than its past.
+    fn beside_past(
+        &self,
+        is_meant: impl Fn(&Inquiry) -> bool,
+        enough: impl Fn(&Inquiry) -> f64,
+    ) -> Option<Fault> {
         if self.old != Old::Gone {
             return None;
         }
-        let enough = (2.0 / self.alpha()).ln();
-        let mut meant = self.inquiries.iter().filter(|it| !it.is_change());
-        let (inquiry, found) = meant.find_map(|it| Some((it, it.past.decision(enough)?)))?;
+        let mut meant = self.inquiries.iter().filter(|it| is_meant(it));
+        let (inquiry, found) = meant.find_map(|it| Some((it, it.past.decision(enough(it))?)))?;
         Some(inquiry.past_fault(&self.ground, self.allowed(), found))
     }
 
@@ -340,6 +388,13 @@ impl Judge {
 }
 
 impl Serving {
+    fn company(self) -> Company {
+        match self.canary == 1 && self.coming > 0 && self.stable > 0 {
+            true => Company::Alone,
+            false => Company::Known,
+        }
+    }
+
     /// The share of the new release: the split's, or its part of the instances.
     fn share(self, split: Option<f64>) -> f64 {
         let (canary, all) = (f64::from(self.canary), f64::from(self.canary + self.stable));

@@ -71,6 +71,14 @@ impl Places {
         place
     }
 
+    /// The only one of the new release's instances that has had requests.
+    pub(super) fn only_canary(&self) -> Option<&InstanceName> {
+        match self.canaries.as_slice() {
+            [(only, _)] => Some(only),
+            _ => None,
+        }
+    }
+
     pub(super) fn find(&self, instance: &InstanceName) -> Option<usize> {
         self.instances.get(instance).copied()
     }

@@ -10,8 +10,8 @@ use crate::block::{
 };
 use crate::tally::Latencies;
 
-const HALF: Serving = Serving { canary: 2, stable: 2, old: Old::There };
-const ALL: Serving = Serving { canary: 2, stable: 0, old: Old::There };
+const HALF: Serving = Serving { canary: 2, stable: 2, coming: 0, old: Old::There };
+const ALL: Serving = Serving { canary: 2, stable: 0, coming: 0, old: Old::There };
 const GONE: Serving = Serving { old: Old::Gone, ..ALL };
 
 /// Tells a judge what it sees, a block every quarter of a second.
@@ -195,7 +195,7 @@ fn beside_the_past_it_is_suspected_and_condemned_only_where_the_old_one_is_gone(
 fn a_limit_that_one_instance_alone_breaks_condemns_that_instance_and_not_the_release() {
     let judge = Judge::with_past(&model::Judge::default(), &past(1));
     let mut told = Told { judge, now: Duration::from_secs(100) };
-    let four = Serving { canary: 4, stable: 4, old: Old::There };
+    let four = Serving { canary: 4, stable: 4, coming: 0, old: Old::There };
     let of = |instance: &str, had: Had| {
         let mut count = count(Side::Canary, None, had);
         count.place.instance = InstanceName::from(instance);
@@ -217,6 +217,22 @@ fn a_limit_that_one_instance_alone_breaks_condemns_that_instance_and_not_the_rel
     told.judge.forgive();
     let told = told.block(Block { share: Some(0.5), ..Block::default() }, four);
     assert!(!told.judge.has_found(), "{}", told.says());
+}
+
+/// Nothing else is there to compare with; whether it is meant is for a person to say.
+#[test]
+fn where_the_old_release_is_gone_another_class_of_responses_is_found_beside_its_past() {
+    let judge = Judge::with_past(&model::Judge::default(), &past(1));
+    let mut told = Told { judge, now: Duration::from_secs(100) };
+    for _ in 0..20 {
+        let fates = Fates { client_errors: 10, ..Fates::default() };
+        let counts = vec![Count { place: place(Side::Canary, None), fates }];
+        told = told.block(Block { counts, ..Block::default() }, GONE);
+    }
+    assert!(told.says().starts_with("changed: it responded 4xx to "), "{}", told.says());
+    assert!(told.says().contains("compared with its past"), "{}", told.says());
+    told.judge.excuse_change();
+    assert!(!told.says().starts_with("changed"), "{}", told.says());
 }
 
 /// Of every third ten seconds before a fifth failed, in bursts: one more of them is no fault of the release, and what fails ever after is.

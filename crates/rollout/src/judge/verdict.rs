@@ -16,7 +16,8 @@ pub enum Verdict {
     Good(Findings),
     /// It is worse: to be rolled back now.
     Worse(Fault),
-    /// One of its instances is, and without that one it is not: to be replaced.
+    /// One of its instances is, and without that one it is not: to be replaced. So is the first of a rolling deploy, once, where it is
+    /// all that there is of the release to be compared: its `basis` is not its siblings, for it has none.
     BadInstance(Fault),
     /// It responds with another class of status more often: what follows is for the rule to say.
     Changed(Fault),

@@ -14,6 +14,7 @@ impl Rollout {
         (self.share, self.paused) = (None, None);
         self.stage = Stage::Returning(reason.clone());
         self.tell(News::Returning(reason));
+        self.end_hook();
         // What is still there takes over at once.
         let is_back = |phase| matches!(phase, Phase::Retiring | Phase::Warm);
         for name in self.stable.in_phase(is_back) {
@@ -66,7 +67,8 @@ impl Rollout {
         let has_left = self.canary.is_empty()
             || stays_bad && self.canary.count(|phase| phase != Phase::Serving) == 0;
         let is_quiet = self.stable.count(|phase| phase != Phase::Serving) == 0;
-        let is_over = has_left && is_quiet && (serving >= wanted || is_lost);
+        let is_alone = self.hook.is_none();
+        let is_over = has_left && is_quiet && is_alone && (serving >= wanted || is_lost);
         if is_over {
             self.end(match serving >= wanted {
                 true => Outcome::RolledBack(reason),

@@ -8,7 +8,7 @@ use model::{ClientErrors, InstanceName, Strategy};
 use super::{Direction, Rollout, Stage};
 use crate::event::{News, Pause, Reason, Side};
 use crate::fleet::Phase;
-use crate::judge::Fault;
+use crate::judge::{Basis, Fault};
 
 /// So long both releases get half of the requests each, at least.
 pub(super) const COMPARED: Duration = Duration::from_secs(15);
@@ -75,20 +75,35 @@ impl Rollout {
             Stage::Step { .. } | Stage::Baking { .. } | Stage::Comparing { .. }
         );
         let Some(name) = fault.instance.clone() else { return };
+        let is_first = self.stage == Stage::Starting && fault.basis != Basis::Siblings;
         match (self.canary.phase(&name), self.may_replace()) {
+            (Some(Phase::Serving), _) if is_first => self.replace_first(&name, fault),
             // While instances take over one by one, it is waited for the rest.
             _ if !is_time => {}
             (Some(Phase::Serving), true) => {
-                self.replaced += 1;
-                self.judge.forgive();
-                self.tell(News::Replacing(fault));
-                self.canary.set(&name, Phase::Retiring);
+                self.put_out(&name, fault);
                 self.start(Side::Canary);
             }
             (Some(Phase::Serving), false) => self.found_worse(fault),
             // It is on its way out.
             _ => self.judge.forgive(),
         }
+    }
+
+    /// The first of those that take over one by one gives its place back to an old one: the next, which is started anyway, tells
+    /// whether it or the release is to blame.
+    fn replace_first(&mut self, name: &InstanceName, fault: Fault) {
+        self.put_out(name, fault);
+        for old in self.stable.in_phase(|phase| matches!(phase, Phase::Retiring | Phase::Warm)) {
+            self.stable.set(&old, Phase::Serving);
+        }
+    }
+
+    fn put_out(&mut self, name: &InstanceName, fault: Fault) {
+        self.replaced += 1;
+        self.judge.forgive();
+        self.tell(News::Replacing(fault));
+        self.canary.set(name, Phase::Retiring);
     }
 
     fn may_replace(&self) -> bool {

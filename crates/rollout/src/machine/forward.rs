@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{LittleData, Step, Strategy};
+use model::{HookMoment, LittleData, Step, Strategy, Work};
 
 use super::compare::COMPARED;
 use super::{Rollout, Stage};
@@ -41,7 +41,11 @@ impl Rollout {
         if is_rolling {
             self.take_over_one_by_one();
         }
-        while self.canary.staying() < replicas && self.canary.count(Phase::is_starting) < at_once {
+        // One that was found bad while it was alone is on its way out.
+        self.stop(Side::Canary, |phase| phase == Phase::Warm);
+        while self.canary.coming_or_come() < replicas
+            && self.canary.count(Phase::is_starting) < at_once
+        {
             self.start(Side::Canary);
         }
         let come = self.canary.count(|phase| matches!(phase, Phase::Ready | Phase::Serving));
@@ -221,7 +225,10 @@ impl Rollout {
         self.stop(Side::Stable, |phase| phase == Phase::Warm);
         let is_over = self.stable.is_empty();
         if is_over {
-            self.end(Outcome::Promoted);
+            match self.begin_hook(HookMoment::After) {
+                true => self.stage = Stage::After,
+                false => self.end(Outcome::Promoted),
+            }
         }
         is_over
     }
@@ -251,6 +258,10 @@ impl Rollout {
         }
         if !self.conditions_hold() {
             return false;
+        }
+        // One that had ended would have led back.
+        if self.plan.work != Work::Requests {
+            return true;
         }
         let verdict = self.judge.verdict();
         let rule = self.plan.deploy.judge.little_data;

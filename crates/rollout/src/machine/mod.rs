@@ -7,17 +7,19 @@ mod back;
 mod compare;
 mod conditions;
 mod forward;
+mod hooks;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Deploy, InstanceName, ServiceName};
+use model::{Deploy, HookMoment, InstanceName, ServiceName, Work};
 
 use crate::block::Past;
 use crate::event::{DeployAction, Effect, Event, News, Outcome, Pause, Reason, Side, Traffic};
 use crate::fleet::{Fleet, Phase};
 use crate::judge::{Fault, Judge, Old, Serving, Verdict};
 use conditions::Conditions;
+use hooks::RunningHook;
 
 pub use conditions::ConditionOverview;
 
@@ -26,6 +28,8 @@ pub use conditions::ConditionOverview;
 pub struct Plan {
     /// Of this service; its instances are named after it.
     pub service: ServiceName,
+    /// What its instances do: where they get no requests, whether they live is all that is watched.
+    pub work: Work,
     /// In which way.
     pub deploy: Deploy,
     /// Forward, or back to a release that ran before.
@@ -82,12 +86,16 @@ pub struct Rollout {
     conditions: Conditions,
     /// It was told how the new release can be looked at.
     has_told_preview: bool,
+    /// What runs beside the instances.
+    hook: Option<RunningHook>,
     effects: Vec<Effect>,
 }
 
 /// How far a rollout has come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
+    /// What is to run before anything starts is running.
+    Before,
     /// The old instances go first, for the strategy is to replace.
     Clearing,
     /// New instances are being started; with a rolling strategy they take over one by one.
@@ -118,6 +126,8 @@ pub enum Stage {
     },
     /// The new release stays, and the old one is going.
     Finishing,
+    /// The new release runs alone, and what is to run after that is running.
+    After,
     /// The old release is coming back.
     Returning(Reason),
     /// Over.
@@ -148,10 +158,9 @@ impl Rollout {
     pub fn begin(plan: Plan, now: Duration) -> (Self, Vec<Effect>) {
         assert!(plan.replicas > 0, "a service has at least one instance");
         let stable = Fleet::serving(plan.stable.iter().cloned());
-        let is_replace = plan.deploy.strategy == model::Strategy::Replace;
         let mut rollout = Self {
             now,
-            stage: if is_replace { Stage::Clearing } else { Stage::Starting },
+            stage: Stage::Before,
             canary: Fleet::default(),
             judge: Judge::with_past(&plan.deploy.judge, &plan.past),
             started: BTreeMap::new(),
@@ -168,10 +177,14 @@ impl Rollout {
             replaced: 0,
             conditions: Conditions::new(&plan.deploy.conditions),
             has_told_preview: false,
+            hook: None,
             effects: Vec::new(),
             stable,
             plan,
         };
+        if !rollout.begin_hook(HookMoment::Before) {
+            rollout.stage = rollout.first_stage();
+        }
         let effects = rollout.settle();
         (rollout, effects)
     }
@@ -212,7 +225,10 @@ impl Rollout {
     pub fn keeps(&self, name: &InstanceName) -> bool {
         match (self.canary.phase(name), self.stable.phase(name)) {
             (Some(_), _) => {
-                matches!(self.stage, Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_))
+                matches!(
+                    self.stage,
+                    Stage::Committing { .. } | Stage::Finishing | Stage::After | Stage::Ended(_)
+                )
             }
             (None, Some(phase)) => phase == Phase::Serving,
             (None, None) => true,
@@ -271,6 +287,7 @@ impl Rollout {
             Event::Measured { condition, number, measurement } => {
                 self.measured(condition, number, measurement);
             }
+            Event::HookEnded(end) => self.hook_ended(end),
             Event::Committed => self.committed(),
             Event::NotCommitted(why) => self.not_committed(why),
             Event::Action(action) => self.obey(action),
@@ -299,7 +316,12 @@ impl Rollout {
             0 => Old::Gone,
             _ => Old::There,
         };
-        Serving { canary: count(&self.canary), stable: count(&self.stable), old }
+        let canary = count(&self.canary);
+        let takes_over = self.stage == Stage::Starting
+            && self.plan.deploy.strategy == model::Strategy::Rolling
+            && self.plan.direction == Direction::Forward;
+        let coming = if takes_over { self.plan.replicas.saturating_sub(canary) } else { 0 };
+        Serving { canary, stable: count(&self.stable), coming, old }
     }
 
     /// The judge finds the new release worse than the old one.
@@ -340,7 +362,7 @@ impl Rollout {
     fn canary_failed(&mut self, name: InstanceName, why: String) {
         match self.stage {
             // It is kept as what runs, and started again under the same name.
-            Stage::Committing { .. } | Stage::Finishing | Stage::Ended(_) => {}
+            Stage::Committing { .. } | Stage::Finishing | Stage::After | Stage::Ended(_) => {}
             Stage::Returning(_) => self.canary.remove(&name),
             _ if self.is_replaced(&name) => self.canary.remove(&name),
             _ => {
@@ -365,10 +387,11 @@ impl Rollout {
     }
 
     fn obey(&mut self, action: DeployAction) {
-        if self.is_decided() {
+        if !self.heeds(action) {
             return;
         }
         match action {
+            DeployAction::Abort if self.is_decided() => self.end_hook(),
             DeployAction::Promote => {
                 (self.paused, self.is_hurried) = (None, true);
                 self.tell(News::Hurried);
@@ -412,7 +435,7 @@ impl Rollout {
                 Stage::Committing { again } => self.commit_again(again),
                 Stage::Finishing => self.finish(),
                 Stage::Returning(_) => self.bring_back(),
-                Stage::Ended(_) => false,
+                Stage::Before | Stage::After | Stage::Ended(_) => false,
             };
             self.direct();
             if !has_moved {
@@ -519,7 +542,11 @@ impl Rollout {
     pub fn is_decided(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Committing { .. } | Stage::Finishing | Stage::Returning(_) | Stage::Ended(_)
+            Stage::Committing { .. }
+                | Stage::Finishing
+                | Stage::After
+                | Stage::Returning(_)
+                | Stage::Ended(_)
         )
     }
 

@@ -1,4 +1,4 @@
-//! Whether requests fail more often since a configuration was taken up: by each route and service that it changes, beside the past of each.
+//! Whether requests fail more often, or take longer, since a configuration was taken up: by each route and service that it changes, beside the past of each.
 //!
 //! No chance divides requests between two configurations, so that only the past is there to compare with, and the world may have changed. What the configuration leaves as it was stands
 //! in for the world: where that fails more often as well, the rise is shared and said, and nobody is blamed. Why, and what cannot be known:
@@ -6,13 +6,16 @@
 //!
 //! Pure: it is told what became of requests, a quarter of a second at a time.
 
+mod place;
 mod rise;
+mod times;
 
 use std::time::Duration;
 
-use model::{RouteId, ServiceName};
-
 use rise::{Test, Usual};
+
+pub use place::{Place, Requests, RiseOf, Touched};
+pub use times::{slow_from, timed};
 
 /// How long a block is that is told.
 pub const BLOCK: Duration = Duration::from_millis(250);
@@ -29,65 +32,8 @@ const SHARED: f64 = 0.25;
 /// What is left as it was tells something from so many requests on.
 const LEFT_MIN: u64 = 5;
 
-/// What is counted by itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// Attempts by a route.
-    Route(RouteId),
-    /// What clients of a service got, also where no instance was asked.
-    Service(ServiceName),
-    /// All requests: those that no route matched are what fails.
-    Unrouted,
-}
-
-/// Whether the configuration changes what is done with a place's requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Touched {
-    /// It does.
-    Changed,
-    /// It does not.
-    Left,
-}
-
-/// What became of requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Requests {
-    /// All of them.
-    pub all: u64,
-    /// Those that failed.
-    pub failed: u64,
-    /// Those that got a 4xx.
-    pub client_errors: u64,
-}
-
-impl Requests {
-    /// Counts `more` as well.
-    pub fn add(&mut self, more: &Self) {
-        self.all += more.all;
-        self.failed += more.failed;
-        self.client_errors += more.client_errors;
-    }
-
-    fn hits(&self, aspect: RiseOf) -> u64 {
-        match aspect {
-            RiseOf::Errors => self.failed,
-            RiseOf::ClientErrors => self.client_errors,
-        }
-    }
-}
-
-/// What has risen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RiseOf {
-    /// 5xx and no whole responses; of [`Place::Unrouted`] requests that no route matches.
-    Errors,
-    /// 4xx.
-    ClientErrors,
-}
-
-impl RiseOf {
-    const ALL: [Self; 2] = [Self::Errors, Self::ClientErrors];
-}
+/// For so long after a configuration was taken up nothing is held against slow responses: instances may be new, and connections are.
+const COLD: Duration = Duration::from_secs(20);
 
 /// A place, and what became of its requests lately.
 #[derive(Clone, Debug)]
@@ -146,12 +92,29 @@ pub enum Compared {
 pub struct Watch {
     changed: Vec<Changed>,
     left: Vec<Place>,
-    usual_left: [Option<Usual>; 2],
+    usual_left: [Option<Usual>; 3],
     /// What became of requests that are left as they were, until when.
-    left_until: Vec<(Duration, Requests)>,
+    left_until: Vec<(Duration, Left)>,
     enough: f64,
     seen: Requests,
     risen: Risen,
+}
+
+/// What became of requests that are left as they were.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    /// By routes: services count the same once more.
+    routes: Requests,
+    times: Requests,
+}
+
+impl Left {
+    fn of(&self, aspect: RiseOf) -> &Requests {
+        match aspect {
+            RiseOf::Errors | RiseOf::ClientErrors => &self.routes,
+            RiseOf::Slow => &self.times,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -159,15 +122,21 @@ struct Changed {
     place: Place,
     tests: Vec<(RiseOf, Test)>,
     seen: Requests,
+    /// From then on slow responses count.
+    warm: Duration,
 }
 
 impl Watch {
     /// Watches from `now` on for `length`.
     pub fn begin(now: Duration, length: Duration, before: &[Before]) -> Self {
         let of = |touched: Touched| before.iter().filter(move |it| it.touched == touched);
-        let is_place = |it: &&Before| it.place != Place::Unrouted;
+        let is_place = |it: &&Before| matches!(it.place, Place::Route(_) | Place::Service(_));
         let all: Vec<&Requests> = before.iter().filter(is_place).flat_map(|it| &it.spans).collect();
-        let left: Vec<&Requests> = of(Touched::Left).flat_map(|it| &it.spans).collect();
+        let usual_left = |aspect: RiseOf| {
+            let left = of(Touched::Left).filter(|it| aspect.is_asked_of(&it.place));
+            let spans: Vec<&Requests> = left.flat_map(|it| &it.spans).collect();
+            Usual::of(&spans, aspect)
+        };
         let changed: Vec<Changed> =
             of(Touched::Changed).map(|it| Changed::new(now, it, &all)).collect();
         let tests: usize = changed.iter().map(|it| it.tests.len()).sum();
@@ -176,8 +145,8 @@ impl Watch {
             enough: (tests.max(1) as f64 * blocks / MISTAKE).ln(),
             changed,
             left: of(Touched::Left).map(|it| it.place.clone()).collect(),
-            usual_left: RiseOf::ALL.map(|aspect| Usual::of(&left, aspect)),
-            left_until: vec![(now, Requests::default())],
+            usual_left: RiseOf::ALL.map(usual_left),
+            left_until: vec![(now, Left::default())],
             seen: Requests::default(),
             risen: Risen::Nothing,
         }
@@ -185,11 +154,12 @@ impl Watch {
 
     /// Takes up what became of requests since the last time.
     pub fn observe(&mut self, now: Duration, block: &[(Place, Requests)]) {
-        let mut left = self.left_until.last().map_or_else(Requests::default, |(_, until)| *until);
+        let mut left = self.left_until.last().map_or_else(Left::default, |(_, until)| *until);
         for (place, requests) in block.iter().filter(|(place, _)| self.left.contains(place)) {
-            // Routes alone: what they count is in their services' counts once more.
-            if matches!(place, Place::Route(_)) {
-                left.add(requests);
+            match place {
+                Place::Route(_) => left.routes.add(requests),
+                Place::Times(_) => left.times.add(requests),
+                Place::Service(_) | Place::Unrouted => {}
             }
         }
         self.left_until.push((now, left));
@@ -219,7 +189,9 @@ impl Watch {
             Risen::Changed(rise) | Risen::Shared(rise) => Compared::Shared(rise.clone()),
             Risen::Nothing if self.seen.all < REQUESTS_MIN => Compared::TooLittle,
             Risen::Nothing => {
-                let is_known = |it: &Changed| !it.tests.is_empty() && it.seen.all > 0;
+                let is_known = |it: &Changed| {
+                    !it.tests.is_empty() && it.seen.all > 0 && !matches!(it.place, Place::Times(_))
+                };
                 match self.changed.iter().any(is_known) {
                     true => Compared::Same,
                     false => Compared::NoPast,
@@ -261,7 +233,7 @@ impl Watch {
         let Some(usual) = &self.usual_left[aspect as usize] else { return false };
         let Some((_, last)) = self.left_until.last() else { return false };
         let at = self.left_until.partition_point(|(until, _)| *until < test.since());
-        let first = self.left_until[at.saturating_sub(1)].1;
+        let (first, last) = (self.left_until[at.saturating_sub(1)].1.of(aspect), last.of(aspect));
         let (all, hits) = (last.all - first.all, last.hits(aspect) - first.hits(aspect));
         if all < LEFT_MIN {
             return false;
@@ -274,21 +246,26 @@ impl Watch {
 impl Changed {
     fn new(now: Duration, before: &Before, all: &[&Requests]) -> Self {
         let own: Vec<&Requests> = before.spans.iter().collect();
-        let tests = RiseOf::ALL.into_iter().filter_map(|aspect| {
-            // A route that is new is expected to do what all did.
+        let asked = RiseOf::ALL.into_iter().filter(|aspect| aspect.is_asked_of(&before.place));
+        let tests = asked.filter_map(|aspect| {
             let usual = Usual::of(&own, aspect);
             let usual = match before.place {
-                Place::Unrouted => usual,
+                // How long a service takes is its own.
+                Place::Unrouted | Place::Times(_) => usual,
+                // A route that is new is expected to do what all did.
                 Place::Route(_) | Place::Service(_) => usual.or_else(|| Usual::of(all, aspect)),
             };
             Some((aspect, Test::new(now, usual?)))
         });
-        Self { place: before.place.clone(), tests: tests.collect(), seen: Requests::default() }
+        let (place, seen) = (before.place.clone(), Requests::default());
+        Self { place, tests: tests.collect(), seen, warm: now + COLD }
     }
 
     fn take(&mut self, now: Duration, requests: &Requests, enough: f64) {
         self.seen.add(requests);
-        for (aspect, test) in &mut self.tests {
+        let is_warm = now >= self.warm;
+        for (aspect, test) in self.tests.iter_mut().filter(|(it, _)| is_warm || *it != RiseOf::Slow)
+        {
             test.take(now, requests.hits(*aspect), requests.all, enough);
         }
     }

@@ -1,24 +1,30 @@
 //! Reloads of many kinds of traffic: the good ones stay.
 
-use model::Matcher;
+use model::{Matcher, RouteId, ServiceName};
 
 use super::*;
 
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// What share of a route's requests fails, and how many there are a second.
+/// What share of a route's requests fails, or takes longer than nearly all did, and how many there are a second.
 #[derive(Clone, Copy)]
 struct Traffic {
     rate: f64,
     fails: f64,
     client_errors: f64,
+    slow: f64,
 }
 
-const QUIET: Traffic = Traffic { rate: 40.0, fails: 0.002, client_errors: 0.03 };
+const QUIET: Traffic = Traffic { rate: 40.0, fails: 0.002, client_errors: 0.03, slow: 0.02 };
 
 fn route(name: &str) -> Place {
     let path = model::PathMatch::Exact(name.to_owned());
     Place::Route(RouteId::of(&Matcher { path, ..Matcher::default() }))
+}
+
+/// How long the service takes that is behind such a route, and no other.
+fn times(name: &str) -> Place {
+    Place::Times(ServiceName::from(name))
 }
 
 fn draw(rng: &mut fastrand::Rng, traffic: Traffic, span: Duration) -> Requests {
@@ -33,6 +39,7 @@ fn draw(rng: &mut fastrand::Rng, traffic: Traffic, span: Duration) -> Requests {
             requests.failed += u64::from(at < traffic.fails);
             requests.client_errors +=
                 u64::from((traffic.fails..traffic.fails + traffic.client_errors).contains(&at));
+            requests.slow += u64::from(rng.f64() < traffic.slow);
         }
     }
     requests
@@ -56,6 +63,8 @@ impl World {
         let before = [
             past(&mut rng, route("/a"), Touched::Changed, traffic),
             past(&mut rng, route("/b"), Touched::Left, traffic),
+            past(&mut rng, times("a"), Touched::Changed, traffic),
+            past(&mut rng, times("b"), Touched::Left, traffic),
         ];
         let now = Duration::from_secs(1000);
         Self { watch: Watch::begin(now, LENGTH, &before), rng, now }
@@ -70,6 +79,8 @@ impl World {
             let block = [
                 (route("/a"), draw(&mut self.rng, a, BLOCK)),
                 (route("/b"), draw(&mut self.rng, b, BLOCK)),
+                (times("a"), draw(&mut self.rng, a, BLOCK)),
+                (times("b"), draw(&mut self.rng, b, BLOCK)),
             ];
             self.watch.observe(self.now, &block);
             if matches!(self.watch.risen(), Risen::Changed(_)) {
@@ -106,6 +117,11 @@ fn a_stall_of_half_a_second_and_a_shared_outage_roll_nothing_back() {
     stays("a stall of half a second", QUIET, stall);
     let outage = |at: f64| if at >= 10.0 { (dead, dead) } else { (QUIET, QUIET) };
     stays("an outage that all share", QUIET, outage);
+    let slow = Traffic { slow: 0.9, ..QUIET };
+    let jam = |at: f64| if at >= 10.0 { (slow, slow) } else { (QUIET, QUIET) };
+    stays("all become slow", QUIET, jam);
+    let cold = |at: f64| if at < 20.0 { (slow, QUIET) } else { (QUIET, QUIET) };
+    stays("slow while it is cold", QUIET, cold);
     let mut world = World::begin(1, QUIET);
     world.run(outage);
     assert!(matches!(world.watch.compared(), Compared::Shared(_)), "and it is said");
@@ -133,6 +149,25 @@ fn what_fails_by_the_changed_route_alone_is_found_within_seconds() {
     let Risen::Changed(rise) = world.watch.risen() else { panic!("found") };
     assert_eq!((rise.place.clone(), rise.of), (route("/a"), RiseOf::Errors));
     assert!(rise.hits as f64 > 0.9 * rise.requests as f64, "{rise:?}");
+}
+
+#[test]
+fn a_service_that_becomes_slow_is_found_once_it_is_warm() {
+    for (part, within) in [(0.9, 23.0), (0.3, 32.0)] {
+        let slow = Traffic { slow: part, ..QUIET };
+        let found = (0..20).map(|seed| World::begin(seed, QUIET).run(|_| (slow, QUIET)));
+        let mut found: Vec<f64> = found.map(|after| after.unwrap_or(f64::INFINITY)).collect();
+        found.sort_by(f64::total_cmp);
+        println!(
+            "{part} are slow, {} requests a second: found after {} s, at most {} s",
+            QUIET.rate, found[10], found[19]
+        );
+        assert!(found[0] > COLD.as_secs_f64() && found[19] <= within, "{part}: {found:?}");
+    }
+    let mut world = World::begin(3, QUIET);
+    world.run(|_| (Traffic { slow: 0.9, ..QUIET }, QUIET));
+    let Risen::Changed(rise) = world.watch.risen() else { panic!("found") };
+    assert_eq!((rise.place.clone(), rise.of), (times("a"), RiseOf::Slow));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use model::{InstanceName, Matcher, PathMatch, RouteId};
 use rollout::{
-    Assignment, Block, Client, Count, Fate, Fates, Judge, Latencies, Observed, Old, Past,
-    PastRoute, PastSpan, Place, Serving, Side, Verdict, Why,
+    Assignment, Basis, Block, Client, Count, Fate, Fates, Fault, Judge, Latencies, Observed, Old,
+    Past, PastRoute, PastSpan, Place, Serving, Side, Verdict, Why,
 };
 
 use crate::release::Release;
@@ -48,7 +48,7 @@ impl Way {
         let mut stages: Vec<Stage> = match self {
             Self::Canary => [(0.05, 30.0), (0.25, 60.0), (0.5, 60.0)].map(split).to_vec(),
             Self::Rolling => (1..all)
-                .map(|canary| Stage { seconds: 2.0, share: None, canary, stable: all - canary })
+                .map(|canary| Stage { seconds: START, share: None, canary, stable: all - canary })
                 .collect(),
             Self::BlueGreen | Self::Replace => Vec::new(),
         };
@@ -77,7 +77,8 @@ const COMPARED_MAX: f64 = 60.0;
 pub(crate) struct Names {
     routes: [RouteId; 4],
     stable: [InstanceName; REPLICAS],
-    canary: [InstanceName; REPLICAS],
+    /// The last comes in the place of the first, where that is replaced.
+    canary: [InstanceName; REPLICAS + 1],
     id: Arc<str>,
 }
 
@@ -103,8 +104,8 @@ impl Names {
 
     fn place(&self, request: &Request) -> Place {
         let (side, of) = match request.is_canary {
-            true => (Side::Canary, &self.canary),
-            false => (Side::Stable, &self.stable),
+            true => (Side::Canary, &self.canary[..]),
+            false => (Side::Stable, &self.stable[..]),
         };
         Place {
             route: Some(self.routes[request.route].clone()),
@@ -120,7 +121,7 @@ impl Names {
     /// What the recorders would tell of these requests.
     fn block(&self, now: f64, share: Option<f64>, requests: &[Request], chance: &mut Rng) -> Block {
         let mut block = Block { share, ..Block::default() };
-        let mut counted = [[[[Fates::default(); 2]; REPLICAS]; 2]; 4];
+        let mut counted = [[[[Fates::default(); 2]; REPLICAS + 1]; 2]; 4];
         let mut sampled: Vec<usize> = Vec::with_capacity(SAMPLES);
         let mut seen = 0;
         for (at, request) in requests.iter().enumerate() {
@@ -306,12 +307,16 @@ impl Trial {
             judge: Judge::with_past(rule, &past),
             scene: scene.deploying(self.release, length),
             chance,
+            replaced: None,
             now: 0.0,
             end: End { verdict: None, after: 0.0, hurt: 0 },
         };
         deploy.carry_out(&stages);
         deploy.end.after = deploy.now;
-        deploy.end
+        match (deploy.end.verdict.is_none(), deploy.replaced) {
+            (true, Some(replaced)) => End { hurt: deploy.end.hurt, ..replaced },
+            _ => deploy.end,
+        }
     }
 }
 
@@ -321,9 +326,14 @@ struct Deploy<'a> {
     judge: Judge,
     scene: Scene,
     chance: Rng,
+    /// What was found of the first instance while it was alone.
+    replaced: Option<End>,
     now: f64,
     end: End,
 }
+
+/// What an instance takes to start, and in a rolling deploy to the next.
+const START: f64 = 2.0;
 
 impl Deploy<'_> {
     fn carry_out(&mut self, stages: &[Stage]) {
@@ -332,7 +342,11 @@ impl Deploy<'_> {
             let mut left = stage.seconds;
             while left > 0.0 {
                 if self.turn(*stage) {
-                    return;
+                    if !self.replace_first(*stage) {
+                        return;
+                    }
+                    left = stage.seconds;
+                    continue;
                 }
                 left -= SPAN;
                 let is_suspected = stage.stable == 0 && self.judge.suspicion().is_some();
@@ -345,6 +359,27 @@ impl Deploy<'_> {
                 }
             }
         }
+    }
+
+    /// The first of a rolling deploy, found bad while it was alone, gives its place back, and the next one starts. Whether that is
+    /// so: otherwise the deploy is over.
+    fn replace_first(&mut self, stage: Stage) -> bool {
+        let is_alone = |fault: &Fault| fault.basis != Basis::Siblings;
+        let Some(Verdict::BadInstance(fault)) = &self.end.verdict else { return false };
+        if !is_alone(fault) {
+            return false;
+        }
+        let after = self.now;
+        self.replaced = Some(End { verdict: self.end.verdict.take(), after, hurt: 0 });
+        self.judge.forgive();
+        self.scene.replace_first();
+        let none = Stage { seconds: START, canary: 0, stable: REPLICAS, ..stage };
+        for _ in 0..(START / SPAN) as u32 {
+            if self.turn(none) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Half of the requests go back to the old release. Whether the deploy is over by that.
@@ -376,7 +411,11 @@ impl Deploy<'_> {
             Way::Replace => Old::Gone,
             Way::Canary | Way::Rolling | Way::BlueGreen => Old::There,
         };
-        let serving = Serving { canary, stable, old };
+        let coming = match self.way {
+            Way::Rolling if stage.stable > 0 && stage.share.is_none() => REPLICAS as u32 - canary,
+            _ => 0,
+        };
+        let serving = Serving { canary, stable, coming, old };
         self.judge.observe(seconds(self.now), &block, serving);
         let has_found = self.judge.has_found();
         self.end.verdict = has_found.then(|| self.judge.verdict());

@@ -75,7 +75,7 @@ impl Seats {
     /// Takes up what became of the requests that ended until `now`.
     pub(crate) fn take(&mut self, now: Duration, ended: &[Request]) {
         for request in ended.iter().filter(|request| !request.is_given_up) {
-            let seat = request.instance + if request.is_canary { REPLICAS } else { 0 };
+            let seat = request.instance % REPLICAS + if request.is_canary { REPLICAS } else { 0 };
             let (in_a_row, outcomes) =
                 (&mut self.failures_in_a_row[seat], &mut self.outcomes[seat]);
             match request.has_failed {

@@ -41,7 +41,7 @@ impl Stage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     pub(crate) route: usize,
-    /// From 0 among the instances of its release.
+    /// From 0 among the instances of its release; [`REPLICAS`] where it came in the place of the first.
     pub(crate) instance: usize,
     pub(crate) is_canary: bool,
     pub(crate) is_pinned: bool,
@@ -68,13 +68,15 @@ pub(crate) struct Scene {
     stalls: [f64; 2 * REPLICAS],
     /// Which of them are ejected, where any may be.
     seats: Option<Seats>,
+    /// The new release's instance on its first seat: the first, or the one that came in its place.
+    first: usize,
 }
 
 impl Scene {
     pub(crate) fn new(world: World, release: Release, chance: Rng) -> Self {
         let open = vec![Vec::new(); 128];
         let stalls = [f64::MIN; 2 * REPLICAS];
-        Self { world, release, chance, open, block: 0, stalls, seats: None }
+        Self { world, release, chance, open, block: 0, stalls, seats: None, first: 0 }
     }
 
     /// As it stands, with another new release, for so many seconds from 0 on.
@@ -85,6 +87,11 @@ impl Scene {
     /// With ejection.
     pub(crate) fn ejecting(self) -> Self {
         Self { seats: Some(Seats::new()), ..self }
+    }
+
+    /// The new release's first instance gives its seat to another one.
+    pub(crate) fn replace_first(&mut self) {
+        self.first = REPLICAS;
     }
 
     /// Instances of the stage that were ejected in the last block.
@@ -139,7 +146,8 @@ impl Scene {
     /// Whether it failed.
     fn send_once(&mut self, now: f64, asking: Asking, stage: Stage) -> bool {
         let seat = self.seat(asking, stage);
-        let (is_canary, instance) = (seat >= REPLICAS, seat % REPLICAS);
+        let is_canary = seat >= REPLICAS;
+        let instance = if seat == REPLICAS { self.first } else { seat % REPLICAS };
         let chance = &mut self.chance;
         let luck = chance.f64();
         let turn = match is_canary {

@@ -63,6 +63,36 @@ fn one_bad_instance_is_replaced_and_the_release_stays() {
 }
 
 #[test]
+fn the_first_of_a_rolling_deploy_is_replaced_before_the_release_is_to_blame() {
+    let first_is_bad = || {
+        Talk::new(deploy(Strategy::Rolling), 2, 2)
+            .ready(3)
+            .does(&["start api-3", "start api-4", "traffic api-2 api-3"])
+            .hears_of(Fate::Failed, 4, &[3])
+            // The old release is whole again; the next one was on its way.
+            .does(&["traffic api-1 api-2"])
+            .unreachable(3)
+            .does(&["stop api-3"])
+            .gone(3)
+            .ready(4)
+            .does(&["start api-5", "traffic api-2 api-4"])
+    };
+    first_is_bad().hears_of(Fate::Failed, 4, &[]).ready(5).does(&["traffic api-4 api-5"]);
+    first_is_bad().hears_of(Fate::Failed, 4, &[4]).does(&["traffic api-1 api-2", "stop api-5"]);
+}
+
+#[test]
+fn a_release_of_one_instance_is_to_blame_for_it() {
+    Talk::new(deploy(Strategy::Rolling), 1, 2)
+        .ready(3)
+        .does(&["start api-3", "traffic api-3"])
+        .sample((80, 60), (0, 0))
+        .does(&["traffic api-1 api-2 api-3 0.5 to the new"])
+        .hears_of(Fate::Failed, 4, &[3])
+        .does(&["traffic api-1 api-2"]);
+}
+
+#[test]
 fn where_all_instances_are_bad_none_is_replaced() {
     let deploy = Deploy {
         steps: vec![Step::Shift { share: 0.5, watch: Duration::from_secs(20) }],

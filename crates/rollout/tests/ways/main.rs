@@ -4,13 +4,14 @@
 mod back;
 mod conditions;
 mod forward;
+mod hooks;
 mod judged;
 mod preview;
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use model::{Deploy, InstanceName, Step, Strategy};
+use model::{Deploy, InstanceName, Step, Strategy, Work};
 use rollout::{
     Assignment, Block, Count, DeployAction, Direction, Effect, Event, Fate, Fates, Outcome, Past,
     Phase, Place, Plan, Rollout, Side, Tally,
@@ -41,7 +42,9 @@ impl Talk {
     fn plan(direction: Direction, deploy: Deploy, replicas: u32, stable: u32) -> Self {
         let stable = (1..=stable).map(|number| name("api", number)).collect();
         let (service, past) = ("api".into(), Past::default());
-        let plan = Plan { service, deploy, direction, replicas, stable, past, next_number: 3 };
+        let work = Work::Requests;
+        let plan =
+            Plan { service, work, deploy, direction, replicas, stable, past, next_number: 3 };
         let (rollout, effects) = Rollout::begin(plan, Duration::ZERO);
         let mut talk = Self { rollout, now: Duration::ZERO, said: String::new(), is_full: None };
         talk.write(effects);
@@ -166,6 +169,8 @@ impl Talk {
                     "commit".into()
                 }
                 Effect::Measure { condition, number } => format!("ask {condition}, time {number}"),
+                Effect::Hook(moment, name) => format!("run {moment} as {name}"),
+                Effect::EndHook => "end the hook".into(),
                 Effect::Tell(_) => continue,
                 Effect::End(Outcome::Promoted) => "promoted".into(),
                 Effect::End(Outcome::RolledBack(reason)) => format!("rolled back: {reason}"),

@@ -35,6 +35,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("name", "the host name"),
     ("not_made", "how many checks were not made since this was last told"),
     ("of", "what has run out"),
+    ("of_file", "how many instances the file says"),
     ("open", "how many exchanges are cut off"),
     ("outcome", "`promoted`, `rolled-back`, `broken` or `interrupted`"),
     ("output", "a line that the instance wrote"),
@@ -42,6 +43,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("place", "where the output of instances is"),
     ("reason", "why it ended so"),
     ("release", "the release of the instance"),
+    ("replicas", "how many instances a service is to have"),
     ("restores", "the number of the deploy whose release is brought back"),
     ("revision", "the number of the configuration that is active"),
     ("runs", "how often it has ended early in a row"),
@@ -128,6 +130,10 @@ events! {
     CertificatesUnreadable = "certificates_unreadable" WARN "cannot read new certificates; keeping those that were read before" {path: String, why: String};
     /// The files of certificates can be read again.
     CertificatesReadable = "certificates_readable" INFO "certificates can be read again" {path: String};
+    /// The certificates by which TLS is spoken with a service's instances were replaced: new connections are opened with them.
+    ServiceTlsRenewed = "service_tls_renewed" INFO "new certificates are used towards instances" {service: ServiceName};
+    /// A certificate by which TLS is spoken with a service's instances is doubtful: instances may refuse it, or it may soon say nothing of them.
+    ServiceTlsWarning = "service_tls_warning" WARN "certificate warning" {service: ServiceName, why: String};
     /// A certificate is used that will soon expire, has expired, or that clients may not accept. One that cannot be used
     /// rejects the configuration.
     CertificateWarning = "certificate_warning" WARN "certificate warning" {listener: ListenerName, why: String};
@@ -140,6 +146,10 @@ events! {
     CertificateNotKept = "certificate_not_kept" ERROR "cannot save a certificate" {path: String, why: String};
     /// A certificate that was kept in the state directory cannot be used. Another one is ordered.
     KeptCertificateUnusable = "kept_certificate_unusable" WARN "cannot use a certificate that was kept" {path: String, why: String};
+    /// A record that a CA has looked for cannot be taken away again. It does no harm.
+    ChallengeRecordLeft = "challenge_record_left" WARN "cannot remove a record that a CA has looked for" {name: String, why: String};
+    /// A CA of Plimsoll's own was made. Clients believe its certificates once they are given its root.
+    InternalCaMade = "internal_ca_made" INFO "made a CA of our own; `plimsoll certificates --ca` prints its root" {name: String, path: String};
     /// An account was opened with a CA. Its key is kept there.
     AccountOpened = "account_opened" INFO "account opened with a CA" {url: String, path: String};
     /// The key of an account with a CA cannot be kept in the state directory: after a restart another one is opened.
@@ -170,6 +180,9 @@ events! {
     InstanceHealthy = "instance_healthy" INFO "instance is healthy" {service: ServiceName, instance: InstanceName, from: Cow<'static, str>};
     /// Health checks fail.
     InstanceUnhealthy = "instance_unhealthy" WARN "instance is unhealthy" {service: ServiceName, instance: InstanceName, from: Cow<'static, str>, why: String};
+    /// TLS could not be agreed on with an instance, or its certificate is not good. Told once a minute at most of each instance, as
+    /// long as it says the same.
+    InstanceTlsFailed = "instance_tls_failed" WARN "no TLS with an instance" {service: ServiceName, instance: InstanceName, why: String};
     /// An instance fails more often than its siblings, by the same routes in the same seconds.
     InstanceOutlier = "instance_outlier" WARN "instance fails more often than its siblings" {service: ServiceName, instance: InstanceName, why: String, since: Option<SystemTime>};
     /// It fails no more often than they do any longer.
@@ -241,6 +254,8 @@ events! {
     DeployFinished = "deploy_finished" INFO "deploy finished" {service: ServiceName, deploy: i64, outcome: Cow<'static, str>, reason: Option<String>};
     /// Plimsoll ended in the middle of a deploy, as its next start finds.
     DeployInterrupted = "deploy_interrupted" WARN "deploy was interrupted" {service: ServiceName, deploy: i64};
+    /// A service is to have another number of instances, by hand or since the file says so again.
+    ServiceScaled = "service_scaled" INFO "service is scaled" {service: ServiceName, replicas: u32, of_file: u32};
     /// A service has a command, and no release: the file names no version, and none was deployed.
     NoReleaseYet = "no_release_yet" WARN "no release yet; requests get 503" {service: ServiceName, hint: String};
     /// A service's first release was not promoted, and is tried again.

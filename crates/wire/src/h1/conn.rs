@@ -9,7 +9,7 @@ pub mod splice;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -295,15 +295,21 @@ impl Conn {
         Poll::Ready(Ended::Half)
     }
 
-    /// Whether nothing came over a connection on clear text that is not in use: neither its end
-    /// nor bytes that nobody asked for. What came is lost.
-    pub fn is_quiet(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(socket) if !self.has_unread() => socket
+    /// Whether nothing came over a connection that is not in use: neither its end nor bytes that nobody asked for.
+    /// What came is lost. What TLS itself has to say, such as a ticket, is taken in and is nothing.
+    pub fn is_quiet(&mut self) -> bool {
+        if self.has_unread() {
+            return false;
+        }
+        match &mut self.stream {
+            Stream::Plain(socket) => socket
                 .tokio()
                 .try_read(&mut [0])
                 .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
-            _ => false,
+            // Nobody is to be woken: whoever uses it next waits anew.
+            stream => {
+                stream.poll_receive(&mut Context::from_waker(Waker::noop()), &mut [0]).is_pending()
+            }
         }
     }
 

@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::SectionKind;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use super::certificate::{
-    Section, describe, not_pem, parse_chain, read, read_chain, sections, system_time, whole,
-};
-use super::distinguished;
+use super::authorities::Authorities;
+use super::certificate::{Section, describe, not_pem, read, sections, system_time, whole};
 use super::fault::{TlsError, Warning};
 
 /// Where it is said which certificates of clients are believed.
@@ -62,34 +59,21 @@ impl ClientTrust {
     /// # Errors
     /// When a file cannot be read or is not what it should be.
     pub fn load(files: &ClientFiles, demand: Demand, now: SystemTime) -> Result<Self, TlsError> {
-        let authorities = read_chain(&files.ca, &read(&files.ca)?)?;
-        let parsed = parse_chain(&files.ca, &authorities)?;
-        let mut roots = RootCertStore::empty();
-        for (position, authority) in (1..).zip(&authorities) {
-            roots.add(authority.clone()).map_err(|source| TlsError::UnusableAuthority {
-                file: files.ca.clone(),
-                position,
-                source,
-            })?;
-        }
-        let mut warnings = Vec::new();
-        for (position, authority) in (1..).zip(&parsed) {
-            let ago = now.duration_since(system_time(authority.validity().not_after));
-            let expired = |ago| Warning::Expired { file: files.ca.clone(), position, ago };
-            warnings.extend(ago.map(expired));
-        }
+        let authorities = Authorities::load(&files.ca, now)?;
+        let mut warnings = authorities.warnings().to_vec();
         let provider = Arc::new(default_provider());
-        let mut builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let mut builder =
+            WebPkiClientVerifier::builder_with_provider(authorities.roots.clone(), provider);
         if demand == Demand::Optional {
             builder = builder.allow_unauthenticated();
         }
         if let Some(file) = &files.crl {
             let lists = read_lists(file)?;
             let by = parse_lists(file, &lists, now, &mut warnings)?;
-            let lacking = parsed.iter().filter(|it| !by.contains(it.subject().as_raw()));
+            let lacking = authorities.subjects.iter().filter(|it| !by.contains(&it.raw));
             warnings.extend(lacking.map(|authority| Warning::NoRevocationsOf {
                 file: file.clone(),
-                authority: distinguished::text(authority.subject()),
+                authority: authority.text.clone(),
             }));
             builder = builder.with_crls(lists);
         }
@@ -98,6 +82,19 @@ impl ClientTrust {
             source,
         };
         Ok(Self { warnings, verifier: builder.build().map_err(unusable)? })
+    }
+
+    /// Whether `other` is this one, and not another that may believe the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.verifier, &other.verifier)
+    }
+
+    /// Whether the first of `chain` is believed at `now`, by the others. That the client has its key is not asked: that is its
+    /// handshake's.
+    pub fn believes(&self, chain: &[CertificateDer<'_>], now: SystemTime) -> bool {
+        let Some((leaf, others)) = chain.split_first() else { return false };
+        let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
+        self.verifier.verify_client_cert(leaf, others, UnixTime::since_unix_epoch(now)).is_ok()
     }
 
     /// What was doubtful when it was loaded.

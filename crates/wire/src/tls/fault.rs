@@ -127,6 +127,12 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// The system has no authorities to check certificates by.
+    #[error("the system has no certificates of authorities ({why})")]
+    NoSystemAuthorities {
+        /// Why not.
+        why: String,
+    },
     /// A PEM file without a list of revoked certificates.
     #[error("{} holds no list of revoked certificates, but {holds}", file.display())]
     NoRevocations {
@@ -219,6 +225,9 @@ impl TlsError {
             Self::UnusableAuthority { .. } => "name the certificates of the authorities that sign \
                  the others: the root, or what issues them"
                 .into(),
+            Self::NoSystemAuthorities { .. } => {
+                "install `ca-certificates`, or name the file of the authorities as `ca`".into()
+            }
             Self::NoRevocations { .. } => "name the lists of revoked certificates here, one for \
                  each authority, and its certificate in `ca`"
                 .into(),

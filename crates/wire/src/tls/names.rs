@@ -20,7 +20,7 @@ use super::ordered::{OrderedHosts, is_proof};
 /// client can verify.
 ///
 /// A host that has an ordered certificate, or is to get one, and is in none of these gets that one, and until it has come none at all:
-/// never another host's.
+/// never another host's. One that names no host gets the first from a file, too; without any, that of the host that is named for it, where one is.
 #[derive(Clone)]
 pub struct Certificates {
     certificates: Vec<Certificate>,
@@ -118,6 +118,9 @@ impl ResolvesServerCert for Certificates {
             let name = hello.server_name().map(normal);
             if is_proof(hello.alpn()) {
                 return ordered.proof(&name?);
+            }
+            if name.is_none() && self.certificates.is_empty() {
+                return ordered.nameless();
             }
             let name = name.filter(|name| self.named(name).is_none());
             if let Some(found) = name.and_then(|name| ordered.find(&name)) {

@@ -95,13 +95,27 @@ pub struct Proof {
 #[derive(Clone, Debug)]
 pub struct OrderedHosts {
     hosts: Arc<HashSet<Box<str>>>,
+    /// The one of them whose certificate clients get that ask for no name.
+    nameless: Option<Box<str>>,
     all: Arc<Ordered>,
 }
 
 impl OrderedHosts {
     /// These hosts, in lower case and `*.` for a wildcard.
     pub fn new<'a>(hosts: impl IntoIterator<Item = &'a str>, all: Arc<Ordered>) -> Self {
-        Self { hosts: Arc::new(hosts.into_iter().map(Box::from).collect()), all }
+        Self { hosts: Arc::new(hosts.into_iter().map(Box::from).collect()), nameless: None, all }
+    }
+
+    /// The same, where clients that ask for no name get the certificate of `host`.
+    #[must_use]
+    pub fn with_nameless(mut self, host: Option<&str>) -> Self {
+        self.nameless = host.map(Box::from);
+        self
+    }
+
+    /// What a client is shown that asks for no name.
+    pub(super) fn nameless(&self) -> Option<Arc<CertifiedKey>> {
+        self.all.issued.load().get(self.nameless.as_deref()?).cloned()
     }
 
     /// What a client is shown that asks for `name`, in lower case: `None` where the name is none of these, and then nothing while

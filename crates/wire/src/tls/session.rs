@@ -1,5 +1,6 @@
 //! What was agreed on with a client.
 
+use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, HandshakeKind, ProtocolVersion, ServerConnection};
 
 use super::server::Alpn;
@@ -42,6 +43,11 @@ impl<'a> Session<'a> {
     /// The protocol that the client asked for; `None` when it named none.
     pub fn alpn(self) -> Option<Alpn> {
         self.0.alpn_protocol().and_then(Alpn::from_id)
+    }
+
+    /// The certificates that the client has shown, its own first, where it was asked for them: those were verified.
+    pub fn client_chain(self) -> Option<&'a [CertificateDer<'static>]> {
+        self.0.peer_certificates().filter(|chain| !chain.is_empty())
     }
 
     /// Whether an earlier session was taken up again.

@@ -140,6 +140,7 @@ mod tests {
             ":9001 --listen 8080 --balance round_robin",
             "a:1 b:2 --balance path",
             "a:1 --balance p2c --listen [::1]:0",
+            "https://a:1",
         ] {
             let text = made(words, Ipv6::Absent);
             let (name, environment) = (words.to_owned(), Environment::fixed());
@@ -150,9 +151,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_stays_what_was_typed_and_is_refused() {
-        for words in
-            ["a", "a:1 --balance fastest", "a:1 --health up", "a:1\"]\n -l here:1", "https://a:1"]
-        {
+        for words in ["a", "a:1 --balance fastest", "a:1 --health up", "a:1\"]\n -l here:1"] {
             let text = made(words, Ipv6::Absent);
             let (name, environment) = (words.to_owned(), Environment::fixed());
             let read = config::parse(&text, &Origin { name, dir: "/srv".into(), environment });

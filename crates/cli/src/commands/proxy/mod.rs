@@ -22,14 +22,15 @@ use crate::foreign::shown;
 use crate::{output, own_process, reach};
 use document::document;
 use room::Room;
-pub(crate) use room::running;
+pub(crate) use room::{is_idle, running};
 
 /// Balance requests over servers, without a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Checks each server, by a connection or with --health by a request, and sends requests to those that
-are healthy. `plimsoll status` and `plimsoll explain` find it in any directory without a plimsoll.toml,
-and by the file that it names. What it keeps goes with it.
+are healthy. `plimsoll status` and `plimsoll explain` find it by the file that it names, and in any
+directory without a plimsoll.toml where /etc/plimsoll/plimsoll.toml is not served. What it keeps
+goes with it.
 
 Examples:
   plimsoll proxy 127.0.0.1:9001 127.0.0.1:9002 --listen :8080

@@ -98,7 +98,9 @@ enum Life {
     Running,
     /// Nothing listens any more.
     Over,
-    /// There is no socket, or it is not ours to ask.
+    /// There is no socket.
+    Absent,
+    /// It is not ours to ask.
     Unknown,
 }
 
@@ -114,12 +116,22 @@ fn life(socket: &Path) -> Life {
         // unix(7): its queue of connections is full.
         Ok(()) | Err(Errno::AGAIN) => Life::Running,
         Err(Errno::CONNREFUSED) => Life::Over,
+        Err(Errno::NOENT) => Life::Absent,
         Err(_) => Life::Unknown,
     }
 }
 
+/// Whether no Plimsoll serves with its state in this directory, as far as that can be seen.
+pub(crate) fn is_idle(state_dir: &Path) -> bool {
+    matches!(life(&socket_in(state_dir)), Life::Over | Life::Absent)
+}
+
 fn socket(room: &Path) -> PathBuf {
-    room.join("state").join("admin.sock")
+    socket_in(&room.join("state"))
+}
+
+fn socket_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("admin.sock")
 }
 
 #[cfg(test)]
@@ -144,6 +156,8 @@ mod tests {
         sweep(place.path());
         let left = [&lives, &begins, &dead, &other].map(|room| room.exists());
         assert_eq!(left, [true, true, false, true]);
+        let idle = [&lives, &begins, &other].map(|room| is_idle(&room.join("state")));
+        assert_eq!(idle, [false, true, true]);
     }
 
     #[test]

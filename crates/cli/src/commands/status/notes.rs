@@ -14,7 +14,10 @@ use crate::quantity::{counted, rough};
 pub(super) fn notes(service: &Service) -> Vec<String> {
     let name = &service.name;
     let mut notes = Vec::new();
+    let is_worker = service.run.as_ref().is_some_and(|run| run.worker);
     match service.mode {
+        // Nothing goes to them, healthy or not.
+        _ if is_worker => {}
         ServiceMode::Normal => {}
         ServiceMode::Backup => {
             notes.push(format!("{name}: no primary is healthy: traffic goes to the backups\n"));
@@ -44,6 +47,8 @@ pub(super) fn notes(service: &Service) -> Vec<String> {
     notes.extend(service.drained_away.iter().map(|away| {
         format!("{name}: {} has no address, drained since {}\n", away.name, away.drained_at)
     }));
+    let fault = service.certificate_fault.iter();
+    notes.extend(fault.map(|why| format!("{name}: cannot read new certificates: {why}\n")));
     let unresolved = service.unresolved.iter();
     notes.extend(unresolved.map(|it| format!("{name}: cannot resolve {}: {}\n", it.name, it.why)));
     notes
@@ -59,7 +64,14 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
         .collect();
     notes.extend(last_deploy(run).map(|what| format!("{name}: {what}\n")));
     if let Some(deploy) = &run.idle {
-        notes.push(format!("{name}: no release yet, requests get 503: {deploy}\n"));
+        let meanwhile = if run.worker { "" } else { ", requests get 503" };
+        notes.push(format!("{name}: no release yet{meanwhile}: {deploy}\n"));
+    }
+    if let Some(of_file) = run.scaled_from {
+        let replicas = run.replicas;
+        notes.push(format!(
+            "{name}: {replicas} instances by `plimsoll scale`; the file says {of_file}, and counts again when it says otherwise\n"
+        ));
     }
     if let Some(difference) = &run.difference {
         notes.push(format!("{name}: {difference}\n"));
@@ -68,8 +80,12 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
         let RunningDeploy { id, release, who, stage, verdict, .. } = deploy;
         let took = rough(Duration::from_secs(deploy.took_s as u64));
         let paused = if deploy.is_paused { ", paused" } else { "" };
+        let judged = match run.worker {
+            true => String::new(),
+            false => format!("; the judge says {verdict}"),
+        };
         notes.push(format!(
-            "{name}: deploy {id} of release {release} by {who}, for {took}: {stage}{paused}; the judge says {verdict}\n"
+            "{name}: deploy {id} of release {release} by {who}, for {took}: {stage}{paused}{judged}\n"
         ));
         let conditions = deploy.conditions.iter();
         notes.extend(conditions.map(|DeployCondition { name: of, said }| {

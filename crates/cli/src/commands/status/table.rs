@@ -95,7 +95,10 @@ pub(super) fn instances(services: &[Service], reasons: Reasons) -> Table {
         }
         for (index, instance) in service.instances.iter().enumerate() {
             let name = if index == 0 { service.name.clone() } else { String::new() };
-            let cells = row(name, instance);
+            let cells = match service.run.as_ref().is_some_and(|run| run.worker) {
+                true => worker_row(name, instance),
+                false => row(name, instance),
+            };
             match reasons {
                 Reasons::Beside => table.row([&cells[..], &[why(instance).into()]].concat()),
                 Reasons::Below => table.row_above(cells, &why(instance)),
@@ -131,6 +134,18 @@ fn row(service: String, instance: &Instance) -> [Cell; 9] {
         quantile(instance.p50_ms),
         quantile(instance.p99_ms),
     ]
+}
+
+/// What gets no requests has nothing to count of them.
+fn worker_row(service: String, instance: &Instance) -> [Cell; 9] {
+    let (state, colour_of) = match instance.state {
+        // No check of it is configured, and it lives.
+        InstanceState::Unchecked => ("running", AnsiColor::Green),
+        state => (state.as_str(), colour_of(state)),
+    };
+    let none = || Cell::from("-");
+    let state = Cell::styled(state.to_owned(), colour(colour_of));
+    [service.into(), named(instance).into(), state, none(), none(), none(), none(), none(), none()]
 }
 
 fn named(instance: &Instance) -> String {

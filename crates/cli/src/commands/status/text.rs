@@ -182,6 +182,7 @@ mod tests {
             queued: 0,
             run: None,
             unresolved: Vec::new(),
+            certificate_fault: None,
             drained_away: Vec::new(),
             instances,
         }

@@ -1,16 +1,20 @@
 //! `plimsoll deploy` and the words on a running deploy: releases under load, by the count of a
 //! client that never tries again by itself.
 
+mod containers;
 mod first;
 mod health;
+mod hooks;
 mod logs;
 mod outliving;
 mod preflight;
 mod prometheus;
 mod releases;
 mod rights;
+mod scale;
 mod terminal;
 mod ways;
+mod workers;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};

@@ -232,3 +232,20 @@ fn one_of_which_a_single_instance_is_bad_stays_without_it() {
     assert_eq!(replaced[0]["instance"], *bad, "{receipt:#}");
     assert_eq!(users.failed(), 0, "the old release was asked again: {:?}", users.failures());
 }
+
+/// The next one takes two seconds to come, so that the first is alone when it is found.
+#[test]
+fn the_first_of_a_rolling_deploy_gives_its_place_back_where_it_is_bad() {
+    let mut house = house("replicas = 2\npassive = false\n");
+    house.change("bake = \"1s\"", "bake = \"1s\", min_healthy = \"2s\"");
+    let users = Load::begin(&house, USERS, Users);
+    let (code, receipt) = house.deploy(&["one-bad"]);
+    drop(users.end());
+    assert_eq!((code, &receipt["outcome"]), (Some(0), &Value::from("promoted")), "{receipt:#}");
+    let bad = std::fs::read_to_string(house.sandbox.path().join(BAD)).unwrap();
+    let lines = receipt["lines"].as_array().unwrap();
+    let replaced: Vec<&Value> = lines.iter().filter(|it| it["event"] == "replacing").collect();
+    assert_eq!(replaced.len(), 1, "{receipt:#}");
+    assert_eq!(replaced[0]["instance"], *bad, "{receipt:#}");
+    assert!(replaced[0]["text"].as_str().unwrap().contains("has no siblings yet"), "{receipt:#}");
+}

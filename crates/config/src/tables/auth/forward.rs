@@ -1,6 +1,6 @@
 //! `forward` of an authentication: the service that says of each request who it is from.
 
-use model::ForwardAuth;
+use model::{ForwardAuth, ServiceCookies};
 
 use super::{claim, server};
 use crate::diagnostic::Code;
@@ -59,6 +59,15 @@ static FORWARD: Table = Table {
             "The header of its response that says who it is: the subject of limits, bans and the access log, and the claim `sub`.",
         )
         .aka(&["user", "user_header", "sub"]),
+        Key::new(
+            "set_cookies",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Whether clients get the cookies that the service sets as it lets a request in (`Set-Cookie` of a 2xx), as a service does that renews its sessions. Requests are then asked of one by one, and a \
+             response that sets a cookie holds once.",
+        )
+        .aka(&["cookies", "addAuthCookiesToResponse", "add_auth_cookies_to_response", "allowed_client_headers_on_success"]),
         server::TIMEOUT,
         asked::CA,
     ],
@@ -83,7 +92,11 @@ pub(super) fn read(section: &Section<'_>, context: &Context<'_>) -> Option<Forwa
         Some(subject) => Some(subject?),
         None => None,
     };
-    Some(ForwardAuth { server: server?, send, headers, subject })
+    let cookies = match section.flag("set_cookies") {
+        true => ServiceCookies::Passed,
+        false => ServiceCookies::Dropped,
+    };
+    Some(ForwardAuth { server: server?, send, headers, subject, cookies })
 }
 
 /// The names of headers at `key`, sorted, or its default.

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod basic;
+mod certificate;
 pub(crate) mod claim;
 mod forward;
 mod hmac;
@@ -21,7 +22,7 @@ use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::read::Context;
-use crate::schema::{Absent, Key, Later, Shape, Table};
+use crate::schema::{Absent, Key, Shape, Table};
 use crate::section::{Names, Section};
 use crate::value::{name, shown};
 
@@ -39,7 +40,7 @@ static AUTHENTICATION_SHAPE: Shape = Shape::Table(&AUTHENTICATION);
 pub(crate) static AUTHENTICATION: Table = Table {
     header: "[auth.NAME]",
     noun: "an authentication",
-    doc: "A way of proving who one is: by `jwt`, a signed token, by `api_key`, by `basic`, a name and a password, by `introspect`, an opaque token of which its issuer is asked, by `forward`, another service's word, or by `hmac` or `signature`, a request that is signed; one of them. It gives a subject and claims, which \
+    doc: "A way of proving who one is: by `jwt`, a signed token, by `api_key`, by `basic`, a name and a password, by `introspect`, an opaque token of which its issuer is asked, by `forward`, another service's word, by `hmac` or `signature`, a request that is signed, or by a client's `certificate`; one of them. It gives a subject and claims, which \
           `require`, limits and instances go by. `none` is no name: a route says `auth = \"none\"` where nobody need \
           prove anything.",
     keys: &[
@@ -50,6 +51,7 @@ pub(crate) static AUTHENTICATION: Table = Table {
         signature::KEY,
         introspect::KEY,
         forward::KEY,
+        certificate::KEY,
         place::FROM_KEY,
         claim::KEY,
         Key::new(
@@ -69,9 +71,7 @@ pub(crate) static AUTHENTICATION: Table = Table {
         )
         .aka(&["status", "status_code", "error_status"]),
     ],
-    later: &[
-        Later { name: "certificate", what: "certificates of clients" },
-    ],
+    later: &[],
 };
 
 const REFUSED: Shape = Shape::Count(401..=403);
@@ -89,8 +89,11 @@ pub(crate) fn read(
         context.auths.insert(AuthName::from(entry.text));
         let Some(section) = entry.node.section() else { continue };
         let read = authentication(&section, name, context);
-        if let Some(it) = read.as_ref().filter(|it| it.proof.has_subject_only()) {
-            context.subject_only.insert(it.name.clone());
+        if let Some((it, claims)) = read.as_ref().and_then(|it| Some((it, it.proof.claims()?))) {
+            context.known_claims.insert(it.name.clone(), claims);
+        }
+        if section.has(certificate::KEY.name) {
+            context.certificate_auths.insert(AuthName::from(entry.text));
         }
         found.extend(read.map(|it| (it.name.clone(), Arc::new(it))));
     }
@@ -135,8 +138,11 @@ fn authentication(
 ) -> Option<Authentication> {
     let proof = proof(section, context);
     let claims = claim::read(section);
-    if let Some(proof) = proof.as_ref().filter(|proof| proof.has_subject_only()) {
-        refuse_claims(section, proof, &claims);
+    if let Some((proof, known)) = proof.as_ref().and_then(|it| Some((it, it.claims()?))) {
+        refuse_claims(section, proof, known, &claims);
+    }
+    if let Some(Proof::Certificate(_)) = &proof {
+        refuse_beside_certificate(section);
     }
     if let Some(Proof::Forward(forward)) = &proof {
         refuse_beside_forward(section, forward, &claims);
@@ -166,13 +172,20 @@ fn refused(section: &Section<'_>) -> RefusedAs {
 }
 
 /// Claims that nobody can have are told to nobody.
-fn refuse_claims(section: &Section<'_>, proof: &Proof, claims: &[ClaimHeader]) {
-    let Some(never) = claims.iter().find(|it| !it.claim.is_subject()) else { return };
+fn refuse_claims(section: &Section<'_>, proof: &Proof, known: &[&str], claims: &[ClaimHeader]) {
+    let Some(never) = claims.iter().find(|it| !it.claim.is_one_of(known)) else { return };
+    let (why, hint) = match known {
+        ["sub"] => ("but `sub`, the name".to_owned(), "write \"sub\", or leave it out".to_owned()),
+        known => {
+            let listed = suggest::listed(known.iter().copied());
+            (format!("`{}`", never.claim), format!("write one of {listed}, or leave it out"))
+        }
+    };
     let flaw = Flaw::new(
         Code::Conflict,
         format!("`{}` can never be told", never.header),
-        format!("{} has no claim but `sub`, the name", called(proof)),
-        "write \"sub\", or leave it out",
+        format!("{} has no claim {why}", called(proof)),
+        hint,
     );
     section.report_at(claim::KEY.name, flaw, &[]);
 }
@@ -209,6 +222,19 @@ fn refuse_beside_forward(section: &Section<'_>, forward: &ForwardAuth, claims: &
     }
 }
 
+/// What stands beside `certificate` and could not do anything there.
+fn refuse_beside_certificate(section: &Section<'_>) {
+    if section.has("keep_token") && !section.flag("keep_token") {
+        let flaw = Flaw::new(
+            Code::Conflict,
+            "`keep_token = false` has no effect here",
+            "a client's certificate is shown in its handshake, and no instance sees that",
+            "take it out",
+        );
+        section.report_at("keep_token", flaw, &[]);
+    }
+}
+
 fn called(proof: &Proof) -> &'static str {
     match proof {
         Proof::Jwt(_) => "a token",
@@ -217,11 +243,13 @@ fn called(proof: &Proof) -> &'static str {
         Proof::Hmac(_) | Proof::Signature(_) => "a signed request",
         Proof::Forward(_) => "another service's word",
         Proof::Introspect(_) => "an opaque token",
+        Proof::Certificate(_) => "a certificate",
     }
 }
 
 /// The kinds of proofs.
-const PROOFS: [&str; 7] = ["jwt", "api_key", "basic", "hmac", "signature", "introspect", "forward"];
+const PROOFS: [&str; 8] =
+    ["jwt", "api_key", "basic", "hmac", "signature", "introspect", "forward", "certificate"];
 
 fn proof(section: &Section<'_>, context: &Context<'_>) -> Option<Proof> {
     refuse_two(section);
@@ -251,11 +279,14 @@ fn proof(section: &Section<'_>, context: &Context<'_>) -> Option<Proof> {
     if let Some(node) = section.node("forward") {
         return forward::read(&node.section()?, context).map(Proof::Forward);
     }
-    if !section.has_later() && !PROOFS.iter().any(|key| section.is_meant(key)) {
+    if let Some(node) = section.node(certificate::KEY.name) {
+        return Some(Proof::Certificate(certificate::read(&node.section()?)));
+    }
+    if !PROOFS.iter().any(|key| section.is_meant(key)) {
         section.report(Flaw::new(
             Code::Missing,
             format!("{} says nothing of how one proves who one is", section.called()),
-            "there is none of `jwt`, `api_key`, `basic`, `hmac`, `signature`, `introspect` and `forward`",
+            "there is none of `jwt`, `api_key`, `basic`, `hmac`, `signature`, `introspect`, `forward` and `certificate`",
             "for example `jwt = { secret_env = \"JWT_SECRET\" }`",
         ));
     }

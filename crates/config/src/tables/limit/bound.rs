@@ -36,7 +36,7 @@ pub(super) const BURST_KEY: Key = Key::new(
     "14",
     "How much a full bucket holds: requests, or bytes as a size.",
 )
-.needs("rate")
+.needs(&["rate"])
 .aka(&["burst_capacity", "bucket", "size", "depth"]);
 
 pub(super) const CONCURRENT_KEY: Key = Key::new(
@@ -56,7 +56,7 @@ pub(super) const COST_HEADER_KEY: Key = Key::new(
     "The header of a response in which the instance says what its request has cost, as a whole number: what is more than the request took already is \
      taken afterwards, into debt if need be. Clients do not see the header.",
 )
-.needs("rate")
+.needs(&["rate"])
 .aka(&["cost_from", "response_header", "cost"]);
 
 /// No bucket takes longer to fill: edges that share a store count no further.

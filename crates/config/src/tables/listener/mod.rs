@@ -159,6 +159,8 @@ fn listener(
         protocols,
         certificates,
         ordered,
+        // Found once the routes are known.
+        nameless: None,
         client_auth,
         // Found once all others are known.
         redirect_https: None,

@@ -3,12 +3,11 @@
 use model::{ClientAuth, HostMatch, ListenerName, TlsCertificate};
 
 use super::client_auth;
-use crate::diagnostic::Code;
 use crate::environment::Origin;
 use crate::faults::Flaw;
 use crate::node::Node;
 use crate::read::{Context, distinct, file, optional};
-use crate::schema::{Absent, Empty, FILE, Format, Key, Later, Shape, Table};
+use crate::schema::{Absent, Empty, FILE, Format, Key, Shape, Table};
 use crate::section::Section;
 use crate::tables::acme::{Stand, Wish, parse_email};
 use crate::value::host;
@@ -30,7 +29,7 @@ pub(crate) static TLS: Table = Table {
         Key::new(
             "acme",
             Shape::Either(&ORDERED),
-            Absent::Means("certificates from files alone"),
+            Absent::Means("none are"),
             "\"ops@example.com\"",
             "Have certificates ordered of a CA and renewed, for each host of the routes: the email that the CA may write to, or a table that names the hosts, too. `[acme]` says of whom. A host whose \
              certificate has not come gets none, and no connection.",
@@ -39,15 +38,24 @@ pub(crate) static TLS: Table = Table {
         Key::new(
         "certificates",
         Shape::List { of: &Shape::Table(&CERTIFICATE), empty: Empty::Refused },
-        Absent::Means("those that are ordered, by `acme`"),
+        Absent::Means("those that are ordered, by `acme` or `internal`"),
         "[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]",
         "The certificates, chosen by the name that the client asks for. Clients whose name \
          matches none get the first; where there is none, no connection. They go before those that are ordered.",
     )
     .aka(&["cert", "certificate", "key", "certs", "ssl_certificate"]),
+        Key::new(
+            "internal",
+            Shape::Flag,
+            Absent::Flag(false),
+            "true",
+            "Have a CA of Plimsoll's own issue certificates for the hosts of the routes, and for `localhost` and the loopback addresses. Clients believe it once they are given its root, which \
+             `plimsoll certificates --ca` prints. Hosts that `acme` orders of a CA, here or at another listener, have those.",
+        )
+        .aka(&["local", "self_signed", "dev", "local_certs"]),
         client_auth::KEY,
     ],
-    later: &[Later { name: "internal", what: "a CA of Plimsoll's own" }],
+    later: &[],
 };
 
 static ORDERED: [Shape; 2] = [Shape::Text(&EMAIL), Shape::Table(&ACME)];
@@ -58,7 +66,7 @@ const HOST: Format = Format { noun: "a host such as \"shop.example.com\"", patte
 static ACME: Table = Table {
     header: "[listeners.NAME.tls.acme]",
     noun: "certificates that are ordered",
-    doc: "Which certificates are ordered for this listener, each for one host.",
+    doc: "Which certificates are ordered for this listener, each for one host or wildcard.",
     keys: &[
         Key::new(
             "email",
@@ -73,7 +81,7 @@ static ACME: Table = Table {
             Shape::List { of: &Shape::Text(&HOST), empty: Empty::Refused },
             Absent::Means("the hosts of all routes"),
             "[\"shop.example.com\"]",
-            "The hosts that get a certificate.",
+            "The hosts that get a certificate. A wildcard needs `[acme]`'s `dns`.",
         )
         .aka(&["domains", "names", "host", "domain"]),
     ],
@@ -121,20 +129,27 @@ pub(crate) fn read(
     context: &mut Context<'_>,
 ) -> Tls {
     let origin = context.origin;
+    if tls.has(client_auth::KEY.name) || tls.is_meant(client_auth::KEY.name) {
+        context.asking_listeners.extend(listener.cloned());
+    }
     let client_auth =
         optional(tls, client_auth::KEY.name, |table| client_auth::read(table, origin));
-    let node = match tls.has_later() || tls.has("acme") {
+    let is_internal = tls.flag("internal");
+    let node = match is_internal || tls.has("acme") {
         true => tls.node("certificates"),
         false => tls.require("certificates"),
     };
     let certificates = node.map(|node| {
         node.items().filter_map(|item| certificate(&item.section()?, origin)).collect()
     });
-    let ordered = tls.node("acme").map(|node| {
-        let wish = listener.and_then(|listener| wish(&node, tls, listener));
-        context.acme.extend(wish);
-        Vec::new()
-    });
+    let acme = tls.node("acme");
+    if let (Some(node), Some(listener)) = (&acme, listener) {
+        context.acme.of_cas.extend(wish(node, tls, listener));
+    }
+    if is_internal {
+        context.acme.internal.extend(listener.cloned());
+    }
+    let ordered = (is_internal || acme.is_some()).then(Vec::new);
     Tls { certificates: certificates.unwrap_or_default(), ordered, client_auth }
 }
 
@@ -163,12 +178,8 @@ fn parse_host(text: &str) -> Result<String, Flaw> {
             "name a host",
         )),
         HostMatch::Exact(name) => Ok(name),
-        wildcard => Err(Flaw::new(
-            Code::Unsupported,
-            format!("a certificate for `{wildcard}` cannot be ordered yet"),
-            "CAs believe a wildcard by dns-01 alone, which is not supported yet",
-            "name the hosts, or have its certificate from a file, by `certificates`",
-        )),
+        // Whether it can be proven `[acme]` says.
+        wildcard => Ok(wildcard.to_string()),
     }
 }
 

@@ -62,6 +62,15 @@ fn check_weights(node: &Node<'_>, names: &Names<'_>, shares: &BTreeMap<ServiceNa
 impl Context<'_> {
     /// The service `name`, to which a route leads. Where there is none, `report` gets the fault.
     fn service(&mut self, name: &str, report: impl FnOnce(Flaw)) -> Option<ServiceName> {
+        if self.workers.contains(name) {
+            report(Flaw::new(
+                Code::Conflict,
+                format!("the service `{}` gets no requests", shown(name)),
+                "it is a worker: it says `http = false`",
+                "take that out, or let the route lead to another service",
+            ));
+            return None;
+        }
         if let Some(service) = self.services.get(name) {
             if !self.used.contains(name) {
                 self.used.insert(service.clone());

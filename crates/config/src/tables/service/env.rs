@@ -11,6 +11,8 @@ use crate::schema::{Absent, Empty, Format, Key, Shape, TEXT};
 use crate::section::{Names, Section};
 use crate::value::name;
 
+use super::WE_RUN;
+
 pub(crate) const PATH: Format = Format { noun: "a path", pattern: Some(".") };
 
 const VARIABLE: Format =
@@ -26,11 +28,11 @@ pub(crate) const KEY: Key = Key::new(
     Shape::Names { names: "VARIABLE", of: &Shape::Text(&TEXT) },
     Absent::Means("nothing besides what is inherited"),
     "{ SPRING_PROFILES_ACTIVE = \"prod\" }",
-    "The instances' environment, besides what they `inherit`. `{version}` is substituted in the \
-     values.",
+    "The instances' environment, besides what they `inherit`, or what their image says. `{version}` is \
+     substituted in the values.",
 )
 .aka(&["environment", "variables", "vars"])
-.needs("command");
+.needs(WE_RUN);
 
 pub(crate) const FILE_KEY: Key = Key::new(
     "env_file",
@@ -42,17 +44,17 @@ pub(crate) const FILE_KEY: Key = Key::new(
      is started. `{version}` is substituted.",
 )
 .aka(&["dotenv", "environment_file"])
-.needs("command");
+.needs(WE_RUN);
 
 pub(crate) const SECRETS_KEY: Key = Key::new(
     "secrets",
     Shape::List { of: &Shape::Text(&VARIABLE), empty: Empty::Allowed },
     Absent::Texts(&[]),
     "[\"SMS_ACCESS\", \"SMS_SECRET_KEY\"]",
-    "Variables that must be set and not blank before a release is started. Other services' instances \
+    "Variables that must be set and not blank before a release is started, in Plimsoll's environment or in `secrets.age` (see `plimsoll secrets`). Other services' instances \
      do not get them.",
 )
-.aka(&["required", "require_env"]).needs("command");
+.aka(&["required", "require_env"]).needs(WE_RUN);
 
 pub(crate) const INHERIT_KEY: Key = Key::new(
     "inherit",
@@ -64,7 +66,7 @@ pub(crate) const INHERIT_KEY: Key = Key::new(
      services' `secrets`, Plimsoll's tokens, what begins with `PLIMSOLL_` or what its service manager \
      meant for it.",
 )
-.aka(&["pass_env", "passenv", "env_keep", "inherit_env"]).needs("command");
+.aka(&["pass_env", "passenv", "env_keep", "inherit_env"]).needs(&["command"]);
 
 pub(crate) fn read(section: &Section<'_>) -> BTreeMap<String, String> {
     // Any value may be a secret, whatever its name.

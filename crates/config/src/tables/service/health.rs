@@ -258,6 +258,12 @@ pub(crate) fn refuse_impossible(section: &Section<'_>, service: &Service) {
             "it is run where an instance runs, with its environment",
             "ask by `path`, `grpc` or `tcp`",
         ),
+        Some(HealthProbe::Notify) if section.has("image") => Flaw::new(
+            Code::Conflict,
+            "`notify` needs instances that are processes of this machine",
+            "a container does not see Plimsoll's `$NOTIFY_SOCKET`",
+            "ask by `path`, `grpc`, `tcp` or `command`",
+        ),
         Some(HealthProbe::Notify) if service.run.is_none() => Flaw::new(
             Code::Conflict,
             "`notify` needs instances that Plimsoll runs",

@@ -21,10 +21,12 @@ pub(crate) mod command;
 pub(crate) mod deploy;
 pub(crate) mod env;
 pub(crate) mod health;
+pub(crate) mod image;
 pub(crate) mod keep_alive;
 pub(crate) mod outliers;
 pub(crate) mod passive;
 pub(crate) mod queue;
+pub(crate) mod resources;
 pub(crate) mod restart;
 pub(crate) mod retry;
 pub(crate) mod run;
@@ -32,8 +34,10 @@ pub(crate) mod sticky;
 pub(crate) mod stop;
 pub(crate) mod targets;
 pub(crate) mod timeouts;
+pub(crate) mod tls;
 pub(crate) mod user;
 pub(crate) mod violations;
+pub(crate) mod worker;
 
 /// What a name stands for.
 static EACH: Shape = Shape::Table(&SERVICE);
@@ -58,10 +62,11 @@ pub(crate) static SERVICE: Table = Table {
             Shape::Word(&["h1", "h2"], &[Later { name: "h3", what: "HTTP/3" }]),
             Absent::Text("h1"),
             "\"h1\"",
-            "The protocol to the instances: HTTP/1.1, or HTTP/2 on clear text by prior \
-             knowledge, as gRPC servers speak it.",
+            "The protocol to the instances: HTTP/1.1, or HTTP/2, as gRPC servers speak it: on clear text by prior \
+             knowledge, with `tls` agreed on in the handshake (ALPN).",
         )
         .aka(&["protocols", "grpc", "http2"]),
+        tls::KEY,
         violations::KEY,
         balance::KEY,
         sticky::KEY,
@@ -89,9 +94,16 @@ pub(crate) static SERVICE: Table = Table {
         keep_alive::KEY,
         timeouts::KEY,
         command::KEY,
+        image::KEY,
+        image::PORT_KEY,
+        image::VOLUMES_KEY,
+        image::NETWORK_KEY,
+        resources::KEY,
         run::VERSION_KEY,
         run::REPLICAS_KEY,
         run::DIRECTORY_KEY,
+        worker::HTTP_KEY,
+        worker::READY_AFTER_KEY,
         env::KEY,
         env::FILE_KEY,
         env::SECRETS_KEY,
@@ -102,15 +114,11 @@ pub(crate) static SERVICE: Table = Table {
         restart::KEY,
         defaults::OWN_KEY,
     ],
-    later: &[
-        Later { name: "image", what: "instances that Docker runs" },
-        Later { name: "tls", what: "TLS to the servers" },
-        Later { name: "limits", what: "the memory and processor time of an instance" },
-    ],
+    later: &[],
 };
 
-/// What stands for `targets` where somebody else does not run the instances.
-pub(crate) static RUNS: &[&str] = &["command", "image"];
+/// What stands for `targets` where Plimsoll runs the instances.
+pub(crate) const WE_RUN: &[&str] = &["command", "image"];
 
 /// Reads all services, and notes their names for the routes.
 pub(crate) fn read(
@@ -126,6 +134,9 @@ pub(crate) fn read(
         let Some(section) = entry.node.section() else {
             continue;
         };
+        if worker::is_one(&section) {
+            context.workers.insert(ServiceName::from(entry.text));
+        }
         let service = service(&section, name, context);
         found.extend(service.map(|service| (service.name.clone(), Arc::new(service))));
     }
@@ -137,7 +148,7 @@ pub(crate) fn warn_of_unused(root: &Section<'_>, context: &Context<'_>) {
     let node = root.node(KEY.name);
     let names = node.as_ref().and_then(Node::names_quietly);
     for entry in names.iter().flat_map(Names::iter) {
-        if !context.used.contains(entry.text) {
+        if !context.used.contains(entry.text) && !context.workers.contains(entry.text) {
             let name = shown(entry.text);
             entry.report(Flaw::new(
                 Code::Unused,
@@ -170,9 +181,10 @@ fn service(
     let outliers = outliers::read(section, &balance);
     let service = Service {
         name: name?,
-        targets,
+        targets: targets.of,
         run,
         protocol: section.word("protocol", protocol),
+        tls: tls::read(section, targets.scheme, context.origin),
         violations: violations::read(section),
         balance,
         sticky,
@@ -187,6 +199,7 @@ fn service(
         timeouts: section.section("timeouts", timeouts::read),
     };
     health::refuse_impossible(section, &service);
+    worker::refuse_impossible(section, &service);
     Some(service)
 }
 

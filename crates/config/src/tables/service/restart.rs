@@ -8,6 +8,8 @@ use crate::schema::{Absent, Key, Shape, TIMEOUT, Table};
 use crate::section::Section;
 use crate::value::duration;
 
+use super::WE_RUN;
+
 pub(crate) const KEY: Key = Key::new(
     "restart",
     Shape::Table(&RESTART),
@@ -15,7 +17,7 @@ pub(crate) const KEY: Key = Key::new(
     "{ backoff = \"100ms\", max_backoff = \"30s\" }",
     "When an instance that exited is restarted.",
 )
-.needs("command");
+.needs(WE_RUN);
 
 pub(crate) static RESTART: Table = Table {
     header: "[services.NAME.restart]",

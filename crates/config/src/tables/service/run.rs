@@ -1,8 +1,9 @@
 //! What a service says of instances that Plimsoll runs itself, put together.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use model::{ProcessRecipe, Recipe, Run, VERSION_MARK, Workload};
+use model::{ContainerRecipe, ProcessRecipe, Recipe, Run, VERSION_MARK, Work, Workload};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -12,7 +13,7 @@ use crate::schema::{Absent, Format, Key, Shape};
 use crate::section::Section;
 use crate::value::release;
 
-use super::{RUNS, SERVICE, command, deploy, env, restart, stop, user};
+use super::{SERVICE, WE_RUN, command, deploy, env, image, restart, stop, user, worker};
 
 const VERSION: Format = Format {
     noun: "a version such as \"1.4.2\"",
@@ -27,12 +28,12 @@ pub(crate) const VERSION_KEY: Key = Key::new(
     "The release that runs first; afterwards the journal decides.",
 )
 .aka(&["release", "tag"])
-.needs("command");
+.needs(WE_RUN);
 
 pub(crate) const REPLICAS_KEY: Key =
     Key::new("replicas", Shape::Count(1..=1000), Absent::Count(1), "2", "How many instances run.")
         .aka(&["instances_count", "count", "scale", "processes"])
-        .needs("command");
+        .needs(WE_RUN);
 
 pub(crate) const DIRECTORY_KEY: Key = Key::new(
     "directory",
@@ -43,62 +44,112 @@ pub(crate) const DIRECTORY_KEY: Key = Key::new(
      substituted.",
 )
 .aka(&["dir", "cwd", "working_dir", "workdir", "working_directory"])
-.needs("command");
+.needs(&["command"]);
 
 /// Reads how the instances are run; `None` where somebody else runs them.
 pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     placeholder::warn_of_misspelt(section);
-    if !section.has("command") {
-        // What runs them instead does nothing yet, which is said: what goes with it is not judged.
-        if RUNS.iter().any(|key| section.has(key)) {
-            return None;
-        }
-        refuse_without_command(section);
+    refuse_idle(section);
+    let runs = |key: &str| section.has(key);
+    let Some(key) = WE_RUN.iter().copied().find(|key| runs(key)) else {
         refuse_marks(
             section,
             &[],
             "Plimsoll does not run these instances: write the address itself, or say with \
-                                    `command` what one runs",
+                                    `command` or `image` what one runs",
         );
         return None;
-    }
-    if section.has("targets") {
+    };
+    if runs("targets") {
         let span = section.entry_span("targets").unwrap_or_else(|| section.span());
         let flaw = Flaw::new(
             Code::Conflict,
-            "a service has both `command` and `targets`",
+            format!("a service has both `{key}` and `targets`"),
             "Plimsoll runs the instances by this",
             "keep one of them; two services can share a route's requests",
         );
-        section.report_at("command", flaw, &[(span, "Plimsoll does not run these")]);
+        section.report_at(key, flaw, &[(span, "Plimsoll does not run these")]);
     }
-    // Conditions refuse what is not substituted there by themselves.
-    let holds_in =
-        ["command", "directory", "env", "env_file", "health.command", "deploy.conditions"];
-    let cure = "it holds in `command`, `directory`, `env`, `env_file`, `health.command` and the `query` of a condition";
-    refuse_marks(section, &holds_in, cure);
-    let command = section.node("command").and_then(|node| command::read(&node));
-    if let (Some(node), Some(command)) = (section.node("command"), &command) {
-        shell::warn_of_command(&node, command);
-        port::warn_of_own(&node, command);
+    if runs("command") && runs("image") {
+        image::refuse_command(section);
     }
-    let directory = match section.node("directory") {
-        Some(node) => file::path(&node),
-        None => Some(section.dir().to_owned()),
+    let workload = match key {
+        "command" => process(section).map(Workload::Process),
+        _ => container(section).map(Workload::Container),
     };
     let env_file = section.node("env_file").and_then(|node| file::path(&node));
     let version = section.parse("version", release::parse);
     let replicas = narrow::<u32>(section.count("replicas")).and_then(NonZeroU32::new);
     let (env, secrets) = (env::read(section), env::secrets(section));
-    let user = section.parse("user", user::parse);
-    let inherit = env::inherit(section);
-    let deploy = section.section("deploy", |table| deploy::read(table, origin));
+    let work = worker::read(section);
+    let deploy = section.section("deploy", |table| {
+        if work != Work::Requests {
+            worker::refuse_in_deploy(section, table);
+        }
+        if key != "command" {
+            deploy::hooks::refuse_of_containers(table);
+        }
+        let mut deploy = deploy::read(table, origin)?;
+        // Old workers that stay warm go on working.
+        if work != Work::Requests && !table.has("bake") {
+            deploy.bake = Duration::ZERO;
+        }
+        Some(deploy)
+    });
     let stop = section.section("stop", stop::read);
     let restart = section.section("restart", restart::read);
-    let (replicas, directory, command, deploy) = (replicas?, directory?, command?, deploy?);
-    let workload = Workload::Process(ProcessRecipe { command, directory, user, inherit });
+    let (replicas, workload, deploy) = (replicas?, workload?, deploy?);
     let recipe = Recipe { workload, env, env_file, secrets };
-    Some(Run { recipe, version, replicas, deploy, stop, restart })
+    Some(Run { work, recipe, version, replicas, deploy, stop, restart })
+}
+
+fn process(section: &Section<'_>) -> Option<ProcessRecipe> {
+    // Conditions refuse what is not substituted there by themselves; that there is an `image`, too, has been said.
+    let holds_in = [
+        "command",
+        "image",
+        "directory",
+        "env",
+        "env_file",
+        "health.command",
+        "deploy.conditions",
+        "deploy.before",
+        "deploy.after",
+    ];
+    let cure = "it holds in `command`, `directory`, `env`, `env_file`, `health.command`, `deploy.before`, `deploy.after` and the `query` of a condition";
+    refuse_marks(section, &holds_in, cure);
+    let command = section.node("command").and_then(|node| command::read(&node));
+    if let (Some(node), Some(command)) = (section.node("command"), &command) {
+        shell::warn_of_command(&node, command);
+        match worker::is_one(section) {
+            true => worker::refuse_port(section, command),
+            false => port::warn_of_own(&node, command),
+        }
+    }
+    let directory = match section.node("directory") {
+        Some(node) => file::path(&node),
+        None => Some(section.dir().to_owned()),
+    };
+    let user = section.parse("user", user::parse);
+    let inherit = env::inherit(section);
+    Some(ProcessRecipe { command: command?, directory: directory?, user, inherit })
+}
+
+fn container(section: &Section<'_>) -> Option<ContainerRecipe> {
+    // Hooks are refused by themselves.
+    let holds_in = [
+        "image",
+        "env",
+        "env_file",
+        "health.command",
+        "deploy.conditions",
+        "deploy.before",
+        "deploy.after",
+    ];
+    let cure =
+        "it holds in `image`, `env`, `env_file`, `health.command` and the `query` of a condition";
+    refuse_marks(section, &holds_in, cure);
+    image::read(section)
 }
 
 /// Refuses `{version}` where nothing is put in for it: everywhere but in the keys that it `holds_in`.
@@ -114,14 +165,28 @@ fn refuse_marks(section: &Section<'_>, holds_in: &[&str], cure: &str) {
     });
 }
 
-fn refuse_without_command(section: &Section<'_>) {
-    for key in SERVICE.keys_that_need("command").filter(|key| section.has(key)) {
-        let flaw = Flaw::new(
-            Code::NoEffect,
-            format!("`{key}` without `command`"),
-            "it says how Plimsoll runs the instances, but Plimsoll does not run these",
-            "say with `command` what an instance runs, or remove this",
-        );
-        section.report_at(key, flaw, &[]);
+/// Refuses what is said of instances that Plimsoll runs, or runs in another way, where it does not.
+fn refuse_idle(section: &Section<'_>) {
+    let is_idle = |key: &&Key| {
+        !key.needs.is_empty()
+            && section.has(key.name)
+            && !key.needs.iter().any(|needed| section.has(needed))
+    };
+    let is_run = WE_RUN.iter().any(|key| section.has(key));
+    for key in SERVICE.keys.iter().filter(is_idle) {
+        let needed: Vec<_> = key.needs.iter().map(|needed| format!("`{needed}`")).collect();
+        let needed = needed.join(" or ");
+        let (why, hint) = match is_run {
+            true => (
+                "it says nothing of instances that are run in the other way",
+                format!("remove it; it goes with {needed}"),
+            ),
+            false => (
+                "it says how Plimsoll runs the instances, but Plimsoll does not run these",
+                format!("say with {needed} what an instance runs, or remove this"),
+            ),
+        };
+        let flaw = Flaw::new(Code::NoEffect, format!("`{}` without {needed}", key.name), why, hint);
+        section.report_at(key.name, flaw, &[]);
     }
 }

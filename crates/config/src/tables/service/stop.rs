@@ -6,6 +6,8 @@ use crate::read::beside::Beside;
 use crate::schema::{Absent, Key, Shape, TIMEOUT, Table};
 use crate::section::Section;
 
+use super::WE_RUN;
+
 pub(crate) const KEY: Key = Key::new(
     "stop",
     Shape::Table(&STOP),
@@ -14,7 +16,7 @@ pub(crate) const KEY: Key = Key::new(
     "How an instance is stopped, once no request reaches it.",
 )
 .aka(&["kill", "shutdown", "stop_signal", "stop_timeout"])
-.needs("command");
+.needs(WE_RUN);
 
 pub(crate) static STOP: Table = Table {
     header: "[services.NAME.stop]",

@@ -8,6 +8,7 @@ use policy::jwt::Reason;
 use policy::time::UnixTime;
 use telemetry::Ending;
 
+use super::AuthContext;
 use super::plan::WorkerAuth;
 use super::prover::{self, AtOnce, Prover, Refused};
 use super::signed::Signable;
@@ -43,6 +44,8 @@ pub enum AuthAccount {
     Refused(Reason),
     /// It does not believe a signature, as the access log would have it.
     NotBelieved(Ending),
+    /// It needs a certificate that the client shows in its handshake, of which nothing is known.
+    CertificateNeeded,
     /// Its keys are fetched, and none are there.
     NoKeys,
     /// It asks somebody else, or takes a while to find out: for real requests only.
@@ -73,7 +76,8 @@ pub struct TokenAccount {
 
 impl WorkerAuth {
     /// How it fares with a request.
-    pub(super) fn account(&self, signable: Signable<'_>, now: UnixTime) -> AuthStanding {
+    pub(super) fn account(&self, signable: Signable<'_>, context: AuthContext<'_>) -> AuthStanding {
+        let now = context.now;
         let head = signable.incoming.request.head;
         let plan = self.plan();
         let proof = &plan.authentication.proof;
@@ -82,6 +86,7 @@ impl WorkerAuth {
                 Ok(credential) => of_credential(prover, &credential, now),
                 Err(refused) => of_none(refused),
             },
+            Prover::Certificate(_) => AuthAccount::CertificateNeeded,
             Prover::Slow(slow, _) => match slow.credential(proof, signable.incoming) {
                 Ok(_) => AuthAccount::Depends,
                 Err(refused) => of_none(refused),

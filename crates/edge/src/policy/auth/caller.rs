@@ -34,12 +34,14 @@ pub(crate) struct Caller {
     pub(crate) token: Option<ProvenToken>,
     /// What instances are told, as the authentication says.
     pub(super) told: Box<[Telling]>,
+    /// The cookies that its client is to be given, as who let it in says.
+    pub(super) cookies: Box<[Box<[u8]>]>,
 }
 
-/// A token that was believed, as bans know it: never the token itself.
+/// A token or a certificate that was believed, as bans know it: never the token itself.
 pub(crate) struct ProvenToken {
     digest: TokenDigest,
-    issued: Option<UnixTime>,
+    issued: Issued,
 }
 
 impl ProvenToken {
@@ -49,7 +51,15 @@ impl ProvenToken {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token);
         let mut bytes = TokenDigest::default();
         bytes.copy_from_slice(digest.as_ref());
-        Self { digest: bytes, issued }
+        Self {
+            digest: bytes,
+            issued: issued.map_or(Issued::Unknown, |at| Issued::At(since_1970(at))),
+        }
+    }
+
+    /// A certificate with this fingerprint. Nobody can be asked to sign in anew with one, so that it has no time of issue.
+    pub(crate) fn certificate(fingerprint: TokenDigest) -> Self {
+        Self { digest: fingerprint, issued: Issued::NoToken }
     }
 }
 
@@ -86,13 +96,18 @@ impl Caller {
         let told = told.collect();
         let subject = claims.at(&["sub"]).and_then(|it| it.as_word()).map(Box::from);
         let by = by.clone();
-        Self { by, subject, claims, expires: None, token: None, told }
+        Self { by, subject, claims, expires: None, token: None, told, cookies: Box::default() }
     }
 
     /// The same, of whom instances are told this, too.
     pub(super) fn telling(self, more: impl IntoIterator<Item = Telling>) -> Self {
         let told = self.told.into_iter().chain(more).collect();
         Self { told, ..self }
+    }
+
+    /// The same, whose client is given these cookies.
+    pub(super) fn setting(self, cookies: Box<[Box<[u8]>]>) -> Self {
+        Self { cookies, ..self }
     }
 
     /// Whether `bans` refuse it at `now`.
@@ -109,11 +124,7 @@ impl Caller {
     /// What bans look at.
     fn present<T>(&self, look: impl FnOnce(Presented<'_>) -> T) -> T {
         let (issuer, token_id) = (self.word("iss"), self.word("jti"));
-        let issued = match &self.token {
-            None => Issued::NoToken,
-            Some(ProvenToken { issued: None, .. }) => Issued::Unknown,
-            Some(ProvenToken { issued: Some(at), .. }) => Issued::At(since_1970(*at)),
-        };
+        let issued = self.token.as_ref().map_or(Issued::NoToken, |token| token.issued);
         let presented = Presented {
             subject: self.subject.as_deref(),
             issuer: issuer.as_deref(),
@@ -124,9 +135,10 @@ impl Caller {
         look(presented)
     }
 
-    /// The ban, from `now` until it expires, of the token that has proven it: by its id where it has one. `None` where it was no token.
+    /// The ban, from `now` until it expires, of the token that has proven it: by its id where it has one. `None` where it was no token: a
+    /// certificate outlives what one logs out of.
     pub(crate) fn token_ban(&self, now: Duration) -> Option<Ban> {
-        let token = self.token.as_ref()?;
+        let token = self.token.as_ref().filter(|it| it.issued != Issued::NoToken)?;
         let id = self.word("jti").filter(|id| !id.is_empty() && id.len() <= Banned::TEXT_BYTES_MAX);
         let issuer = self.word("iss").filter(|it| it.len() <= Banned::TEXT_BYTES_MAX);
         let banned = match (id, issuer) {
@@ -197,6 +209,13 @@ impl Caller {
         }
     }
 
+    /// Writes what its client is told beside the response: the cookies that it is given.
+    pub(crate) fn tell_client(&self, edits: &HeaderEdits, out: &mut impl FieldSink) {
+        if !self.cookies.is_empty() && !is_edited(edits, b"set-cookie") {
+            self.cookies.iter().for_each(|cookie| out.put_unique(b"Set-Cookie", cookie));
+        }
+    }
+
     /// The parameters of the query that instances do not see.
     pub(crate) fn hidden_parameters(&self) -> impl Iterator<Item = &str> {
         let places = match self.by.credential {
@@ -225,6 +244,7 @@ impl Caller {
     /// About how many bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
         let told: usize = self.told.iter().map(Telling::bytes).sum();
-        size_of::<Self>() + self.claims.bytes() + told
+        let cookies: usize = self.cookies.iter().map(|it| it.len()).sum();
+        size_of::<Self>() + self.claims.bytes() + told + cookies
     }
 }

@@ -23,11 +23,10 @@ pub(super) enum Found<'a> {
 /// What `head` has at `place`.
 pub(super) fn find<'a>(place: &'a CredentialPlace, head: &'a RequestHead) -> Found<'a> {
     match place {
-        CredentialPlace::Bearer => {
-            only(head.fields.named(b"authorization").map(Cow::Borrowed)).and_then(behind(b"bearer"))
-        }
+        CredentialPlace::Bearer => only(head.fields.all(Name::Authorization).map(Cow::Borrowed))
+            .and_then(behind(b"bearer")),
         CredentialPlace::Basic => {
-            only(head.fields.named(b"authorization").map(Cow::Borrowed)).and_then(behind(b"basic"))
+            only(head.fields.all(Name::Authorization).map(Cow::Borrowed)).and_then(behind(b"basic"))
         }
         CredentialPlace::Header(name) => {
             // In whatever spelling a server takes for it.

@@ -100,7 +100,7 @@ impl Answered {
 pub(crate) fn request(demand: &Demand, head: &RequestHead, context: AuthContext<'_>) -> Answered {
     let mut tally = Tally::default();
     for (at, way) in demand.ways.iter().enumerate() {
-        match context.auths[way.place].prove(head, context.now) {
+        match context.auths[way.place].prove(head, context) {
             Ok(caller) => return demand.admit(caller),
             Err(why) => tally.refuse(why, at),
         }
@@ -140,7 +140,7 @@ impl Demand {
     ) -> Vec<AuthStanding> {
         let mut accounts = Vec::new();
         for way in &self.ways {
-            let standing = context.auths[way.place].account(signable, context.now);
+            let standing = context.auths[way.place].account(signable, context);
             let is_last = standing.account.is_belief();
             accounts.push(standing);
             if is_last {

@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use http::header::{AGE, CACHE_CONTROL, VARY};
+use http::header::{AGE, CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName};
-use model::{ForwardAuth, Proof};
+use model::{ForwardAuth, Proof, ServiceCookies};
 use outbound::{Excess, Response};
 use policy::claims::Claims;
 use policy::freshness;
@@ -58,6 +58,7 @@ impl Forward {
             send: forward.send.clone(),
             headers: forward.headers.iter().filter_map(named).collect(),
             subject: forward.subject.as_deref().and_then(|name| HeaderName::try_from(name).ok()),
+            cookies: forward.cookies,
         };
         let server = ServerPlan::new(&forward.server, BODY_BYTES_MAX, Excess::Dropped);
         Self { server, reading: reading.into() }
@@ -128,6 +129,11 @@ impl Slow for Forward {
         self.server.within()
     }
 
+    fn is_shared(&self) -> bool {
+        // What is set is one client's.
+        self.reading.cookies == ServiceCookies::Dropped
+    }
+
     fn server(&self) -> Option<&ServerPlan> {
         Some(&self.server)
     }
@@ -170,6 +176,7 @@ struct Reading {
     /// Those of its response that instances are told.
     headers: Vec<(HeaderName, Box<str>)>,
     subject: Option<HeaderName>,
+    cookies: ServiceCookies,
 }
 
 impl Reading {
@@ -181,6 +188,9 @@ impl Reading {
 
     /// Until when the response holds for what was told; `None` where it is for this once.
     fn until(&self, response: &Response, now: UnixTime) -> Option<UnixTime> {
+        if self.cookies == ServiceCookies::Passed && response.fields.contains_key(SET_COOKIE) {
+            return None;
+        }
         let values = |name: HeaderName| response.fields.get_all(name).into_iter();
         let cache_control = values(CACHE_CONTROL).map(|value| value.as_bytes());
         let age = response.fields.get(AGE).map(|value| value.as_bytes());
@@ -200,6 +210,13 @@ impl Reading {
             let values = response.fields.get_all(name).iter();
             values.map(|value| Telling { header: text.clone(), value: value.as_bytes().into() })
         });
-        of(claims).telling(told)
+        let set: Box<[Box<[u8]>]> = match self.cookies {
+            ServiceCookies::Dropped => Box::default(),
+            ServiceCookies::Passed => {
+                let all = response.fields.get_all(SET_COOKIE).iter();
+                all.map(|value| value.as_bytes().into()).collect()
+            }
+        };
+        of(claims).telling(told).setting(set)
     }
 }

@@ -59,6 +59,11 @@ pub(super) trait Slow: fmt::Debug + Send + Sync {
     /// How long a request waits for the response.
     fn within(&self) -> Duration;
 
+    /// Whether requests for which [`Slow::credential`] is the same may have one answer.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// The server that it asks, if it is one.
     fn server(&self) -> Option<&ServerPlan> {
         None

@@ -6,6 +6,7 @@
 pub(crate) mod account;
 mod basic;
 pub(crate) mod caller;
+mod certificate;
 pub(crate) mod client;
 pub(super) mod credential;
 pub(super) mod demand;
@@ -28,10 +29,12 @@ use model::{AuthName, Authentication, HeaderEdits, Proof, RefusedAs};
 use policy::time::UnixTime;
 use store::Store;
 use telemetry::Ending;
+use wire::tls::{ClientCertificate, ClientTrust};
 
 use crate::bans::BanBoard;
 use crate::fields::FieldSink;
 use crate::live::inquiry::InquiryLive;
+use crate::peer::Peer;
 use crate::policy::auth::caller::Caller;
 use crate::policy::auth::demand::Demand;
 use crate::policy::auth::denial::Denial;
@@ -100,9 +103,21 @@ pub(crate) struct AuthContext<'a> {
     pub(crate) auths: &'a [Rc<WorkerAuth>],
     /// Who is banned, whatever is proven.
     pub(crate) bans: &'a BanBoard,
+    /// Whose request it is, as far as the connection tells.
+    pub(crate) peer: &'a Peer,
+    /// Whose certificates its listener believes, where it asks for them.
+    pub(crate) clients: Option<&'a ClientTrust>,
     /// Where nonces are used up.
     pub(crate) store: &'a Store,
     pub(crate) now: UnixTime,
+}
+
+impl<'a> AuthContext<'a> {
+    /// The certificate that the client has shown, if its listener believes it still.
+    fn certificate(&self) -> Result<&'a ClientCertificate, Refused> {
+        let shown = self.peer.certificate().ok_or(Refused::Missing)?;
+        shown.believed(self.clients, self.now).ok_or(Refused::Inactive)
+    }
 }
 
 /// What became of a request that was asked who it is from.
@@ -235,6 +250,8 @@ pub(super) fn challenge(
             // Nor for requests that are signed.
             Proof::Hmac(_) => format!("Hmac realm=\"{realm}\""),
             Proof::Signature(_) => format!("Signature realm=\"{realm}\""),
+            // Nor for what the handshake has shown, or has not.
+            Proof::Certificate(_) => format!("Certificate realm=\"{realm}\""),
             Proof::Forward(_) => {
                 let said = refusal.denial().filter(|_| is_it);
                 let mut said = said.into_iter().flat_map(Denial::challenges).peekable();

@@ -86,7 +86,7 @@ impl Asks {
     fn new(plan: &AuthPlan, outside: Outside<'_>) -> Self {
         let server = match &plan.prover {
             Prover::Slow(slow, _) => slow.server(),
-            Prover::AtOnce(_) | Prover::Signed(_) => None,
+            Prover::AtOnce(_) | Prover::Certificate(_) | Prover::Signed(_) => None,
         };
         let client =
             |server| Rc::new(AuthClient::new(server, &plan.authentication, &plan.live, outside));
@@ -108,17 +108,37 @@ impl WorkerAuth {
     }
 
     /// Who asks, if the request proves it. What takes a while is not asked here.
-    pub(super) fn prove(&self, head: &RequestHead, now: UnixTime) -> Finding {
-        let AuthPlan { authentication, prover, live: _ } = &*self.plan;
-        let Prover::AtOnce(prover) = prover else { return Err(Refused::Unready) };
-        let credential = prover::credential(&authentication.proof, head)?;
+    pub(super) fn prove(&self, head: &RequestHead, context: AuthContext<'_>) -> Finding {
+        let AuthPlan { authentication: by, prover, live: _ } = &*self.plan;
+        let now = context.now;
+        match prover {
+            Prover::AtOnce(prover) => {
+                let credential = prover::credential(&by.proof, head)?;
+                self.recall(&credential, now, || prover.prove(by, &credential, now))
+            }
+            Prover::Certificate(certificates) => {
+                let leaf = context.certificate()?;
+                self.recall(&leaf.fingerprint, now, || certificates.prove(by, leaf, now))
+            }
+            Prover::Slow(..) | Prover::Signed(_) => Err(Refused::Unready),
+        }
+    }
+
+    /// Who has `credential`, where it was believed before, or else is by `prove`.
+    #[inline]
+    fn recall(
+        &self,
+        credential: &[u8],
+        now: UnixTime,
+        prove: impl FnOnce() -> Result<Caller, Refused>,
+    ) -> Finding {
         let mut believed = self.believed.borrow_mut();
-        if let Some(caller) = believed.get(&credential, now) {
+        if let Some(caller) = believed.get(credential, now) {
             return Ok(caller.clone());
         }
-        let caller = Rc::new(prover.prove(authentication, &credential, now)?);
+        let caller = Rc::new(prove()?);
         let (bytes, until) = (caller.bytes(), caller.expires);
-        believed.insert(&credential, caller.clone(), bytes, until);
+        believed.insert(credential, caller.clone(), bytes, until);
         Ok(caller)
     }
 
@@ -128,7 +148,9 @@ impl WorkerAuth {
         let AuthPlan { authentication: by, prover, live } = &*self.plan;
         let (incoming, now) = (signable.incoming, context.now);
         let (slow, fingerprints) = match prover {
-            Prover::AtOnce(_) => return Look::Known(self.prove(incoming.request.head, now)),
+            Prover::AtOnce(_) | Prover::Certificate(_) => {
+                return Look::Known(self.prove(incoming.request.head, context));
+            }
             Prover::Signed(signed) => return self.look_at_signed(signed, signable, context),
             Prover::Slow(slow, fingerprints) => (slow, fingerprints),
         };
@@ -143,7 +165,7 @@ impl WorkerAuth {
             return Look::Known(known);
         }
         let mut outcome = InquiryOutcome::Shared;
-        let inquiry = self.inquiries.join(fingerprint, slow.within(), || {
+        let mut begin = || {
             outcome = InquiryOutcome::Asked;
             let (credential, server) = (&*credential, asks.server.as_ref());
             let asked = slow.ask(Question { by, credential, incoming, server, now });
@@ -160,7 +182,11 @@ impl WorkerAuth {
                 finding
             };
             heard.boxed_local()
-        });
+        };
+        let inquiry = match slow.is_shared() {
+            true => self.inquiries.join(fingerprint, slow.within(), begin),
+            false => Inquiry::alone(begin(), slow.within()),
+        };
         live.count(asks.worker, outcome);
         Look::Wait(inquiry)
     }

@@ -14,6 +14,7 @@ use wire::head::RequestHead;
 
 use super::basic::Basic;
 use super::caller::{Caller, ProvenToken};
+use super::certificate::Certificates;
 use super::credential::{self, Found};
 use super::denial::Denial;
 use super::desk::Desk;
@@ -28,6 +29,8 @@ use super::signed::Signed;
 pub(super) enum Prover {
     /// By itself, while the request stands still.
     AtOnce(AtOnce),
+    /// By what the client has shown in its handshake.
+    Certificate(Certificates),
     /// By asking somebody else, while others have their turn.
     Slow(Box<dyn Slow>, Box<Fingerprints>),
     /// By the whole request, once.
@@ -57,7 +60,7 @@ pub(crate) enum Refused {
     Replayed,
     /// So much of a request cannot be held until it is believed.
     TooLarge,
-    /// Its issuer says that it is not active.
+    /// Its issuer says that it is not active, or is trusted no more.
     Inactive,
     /// The service that was asked refuses it.
     Denied(Rc<Denial>),
@@ -142,6 +145,7 @@ impl Prover {
             Proof::ApiKey(api_key) => {
                 Self::AtOnce(AtOnce::ApiKey(ApiKeys::parse(&api_key.keys.text).unwrap_or_default()))
             }
+            Proof::Certificate(certificate) => Self::Certificate(Certificates::new(certificate)),
             Proof::Basic(basic) => {
                 Self::Slow(Box::new(Basic::new(basic, desk)), Fingerprints::new().into())
             }
@@ -160,7 +164,10 @@ impl Prover {
     pub(super) fn has_keys_of(&self, keyring: &Keyring) -> bool {
         match self {
             Self::AtOnce(AtOnce::Jwt { keys, .. }) => keys.are_of(keyring),
-            Self::AtOnce(AtOnce::ApiKey(_)) | Self::Slow(..) | Self::Signed(_) => true,
+            Self::AtOnce(AtOnce::ApiKey(_))
+            | Self::Certificate(_)
+            | Self::Slow(..)
+            | Self::Signed(_) => true,
         }
     }
 }
@@ -214,6 +221,8 @@ pub(super) fn places(proof: &Proof) -> &[CredentialPlace] {
         Proof::Basic(_) => &[CredentialPlace::Basic],
         // It is the whole request.
         Proof::Hmac(_) | Proof::Signature(_) => &[],
+        // It came with the handshake.
+        Proof::Certificate(_) => &[],
         Proof::Introspect(introspection) => &introspection.places,
         // What it goes by is not ours to know.
         Proof::Forward(_) => &[],

@@ -214,6 +214,7 @@ pub(super) fn headers(proof: &model::Proof) -> &'static [&'static str] {
         model::Proof::Jwt(_)
         | model::Proof::ApiKey(_)
         | model::Proof::Basic(_)
+        | model::Proof::Certificate(_)
         | model::Proof::Forward(_)
         | model::Proof::Introspect(_) => &[],
     }

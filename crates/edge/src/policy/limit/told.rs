@@ -25,6 +25,8 @@ const RETRY_PLACE: u64 = 1;
 pub(super) struct Wording {
     /// `RateLimit-Policy`; empty where clients are told nothing.
     policies: Box<[u8]>,
+    /// That as a line of HTTP/1, and the beginning of the line behind it.
+    opening: Box<[u8]>,
     /// Of each use, in their order, what `RateLimit` says before what is left of it; nothing where clients are told nothing.
     leads: Box<[Box<[u8]>]>,
     legacy: Legacy,
@@ -45,8 +47,11 @@ impl Wording {
             false => Box::default(),
         };
         let has_legacy = uses.iter().any(|it| is_told(it) && it.plan.limit().legacy_headers);
+        let policies = policies(uses);
+        let opening = [b"RateLimit-Policy: ", &*policies, b"\r\nRateLimit: "].concat().into();
         Self {
-            policies: policies(uses),
+            policies,
+            opening,
             leads: uses.iter().map(lead).collect(),
             legacy: if has_legacy { Legacy::Told } else { Legacy::Untold },
         }
@@ -143,7 +148,7 @@ pub(crate) fn response(
     edits: &HeaderEdits,
     out: &mut impl FieldSink,
 ) {
-    let Wording { policies, leads, legacy } = &limits.wording;
+    let Wording { policies, opening, leads, legacy } = &limits.wording;
     let told = || {
         let told = limits.asked(taken).zip(leads).filter(|(_, lead)| !lead.is_empty());
         told.map(|((it, one), lead)| (it, one, &**lead))
@@ -158,20 +163,20 @@ pub(crate) fn response(
             out.put(b"Retry-After", itoa::Buffer::new().format(retry_after(it, one)).as_bytes());
         }
     }
-    if may_say(b"ratelimit-policy") {
-        out.put(b"RateLimit-Policy", policies);
-    }
-    if may_say(b"ratelimit") {
-        let left = told().map(|(it, one, lead)| (lead, left(it, one)));
-        match out.as_text() {
-            Some(text) => {
-                text.extend_from_slice(b"RateLimit: ");
-                write_left(left, text);
-                text.extend_from_slice(b"\r\n");
+    let levels = told().map(|(it, one, lead)| (lead, left(it, one)));
+    match out.as_text() {
+        Some(text) if edits.is_empty() => {
+            text.extend_from_slice(opening);
+            write_left(levels, text);
+            text.extend_from_slice(b"\r\n");
+        }
+        _ => {
+            if may_say(b"ratelimit-policy") {
+                out.put(b"RateLimit-Policy", policies);
             }
-            None => {
+            if may_say(b"ratelimit") {
                 let mut text = Vec::with_capacity(128);
-                write_left(left, &mut text);
+                write_left(levels, &mut text);
                 out.put_unique(b"RateLimit", &text);
             }
         }

@@ -261,6 +261,7 @@ pub fn explain(intent: &Intent, question: Question<'_>) -> Result<Explanation, E
     let plan_of = |route: RouteIndex| plans[route.0 as usize].as_ref();
     let mut explanation = served.explain(&asked, plan_of, |route, _| shares(route))?;
     explanation.leave_open_what_is_fetched();
+    explanation.leave_open_what_is_shown();
     Ok(explanation)
 }
 
@@ -293,7 +294,9 @@ impl Edge {
         };
         let explained =
             served.explain(&asked, plan_of, |route, request| scene.forwards(route, request));
-        explained.map(Some)
+        let mut explanation = explained?;
+        explanation.leave_open_what_is_shown();
+        Ok(Some(explanation))
     }
 }
 
@@ -353,6 +356,9 @@ impl<'a> Served<'a> {
             auth: AuthContext {
                 auths: self.auths,
                 bans: self.bans,
+                // Nothing is known of a handshake.
+                peer,
+                clients: None,
                 // Of what is only looked at nothing is used up.
                 store: &Store::alone(),
                 now: Calendar::new().now(),
@@ -468,6 +474,16 @@ impl Explanation {
         let Outcome::Refused { ending: Ending::AuthUnready, .. } = self.outcome else { return };
         let lacks = |it: &&AuthStanding| it.account == AuthAccount::NoKeys;
         if let Some(way) = self.auth.iter().find(lacks) {
+            self.outcome = Outcome::Depends(way.auth.clone());
+        }
+    }
+
+    /// Nothing is known of a handshake: that no certificate was shown is no refusal where the listener asks for one.
+    fn leave_open_what_is_shown(&mut self) {
+        let Outcome::Refused { ending: Ending::AuthMissing, .. } = self.outcome else { return };
+        let asks = self.listener.as_ref().is_some_and(|it| it.client_auth.is_some());
+        let needs = |it: &&AuthStanding| it.account == AuthAccount::CertificateNeeded;
+        if let Some(way) = self.auth.iter().find(needs).filter(|_| asks) {
             self.outcome = Outcome::Depends(way.auth.clone());
         }
     }

@@ -460,6 +460,7 @@ impl World {
         let serving = self.held.iter().filter(|(_, held)| held.lifecycle.serves());
         let plan = Plan {
             service: "api".into(),
+            work: model::Work::Requests,
             deploy: deploy(&mut self.chance),
             direction: Direction::Forward,
             replicas: self.replicas,
@@ -501,6 +502,9 @@ impl World {
                         }
                     };
                     self.tell_rollout(written);
+                }
+                rollout::Effect::Hook(..) | rollout::Effect::EndHook => {
+                    unreachable!("these deploys have no hooks")
                 }
                 rollout::Effect::Tell(_) | rollout::Effect::Measure { .. } => {}
                 rollout::Effect::End(_) => {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use model::{Deploy, Preview, Smoke, Step, Strategy, Surge, WarmUp};
+use model::{Deploy, HookMoment, Preview, Smoke, Step, Strategy, Surge, WarmUp};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -15,8 +15,11 @@ use crate::schema::{Absent, Empty, Format, Key, Shape, TIMEOUT, Table};
 use crate::section::Section;
 use crate::value::{header, release, share, shown};
 
+use super::WE_RUN;
+
 pub(crate) mod conditions;
 pub(crate) mod drain;
+pub(crate) mod hooks;
 pub(crate) mod judge;
 
 const STEP: Format = Format {
@@ -56,7 +59,7 @@ pub(crate) const KEY: Key = Key::new(
     "How a release is replaced by the next.",
 )
 .aka(&["rollout", "update", "deployment"])
-.needs("command");
+.needs(WE_RUN);
 
 pub(crate) static DEPLOY: Table = Table {
     header: "[services.NAME.deploy]",
@@ -153,6 +156,9 @@ pub(crate) static DEPLOY: Table = Table {
              each kind.",
         )
         .aka(&["drain_timeout"]),
+        hooks::BEFORE,
+        hooks::AFTER,
+        hooks::TIMEOUT,
         conditions::KEY,
         Key::new(
             "judge",
@@ -196,6 +202,10 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Deploy> {
     if written != Some(None) {
         refuse_idle(section, strategy, bake);
     }
+    let hook_timeout = section.duration(hooks::TIMEOUT.name);
+    let before = hooks::read(section, HookMoment::Before, hook_timeout);
+    let after = hooks::read(section, HookMoment::After, hook_timeout);
+    hooks::refuse_idle(section);
     let (surge, steps) = (surge?, steps?);
     Some(Deploy {
         strategy,
@@ -210,6 +220,8 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Deploy> {
         preview,
         conditions,
         judge,
+        before,
+        after,
     })
 }
 

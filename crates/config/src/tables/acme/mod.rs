@@ -1,23 +1,25 @@
 //! `[acme]`, and what it and `tls.acme` of the listeners mean together: which certificates are ordered, and of whom.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use model::{
-    Acme, CertificateKey, ExternalAccount, HostMatch, Listener, ListenerName, Route, Secret,
-};
+use model::{Acme, CertificateKey, ExternalAccount, Listener, ListenerName, Route, Secret};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
-use crate::faults::{Faults, Flaw, Spot};
+use crate::faults::{Faults, Flaw};
 use crate::node::Node;
 use crate::read::{asked, distinct, secret};
 use crate::schema::{Absent, Empty, Format, Key, Later, Shape, TEXT, Table, VARIABLE};
 use crate::section::Section;
 use crate::value::{host, name};
+
+pub(crate) use hosts::{Stand, Wish, Wishes};
+
+mod dns;
+mod hosts;
 
 pub(crate) const KEY: Key = Key::new(
     "acme",
@@ -42,8 +44,8 @@ static ACME: Table = Table {
     header: "[acme]",
     noun: "the orders of certificates",
     doc: "Certificates of listeners whose `tls` has `acme` are ordered by ACME (RFC 8555) and renewed when the CA suggests it (RFC 9773), otherwise when a third of their lifetime is left. \
-          That a host is ours is proven by http-01, which every listener of clear text responds to before all else, or by tls-alpn-01, on the TLS listeners themselves; where one fails, the \
-          next order tries the other. Certificates and accounts are kept in `certificates` of the state directory. Naming a CA here, or an email in `tls.acme`, agrees to the CA's terms.",
+          That a host is ours is proven by dns-01 where there is `dns`, by http-01, which every listener of clear text responds to before all else, or by tls-alpn-01, on the TLS listeners themselves; where one fails, the \
+          next order tries the next. Certificates and accounts are kept in `certificates` of the state directory. Naming a CA here, or an email in `tls.acme`, agrees to the CA's terms.",
     keys: &[
         Key::new(
             "directory",
@@ -77,9 +79,9 @@ static ACME: Table = Table {
             "What kind of key a certificate is for. Each order has a new one.",
         )
         .aka(&["key_type", "keyType"]),
+        dns::KEY,
     ],
     later: &[
-        Later { name: "dns", what: "dns-01, for wildcards" },
         Later { name: "on_demand", what: "certificates that are ordered at the first handshake" },
     ],
 };
@@ -109,32 +111,18 @@ static EAB: Table = Table {
     later: &[],
 };
 
-/// What a listener's `tls.acme` says.
-pub(crate) struct Wish {
-    pub(crate) listener: ListenerName,
-    pub(crate) email: String,
-    /// Those that it names, where it does.
-    pub(crate) hosts: Option<Vec<String>>,
-    pub(crate) place: Stand,
-}
-
-/// Where a wish stands.
-#[derive(Clone)]
-pub(crate) struct Stand {
-    pub(crate) key: String,
-    pub(crate) span: Range<usize>,
-}
-
-impl Stand {
-    fn report(&self, faults: &Faults<'_>, flaw: Flaw, related: &[(Range<usize>, &str)]) {
-        faults.add(Spot { key: self.key.clone(), span: self.span.clone() }, flaw, related);
-    }
-}
-
 /// What `[acme]` says, which holds where a listener wants certificates.
 struct Terms {
     directories: Vec<String>,
     acme: Acme,
+}
+
+/// What is ordered, and how.
+#[derive(Default)]
+pub(crate) struct Orders {
+    pub(crate) acme: Option<Acme>,
+    /// The hosts whose certificates Plimsoll's own CA issues.
+    pub(crate) internal: BTreeSet<String>,
 }
 
 /// Reads `[acme]`, and gives each listener of `wishes` its hosts.
@@ -142,25 +130,37 @@ pub(crate) fn read(
     root: &Section<'_>,
     origin: &Origin,
     faults: &Faults<'_>,
-    wishes: &[Wish],
+    wishes: &Wishes,
     listeners: &mut BTreeMap<ListenerName, Arc<Listener>>,
     routes: &[Arc<Route>],
-) -> Option<Acme> {
+) -> Orders {
     let terms = root.section(KEY.name, |acme| terms(acme, origin));
-    let Some(first) = wishes.first() else {
-        let is_unused = root.has(KEY.name) && !faults.has_errors();
-        if is_unused {
-            let flaw = Flaw::new(
-                Code::NoEffect,
-                "no listener has certificates ordered",
-                "`[acme]` says how, and none asks for it",
-                "add `tls = { acme = \"ops@example.com\" }` to a listener",
-            );
-            root.report_at(KEY.name, flaw, &[]);
-        }
-        return None;
-    };
-    for other in wishes.iter().filter(|it| it.email != first.email) {
+    let first = wishes.of_cas.first();
+    match first {
+        Some(first) => refuse_other_emails(wishes, first, faults),
+        None => warn_of_unused(root, faults),
+    }
+    // Something is wrong with it, and what else would be is not known.
+    let Some(Terms { directories, acme }) = terms else { return Orders::default() };
+    let internal = hosts::give(wishes, &acme, routes, listeners, faults);
+    let acme = first.map(|first| Acme { email: first.email.clone(), directories, ..acme });
+    Orders { acme, internal }
+}
+
+fn warn_of_unused(root: &Section<'_>, faults: &Faults<'_>) {
+    if root.has(KEY.name) && !faults.has_errors() {
+        let flaw = Flaw::new(
+            Code::NoEffect,
+            "no listener has certificates ordered",
+            "`[acme]` says how, and none asks for it",
+            "add `tls = { acme = \"ops@example.com\" }` to a listener",
+        );
+        root.report_at(KEY.name, flaw, &[]);
+    }
+}
+
+fn refuse_other_emails(wishes: &Wishes, first: &Wish, faults: &Faults<'_>) {
+    for other in wishes.of_cas.iter().filter(|it| it.email != first.email) {
         let flaw = Flaw::new(
             Code::Conflict,
             "two listeners name different emails",
@@ -169,132 +169,6 @@ pub(crate) fn read(
         );
         other.place.report(faults, flaw, &[(first.place.span.clone(), "the other is here")]);
     }
-    let Terms { directories, acme } = terms?;
-    let issuer = if acme.ca.is_none() { Issuer::Public } else { Issuer::Private };
-    for wish in wishes {
-        let hosts = match &wish.hosts {
-            Some(hosts) => hosts.iter().cloned().collect(),
-            None => {
-                let listener = listeners.get(&wish.listener);
-                let wildcards = match listener.is_some_and(|it| !it.certificates.is_empty()) {
-                    true => Wildcards::FromFiles,
-                    false => Wildcards::Refused,
-                };
-                of_routes(wish, routes, issuer, wildcards, faults)
-            }
-        };
-        if wish.hosts.is_some() && issuer == Issuer::Public {
-            for (host, why) in hosts.iter().filter_map(|host| Some((host, unissuable(host)?))) {
-                let what = format!("no public CA issues a certificate for `{host}`");
-                let hint = "take it out, or name a private CA by `[acme]`'s `directory` and `ca`";
-                wish.place.report(faults, Flaw::invalid(what, why, hint), &[]);
-            }
-        }
-        if let Some(listener) = listeners.get_mut(&wish.listener) {
-            let listener = Arc::make_mut(listener);
-            listener.ordered = Some(hosts.into_iter().collect());
-        }
-    }
-    Some(Acme { email: first.email.clone(), directories, ..acme })
-}
-
-/// Who issues certificates.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Issuer {
-    /// A CA that everybody believes, and which goes by the rules for those.
-    Public,
-    /// One of somebody's own, which may issue what it likes.
-    Private,
-}
-
-/// What becomes of routes with wildcards.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wildcards {
-    /// The listener has certificates from files, which may be for them.
-    FromFiles,
-    Refused,
-}
-
-/// The hosts of `routes` that certificates are ordered for.
-fn of_routes(
-    wish: &Wish,
-    routes: &[Arc<Route>],
-    issuer: Issuer,
-    wildcards_are: Wildcards,
-    faults: &Faults<'_>,
-) -> BTreeSet<String> {
-    let mut hosts = BTreeSet::new();
-    let (mut wildcards, mut unissued) = (BTreeSet::new(), BTreeSet::new());
-    for matched in routes.iter().flat_map(|route| &route.matcher.hosts) {
-        match matched {
-            HostMatch::Wildcard(_) if wildcards_are == Wildcards::FromFiles => {}
-            HostMatch::Wildcard(_) => drop(wildcards.insert(matched.to_string())),
-            // Nobody asks for an address by name (RFC 6066 section 3).
-            HostMatch::Exact(name) if host::is_address(name) => {}
-            HostMatch::Exact(name) if issuer == Issuer::Public && unissuable(name).is_some() => {
-                unissued.insert(name.clone());
-            }
-            HostMatch::Exact(name) => drop(hosts.insert(name.clone())),
-        }
-    }
-    if let Some(wildcard) = wildcards.first() {
-        let flaw = Flaw::new(
-            Code::Unsupported,
-            format!("a certificate for `{wildcard}` cannot be ordered yet"),
-            "CAs believe a wildcard by dns-01 alone, which is not supported yet",
-            "name the hosts: `acme = { email = \"...\", hosts = [\"shop.example.com\"] }`; a wildcard's certificate may come from a file beside it, by `certificates`",
-        );
-        wish.place.report(faults, flaw, &[]);
-    }
-    for name in &unissued {
-        let why = unissuable(name).unwrap_or_default();
-        let flaw = Flaw::new(
-            Code::NoEffect,
-            format!("no certificate is ordered for `{name}`: no public CA issues one"),
-            why,
-            "name a private CA by `[acme]`'s `directory` and `ca`, or leave it to clear text",
-        );
-        wish.place.report(faults, flaw, &[]);
-    }
-    if hosts.is_empty() && wildcards.is_empty() && !faults.has_errors() {
-        let flaw = Flaw::new(
-            Code::Missing,
-            "there is no host to order a certificate for",
-            "no route names one that a CA would take",
-            "give the routes their `host`, or name the hosts here: `acme = { email = \"...\", hosts = [\"shop.example.com\"] }`",
-        );
-        wish.place.report(faults, flaw, &[]);
-    }
-    hosts
-}
-
-/// Ends of names that no public CA may issue for: reserved (RFC 2606, 6761, 6762, 7686, 8375), or of nobody.
-const RESERVED: [&str; 13] = [
-    "arpa",
-    "corp",
-    "example",
-    "home",
-    "internal",
-    "intranet",
-    "invalid",
-    "lan",
-    "local",
-    "localhost",
-    "onion",
-    "private",
-    "test",
-];
-
-/// Why no public CA would issue a certificate for `host`; `None` where one may.
-fn unissuable(host: &str) -> Option<&'static str> {
-    let (_, end) = host.rsplit_once('.').unwrap_or(("", host));
-    if RESERVED.contains(&end) {
-        return Some("its end is reserved, so that nobody can prove that it is theirs");
-    }
-    if !host.contains('.') {
-        return Some("it is no full name in the public DNS");
-    }
-    host.contains('_').then_some("names with underscores are not those of hosts")
 }
 
 fn terms(acme: &Section<'_>, origin: &Origin) -> Option<Terms> {
@@ -317,13 +191,18 @@ fn terms(acme: &Section<'_>, origin: &Origin) -> Option<Terms> {
         "rsa4096" => Some(CertificateKey::Rsa4096),
         _ => None,
     });
+    let dns = acme.node("dns").map(|node| node.section().and_then(|dns| dns::read(&dns, origin)));
     let is_whole = !directories.is_empty() && (!had_ca || ca.is_some());
     let external_account = match external_account {
         Some(read) => Some(read?),
         None => None,
     };
-    let acme =
-        Acme { email: String::new(), directories: Vec::new(), ca, external_account, profile, key };
+    let dns = match dns {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let (email, none) = (String::new(), Vec::new());
+    let acme = Acme { email, directories: none, ca, external_account, profile, key, dns };
     is_whole.then_some(Terms { directories, acme })
 }
 
