@@ -1,4 +1,8 @@
-//! A rollout on its way: the machine, what was told of it, what became of requests meanwhile.
+//! A rollout on its way: the machine, and what is kept beside it. What is told of it and what becomes of requests
+//! meanwhile have files of their own.
+
+mod sampling;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -7,24 +11,22 @@ use std::time::{Duration, Instant, SystemTime};
 
 use edge::live::ServiceShard;
 use edge::live::judged::Hearing;
-use edge::{Edge, PreviewRule, ServiceLive, Split};
+use edge::{PreviewRule, ServiceLive, Split};
 use model::{Condition, Drain, InstanceName, Preview, RouteId, ServiceName, Strategy};
-use rollout::{
-    Block, Change, Count, Fate, Fates, Latencies, News, Outcome, Past, Place, Rollout, Side, Tally,
-    Timed,
-};
-use telemetry::{Counter, Events, event};
+use rollout::{Block, Outcome, Past, Rollout, Side};
+use telemetry::{Counter, Events};
 use tokio::sync::{oneshot, watch};
 
 use super::Line;
-use super::account::{Account, Routes, observed};
 use super::bars::Bars;
 use super::past::Recollection;
-use super::receipt::{DeployEnding, Receipt, ReleaseTally};
+use super::receipt::{DeployEnding, Receipt};
 use crate::evidence::Evidence;
-use crate::finding::{Finding, Found, Moment, OutputLine, Wanted};
 use crate::release::Release;
-use crate::runs::{Purpose, Running, ServiceRun};
+use crate::runs::{Purpose, ServiceRun};
+use sampling::Did;
+
+pub(crate) use telling::OutputTeller;
 
 /// What was told of a deploy so far, and its receipt once it is over.
 #[derive(Clone, Debug, Default)]
@@ -103,18 +105,6 @@ pub(crate) struct Ending {
     pub(crate) outcome: Outcome,
     pub(crate) evidence: Arc<Evidence>,
 }
-
-/// What became of a release's attempts while it is deployed, or replaced.
-#[derive(Default)]
-struct Did {
-    tally: Tally,
-    fates: Fates,
-    /// Of requests that asked for it.
-    asked: Fates,
-}
-
-/// So many responses have to be known before it is said how long they usually take.
-const USUAL_MIN: u64 = 50;
 
 /// Which attempt at its release a deploy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,50 +201,12 @@ impl Active {
         self.purpose == Purpose::First && !self.rollout.is_decided()
     }
 
-    /// What is known before anything happens: what was taken up for it, which release comes back, which try of
-    /// a first release it is.
-    pub(crate) fn first_lines(&self, taken_up: Option<String>, tries: u32) -> Vec<Line> {
-        let at = self.took();
-        let again = (tries > 1).then(|| Line::again(at, tries));
-        let restores = self.restores.map(|deploy| Line::restores(at, deploy, &self.canary.version));
-        let taken_up = taken_up.map(|text| Line::taken_up(at, text));
-        let in_place = self.runs_in_place_of().map(|from| Line::in_place(at, from, &self.canary));
-        let anew = self.is_again().then(|| Line::anew(at, &self.canary.version));
-        let unasked = self.asks_no_condition().then(|| Line::unasked(at, &self.conditions));
-        let image = Line::image(at, &self.canary);
-        taken_up
-            .into_iter()
-            .chain(restores)
-            .chain(image)
-            .chain(anew)
-            .chain(in_place)
-            .chain(unasked)
-            .chain(again)
-            .collect()
-    }
-
-    /// Whether it has conditions that are not asked, since it was told to have no bake and has no steps. A rollback by hand and a
-    /// first release never ask them.
-    fn asks_no_condition(&self) -> bool {
-        let would_ask = self.restores.is_none() && self.stable.is_some() && !self.is_again();
-        would_ask && !self.is_watched && !self.conditions.is_empty()
-    }
-
     /// Whether the new release is what runs already, so that what runs is started anew.
     pub(crate) fn is_again(&self) -> bool {
         let is_same = |it: &Arc<Release>| {
             it.version == self.canary.version && it.recipe == self.canary.recipe
         };
         self.stable.as_ref().is_some_and(is_same)
-    }
-
-    /// The old release's version, where nothing that is known but the version tells the new one from it.
-    fn runs_in_place_of(&self) -> Option<&str> {
-        let (stable, canary) = (self.stable.as_ref()?, &self.canary);
-        let is_alike = stable.version != canary.version
-            && stable.recipe == canary.recipe
-            && !canary.recipe.names_version();
-        is_alike.then_some(stable.version.as_str())
     }
 
     /// The version of the old release, if there is one.
@@ -267,205 +219,11 @@ impl Active {
         Progressing { id: self.id, progress: self.progress.subscribe() }
     }
 
-    /// What `news` says in words, at `now` by the machine's clock.
-    pub(crate) fn line(&self, news: &News, now: Duration) -> Line {
-        let took = self.took();
-        let now = Moment { machine: now, world: SystemTime::now(), deploy: took };
-        let confidence = self.evidence.rule.confidence;
-        let finding = news.fault().map(|fault| Finding::of(fault, confidence, now));
-        Line {
-            finding: finding.map(|finding| Found::Now(Arc::new(finding))),
-            ..Line::of(news, took, self.stable_version(), &self.canary.version)
-        }
-    }
-
-    /// How many lines were told.
-    pub(crate) fn told(&self) -> usize {
-        self.progress.borrow().lines.len()
-    }
-
-    /// Beside which requests what instances wrote is wanted, by the lines from `from` on that have findings.
-    pub(crate) fn wanted(&self, from: usize) -> Vec<(usize, Vec<Wanted>)> {
-        let progress = self.progress.borrow();
-        let lines = progress.lines.iter().enumerate().skip(from);
-        let findings = lines.filter_map(|(at, line)| Some((at, finding(line)?)));
-        let wanted = |it: &Finding| it.requests.iter().map(Wanted::of).collect();
-        findings.map(|(at, finding)| (at, wanted(finding))).collect()
-    }
-
-    /// Shows what instances wrote beside the requests of the finding in `line`, where anything was.
-    pub(crate) fn show_output(&self, line: usize, output: Vec<Vec<OutputLine>>) {
-        self.change_finding(line, |finding| {
-            for (shown, output) in finding.requests.iter_mut().zip(output) {
-                if !output.is_empty() {
-                    shown.output = output;
-                }
-            }
-        });
-    }
-
-    /// Shows with which rule the last finding would not have been one.
-    pub(crate) fn show_nearby(&self, change: Option<Change>) {
-        let last = self.progress.borrow().lines.iter().rposition(|line| finding(line).is_some());
-        if let Some(last) = last {
-            self.change_finding(last, |finding| finding.passes_with = change);
-        }
-    }
-
-    fn change_finding(&self, line: usize, change: impl FnOnce(&mut Finding)) {
-        self.progress.send_modify(|progress| {
-            let line = progress.lines.get_mut(line);
-            if let Some(Found::Now(finding)) = line.and_then(|line| line.finding.as_mut()) {
-                change(Arc::make_mut(finding));
-            }
-        });
-    }
-
     /// It is over: what it was judged by is whole.
     pub(crate) fn close(&mut self, outcome: Outcome) {
         let nothing = Evidence::new(self.evidence.rule.clone(), Past::default());
         let evidence = Arc::new(std::mem::replace(&mut self.evidence, nothing));
         self.ending = Some(Ending { outcome, evidence });
-    }
-
-    /// Tells whoever follows.
-    pub(crate) fn tell(&self, line: Line) {
-        let (service, step) = (self.service.clone(), line.event.clone());
-        let (instance, what) = (line.instance.clone(), line.text.clone());
-        match self.attempt {
-            Attempt::First => {
-                let deploy = self.id;
-                self.events.emit(event::DeployStep { service, deploy, step, instance, what });
-            }
-            Attempt::Further => {
-                self.events.emit(event::FirstReleaseStep { service, step, instance, what });
-            }
-        }
-        self.progress.send_modify(|progress| progress.lines.push(line));
-    }
-
-    /// Tells an instance's last words.
-    pub(crate) fn tell_output(&self, instance: &InstanceName, words: Vec<String>) {
-        self.output_teller().tell(instance, words);
-    }
-
-    /// What tells whoever follows what is written, from beside the control loop.
-    pub(crate) fn output_teller(&self) -> OutputTeller {
-        OutputTeller { progress: self.progress.clone(), began: self.began }
-    }
-
-    /// Takes up what became of the last requests of an instance, and keeps it in mind: of the old release, in `past`.
-    pub(crate) fn owe(
-        &mut self,
-        instance: &InstanceName,
-        account: Account,
-        past: &mut Recollection,
-    ) {
-        let side = self.side_of(instance);
-        let (past, did) = match side {
-            Side::Stable => (past, &mut self.stable_did),
-            Side::Canary => (&mut self.past, &mut self.canary_did),
-        };
-        past.note(&account);
-        did.asked.add(&account.asked);
-        let counts = account.counts.into_iter().map(|(route, assignment, fates)| {
-            let place = Place { route, instance: instance.clone(), side, assignment };
-            Count { place, fates }
-        });
-        self.owed.counts.extend(counts);
-        if account.latencies.count() > 0 {
-            let (instance, latencies) = (instance.clone(), account.latencies);
-            self.owed.latencies.push(Timed { instance, side, latencies });
-        }
-    }
-
-    fn side_of(&self, instance: &InstanceName) -> Side {
-        self.sides.get(instance).copied().unwrap_or(Side::Stable)
-    }
-
-    /// What became of the requests of `instances`, and of those that are gone, since the last time; with what the workers
-    /// handed over, which they do from the first time on. `past` is the old release's.
-    pub(crate) fn sample(
-        &mut self,
-        edge: &Edge,
-        instances: &mut BTreeMap<InstanceName, Running>,
-        live: Option<&Arc<ServiceLive>>,
-        past: &mut Recollection,
-    ) -> Block {
-        let routes = Routes::of(live);
-        for (name, running) in &mut *instances {
-            self.owe(name, running.take_account(&routes), past);
-        }
-        let now = edge.now();
-        past.turn(now);
-        self.past.turn(now);
-        let mut block = std::mem::take(&mut self.owed);
-        block.share = self.split.as_ref().map(|split| split.share);
-        block.barred = self.bars.look(instances, &self.sides);
-        for (id, name) in routes.names() {
-            if self.named.insert(id.clone()) {
-                block.routes.insert(id.clone(), name.clone());
-            }
-        }
-        if let Some(live) = live {
-            self.take_samples(edge, live, &routes, past, &mut block);
-        }
-        self.canary_did.add(&block, Side::Canary);
-        self.stable_did.add(&block, Side::Stable);
-        self.evidence.add(now, self.rollout.serving(), &block);
-        block
-    }
-
-    /// Takes up what the workers handed over, and keeps in mind how long it took by route.
-    fn take_samples(
-        &mut self,
-        edge: &Edge,
-        live: &ServiceLive,
-        routes: &Routes,
-        past: &mut Recollection,
-        block: &mut Block,
-    ) {
-        let patience = self.patience(&past.recent_latencies());
-        let Some(hearing) = self.hearing.as_ref().filter(|it| live.judged.hears(it)) else {
-            self.hearing = Some(live.judged.begin(patience));
-            return;
-        };
-        if let Some(patience) = patience {
-            live.judged.expect(patience);
-        }
-        let others = |count: &Count| count.fates.requests() - count.fates.of(Fate::Failed);
-        let samples = live.judged.take(hearing, block.counts.iter().map(others).sum());
-        block.lost = samples.lost;
-        block.observed = samples
-            .all
-            .into_iter()
-            .filter_map(|sample| {
-                let (at, side) = (edge.time_of(sample.at), self.side_of(&sample.instance.name));
-                observed(sample, at, side, routes)
-            })
-            .collect();
-        block.observed.sort_by_key(|observed| observed.at);
-        for attempt in block.observed.iter().filter(|it| it.fate != Fate::Failed) {
-            let of_side = match attempt.place.side {
-                Side::Stable => &mut *past,
-                Side::Canary => &mut self.past,
-            };
-            of_side.hear(attempt.place.route.clone(), attempt.latency);
-        }
-    }
-
-    /// Nothing more is handed over to it.
-    pub(crate) fn hush(&mut self, live: Option<&Arc<ServiceLive>>) {
-        if let (Some(hearing), Some(live)) = (self.hearing.take(), live) {
-            live.judged.end(hearing);
-        }
-    }
-
-    /// How long a client need wait before its giving up counts as a failure: twice as long as 99 % of the old release's responses
-    /// take, where that is known, and longer by what is never slow.
-    fn patience(&self, usual: &Latencies) -> Option<Duration> {
-        let p99 = usual.quantile(0.99).filter(|_| usual.count() >= USUAL_MIN)?;
-        Some((p99 * 2).max(p99 + self.slowdown_floor))
     }
 
     /// Its receipt, now that it ends.
@@ -492,49 +250,9 @@ impl Active {
         }
     }
 
-    /// Ends it: whoever follows it sees the receipt, which is the last that is told.
+    /// Ends it: those that follow it see the receipt, which is the last that is told.
     pub(crate) fn end(self, receipt: Receipt) {
         self.progress.send_modify(|progress| progress.receipt = Some(receipt));
-    }
-}
-
-/// Tells whoever follows a deploy what is written in it.
-#[derive(Clone, Debug)]
-pub(crate) struct OutputTeller {
-    progress: watch::Sender<Progress>,
-    began: Instant,
-}
-
-impl OutputTeller {
-    /// Tells what `instance` wrote.
-    pub(crate) fn tell(&self, instance: &InstanceName, words: Vec<String>) {
-        let at = self.began.elapsed();
-        let lines = words.into_iter().map(|text| Line::output(at, instance, text));
-        self.progress.send_modify(|progress| progress.lines.extend(lines));
-    }
-}
-
-fn finding(line: &Line) -> Option<&Finding> {
-    match &line.finding {
-        Some(Found::Now(finding)) => Some(finding),
-        _ => None,
-    }
-}
-
-impl Did {
-    /// For the receipt: with what asked for the release.
-    fn of_release(&self, version: &str) -> ReleaseTally {
-        let (mut tally, mut fates) = (self.tally.clone(), self.fates);
-        tally.requests += self.asked.requests();
-        tally.errors += self.asked.failed;
-        fates.add(&self.asked);
-        ReleaseTally { version: version.to_owned(), tally, fates, asked: self.asked.requests() }
-    }
-
-    fn add(&mut self, block: &Block, side: Side) {
-        self.tally.add(&block.tally(side));
-        let counts = block.counts.iter().filter(|count| count.place.side == side);
-        counts.for_each(|count| self.fates.add(&count.fates));
     }
 }
 
@@ -564,49 +282,5 @@ pub(crate) fn strategy_word(strategy: Strategy) -> &'static str {
         Strategy::BlueGreen => "blue-green",
         Strategy::Canary => "canary",
         Strategy::Replace => "replace",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use model::{Asks, Deploy, Host, Scheme, Unknown, Url};
-
-    use super::super::fixtures::deploy_of;
-    use super::*;
-
-    fn condition() -> Condition {
-        let (scheme, host) = (Scheme::Http, Host::Address([127, 0, 0, 1].into()));
-        let url = Url { scheme, host, port: 9, target: "/".to_owned() };
-        Condition {
-            name: "ci".to_owned(),
-            asks: Asks::Webhook { url },
-            ca: None,
-            every: Duration::from_secs(8),
-            timeout: Duration::from_secs(2),
-            failures: NonZeroU32::MIN,
-            token_env: None,
-            unknown: Unknown::Hold,
-        }
-    }
-
-    #[test]
-    fn conditions_that_are_not_asked_are_named_before_anything_happens() {
-        for (strategy, bake, is_told) in [
-            (Strategy::Rolling, 0, true),
-            (Strategy::BlueGreen, 0, true),
-            (Strategy::Rolling, 1, false),
-            (Strategy::Canary, 0, false),
-        ] {
-            let conditions = vec![condition()];
-            let bake = Duration::from_secs(bake);
-            let deploy = Deploy { strategy, bake, conditions, ..Deploy::default() };
-            let lines = deploy_of(&deploy, &"api-1".into()).first_lines(None, 1);
-            let told = lines.iter().find(|line| line.event == "unasked");
-            let told = told.map(|line| &*line.text);
-            let expected = is_told.then_some("without a bake no condition is asked: ci");
-            assert_eq!(told, expected, "{deploy:?}");
-        }
     }
 }

@@ -24,7 +24,7 @@ use crate::chain::chain;
 use crate::journal::Journal;
 use crate::release::Release;
 
-/// Its output is waited for no longer once it is gone: whoever reads the log finds it.
+/// Its output is waited for no longer once it is gone: the log has the rest.
 const OUTPUT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One run of a hook.
