@@ -239,12 +239,6 @@ pub(crate) enum Failure {
     /// Nobody could say where the new key is to be.
     #[error("the key is in the environment, which a command cannot change")]
     NoKeyFile,
-    /// What would be encrypted could not be opened again from here.
-    #[error("{} does not name this key: the secrets could not be opened from here any more", path.display())]
-    LockedOut {
-        /// The file of recipients.
-        path: PathBuf,
-    },
     /// The editor failed, and nothing is changed.
     #[error("the editor `{editor}` ended with {status}; nothing is changed")]
     Editor {
@@ -308,10 +302,13 @@ impl Failure {
             Self::NoTokenGiven | Self::Certificate(_) | Self::NoSecretGiven | Self::NoKeyFile => {
                 Exit::WrongUse
             }
-            Self::Sealed(SealedError::NoKey { .. } | SealedError::Open { .. })
+            Self::Sealed(
+                SealedError::NoKey { .. }
+                | SealedError::Open { .. }
+                | SealedError::LockedOut { .. },
+            )
             | Self::Load(LoadError::Sealed(_))
-            | Self::NoSealed { .. }
-            | Self::LockedOut { .. } => Exit::Refused,
+            | Self::NoSealed { .. } => Exit::Refused,
             Self::NoToken { .. } | Self::TokenFile { .. } | Self::SameToken => Exit::Refused,
             // What the command names does not exist, as the program or the API found.
             Self::Locked { .. }
@@ -370,7 +367,6 @@ impl Failure {
             Self::Sealed(error) => error.hint(),
             Self::NoSealed { .. } => Some("`plimsoll secrets set NAME` makes one".to_owned()),
             Self::NoKeyFile => Some("name the new key's file with `--key-file PATH`, and put what it has into the variable".to_owned()),
-            Self::LockedOut { .. } => Some("add it, or let another of the recipients do this".to_owned()),
             Self::Client(ClientError::NotRunning { .. }) => Some(
                 "start it with `plimsoll run`, or name its configuration with `-c FILE`".into(),
             ),

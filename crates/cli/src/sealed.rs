@@ -106,6 +106,12 @@ pub(crate) enum SealedError {
         /// Why.
         source: PlainError,
     },
+    /// What would be encrypted could not be opened again from here.
+    #[error("{} does not name this key: the secrets could not be opened from here any more", path.display())]
+    LockedOut {
+        /// The file of recipients.
+        path: PathBuf,
+    },
     /// It cannot be encrypted.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -120,6 +126,9 @@ impl SealedError {
                  LoadCredential={KEY_FILE}:...",
                 key.display()
             )),
+            Self::LockedOut { .. } => {
+                Some("add it, or let another of the recipients do this".to_owned())
+            }
             _ => None,
         }
     }
@@ -157,7 +166,13 @@ impl Sealed {
     }
 
     /// Writes the file, and for whom it is encrypted.
+    ///
+    /// # Errors
+    /// Among others where nothing here could open it any more; then nothing is written.
     pub(crate) fn write(&self) -> Result<(), SealedError> {
+        if !self.keys.recipients().any(|own| self.recipients.has(&own)) {
+            return Err(SealedError::LockedOut { path: self.names.recipients.clone() });
+        }
         let sealed = secrets::seal(&self.plain, &self.recipients)?;
         write(&self.names.sealed, sealed.as_bytes(), 0o644)?;
         write(&self.names.recipients, self.recipients.to_text().as_bytes(), 0o644)

@@ -116,6 +116,17 @@ impl Environment {
         variable.or_else(|| self.secrets.get(name).cloned())
     }
 
+    /// The same as text; none where it is not UTF-8.
+    pub fn secret_text(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.secret(name)?.expose().to_vec()).ok()
+    }
+
+    /// This, with the secrets that were found beside a configuration.
+    #[must_use]
+    pub fn with_secrets(self, secrets: &Arc<BTreeMap<String, Secret>>) -> Self {
+        Self { secrets: secrets.clone(), ..self }
+    }
+
     /// Where state is kept unless the file says so: `/var/lib/plimsoll` for root, else where the
     /// XDG Base Directory Specification wants it, which ignores relative paths. `None` when the
     /// environment names no place.

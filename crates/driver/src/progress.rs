@@ -1,4 +1,4 @@
-//! How far an instance's end has come, as whoever watches it tells and others wait for it.
+//! How far an instance's end has come, as its supervisor tells and others wait for it.
 
 use std::future;
 

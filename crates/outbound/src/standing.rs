@@ -1,6 +1,6 @@
 //! How near an address is to this machine: what a server elsewhere names must not be nearer than that server itself.
 //!
-//! Without that, whoever runs a public server, or its DNS, could have Plimsoll ask what only this machine reaches: a database
+//! Without that, the operator of a public server, or of its DNS, could have Plimsoll ask what only this machine reaches: a database
 //! without a password, or the metadata of a cloud.
 
 use std::fmt;

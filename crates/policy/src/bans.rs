@@ -338,7 +338,7 @@ impl fmt::Display for Banned {
 }
 
 impl Banned {
-    /// No text in one is longer, in bytes: whoever takes bans in refuses what is.
+    /// No text in one is longer, in bytes: what is longer is refused where bans are taken in.
     pub const TEXT_BYTES_MAX: usize = 1_024;
 
     /// The one form of the same: a network without the bits that do not count.

@@ -75,6 +75,11 @@ impl Keys {
         self
     }
 
+    /// What is encrypted for the first.
+    pub fn own(&self) -> Recipient {
+        self.0.first().expect("there is one at least").recipient()
+    }
+
     /// What is encrypted for them, the first one's first.
     pub fn recipients(&self) -> impl Iterator<Item = Recipient> {
         self.0.iter().map(Key::recipient)

@@ -26,7 +26,7 @@ pub enum OpenError {
     Passphrase,
     /// It is encrypted for others.
     #[error(
-        "it is not encrypted for this key: whoever can open it has to add {recipient} to secrets.recipients, and to run `plimsoll secrets rotate --keep-key`"
+        "it is not encrypted for this key: a colleague who can open it adds {recipient} to secrets.recipients, and runs `plimsoll secrets rotate --keep-key`"
     )]
     Others {
         /// What would have to be in it.
@@ -59,9 +59,9 @@ pub fn open(bytes: &[u8], keys: &Keys) -> Result<Plain, OpenError> {
     }
     let identities = keys.0.iter().map(|key| &key.0 as &dyn age::Identity);
     let reader = decryptor.decrypt(identities).map_err(|error| match error {
-        age::DecryptError::NoMatchingKeys => OpenError::Others {
-            recipient: keys.recipients().next().map(|it| it.to_string()).unwrap_or_default(),
-        },
+        age::DecryptError::NoMatchingKeys => {
+            OpenError::Others { recipient: keys.own().to_string() }
+        }
         error => OpenError::Damaged(error),
     })?;
     // Grows never, so that no copy of it stays behind.

@@ -1,4 +1,4 @@
-//! A real Docker engine in a network of its own: no address, no rule of this machine's firewall is touched by it. Whoever is to
+//! A real Docker engine in a network of its own: no address, no rule of this machine's firewall is touched by it. A test that is to
 //! reach what it publishes enters that network.
 
 use std::fs::File;

@@ -10,7 +10,7 @@ use admin::{Guard, Server, SocketClaim, Token, Tokens};
 use config::{Environment, Loaded, Paint};
 use control::{Adoption, After, Controller, CrashPoint, Settings};
 use driver::{Instance, Started};
-use model::{Admin, LogFormat, TokenSource};
+use model::{Intent, LogFormat, TokenSource};
 
 use crate::commands::check::contents;
 use crate::exit::Exit;
@@ -175,7 +175,7 @@ impl Order<'_> {
         let signals = Signals::listen();
         let mut signals =
             signals.map_err(|source| Failure::System { what: "listen to signals", source })?;
-        let tcp = admin_on_tcp(&loaded.intent.admin)?;
+        let tcp = admin_on_tcp(&loaded.intent)?;
         let socket = claim.path().display().to_string();
         let (crash, adoption) = (self.crash, self.adoption);
         // Looking names up takes seconds where nothing responds.
@@ -218,8 +218,11 @@ impl Order<'_> {
 }
 
 /// Where the admin API is wanted on TCP, and who may ask there.
-fn admin_on_tcp(wanted: &Admin) -> Result<Option<(SocketAddr, Guard)>, Failure> {
+fn admin_on_tcp(intent: &Intent) -> Result<Option<(SocketAddr, Guard)>, Failure> {
+    let wanted = &intent.admin;
     let Some(address) = wanted.bind else { return Ok(None) };
+    let secrets = sealed::environment().with_secrets(&intent.secrets);
+    let token_of = |source: &TokenSource| token_of(source, &secrets);
     let act = wanted.token.as_ref().map(token_of).transpose()?;
     let look = wanted.read_token_env.clone().map(TokenSource::Variable);
     let look = look.as_ref().map(token_of).transpose()?;
@@ -229,9 +232,9 @@ fn admin_on_tcp(wanted: &Admin) -> Result<Option<(SocketAddr, Guard)>, Failure> 
     Ok(Some((address, Tokens::new(act, look).map_or(Guard::ReadOnly, Guard::Tokens))))
 }
 
-fn token_of(source: &TokenSource) -> Result<Token, Failure> {
+fn token_of(source: &TokenSource, secrets: &Environment) -> Result<Token, Failure> {
     let read = match source {
-        TokenSource::Variable(name) => std::env::var(name).ok(),
+        TokenSource::Variable(name) => secrets.secret_text(name),
         TokenSource::File(path) => {
             let read = secret_file::read(path);
             let told = |source| Failure::TokenFile { path: path.clone(), source };

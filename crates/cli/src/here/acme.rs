@@ -24,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub(super) fn look(notes: &Notes<'_>) -> Vec<Finding> {
     let Some(acme) = &notes.intent.acme else { return Vec::new() };
     let hosts = ordered(notes.intent);
-    // A record can be written whoever reaches this machine, and wherever the name leads.
+    // A record in the DNS proves a name wherever that leads, whether or not this machine is reached.
     if acme.dns.is_some() || hosts.is_empty() {
         return Vec::new();
     }
@@ -212,10 +212,6 @@ mod tests {
 
     use super::*;
 
-    fn machine(is_public: bool) -> Machine {
-        Machine { is_own: |it| it == IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)), is_public }
-    }
-
     #[test]
     fn a_name_that_leads_elsewhere_is_told_where_that_can_be_known() {
         let (own, other, private) = ("203.0.113.7", "203.0.113.8", "10.0.0.7");
@@ -230,7 +226,8 @@ mod tests {
             (true, vec![], Some("has no address")),
         ] {
             let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-            let fault = machine(is_public).fault("shop.example.com", Some(&addresses));
+            let is_own = |it| it == IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+            let fault = Machine { is_own, is_public }.fault("shop.example.com", Some(&addresses));
             let what = fault.map(|(what, _)| what);
             match part {
                 Some(part) => {

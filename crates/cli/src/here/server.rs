@@ -44,7 +44,9 @@ fn token(notes: &Notes<'_>) -> Option<Finding> {
     admin.bind?;
     let about = "the admin API's token".to_owned();
     match admin.token.as_ref()? {
-        TokenSource::Variable(name) if std::env::var_os(name).is_none() => {
+        TokenSource::Variable(name)
+            if std::env::var_os(name).is_none() && !notes.intent.secrets.contains_key(name) =>
+        {
             let what = format!("the environment variable {name} is not set");
             let found = notes.finding(&["admin", "token_env"], about, Severity::Warning, what);
             Some(found.hint("it comes from the environment of `plimsoll run`; `openssl rand -hex 32` makes a token"))

@@ -20,7 +20,8 @@ fn sandbox() -> Sandbox {
         )
     };
     Sandbox::new(&format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\n[auth.users]\njwt = {{ secret_env = \"JWT_SECRET\" }}\n\
+        "[admin]\nbind = \"127.0.0.1:0\"\ntoken_env = \"ADMIN_TOKEN\"\n\
+         [listeners.web]\nbind = \"127.0.0.1:0\"\n[auth.users]\njwt = {{ secret_env = \"JWT_SECRET\" }}\n\
          [[routes]]\nto = \"api\"\nauth = \"users\"\n[[routes]]\npath = \"/other\"\nto = \"other\"\n{}{}",
         service("api", "DB_PASSWORD"),
         service("other", "KEY")
@@ -58,6 +59,8 @@ fn each_service_gets_what_it_names_and_the_configuration_what_it_asks_for() {
     );
     set(&sandbox, "DB_PASSWORD", b"hunter2\nof two lines\n");
     set(&sandbox, "KEY", b"other's\n");
+    // Without it the admin API would not be served over TCP, and nothing would start.
+    set(&sandbox, "ADMIN_TOKEN", &[b'x'; 32]);
     let file = sandbox.path().join("secrets.key");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let sealed = read(&sandbox, "secrets.age");
@@ -93,6 +96,7 @@ fn each_service_gets_what_it_names_and_the_configuration_what_it_asks_for() {
     assert_eq!(
         rows[1..],
         [
+            vec!["ADMIN_TOKEN", "secrets.age", "-"],
             vec!["DB_PASSWORD", "secrets.age", "api"],
             vec!["JWT_SECRET", "secrets.age", "-"],
             vec!["KEY", "secrets.age", "other"],
@@ -173,6 +177,8 @@ fn a_new_key_takes_the_old_ones_place() {
     fs::write(sandbox.path().join("secrets.recipients"), &before).unwrap();
     let refused = sandbox.plimsoll(&["secrets", "rotate", "--keep-key"]);
     assert_eq!(refused.code, Some(3), "{refused:#?}");
+    let set = given(&sandbox, &["secrets", "set", "KEY"], b"other\n");
+    assert!(set.code == Some(3) && set.stderr.contains("does not name this key"), "{set:#?}");
     assert_eq!(list(&new), Some(0));
 }
 

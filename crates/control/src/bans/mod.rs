@@ -31,7 +31,7 @@ use word::Word;
 
 /// How long after a change is published the next one waits: each copies the set.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
-/// What nobody reads in between does not pile up: whoever follows the store waits.
+/// What nobody reads in between does not pile up: the task that follows the store waits.
 const TIDINGS: usize = 16;
 
 /// Why somebody was not banned.

@@ -113,8 +113,7 @@ fn request(url: &Url, within: Duration) -> Request {
 /// # Errors
 /// When there is none that can be sent.
 pub(crate) fn token(environment: &Environment, variable: &str) -> Result<String, String> {
-    let value = environment.secret(variable);
-    let value = value.and_then(|value| String::from_utf8(value.expose().to_vec()).ok());
+    let value = environment.secret_text(variable);
     let is_sent = |value: &String| !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic());
     let trimmed = value.map(|value| value.trim().to_owned());
     trimmed.filter(is_sent).ok_or_else(|| format!("the variable {variable} holds no token"))

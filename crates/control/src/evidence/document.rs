@@ -75,10 +75,10 @@ struct Piece {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     share: Option<f64>,
     /// Those of them that were barred.
-    #[serde(skip_serializing_if = "is_none_barred", default)]
+    #[serde(skip_serializing_if = "is_default", default)]
     b: (u32, u32),
     /// Instances of the new release that were to come.
-    #[serde(skip_serializing_if = "are_none", default)]
+    #[serde(skip_serializing_if = "is_default", default)]
     n: u32,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     c: Vec<(PlaceText, [u64; 4])>,
@@ -104,12 +104,8 @@ fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
-fn are_none(instances: &u32) -> bool {
-    *instances == 0
-}
-
-fn is_none_barred(barred: &(u32, u32)) -> bool {
-    *barred == (0, 0)
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 const FATES: [Fate; 4] = [Fate::Ok, Fate::Redirect, Fate::ClientError, Fate::Failed];

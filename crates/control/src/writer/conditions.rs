@@ -11,9 +11,9 @@ use crate::runs::Active;
 impl Writer {
     /// What asks conditions, with the secrets that are beside the configuration now.
     pub(super) fn outside(&self) -> Outside {
-        let mut outside = self.outside.clone();
-        outside.environment.secrets = self.serving.intent.borrow().secrets.clone();
-        outside
+        let Outside { client, environment } = self.outside.clone();
+        let environment = environment.with_secrets(&self.serving.intent.borrow().secrets);
+        Outside { client, environment }
     }
 
     /// Asks a condition of the deploy of `service`.

@@ -303,7 +303,15 @@ impl Bench {
 }
 
 /// Starts processes; nobody here has any started.
-pub(crate) fn nobody() -> Arc<dyn Driver> {
+/// Settings for the configuration in `room`, which has nothing run.
+pub(crate) fn settings_without_instances(room: &Path) -> Settings {
+    let forms = control::Forms { receipt: |_| String::new(), finding: |_| String::new() };
+    let resolver = Arc::new(FakeNames::default());
+    let settings = Settings::new(room.join("plimsoll.toml"), Box::new(|_| nobody()), forms);
+    Settings { resolver, ..settings }
+}
+
+fn nobody() -> Arc<dyn Driver> {
     let launcher = driver::Launcher::this_program(["none"]);
     let logs = driver::ProcessLogs::of("/".as_ref());
     Arc::new(driver::ProcessDriver::new(launcher, driver::port::Ports::default(), logs))

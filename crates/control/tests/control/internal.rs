@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use telemetry::Events;
 use telemetry::event::Event;
 
-use crate::bench::{FakeNames, nobody};
+use crate::bench::settings_without_instances;
 use crate::turned::Turned;
 
 /// A handshake with nobody takes no longer, nor anything that a test waits for.
@@ -53,13 +53,8 @@ impl Stage {
         self.events = Events::default();
         let settings = Settings {
             events: self.events.clone(),
-            resolver: Arc::new(FakeNames::default()),
             clock: self.clock.clone(),
-            ..Settings::new(
-                self.room.path().join("plimsoll.toml"),
-                Box::new(|_| nobody()),
-                control::Forms { receipt: |_| String::new(), finding: |_| String::new() },
-            )
+            ..settings_without_instances(self.room.path())
         };
         self.controller = Some(control::start(settings).await.unwrap());
     }

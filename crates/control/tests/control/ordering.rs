@@ -17,7 +17,7 @@ use telemetry::Events;
 use telemetry::event::Event;
 use testkit::pebble::{Looks, Pebble};
 
-use crate::bench::{FakeNames, Origin, nobody};
+use crate::bench::{Origin, settings_without_instances};
 use crate::turned::Turned;
 
 const HOST: &str = "shop.example.com";
@@ -93,13 +93,8 @@ impl Stage {
         self.events = Events::default();
         let settings = Settings {
             events: self.events.clone(),
-            resolver: Arc::new(FakeNames::default()),
             clock: self.clock.clone(),
-            ..Settings::new(
-                self.room.path().join("plimsoll.toml"),
-                Box::new(|_| nobody()),
-                control::Forms { receipt: |_| String::new(), finding: |_| String::new() },
-            )
+            ..settings_without_instances(self.room.path())
         };
         self.controller = Some(control::start(settings).await?);
         Ok(())

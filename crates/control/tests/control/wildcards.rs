@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use config::Environment;
 use control::{CertificateStatus, Controller, Settings, TxtRecords};
-use telemetry::Events;
 use testkit::bind::{Bind, KEY, SECRET};
 use testkit::pebble::{Looks, Pebble};
 
-use crate::bench::{FakeNames, nobody};
+use crate::bench::settings_without_instances;
 
 /// Nothing that a test waits for takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,17 +38,11 @@ impl Stage {
         std::fs::write(room.path().join("plimsoll.toml"), text).unwrap();
         let settings = Settings {
             environment: Environment { variable, ..Environment::of_process() },
-            events: Events::default(),
-            resolver: Arc::new(FakeNames::default()),
             records: Arc::new(|dns| {
                 let records = dns::Records::new(dns).map_err(|error| error.to_string())?;
                 Ok(Arc::new(records) as Arc<dyn TxtRecords>)
             }),
-            ..Settings::new(
-                room.path().join("plimsoll.toml"),
-                Box::new(|_| nobody()),
-                control::Forms { receipt: |_| String::new(), finding: |_| String::new() },
-            )
+            ..settings_without_instances(room.path())
         };
         Self { controller: control::start(settings).await.unwrap(), _room: room }
     }

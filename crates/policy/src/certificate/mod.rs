@@ -1,6 +1,6 @@
 //! Clients' certificates: which of those that a listener believes are enough, and what they say of who asks.
 //!
-//! That a certificate is believed at all was decided in the handshake. Names are compared part by part, never as whole texts: whoever may
+//! That a certificate is believed at all was decided in the handshake. Names are compared part by part, never as whole texts: a client that may
 //! choose a part of a name must not get beyond it (decision 0108).
 
 mod places;

@@ -1,5 +1,5 @@
 //! Patterns with places that take any number of items, compared without going back: in as many steps as pattern and text are long together,
-//! whoever chose the text.
+//! however the text was chosen.
 
 /// What a place of a pattern takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Passwords: what a request says (RFC 7617), who may come in by them (a file of users), and the hashes that they are held against.
 //!
-//! To check one takes milliseconds on purpose, and megabytes: whoever calls [`Users::verify`] does it where nobody waits for the thread.
+//! To check one takes milliseconds on purpose, and megabytes: [`Users::verify`] is to be called on a thread that nothing else waits for.
 
 mod argon2;
 mod bcrypt;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{Deploy, Strategy};
 use rollout::Event;
 
-use crate::{Talk, deploy, name, rolling};
+use crate::{Talk, deploy, name, of, rolling};
 
 #[test]
 fn one_that_fails_its_checks_while_it_serves_is_taken_back() {
@@ -98,7 +98,7 @@ fn what_cannot_be_written_down_does_not_stay() {
         .ready(3)
         .does(&["start api-3", "traffic api-3"])
         .unreachable(1)
-        .sample((100, 0), (100, 0))
+        .sample(of(100, 0), of(100, 0))
         .full("disk full")
         .waits(30)
         .does(&["commit", "traffic api-1"])
@@ -146,7 +146,7 @@ fn where_the_old_release_is_gone_what_runs_serves_on_until_it_is_written_down() 
         .unreachable(1)
         .gone(1)
         .ready(3)
-        .sample((100, 0), (0, 0))
+        .sample(of(100, 0), of(0, 0))
         .full("disk full")
         .does(&["traffic ", "stop api-1", "start api-3", "traffic api-3"])
         .waits(30)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{Deploy, Step, Strategy};
 use rollout::DeployAction;
 
-use crate::{Talk, canary, deploy, rolling};
+use crate::{Talk, canary, deploy, of, rolling};
 
 #[test]
 fn rolling_goes_instance_by_instance_and_keeps_the_old_ones_warm() {
@@ -18,7 +18,7 @@ fn rolling_goes_instance_by_instance_and_keeps_the_old_ones_warm() {
         .ready(4)
         .does(&["traffic api-3 api-4"])
         .unreachable(2)
-        .sample((100, 0), (100, 0))
+        .sample(of(100, 0), of(100, 0))
         .does(&[])
         .waits(30)
         .does(&["commit", "stop api-1", "stop api-2"])
@@ -70,11 +70,11 @@ fn blue_green_switches_at_once_and_back_at_once() {
         .ready(3)
         .does(&["traffic api-3 api-4"])
         .unreachable(1)
-        .sample((40, 0), (0, 0))
-        .sample((40, 30), (0, 0))
+        .sample(of(40, 0), of(0, 0))
+        .sample(of(40, 30), of(0, 0))
         // Beside what is allowed it looks bad; how the old release does now, nobody knows.
         .does(&["traffic api-1 api-2 api-3 api-4 0.5 to the new"])
-        .sample((40, 30), (40, 0))
+        .sample(of(40, 30), of(40, 0))
         .does(&["traffic api-1 api-2"])
         .unreachable(3)
         .does(&["stop api-3"])
@@ -94,7 +94,7 @@ fn canary_shifts_in_steps() {
         .does(&["start api-3"])
         .ready(3)
         .does(&["traffic api-1 api-3 0.1 to the new"])
-        .sample((60, 0), (500, 0))
+        .sample(of(60, 0), of(500, 0))
         .waits(20)
         .does(&["traffic api-1 api-3 0.5 to the new"])
         .waits(30)
@@ -130,7 +130,7 @@ fn pause_stops_steps_but_not_the_judge() {
     paused().action(DeployAction::Resume).does(&["traffic api-1 api-3 0.5 to the new"]);
     paused().action(DeployAction::Promote).does(&["traffic api-3", "commit"]);
     paused().action(DeployAction::Abort).does(&["traffic api-1"]);
-    paused().sample((0, 0), (50, 0)).sample((9, 9), (40, 0)).does(&["traffic api-1"]);
+    paused().sample(of(0, 0), of(50, 0)).sample(of(9, 9), of(40, 0)).does(&["traffic api-1"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn once_decided_nobody_changes_it() {
         .does(&["start api-3", "traffic api-3", "commit"])
         .action(DeployAction::Abort)
         .failed(3)
-        .sample((100, 100), (100, 0))
+        .sample(of(100, 100), of(100, 0))
         .does(&[])
         .unreachable(1)
         .gone(1)
@@ -160,7 +160,7 @@ fn a_hold_keeps_the_share_until_a_person_lets_it_go_on() {
         .rests()
         .action(DeployAction::Resume)
         .does(&["traffic api-1 api-3 0.1 to the new"])
-        .sample((100, 0), (900, 0))
+        .sample(of(100, 0), of(900, 0))
         .waits(10)
         .rests()
         .action(DeployAction::Resume)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{ClientErrors, Deploy, LittleData, Step, Strategy};
 use rollout::{DeployAction, Fate};
 
-use crate::{Talk, canary, deploy};
+use crate::{Talk, canary, deploy, of};
 
 #[test]
 fn a_failure_that_both_share_is_found_to_be_shared_and_the_bake_goes_on() {
@@ -14,9 +14,9 @@ fn a_failure_that_both_share_is_found_to_be_shared_and_the_bake_goes_on() {
         .ready(4)
         .does(&["start api-3", "start api-4", "traffic api-3 api-4"])
         .unreachable(1)
-        .sample((80, 60), (0, 0))
+        .sample(of(80, 60), of(0, 0))
         .does(&["traffic api-1 api-2 api-3 api-4 0.5 to the new"])
-        .sample((80, 60), (80, 61))
+        .sample(of(80, 60), of(80, 61))
         .does(&[])
         .waits(15)
         .does(&["traffic api-3 api-4"])
@@ -86,7 +86,7 @@ fn a_release_of_one_instance_is_to_blame_for_it() {
     Talk::new(deploy(Strategy::Rolling), 1, 2)
         .ready(3)
         .does(&["start api-3", "traffic api-3"])
-        .sample((80, 60), (0, 0))
+        .sample(of(80, 60), of(0, 0))
         .does(&["traffic api-1 api-2 api-3 0.5 to the new"])
         .hears_of(Fate::Failed, 4, &[3])
         .does(&["traffic api-1 api-2"]);
@@ -137,8 +137,8 @@ fn a_bad_canary_is_taken_back_before_its_time() {
     Talk::new(canary(), 1, 1)
         .ready(3)
         .does(&["start api-3", "traffic api-1 api-3 0.1 to the new"])
-        .sample((0, 0), (100, 0))
-        .sample((10, 9), (90, 0))
+        .sample(of(0, 0), of(100, 0))
+        .sample(of(10, 9), of(90, 0))
         .does(&["traffic api-1"])
         .unreachable(3)
         .gone(3)
@@ -156,15 +156,15 @@ fn with_too_little_data_it_goes_on_or_waits_or_holds_as_the_rule_says() {
         Talk::new(Deploy { judge, ..deploy(Strategy::BlueGreen) }, 1, 1)
             .ready(3)
             .unreachable(1)
-            .sample((49, 0), (0, 0))
+            .sample(of(49, 0), of(0, 0))
             .waits(30)
     };
     let begun = ["start api-3", "traffic api-3"];
     let over = ["commit", "stop api-1"];
     bakes(LittleData::GoOn).does(&[&begun[..], &over].concat());
-    bakes(LittleData::Wait).does(&begun).sample((1, 0), (0, 0)).does(&over);
+    bakes(LittleData::Wait).does(&begun).sample(of(1, 0), of(0, 0)).does(&over);
     bakes(LittleData::Hold)
-        .sample((1, 0), (0, 0))
+        .sample(of(1, 0), of(0, 0))
         .does(&begun)
         .action(DeployAction::Resume)
         .does(&over);
@@ -189,11 +189,11 @@ fn a_rollback_that_is_worse_leaves_the_choice_to_a_person() {
     let worse = || {
         Talk::back(deploy(), 1, 1)
             .does(&["start api-3"])
-            .sample((0, 0), (200, 0))
+            .sample(of(0, 0), of(200, 0))
             .ready(3)
             .does(&["traffic api-3"])
             .unreachable(1)
-            .sample((100, 90), (0, 0))
+            .sample(of(100, 90), of(0, 0))
             .rests()
     };
     worse().action(DeployAction::Promote).does(&["commit", "stop api-1"]);

@@ -29,6 +29,11 @@ struct Talk {
 /// In so many blocks a sample is told.
 const BLOCKS: u64 = 10;
 
+/// So many requests, of which so many failed.
+fn of(requests: u64, errors: u64) -> Tally {
+    Tally { requests, errors, ..Tally::default() }
+}
+
 impl Talk {
     fn new(deploy: Deploy, replicas: u32, stable: u32) -> Self {
         Self::plan(Direction::Forward, deploy, replicas, stable)
@@ -99,18 +104,18 @@ impl Talk {
     }
 
     /// What became of requests, told in some blocks: no single one condemns a release.
-    fn sample(self, canary: (u64, u64), stable: (u64, u64)) -> Self {
+    fn sample(self, canary: Tally, stable: Tally) -> Self {
         let part = |count: u64, part: u64| count * (part + 1) / BLOCKS - count * part / BLOCKS;
         (0..BLOCKS).fold(self, |talk, block| {
-            let tally = |(requests, errors)| Tally {
-                requests: part(requests, block),
-                errors: part(errors, block),
+            let tally = |of: &Tally| Tally {
+                requests: part(of.requests, block),
+                errors: part(of.errors, block),
                 ..Tally::default()
             };
             let share = talk.rollout.overview().share;
             let mut told = Block { share, ..Block::default() };
-            told.add_tally(&name("api", 3), Side::Canary, &tally(canary));
-            told.add_tally(&name("api", 1), Side::Stable, &tally(stable));
+            told.add_tally(&name("api", 3), Side::Canary, &tally(&canary));
+            told.add_tally(&name("api", 1), Side::Stable, &tally(&stable));
             talk.hears(Event::Sample(told))
         })
     }

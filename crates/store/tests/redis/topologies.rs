@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::{Edge, PATIENCE, Server, cli, free_port, is_installed, node, wanted};
-use model::{Document, Login, Redis, Store, Transport};
+use model::{Document, Login, Redis, RedisNode, Store, Transport};
 use store::{Follower, Nonce, NonceUse, Saying, Settlement};
 
 fn saying(key: &str) -> Saying {
@@ -113,23 +113,38 @@ async fn a_name_that_sentinels_do_not_know_is_said() {
     Edge::of(&wanted(redis)).until_down("no primary of this name").await;
 }
 
+/// A Redis that speaks TLS alone, by a certificate of its own.
+struct SecureServer {
+    node: RedisNode,
+    certificate: String,
+    _server: Server,
+    _dir: tempfile::TempDir,
+}
+
+impl SecureServer {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+        let options = ["--port", "0", "--tls-port", "{port}", "--tls-cert-file", cert];
+        let options = [&options[..], &["--tls-key-file", key, "--tls-auth-clients", "no"]].concat();
+        let server = Server::start(&options);
+        let mut node = node(server.port);
+        node.transport = Transport::Tls;
+        Self { node, certificate: made.cert.pem(), _server: server, _dir: dir }
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_that_nobody_here_trusts_is_refused() {
     if !is_installed() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
-    let options = ["--port", "0", "--tls-port", "{port}", "--tls-cert-file", cert];
-    let options = [&options[..], &["--tls-key-file", key, "--tls-auth-clients", "no"]].concat();
-    let server = Server::start(&options);
-    let mut secure = node(server.port);
-    secure.transport = Transport::Tls;
-    let edge = Edge::of(&wanted(Redis::Single(Box::new(secure))));
+    let server = SecureServer::start();
+    let edge = Edge::of(&wanted(Redis::Single(Box::new(server.node.clone()))));
     edge.until_down("cannot connect").await;
     let why = edge.until_down("certificate").await;
     assert!(why.contains("UnknownIssuer") || why.contains("certificate"), "{why}");
@@ -140,19 +155,9 @@ async fn a_certificate_of_the_issuer_that_is_named_is_trusted() {
     if !is_installed() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
-    let options = ["--port", "0", "--tls-port", "{port}", "--tls-cert-file", cert];
-    let options = [&options[..], &["--tls-key-file", key, "--tls-auth-clients", "no"]].concat();
-    let server = Server::start(&options);
-    let mut secure = node(server.port);
-    secure.transport = Transport::Tls;
-    let ca = Some(Document { name: "ca.pem".into(), text: made.cert.pem().into() });
-    let wanted = Store { ca, ..wanted(Redis::Single(Box::new(secure))) };
+    let server = SecureServer::start();
+    let ca = Some(Document { name: "ca.pem".into(), text: server.certificate.as_str().into() });
+    let wanted = Store { ca, ..wanted(Redis::Single(Box::new(server.node.clone()))) };
     let edge = Edge::of(&wanted);
     edge.until_up().await;
     try_all(&edge).await;

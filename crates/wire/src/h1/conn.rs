@@ -306,7 +306,7 @@ impl Conn {
                 .tokio()
                 .try_read(&mut [0])
                 .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
-            // Nobody is to be woken: whoever uses it next waits anew.
+            // Nobody is to be woken: its next user waits anew.
             stream => {
                 stream.poll_receive(&mut Context::from_waker(Waker::noop()), &mut [0]).is_pending()
             }

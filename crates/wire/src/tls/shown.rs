@@ -87,7 +87,7 @@ fn without_zeros(serial: &[u8]) -> &[u8] {
     &serial[begin..]
 }
 
-/// A name whose kind can be seen from it. What could be taken for another kind is none: whoever may choose a name of one kind must not
+/// A name whose kind can be seen from it. What could be taken for another kind is none: a client that may choose a name of one kind must not
 /// get one of another.
 fn san(name: &GeneralName<'_>) -> Option<Box<str>> {
     match name {

@@ -74,10 +74,7 @@ fn open_or_new(configuration: &Path) -> Result<Sealed, SealedError> {
     let recipients = match std::fs::read_to_string(&names.recipients) {
         Ok(text) => Recipients::parse(text)
             .map_err(|source| SealedError::Recipients { path: names.recipients.clone(), source })?,
-        Err(_) => {
-            let own = keys.recipients().next().unwrap_or_else(|| Key::draw().recipient());
-            Recipients::one(&own, &who::who())
-        }
+        Err(_) => Recipients::one(&keys.own(), &who::who()),
     };
     Ok(Sealed { names, plain: Plain::empty(), recipients, keys, source })
 }

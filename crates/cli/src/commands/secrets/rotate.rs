@@ -43,10 +43,6 @@ pub(super) fn run(options: Options) -> Result<Exit, Failure> {
 }
 
 fn encrypt_anew(sealed: &Sealed) -> Result<Exit, Failure> {
-    let is_ours = sealed.keys.recipients().any(|own| sealed.recipients.has(&own));
-    if !is_ours {
-        return Err(Failure::LockedOut { path: sealed.names.recipients.clone() });
-    }
     sealed.write()?;
     let path = sealed.names.sealed.display();
     output::out(&format!("{path} is encrypted for {}\n", sealed.recipients.all().len()));
@@ -62,8 +58,8 @@ fn rotate(mut sealed: Sealed, key_file: Option<PathBuf>) -> Result<Exit, Failure
     let old: Vec<Recipient> = sealed.keys.recipients().collect();
     let new = Key::draw();
     // Both keys are there until the file is encrypted for the new one: whenever this ends, one of them opens it.
-    let both = sealed.keys.clone().with_first(new.clone());
-    sealed::write(&place, both.to_text().as_bytes(), 0o600)?;
+    sealed.keys = sealed.keys.with_first(new.clone());
+    sealed::write(&place, sealed.keys.to_text().as_bytes(), 0o600)?;
     sealed.recipients = sealed.recipients.with_instead(&new.recipient(), &old);
     sealed.write()?;
     sealed::write(&place, Keys::one(new).to_text().as_bytes(), 0o600)?;
