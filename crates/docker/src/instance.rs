@@ -4,12 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use driver::progress::{Progress, once};
+use driver::progress::{Supervised, Supervision};
 use driver::{Exit, Instance, Notice, PortOwner, Record, Stopped, Upkeep, log};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::Stop;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::apart::apart;
 use crate::daemon::Daemon;
@@ -24,19 +24,17 @@ pub(crate) struct ContainerInstance {
     id: String,
     /// Its first process, as this machine numbers it, where that is known.
     pid: Option<u32>,
-    stops: mpsc::UnboundedSender<Stop>,
-    progress: watch::Receiver<Progress>,
+    supervised: Supervised,
 }
 
 impl ContainerInstance {
     /// Begins to watch `container`, whose first process is `pid`.
     pub(crate) fn watch(container: Container, pid: Option<u32>, upkeep: &Upkeep) -> Self {
-        let (stops, orders) = mpsc::unbounded_channel();
-        let (told, progress) = watch::channel(Progress::default());
+        let (supervised, Supervision { orders, told }) = Supervised::begin();
         let (record, daemon) = (container.record.clone(), container.daemon.clone());
         let id = container.id.clone();
         tokio::spawn(Supervisor::new(container, upkeep, orders, told).run());
-        Self { record, daemon, id, pid, stops, progress }
+        Self { record, daemon, id, pid, supervised }
     }
 
     /// Where anything listens within; `None` where that cannot be seen.
@@ -53,17 +51,15 @@ impl Instance for ContainerInstance {
     }
 
     fn exited(&self) -> BoxFuture<'static, Exit> {
-        once(self.progress.clone(), |progress| progress.exit)
+        self.supervised.exited()
     }
 
     fn gone(&self) -> BoxFuture<'static, Stopped> {
-        once(self.progress.clone(), |progress| progress.gone)
+        self.supervised.gone()
     }
 
     fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped> {
-        // If nobody takes it, nothing is left to stop.
-        let _ = self.stops.send(stop);
-        self.gone()
+        self.supervised.stop(stop)
     }
 
     /// The published port is the engine's own, which takes connections whether or not anything listens within: so it is

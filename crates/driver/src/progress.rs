@@ -4,7 +4,8 @@ use std::future;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use model::Stop;
+use tokio::sync::{mpsc, watch};
 
 use crate::exit::{Exit, Stopped};
 
@@ -17,8 +18,50 @@ pub struct Progress {
     pub gone: Option<Stopped>,
 }
 
+/// An instance that is supervised, as those have it that wait for its end and ask for it.
+#[derive(Clone, Debug)]
+pub struct Supervised {
+    stops: mpsc::UnboundedSender<Stop>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// The supervisor's side: what it is asked, and where it tells how far the end has come.
+#[derive(Debug)]
+pub struct Supervision {
+    /// How it is to be stopped, each time that this is asked.
+    pub orders: mpsc::UnboundedReceiver<Stop>,
+    /// How far its end has come.
+    pub told: watch::Sender<Progress>,
+}
+
+impl Supervised {
+    /// Both sides.
+    pub fn begin() -> (Self, Supervision) {
+        let (stops, orders) = mpsc::unbounded_channel();
+        let (told, progress) = watch::channel(Progress::default());
+        (Self { stops, progress }, Supervision { orders, told })
+    }
+
+    /// Its first process has ended, and how.
+    pub fn exited(&self) -> BoxFuture<'static, Exit> {
+        once(self.progress.clone(), |progress| progress.exit)
+    }
+
+    /// Nothing of it is left, and what that took.
+    pub fn gone(&self) -> BoxFuture<'static, Stopped> {
+        once(self.progress.clone(), |progress| progress.gone)
+    }
+
+    /// Asks for its end, and waits until nothing of it is left.
+    pub fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped> {
+        // If nobody takes it, nothing is left to stop.
+        let _ = self.stops.send(stop);
+        self.gone()
+    }
+}
+
 /// Waits until `of` it is known. Never answers if our own runtime ends before.
-pub fn once<T: Send + 'static>(
+fn once<T: Send + 'static>(
     mut progress: watch::Receiver<Progress>,
     of: fn(&Progress) -> Option<T>,
 ) -> BoxFuture<'static, T> {

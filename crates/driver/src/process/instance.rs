@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::family::Family;
 use super::notify::Notices;
@@ -17,7 +17,7 @@ use crate::exit::{Exit, Stopped};
 use crate::launch::{Notice, Upkeep};
 use crate::log;
 use crate::procfs;
-use crate::progress::{Progress, once};
+use crate::progress::{Supervised, Supervision};
 use crate::record::{ProcessRecord, Record};
 use model::Stop;
 
@@ -27,8 +27,7 @@ pub(super) struct ProcessInstance {
     record: Arc<Record>,
     own: ProcessRecord,
     family: Family,
-    stops: mpsc::UnboundedSender<Stop>,
-    progress: watch::Receiver<Progress>,
+    supervised: Supervised,
     notices: Option<Notices>,
 }
 
@@ -42,11 +41,10 @@ impl ProcessInstance {
     ) -> Self {
         let record = Arc::new(record);
         let (own, family) = (process.own.clone(), process.family(&record));
-        let (stops, orders) = mpsc::unbounded_channel();
-        let (told, progress) = watch::channel(Progress::default());
+        let (supervised, Supervision { orders, told }) = Supervised::begin();
         let supervisor = Supervisor::new(Arc::clone(&record), process, upkeep, orders, told);
         tokio::spawn(supervisor.run());
-        Self { record, own, family, stops, progress, notices }
+        Self { record, own, family, supervised, notices }
     }
 }
 
@@ -56,17 +54,15 @@ impl Instance for ProcessInstance {
     }
 
     fn exited(&self) -> BoxFuture<'static, Exit> {
-        once(self.progress.clone(), |progress| progress.exit)
+        self.supervised.exited()
     }
 
     fn gone(&self) -> BoxFuture<'static, Stopped> {
-        once(self.progress.clone(), |progress| progress.gone)
+        self.supervised.gone()
     }
 
     fn stop(&self, stop: Stop) -> BoxFuture<'static, Stopped> {
-        // If nobody takes it, nothing is left to stop.
-        let _ = self.stops.send(stop);
-        self.gone()
+        self.supervised.stop(stop)
     }
 
     fn listener(&self) -> BoxFuture<'static, PortOwner> {

@@ -1,5 +1,7 @@
 //! The bytes that are signed (RFC 9421 section 2.5).
 
+use model::Scheme;
+
 use super::component::{Component, Kind, identifier};
 use super::{Input, Message, Refusal, field, query};
 
@@ -60,6 +62,14 @@ fn write_target(message: &Message<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// What an authority need not say.
+const fn usual_port(scheme: Scheme) -> &'static [u8] {
+    match scheme {
+        Scheme::Http => b"80",
+        Scheme::Https => b"443",
+    }
+}
+
 /// In lower case, and without the port that the scheme has anyway (RFC 9110 section 4.2.3).
 fn write_authority(message: &Message<'_>, out: &mut Vec<u8>) {
     let authority = message.authority;
@@ -67,7 +77,7 @@ fn write_authority(message: &Message<'_>, out: &mut Vec<u8>) {
         authority.iter().rposition(|byte| *byte == b':').map(|at| (at, &authority[at + 1..]));
     let host = match port {
         // An address in brackets has colons of its own; an empty port is the default one.
-        Some((at, port)) if port.is_empty() || port == message.scheme.default_port() => {
+        Some((at, port)) if port.is_empty() || port == usual_port(message.scheme) => {
             &authority[..at]
         }
         _ => authority,

@@ -65,7 +65,9 @@ fn bytes(all: &Dictionary, algorithm: &str, length: usize) -> Result<Option<Vec<
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Field, Scheme};
+    use model::Scheme;
+
+    use super::super::Field;
     use super::*;
 
     fn of(lines: &[&str]) -> Result<ContentDigest, Refusal> {

@@ -1,31 +1,6 @@
 //! A request, as far as a signature can cover it.
 
-/// The scheme by which a request came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// In the clear.
-    Http,
-    /// Over TLS.
-    Https,
-}
-
-impl Scheme {
-    /// In lower case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    /// What an authority need not say.
-    pub(super) const fn default_port(self) -> &'static [u8] {
-        match self {
-            Self::Http => b"80",
-            Self::Https => b"443",
-        }
-    }
-}
+use model::Scheme;
 
 /// A request as it came, before anything is rewritten.
 #[derive(Clone, Copy)]

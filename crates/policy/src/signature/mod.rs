@@ -29,7 +29,7 @@ pub use configured::{Configured, ConfiguredFault};
 pub use digest::ContentDigest;
 pub use input::{COMPONENTS_MAX, FIELD_BYTES_MAX, Input, SIGNATURES_MAX, inputs};
 pub use keys::keys;
-pub use message::{Field, Message, Scheme};
+pub use message::{Field, Message};
 pub use model::{NonceRule, SignatureAlgorithm as Algorithm};
 pub use pending::{Believed, NonceKey, Pending};
 pub use refusal::Refusal;

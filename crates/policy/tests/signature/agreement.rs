@@ -1,8 +1,9 @@
 //! What is signed, written a second time in the simplest way: ours must be the same bytes, or refuse what cannot be written.
 //! The tests run it by chance, the fuzz target `signatures` by coverage.
 
+use model::Scheme;
 use policy::hmac::{BodyDigest, Signed, canonical};
-use policy::signature::{ContentDigest, Field, Message, Refusal, Scheme, base, inputs};
+use policy::signature::{ContentDigest, Field, Message, Refusal, base, inputs};
 
 /// What the components of a case are picked from.
 const COMPONENTS: [&str; 9] = [

@@ -30,7 +30,7 @@ fn whatever_was_changed_after_signing_is_noticed() {
     assert_eq!(changed(&|it| it.path = "/foo/".to_owned()), forged);
     assert_eq!(changed(&|it| it.query = None), forged);
     assert_eq!(changed(&|it| it.query = Some("param=Value&Pet=dog&Pet=cat".to_owned())), forged);
-    assert_eq!(changed(&|it| it.scheme = policy::signature::Scheme::Http), forged);
+    assert_eq!(changed(&|it| it.scheme = model::Scheme::Http), forged);
     assert_eq!(
         changed(&|it| it.fields.push(("Content-Type".to_owned(), b"text/html".to_vec()))),
         forged

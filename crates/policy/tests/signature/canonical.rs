@@ -1,6 +1,7 @@
 //! The bytes that are signed: the examples of RFC 9421 section 2, line by line.
 
-use policy::signature::{Refusal, Scheme};
+use model::Scheme;
+use policy::signature::Refusal;
 
 use super::support::Request;
 

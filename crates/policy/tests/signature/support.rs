@@ -6,11 +6,12 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use model::Scheme;
 use policy::UnixTime;
 use policy::jwt::Keys;
 use policy::signature::{
-    Algorithm, Believed, BodyPresence, Component, Field, Message, NonceRule, Refusal, Scheme,
-    Verifier, base, inputs, keys,
+    Algorithm, Believed, BodyPresence, Component, Field, Message, NonceRule, Refusal, Verifier,
+    base, inputs, keys,
 };
 use serde_json::{Value, json};
 

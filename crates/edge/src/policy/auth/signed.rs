@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use model::{Authentication, Hmac, MessageSignature};
+use model::{Authentication, Hmac, MessageSignature, Scheme};
 use policy::claims::Claims;
 use policy::hmac::{self, BodyDigest, Header, Line, Presented};
-use policy::signature::{self, BodyPresence, Configured, Field, Message, Pending, Scheme};
+use policy::signature::{self, BodyPresence, Configured, Field, Message, Pending};
 use policy::time::UnixTime;
 use store::{Nonce, NonceError, NonceUse, Store};
 use wire::h1::Framing;
