@@ -77,5 +77,5 @@ pub use status::{
     RunningDeploy, Service, ServiceMode, Status, Store, Totals, Unresolved, Waiting,
 };
 pub use stream::{EventStream, Told};
-pub use surroundings::Surroundings;
+pub use surroundings::{ContainerPlace, ProcessPlace, Surroundings};
 pub use version::Version;

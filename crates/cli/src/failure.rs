@@ -128,6 +128,11 @@ pub(crate) enum Failure {
     /// A program was not run as the instances of a service are.
     #[error(transparent)]
     NotExecuted(driver::OnceError),
+    /// A program was not run in a container.
+    #[error(
+        "a command is run in a container by Docker's own command, `docker`, which has to be on this machine"
+    )]
+    NotExecutedWithin(#[source] driver::OnceError),
     /// An instance still gets no traffic.
     #[error("no traffic after {}: {state}, {}", rough(*waited), shown(reason))]
     NoTraffic {
@@ -314,6 +319,7 @@ impl Failure {
             Self::Locked { .. }
             | Self::NotRun { .. }
             | Self::NotExecuted(_)
+            | Self::NotExecutedWithin(_)
             | Self::NoInstance { .. }
             | Self::NoService { .. }
             | Self::NoSuchDeploy { .. }

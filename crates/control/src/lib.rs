@@ -83,9 +83,10 @@ pub use prepare::{PrepareError, tell_warnings};
 pub use reload::ReloadError;
 pub use resolve::{Resolve, SystemResolver};
 pub use runs::{
-    CheckingStatus, ConditionStatus, DeployEnding, DeployError, DeployRequest, DeployStatus,
-    Difference, Differs, FirstStatus, Forms, LastDeploy, Overrides, Progress, Progressing, Receipt,
-    Rejudge, Rejudged, ReleaseTally, Rules, RunStatus, Surroundings, Waiting, Wanted,
+    CheckingStatus, ConditionStatus, ContainerPlace, DeployEnding, DeployError, DeployRequest,
+    DeployStatus, Difference, Differs, FirstStatus, Forms, LastDeploy, Overrides, ProcessPlace,
+    Progress, Progressing, Receipt, Rejudge, Rejudged, ReleaseTally, Rules, RunStatus, RunsIn,
+    Surroundings, Waiting, Wanted,
 };
 pub use scaling::Scaled;
 pub use sharing::{StoreStatus, try_store};

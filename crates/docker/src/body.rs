@@ -1,11 +1,12 @@
 //! What a container is made with: the recipe in the engine's words.
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType,
+    NetworkingConfig, PortBinding,
 };
-use driver::command::Facts;
-use driver::{ContainerStart, Launch};
-use model::{Access, Resources, Volume, VolumeSource};
+use driver::command::{self, Facts};
+use driver::{ContainerStart, Launch, LaunchError, Listening};
+use model::{Access, HookMoment, Resources, Volume, VolumeSource};
 
 use crate::error::EngineError;
 use crate::labels;
@@ -20,6 +21,8 @@ pub(crate) enum Reach {
     Published(u16),
     /// By its own address on its network.
     Own,
+    /// By nobody of ours: it is not asked for anything.
+    Nowhere,
 }
 
 /// What marks a container.
@@ -37,14 +40,23 @@ pub(crate) fn body(
     start: &ContainerStart,
     marks: Marks<'_>,
     reach: Reach,
-) -> Result<ContainerCreateBody, EngineError> {
+) -> Result<ContainerCreateBody, LaunchError> {
+    let facts = Facts {
+        port: start.port,
+        version: &launch.version,
+        instance: launch.instance.as_str(),
+        service: launch.service.as_str(),
+    };
+    let command = start.command.as_ref().map(|command| command::words(command, facts));
     let port = format!("{}/tcp", start.port);
     Ok(ContainerCreateBody {
         image: Some(start.image.clone()),
+        cmd: command.transpose()?,
         user: start.user.as_ref().map(ToString::to_string),
-        env: Some(environment(launch, start, marks.run)?),
+        env: Some(environment(start, Given { facts, run: marks.run, reach })?),
         labels: Some(labels::of(launch, marks.state, marks.run)),
-        exposed_ports: Some(vec![port.clone()]),
+        exposed_ports: (reach != Reach::Nowhere).then(|| vec![port.clone()]),
+        networking_config: networking(launch, start),
         stop_signal: Some(launch.upkeep.stop.signal.name().to_owned()),
         stop_timeout: i64::try_from(launch.upkeep.stop.timeout.as_secs()).ok(),
         host_config: Some(host_config(start, &port, reach)),
@@ -52,18 +64,19 @@ pub(crate) fn body(
     })
 }
 
-fn environment(
-    launch: &Launch,
-    start: &ContainerStart,
-    run: &str,
-) -> Result<Vec<String>, EngineError> {
-    let facts = Facts {
-        port: start.port,
-        version: &launch.version,
-        instance: launch.instance.as_str(),
-        service: launch.service.as_str(),
-    };
-    let environment = start.environment.clone().with(facts, run);
+/// What a container is given beside its recipe.
+#[derive(Clone, Copy, Debug)]
+struct Given<'a> {
+    facts: Facts<'a>,
+    run: &'a str,
+    reach: Reach,
+}
+
+fn environment(start: &ContainerStart, given: Given<'_>) -> Result<Vec<String>, EngineError> {
+    let mut environment = start.environment.clone().with(given.facts, given.run);
+    if given.reach == Reach::Nowhere {
+        environment.unset("PORT");
+    }
     let lines = environment.pairs().map(|(name, value)| {
         let no_text = || EngineError::Variable(name.to_string_lossy().into_owned());
         let (name_text, value) = (name.to_str().ok_or_else(no_text)?, value.to_str());
@@ -83,7 +96,7 @@ fn host_config(start: &ContainerStart, port: &str, reach: Reach) -> HostConfig {
             };
             Some([(port.to_owned(), Some(vec![binding]))].into())
         }
-        Reach::Own => None,
+        Reach::Own | Reach::Nowhere => None,
     };
     HostConfig {
         memory,
@@ -100,6 +113,19 @@ fn host_config(start: &ContainerStart, port: &str, reach: Reach) -> HostConfig {
         }),
         ..HostConfig::default()
     }
+}
+
+/// A worker on a network is found there under its service's name, as a database is by what asks it. What serves requests is not:
+/// it would get some before its checks have passed, and past Plimsoll. Nor is a hook, which nobody asks.
+fn networking(launch: &Launch, start: &ContainerStart) -> Option<NetworkingConfig> {
+    let network = start.network.clone()?;
+    let is_hook = HookMoment::of(&launch.service, &launch.instance).is_some();
+    if launch.upkeep.listening == Listening::OnPort || is_hook {
+        return None;
+    }
+    let aliases = Some(vec![launch.service.to_string()]);
+    let endpoint = EndpointSettings { aliases, ..EndpointSettings::default() };
+    Some(NetworkingConfig { endpoints_config: Some([(network, endpoint)].into()) })
 }
 
 fn mount(volume: &Volume) -> Mount {
@@ -121,7 +147,7 @@ mod tests {
     use std::time::Duration;
 
     use driver::{Composed, Environment, Upkeep};
-    use model::{Stop, StopSignal, StopTo};
+    use model::{Command, Stop, StopSignal, StopTo};
 
     use super::*;
 
@@ -129,6 +155,8 @@ mod tests {
         ContainerStart {
             image: "r.io/shop@sha256:x".into(),
             login: None,
+            command: None,
+            engine: "unix:///x".into(),
             port: 8080,
             environment: [("GREETING", "hello")].into_iter().collect::<Environment>(),
             user: Some("1000:1000".parse().unwrap()),
@@ -150,14 +178,22 @@ mod tests {
     }
 
     fn made(start: &ContainerStart, reach: Reach) -> ContainerCreateBody {
+        named(start, reach, "shop-3")
+    }
+
+    fn named(start: &ContainerStart, reach: Reach, instance: &str) -> ContainerCreateBody {
         let signal = StopSignal::Quit;
         let stop = Stop { signal, timeout: Duration::from_secs(7), to: StopTo::All };
+        let listening = match reach {
+            Reach::Nowhere => Listening::Nowhere,
+            Reach::Published(_) | Reach::Own => Listening::OnPort,
+        };
         let launch = Launch {
             service: "shop".into(),
-            instance: "shop-3".into(),
+            instance: instance.into(),
             version: "1.4".into(),
             composed: Composed::Container(Box::new(start.clone())),
-            upkeep: Upkeep { stop, ..Upkeep::default() },
+            upkeep: Upkeep { stop, listening, ..Upkeep::default() },
         };
         body(&launch, start, Marks { state: "s", run: "r" }, reach).unwrap()
     }
@@ -192,6 +228,23 @@ mod tests {
         let mounts = host.mounts.unwrap();
         assert_eq!((mounts[0].typ, mounts[0].read_only), (Some(MountType::VOLUME), Some(false)));
         assert_eq!((mounts[1].typ, mounts[1].read_only), (Some(MountType::BIND), Some(true)));
+    }
+
+    #[test]
+    fn a_worker_has_no_port_and_is_found_on_its_network_by_its_name() {
+        let command = Some(Command::Line("work --as $INSTANCE {version}".into()));
+        let start = ContainerStart { network: Some("backend".into()), command, ..start() };
+        let body = made(&start, Reach::Nowhere);
+        assert_eq!(body.cmd.unwrap(), ["work", "--as", "shop-3", "1.4"]);
+        assert_eq!((body.exposed_ports, body.host_config.unwrap().port_bindings), (None, None));
+        assert!(body.env.unwrap().iter().all(|line| !line.starts_with("PORT=")));
+        let networks = body.networking_config.unwrap().endpoints_config.unwrap();
+        assert_eq!(networks["backend"].aliases, Some(vec!["shop".to_owned()]));
+        let hook = named(&start, Reach::Nowhere, "shop-before-4");
+        assert_eq!(
+            (hook.networking_config, made(&start, Reach::Own).networking_config),
+            (None, None)
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The driver of containers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use driver::preflight::{Obstacle, Passed, Preflight};
 use driver::record::mark;
 use driver::{
     AdoptError, Adoption, Composed, ContainerRecord, ContainerStart, Driver, Environment,
-    Examination, Examined, Held, Identity, Launch, LaunchError, ProcessLogs, Record, Spec, Upkeep,
+    Examination, Examined, Held, Identity, Launch, LaunchError, Listening, ProcessLogs, Record,
+    Spec, Upkeep,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -70,13 +71,15 @@ impl DockerDriver {
             Some(_) => None,
             None => Some(self.ports.lease()?),
         };
-        let (reach, address) = match &lease {
-            Some(lease) => {
-                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, lease.port()));
-                (Reach::Published(lease.port()), address)
-            }
+        let address: SocketAddr = match &lease {
+            Some(lease) => (Ipv4Addr::LOCALHOST, lease.port()).into(),
             // It has its own only when it runs.
-            None => (Reach::Own, (IpAddr::from(Ipv4Addr::UNSPECIFIED), start.port).into()),
+            None => (Ipv4Addr::UNSPECIFIED, start.port).into(),
+        };
+        let reach = match (&lease, launch.upkeep.listening) {
+            (_, Listening::Nowhere) => Reach::Nowhere,
+            (Some(lease), Listening::OnPort) => Reach::Published(lease.port()),
+            (None, Listening::OnPort) => Reach::Own,
         };
         let run = mark();
         self.runs.add(&run);
@@ -135,7 +138,8 @@ impl Driver for DockerDriver {
     }
 
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
-        async move { apart(move || compose(spec)).await? }.boxed()
+        let engine = self.daemon.host().to_owned();
+        async move { apart(move || compose(spec, engine)).await? }.boxed()
     }
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {
@@ -195,11 +199,12 @@ async fn fetch(daemon: &Daemon, spec: Spec) -> Result<Recipe, ImageError> {
     Ok(recipe)
 }
 
-fn compose(spec: Spec) -> Result<Composed, LaunchError> {
+fn compose(spec: Spec, engine: String) -> Result<Composed, LaunchError> {
     let Spec { version, recipe, withheld, sealed, registries, .. } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
     let Workload::Container(container) = workload else { return Err(LaunchError::OtherKind) };
-    let ContainerRecipe { image, pin, port, user, volumes, network, resources } = container;
+    let ContainerRecipe { image, pin, command, port, user, volumes, network, resources } =
+        container;
     let name = image::name(&image)?;
     let file = env_file.as_deref().map(EnvFile::read).transpose()?;
     let ours = Environment::of_this_process();
@@ -217,7 +222,16 @@ fn compose(spec: Spec) -> Result<Composed, LaunchError> {
         env: env.into_iter().map(|(name, value)| (name, Value(value))).collect(),
     });
     let image = image::reference(&name, pin.as_ref());
-    let start =
-        ContainerStart { image, login, port, environment, user, volumes, network, resources };
-    Ok(Composed::Container(Box::new(start)))
+    Ok(Composed::Container(Box::new(ContainerStart {
+        image,
+        login,
+        command,
+        engine,
+        port,
+        environment,
+        user,
+        volumes,
+        network,
+        resources,
+    })))
 }

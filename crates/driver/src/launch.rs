@@ -96,6 +96,10 @@ pub struct ContainerStart {
     pub image: String,
     /// How its registry is asked, should the image be gone.
     pub login: Option<Login>,
+    /// What the image's entrypoint is given instead of what the image says.
+    pub command: Option<Command>,
+    /// Where the engine is, as its own command takes it: `unix:///var/run/docker.sock`.
+    pub engine: String,
     /// The port that it listens on within.
     pub port: u16,
     /// What it finds in its environment, besides what the image and the driver add.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::account::Account;
+use crate::run::Command;
 
 /// What a container is made of, beside its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct ContainerRecipe {
     pub image: String,
     /// Which image was meant by that when the release was made; `None` where nobody has looked yet.
     pub pin: Option<Pin>,
+    /// What the image's entrypoint is given instead of what the image says; that, where there is none.
+    pub command: Option<Command>,
     /// The port that it listens on within.
     pub port: u16,
     /// As whom it runs; as the image says without.

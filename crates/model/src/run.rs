@@ -113,13 +113,19 @@ impl Recipe {
         }
     }
 
-    /// The same with another command: what is run once with a release's environment, in its directory and as its user. `None`
-    /// of a container, which runs what its image has.
+    /// The same with another command: what is run once with a release's environment, as its user, and in its directory or
+    /// a container of its image.
     #[must_use]
-    pub fn running(&self, command: Command) -> Option<Self> {
-        let Workload::Process(process) = &self.workload else { return None };
-        let workload = Workload::Process(ProcessRecipe { command, ..process.clone() });
-        Some(Self { workload, ..self.clone() })
+    pub fn running(&self, command: Command) -> Self {
+        let workload = match &self.workload {
+            Workload::Process(process) => {
+                Workload::Process(ProcessRecipe { command, ..process.clone() })
+            }
+            Workload::Container(container) => {
+                Workload::Container(ContainerRecipe { command: Some(command), ..container.clone() })
+            }
+        };
+        Self { workload, ..self.clone() }
     }
 
     /// Whether the version stands in it, so that releases run something of their own. Each instance finds the version in
@@ -131,7 +137,10 @@ impl Recipe {
             Workload::Process(process) => {
                 process.command.names_version() || is_path_marked(&process.directory)
             }
-            Workload::Container(container) => is_marked(&container.image),
+            Workload::Container(container) => {
+                is_marked(&container.image)
+                    || container.command.as_ref().is_some_and(Command::names_version)
+            }
         };
         in_workload
             || self.env_file.as_ref().is_some_and(is_path_marked)

@@ -6,8 +6,8 @@ use admin::{
     Access, Acted, Asked, Backend, Ban, BanKey, Bans, Basis, Certificate, CertificateTrouble,
     Certificates, Changes, Deploy, DeployAction, DeployEvents, Deploying, Descriptors, Explanation,
     History, Instance, InstanceState, InternalCa, Judged, Judgement, Lifted, Line, NewBan, Outcome,
-    Past, Question, Refusal, ReloadOutcome, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled,
-    Scrape, Status, Surroundings, Totals,
+    Past, ProcessPlace, Question, Refusal, ReloadOutcome, ReloadRequest, ReloadWatch, Reloaded,
+    Scale, Scaled, Scrape, Status, Surroundings, Totals,
 };
 use telemetry::event;
 
@@ -172,11 +172,14 @@ impl Backend for Scripted {
     async fn surroundings(&self, _: &str) -> Result<Surroundings, Refusal> {
         self.say(Surroundings {
             release: "1.4.2".to_owned(),
-            directory: "/srv/api".to_owned(),
-            environment: [("DB_URL".to_owned(), "postgres://".to_owned())].into(),
-            uid: 1000,
-            gid: 1000,
-            groups: vec![33],
+            process: Some(ProcessPlace {
+                directory: "/srv/api".to_owned(),
+                environment: [("DB_URL".to_owned(), "postgres://".to_owned())].into(),
+                uid: 1000,
+                gid: 1000,
+                groups: vec![33],
+            }),
+            container: None,
         })
     }
 

@@ -35,7 +35,7 @@ async fn a_client_gets_what_the_backend_says() {
     let scaled = client.scale("api", &Scale { replicas: 4 }).await.unwrap();
     assert_eq!((scaled.replicas, scaled.after_deploy), (4, Some(7)));
     let surroundings = client.surroundings("api").await.unwrap();
-    assert_eq!(surroundings.environment["DB_URL"], "postgres://");
+    assert_eq!(surroundings.process.as_ref().unwrap().environment["DB_URL"], "postgres://");
     assert!(!format!("{surroundings:?}").contains("postgres"));
     assert_eq!(client.deploy_action("api", DeployAction::Abort).await.unwrap().id, Some(7));
     let events = client.deploy_events(7, 3).await.unwrap();

@@ -15,6 +15,7 @@ use crate::diagnostic::Code;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::schema::{Shape, Table};
 use crate::tables::ROOT;
+use crate::tables::service::goes_with;
 
 /// How many values may be copied from the defaults in all: each table that takes one has it as its
 /// own, and many large ones must not fill the memory.
@@ -172,7 +173,7 @@ impl<'a> Filling<'_, 'a> {
         for (name, value) in defaults {
             let key = &**name.get_ref();
             let Some(spec) = table.key(key).filter(|_| !but.contains(&key)) else { continue };
-            if !spec.needs.is_empty() && !spec.needs.iter().any(|it| own.contains_key(*it)) {
+            if !goes_with(spec, |it| own.contains_key(it)) {
                 continue;
             }
             self.faults.marks().take(&name.span());

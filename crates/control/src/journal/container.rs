@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use model::{Access, ContainerRecipe, Pin, Resources, Volume, VolumeSource};
+use model::{Access, Command, ContainerRecipe, Pin, Resources, Volume, VolumeSource};
 use serde::{Deserialize, Serialize};
 
-use super::recipe::account;
+use super::recipe::{Words, account};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct WrittenContainer {
     image: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pin: Option<WrittenPin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command: Option<Words>,
     port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
@@ -55,7 +57,8 @@ fn is_false(flag: &bool) -> bool {
 
 impl From<ContainerRecipe> for WrittenContainer {
     fn from(recipe: ContainerRecipe) -> Self {
-        let ContainerRecipe { image, pin, port, user, volumes, network, resources } = recipe;
+        let ContainerRecipe { image, pin, command, port, user, volumes, network, resources } =
+            recipe;
         let Resources { memory, cpu_millis, pids } = resources;
         let pin = pin.map(|pin| match pin {
             Pin::Digest(digest) => WrittenPin::Digest(digest),
@@ -63,7 +66,8 @@ impl From<ContainerRecipe> for WrittenContainer {
         });
         let user = user.map(|user| user.to_string());
         let volumes = volumes.into_iter().map(WrittenVolume::from).collect();
-        Self { image, pin, port, user, volumes, network, memory, cpu_millis, pids }
+        let command = command.map(Words::from);
+        Self { image, pin, command, port, user, volumes, network, memory, cpu_millis, pids }
     }
 }
 
@@ -80,7 +84,8 @@ impl From<Volume> for WrittenVolume {
 impl WrittenContainer {
     /// As it was.
     pub(super) fn read(self) -> serde_json::Result<ContainerRecipe> {
-        let Self { image, pin, port, user, volumes, network, memory, cpu_millis, pids } = self;
+        let Self { image, pin, command, port, user, volumes, network, memory, cpu_millis, pids } =
+            self;
         let pin = pin.map(|pin| match pin {
             WrittenPin::Digest(digest) => Pin::Digest(digest),
             WrittenPin::Local(id) => Pin::Local(id),
@@ -88,7 +93,8 @@ impl WrittenContainer {
         let user = user.map(account).transpose()?;
         let volumes = volumes.into_iter().map(Volume::from).collect();
         let resources = Resources { memory, cpu_millis, pids };
-        Ok(ContainerRecipe { image, pin, port, user, volumes, network, resources })
+        let command = command.map(Command::from);
+        Ok(ContainerRecipe { image, pin, command, port, user, volumes, network, resources })
     }
 }
 
@@ -113,6 +119,7 @@ mod tests {
         let whole = ContainerRecipe {
             image: "r.io/shop:{version}".into(),
             pin: Some(Pin::Digest("sha256:a".into())),
+            command: Some(Command::Arguments(vec!["work".into()])),
             port: 3000,
             user: Some("1000:app".parse().unwrap()),
             volumes: vec![
@@ -132,6 +139,7 @@ mod tests {
         let least = ContainerRecipe {
             image: "shop".into(),
             pin: None,
+            command: None,
             port: 8080,
             user: None,
             volumes: Vec::new(),

@@ -36,10 +36,30 @@ enum Kind {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Words {
+pub(super) enum Words {
     Arguments(Vec<String>),
     Line(String),
     Shell(String),
+}
+
+impl From<Command> for Words {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Arguments(words) => Self::Arguments(words),
+            Command::Line(line) => Self::Line(line),
+            Command::Shell(script) => Self::Shell(script),
+        }
+    }
+}
+
+impl From<Words> for Command {
+    fn from(words: Words) -> Self {
+        match words {
+            Words::Arguments(words) => Self::Arguments(words),
+            Words::Line(line) => Self::Line(line),
+            Words::Shell(script) => Self::Shell(script),
+        }
+    }
 }
 
 /// `recipe` as a text; `None` where a path cannot be said in one.
@@ -55,13 +75,8 @@ pub(super) fn text(recipe: &Recipe) -> Option<String> {
 
 fn of_process(process: ProcessRecipe) -> Kind {
     let ProcessRecipe { command, directory, user, inherit } = process;
-    let command = match command {
-        Command::Arguments(words) => Words::Arguments(words),
-        Command::Line(line) => Words::Line(line),
-        Command::Shell(script) => Words::Shell(script),
-    };
     let user = user.map(|user| user.to_string());
-    Kind::Process { command, directory, user, inherit }
+    Kind::Process { command: command.into(), directory, user, inherit }
 }
 
 /// The recipe in a column of `row`, if there is one that can be read.
@@ -85,12 +100,7 @@ fn parse(text: &str) -> serde_json::Result<Recipe> {
     let workload = match workload {
         Kind::Process { command, directory, user, inherit } => {
             let user = user.map(account).transpose()?;
-            let command = match command {
-                Words::Arguments(words) => Command::Arguments(words),
-                Words::Line(line) => Command::Line(line),
-                Words::Shell(script) => Command::Shell(script),
-            };
-            Workload::Process(ProcessRecipe { command, directory, user, inherit })
+            Workload::Process(ProcessRecipe { command: command.into(), directory, user, inherit })
         }
         Kind::Container(container) => Workload::Container(container.read()?),
     };

@@ -81,7 +81,6 @@ impl HookRun {
 
     async fn begin(&mut self) -> Result<Arc<dyn Instance>, String> {
         let recipe = self.release.recipe.running(self.hook.command.clone());
-        let recipe = recipe.ok_or_else(|| "a release of containers runs no hooks".to_owned())?;
         // Two of a service never run beside each other.
         end_left_hooks(&*self.driver, &self.journal, &self.service, self.stop).await;
         let spec = Spec {
@@ -171,8 +170,7 @@ pub(crate) async fn look_at_hooks(
 ) {
     for moment in HookMoment::ALL {
         let Some(hook) = deploy.hook(moment) else { continue };
-        // The file refuses hooks of containers.
-        let Some(recipe) = spec.recipe.running(hook.command.clone()) else { continue };
+        let recipe = spec.recipe.running(hook.command.clone());
         let plan = Preflight {
             spec: Spec { recipe, ..spec.clone() },
             running: BTreeSet::new(),

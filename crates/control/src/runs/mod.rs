@@ -52,7 +52,7 @@ pub use receipt::{DeployEnding, Forms, Receipt, ReleaseTally};
 pub(crate) use crate::line::Line;
 pub use rejudge::{Rejudge, Rejudged, Rules};
 pub use request::{DeployError, DeployRequest, Overrides, Wanted};
-pub use surroundings::Surroundings;
+pub use surroundings::{ContainerPlace, ProcessPlace, RunsIn, Surroundings};
 
 pub(crate) use account::Routes;
 pub(crate) use active::{Active, Attempt, Beginning, Ending, OutputTeller, Seen, strategy_word};

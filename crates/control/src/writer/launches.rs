@@ -15,7 +15,7 @@ use super::Writer;
 use crate::chain::chain;
 use crate::ended::Reply;
 use crate::release::Release;
-use crate::runs::{DeployError, Launching, Routes, Surroundings, Trial};
+use crate::runs::{DeployError, Launching, Routes, Running, Surroundings, Trial};
 
 /// Of so many instances that are gone the logs are kept, for each service.
 const GONE_LOGS_MAX: usize = 10;
@@ -82,11 +82,17 @@ impl Writer {
             registries: Default::default(),
             sealed: self.serving.intent.borrow().secrets.clone(),
         };
+        let instances = self.runs.services[&name].instances.values();
+        let of_release = instances.filter(|it| Arc::ptr_eq(&it.release, &release));
+        let processes = of_release.filter_map(Running::process);
+        let running: Vec<_> = processes.map(|it| it.record().clone()).collect();
         let composed = self.runs.driver.compose(spec);
         tokio::spawn(async move {
             let found = match composed.await {
-                Ok(composed) => Surroundings::new(&name, release.version.clone(), &composed)
-                    .map_err(|error| chain(&error)),
+                Ok(composed) => {
+                    Surroundings::new(&name, release.version.clone(), &composed, &running)
+                        .map_err(|error| chain(&error))
+                }
                 Err(error) => Err(chain(&error)),
             };
             let service = name.to_string();

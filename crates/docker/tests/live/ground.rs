@@ -156,6 +156,7 @@ pub(crate) fn recipe(image: &str) -> Recipe {
     let container = ContainerRecipe {
         image: image.to_owned(),
         pin: None,
+        command: None,
         port: 3000,
         user: None,
         volumes: Vec::new(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use testkit::{DockerEngine, Image};
 
-use super::{PROGRAM, Visitors, deploy, until};
+use super::{PROGRAM, Visitors, deploy, deploy_of, until};
 use crate::sandbox::{Running, Sandbox};
 
 /// An engine with images of the sample server, by the names of these releases; this thread is in its network.
@@ -34,6 +34,13 @@ fn sandbox(more: &str) -> Sandbox {
          health = {{ path = \"/health\", interval = \"200ms\" }}\n\
          stop = {{ timeout = \"5s\" }}\n{more}"
     ))
+}
+
+/// The lines of a receipt that tell of this.
+fn lines<'a>(receipt: &'a serde_json::Value, event: &str) -> Vec<&'a str> {
+    let lines = receipt["lines"].as_array().unwrap_or_else(|| panic!("{receipt:#}"));
+    let lines = lines.iter().filter(|line| line["event"] == event);
+    lines.map(|line| line["text"].as_str().unwrap()).collect()
 }
 
 fn begin(sandbox: &Sandbox, engine: &DockerEngine) -> Running {
@@ -105,4 +112,75 @@ fn containers_outlive_a_kill_and_are_found_again_and_only_our_orphans_are_remove
     let reloaded = sandbox.plimsoll(&["reload"]);
     assert_eq!(reloaded.code, Some(0), "{reloaded:#?}");
     engine.until("ours are gone", |engine| engine.containers() == ["api-1.stranger"]);
+}
+
+#[test]
+fn hooks_run_once_in_a_container_of_the_new_image_and_a_command_in_one_that_serves() {
+    let Some(mut engine) = engine(&["1", "2", "3"]) else { return };
+    let before = "{ shell = 'm=\"migrates to $VERSION for $SERVICE, $COLOUR, ${PORT:-no port}\"; echo $m; echo $m >> /data/notes; test {version} != 3' }";
+    let after = "{ shell = \"echo {version} stays >> /data/notes; cat /data/notes\" }";
+    let sandbox = sandbox(&format!(
+        "env = {{ COLOUR = \"blue\" }}\nvolumes = [\"notes:/data\"]\n\
+         [services.api.deploy]\nbake = \"0s\"\nbefore = {before}\nafter = {after}\n"
+    ));
+    let mut running = begin(&sandbox, &engine);
+    let (code, receipt) = deploy(&sandbox, &["2"]);
+    assert_eq!(code, Some(0), "{receipt:#}");
+    let migrates = "migrates to 2 for api, blue, no port";
+    let first = "migrates to 1 for api, blue, no port";
+    let expected = [migrates, first, "1 stays", migrates, "2 stays"];
+    assert_eq!(lines(&receipt, "output"), expected, "{receipt:#}");
+    assert_eq!(engine.containers().len(), 1, "hooks leave nothing: {:?}", engine.containers());
+    let (code, receipt) = deploy(&sandbox, &["3"]);
+    assert_eq!((code, &receipt["outcome"]), (Some(1), &"rolled-back".into()), "{receipt:#}");
+    assert_eq!(receipt["reason"], "`before` failed: it exited with code 1");
+    assert_eq!(lines(&receipt, "starting"), [""; 0], "{receipt:#}");
+    let script = "echo $COLOUR $VERSION $INSTANCE; cat /data/notes >/dev/null && exit 7";
+    let ended = sandbox.plimsoll(&["exec", "api", "--", "sh", "-c", script]);
+    let serves = instances(&engine).pop().unwrap();
+    let within = (ended.code, ended.stdout.trim());
+    assert_eq!(within, (Some(7), &*format!("blue 2 {serves}")), "{ended:#?}");
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait(), Some(0));
+    engine.until("nothing is left", |engine| engine.containers().is_empty());
+}
+
+#[test]
+fn a_hook_that_a_crash_leaves_is_ended_by_the_next_start() {
+    let Some(mut engine) = engine(&["1", "2"]) else { return };
+    let before = "{ shell = \"[ {version} = 1 ] || { echo waits; exec sleep 1000; }\" }";
+    let sandbox = sandbox(&format!("[services.api.deploy]\nbake = \"0s\"\nbefore = {before}\n"));
+    let mut running = begin(&sandbox, &engine);
+    let known = instances(&engine);
+    assert_eq!(sandbox.plimsoll(&["deploy", "api", "2", "--no-wait"]).code, Some(0));
+    engine.until("it runs", |engine| {
+        engine.docker(&["ps", "--format", "{{.Names}}"]).lines().count() == 2
+    });
+    running.signal(Signal::KILL);
+    running.wait();
+    let _running = sandbox.run_with_variable("DOCKER_HOST", engine.host());
+    engine.until("it is gone", |engine| instances(engine) == known);
+    let receipt = sandbox.plimsoll(&["history", "api", "2"]).stdout;
+    let told = "(`before` is running: what is left of it is stopped)";
+    assert!(receipt.contains(told), "{receipt}");
+}
+
+#[test]
+fn a_worker_in_a_container_has_no_port_and_is_found_by_its_name() {
+    let Some(engine) = engine(&["1", "2"]) else { return };
+    engine.docker(&["network", "create", "backend"]);
+    let store = "[services.store]\nimage = \"shop:{version}\"\nversion = \"1\"\nhttp = false\n\
+         network = \"backend\"\nready_after = \"100ms\"\n\
+         command = { shell = \"export -p; exec httpd -f -p 7000 -h /\" }\n\
+         deploy = { strategy = \"replace\" }\nstop = { timeout = \"1s\" }\n";
+    let sandbox = sandbox(&format!("network = \"backend\"\n{store}"));
+    let _running = begin(&sandbox, &engine);
+    let page = "http://store:7000/etc/hostname";
+    let asks = ["exec", "api", "--", "wget", "-q", "-O", "-", page];
+    testkit::eventually("it is found", || sandbox.plimsoll(&asks).code == Some(0));
+    let (code, receipt) = deploy_of(&sandbox, "store", &["2"]);
+    assert_eq!((code, &receipt["outcome"]), (Some(0), &"promoted".into()), "{receipt:#}");
+    let logs = sandbox.plimsoll(&["logs", "store"]).stdout;
+    assert!(logs.contains("VERSION=") && !logs.contains("PORT="), "{logs}");
+    testkit::eventually("it is found again", || sandbox.plimsoll(&asks).code == Some(0));
 }

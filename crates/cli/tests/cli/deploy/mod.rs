@@ -106,7 +106,12 @@ fn receipt(ended: &Ended) -> Value {
 }
 
 fn deploy(sandbox: &Sandbox, arguments: &[&str]) -> (Option<i32>, Value) {
-    let ended = sandbox.plimsoll(&[&["deploy", "api"], arguments, &["--json"]].concat());
+    deploy_of(sandbox, "api", arguments)
+}
+
+/// The same of another service.
+fn deploy_of(sandbox: &Sandbox, service: &str, arguments: &[&str]) -> (Option<i32>, Value) {
+    let ended = sandbox.plimsoll(&[&["deploy", service], arguments, &["--json"]].concat());
     (ended.code, receipt(&ended))
 }
 

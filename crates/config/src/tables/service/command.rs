@@ -19,7 +19,8 @@ pub(crate) const KEY: Key = Key::new(
     Shape::Either(&COMMANDS),
     Absent::Means("Plimsoll does not run the instances; they are at `targets`"),
     "\"./server --port $PORT\"",
-    "The command of an instance. A text is split as a shell splits it, but no shell runs; a list \
+    "The command of an instance. With `image` it runs in the containers: it is given to the image's entrypoint in place of what \
+     the image says, as by `docker run`. A text is split as a shell splits it, but no shell runs; a list \
      is used as it is. `{version}`, `$PORT`, `$VERSION`, `$INSTANCE` and `$SERVICE` are \
      substituted.",
 )

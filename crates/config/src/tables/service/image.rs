@@ -2,15 +2,14 @@
 
 use model::{Access, ContainerRecipe, ImageName, NoImageName, VERSION_MARK, Volume, VolumeSource};
 
-use crate::diagnostic::Code;
 use crate::faults::Flaw;
 use crate::node::Node;
-use crate::read::{distinct, narrow};
+use crate::read::{distinct, narrow, shell};
 use crate::schema::{Absent, Empty, Format, Key, Shape};
 use crate::section::Section;
 use crate::value::shown;
 
-use super::{resources, user};
+use super::{command, resources, user, worker};
 
 const IMAGE: Format =
     Format { noun: "the name of an image", pattern: Some("^[A-Za-z0-9][A-Za-z0-9._:/@{}-]*$") };
@@ -30,7 +29,7 @@ pub(crate) const KEY: Key = Key::new(
     Absent::Means("the instances are no containers"),
     "\"registry.example.com/shop/api:{version}\"",
     "The image of which Docker makes the instances. `{version}` is substituted. Which image the name stands for is found out \
-     when a release is deployed, and stays so for that release: a tag that moves changes nothing of what runs. How its \
+     when a release is deployed, and stays so for that release: a tag that moves changes nothing of what runs. It runs what the image says, or `command`. How its \
      registry is asked is in `[registries.NAME]`. The engine is the one at `DOCKER_HOST`, or at unix:///var/run/docker.sock.",
 )
 .aka(&["container", "docker", "docker_image", "container_image"]);
@@ -71,13 +70,21 @@ pub(crate) const NETWORK_KEY: Key = Key::new(
 /// Reads what the containers of a service are made of.
 pub(crate) fn read(section: &Section<'_>) -> Option<ContainerRecipe> {
     let image = section.parse("image", parse);
+    let command = section.node("command").and_then(|node| {
+        let command = command::read(&node)?;
+        shell::warn_of_command(&node, &command);
+        if worker::is_one(section) {
+            worker::refuse_port(section, &command);
+        }
+        Some(command)
+    });
     let port = narrow::<u16>(section.count("port"));
     let user = section.parse("user", user::parse);
     let volumes = volumes(section);
     let network = section.parse("network", parse_network);
     let resources = section.section("resources", resources::read);
     let (image, port) = (image?, port?);
-    Some(ContainerRecipe { image, pin: None, port, user, volumes, network, resources })
+    Some(ContainerRecipe { image, pin: None, command, port, user, volumes, network, resources })
 }
 
 /// The name is looked at as it would be with a version.
@@ -159,16 +166,4 @@ fn volume(node: &Node<'_>) -> Option<Volume> {
         };
         Ok(Volume { source, target: target.to_owned(), access })
     })
-}
-
-/// Refuses what says how an instance is run in two ways, or says it of the other kind.
-pub(crate) fn refuse_command(section: &Section<'_>) {
-    let span = section.entry_span("command").unwrap_or_else(|| section.span());
-    let flaw = Flaw::new(
-        Code::Conflict,
-        "a service has both `image` and `command`",
-        "the instances are containers of this image, which says itself what runs",
-        "keep one of them",
-    );
-    section.report_at("image", flaw, &[(span, "this is run on this machine, without a container")]);
 }

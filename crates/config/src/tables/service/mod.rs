@@ -120,6 +120,26 @@ pub(crate) static SERVICE: Table = Table {
 /// What stands for `targets` where Plimsoll runs the instances.
 pub(crate) const WE_RUN: &[&str] = &["command", "image"];
 
+/// By which of those Plimsoll runs the instances of a service that `has` some keys; with `image` its `command` runs within.
+pub(crate) fn way(has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    WE_RUN.iter().rev().copied().find(|key| has(key))
+}
+
+/// Whether Plimsoll runs the instances of a service.
+pub(crate) fn is_run(section: &Section<'_>) -> bool {
+    way(|key| section.has(key)).is_some()
+}
+
+/// Whether a service that `has` some keys can have this one, too: what belongs to a process does not belong to a container that runs
+/// another command than its image says.
+pub(crate) fn goes_with(key: &Key, has: impl Fn(&str) -> bool) -> bool {
+    let is_had = |needed: &&str| match WE_RUN.contains(needed) {
+        true => way(&has) == Some(*needed),
+        false => has(needed),
+    };
+    key.needs.is_empty() || key.needs.iter().any(is_had)
+}
+
 /// Reads all services, and notes their names for the routes.
 pub(crate) fn read(
     root: &Section<'_>,

@@ -7,6 +7,8 @@ use crate::faults::Flaw;
 use crate::schema::{Absent, Key, Shape};
 use crate::section::Section;
 
+use super::is_run;
+
 pub(crate) const KEY: Key = Key::new(
     "outliers",
     Shape::Word(&["tell", "replace", "off"], &[]),
@@ -21,12 +23,12 @@ pub(crate) const KEY: Key = Key::new(
 /// Warns where nobody could replace it.
 pub(crate) fn read(section: &Section<'_>, balance: &Balance) -> OnOutlier {
     let on = section.word(KEY.name, word);
-    if on == OnOutlier::Replace && !section.has("command") {
+    if on == OnOutlier::Replace && !is_run(section) {
         let flaw = Flaw::new(
             Code::NoEffect,
             "what somebody else runs cannot be replaced",
             "`targets` are started and stopped elsewhere: it is only told",
-            "let `outliers` be \"tell\", or run the instances with `command`",
+            "let `outliers` be \"tell\", or run the instances with `command` or `image`",
         );
         section.report_at(KEY.name, flaw, &[]);
     }

@@ -9,6 +9,8 @@ use crate::read::narrow;
 use crate::schema::{Absent, Key, Shape, TIMEOUT, Table};
 use crate::section::Section;
 
+use super::is_run;
+
 pub(crate) const KEY: Key = Key::new(
     "queue",
     Shape::Table(&QUEUE),
@@ -56,7 +58,7 @@ pub(crate) fn read(section: &Section<'_>) -> Option<Queue> {
 /// Warns of a queue in which nothing could ever wait. Where Plimsoll runs the instances, requests wait there as
 /// well while there is none.
 pub(crate) fn warn_of_unused(section: &Section<'_>) {
-    if !section.has(KEY.name) || section.has("max_connections") || section.has("command") {
+    if !section.has(KEY.name) || section.has("max_connections") || is_run(section) {
         return;
     }
     let flaw = Flaw::new(

@@ -13,7 +13,10 @@ use crate::schema::{Absent, Format, Key, Shape};
 use crate::section::Section;
 use crate::value::release;
 
-use super::{SERVICE, WE_RUN, command, deploy, env, image, restart, stop, user, worker};
+use super::{
+    SERVICE, WE_RUN, command, deploy, env, goes_with, image, is_run, restart, stop, user, way,
+    worker,
+};
 
 const VERSION: Format = Format {
     noun: "a version such as \"1.4.2\"",
@@ -51,7 +54,7 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     placeholder::warn_of_misspelt(section);
     refuse_idle(section);
     let runs = |key: &str| section.has(key);
-    let Some(key) = WE_RUN.iter().copied().find(|key| runs(key)) else {
+    let Some(key) = way(runs) else {
         refuse_marks(
             section,
             &[],
@@ -70,9 +73,6 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         );
         section.report_at(key, flaw, &[(span, "Plimsoll does not run these")]);
     }
-    if runs("command") && runs("image") {
-        image::refuse_command(section);
-    }
     let workload = match key {
         "command" => process(section).map(Workload::Process),
         _ => container(section).map(Workload::Container),
@@ -85,9 +85,6 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     let deploy = section.section("deploy", |table| {
         if work != Work::Requests {
             worker::refuse_in_deploy(section, table);
-        }
-        if key != "command" {
-            deploy::hooks::refuse_of_containers(table);
         }
         let mut deploy = deploy::read(table, origin)?;
         // Old workers that stay warm go on working.
@@ -104,10 +101,9 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
 }
 
 fn process(section: &Section<'_>) -> Option<ProcessRecipe> {
-    // Conditions refuse what is not substituted there by themselves; that there is an `image`, too, has been said.
+    // Conditions refuse what is not substituted there by themselves.
     let holds_in = [
         "command",
-        "image",
         "directory",
         "env",
         "env_file",
@@ -136,9 +132,9 @@ fn process(section: &Section<'_>) -> Option<ProcessRecipe> {
 }
 
 fn container(section: &Section<'_>) -> Option<ContainerRecipe> {
-    // Hooks are refused by themselves.
     let holds_in = [
         "image",
+        "command",
         "env",
         "env_file",
         "health.command",
@@ -146,8 +142,7 @@ fn container(section: &Section<'_>) -> Option<ContainerRecipe> {
         "deploy.before",
         "deploy.after",
     ];
-    let cure =
-        "it holds in `image`, `env`, `env_file`, `health.command` and the `query` of a condition";
+    let cure = "it holds in `image`, `command`, `env`, `env_file`, `health.command`, `deploy.before`, `deploy.after` and the `query` of a condition";
     refuse_marks(section, &holds_in, cure);
     image::read(section)
 }
@@ -167,12 +162,8 @@ fn refuse_marks(section: &Section<'_>, holds_in: &[&str], cure: &str) {
 
 /// Refuses what is said of instances that Plimsoll runs, or runs in another way, where it does not.
 fn refuse_idle(section: &Section<'_>) {
-    let is_idle = |key: &&Key| {
-        !key.needs.is_empty()
-            && section.has(key.name)
-            && !key.needs.iter().any(|needed| section.has(needed))
-    };
-    let is_run = WE_RUN.iter().any(|key| section.has(key));
+    let is_idle = |key: &&Key| section.has(key.name) && !goes_with(key, |other| section.has(other));
+    let is_run = is_run(section);
     for key in SERVICE.keys.iter().filter(is_idle) {
         let needed: Vec<_> = key.needs.iter().map(|needed| format!("`{needed}`")).collect();
         let needed = needed.join(" or ");
@@ -186,7 +177,11 @@ fn refuse_idle(section: &Section<'_>) {
                 format!("say with {needed} what an instance runs, or remove this"),
             ),
         };
-        let flaw = Flaw::new(Code::NoEffect, format!("`{}` without {needed}", key.name), why, hint);
+        let what = match key.needs.iter().any(|needed| section.has(needed)) {
+            true => format!("`{}` with `image`", key.name),
+            false => format!("`{}` without {needed}", key.name),
+        };
+        let flaw = Flaw::new(Code::NoEffect, what, why, hint);
         section.report_at(key.name, flaw, &[]);
     }
 }

@@ -10,6 +10,8 @@ use crate::read::beside::Beside;
 use crate::schema::{Absent, Key, Shape};
 use crate::section::Section;
 
+use super::WE_RUN;
+
 pub(crate) const HTTP_KEY: Key = Key::new(
     "http",
     Shape::Flag,
@@ -20,7 +22,7 @@ pub(crate) const HTTP_KEY: Key = Key::new(
      by default, for old ones go on working until they are stopped.",
 )
 .aka(&["web", "worker"])
-.needs(&["command"]);
+.needs(WE_RUN);
 
 pub(crate) const READY_AFTER_KEY: Key = Key::new(
     "ready_after",
@@ -30,10 +32,11 @@ pub(crate) const READY_AFTER_KEY: Key = Key::new(
     "Of a worker without `health`: how long a new instance has to live before it counts as ready.",
 )
 .aka(&["min_uptime", "startsecs"])
-.needs(&["command"]);
+.needs(WE_RUN);
 
 /// Keys of a service that say how requests are sent.
-const OF_REQUESTS: [&str; 12] = [
+const OF_REQUESTS: [&str; 13] = [
+    "port",
     "protocol",
     "violations",
     "balance",

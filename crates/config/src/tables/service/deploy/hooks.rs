@@ -18,7 +18,8 @@ pub(super) const BEFORE: Key = Key::new(
     Absent::Means("nothing is run"),
     "\"./migrate {version}\"",
     "What is run once in a deploy, before anything starts or stops: migrations. It is written as `command` is, and has the new \
-     release's environment, secrets, directory and user. Where it fails, or takes longer than `hook_timeout`, no instance was started: \
+     release's environment, secrets, directory and user; with `image` it is a container of its own, of the new image, with \
+     the service's volumes and network. Where it fails, or takes longer than `hook_timeout`, no instance was started: \
      the deploy ends, with exit code 1. A rollback does not run it.",
 )
 .verbatim()
@@ -49,19 +50,6 @@ pub(super) fn read(section: &Section<'_>, moment: HookMoment, timeout: Duration)
     let command = command::read(&node)?;
     shell::warn_of_command(&node, &command);
     Some(Hook { command, timeout })
-}
-
-/// Refuses hooks where instances are containers, which run what their image has.
-pub(crate) fn refuse_of_containers(section: &Section<'_>) {
-    for moment in HookMoment::ALL.iter().filter(|moment| section.has(moment.as_str())) {
-        let flaw = Flaw::new(
-            Code::Conflict,
-            format!("`{moment}` in a service with `image`"),
-            "Plimsoll runs hooks of processes alone",
-            "remove it, and run the program before or after `plimsoll deploy`",
-        );
-        section.report_at(moment.as_str(), flaw, &[]);
-    }
 }
 
 /// Refuses a limit of time for nothing.

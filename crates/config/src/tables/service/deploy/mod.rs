@@ -19,7 +19,7 @@ use super::WE_RUN;
 
 pub(crate) mod conditions;
 pub(crate) mod drain;
-pub(crate) mod hooks;
+mod hooks;
 pub(crate) mod judge;
 
 const STEP: Format = Format {
