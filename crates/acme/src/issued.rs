@@ -1,6 +1,7 @@
 //! A certificate that a CA has issued, checked before anybody uses it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use certificates::{DirectoryUrl, Held};
@@ -56,10 +57,8 @@ impl Issued {
         }
         let alternatives = read.subject_alternative_name().map_err(|_| NotIssued::Unreadable)?;
         let has = |name: &str| {
-            alternatives
-                .iter()
-                .flat_map(|it| &it.value.general_names)
-                .any(|it| matches!(it, GeneralName::DNSName(is) if is.eq_ignore_ascii_case(name)))
+            let mut all = alternatives.iter().flat_map(|it| &it.value.general_names);
+            all.any(|it| is_name(it, name))
         };
         if let Some(name) = names.iter().find(|name| !has(name)) {
             return Err(NotIssued::OtherNames(name.clone()));
@@ -71,6 +70,16 @@ impl Issued {
             directory: Some(directory),
         };
         Ok(Self { key: key.serialize_pem(), chain, held })
+    }
+}
+
+/// Whether `general` is `name`, which may be an address.
+fn is_name(general: &GeneralName<'_>, name: &str) -> bool {
+    match (general, name.parse()) {
+        (GeneralName::IPAddress(bytes), Ok(IpAddr::V4(address))) => *bytes == address.octets(),
+        (GeneralName::IPAddress(bytes), Ok(IpAddr::V6(address))) => *bytes == address.octets(),
+        (GeneralName::DNSName(is), Err(_)) => is.eq_ignore_ascii_case(name),
+        _ => false,
     }
 }
 

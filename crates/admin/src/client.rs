@@ -1,17 +1,20 @@
-//! Asks a running Plimsoll over its socket. One connection for each question: they are few.
+//! Asks a running Plimsoll: the one here over its socket, one elsewhere over TCP, with its token. One connection for each question: they are few.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use outbound::{CertificateFault, Fault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
@@ -20,17 +23,26 @@ use crate::socket::running_for;
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
     EventStream, Events, Explanation, History, Instance, Judged, Lifted, NewBan, Operation, Past,
-    Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings,
-    Version, socket_in, stream,
+    Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Remote, Scale, Scaled, Status,
+    Surroundings, Version, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Asks the Plimsoll whose socket this is.
+/// Asks a Plimsoll.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    at: At,
+}
+
+/// Where it is asked.
+#[derive(Clone, Debug)]
+enum At {
+    /// Here, at its socket.
+    Socket(PathBuf),
+    /// Elsewhere.
+    Remote(Box<Remote>),
 }
 
 /// Why there was no answer, or not the wanted one.
@@ -64,6 +76,20 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is no connection to the one that is elsewhere.
+    #[error("cannot ask the plimsoll at {url}: {}", told(fault))]
+    Unreached {
+        /// Where it was asked.
+        url: String,
+        /// Why not.
+        fault: Box<Fault>,
+    },
+    /// What responds is no admin API, or of another version.
+    #[error("what responds there is no admin API of plimsoll: its status is {status}")]
+    Stranger {
+        /// The response's status.
+        status: StatusCode,
+    },
     /// It hung up, or spoke no HTTP.
     #[error("the running plimsoll sent an invalid response")]
     Broken(#[from] hyper::Error),
@@ -84,10 +110,37 @@ pub enum ClientError {
     Problem(Box<Problem>),
 }
 
+impl ClientError {
+    /// Whether only the connection failed, or what stands between: what was asked may be asked again.
+    pub fn is_of_connection(&self) -> bool {
+        match self {
+            Self::Unreached { fault, .. } => {
+                matches!(
+                    **fault,
+                    Fault::Name { .. } | Fault::Connect { .. } | Fault::TooSlow { .. }
+                )
+            }
+            Self::Stranger { status } => matches!(status.as_u16(), 502..=504),
+            Self::Broken(_) | Self::Slow => true,
+            _ => false,
+        }
+    }
+}
+
 impl Client {
     /// Asks the Plimsoll that runs for `state_dir`.
     pub fn new(state_dir: &Path) -> Self {
-        Self { socket: socket_in(state_dir) }
+        Self { at: At::Socket(socket_in(state_dir)) }
+    }
+
+    /// Asks one elsewhere.
+    pub fn remote(remote: Remote) -> Self {
+        Self { at: At::Remote(Box::new(remote)) }
+    }
+
+    /// Whether it is elsewhere: a connection to it may break while it goes on.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.at, At::Remote(_))
     }
 
     /// The running Plimsoll's version.
@@ -302,11 +355,12 @@ impl Client {
             .body(Full::new(Bytes::new()))
             .map_err(|_| ClientError::NotAnId)?;
         let (response, connection) = timed(self.send(request)).await?;
-        if response.status().is_success() {
+        let status = response.status();
+        if status.is_success() {
             return Ok(EventStream::new(response.into_body(), connection));
         }
         let bytes = response.into_body().collect().await?.to_bytes();
-        Err(ClientError::Problem(serde_json::from_slice(&bytes)?))
+        Err(problem(status, &bytes))
     }
 
     /// Everything that is counted, for Prometheus.
@@ -357,27 +411,75 @@ impl Client {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, JoinHandle<hyper::Result<()>>), ClientError> {
-        let stream = UnixStream::connect(&self.socket).await;
-        let stream = stream.map_err(|source| self.unconnected(source))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Its end is seen by the request that it breaks.
-        let connection = tokio::spawn(connection);
-        Ok((sender.send_request(request).await?, connection))
-    }
-
-    fn unconnected(&self, source: io::Error) -> ClientError {
-        let socket = self.socket.clone();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                match self.socket.parent().and_then(running_for) {
-                    Some(pid) => ClientError::Unreachable { pid, socket },
-                    None => ClientError::NotRunning { socket },
-                }
+        match &self.at {
+            At::Socket(socket) => {
+                let stream = UnixStream::connect(socket).await;
+                converse(stream.map_err(|source| unconnected(socket, source))?, request).await
             }
-            io::ErrorKind::PermissionDenied => ClientError::Forbidden { socket },
-            _ => ClientError::Connect { socket, source },
+            At::Remote(remote) => {
+                let request = addressed(request, remote)?;
+                let stream = remote.connect().await.map_err(|fault| ClientError::Unreached {
+                    url: remote.to_string(),
+                    fault: Box::new(fault),
+                })?;
+                converse(stream, request).await
+            }
         }
     }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<(Response<Incoming>, JoinHandle<hyper::Result<()>>), ClientError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Its end is seen by the request that it breaks.
+    let connection = tokio::spawn(connection);
+    Ok((sender.send_request(request).await?, connection))
+}
+
+/// `request`, as it is sent to `remote`.
+fn addressed(
+    mut request: Request<Full<Bytes>>,
+    remote: &Remote,
+) -> Result<Request<Full<Bytes>>, ClientError> {
+    let target = format!("{}{}", remote.base(), request.uri());
+    *request.uri_mut() = target.parse().map_err(|_| ClientError::NotAnId)?;
+    let fields = request.headers_mut();
+    if let Ok(host) = HeaderValue::from_str(&remote.authority()) {
+        fields.insert(header::HOST, host);
+    }
+    if let Some(value) = remote.authorization() {
+        fields.insert(header::AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+fn unconnected(socket: &Path, source: io::Error) -> ClientError {
+    let is_gone =
+        matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    let running = is_gone.then(|| socket.parent().and_then(running_for));
+    let socket = socket.to_owned();
+    match (running, source.kind()) {
+        (Some(Some(pid)), _) => ClientError::Unreachable { pid, socket },
+        (Some(None), _) => ClientError::NotRunning { socket },
+        (None, io::ErrorKind::PermissionDenied) => ClientError::Forbidden { socket },
+        (None, _) => ClientError::Connect { socket, source },
+    }
+}
+
+/// Why there is no connection, without the cure that whoever writes a configuration has.
+fn told(fault: &Fault) -> String {
+    if let Fault::Certificate { host, why: CertificateFault::Issuer } = fault {
+        return format!("no authority that is trusted here has issued the certificate of {host}");
+    }
+    let mut text = fault.to_string();
+    let mut source = fault.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
 }
 
 /// What `work` gives, unless that takes longer than an answer may.
@@ -389,7 +491,15 @@ async fn timed<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<
 fn successful(status: StatusCode, bytes: Bytes) -> Result<Bytes, ClientError> {
     match status.is_success() {
         true => Ok(bytes),
-        false => Err(ClientError::Problem(serde_json::from_slice(&bytes)?)),
+        false => Err(problem(status, &bytes)),
+    }
+}
+
+/// What a response of this failing status says.
+fn problem(status: StatusCode, bytes: &[u8]) -> ClientError {
+    match serde_json::from_slice(bytes) {
+        Ok(problem) => ClientError::Problem(problem),
+        Err(_) => ClientError::Stranger { status },
     }
 }
 

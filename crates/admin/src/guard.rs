@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use crate::tries::Tries;
 use crate::{Kind, Operation, Problem};
@@ -188,6 +188,14 @@ impl Token {
         } else {
             Ok(Self(text.to_owned()))
         }
+    }
+
+    /// What is sent of it, as `Authorization`.
+    pub(crate) fn bearer(&self) -> HeaderValue {
+        let value = HeaderValue::try_from(format!("Bearer {}", self.0));
+        let mut value = value.expect("it is made of visible ASCII characters");
+        value.set_sensitive(true);
+        value
     }
 
     /// In constant time, so that the token cannot be guessed byte by byte.

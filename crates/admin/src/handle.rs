@@ -170,6 +170,7 @@ impl From<&control::Status> for Status {
             watched: status.watched.as_ref().map(ReloadWatch::from),
             rolled_back: status.rolled_back.as_ref().map(crate::RolledBack::from),
             listeners: status.listeners.iter().map(Listener::from).collect(),
+            admin_certificate_fault: status.admin_certificate_fault.clone(),
             certificates: status.certificates.iter().map(Certificate::from).collect(),
             issuers: status.issuers.iter().map(Issuer::from).collect(),
             services: status.services.iter().map(Service::from).collect(),

@@ -29,6 +29,7 @@ mod operation;
 mod problem;
 mod reload_watch;
 mod reloaded;
+mod remote;
 mod router;
 mod scale;
 mod seats;
@@ -67,9 +68,10 @@ pub use operation::Operation;
 pub use problem::{Kind, Problem};
 pub use reload_watch::{ReloadOutcome, ReloadWatch};
 pub use reloaded::{Changes, NeedsDeploy, Reloaded};
+pub use remote::{NoRemote, Remote};
 pub use router::router;
 pub use scale::{Scale, Scaled};
-pub use server::{BindError, Server, serve, serve_tcp};
+pub use server::{BindError, Server, TcpDoor, TlsConfigs, serve, serve_tcp};
 pub use socket::{ClaimError, SocketClaim, socket_in};
 pub use status::{
     Access, CheckedDeploy, DeployCondition, Descriptors, DrainedAway, FirstRelease, Instance,

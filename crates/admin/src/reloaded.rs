@@ -34,6 +34,9 @@ pub struct Reloaded {
     /// Whether the secrets beside the configuration differ from before. Instances that run keep what they were started with.
     #[serde(default)]
     pub secrets_changed: bool,
+    /// Whether the admin API's certificate is to be another than before.
+    #[serde(default)]
+    pub admin_changed: bool,
     /// Settings that differ from before, but take effect only at the next start.
     pub needs_restart: Vec<String>,
     /// Services whose running release differs from the file: their next deploy applies it.
@@ -83,6 +86,7 @@ impl Reloaded {
             acme_changed: diff.acme_changed,
             store_changed: diff.store_changed,
             secrets_changed: diff.secrets_changed,
+            admin_changed: diff.admin_changed,
             needs_restart: diff.needs_restart.iter().map(|key| (*key).to_owned()).collect(),
             needs_deploy: differences.iter().map(NeedsDeploy::from).collect(),
             watch_s: watch.map(|length| length.as_secs_f64()),
@@ -100,6 +104,7 @@ impl Reloaded {
             && !self.acme_changed
             && !self.store_changed
             && !self.secrets_changed
+            && !self.admin_changed
             && self.needs_restart.is_empty()
             && self.needs_deploy.is_empty()
     }

@@ -44,6 +44,9 @@ pub struct Status {
     /// Authentications whose keys are fetched; absent where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<Issuer>,
+    /// Why this API's certificate cannot be read anew; absent where it can. The one that was read before is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_certificate_fault: Option<String>,
     /// Certificates that are ordered and have not come, or whose orders fail. `GET /v1/certificates` has all of them.
     #[serde(default)]
     pub certificates: Vec<Certificate>,

@@ -15,7 +15,7 @@ use crate::commands::{
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::options::Which;
+use crate::options::{Elsewhere, Which};
 
 /// A load balancer that also replaces the servers behind it while they run.
 #[derive(Debug, Parser)]
@@ -124,16 +124,14 @@ where
     if let Some(fault) = manner.and_then(Manner::conflict) {
         return Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault));
     }
-    let Some(file) = file else { return Ok(command) };
-    let fault = match command.which_mut() {
-        Some(which) if which.file.is_none() => {
-            which.file = Some(file);
-            return Ok(command);
-        }
-        Some(_) => "the configuration is named twice",
-        None => "this command takes no configuration",
-    };
-    Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault))
+    if let Some(file) = file {
+        command.take_file(file)?;
+    }
+    if command.names_both() {
+        let fault = "a plimsoll elsewhere has its own configuration: name it by --url alone";
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault));
+    }
+    Ok(command)
 }
 
 /// The whole command line, as it is taken and as it is described.
@@ -200,6 +198,54 @@ impl Command {
         }
     }
 
+    /// Takes up the configuration that was named before the command.
+    fn take_file(&mut self, file: PathBuf) -> Result<(), clap::Error> {
+        let fault = match self.which_mut() {
+            Some(which) if which.file.is_none() => {
+                which.file = Some(file);
+                return Ok(());
+            }
+            Some(_) => "the configuration is named twice",
+            None => "this command takes no configuration",
+        };
+        Err(Arguments::command().error(ErrorKind::ArgumentConflict, fault))
+    }
+
+    /// Whether both a configuration and a Plimsoll elsewhere are named.
+    fn names_both(&mut self) -> bool {
+        let is_elsewhere = self.elsewhere().is_some_and(|it| it.url.is_some());
+        is_elsewhere && self.which_mut().is_some_and(|which| which.file.is_some())
+    }
+
+    /// The Plimsoll elsewhere that it may ask.
+    fn elsewhere(&self) -> Option<&Elsewhere> {
+        let at = match self {
+            Self::Reload(options) => return Some(&options.elsewhere),
+            Self::Events(options) => return Some(&options.elsewhere),
+            Self::Status(options) => &options.at,
+            Self::Explain(options) => &options.at,
+            Self::Drain(options) => &options.of.of.at,
+            Self::Enable(options) => &options.of.of.at,
+            Self::Ban(options) => &options.at,
+            Self::Unban(options) => &options.at,
+            Self::Bans(options) => &options.at,
+            Self::Certificates(options) => &options.at,
+            Self::Deploy(options) => &options.of.at,
+            Self::Rollback(options) => &options.of.at,
+            Self::Restart(options) => &options.of.at,
+            Self::Scale(options) => &options.of.at,
+            Self::Promote(options)
+            | Self::Abort(options)
+            | Self::Pause(options)
+            | Self::Resume(options) => &options.of.at,
+            Self::History(options) => &options.of.at,
+            Self::Judge(options) => &options.of.at,
+            Self::Logs(options) => &options.of.at,
+            _ => return None,
+        };
+        Some(&at.elsewhere)
+    }
+
     /// Which configuration it is about.
     fn which_mut(&mut self) -> Option<&mut Which> {
         Some(match self {
@@ -207,27 +253,27 @@ impl Command {
             Self::Check(options) => options.placed.which(),
             Self::Fmt(options) => &mut options.which,
             Self::Reload(options) => options.placed.which(),
-            Self::Status(options) => &mut options.which,
-            Self::Explain(options) => &mut options.which,
-            Self::Drain(options) => &mut options.of.of.which,
-            Self::Enable(options) => &mut options.of.of.which,
-            Self::Ban(options) => &mut options.which,
-            Self::Unban(options) => &mut options.which,
-            Self::Bans(options) => &mut options.which,
-            Self::Certificates(options) => &mut options.which,
+            Self::Status(options) => &mut options.at.which,
+            Self::Explain(options) => &mut options.at.which,
+            Self::Drain(options) => &mut options.of.of.at.which,
+            Self::Enable(options) => &mut options.of.of.at.which,
+            Self::Ban(options) => &mut options.at.which,
+            Self::Unban(options) => &mut options.at.which,
+            Self::Bans(options) => &mut options.at.which,
+            Self::Certificates(options) => &mut options.at.which,
             Self::Secrets(options) => options.which_mut(),
-            Self::Deploy(options) => &mut options.of.which,
-            Self::Rollback(options) => &mut options.of.which,
-            Self::Restart(options) => &mut options.of.which,
-            Self::Scale(options) => &mut options.of.which,
+            Self::Deploy(options) => &mut options.of.at.which,
+            Self::Rollback(options) => &mut options.of.at.which,
+            Self::Restart(options) => &mut options.of.at.which,
+            Self::Scale(options) => &mut options.of.at.which,
             Self::Exec(options) => &mut options.which,
             Self::Promote(options)
             | Self::Abort(options)
             | Self::Pause(options)
-            | Self::Resume(options) => &mut options.of.which,
-            Self::History(options) => &mut options.of.which,
-            Self::Judge(options) => &mut options.of.which,
-            Self::Logs(options) => &mut options.of.which,
+            | Self::Resume(options) => &mut options.of.at.which,
+            Self::History(options) => &mut options.of.at.which,
+            Self::Judge(options) => &mut options.of.at.which,
+            Self::Logs(options) => &mut options.of.at.which,
             Self::Events(options) => options.placed.which(),
             Self::Init(_)
             | Self::Proxy(_)

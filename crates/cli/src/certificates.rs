@@ -25,6 +25,9 @@ pub(crate) struct Finding {
     listener: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    /// Whether it is the admin API's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    admin: bool,
     #[serde(serialize_with = "as_word")]
     pub(crate) severity: Severity,
     what: String,
@@ -80,13 +83,15 @@ fn finding(
     what: &dyn Error,
     hint: Option<String>,
 ) -> Finding {
-    let (listener, service) = match named.user.clone() {
-        NamedUser::Listener(name) => (Some(name), None),
-        NamedUser::Service(name) => (None, Some(name)),
-    };
+    let (mut listener, mut service, mut admin) = (None, None, false);
+    match named.user.clone() {
+        NamedUser::Listener(name) => listener = Some(name),
+        NamedUser::Service(name) => service = Some(name),
+        NamedUser::Admin => admin = true,
+    }
     let what = chain(what);
     let (file, line, column) = (named.place.file.to_string(), named.place.line, named.place.column);
-    Finding { listener, service, severity, what, hint, file, line, column }
+    Finding { listener, service, admin, severity, what, hint, file, line, column }
 }
 
 impl Finding {
@@ -101,7 +106,8 @@ impl Finding {
         let Self { listener, service, what, hint, file, line, column, .. } = self;
         let user = match (listener, service) {
             (Some(name), _) => format!("listener `{}`", shown(name)),
-            (None, name) => format!("service `{}`", shown(name.as_deref().unwrap_or_default())),
+            (None, Some(name)) => format!("service `{}`", shown(name)),
+            (None, None) => "the admin API".to_owned(),
         };
         let (what, file) = (shown(what), shown(file));
         let mut text = format!(

@@ -16,11 +16,13 @@ use model::TokenSource;
 use wire::tls::TlsError;
 
 use crate::certificates::Finding;
+use crate::endpoint::EndpointError;
 use crate::exit::Exit;
 use crate::foreign::{shown, shown_lines};
 use crate::output;
 use crate::quantity::{counted, rough};
 use crate::sealed::SealedError;
+use crate::unreached;
 
 /// Why a command did not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,9 @@ pub(crate) enum Failure {
     /// The running Plimsoll did not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A Plimsoll elsewhere cannot be asked as it was named.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// A deploy of this service is running already.
     #[error("{problem}")]
     Locked {
@@ -304,6 +309,7 @@ impl Failure {
             Self::SocketClaim(_) | Self::Start(_) | Self::Bind(_) | Self::OtherFile { .. } => {
                 Exit::Refused
             }
+            Self::Endpoint(_) => Exit::WrongUse,
             Self::NoTokenGiven | Self::Certificate(_) | Self::NoSecretGiven | Self::NoKeyFile => {
                 Exit::WrongUse
             }
@@ -382,6 +388,11 @@ impl Failure {
             Self::Client(ClientError::Forbidden { .. }) => {
                 Some("run this as the same user, or with sudo".to_owned())
             }
+            Self::Client(ClientError::Unreached { fault, .. }) => unreached::hint(fault),
+            Self::Client(ClientError::Stranger { .. }) => {
+                Some("is that the address of `[admin]`'s `bind`, and not that of a listener?".to_owned())
+            }
+            Self::Endpoint(error) => error.hint(),
             Self::Client(ClientError::Problem(problem)) => of_problem(problem),
             Self::Locked { service, .. } => Some(format!(
                 "`plimsoll status {0}` shows its progress, `plimsoll abort {0}` rolls it back",
@@ -493,6 +504,9 @@ fn of_problem(problem: &Problem) -> Option<String> {
             Some("the running configuration is unchanged".to_owned())
         }
         Kind::Preflight => Some("nothing was touched".to_owned()),
+        kind @ (Kind::Unauthorized | Kind::OnlyLooks | Kind::SocketAlone) => {
+            unreached::of_refusal(kind)
+        }
         Kind::NoSuchBan => Some("`plimsoll bans` shows who is banned".to_owned()),
         _ => None,
     }
@@ -536,6 +550,10 @@ fn is_refusal(kind: Kind) -> bool {
             | Kind::UnknownInstance
             | Kind::NoSuchDeploy
             | Kind::BadRequest
+            | Kind::Unauthorized
+            | Kind::OnlyLooks
+            | Kind::SocketAlone
+            | Kind::TooManyTries
     )
 }
 

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::commands::proxy;
 use crate::failure::Failure;
-use crate::options::Which;
+use crate::options::{Elsewhere, Endpoint, Which};
 
 /// Where a configuration is looked for when none is named: in the directory, then for the whole machine.
 const OF_DIRECTORY: &str = "plimsoll.toml";
@@ -58,6 +58,31 @@ impl Which {
     /// Asks the Plimsoll that serves the configuration.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(&self.state_dir()?))
+    }
+}
+
+impl Elsewhere {
+    /// Asks it, or the one that serves the configuration.
+    pub(crate) fn client_or_of(&self, which: &Which) -> Result<Client, Failure> {
+        match self.client()? {
+            Some(client) => Ok(client),
+            None => which.client(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Asks it.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        self.elsewhere.client_or_of(&self.which)
+    }
+
+    /// The configuration, for a command that is to do what its file says. One elsewhere has its own.
+    pub(crate) fn named(&self) -> Result<Option<Named>, Failure> {
+        match self.elsewhere.url {
+            None => self.which.named().map(Some),
+            Some(_) => Ok(None),
+        }
     }
 }
 

@@ -48,7 +48,27 @@ pub(crate) struct OfService {
     #[arg(index = 1)]
     pub(crate) service: String,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     pub(crate) form: Form,
+}
+
+/// A Plimsoll elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct Elsewhere {
+    /// Ask the Plimsoll at this URL, such as https://edge.example.com:7070, with the token in $PLIMSOLL_TOKEN
+    #[arg(id = "elsewhere", long = "url", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The CA that has issued the certificate at that URL, in PEM, if the system does not trust it
+    #[arg(long, value_name = "FILE", requires = "elsewhere")]
+    pub(crate) cacert: Option<PathBuf>,
+}
+
+/// The Plimsoll that a command asks.
+#[derive(Debug, Args)]
+pub(crate) struct Endpoint {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
 }

@@ -26,6 +26,8 @@ pub enum NamedUser {
     Listener(String),
     /// The service of this name, towards its instances.
     Service(String),
+    /// The admin API.
+    Admin,
 }
 
 /// Files that have certificates.
@@ -84,6 +86,11 @@ pub(crate) fn named(root: &DeTable<'_>, faults: &Faults<'_>) -> Vec<NamedCertifi
         {
             note(clients, user(), NamedFiles::Clients { ca, crl: path(clients, "crl") });
         }
+    }
+    if let Some(tls) = root.get("admin").and_then(|admin| get(admin, "tls"))
+        && let (Some(cert), Some(key)) = (path(tls, "cert"), path(tls, "key"))
+    {
+        note(tls, NamedUser::Admin, NamedFiles::Shown { cert, key });
     }
     for (name, service) in tables("services") {
         let Some(tls) = get(service, "tls") else { continue };

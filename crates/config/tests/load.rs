@@ -65,7 +65,8 @@ fn certificates_are_found_with_their_places_whatever_else_is_wrong() {
     fs::create_dir(at("more")).unwrap();
     let text = "include = [\"more/*.toml\"]\n[listeners.a]\nbnid = 1\n\
                 tls = { certificates = [{ cert = \"a.pem\", key = \"/k\" },\n  \
-                { cert = \"c.pem\" }, 3] }\n[services.x\n";
+                { cert = \"c.pem\" }, 3] }\n[admin]\ntls = { cert = \"d.pem\", key = \"d.key\" }\n\
+                [services.x\n";
     let included = "[listeners.b]\ntls = { certificates = [{ cert = \"b.pem\", key = \"${K:-b.key}\" }],\n\
          client_auth = { ca = \"ca.pem\", crl = \"ca.crl\" } }\n[services.b]\n\
          tls = { ca = \"in.pem\", client = { cert = \"c.pem\", key = \"c.key\" } }\n";
@@ -84,6 +85,7 @@ fn certificates_are_found_with_their_places_whatever_else_is_wrong() {
         (listener("a"), shown(at("a.pem"), "/k".into()), 4, 25),
         (listener("b"), shown(at("more/b.pem"), at("more/b.key")), 2, 25),
         (listener("b"), clients, 3, 15),
+        (NamedUser::Admin, shown(at("d.pem"), at("d.key")), 7, 7),
         (service(), NamedFiles::Instances { ca: at("more/in.pem") }, 5, 7),
         (service(), shown(at("more/c.pem"), at("more/c.key")), 5, 33),
     ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use driver::Instance;
 use model::{Diff, Intent, Revision};
+use rustls::ServerConfig;
 use telemetry::{Events, Process, Scrape};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -28,6 +29,7 @@ use crate::watched::ReloadProgress;
 pub struct Handle {
     pub(crate) messages: mpsc::Sender<Message>,
     pub(crate) intent: watch::Receiver<Arc<Intent>>,
+    pub(crate) admin_tls: watch::Receiver<Option<Arc<ServerConfig>>>,
     pub(crate) events: Events,
 }
 
@@ -406,6 +408,11 @@ impl Handle {
     /// What is wanted now, and each time that this changes.
     pub fn intent(&self) -> watch::Receiver<Arc<Intent>> {
         self.intent.clone()
+    }
+
+    /// How the admin API is to speak TLS, and each time that this changes; `None` where it never was to.
+    pub fn admin_tls(&self) -> watch::Receiver<Option<Arc<ServerConfig>>> {
+        self.admin_tls.clone()
     }
 
     /// What happens: the latest events, and all that follow until Plimsoll has stopped.

@@ -286,6 +286,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
     let (tell, resolved) = mpsc::unbounded_channel();
     let (message, messages) = mpsc::channel(MESSAGES);
     let (wanted, intent) = watcher::channel(intent);
+    let (show, admin_tls) = watcher::channel(None);
     let names = Names::new(preparation.lookups.clone(), tell, events.clone());
     let (tell, looked) = mpsc::unbounded_channel();
     let renewals = Renewals::new(preparation.certificates.clone(), tell, events.clone());
@@ -307,6 +308,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         edge,
         preparation,
         intent: wanted,
+        admin_tls: show,
         names,
         renewals,
         ordering,
@@ -339,7 +341,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         happenings,
     };
     let task = run(writer, inbox, &events);
-    Ok(Controller { handle: Handle { messages: message, intent, events }, task })
+    Ok(Controller { handle: Handle { messages: message, intent, admin_tls, events }, task })
 }
 
 /// How configurations are prepared, with what is fetched for them by `client` and by lookups.

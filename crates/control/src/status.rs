@@ -43,6 +43,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// Authentications whose keys are fetched, by name.
     pub issuers: Vec<IssuerStatus>,
+    /// Why the certificate of the admin API cannot be read anew, if it cannot: the one that was read before is shown.
+    pub admin_certificate_fault: Option<String>,
     /// Certificates that are ordered and have not come, or whose orders fail, by host.
     pub certificates: Vec<CertificateStatus>,
     /// By name.

@@ -27,6 +27,8 @@ pub struct Diff {
     pub store_changed: bool,
     /// Whether the secrets beside the configuration differ.
     pub secrets_changed: bool,
+    /// Whether the admin API shows other certificates.
+    pub admin_changed: bool,
     /// Settings that differ but are taken up only by the next start.
     pub needs_restart: Vec<&'static str>,
 }
@@ -76,7 +78,7 @@ impl Diff {
             ("server.state_dir", old.server.state_dir != new.server.state_dir),
             ("server.workers", old.server.workers != new.server.workers),
             ("server.memory", old.server.memory != new.server.memory),
-            ("admin", old.admin != new.admin),
+            ("admin", old.admin.needs_restart(&new.admin)),
         ];
         Self {
             listeners: Changes::between(&old.listeners, &new.listeners),
@@ -88,6 +90,7 @@ impl Diff {
             acme_changed: old.acme != new.acme || old.internal != new.internal,
             store_changed: old.store != new.store,
             secrets_changed: old.secrets != new.secrets,
+            admin_changed: old.admin.tls != new.admin.tls && !old.admin.needs_restart(&new.admin),
             needs_restart: restart
                 .iter()
                 .filter(|(_, differs)| *differs)
@@ -107,6 +110,7 @@ impl Diff {
             && !self.acme_changed
             && !self.store_changed
             && !self.secrets_changed
+            && !self.admin_changed
             && self.needs_restart.is_empty()
     }
 }

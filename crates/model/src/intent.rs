@@ -50,3 +50,11 @@ pub struct Intent {
     /// What the file of secrets beside the configuration holds, by name. A service is given those that it names.
     pub secrets: Arc<BTreeMap<String, Secret>>,
 }
+
+impl Intent {
+    /// Every host that has an ordered certificate, or is to get one: of listeners and of the admin API, some more than once.
+    pub fn ordered_hosts(&self) -> impl Iterator<Item = &String> {
+        let listeners = self.listeners.values().filter_map(|it| it.ordered.as_ref()).flatten();
+        listeners.chain(self.admin.ordered())
+    }
+}

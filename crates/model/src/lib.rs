@@ -78,7 +78,9 @@ pub use run::{
     Command, INHERITED, ProcessRecipe, Recipe, Restart, Run, Stop, StopSignal, StopTo,
     VERSION_MARK, Work, Workload, is_version,
 };
-pub use server::{AccessLog, Admin, Log, LogFormat, LogLevel, Server, TokenSource};
+pub use server::{
+    AccessLog, Admin, AdminHosts, AdminTls, Log, LogFormat, LogLevel, Server, TokenSource,
+};
 pub use service::{
     Balance, CookieSecurity, Hash, HashAlgorithm, HashKey, Host, KeepAlive, OnOutlier, Passive,
     Queue, Retry, RetryCondition, SameSite, Service, ServiceTimeouts, ServiceTls, Sticky, Target,

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::listener::TlsCertificate;
+
 /// `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -27,6 +29,26 @@ pub struct Admin {
     pub token: Option<TokenSource>,
     /// The environment variable that holds the token which lets them look.
     pub read_token_env: Option<String>,
+    /// How TLS is spoken there; in the clear where it is not.
+    pub tls: Option<AdminTls>,
+}
+
+/// The certificate that clients of the admin API are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminTls {
+    /// This one, from files.
+    File(TlsCertificate),
+    /// Those that are ordered.
+    Ordered(AdminHosts),
+}
+
+/// Hosts that the admin API is asked by, and that have ordered certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminHosts {
+    /// Each once and in order.
+    pub hosts: Vec<String>,
+    /// The one of them whose certificate clients get that name no host, as those that ask an address.
+    pub nameless: Option<String>,
 }
 
 impl Admin {
@@ -37,6 +59,23 @@ impl Admin {
             TokenSource::File(_) => None,
         });
         act.chain(&self.read_token_env)
+    }
+
+    /// The hosts that it is asked by and that have ordered certificates.
+    pub fn ordered(&self) -> &[String] {
+        match &self.tls {
+            Some(AdminTls::Ordered(of)) => &of.hosts,
+            Some(AdminTls::File(_)) | None => &[],
+        }
+    }
+
+    /// Whether what is served as `self` says needs a restart to be served as `next` does. Another certificate needs none.
+    pub(crate) fn needs_restart(&self, next: &Self) -> bool {
+        let Self { bind, token, read_token_env, tls } = self;
+        *bind != next.bind
+            || *token != next.token
+            || *read_token_env != next.read_token_env
+            || tls.is_some() != next.tls.is_some()
     }
 }
 

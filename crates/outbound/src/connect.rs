@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use model::{Host, Scheme, Url};
@@ -19,6 +20,7 @@ use crate::exchange::Deadline;
 use crate::fault::{Fault, Stage};
 use crate::request::Request;
 use crate::standing::Standing;
+use crate::trust::Trust;
 
 /// So many addresses of a name are tried.
 const TRIED_MAX: usize = 8;
@@ -33,7 +35,7 @@ pub trait Names: Send + Sync {
 }
 
 /// What bytes go over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -44,6 +46,22 @@ pub(crate) struct Connected {
 }
 
 impl Client {
+    /// Connects to the server of `url`, which an operator wrote, with TLS where it says so: for those who speak HTTP/1.1 over it
+    /// themselves. All of it takes no longer than `within`.
+    ///
+    /// # Errors
+    /// When there is no connection, each by its [`Fault`].
+    pub async fn open(
+        &self,
+        url: &Url,
+        trust: &Trust,
+        within: Duration,
+    ) -> Result<Box<dyn Stream>, Fault> {
+        let mut request = Request::get(url.clone(), within, 0);
+        request.trust = trust.clone();
+        Ok(self.connect(&request, Deadline::after(within)).await?.stream)
+    }
+
     /// Connects to the server of `request`, with TLS where its URL says so.
     pub(crate) async fn connect(
         &self,

@@ -20,7 +20,7 @@ mod trust;
 mod url;
 
 pub use client::Client;
-pub use connect::Names;
+pub use connect::{Names, Stream};
 pub use fault::{CertificateFault, Fault, Stage};
 pub use pooled::{Excess, PooledClient};
 pub use request::{Redirects, Request, Response};

@@ -158,7 +158,7 @@ impl InternalCa {
         DirectoryUrl::new(format!("{DIRECTORY}/{}", &self.fingerprint[..16]))
     }
 
-    /// Signs a certificate for `host`, which may begin with `*.`, with a key of its own.
+    /// Signs a certificate for `host`, which may begin with `*.`, or be an address, with a key of its own.
     ///
     /// # Errors
     /// When no key can be made, or `host` is no name.

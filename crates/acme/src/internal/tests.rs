@@ -54,6 +54,17 @@ fn it_comes_back_from_what_was_written_down_and_signs_on() {
 }
 
 #[test]
+fn an_address_has_a_certificate_too() {
+    let now = SystemTime::now();
+    let ca = InternalCa::make("web-1", now).unwrap();
+    for address in ["10.0.0.5", "fd00::5"] {
+        let issued = ca.issue(address, now).unwrap();
+        assert!(is_believed(&ca, &issued, address, now), "{address}");
+        assert!(!is_believed(&ca, &issued, "10.0.0.6", now), "{address}");
+    }
+}
+
+#[test]
 fn nothing_is_good_for_longer_than_the_root() {
     let begun = SystemTime::now();
     let ca = InternalCa::make("web-1", begun).unwrap();

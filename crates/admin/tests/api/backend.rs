@@ -58,6 +58,7 @@ impl Backend for Scripted {
             rolled_back: None,
             listeners: Vec::new(),
             issuers: Vec::new(),
+            admin_certificate_fault: None,
             certificates: Vec::new(),
             services: Vec::new(),
         })
@@ -76,6 +77,7 @@ impl Backend for Scripted {
             acme_changed: false,
             store_changed: false,
             secrets_changed: false,
+            admin_changed: false,
             needs_restart: Vec::new(),
             needs_deploy: Vec::new(),
             watch_s: how.watch.map(|length| length.as_secs_f64()),

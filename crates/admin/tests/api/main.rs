@@ -7,10 +7,13 @@ mod backend;
 mod client;
 mod description;
 mod over_tcp;
+mod over_tls;
 
 use std::net::SocketAddr;
 
-use admin::{Client, Guard, Operation, Question, Server, SocketClaim, Token, Tokens};
+use admin::{
+    Client, Guard, Operation, Question, Server, SocketClaim, TcpDoor, TlsConfigs, Token, Tokens,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,8 +36,16 @@ fn serve(backend: Scripted) -> (TempDir, Server, Client) {
 }
 
 async fn serve_tcp(guard: Guard, backend: Scripted) -> (Server, SocketAddr) {
-    let router = admin::router(backend);
-    let server = admin::serve_tcp("127.0.0.1:0".parse().unwrap(), guard, router).await.unwrap();
+    serve_door(guard, None, backend).await
+}
+
+async fn serve_door(
+    guard: Guard,
+    tls: Option<TlsConfigs>,
+    backend: Scripted,
+) -> (Server, SocketAddr) {
+    let door = TcpDoor { address: "127.0.0.1:0".parse().unwrap(), guard, tls };
+    let server = admin::serve_tcp(door, admin::router(backend)).await.unwrap();
     let address = server.address().unwrap();
     (server, address)
 }

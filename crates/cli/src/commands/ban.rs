@@ -11,7 +11,7 @@ use wire::tls::ClientCertificate;
 use super::bans::{described, ends};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::options::{Form, Which};
+use crate::options::{Endpoint, Form};
 use crate::{output, quantity};
 
 /// No token that is read is longer, in bytes.
@@ -65,13 +65,13 @@ pub(crate) struct Options {
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
+    let client = options.at.client()?;
     let banned = options.what.key()?;
     let for_s = options.duration.as_secs().max(1);
     let new = NewBan { banned, for_s, reason: options.reason.clone() };

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Which};
+use crate::options::{Endpoint, Form};
 use crate::output;
 use crate::quantity::rough;
 use crate::table::{Column, Table};
@@ -22,13 +22,13 @@ Examples:
   plimsoll bans --json | jq '.bans[].banned.subject'")]
 pub(crate) struct Options {
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
+    let client = options.at.client()?;
     let bans = super::block_on(async { Ok(client.bans().await?) })?;
     match options.form.json {
         true => output::json(&bans),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Which};
+use crate::options::{Endpoint, Form};
 use crate::output;
 use crate::quantity::rough;
 use crate::sealed;
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", conflicts_with = "ca")]
     import: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     form: Form,
 }
@@ -43,7 +43,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     if let Some(certbot) = &options.import {
         return import(certbot, &options);
     }
-    let client = options.which.client()?;
+    let client = options.at.client()?;
     let certificates = super::block_on(async { Ok(client.certificates().await?) })?;
     if options.ca {
         let ca = certificates.internal_ca.ok_or(Failure::NoInternalCa)?;
@@ -83,10 +83,12 @@ struct Left {
 
 /// Takes over what certbot has ordered.
 fn import(certbot: &Path, options: &Options) -> Result<Exit, Failure> {
-    let file = options.which.file()?;
+    let file = options
+        .at
+        .here("certificates --import", "it reads certbot's files on this machine")?
+        .file()?;
     let intent = config::load(&file, &sealed::environment())?.intent;
-    let listeners = intent.listeners.values();
-    let all = listeners.flat_map(|it| it.ordered.iter().flatten());
+    let all = intent.ordered_hosts();
     let hosts = all.filter(|host| !intent.internal.contains(*host)).cloned().collect();
     let imported = control::import(certbot, &intent.server.state_dir, &hosts, SystemTime::now())?;
     let expires = |at: SystemTime| Timestamp::try_from(at).ok().map(|it| it.to_string());

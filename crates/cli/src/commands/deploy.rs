@@ -116,11 +116,13 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// Begins `deploy`, and shows it to its end unless told not to wait.
     pub(super) fn run(self, deploy: &Deploy) -> Result<Exit, Failure> {
-        let Self { of: OfService { service, which, form }, no_wait } = self;
-        let client = which.client()?;
-        let named = which.named()?;
+        let Self { of: OfService { service, at, form }, no_wait } = self;
+        let client = at.client()?;
+        let named = at.named()?;
         super::block_on(async {
-            named.must_be_served(&client).await?;
+            if let Some(named) = named {
+                named.must_be_served(&client).await?;
+            }
             let begun = client.deploy(service, deploy).await;
             let begun = begun.map_err(|error| Failure::of_deploy(error, service))?;
             match no_wait {

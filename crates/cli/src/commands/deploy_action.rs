@@ -15,7 +15,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options, action: DeployAction) -> Result<Exit, Failure> {
-    let client = options.of.which.client()?;
+    let client = options.of.at.client()?;
     let acted =
         super::block_on(async { Ok(client.deploy_action(&options.of.service, action).await?) })?;
     match options.of.form.json {

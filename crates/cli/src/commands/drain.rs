@@ -36,7 +36,7 @@ const EMPTY: Goal = Goal {
 };
 
 pub(crate) fn run(Options { of: options }: Options) -> Result<Exit, Failure> {
-    let client = options.of.which.client()?;
+    let client = options.of.at.client()?;
     super::block_on(async {
         let stands = client.drain(&options.of.service, &options.instance).await?;
         EMPTY.reach(&client, &options, stands).await

@@ -37,7 +37,7 @@ const SERVING: Goal = Goal {
 };
 
 pub(crate) fn run(Options { of: options }: Options) -> Result<Exit, Failure> {
-    let client = options.of.which.client()?;
+    let client = options.of.at.client()?;
     super::block_on(async {
         let stands = client.enable(&options.of.service, &options.instance).await?;
         SERVING.reach(&client, &options, stands).await

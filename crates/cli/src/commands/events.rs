@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Placed};
+use crate::options::{Elsewhere, Form, Placed};
 use crate::output::{self, colour};
 use crate::quantity::counted;
 
@@ -34,6 +34,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) placed: Placed,
     #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
+    #[command(flatten)]
     form: Form,
 }
 
@@ -58,7 +60,7 @@ impl Level {
 }
 
 pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
-    let client = options.placed.which().client()?;
+    let client = options.elsewhere.client_or_of(options.placed.which())?;
     super::block_on(async {
         let admin::Events { events, last } = client.events().await?;
         options.must_be_known(&events, &client).await?;

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Which};
+use crate::options::{Endpoint, Form};
 use crate::table::{Cell, Column, Table};
 use crate::{output, sealed};
 
@@ -40,35 +40,34 @@ pub(crate) struct Options {
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let Options { method, url, headers, from, offline, which, form } = options;
+    let Options { method, url, headers, from, offline, at, form } = options;
     let question = question(method, &url, headers, from);
     let asked = question.url.clone();
-    let told = if offline { None } else { ask(&which, &question)? };
-    let source = match (&told, offline) {
-        (Some(_), _) => Source::Running,
-        (None, false) => Source::NotRunning,
-        (None, true) => Source::File,
-    };
-    let file = which.served_file()?;
-    let explanation = match told {
-        Some(explanation) => explanation,
-        None => work_out(&file, question)?,
+    let told = if offline { None } else { ask(&at, &question)? };
+    let is_running = told.is_some();
+    let (explanation, basis) = match told {
+        Some(explanation) => (explanation, "as it is served now".to_owned()),
+        None => {
+            let here = at.here("explain --offline", "it reads a file on this machine")?;
+            let file = here.served_file()?;
+            let why = if offline { "" } else { " (plimsoll is not running)" };
+            (work_out(&file, question)?, format!("as {} says{why}", file.display()))
+        }
     };
     match form.json {
         true => output::json(&explanation),
         false => {
-            let basis = source.told(&file);
             output::out(&draw(&explanation, &asked, &basis));
             if let Outcome::Forward { shares } = &explanation.outcome
-                && matches!(source, Source::Running)
+                && is_running
             {
-                output::out(&idle(&which, shares));
+                output::out(&idle(&at, shares));
             }
         }
     }
@@ -76,8 +75,8 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 }
 
 /// Those services among which the request is shared that have no release yet, each with what brings one.
-fn idle(which: &Which, shares: &[Share]) -> String {
-    let status = which.client().ok().and_then(|client| {
+fn idle(at: &Endpoint, shares: &[Share]) -> String {
+    let status = at.client().ok().and_then(|client| {
         super::block_on(async { Ok(client.status().await.ok()) }).ok().flatten()
     });
     let services = status.into_iter().flat_map(|status| status.services);
@@ -88,8 +87,8 @@ fn idle(which: &Which, shares: &[Share]) -> String {
 }
 
 /// What the running Plimsoll says; none if there is none.
-fn ask(which: &Which, question: &Question) -> Result<Option<Explanation>, Failure> {
-    let client = which.client()?;
+fn ask(at: &Endpoint, question: &Question) -> Result<Option<Explanation>, Failure> {
+    let client = at.client()?;
     super::block_on(async {
         match client.explain(question).await {
             Ok(explanation) => Ok(Some(explanation)),
@@ -103,27 +102,6 @@ fn work_out(file: &Path, question: Question) -> Result<Explanation, Failure> {
     let loaded = config::load(file, &sealed::environment())?;
     let said = control::Question::from(question).explain(&loaded.intent)?;
     Ok(Explanation::new(Basis::File, &said))
-}
-
-/// What the explanation is of.
-enum Source {
-    /// What the running Plimsoll serves.
-    Running,
-    /// The file, as none runs.
-    NotRunning,
-    /// The file, as that was asked for.
-    File,
-}
-
-impl Source {
-    fn told(&self, file: &Path) -> String {
-        let file = file.display();
-        match self {
-            Self::Running => "as it is served now".to_owned(),
-            Self::File => format!("as {file} says"),
-            Self::NotRunning => format!("as {file} says (plimsoll is not running)"),
-        }
-    }
 }
 
 /// The request as curl would send it: without a scheme it is http, and a header `Host` says more

@@ -29,7 +29,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.of.which.client()?;
+    let client = options.of.at.client()?;
     if let Some(deploy) = options.deploy {
         let service = &options.of.service;
         let found = super::block_on(async { Ok(client.show_deploy(service, deploy).await) })?;

@@ -41,7 +41,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     let Options { deploy, set, of } = options;
-    let client = of.which.client()?;
+    let client = of.at.client()?;
     let set: BTreeMap<String, String> = set.into_iter().collect();
     let judged = super::block_on(async { Ok(client.judge(&of.service, deploy, &set).await?) })?;
     match of.form.json {

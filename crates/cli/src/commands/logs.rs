@@ -87,7 +87,9 @@ struct Line<'a> {
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
     // Whatever an instance is, its output is kept where that of processes is.
-    let source = Box::new(ProcessLogs::of(&options.of.which.state_dir()?));
+    let why = "it reads what instances write on that machine; run it there, as by `ssh HOST plimsoll logs`";
+    let here = options.of.at.here("logs", why)?;
+    let source = Box::new(ProcessLogs::of(&here.state_dir()?));
     let since = options.since.and_then(|since| SystemTime::now().checked_sub(since));
     let lines = options.lines.unwrap_or(if since.is_some() { usize::MAX } else { LINES });
     let mut logs = Logs {
@@ -118,7 +120,7 @@ pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
 
 /// What is there of the service; `None` where Plimsoll does not say, because it is down, or does not know it.
 fn present(options: &Options) -> Result<Option<Present>, Failure> {
-    let client = options.of.which.client()?;
+    let client = options.of.at.client()?;
     let asked = async { Ok((client.status().await, client.history(&options.of.service).await)) };
     let (Ok(status), history) = super::block_on(asked)? else { return Ok(None) };
     let service = status.services.into_iter().find(|service| service.name == options.of.service);
@@ -132,7 +134,7 @@ fn present(options: &Options) -> Result<Option<Present>, Failure> {
 
 /// Whether Plimsoll runs.
 fn is_running(options: &Options) -> Result<bool, Failure> {
-    let client = options.of.which.client()?;
+    let client = options.of.at.client()?;
     let asked = super::block_on(async { Ok(client.version().await) })?;
     Ok(!matches!(asked, Err(ClientError::NotRunning { .. })))
 }
@@ -175,10 +177,10 @@ impl Logs {
 
     /// Nothing is there that is meant: why, if that is not because it is still to come.
     fn find_fault(&self) -> Result<(), Failure> {
-        let Options { of: OfService { service, which, .. }, instance, follow, .. } = &self.options;
+        let Options { of: OfService { service, at, .. }, instance, follow, .. } = &self.options;
         let service = service.clone();
         if let Ok(Loaded { intent, .. }) =
-            config::load(&which.served_file()?, &Environment::of_process())
+            config::load(&at.which.served_file()?, &Environment::of_process())
         {
             match intent.services.get(service.as_str()) {
                 Some(known) if known.run.is_none() => return Err(Failure::NotRun { service }),

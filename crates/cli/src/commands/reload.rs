@@ -10,7 +10,7 @@ use crate::certificates;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::foreign::shown;
-use crate::options::{Form, Placed};
+use crate::options::{Elsewhere, Form, Placed};
 use crate::output;
 use crate::progress;
 use crate::quantity::duration;
@@ -34,6 +34,8 @@ Examples:
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) placed: Placed,
+    #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
     /// Watch it for so long, from 1s to 1h, and roll it back if requests fail more often than before
     #[arg(long, value_name = "TIME", value_parser = duration)]
     watch: Option<Duration>,
@@ -46,13 +48,26 @@ pub(crate) struct Options {
 
 pub(crate) fn run(mut options: Options) -> Result<Exit, Failure> {
     let which = options.placed.which();
-    let client = which.client()?;
-    let (file, named) = (which.served_file()?, which.named()?);
+    let client = options.elsewhere.client_or_of(which)?;
+    // One elsewhere has its own, which is not read here.
+    let here = match client.is_remote() {
+        true => None,
+        false => Some((which.served_file()?, which.named()?)),
+    };
     let refused = if options.anyway { IfRolledBack::TakeUp } else { IfRolledBack::Refuse };
     let how = ReloadRequest { watch: options.watch, refused };
     super::block_on(async {
-        named.must_be_served(&client).await?;
-        let reloaded = client.reload_as(&how).await.map_err(|error| placed(error, &file))?;
+        let file = match here {
+            Some((file, named)) => {
+                named.must_be_served(&client).await?;
+                Some(file)
+            }
+            None => None,
+        };
+        let reloaded = client.reload_as(&how).await.map_err(|error| match &file {
+            Some(file) => placed(error, file),
+            None => error.into(),
+        })?;
         match (options.form.json, reloaded.watch_s) {
             (true, None) => output::json(&reloaded),
             (true, Some(_)) => output::json_line(&reloaded),
@@ -108,6 +123,9 @@ fn describe(reloaded: &Reloaded) -> String {
     if reloaded.secrets_changed {
         text.push_str("  ~ secrets (instances that run keep what they were started with)\n");
     }
+    if reloaded.admin_changed {
+        text.push_str("  ~ certificate of the admin API\n");
+    }
     for key in &reloaded.needs_restart {
         text.push_str(&format!("  ! {key} takes effect after a restart\n"));
     }
@@ -150,6 +168,7 @@ mod tests {
             acme_changed: true,
             store_changed: true,
             secrets_changed: true,
+            admin_changed: true,
             needs_restart: names(&["server.workers"]),
             needs_deploy: vec![NeedsDeploy {
                 service: "api".to_owned(),
@@ -171,6 +190,7 @@ mod tests {
           ~ acme
           ~ store
           ~ secrets (instances that run keep what they were started with)
+          ~ certificate of the admin API
           ! server.workers takes effect after a restart
           ! service api: the file says version 2, 1 runs
         ");

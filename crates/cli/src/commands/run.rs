@@ -1,12 +1,11 @@
 //! `plimsoll run`: serves a configuration, in the foreground, until it is told to end.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use admin::{Guard, Server, SocketClaim, Token, Tokens};
+use admin::{Guard, Server, SocketClaim, TcpDoor, Token, Tokens};
 use config::{Environment, Loaded, Paint};
 use control::{Adoption, After, Controller, CrashPoint, Settings};
 use driver::{Instance, Started};
@@ -190,12 +189,11 @@ impl Order<'_> {
         tokio::spawn(level.follow(handle.intent()));
         let router = admin::router(handle.clone());
         let mut servers = vec![admin::serve(claim, router.clone())?];
-        if let Some((address, guard)) = tcp {
-            servers.push(admin::serve_tcp(address, guard, router).await?);
+        if let Some(door) = tcp {
+            let tls = loaded.intent.admin.tls.as_ref().map(|_| handle.admin_tls());
+            servers.push(admin::serve_tcp(TcpDoor { tls, ..door }, router).await?);
         }
-        let addresses = servers.iter().filter_map(Server::address);
-        let admin =
-            std::iter::once(socket).chain(addresses.map(|address| format!("http://{address}")));
+        let admin = std::iter::once(socket).chain(servers.iter().filter_map(Server::url));
         if let Ok(status) = handle.status().await {
             let (file, listeners) = (self.file.as_path(), listening(&status));
             self.greet.greet(&Running { file, loaded, listeners, admin: admin.collect() });
@@ -217,8 +215,8 @@ impl Order<'_> {
     }
 }
 
-/// Where the admin API is wanted on TCP, and who may ask there.
-fn admin_on_tcp(intent: &Intent) -> Result<Option<(SocketAddr, Guard)>, Failure> {
+/// Where the admin API is wanted on TCP, and who may ask there; how TLS is spoken is known once something is served.
+fn admin_on_tcp(intent: &Intent) -> Result<Option<TcpDoor>, Failure> {
     let wanted = &intent.admin;
     let Some(address) = wanted.bind else { return Ok(None) };
     let secrets = sealed::environment().with_secrets(&intent.secrets);
@@ -229,7 +227,8 @@ fn admin_on_tcp(intent: &Intent) -> Result<Option<(SocketAddr, Guard)>, Failure>
     if act.is_some() && act == look {
         return Err(Failure::SameToken);
     }
-    Ok(Some((address, Tokens::new(act, look).map_or(Guard::ReadOnly, Guard::Tokens))))
+    let guard = Tokens::new(act, look).map_or(Guard::ReadOnly, Guard::Tokens);
+    Ok(Some(TcpDoor { address, guard, tls: None }))
 }
 
 fn token_of(source: &TokenSource, secrets: &Environment) -> Result<Token, Failure> {

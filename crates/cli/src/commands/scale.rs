@@ -37,8 +37,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let Options { replicas, wait, of: OfService { service, which, form } } = options;
-    let client = which.client()?;
+    let Options { replicas, wait, of: OfService { service, at, form } } = options;
+    let client = at.client()?;
     super::block_on(async {
         let scaled = client.scale(&service, &Scale { replicas }).await?;
         match form.json {

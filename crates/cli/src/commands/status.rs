@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::options::{Form, Which};
+use crate::options::{Endpoint, Form};
 use crate::output;
 use crate::screen::Screen;
 use crate::signals::Signals;
@@ -39,13 +39,13 @@ pub(crate) struct Options {
     #[arg(short, long)]
     watch: bool,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
+    let client = options.at.client()?;
     super::block_on(async {
         let service = options.service.as_deref();
         match options.watch {

@@ -4,7 +4,7 @@ use super::ban::What;
 use super::bans::described;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::options::{Form, Which};
+use crate::options::{Endpoint, Form};
 use crate::output;
 
 /// Lift a ban before it ends
@@ -20,13 +20,13 @@ pub(crate) struct Options {
     #[command(flatten)]
     what: What,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) at: Endpoint,
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(options: Options) -> Result<Exit, Failure> {
-    let client = options.which.client()?;
+    let client = options.at.client()?;
     let key = options.what.key()?;
     let lifted = super::block_on(async { Ok(client.unban(&key).await?) })?;
     match options.form.json {

@@ -45,8 +45,7 @@ pub(super) fn look(notes: &Notes<'_>) -> Vec<Finding> {
 
 /// The hosts whose certificates are ordered of a CA.
 fn ordered(intent: &Intent) -> BTreeSet<String> {
-    let listeners = intent.listeners.values();
-    let all = listeners.flat_map(|it| it.ordered.iter().flatten());
+    let all = intent.ordered_hosts();
     all.filter(|host| !intent.internal.contains(*host)).cloned().collect()
 }
 

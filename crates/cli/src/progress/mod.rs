@@ -2,6 +2,7 @@
 
 mod evidence;
 pub(crate) mod meter;
+mod patience;
 mod picture;
 pub(crate) mod reload;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use admin::{Client, DeployEvents, Line, Receipt, Release};
 use tokio::time::{MissedTickBehavior, interval};
 
+use self::patience::Patience;
 use crate::canvas::Canvas;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -64,7 +66,12 @@ pub(crate) async fn follow(
         }
     };
     canvas.wipe();
-    let receipt = receipt?;
+    let receipt = receipt.inspect_err(|_| {
+        // Whatever is lost, the deploy is not.
+        if client.is_remote() {
+            output::err(&goes_on(service, deploy));
+        }
+    })?;
     match form.json {
         true => output::json_line(&receipt),
         false => output::out(&draw(&receipt)),
@@ -80,9 +87,10 @@ fn goes_on(service: &str, deploy: i64) -> String {
 
 /// Tells each line of a deploy until it is over. Its receipt.
 async fn listen(client: &Client, deploy: i64, tell: impl Fn(&Line)) -> Result<Receipt, Failure> {
-    let mut told = 0;
+    let (mut told, mut patience) = (0, Patience::default());
     loop {
-        let DeployEvents { lines, receipt } = client.deploy_events(deploy, told).await?;
+        let asked = patience.of(client, async || client.deploy_events(deploy, told).await);
+        let DeployEvents { lines, receipt } = asked.await?;
         told += lines.len();
         lines.iter().for_each(&tell);
         if let Some(receipt) = receipt {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use admin::{Client, ReloadOutcome, ReloadWatch};
 
+use super::patience::Patience;
 use crate::canvas::Canvas;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,8 +19,10 @@ pub(crate) async fn follow(client: &Client, revision: u64, form: &Form) -> Resul
     let canvas = Canvas::default();
     let is_drawn = !form.json && io::stdout().is_terminal();
     let followed = async {
+        let mut patience = Patience::default();
         loop {
-            let watch = client.reload_watch(revision).await?;
+            let asked = patience.of(client, async || client.reload_watch(revision).await);
+            let watch = asked.await?;
             if watch.outcome.is_some() {
                 return Ok::<_, Failure>(watch);
             }

@@ -23,6 +23,7 @@ mod process;
 mod proxy;
 mod readme;
 mod reload;
+mod remote;
 mod run;
 mod sandbox;
 mod schema;

@@ -169,7 +169,7 @@ impl Sandbox {
     }
 
     /// What differs from run to run is replaced.
-    fn ended(&self, output: Output) -> Ended {
+    pub(crate) fn ended(&self, output: Output) -> Ended {
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();
             text.replace(self.path().to_str().unwrap(), "SANDBOX")

@@ -109,7 +109,9 @@ impl Site {
             let pair = value("[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
             let beside = &parent[..parent.len() - 1];
             put(&mut tree, &[beside, &[Step::Key("certificates")]].concat(), pair);
-        } else if ["client_auth", "internal"].contains(&self.key.name) {
+        } else if self.table.header == "[listeners.NAME.tls]"
+            && ["client_auth", "internal"].contains(&self.key.name)
+        {
             let pair = value("[{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
             put(&mut tree, &[parent, &[Step::Key("certificates")]].concat(), pair);
         }
@@ -180,10 +182,13 @@ impl Site {
         if self.path.contains(&Step::Key("acme")) {
             let host = [Step::Key("routes"), Step::First, Step::Key("host")];
             put(&mut tree, &host, value("\"shop.example.com\""));
-            if self.path[0] == Step::Key("acme") {
+            if self.path[0] != Step::Key("listeners") {
                 let acme = ["listeners", "web", "tls", "acme"].map(Step::Key);
                 put(&mut tree, &acme, value("\"ops@example.com\""));
             }
+        }
+        if self.table.header == "[admin.tls]" {
+            self.put_admin_certificate(&mut tree);
         }
         if self.table.header == "[acme.dns]" && self.key.name == "token_env" {
             put(&mut tree, &[parent, &[Step::Key("provider")]].concat(), value("\"cloudflare\""));
@@ -208,6 +213,19 @@ impl Site {
             route.remove("to");
         }
         tree
+    }
+
+    /// Puts what says whose the admin API's certificate is, where the key does not.
+    fn put_admin_certificate(&self, tree: &mut Value) {
+        let pair = [("cert", Value::from("admin.pem")), ("key", Value::from("admin.key"))];
+        let beside = match self.key.name {
+            "hosts" => vec![("internal", Value::from(true))],
+            _ => pair.into_iter().filter(|(key, _)| self.key.name != *key).collect(),
+        };
+        let (_, parent) = self.path.split_last().unwrap();
+        for (key, value) in beside {
+            put(tree, &[parent, &[Step::Key(key)]].concat(), value);
+        }
     }
 
     /// Puts what `provider = "rfc2136"` needs beside the key.
@@ -246,6 +264,11 @@ impl Site {
     fn with(&self, value: Value) -> String {
         let mut tree = self.around();
         let is_kind = self.is_kind_of_check(&value);
+        let is_issuer = ["acme", "internal"].contains(&self.key.name);
+        if self.table.header == "[admin.tls]" && is_issuer && value.as_bool() != Some(false) {
+            let tls = tree["admin"]["tls"].as_table_mut().unwrap();
+            tls.retain(|key, _| key != "cert" && key != "key");
+        }
         if self.table.header == "[auth.NAME.jwt]" && self.key.name == "algorithms" {
             let parent = &self.path[..self.path.len() - 1];
             let is_secret = value.to_string().contains("HS");

@@ -53,7 +53,7 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
     // Before the admin API, which a service may well lead to.
     let services = service::read(&root, &mut context);
     let registries = registries::read(&root);
-    let admin = root.section("admin", |admin| admin::read(admin, &mut context));
+    let mut admin = root.section("admin", |admin| admin::read(admin, &mut context));
     let auth = auth::read(&root, &mut context);
     let limits = limit::read(&root, &mut context);
     let abuse = abuse::read(&root, &mut context);
@@ -63,7 +63,7 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
         origin,
         faults,
         &context.acme,
-        &mut listeners,
+        acme::Orderers { listeners: &mut listeners, admin: &mut admin },
         routes.as_deref().unwrap_or_default(),
     );
     if !faults.has_errors() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use model::{ClientAuth, ClientDemand, Intent, Listener, Service, ServiceTls};
+use model::{Admin, AdminTls, ClientAuth, ClientDemand, Intent, Listener, Service, ServiceTls};
 use outbound::{NoAuthorities, system_authorities};
 use wire::tls::{
     Authorities, Certificate, Certificates, ClientFiles, ClientTrust, Demand, Files, TlsError,
@@ -16,7 +16,7 @@ use wire::tls::{
 
 use super::pairs::Pairs;
 
-/// The files of the certificates of one listener, or of one service.
+/// The files of the certificates of one listener, of one service, or of the admin API.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FilesOf {
     /// Each chain with its key, in their order.
@@ -52,11 +52,20 @@ impl FilesOf {
         Some(Self { pairs, clients: None, instances })
     }
 
-    /// Those of each listener and service of `intent` that has any.
+    /// Those of the admin API; `None` where it speaks no TLS.
+    pub(crate) fn of_admin(admin: &Admin) -> Option<Self> {
+        let pairs = match admin.tls.as_ref()? {
+            AdminTls::File(it) => vec![(it.cert.clone(), it.key.clone())],
+            AdminTls::Ordered(_) => Vec::new(),
+        };
+        Some(Self { pairs, clients: None, instances: None })
+    }
+
+    /// Those of each listener and service of `intent` that has any, and of the admin API.
     pub(crate) fn of_all(intent: &Intent) -> BTreeSet<Self> {
         let listeners = intent.listeners.values().filter_map(|listener| Self::of(listener));
         let services = intent.services.values().filter_map(|service| Self::of_service(service));
-        listeners.chain(services).collect()
+        listeners.chain(services).chain(Self::of_admin(&intent.admin)).collect()
     }
 
     /// Reads and checks them.

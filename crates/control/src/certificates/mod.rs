@@ -1,4 +1,4 @@
-//! The certificates of every listener that speaks TLS, and of every service with whose instances it is spoken: read for each
+//! The certificates of every listener that speaks TLS, of the admin API, and of every service with whose instances it is spoken: read for each
 //! configuration, and a feed of what their files hold after that, so that what renews them need not tell anybody.
 
 mod files;
@@ -13,6 +13,7 @@ use edge::{ListenerTls, ServiceTlsPlan};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{Intent, ListenerName, ServiceName};
+use rustls::ServerConfig;
 use telemetry::{Event, event};
 use wire::tls::TlsError;
 
@@ -23,11 +24,13 @@ use crate::chain::chain;
 use crate::feed::{Arrival, Feed, Fetch, Fetched, Outcome, Times};
 use files::Stamp;
 
-/// How TLS is spoken at each listener that does, and with the instances of each service.
+/// How TLS is spoken at each listener that does, with the instances of each service, and by the admin API.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tls {
     pub(crate) listeners: BTreeMap<ListenerName, ListenerTls>,
     pub(crate) services: BTreeMap<ServiceName, Arc<ServiceTlsPlan>>,
+    /// And by the admin API, where that does.
+    pub(crate) admin: Option<Arc<ServerConfig>>,
 }
 
 /// Who speaks TLS with certificates.
@@ -37,6 +40,8 @@ pub enum TlsUser {
     Listener(ListenerName),
     /// A service, with its instances.
     Service(ServiceName),
+    /// The admin API, with its clients.
+    Admin,
 }
 
 impl fmt::Display for TlsUser {
@@ -44,6 +49,7 @@ impl fmt::Display for TlsUser {
         match self {
             Self::Listener(name) => write!(f, "listener `{name}`"),
             Self::Service(name) => write!(f, "service `{name}`"),
+            Self::Admin => f.write_str("the admin API"),
         }
     }
 }
@@ -211,6 +217,10 @@ pub(crate) fn load(
         let pairs = read(TlsUser::Service(name.clone()), files, &mut told);
         let plan = pairs.and_then(|pairs| pairs.toward(service));
         tls.services.extend(plan.map(|plan| (name.clone(), plan)));
+    }
+    if let (Some(files), Some(of)) = (FilesOf::of_admin(&intent.admin), &intent.admin.tls) {
+        let pairs = read(TlsUser::Admin, files, &mut told);
+        tls.admin = pairs.map(|pairs| pairs.of_admin(of, common));
     }
     if errors.is_empty() { Ok(Loaded { tls, told, looked }) } else { Err(BadCertificates(errors)) }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use edge::{ListenerTls, ServiceTlsPlan};
-use model::{Listener, Protocol, Service, UpstreamProtocol};
+use model::{AdminTls, Listener, Protocol, Service, UpstreamProtocol};
+use rustls::ServerConfig;
 use telemetry::{Event, event};
 use wire::tls::{
     Alpn, Authorities, Certificate, Certificates, ClientTrust, Ordered, OrderedHosts, Resumption,
@@ -40,7 +41,7 @@ impl Pairs {
         let of_clients = self.clients.iter().flat_map(ClientTrust::warnings);
         let of_instances = self.instances.iter().flat_map(Authorities::warnings);
         // What we show to instances need name no host.
-        let is_shown_to_clients = matches!(user, TlsUser::Listener(_));
+        let is_shown_to_clients = !matches!(user, TlsUser::Service(_));
         let counts =
             move |it: &&Warning| is_shown_to_clients || !matches!(it, Warning::NoNames { .. });
         warnings.filter(counts).chain(of_clients).chain(of_instances).map(|warning| {
@@ -48,6 +49,7 @@ impl Pairs {
             match user.clone() {
                 TlsUser::Listener(listener) => event::CertificateWarning { listener, why }.into(),
                 TlsUser::Service(service) => event::ServiceTlsWarning { service, why }.into(),
+                TlsUser::Admin => event::AdminCertificateWarning { why }.into(),
             }
         })
     }
@@ -79,6 +81,20 @@ impl Pairs {
         let certificates = Certificates::clone(&self.certificates).with_ordered(hosts);
         let config = server_config(Arc::new(certificates), &alpn, resumption, clients);
         ListenerTls { config, clients: clients.cloned(), names }
+    }
+
+    /// How the admin API speaks TLS with them, or with those that were `ordered`, as `tls` says: to clients of HTTP/1.1.
+    pub(crate) fn of_admin(&self, tls: &AdminTls, common: Common<'_>) -> Arc<ServerConfig> {
+        let Common { resumption, ordered } = common;
+        let certificates = match tls {
+            AdminTls::File(_) => self.certificates.clone(),
+            AdminTls::Ordered(of) => {
+                let hosts = OrderedHosts::new(of.hosts.iter().map(|it| &**it), ordered.clone())
+                    .with_nameless(of.nameless.as_deref());
+                Arc::new(Certificates::clone(&self.certificates).with_ordered(hosts))
+            }
+        };
+        server_config(certificates, &[Alpn::Http1], resumption, None)
     }
 
     /// Whether one of them is for `host`.

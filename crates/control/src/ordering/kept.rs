@@ -81,8 +81,7 @@ impl Kept {
 
     /// Reads the certificates of all hosts of `intent` that are not known yet, and serves them. Says which cannot be used. Waits for the disk.
     pub(crate) fn open(&self, intent: &Intent) -> Vec<Event> {
-        let hosts: BTreeSet<&String> =
-            intent.listeners.values().filter_map(|it| it.ordered.as_ref()).flatten().collect();
+        let hosts: BTreeSet<&String> = intent.ordered_hosts().collect();
         let mut inner = self.inner();
         if inner.directory.as_os_str().is_empty() {
             inner.directory = intent.server.state_dir.join("certificates");

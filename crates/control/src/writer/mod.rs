@@ -30,6 +30,7 @@ use std::time::Duration;
 use edge::{Edge, Live};
 use model::{AuthName, Intent, Revision};
 use rollout::Event;
+use rustls::ServerConfig;
 use telemetry::{Events, event};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -100,6 +101,7 @@ pub(crate) struct Parts {
     pub(crate) edge: Edge,
     pub(crate) preparation: Preparation,
     pub(crate) intent: watch::Sender<Arc<Intent>>,
+    pub(crate) admin_tls: watch::Sender<Option<Arc<ServerConfig>>>,
     pub(crate) names: Names,
     pub(crate) renewals: Renewals,
     pub(crate) ordering: Ordering,
@@ -142,6 +144,7 @@ impl Writer {
             edge,
             preparation,
             intent,
+            admin_tls,
             names,
             renewals,
             ordering,
@@ -174,6 +177,7 @@ impl Writer {
             watches: BTreeMap::new(),
             reports,
             tls: Tls::default(),
+            admin_tls,
             held: None,
             events: events.clone(),
         };

@@ -247,6 +247,9 @@ fn in_words(revision: Revision, diff: &Diff) -> String {
     if diff.secrets_changed {
         parts.push("secrets".to_owned());
     }
+    if diff.admin_changed {
+        parts.push("the admin API's certificate".to_owned());
+    }
     parts.extend(diff.needs_restart.iter().map(|key| format!("{key} (after a restart)")));
     format!("the file has changed and is applied as revision {revision}: {}", parts.join(", "))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use edge::{Edge, Instance, Keyring, Live, PublishError, ServingConfig, Split};
 use model::{AuthName, Intent, Revision, ServiceName};
+use rustls::ServerConfig;
 use telemetry::{Events, event};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -53,6 +54,8 @@ pub(super) struct Serving {
     pub(super) watches: BTreeMap<ServiceName, ServiceWatch>,
     pub(super) reports: Reports,
     pub(super) tls: Tls,
+    /// How the admin API speaks TLS, for its server.
+    pub(super) admin_tls: watch::Sender<Option<Arc<ServerConfig>>>,
     /// What was wanted before, while it is watched what is: what that alone has is served on, and its names and certificates are followed.
     pub(super) held: Option<Arc<Intent>>,
     pub(super) events: Events,
@@ -96,8 +99,16 @@ impl Serving {
         self.intent.send_replace(intent.clone());
         self.follow_all(&intent, resolved, looked, keys);
         (self.revision, self.tls) = (revision, tls);
+        self.show_admin();
         self.watch(&serving_config, runs);
         Ok(revision)
+    }
+
+    /// Shows clients of the admin API the certificate that there is now. Where its TLS was taken out of the file, that goes with a restart.
+    fn show_admin(&self) {
+        if self.tls.admin.is_some() {
+            self.admin_tls.send_replace(self.tls.admin.clone());
+        }
     }
 
     /// What is served of `intent`: it, and the services that what was wanted before alone has, which no route leads to any more.
@@ -166,11 +177,11 @@ impl Serving {
             let is_for = |host: &&String| !pairs.as_ref().is_some_and(|it| it.are_for(host));
             hosts.extend(listener.ordered.iter().flatten().filter(is_for).cloned());
         }
+        hosts.extend(intent.admin.ordered().iter().cloned());
         let mut internal = intent.internal.clone();
         if let Some(held) = &self.held {
             // What both have is as the new one says.
-            let ordered: BTreeSet<_> =
-                intent.listeners.values().filter_map(|it| it.ordered.as_ref()).flatten().collect();
+            let ordered: BTreeSet<_> = intent.ordered_hosts().collect();
             internal.extend(held.internal.iter().filter(|it| !ordered.contains(it)).cloned());
         }
         internal.retain(|host| hosts.contains(host));
@@ -183,9 +194,7 @@ impl Serving {
     ) -> impl Future<Output = Vec<CertificateStatus>> + Send + use<> {
         let intent = self.intent.borrow();
         let mut files = BTreeMap::new();
-        let listeners = intent.listeners.values().filter_map(|listener| FilesOf::of(listener));
-        let services = intent.services.values().filter_map(|it| FilesOf::of_service(it));
-        for of in listeners.chain(services) {
+        for of in FilesOf::of_all(&intent) {
             let pairs = self.renewals.value(&of).cloned();
             for certificate in pairs.iter().flat_map(|it| it.iter()) {
                 let path = certificate.files().cert.clone();
@@ -297,6 +306,15 @@ impl Serving {
                 let user = TlsUser::Service(name.clone());
                 pairs.warnings(&user).for_each(|warning| self.events.emit(warning));
             }
+        }
+        if FilesOf::of_admin(&intent.admin).as_ref() == Some(files)
+            && let Some(of) = &intent.admin.tls
+        {
+            self.tls.admin = Some(pairs.of_admin(of, common));
+            let (_, expires) = pairs.extent();
+            self.events.emit(event::AdminCertificateRenewed { expires });
+            pairs.warnings(&TlsUser::Admin).for_each(|warning| self.events.emit(warning));
+            self.show_admin();
         }
         self.want_certificates();
         self.readdress(runs);

@@ -85,6 +85,7 @@ impl Writer {
             rolled_back: self.watched.rolled_back(),
             listeners: self.listeners(),
             issuers: self.issuers(),
+            admin_certificate_fault: self.admin_certificate_fault(),
             certificates: Vec::new(),
             services: self.services(),
         }
@@ -107,6 +108,11 @@ impl Writer {
         let mut listeners: Vec<_> = listeners.collect();
         listeners.sort_by(|one, other| one.name.cmp(&other.name));
         listeners
+    }
+
+    fn admin_certificate_fault(&self) -> Option<String> {
+        let files = FilesOf::of_admin(&self.serving.intent.borrow().admin)?;
+        self.serving.renewals.fault(&files).map(|fault| chain(fault))
     }
 
     /// Each authentication whose keys are fetched.

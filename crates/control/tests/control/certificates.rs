@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{ListenerStatus, PrepareError, ReloadError, Status};
+use telemetry::event::Kind;
 use testkit::{Authority, RawClient};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -174,4 +175,81 @@ async fn a_certificate_that_was_renewed_is_served_by_itself_and_a_broken_pair_ch
     }
     until_shown(&third, address).await;
     bench.until("it is well again", |status| !is_told(status)).await;
+}
+
+/// Writes a certificate of `authority` for the admin API into `dir`.
+fn write_admin(dir: &Path, authority: &Authority) {
+    let shown = authority.issue(&["127.0.0.1"]);
+    std::fs::copy(shown.cert, dir.join("admin.pem")).unwrap();
+    std::fs::copy(shown.key, dir.join("admin.key")).unwrap();
+}
+
+/// Whether a client that trusts `authority` alone would be shown a certificate that it believes.
+async fn is_shown_by_admin(bench: &Bench, authority: &Authority) -> bool {
+    let config = bench.handle.admin_tls().borrow().clone().unwrap();
+    let (client, server) = tokio::io::duplex(1 << 14);
+    let connector = TlsConnector::from(Arc::new(authority.client(&[Alpn::Http1])));
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let accept = tokio_rustls::TlsAcceptor::from(config).accept(server);
+    let (shown, _) = tokio::join!(connector.connect(name, client), accept);
+    shown.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_api_s_certificate_is_read_anew_when_it_changes_and_a_broken_one_changes_nothing()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin::start("one").await;
+    let (old, new, third) = (Authority::default(), Authority::default(), Authority::default());
+    write_admin(dir.path(), &old);
+    let text = |cert: &str| {
+        format!(
+            "[services.api]\ntargets = [\"{}\"]\n[admin]\nbind = \"127.0.0.1:0\"\n\
+             tls = {{ cert = {:?}, key = {:?} }}\n",
+            origin.address,
+            dir.path().join(cert),
+            dir.path().join("admin.key"),
+        )
+    };
+    let bench = Bench::start(&text("admin.pem")).await;
+    assert!(is_shown_by_admin(&bench, &old).await && !is_shown_by_admin(&bench, &new).await);
+    let listed = bench.handle.certificates().await.unwrap();
+    assert!(listed.iter().any(|it| it.hosts.is_empty() || it.hosts == ["127.0.0.1"]), "{listed:?}");
+
+    let mut shown = bench.handle.admin_tls();
+    shown.borrow_and_update();
+    write_admin(dir.path(), &new);
+    tokio::time::timeout(Duration::from_secs(60), shown.changed()).await.unwrap().unwrap();
+    assert!(is_shown_by_admin(&bench, &new).await);
+    let events = bench.handle.events().recent();
+    let is_told = events.iter().any(|it| it.event.kind() == Kind::AdminCertificateRenewed);
+    assert!(is_told, "it is told");
+
+    std::fs::write(dir.path().join("admin.key"), "no key").unwrap();
+    let has_fault = |status: &Status| status.admin_certificate_fault.is_some();
+    let status = bench.until("a broken key is told", has_fault).await;
+    let why = status.admin_certificate_fault.unwrap();
+    assert!(why.contains("admin.key is not a PEM file"), "{why}");
+    assert!(is_shown_by_admin(&bench, &new).await);
+    let error = bench.handle.reload().await.unwrap_err();
+    let ReloadError::Prepare(PrepareError::Certificates(bad)) = &error else { panic!("{error:?}") };
+    assert!(bad.to_string().starts_with("the admin API: "), "{bad}");
+
+    // A reload may name another one; nothing else of the API is taken up without a restart.
+    write_admin(dir.path(), &third);
+    std::fs::rename(dir.path().join("admin.pem"), dir.path().join("other.pem")).unwrap();
+    bench.write(&text("other.pem"));
+    let reloaded = bench.handle.reload().await.unwrap();
+    assert!(reloaded.diff.admin_changed && reloaded.diff.needs_restart.is_empty(), "{reloaded:?}");
+    assert!(is_shown_by_admin(&bench, &third).await);
+
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 2, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(dir.path().join("admin.key"), key.serialize_pem()).unwrap();
+    std::fs::write(dir.path().join("other.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    bench.handle.reload().await.unwrap();
+    let events = bench.handle.events().recent();
+    let warned = events.iter().any(|it| it.event.kind() == Kind::AdminCertificateWarning);
+    assert!(warned, "one that has expired is warned of");
 }

@@ -39,6 +39,8 @@ const ELSEWHERE: &[(Kind, &str)] = &[
     (Kind::KeysNotSaved, "needs a full disk"),
     (Kind::ServiceTlsRenewed, "tests of TLS with instances"),
     (Kind::ServiceTlsWarning, "tests of TLS with instances"),
+    (Kind::AdminCertificateRenewed, "tests of certificates"),
+    (Kind::AdminCertificateWarning, "tests of certificates"),
     (Kind::InstanceTlsFailed, "edge's tests of TLS with instances"),
     (Kind::InstanceOutlier, "tests of outliers"),
     (Kind::InstanceOutlierOver, "tests of outliers"),

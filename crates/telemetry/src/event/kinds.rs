@@ -134,6 +134,10 @@ events! {
     ServiceTlsRenewed = "service_tls_renewed" INFO "new certificates are used towards instances" {service: ServiceName};
     /// A certificate by which TLS is spoken with a service's instances is doubtful: instances may refuse it, or it may soon say nothing of them.
     ServiceTlsWarning = "service_tls_warning" WARN "certificate warning" {service: ServiceName, why: String};
+    /// The certificate of the admin API was replaced in its files: new connections are shown it.
+    AdminCertificateRenewed = "admin_certificate_renewed" INFO "the admin API has a new certificate" {expires: Option<SystemTime>};
+    /// The certificate of the admin API will soon expire, has expired, or clients may not accept it.
+    AdminCertificateWarning = "admin_certificate_warning" WARN "certificate warning of the admin API" {why: String};
     /// A certificate is used that will soon expire, has expired, or that clients may not accept. One that cannot be used
     /// rejects the configuration.
     CertificateWarning = "certificate_warning" WARN "certificate warning" {listener: ListenerName, why: String};

@@ -14,7 +14,7 @@ use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::{ClientConfig, NamedGroup, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -195,6 +195,30 @@ async fn both_versions_are_spoken_and_told() {
         assert_eq!(learned.alpn, Some(Alpn::Http2), "our order counts");
         assert!(!learned.resumed);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_puts_post_quantum_key_exchange_first_gets_it() {
+    let desk = Desk::new();
+    let files = desk.issue("a", &["a.example"]);
+    let server = server_config(load(&[files]), &[Alpn::Http1], &Resumption::new().unwrap(), None);
+    let mut provider = default_provider();
+    provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::X25519MLKEM768);
+    let mut roots = RootCertStore::empty();
+    roots.add(desk.root.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let name = ServerName::try_from("a.example").unwrap();
+    let accept = TlsAcceptor::from(server).accept(far);
+    let connect = TlsConnector::from(Arc::new(client)).connect(name, near);
+    let (accepted, connected) = tokio::join!(accept, connect);
+    let (_server, client) = (accepted.unwrap(), connected.unwrap());
+    let group = client.get_ref().1.negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ pub(super) fn draw(status: &Status, now: Timestamp, width: usize) -> String {
         let why = listener.certificate_fault.as_ref()?;
         Some(format!("{}: cannot read new certificates: {why}\n", listener.name))
     });
+    let admin = status.admin_certificate_fault.iter();
+    let admin = admin.map(|why| format!("admin API: cannot read its new certificate: {why}\n"));
+    let certificates = certificates.chain(admin);
     let certificates = certificates.chain(status.certificates.iter().map(certificate));
     let certificates = certificates.chain(status.issuers.iter().filter_map(issuer));
     let notes = certificates.chain(status.services.iter().flat_map(notes));
@@ -232,6 +235,7 @@ mod tests {
             watched: None,
             rolled_back: None,
             issuers: Vec::new(),
+            admin_certificate_fault: None,
             certificates: Vec::new(),
             listeners: vec![Listener {
                 name: "web".to_owned(),

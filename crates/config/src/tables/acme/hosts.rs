@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::{Acme, HostMatch, Listener, ListenerName, Route};
 
+use super::admin::{AdminIssuer, AdminWish};
 use crate::diagnostic::Code;
 use crate::faults::{Faults, Flaw, Spot};
 use crate::value::host;
@@ -17,6 +18,27 @@ pub(crate) struct Wishes {
     pub(crate) of_cas: Vec<Wish>,
     /// `internal`
     pub(crate) internal: BTreeSet<ListenerName>,
+    /// Of the admin API, where its certificates are ordered.
+    pub(crate) admin: Option<AdminWish>,
+}
+
+/// Whom a CA may write to, and where that is said.
+pub(super) struct Contact<'a> {
+    pub(super) email: &'a str,
+    pub(super) place: &'a Stand,
+}
+
+impl Wishes {
+    /// Everyone whom a CA may write to, in the order of the file.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = Contact<'_>> {
+        let listeners = self.of_cas.iter();
+        let listeners = listeners.map(|it| Contact { email: &it.email, place: &it.place });
+        let admin = self.admin.iter().filter_map(|it| match &it.issuer {
+            AdminIssuer::Ca(email) => Some(Contact { email, place: &it.place }),
+            AdminIssuer::CaOfListeners | AdminIssuer::Internal => None,
+        });
+        listeners.chain(admin)
+    }
 }
 
 /// What a listener's `tls.acme` says.
@@ -42,7 +64,7 @@ impl Stand {
 }
 
 /// The name that a machine has for itself (RFC 6761 section 6.3).
-const LOCALHOST: &str = "localhost";
+pub(super) const LOCALHOST: &str = "localhost";
 
 /// Who issues certificates.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,11 +109,11 @@ pub(super) fn give(
         let hosts = match &wish.hosts {
             Some(hosts) => {
                 if issuer == Issuer::Public {
-                    refuse_unissuable(wish, hosts, faults);
+                    refuse_unissuable(&wish.place, hosts, faults);
                 }
                 let wildcard = hosts.iter().find(|it| it.starts_with("*."));
                 if let Some(wildcard) = wildcard.filter(|_| acme.dns.is_none()) {
-                    refuse_wildcard(wish, wildcard, faults);
+                    refuse_wildcard(&wish.place, wildcard, faults);
                 }
                 hosts.iter().cloned().collect()
             }
@@ -143,12 +165,12 @@ fn routed(routes: &[Arc<Route>]) -> impl Iterator<Item = String> {
     hosts.filter(is_name).map(HostMatch::to_string)
 }
 
-fn refuse_unissuable(wish: &Wish, hosts: &[String], faults: &Faults<'_>) {
+pub(super) fn refuse_unissuable(place: &Stand, hosts: &[String], faults: &Faults<'_>) {
     let hosts: BTreeSet<_> = hosts.iter().collect();
     for (host, why) in hosts.iter().filter_map(|host| Some((host, unissuable(host)?))) {
         let what = format!("no public CA issues a certificate for `{host}`");
         let hint = "take it out, name a private CA by `[acme]`'s `directory` and `ca`, or have Plimsoll's own issue it, by `internal = true` beside `acme`";
-        wish.place.report(faults, Flaw::invalid(what, why, hint), &[]);
+        place.report(faults, Flaw::invalid(what, why, hint), &[]);
     }
 }
 
@@ -168,7 +190,7 @@ fn of_routes(
             Wildcards::Refused if is_wildcard => {
                 // The first one tells of all.
                 if !std::mem::replace(&mut has_wildcards, true) {
-                    refuse_wildcard(wish, &name, faults);
+                    refuse_wildcard(&wish.place, &name, faults);
                 }
             }
             _ if asked.issuer == Issuer::Public && unissuable(&name).is_some() => {
@@ -192,14 +214,14 @@ fn of_routes(
     hosts
 }
 
-fn refuse_wildcard(wish: &Wish, wildcard: &str, faults: &Faults<'_>) {
+pub(super) fn refuse_wildcard(place: &Stand, wildcard: &str, faults: &Faults<'_>) {
     let flaw = Flaw::new(
         Code::Missing,
         format!("nothing can prove to a CA that `{wildcard}` is yours"),
         "CAs believe a wildcard by dns-01 alone, and there is no `dns` in `[acme]`",
         "say by `[acme]`'s `dns` who changes the zone; or name other hosts, by `tls.acme`'s `hosts`; or have its certificate from a file beside it, by `certificates`",
     );
-    wish.place.report(faults, flaw, &[]);
+    place.report(faults, flaw, &[]);
 }
 
 fn warn_of_unissuable(wish: &Wish, name: &str, faults: &Faults<'_>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use model::{Acme, CertificateKey, ExternalAccount, Listener, ListenerName, Route, Secret};
+use model::{Acme, Admin, CertificateKey, ExternalAccount, Listener, ListenerName, Route, Secret};
 
 use crate::diagnostic::Code;
 use crate::environment::Origin;
@@ -16,8 +16,13 @@ use crate::schema::{Absent, Empty, Format, Key, Later, Shape, TEXT, Table, VARIA
 use crate::section::Section;
 use crate::value::{host, name};
 
+use admin::OfListeners;
+use hosts::Contact;
+
+pub(crate) use admin::{AdminIssuer, AdminWish};
 pub(crate) use hosts::{Stand, Wish, Wishes};
 
+mod admin;
 mod dns;
 mod hosts;
 
@@ -125,25 +130,34 @@ pub(crate) struct Orders {
     pub(crate) internal: BTreeSet<String>,
 }
 
-/// Reads `[acme]`, and gives each listener of `wishes` its hosts.
+/// Those that have certificates ordered.
+pub(crate) struct Orderers<'a> {
+    pub(crate) listeners: &'a mut BTreeMap<ListenerName, Arc<Listener>>,
+    pub(crate) admin: &'a mut Admin,
+}
+
+/// Reads `[acme]`, and gives each listener of `wishes`, and the admin API, its hosts.
 pub(crate) fn read(
     root: &Section<'_>,
     origin: &Origin,
     faults: &Faults<'_>,
     wishes: &Wishes,
-    listeners: &mut BTreeMap<ListenerName, Arc<Listener>>,
+    of: Orderers<'_>,
     routes: &[Arc<Route>],
 ) -> Orders {
+    let Orderers { listeners, admin } = of;
     let terms = root.section(KEY.name, |acme| terms(acme, origin));
-    let first = wishes.of_cas.first();
-    match first {
+    let first = wishes.accounts().next();
+    match &first {
         Some(first) => refuse_other_emails(wishes, first, faults),
         None => warn_of_unused(root, faults),
     }
     // Something is wrong with it, and what else would be is not known.
     let Some(Terms { directories, acme }) = terms else { return Orders::default() };
-    let internal = hosts::give(wishes, &acme, routes, listeners, faults);
-    let acme = first.map(|first| Acme { email: first.email.clone(), directories, ..acme });
+    let mut internal = hosts::give(wishes, &acme, routes, listeners, faults);
+    let of_listeners = OfListeners::new(listeners, &internal);
+    internal.extend(admin::give(wishes, &acme, &of_listeners, admin, faults));
+    let acme = first.map(|first| Acme { email: first.email.to_owned(), directories, ..acme });
     Orders { acme, internal }
 }
 
@@ -159,11 +173,11 @@ fn warn_of_unused(root: &Section<'_>, faults: &Faults<'_>) {
     }
 }
 
-fn refuse_other_emails(wishes: &Wishes, first: &Wish, faults: &Faults<'_>) {
-    for other in wishes.of_cas.iter().filter(|it| it.email != first.email) {
+fn refuse_other_emails(wishes: &Wishes, first: &Contact<'_>, faults: &Faults<'_>) {
+    for other in wishes.accounts().filter(|it| it.email != first.email) {
         let flaw = Flaw::new(
             Code::Conflict,
-            "two listeners name different emails",
+            "two different emails are named",
             "there is one account with a CA, and it has one",
             "name the same one at both",
         );

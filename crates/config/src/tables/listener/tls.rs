@@ -60,8 +60,10 @@ pub(crate) static TLS: Table = Table {
 
 static ORDERED: [Shape; 2] = [Shape::Text(&EMAIL), Shape::Table(&ACME)];
 
-const EMAIL: Format = Format { noun: "an email address", pattern: Some("^[^@ ,]+@[^@ ,]+$") };
-const HOST: Format = Format { noun: "a host such as \"shop.example.com\"", pattern: None };
+pub(crate) const EMAIL: Format =
+    Format { noun: "an email address", pattern: Some("^[^@ ,]+@[^@ ,]+$") };
+pub(crate) const HOST: Format =
+    Format { noun: "a host such as \"shop.example.com\"", pattern: None };
 
 static ACME: Table = Table {
     header: "[listeners.NAME.tls.acme]",
@@ -170,7 +172,7 @@ fn wish(node: &Node<'_>, tls: &Section<'_>, listener: &ListenerName) -> Option<W
     Some(Wish { listener: listener.clone(), email, hosts, place })
 }
 
-fn parse_host(text: &str) -> Result<String, Flaw> {
+pub(crate) fn parse_host(text: &str) -> Result<String, Flaw> {
     match host::parse_match(text)? {
         HostMatch::Exact(name) if host::is_address(&name) => Err(Flaw::invalid(
             format!("`{name}` is an address"),
@@ -183,7 +185,7 @@ fn parse_host(text: &str) -> Result<String, Flaw> {
     }
 }
 
-fn certificate(section: &Section<'_>, origin: &Origin) -> Option<TlsCertificate> {
+pub(crate) fn certificate(section: &Section<'_>, origin: &Origin) -> Option<TlsCertificate> {
     let cert = section.require("cert");
     let cert = cert.and_then(|node| file::existing(&node, "the certificate", origin));
     let key = section.require("key");

@@ -1,6 +1,7 @@
 //! `[admin]`: the API that the commands talk to.
 
 use model::{Admin, TokenSource};
+use tls::Said;
 
 use crate::diagnostic::Code;
 use crate::faults::Flaw;
@@ -9,6 +10,8 @@ use crate::schema::VARIABLE;
 use crate::schema::{ADDRESS, Absent, Format, Key, Shape, Table};
 use crate::section::Section;
 use crate::value::{address, name};
+
+mod tls;
 
 pub(crate) const KEY: Key = Key::new(
     "admin",
@@ -59,12 +62,13 @@ pub(crate) static ADMIN: Table = Table {
              never act: for `/metrics` and dashboards.",
         )
         .aka(&["read_token", "metrics_token", "readonly_token_env"]),
+        tls::KEY,
         Key::new(
             "plain_text",
             Shape::Flag,
             Absent::Flag(false),
             "true",
-            "Allows `bind` to be another than a loopback address although its traffic, tokens \
+            "Allows `bind` to be another than a loopback address without `tls`, although its traffic, tokens \
              included, can be read and changed on its way: set it where something else protects \
              that traffic (a VPN, a proxy that \
              speaks TLS).",
@@ -79,6 +83,14 @@ pub(crate) fn read(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
     let token = token(admin);
     let read_token_env = admin.parse("read_token_env", name::parse_variable);
     let is_plain = admin.flag("plain_text");
+    let tls = match tls::read(admin, context) {
+        Some(Said::Here(tls)) => Some(tls),
+        Some(Said::Ordered(wish)) => {
+            context.acme.admin = Some(wish);
+            None
+        }
+        None => None,
+    };
     let node = admin.node("bind");
     let bind = node.as_ref().and_then(|node| node.parse(address::parse_bind));
     if let (Some(node), Some(address)) = (&node, bind) {
@@ -93,26 +105,26 @@ pub(crate) fn read(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
                  bind to 127.0.0.1",
             ));
         }
-        if is_open && !admin.has("plain_text") {
+        let speaks_tls = admin.has(tls::KEY.name) || admin.is_meant(tls::KEY.name);
+        if is_open && !speaks_tls && !admin.has("plain_text") {
             node.report(Flaw::new(
                 Code::Missing,
                 "tokens for the admin API are sent in the clear",
                 "not a loopback address, and there is no TLS",
-                "bind to 127.0.0.1, or say `plain_text = true` if something else protects what is sent",
+                "give it a certificate, as by `tls = { internal = true }`; bind to 127.0.0.1; or say `plain_text = true` if something else protects what is sent",
             ));
         }
-        if !is_open && is_plain {
-            let flaw = Flaw::new(
-                Code::NoEffect,
-                "`plain_text` does nothing where `bind` is a loopback address",
-                "no other program can listen there",
-                "remove it",
-            );
-            admin.report_at("plain_text", flaw, &[]);
+        if is_plain && speaks_tls {
+            warn_of_plain_text(admin, "beside `tls`", "all that is sent is encrypted");
+        } else if is_plain && !is_open {
+            let where_to = "where `bind` is a loopback address";
+            warn_of_plain_text(admin, where_to, "no other program can listen there");
         }
     }
     if node.is_none() {
-        for key in TOKENS.into_iter().chain(["plain_text"]).filter(|key| admin.has(key)) {
+        for key in
+            TOKENS.into_iter().chain(["plain_text", tls::KEY.name]).filter(|key| admin.has(key))
+        {
             let flaw = Flaw::new(
                 Code::NoEffect,
                 format!("`{key}` does nothing without `bind`"),
@@ -122,7 +134,12 @@ pub(crate) fn read(admin: &Section<'_>, context: &mut Context<'_>) -> Admin {
             admin.report_at(key, flaw, &[]);
         }
     }
-    Admin { bind, token, read_token_env }
+    Admin { bind, token, read_token_env, tls }
+}
+
+fn warn_of_plain_text(admin: &Section<'_>, place: &str, why: &str) {
+    let what = format!("`plain_text` does nothing {place}");
+    admin.report_at("plain_text", Flaw::new(Code::NoEffect, what, why, "remove it"), &[]);
 }
 
 /// The keys that say where a token is.
