@@ -66,6 +66,8 @@ CASES: tuple[CostCase, ...] = (
              Requests(64, SMALL, tls=True), rounds=100, front=Front.TLS),
     CostCase("h2", "128 B over 4 HTTP/2 connections of 100 streams, clear text",
              Streams(4, 100), rounds=20, front=Front.H2C),
+    CostCase("bearer", "a request with a token (ES256) on a route that asks for none",
+             Requests(64, SMALL), rounds=300, gate=Gate(sent=Algorithm.ES256)),
     CostCase("token", "a token that was seen before (ES256), 64 kept connections",
              Requests(64, SMALL), rounds=300, gate=Gate(Algorithm.ES256)),
     CostCase("token-limit", "the same, and a limit by its subject",

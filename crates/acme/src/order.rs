@@ -61,8 +61,13 @@ impl Authority {
         };
         let placed = match replaced {
             Some(replaced) => match self.account.new_order(&order().replaces(replaced)).await {
-                // A CA without renewal information has no use for it.
+                // A CA without renewal information has no use for it, and one that refuses it may have issued that one to another account.
                 Err(instant_acme::Error::Unsupported(_)) => self.account.new_order(&order()).await,
+                Err(instant_acme::Error::Api(problem))
+                    if kind(&problem) == FailureKind::Refused =>
+                {
+                    self.account.new_order(&order()).await
+                }
                 placed => placed,
             },
             None => self.account.new_order(&order()).await,

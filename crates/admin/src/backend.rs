@@ -2,8 +2,9 @@
 
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
-    Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Past, Problem, Question,
-    ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings,
+    Explanation, History, Instance, Job, JobOutput, JobStarted, Jobs, Judged, Kind, Lifted, NewBan,
+    NewJobRun, Past, Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled,
+    Status, Surroundings,
 };
 use std::collections::BTreeMap;
 
@@ -72,6 +73,27 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         service: &str,
     ) -> impl Future<Output = Result<Surroundings, Refusal>> + Send;
+
+    /// Every job.
+    fn jobs(&self) -> impl Future<Output = Result<Jobs, Refusal>> + Send;
+
+    /// One job, with all that is kept of its runs.
+    fn job(&self, job: &str) -> impl Future<Output = Result<Job, Refusal>> + Send;
+
+    /// Runs a job.
+    fn run_job(
+        &self,
+        job: &str,
+        run: NewJobRun,
+    ) -> impl Future<Output = Result<JobStarted, Refusal>> + Send;
+
+    /// What is written in a run of a job from its line `from` on, once there is something.
+    fn job_output(
+        &self,
+        job: &str,
+        run: i64,
+        from: usize,
+    ) -> impl Future<Output = Result<JobOutput, Refusal>> + Send;
 
     /// What a person does to a running deploy.
     fn deploy_action(
@@ -142,6 +164,20 @@ pub enum Refusal {
         /// Names like it.
         near: Vec<String>,
     },
+    /// There is no such job.
+    #[error("there is no job `{job}`")]
+    UnknownJob {
+        /// The name that was given.
+        job: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// The job runs already; the text says where.
+    #[error("{0}")]
+    JobBusy(String),
+    /// A run of a job cannot be followed; the text says why.
+    #[error("{0}")]
+    NoSuchRun(String),
     /// The configuration is wrong.
     #[error("{} is not a valid configuration", .0.origin())]
     Invalid(config::Diagnostics),
@@ -191,6 +227,11 @@ impl From<Refusal> for Problem {
             Refusal::UnknownInstance { near, .. } => {
                 Self { near, ..Self::new(Kind::UnknownInstance, detail) }
             }
+            Refusal::UnknownJob { near, .. } => {
+                Self { near, ..Self::new(Kind::UnknownJob, detail) }
+            }
+            Refusal::JobBusy(_) => Self::new(Kind::JobBusy, detail),
+            Refusal::NoSuchRun(_) => Self::new(Kind::NoSuchResource, detail),
             Refusal::Invalid(diagnostics) => Self::invalid(&diagnostics),
             Refusal::Unreadable(_) => Self::new(Kind::InvalidConfiguration, detail),
             Refusal::NotPublished(_) => Self::new(Kind::NotPublished, detail),

@@ -57,9 +57,12 @@ pub struct Certificate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// Why then: `new` (there is none yet), `third_left` (a third of its life is left), `suggested` (by its CA), `again` (the last order failed), `too_soon` (the
-    /// last one has only just come). Absent where it comes from a file.
+    /// last one has only just come), `elsewhere` (another edge orders it), `store` (it waits for the store, by which edges agree on who does). Absent where it comes from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The edge that orders it; absent where that is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<String>,
     /// What fails; absent where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<CertificateTrouble>,
@@ -103,6 +106,7 @@ impl From<&CertificateStatus> for Certificate {
             expires: held.map(|it| rfc3339(it.not_after)),
             next: renewal.and_then(|it| it.next).map(rfc3339),
             why: renewal.map(|it| it.why.word().to_owned()),
+            edge: renewal.and_then(|it| it.edge.clone()),
             trouble,
         }
     }

@@ -22,9 +22,9 @@ use crate::reload_watch;
 use crate::socket::running_for;
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
-    EventStream, Events, Explanation, History, Instance, Judged, Lifted, NewBan, Operation, Past,
-    Problem, Question, ReloadRequest, ReloadWatch, Reloaded, Remote, Scale, Scaled, Status,
-    Surroundings, Version, socket_in, stream,
+    EventStream, Events, Explanation, History, Instance, Job, JobOutput, JobStarted, Jobs, Judged,
+    Lifted, NewBan, NewJobRun, Operation, Past, Problem, Question, ReloadRequest, ReloadWatch,
+    Reloaded, Remote, Scale, Scaled, Status, Surroundings, Version, socket_in, stream,
 };
 
 /// How long an answer may take; a reload resolves names and reads certificates.
@@ -308,6 +308,44 @@ impl Client {
         let request = request(Operation::Judge, &names).uri(uri);
         let (status, bytes) = timed(self.exchange(request, Bytes::new())).await?;
         Ok(serde_json::from_slice(&successful(status, bytes)?)?)
+    }
+
+    /// Every job, with its latest runs.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn jobs(&self) -> Result<Jobs, ClientError> {
+        self.document(Operation::Jobs, &[], ()).await
+    }
+
+    /// One job, with all that is kept of its runs.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn job(&self, job: &str) -> Result<Job, ClientError> {
+        self.document(Operation::ShowJob, &[job], ()).await
+    }
+
+    /// Runs a job.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn run_job(&self, job: &str, run: &NewJobRun) -> Result<JobStarted, ClientError> {
+        self.document(Operation::RunJob, &[job], run).await
+    }
+
+    /// What is written in a run of a job from its line `from` on, once there is something.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn job_output(
+        &self,
+        job: &str,
+        run: i64,
+        from: usize,
+    ) -> Result<JobOutput, ClientError> {
+        let (run, from) = (run.to_string(), from.to_string());
+        self.document(Operation::JobOutput, &[job, &run, &from], ()).await
     }
 
     /// Promotes, aborts, pauses or resumes the running deploy of a service.

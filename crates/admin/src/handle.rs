@@ -5,19 +5,20 @@ use std::time::{Duration, SystemTime};
 
 use balance::{Mode, Role};
 use control::{
-    BanError, DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, LastReload,
-    ListenerStatus, PrepareError, ReloadError, ServiceStatus, chain,
+    BanError, DeployError, Ended, ExplainError, Handle, InstanceError, InstanceStatus, JobError,
+    LastReload, ListenerStatus, PrepareError, ReloadError, ServiceStatus, chain,
 };
 use edge::DescriptorBudget;
 use model::{Balance, HashKey, OnFailure, Revision, Work};
 
 use crate::{
-    Access, Acted, Backend, Ban, BanKey, Bans, Basis, Certificate, Certificates, CheckedDeploy,
-    Deploy, DeployAction, DeployCondition, DeployEvents, Deploying, Descriptors, DrainedAway,
-    Explanation, FirstRelease, History, Instance, InstanceState, InternalCa, Issuer, Judged,
-    Judgement, LastDeploy, Lifted, Listener, NewBan, Past, Question, Receipt, Refusal,
-    ReloadRequest, ReloadWatch, Reloaded, Run, RunningDeploy, Scale, Scaled, Scrape, Service,
-    ServiceMode, Status, Surroundings, Totals, Unresolved, Version, Waiting,
+    Access, Acted, AuthServer, Backend, Ban, BanKey, Bans, Basis, Certificate, Certificates,
+    CheckedDeploy, Deploy, DeployAction, DeployCondition, DeployEvents, Deploying, Descriptors,
+    DrainedAway, Explanation, FirstRelease, History, Instance, InstanceState, InternalCa, Issuer,
+    Job, JobOutput, JobStarted, Jobs, Judged, Judgement, LastDeploy, Lifted, Listener, NewBan,
+    NewJobRun, Past, Question, Receipt, Refusal, ReloadRequest, ReloadWatch, Reloaded, Run,
+    RunningDeploy, Scale, Scaled, Scrape, Service, ServiceMode, Status, Surroundings, Totals,
+    UnreachedHost, Unresolved, Version, Waiting,
 };
 
 /// How long whoever asks for events waits for one.
@@ -97,6 +98,28 @@ impl Backend for Handle {
         Ok(Self::surroundings(self, service).await?.into())
     }
 
+    async fn jobs(&self) -> Result<Jobs, Refusal> {
+        let jobs = Self::jobs(self).await?;
+        Ok(Jobs { jobs: jobs.into_iter().map(Job::from).collect() })
+    }
+
+    async fn job(&self, job: &str) -> Result<Job, Refusal> {
+        Ok(Self::job(self, job).await?.into())
+    }
+
+    async fn run_job(&self, job: &str, run: NewJobRun) -> Result<JobStarted, Refusal> {
+        Ok(JobStarted { run: Self::run_job(self, job, &run.who).await?.run })
+    }
+
+    async fn job_output(&self, job: &str, run: i64, from: usize) -> Result<JobOutput, Refusal> {
+        let mut progress = Self::job_following(self, job, run).await?.progress;
+        let has_more =
+            |progress: &control::JobProgress| progress.count() > from || progress.end.is_some();
+        // It is answered even if nothing happens, so that nobody waits for one who is gone.
+        let _ = tokio::time::timeout(EVENTS_WAIT, progress.wait_for(has_more)).await;
+        Ok(JobOutput::of(&progress.borrow(), from))
+    }
+
     async fn deploy_action(&self, service: &str, action: DeployAction) -> Result<Acted, Refusal> {
         Ok(match Self::deploy_action(self, service, action.into()).await? {
             control::Acted::Rollout(following) => Acted { id: Some(following.id) },
@@ -173,6 +196,7 @@ impl From<&control::Status> for Status {
             admin_certificate_fault: status.admin_certificate_fault.clone(),
             certificates: status.certificates.iter().map(Certificate::from).collect(),
             issuers: status.issuers.iter().map(Issuer::from).collect(),
+            auth_servers: status.auth_servers.iter().map(AuthServer::from).collect(),
             services: status.services.iter().map(Service::from).collect(),
         }
     }
@@ -256,6 +280,18 @@ impl From<&control::IssuerStatus> for Issuer {
     }
 }
 
+impl From<&control::AuthServerStatus> for AuthServer {
+    fn from(server: &control::AuthServerStatus) -> Self {
+        let control::AuthServerStatus { auth, url, fault } = server;
+        Self {
+            auth: auth.to_string(),
+            url: url.clone(),
+            fault: fault.as_ref().map(|fault| fault.why.clone()),
+            failing_since: fault.as_ref().map(|fault| rfc3339(fault.since)),
+        }
+    }
+}
+
 impl From<&ServiceStatus> for Service {
     fn from(service: &ServiceStatus) -> Self {
         let unresolved = service.unresolved.iter().cloned();
@@ -303,6 +339,7 @@ impl From<&control::RunStatus> for Run {
                 again_in_s: first.again_in.map(|wait| wait.as_secs_f64()),
             }),
             last: run.last.as_ref().map(LastDeploy::from),
+            unreached: run.unreached.iter().map(UnreachedHost::from).collect(),
             worker: run.work != Work::Requests,
             replicas: run.replicas,
             scaled_from: run.scaled_from,
@@ -325,6 +362,13 @@ impl From<&control::RunStatus> for Run {
                 conditions: deploy.conditions.iter().map(DeployCondition::from).collect(),
             }),
         }
+    }
+}
+
+impl From<&control::Unreached> for UnreachedHost {
+    fn from(unreached: &control::Unreached) -> Self {
+        let control::Unreached { host, why, since } = unreached;
+        Self { host: host.to_string(), why: why.clone(), since: rfc3339(*since) }
     }
 }
 
@@ -466,6 +510,19 @@ impl From<InstanceError> for Refusal {
                 Self::UnknownInstance { service, instance, near }
             }
             InstanceError::Ended(ended) => ended.into(),
+        }
+    }
+}
+
+impl From<JobError> for Refusal {
+    fn from(error: JobError) -> Self {
+        let text = chain(&error);
+        match error {
+            JobError::Unknown { job, near } => Self::UnknownJob { job, near },
+            JobError::Busy(_) => Self::JobBusy(text),
+            JobError::NoSuchRun { .. } => Self::NoSuchRun(text),
+            JobError::NotRecorded(_) | JobError::Journal(_) => Self::Failed(text),
+            JobError::Ended(ended) => ended.into(),
         }
     }
 }

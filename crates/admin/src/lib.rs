@@ -23,6 +23,7 @@ mod finding;
 mod followers;
 mod guard;
 mod handle;
+mod job;
 mod judge;
 mod openapi;
 mod operation;
@@ -62,6 +63,7 @@ pub use finding::{
     RequestEnding, SlowLimit,
 };
 pub use guard::{Guard, NoToken, TOKEN_BYTES_MIN, Token, Tokens};
+pub use job::{Job, JobOutput, JobRun, JobStarted, Jobs, NewJobRun};
 pub use judge::{Judged, Judgement};
 pub use openapi::describe;
 pub use operation::Operation;
@@ -74,9 +76,10 @@ pub use scale::{Scale, Scaled};
 pub use server::{BindError, Server, TcpDoor, TlsConfigs, serve, serve_tcp};
 pub use socket::{ClaimError, SocketClaim, socket_in};
 pub use status::{
-    Access, CheckedDeploy, DeployCondition, Descriptors, DrainedAway, FirstRelease, Instance,
-    InstanceState, Issuer, LastDeploy, LastReload, Listener, Open, Outlier, RolledBack, Run,
-    RunningDeploy, Service, ServiceMode, Status, Store, Totals, Unresolved, Waiting,
+    Access, AuthServer, CheckedDeploy, DeployCondition, Descriptors, DrainedAway, FirstRelease,
+    Instance, InstanceState, Issuer, LastDeploy, LastReload, Listener, Open, Outlier, RolledBack,
+    Run, RunningDeploy, Service, ServiceMode, Status, Store, Totals, UnreachedHost, Unresolved,
+    Waiting,
 };
 pub use stream::{EventStream, Told};
 pub use surroundings::{ContainerPlace, ProcessPlace, Surroundings};

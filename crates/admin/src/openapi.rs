@@ -9,8 +9,9 @@ use crate::problem::MEDIA_TYPE;
 use crate::stream;
 use crate::{
     Acted, Ban, BanKey, Bans, Certificates, Deploy, DeployEvents, Deploying, Event, EventGap,
-    Events, Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Operation, Past, Problem,
-    Question, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings, Version,
+    Events, Explanation, History, Instance, Job, JobOutput, JobStarted, Jobs, Judged, Kind, Lifted,
+    NewBan, NewJobRun, Operation, Past, Problem, Question, ReloadWatch, Reloaded, Scale, Scaled,
+    Status, Surroundings, Version,
 };
 
 /// The API's description. `docs/reference/admin-api.json` is this.
@@ -83,6 +84,7 @@ fn describe_operation(operation: Operation, schemas: &mut SchemaGenerator) -> Va
         Operation::Explain => Some(content::<Question>(schemas, "application/json")),
         Operation::Deploy => Some(content::<Deploy>(schemas, "application/json")),
         Operation::Scale => Some(content::<Scale>(schemas, "application/json")),
+        Operation::RunJob => Some(content::<NewJobRun>(schemas, "application/json")),
         Operation::Ban => Some(content::<NewBan>(schemas, "application/json")),
         _ => None,
     };
@@ -147,6 +149,10 @@ fn success(operation: Operation, schemas: &mut SchemaGenerator) -> (&'static str
         Operation::Judge => ("What the judge says", content::<Judged>(schemas, json)),
         Operation::Scale => ("How many there are to be", content::<Scaled>(schemas, json)),
         Operation::Surroundings => ("What a program needs", content::<Surroundings>(schemas, json)),
+        Operation::Jobs => ("The jobs", content::<Jobs>(schemas, json)),
+        Operation::ShowJob => ("The job", content::<Job>(schemas, json)),
+        Operation::RunJob => ("The run has begun", content::<JobStarted>(schemas, json)),
+        Operation::JobOutput => ("What is written", content::<JobOutput>(schemas, json)),
         Operation::DeployAction => ("The deploy after the action", content::<Acted>(schemas, json)),
         Operation::DeployEvents => ("What happened", content::<DeployEvents>(schemas, json)),
         Operation::Events => ("The events", content::<Events>(schemas, json)),

@@ -41,6 +41,14 @@ pub enum Operation {
     Scale,
     /// What a program needs to run as the instances do.
     Surroundings,
+    /// Every job, with its latest runs.
+    Jobs,
+    /// One job, with all that is kept of its runs.
+    ShowJob,
+    /// Run a job.
+    RunJob,
+    /// What is written in a run of a job.
+    JobOutput,
     /// What a person does to a running deploy.
     DeployAction,
     /// What happens in a deploy.
@@ -57,7 +65,7 @@ pub enum Operation {
 
 impl Operation {
     /// Each of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::Version,
         Self::Status,
         Self::Reload,
@@ -75,6 +83,10 @@ impl Operation {
         Self::Judge,
         Self::Scale,
         Self::Surroundings,
+        Self::Jobs,
+        Self::ShowJob,
+        Self::RunJob,
+        Self::JobOutput,
         Self::DeployAction,
         Self::DeployEvents,
         Self::Events,
@@ -103,6 +115,10 @@ impl Operation {
             Self::Judge => "judge",
             Self::Scale => "scale",
             Self::Surroundings => "surroundings",
+            Self::Jobs => "jobs",
+            Self::ShowJob => "show_job",
+            Self::RunJob => "run_job",
+            Self::JobOutput => "job_output",
             Self::DeployAction => "deploy_action",
             Self::DeployEvents => "deploy_events",
             Self::Events => "events",
@@ -147,6 +163,12 @@ impl Operation {
             Self::Surroundings => {
                 "What a program needs to run as the instances of a service do, secrets included; over the socket alone"
             }
+            Self::Jobs => "List each job: when it is due next, and what came of its latest runs",
+            Self::ShowJob => "Show a job with all that is kept of its runs",
+            Self::RunJob => "Run a job now; responds when the run has begun",
+            Self::JobOutput => {
+                "What a run of a job writes from a line on; responds when there is something, or after ten seconds"
+            }
             Self::DeployAction => "Promote, abort, pause or resume the running deploy of a service",
             Self::Events => "The latest events, in order",
             Self::FollowEvents => {
@@ -178,6 +200,10 @@ impl Operation {
             Self::Judge => "/v1/services/{service}/deploys/{deploy}/judge",
             Self::Scale => "/v1/services/{service}/scale",
             Self::Surroundings => "/v1/services/{service}/surroundings",
+            Self::Jobs => "/v1/jobs",
+            Self::ShowJob => "/v1/jobs/{job}",
+            Self::RunJob => "/v1/jobs/{job}/runs",
+            Self::JobOutput => "/v1/jobs/{job}/runs/{run}/output/{from}",
             Self::DeployAction => "/v1/services/{service}/deploy/{action}",
             Self::DeployEvents => "/v1/deploys/{deploy}/events/{from}",
             Self::Events => "/v1/events",
@@ -200,6 +226,7 @@ impl Operation {
             | Self::Scale
             // It only tells, but what it tells is not for those who may only look.
             | Self::Surroundings
+            | Self::RunJob
             | Self::DeployAction => Method::POST,
             Self::Version
             | Self::Status
@@ -209,6 +236,9 @@ impl Operation {
             | Self::History
             | Self::ShowDeploy
             | Self::Judge
+            | Self::Jobs
+            | Self::ShowJob
+            | Self::JobOutput
             | Self::DeployEvents
             | Self::Events
             | Self::FollowEvents
@@ -276,6 +306,20 @@ impl Operation {
                 Kind::Failed,
                 Kind::Ending,
             ],
+            Self::Jobs => &[Kind::Failed, Kind::Ending],
+            Self::ShowJob => &[Kind::UnknownJob, Kind::Failed, Kind::Ending],
+            Self::RunJob => &[
+                Kind::BadRequest,
+                Kind::BodyTooSlow,
+                Kind::BodyTooLarge,
+                Kind::UnknownJob,
+                Kind::JobBusy,
+                Kind::Failed,
+                Kind::Ending,
+            ],
+            Self::JobOutput => {
+                &[Kind::BadRequest, Kind::UnknownJob, Kind::NoSuchResource, Kind::Ending]
+            }
             Self::DeployAction => {
                 &[Kind::BadRequest, Kind::UnknownService, Kind::NoSuchDeploy, Kind::Ending]
             }

@@ -92,6 +92,12 @@ pub enum Kind {
     /// There is no such deploy, or none to go back to.
     #[serde(rename = "urn:plimsoll:no-such-deploy")]
     NoSuchDeploy,
+    /// There is no such job.
+    #[serde(rename = "urn:plimsoll:unknown-job")]
+    UnknownJob,
+    /// The job runs already, here or on another edge.
+    #[serde(rename = "urn:plimsoll:job-busy")]
+    JobBusy,
     /// There is no such ban.
     #[serde(rename = "urn:plimsoll:no-such-ban")]
     NoSuchBan,
@@ -128,7 +134,8 @@ impl Kind {
             Self::Locked => StatusCode::CONFLICT,
             Self::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoSuchDeploy | Self::NoSuchBan => StatusCode::NOT_FOUND,
-            Self::NotBanned => StatusCode::CONFLICT,
+            Self::UnknownJob => StatusCode::NOT_FOUND,
+            Self::NotBanned | Self::JobBusy => StatusCode::CONFLICT,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooManyFollowers | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -154,6 +161,8 @@ impl Kind {
             Self::Locked => "A deploy of the service is running",
             Self::Preflight => "The deploy cannot begin",
             Self::NoSuchDeploy => "There is no such deploy",
+            Self::UnknownJob => "There is no such job",
+            Self::JobBusy => "The job runs already",
             Self::NoSuchBan => "There is no such ban",
             Self::NotBanned => "The ban could not be taken up",
             Self::TooManyFollowers => "Too many clients follow events",

@@ -14,6 +14,9 @@ pub struct Reloaded {
     pub listeners: Changes,
     /// Services, by name.
     pub services: Changes,
+    /// Jobs, by name.
+    #[serde(default)]
+    pub jobs: Changes,
     /// Ways of proving who one is, by name.
     #[serde(default)]
     pub auth: Changes,
@@ -79,6 +82,7 @@ impl Reloaded {
             revision: revision.0,
             listeners: Changes::from(&diff.listeners),
             services: Changes::from(&diff.services),
+            jobs: Changes::from(&diff.jobs),
             auth: Changes::from(&diff.auth),
             limits: Changes::from(&diff.limits),
             abuse: Changes::from(&diff.abuse),
@@ -97,6 +101,7 @@ impl Reloaded {
     pub fn is_empty(&self) -> bool {
         self.listeners == Changes::default()
             && self.services == Changes::default()
+            && self.jobs == Changes::default()
             && self.auth == Changes::default()
             && self.limits == Changes::default()
             && self.abuse == Changes::default()

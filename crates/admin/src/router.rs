@@ -15,8 +15,9 @@ use crate::followers::{FOLLOWERS_MAX, Followers};
 use crate::guard::{Caller, Sight};
 use crate::{
     Acted, Backend, Ban, BanKey, Bans, Certificates, Deploy, DeployEvents, Deploying, Events,
-    Explanation, History, Instance, Judged, Kind, Lifted, NewBan, Operation, Past, Problem,
-    Question, ReloadWatch, Reloaded, Scale, Scaled, Status, Surroundings, Version,
+    Explanation, History, Instance, Job, JobOutput, JobStarted, Jobs, Judged, Kind, Lifted, NewBan,
+    NewJobRun, Operation, Past, Problem, Question, ReloadWatch, Reloaded, Scale, Scaled, Status,
+    Surroundings, Version,
 };
 use crate::{reload_watch, stream};
 
@@ -52,6 +53,10 @@ fn route<B: Backend>(operation: Operation) -> MethodRouter<B> {
         Operation::Judge => at(operation, judge::<B>),
         Operation::Scale => at(operation, scale::<B>),
         Operation::Surroundings => at(operation, surroundings::<B>),
+        Operation::Jobs => at(operation, jobs::<B>),
+        Operation::ShowJob => at(operation, show_job::<B>),
+        Operation::RunJob => at(operation, run_job::<B>),
+        Operation::JobOutput => at(operation, job_output::<B>),
         Operation::DeployAction => at(operation, deploy_action::<B>),
         Operation::DeployEvents => at(operation, deploy_events::<B>),
         Operation::Events => at(operation, events::<B>),
@@ -200,6 +205,45 @@ async fn surroundings<B: Backend>(
         return Err(Problem::new(Kind::SocketAlone, detail));
     }
     Ok(Json(backend.surroundings(&service).await?))
+}
+
+async fn jobs<B: Backend>(
+    State(backend): State<B>,
+    sight: Option<Extension<Sight>>,
+) -> ApiResult<Jobs> {
+    let Jobs { jobs } = backend.jobs().await?;
+    let is_told = sees_output(sight);
+    let told = |job: Job| if is_told { job } else { job.without_output() };
+    Ok(Json(Jobs { jobs: jobs.into_iter().map(told).collect() }))
+}
+
+async fn show_job<B: Backend>(
+    State(backend): State<B>,
+    Path(job): Path<String>,
+    sight: Option<Extension<Sight>>,
+) -> ApiResult<Job> {
+    let job = backend.job(&job).await?;
+    Ok(Json(if sees_output(sight) { job } else { job.without_output() }))
+}
+
+async fn run_job<B: Backend>(
+    State(backend): State<B>,
+    Path(job): Path<String>,
+    Document(wanted): Document<NewJobRun>,
+) -> ApiResult<JobStarted> {
+    if let Some(fault) = wanted.fault() {
+        return Err(Problem::new(Kind::BadRequest, fault));
+    }
+    Ok(Json(backend.run_job(&job, wanted).await?))
+}
+
+async fn job_output<B: Backend>(
+    State(backend): State<B>,
+    Path((job, run, from)): Path<(String, String, String)>,
+    sight: Option<Extension<Sight>>,
+) -> ApiResult<JobOutput> {
+    let output = backend.job_output(&job, number(&run)?, number(&from)?).await?;
+    Ok(Json(if sees_output(sight) { output } else { output.without_output() }))
 }
 
 async fn deploy_action<B: Backend>(

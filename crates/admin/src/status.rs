@@ -44,6 +44,9 @@ pub struct Status {
     /// Authentications whose keys are fetched; absent where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<Issuer>,
+    /// Authentications that ask a server about requests; absent where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auth_servers: Vec<AuthServer>,
     /// Why this API's certificate cannot be read anew; absent where it can. The one that was read before is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_certificate_fault: Option<String>,
@@ -144,6 +147,21 @@ pub struct Issuer {
     pub fault: Option<String>,
 }
 
+/// A server that an authentication asks about requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuthServer {
+    /// The authentication.
+    pub auth: String,
+    /// What is asked, without its query.
+    pub url: String,
+    /// Why it gives nothing that can be used; absent where it does. Requests that need it respond with 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Since when, as RFC 3339 has it; absent where it gives something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+}
+
 /// A service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Service {
@@ -242,6 +260,20 @@ pub struct Run {
     /// What became of the last deploy that has ended; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<LastDeploy>,
+    /// Hosts of its instances that do not answer; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreached: Vec<UnreachedHost>,
+}
+
+/// A host that does not answer. The instances on it are judged by their checks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnreachedHost {
+    /// The host, as the configuration names it.
+    pub host: String,
+    /// Why, as far as that is known.
+    pub why: String,
+    /// Since when, as RFC 3339 has it.
+    pub since: String,
 }
 
 /// A first release that is retried until it is promoted.

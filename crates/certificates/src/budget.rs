@@ -18,6 +18,15 @@ impl Default for Budget {
     }
 }
 
+impl Budget {
+    /// The part of it that each of so many machines has which share an account.
+    #[must_use]
+    pub fn among(self, machines: u32) -> Self {
+        let machines = machines.max(1);
+        Self { every: self.every.saturating_mul(machines), burst: (self.burst / machines).max(1) }
+    }
+}
+
 /// What is left of a budget.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
@@ -36,11 +45,32 @@ impl Spent {
     pub(crate) fn take(&mut self, budget: Budget, elapsed: Duration) {
         self.full_at = self.full_at.max(elapsed) + budget.every;
     }
+
+    /// Gives one back that was taken and not used.
+    pub(crate) fn give_back(&mut self, budget: Budget) {
+        self.full_at = self.full_at.saturating_sub(budget.every);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn machines_that_share_an_account_share_its_budget() {
+        let whole = Budget::default();
+        let half = whole.among(2);
+        assert_eq!((half.every, half.burst), (2 * whole.every, whole.burst / 2));
+        assert_eq!(whole.among(0), whole);
+        assert_eq!(whole.among(1_000).burst, 1, "each may place one");
+        let mut spent = Spent::default();
+        let now = Duration::from_secs(86_400);
+        spent.take(half, now);
+        let before = spent.full_at;
+        spent.take(half, now);
+        spent.give_back(half);
+        assert_eq!(spent.full_at, before);
+    }
 
     #[test]
     fn no_three_hours_have_more_than_three_hundred() {

@@ -52,6 +52,12 @@ impl Directory {
         self.under_way += 1;
     }
 
+    /// An order that was begun is not placed after all.
+    pub(crate) fn undo(&mut self, budget: Budget) {
+        self.spent.give_back(budget);
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     /// An order that began at `begun` has ended; in `failed` as it failed.
     pub(crate) fn end(&mut self, begun: Duration, failed: Option<&Failed>, elapsed: Duration) {
         self.under_way = self.under_way.saturating_sub(1);

@@ -60,10 +60,10 @@ pub struct Rules {
     pub seed: u64,
 }
 
-/// What is to be done. Each has exactly one result, which the caller reports even where it fails.
+/// What is to be done. Each has exactly one result, which the caller reports even where it fails or is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Order it: [`Machine::ordered`].
+    /// Order it: [`Machine::ordered`], or [`Machine::left`].
     Order {
         /// What.
         id: CertificateId,
@@ -126,7 +126,15 @@ impl Machine {
     /// There is `held`: from an earlier life, from a file, or from another edge.
     pub fn found(&mut self, id: &CertificateId, held: Held, now: Now) {
         if let Some(place) = self.places.get_mut(id) {
-            place.put(held, now);
+            place.found(held, now);
+        }
+    }
+
+    /// An order that was to be placed is another's to place: it costs nothing, and is due again after `pause`, unless [`Machine::found`] comes before.
+    pub fn left(&mut self, id: &CertificateId, pause: Duration, now: Now) {
+        let left = self.places.get_mut(id).and_then(|it| it.left(now.elapsed + pause));
+        if let Some(directory) = left {
+            self.directories.entry(directory).or_default().undo(self.rules.budget);
         }
     }
 

@@ -89,6 +89,21 @@ impl Place {
         self.held = Some(held);
     }
 
+    /// Another has ordered `held`: what failed here is of no matter any more.
+    pub(crate) fn found(&mut self, held: Held, now: Now) {
+        self.trouble = None;
+        self.tries.clear();
+        self.due_as_they_came = 0;
+        self.put(held, now);
+    }
+
+    /// The order that is under way is not placed, and none before `again`. Says whom it was to be asked of.
+    pub(crate) fn left(&mut self, again: Duration) -> Option<DirectoryUrl> {
+        let UnderWay { directory, .. } = self.order.take()?;
+        self.not_before = self.not_before.max(again);
+        Some(directory)
+    }
+
     /// When the next one is ordered, and why then.
     pub(crate) fn due(&self) -> (SystemTime, Why) {
         let Some(held) = &self.held else { return (SystemTime::UNIX_EPOCH, Why::New) };

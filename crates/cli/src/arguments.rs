@@ -10,8 +10,8 @@ use crate::commands::deploy::Manner;
 use crate::commands::version::VERSION;
 use crate::commands::{
     ban, bans, certificates, check, completions, demo, deploy, deploy_action, drain, enable,
-    events, exec, explain, fmt, history, init, judge, logs, man, proxy, reload, restart, rollback,
-    run, scale, schema, secrets, status, unban, version,
+    events, exec, explain, fmt, history, init, jobs, judge, logs, man, proxy, reload, restart,
+    rollback, run, run_job, scale, schema, secrets, status, unban, version,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     History(history::Options),
     Judge(judge::Options),
     Logs(logs::Options),
+    Jobs(jobs::Options),
+    RunJob(run_job::Options),
     Events(events::Options),
     Demo(demo::Options),
     Schema(schema::Options),
@@ -91,9 +93,9 @@ pub(crate) enum Command {
 /// The commands as the help tells them, each group with its heading.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Serve", &["init", "run", "check", "fmt", "secrets", "reload", "proxy"]),
-    ("Look", &["status", "certificates", "explain", "logs", "history", "judge", "events"]),
+    ("Look", &["status", "certificates", "explain", "logs", "jobs", "history", "judge", "events"]),
     ("Deploy", &["deploy", "rollback", "restart", "promote", "abort", "pause", "resume"]),
-    ("Servers", &["scale", "exec", "drain", "enable"]),
+    ("Servers", &["scale", "exec", "run-job", "drain", "enable"]),
     ("Clients", &["ban", "unban", "bans"]),
     ("Other", &["demo", "schema", "completions", "man", "version"]),
 ];
@@ -189,6 +191,8 @@ impl Command {
             Self::History(options) => history::run(options),
             Self::Judge(options) => judge::run(options),
             Self::Logs(options) => logs::run(options),
+            Self::Jobs(options) => jobs::run(options),
+            Self::RunJob(options) => run_job::run(options),
             Self::Events(options) => events::run(options),
             Self::Demo(options) => demo::run(options),
             Self::Schema(options) => schema::run(&options),
@@ -229,6 +233,8 @@ impl Command {
             Self::Ban(options) => &options.at,
             Self::Unban(options) => &options.at,
             Self::Bans(options) => &options.at,
+            Self::Jobs(options) => &options.at,
+            Self::RunJob(options) => &options.at,
             Self::Certificates(options) => &options.at,
             Self::Deploy(options) => &options.of.at,
             Self::Rollback(options) => &options.of.at,
@@ -267,6 +273,8 @@ impl Command {
             Self::Restart(options) => &mut options.of.at.which,
             Self::Scale(options) => &mut options.of.at.which,
             Self::Exec(options) => &mut options.which,
+            Self::Jobs(options) => &mut options.at.which,
+            Self::RunJob(options) => &mut options.at.which,
             Self::Promote(options)
             | Self::Abort(options)
             | Self::Pause(options)

@@ -10,17 +10,22 @@ use driver::logs::Logs;
 use driver::port::Ports;
 use driver::preflight::{Obstacle, Passed, Preflight};
 use driver::{
-    AdoptError, Adoption, Composed, Driver, Examination, Examined, Held, Identity, Launch,
-    LaunchError, Launcher, ProcessDriver, ProcessLogs, Record, Spec, Upkeep,
+    AdoptError, Adoption, Composed, Driver, Examination, Examined, Held, Identity, KeptRelease,
+    Launch, LaunchError, Launcher, Placement, ProcessDriver, ProcessLogs, Record, Spec, Unreached,
+    Upkeep,
 };
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{Recipe, Workload};
+use ssh::Hosts;
 
 /// Starts each instance as what it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Drivers {
     processes: ProcessDriver,
     containers: DockerDriver,
+    /// Containers on other hosts.
+    elsewhere: Hosts,
 }
 
 impl Drivers {
@@ -28,22 +33,36 @@ impl Drivers {
     pub(crate) fn new(launcher: Launcher, state_dir: &Path) -> Self {
         let (ports, logs) = (Ports::default(), ProcessLogs::of(state_dir));
         let daemon = Daemon::of(|name| std::env::var_os(name));
+        let containers = DockerDriver::new(daemon, ports.clone(), state_dir);
+        let place = state_dir.to_owned();
+        let on_host = move |remote| -> Arc<dyn Driver> {
+            Arc::new(DockerDriver::new(Daemon::on(remote), Ports::default(), &place))
+        };
         Self {
-            processes: ProcessDriver::new(launcher, ports.clone(), logs),
-            containers: DockerDriver::new(daemon, ports, state_dir),
+            processes: ProcessDriver::new(launcher, ports, logs),
+            elsewhere: Hosts::new(state_dir, Arc::new(containers.clone()), on_host),
+            containers,
         }
     }
 
-    fn of_recipe(&self, recipe: &Recipe) -> &dyn Driver {
-        match recipe.workload {
+    fn of_spec(&self, spec: &Spec) -> &dyn Driver {
+        match spec.recipe.workload {
             Workload::Process(_) => &self.processes,
-            Workload::Container(_) => &self.containers,
+            Workload::Container(_) => self.of_containers(&spec.placement),
+        }
+    }
+
+    fn of_containers(&self, placement: &Placement) -> &dyn Driver {
+        match placement.hosts.is_empty() {
+            true => &self.containers,
+            false => &self.elsewhere,
         }
     }
 
     fn of_record(&self, record: &Record) -> &dyn Driver {
         match record.identity {
             Identity::Process(_) => &self.processes,
+            Identity::Container(_) if record.identity.host().is_some() => &self.elsewhere,
             Identity::Container(_) => &self.containers,
         }
     }
@@ -51,21 +70,21 @@ impl Drivers {
 
 impl Driver for Drivers {
     fn preflight(&self, plan: Preflight) -> BoxFuture<'static, Result<Passed, Vec<Obstacle>>> {
-        self.of_recipe(&plan.spec.recipe).preflight(plan)
+        self.of_spec(&plan.spec).preflight(plan)
     }
 
     fn fetch(&self, spec: Spec) -> BoxFuture<'static, Result<Recipe, Vec<Obstacle>>> {
-        self.of_recipe(&spec.recipe).fetch(spec)
+        self.of_spec(&spec).fetch(spec)
     }
 
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
-        self.of_recipe(&spec.recipe).compose(spec)
+        self.of_spec(&spec).compose(spec)
     }
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {
-        match launch.composed {
+        match &launch.composed {
             Composed::Process(_) => self.processes.prepare(launch),
-            Composed::Container(_) => self.containers.prepare(launch),
+            Composed::Container(start) => self.of_containers(&start.placement).prepare(launch),
         }
     }
 
@@ -73,9 +92,25 @@ impl Driver for Drivers {
         self.of_record(&record).adopt(record, upkeep)
     }
 
-    fn reclaim(&self, known: &[Record]) {
-        self.processes.reclaim(known);
-        self.containers.reclaim(known);
+    fn reclaim(&self, known: &[Record]) -> BoxFuture<'static, ()> {
+        let drivers: [&dyn Driver; 3] = [&self.processes, &self.containers, &self.elsewhere];
+        let reclaimed = drivers.map(|driver| driver.reclaim(known));
+        async move {
+            for of_one in reclaimed {
+                of_one.await;
+            }
+        }
+        .boxed()
+    }
+
+    fn unreached(&self) -> Vec<Unreached> {
+        self.elsewhere.unreached()
+    }
+
+    fn retain(&self, wanted: Vec<KeptRelease>) {
+        self.processes.retain(wanted.clone());
+        self.containers.retain(wanted.clone());
+        self.elsewhere.retain(wanted);
     }
 
     fn examine(
@@ -85,7 +120,7 @@ impl Driver for Drivers {
         self.of_record(&examination.record).examine(examination)
     }
 
-    /// Both keep it in the same place, in the same form.
+    /// All keep it in the same place, in the same form.
     fn logs(&self) -> Arc<dyn Logs> {
         self.processes.logs()
     }

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Refused,
     /// Somebody ended it with Ctrl-C, and what it watches goes on: what shells say of SIGINT.
     Interrupted,
+    /// What it ran ended with this exit code, which is not 0.
+    Of(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::WrongUse => Self::from(2),
             Exit::Refused => Self::from(3),
             Exit::Interrupted => Self::from(130),
+            Exit::Of(code) => Self::from(code),
         }
     }
 }

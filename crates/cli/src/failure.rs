@@ -507,6 +507,8 @@ fn of_problem(problem: &Problem) -> Option<String> {
         kind @ (Kind::Unauthorized | Kind::OnlyLooks | Kind::SocketAlone) => {
             unreached::of_refusal(kind)
         }
+        Kind::UnknownJob if near.is_empty() => Some("`plimsoll jobs` lists them all".to_owned()),
+        Kind::UnknownJob => Some(format!("did you mean {near}?")),
         Kind::NoSuchBan => Some("`plimsoll bans` shows who is banned".to_owned()),
         _ => None,
     }
@@ -549,6 +551,8 @@ fn is_refusal(kind: Kind) -> bool {
             | Kind::UnknownService
             | Kind::UnknownInstance
             | Kind::NoSuchDeploy
+            | Kind::UnknownJob
+            | Kind::JobBusy
             | Kind::BadRequest
             | Kind::Unauthorized
             | Kind::OnlyLooks

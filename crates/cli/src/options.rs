@@ -56,6 +56,8 @@ pub(crate) struct OfService {
 /// A Plimsoll elsewhere.
 #[derive(Debug, Args)]
 pub(crate) struct Elsewhere {
+    // The help shows it as it stands.
+    #[allow(rustdoc::bare_urls)]
     /// Ask the Plimsoll at this URL, such as https://edge.example.com:7070, with the token in $PLIMSOLL_TOKEN
     #[arg(id = "elsewhere", long = "url", value_name = "URL")]
     pub(crate) url: Option<String>,

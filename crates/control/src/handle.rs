@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::bans::{Ban, BanError, Banned};
 use crate::ended::{Ended, Reply};
 use crate::explanation::{ExplainError, Explanation, Question};
+use crate::jobs::{JobError, JobFollowing, JobStatus};
 use crate::journal::Deploy;
 use crate::ordering::internal::InternalCaStatus;
 use crate::ordering::status::CertificateStatus;
@@ -170,6 +171,21 @@ pub(crate) enum Message {
     Processes {
         service: String,
         reply: Reply<Result<Vec<Arc<dyn Instance>>, DeployError>>,
+    },
+    Jobs(Reply<Result<Vec<JobStatus>, JobError>>),
+    OneJob {
+        job: String,
+        reply: Reply<Result<JobStatus, JobError>>,
+    },
+    RunJob {
+        job: String,
+        who: String,
+        reply: Reply<Result<JobFollowing, JobError>>,
+    },
+    JobFollowing {
+        job: String,
+        run: i64,
+        reply: Reply<Result<JobFollowing, JobError>>,
     },
     ReopenLog(Reply<()>),
     Shutdown(After, Reply<usize>),
@@ -386,6 +402,41 @@ impl Handle {
     pub async fn processes(&self, service: &str) -> Result<Vec<Arc<dyn Instance>>, DeployError> {
         let service = service.to_owned();
         self.ask(|reply| Message::Processes { service, reply }).await?
+    }
+
+    /// How each job stands, with its latest runs.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn jobs(&self) -> Result<Vec<JobStatus>, JobError> {
+        self.ask(Message::Jobs).await?
+    }
+
+    /// How a job stands, with all that is kept of its runs.
+    ///
+    /// # Errors
+    /// When there is no such job, or the journal cannot be read.
+    pub async fn job(&self, job: &str) -> Result<JobStatus, JobError> {
+        let job = job.to_owned();
+        self.ask(|reply| Message::OneJob { job, reply }).await?
+    }
+
+    /// Runs a job now. Answers when it has begun; where another run has to make way first, when that has ended.
+    ///
+    /// # Errors
+    /// When there is no such job, it runs already, or it cannot be written down.
+    pub async fn run_job(&self, job: &str, who: &str) -> Result<JobFollowing, JobError> {
+        let (job, who) = (job.to_owned(), who.to_owned());
+        self.ask(|reply| Message::RunJob { job, who, reply }).await?
+    }
+
+    /// Follows a run of a job that goes on, or ended a while ago.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub async fn job_following(&self, job: &str, run: i64) -> Result<JobFollowing, JobError> {
+        let job = job.to_owned();
+        self.ask(|reply| Message::JobFollowing { job, run, reply }).await?
     }
 
     /// Opens the access log's file anew, as it was moved away, and changes nothing else.

@@ -20,6 +20,7 @@ mod finding;
 mod handle;
 mod instances;
 mod issuers;
+mod jobs;
 mod journal;
 mod lately;
 mod line;
@@ -62,16 +63,18 @@ use tokio::sync::{mpsc, watch as watcher};
 use tokio::task::JoinHandle;
 use wire::tls::Resumption;
 
+pub use self::jobs::{JobError, JobFollowing, JobProgress, JobStatus};
 pub use acme::TxtRecords;
 pub use bans::{Ban, BanError, Banned, TokenDigest};
 pub use belonging::{Adoption, BelongingError, has_served};
 pub use certificates::{BadCertificates, TlsUser};
 pub use chain::chain;
+pub use driver::Unreached;
 pub use ended::Ended;
 pub use explanation::{ExplainError, Explanation, Question};
 pub use finding::{Finding, Found, OutputLine, Shown};
 pub use handle::{Acted, After, Handle, IfRolledBack, InstanceError, ReloadRequest, Reloaded};
-pub use journal::{CrashPoint, Deploy, JournalError};
+pub use journal::{CrashPoint, Deploy, JobOutcome, JobRun, JournalError};
 pub use line::Line;
 pub use ordering::import::{ImportError, Imported, Left, Taken, import};
 pub use ordering::internal::InternalCaStatus;
@@ -92,8 +95,8 @@ pub use scaling::Scaled;
 pub use sharing::{StoreStatus, try_store};
 pub use state_dir::StateDirError;
 pub use status::{
-    InstanceStatus, IssuerStatus, LastReload, ListenerStatus, OutlierStatus, RolledBack,
-    ServiceStatus, Status,
+    AuthServerFault, AuthServerStatus, InstanceStatus, IssuerStatus, LastReload, ListenerStatus,
+    OutlierStatus, RolledBack, ServiceStatus, Status,
 };
 pub use sticky_key::StickyKeyError;
 pub use telemetry::scrape::InstanceState;
@@ -147,7 +150,7 @@ pub struct Settings {
     pub forms: Forms,
     /// How often the files of certificates are looked at; what was renewed is served then.
     pub certificates_every: Duration,
-    /// The clocks that orders of certificates go by.
+    /// The clocks that orders of certificates, and jobs, go by.
     pub clock: Arc<dyn Clock>,
     /// Opens what writes records for CAs into zones of the DNS.
     pub records: OpenRecords,
@@ -275,7 +278,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         kept: preparation.ordered.clone(),
         challenges: edge.challenges(),
         records,
-        clock,
+        clock: clock.clone(),
         seed,
         events: events.clone(),
     });
@@ -322,6 +325,7 @@ pub async fn start(settings: Settings) -> Result<Controller, StartError> {
         settling,
         runs,
         outside,
+        clock,
         second: settings.second,
     });
     publish(&mut writer, prepared)?;

@@ -43,6 +43,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// Authentications whose keys are fetched, by name.
     pub issuers: Vec<IssuerStatus>,
+    /// Authentications that ask a server about requests, by name.
+    pub auth_servers: Vec<AuthServerStatus>,
     /// Why the certificate of the admin API cannot be read anew, if it cannot: the one that was read before is shown.
     pub admin_certificate_fault: Option<String>,
     /// Certificates that are ordered and have not come, or whose orders fail, by host.
@@ -82,6 +84,26 @@ pub struct IssuerStatus {
     pub keys: Option<usize>,
     /// Why they could not be fetched the last time, if they could not: those that were fetched before are used.
     pub fault: Option<String>,
+}
+
+/// How the server stands that an authentication asks about requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthServerStatus {
+    /// The authentication.
+    pub auth: AuthName,
+    /// What is asked, without its query.
+    pub url: String,
+    /// That it gives nothing that can be used, if it does not: requests that need it respond with 503.
+    pub fault: Option<AuthServerFault>,
+}
+
+/// That a server gives nothing that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthServerFault {
+    /// Since when.
+    pub since: SystemTime,
+    /// Why, as it was the last time that it was told.
+    pub why: String,
 }
 
 /// How a listener stands.

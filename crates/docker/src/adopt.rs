@@ -29,7 +29,12 @@ pub(crate) async fn adopt(
     let Some(own) = record.identity.container().cloned() else {
         return Err(failed(std::io::ErrorKind::Unsupported.into()));
     };
-    let found = match daemon.container(&own.id).await {
+    // A start of ours waits for a host once, and not for each of its instances.
+    let looked = match daemon.unreached() {
+        Some(error) => Err(error),
+        None => daemon.container(&own.id).await,
+    };
+    let found = match looked {
         Ok(None) => return Ok(Adoption::Gone(Gone::Ended { leftovers: 0 })),
         Ok(Some(found)) if !labels::is_run(&found, &record.run) => {
             return Ok(Adoption::Gone(Gone::Ended { leftovers: 0 }));

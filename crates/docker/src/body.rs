@@ -1,5 +1,7 @@
 //! What a container is made with: the recipe in the engine's words.
 
+use std::net::SocketAddr;
+
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType,
     NetworkingConfig, PortBinding,
@@ -17,8 +19,8 @@ const ENGINE_LOG: [(&str, &str); 2] = [("max-size", "16m"), ("max-file", "2")];
 /// Where a container is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// By this port of loopback.
-    Published(u16),
+    /// By this address and port of the engine's machine.
+    Published(SocketAddr),
     /// By its own address on its network.
     Own,
     /// By nobody of ours: it is not asked for anything.
@@ -91,8 +93,8 @@ fn host_config(start: &ContainerStart, port: &str, reach: Reach) -> HostConfig {
     let bindings = match reach {
         Reach::Published(published) => {
             let binding = PortBinding {
-                host_ip: Some("127.0.0.1".to_owned()),
-                host_port: Some(published.to_string()),
+                host_ip: Some(published.ip().to_string()),
+                host_port: Some(published.port().to_string()),
             };
             Some([(port.to_owned(), Some(vec![binding]))].into())
         }
@@ -153,6 +155,7 @@ mod tests {
 
     fn start() -> ContainerStart {
         ContainerStart {
+            placement: Default::default(),
             image: "r.io/shop@sha256:x".into(),
             login: None,
             command: None,
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_container_is_made_as_the_recipe_says() {
-        let body = made(&start(), Reach::Published(23_456));
+        let body = made(&start(), Reach::Published("127.0.0.1:23456".parse().unwrap()));
         let mut env = body.env.unwrap();
         env.sort();
         let expected = [

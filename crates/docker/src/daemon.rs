@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -11,11 +12,11 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StatsOptionsBuilder, WaitContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    StartContainerOptions, StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
-use driver::Login;
+use driver::{Login, Remote, RemoteError, Unreached};
 use futures_util::StreamExt;
 use http::HeaderValue;
 use model::StopSignal;
@@ -32,10 +33,13 @@ const ACT: Duration = Duration::from_secs(60);
 /// A registry is somewhere else.
 const REGISTRY: Duration = Duration::from_secs(20);
 
-/// An engine on this machine.
+/// An engine, on this machine or on another.
 #[derive(Clone, Debug)]
 pub struct Daemon {
+    /// Where it is, for people.
     host: String,
+    /// Its machine, if that is not this one.
+    remote: Option<Arc<dyn Remote>>,
 }
 
 /// What it is, as far as images have to go with it.
@@ -50,7 +54,23 @@ impl Daemon {
     pub fn of(environment: impl Fn(&str) -> Option<OsString>) -> Self {
         let host = environment("DOCKER_HOST").filter(|host| !host.is_empty());
         let host = host.map(|host| host.to_string_lossy().into_owned());
-        Self { host: host.unwrap_or_else(|| DEFAULT_HOST.to_owned()) }
+        Self { host: host.unwrap_or_else(|| DEFAULT_HOST.to_owned()), remote: None }
+    }
+
+    /// The one of another host.
+    pub fn on(remote: Arc<dyn Remote>) -> Self {
+        Self { host: remote.host().to_string(), remote: Some(remote) }
+    }
+
+    /// Its machine, if that is not this one.
+    pub(crate) fn remote(&self) -> Option<&dyn Remote> {
+        self.remote.as_deref()
+    }
+
+    /// That its machine did not answer when it was asked last, if it did not.
+    pub(crate) fn unreached(&self) -> Option<EngineError> {
+        let Unreached { host, why, .. } = self.remote.as_ref()?.unreached()?;
+        Some(RemoteError::Unreached { host, why }.into())
     }
 
     /// Where it is.
@@ -59,18 +79,37 @@ impl Daemon {
     }
 
     /// A client of it: nothing is kept from one call to the next, so that one that hung hangs none after it.
-    pub(crate) fn client(&self, limit: Duration) -> Result<Docker, EngineError> {
-        if !self.host.starts_with("unix://") {
-            return Err(EngineError::Host(self.host.clone()));
-        }
+    pub(crate) async fn client(&self, limit: Duration) -> Result<Docker, EngineError> {
         let seconds = limit.as_secs().max(1);
-        let client = Docker::connect_with_unix(&self.host, seconds, API_DEFAULT_VERSION);
+        let socket = match &self.remote {
+            Some(remote) => remote.reach().await?.engine.to_string_lossy().into_owned(),
+            None if self.host.starts_with("unix://") => self.host.clone(),
+            None => return Err(EngineError::Host(self.host.clone())),
+        };
+        let client = Docker::connect_with_unix(&socket, seconds, API_DEFAULT_VERSION);
         let client = client.map_err(|source| self.unreachable(source))?;
         Ok(client.with_request_modifier(url_safe_login))
     }
 
     fn unreachable(&self, source: Error) -> EngineError {
-        EngineError::Unreachable { at: self.host.clone(), source }
+        match &self.remote {
+            Some(remote) => EngineError::UnreachableThere { host: remote.host().clone(), source },
+            None => EngineError::Unreachable { at: self.host.clone(), source },
+        }
+    }
+
+    /// What is behind an engine that is not reached on another host: it, or its host.
+    async fn cause(&self, error: EngineError) -> EngineError {
+        let Some(remote) = &self.remote else { return error };
+        match remote.run("answer", "true".to_owned()).await {
+            Ok(_) => error,
+            Err(of_host) => of_host.into(),
+        }
+    }
+
+    /// Whether that failed with the connection to another host, so that it is not known what came of it.
+    pub(crate) fn is_lost(&self, error: &EngineError) -> bool {
+        self.remote.is_some() && !error.is_answer()
     }
 
     pub(crate) fn error(&self, what: &'static str, limit: Duration, error: Error) -> EngineError {
@@ -96,9 +135,13 @@ impl Daemon {
         limit: Duration,
         call: impl FnOnce(Docker) -> F,
     ) -> Result<T, EngineError> {
-        let made = call(self.client(limit)?);
+        let made = async {
+            let made = call(self.client(limit).await?).await;
+            made.map_err(|error| self.error(what, limit, error))
+        };
         match tokio::time::timeout(limit, made).await {
-            Ok(done) => done.map_err(|error| self.error(what, limit, error)),
+            Ok(Err(error @ EngineError::UnreachableThere { .. })) => Err(self.cause(error).await),
+            Ok(done) => done,
             Err(_) => Err(EngineError::Slow { at: self.host.clone(), what, limit }),
         }
     }
@@ -117,6 +160,15 @@ impl Daemon {
     pub(crate) async fn image(&self, name: &str) -> Result<Option<ImageInspect>, EngineError> {
         let what = "look an image up";
         found(self.call(what, LOOK, |it| async move { it.inspect_image(name).await }).await)
+    }
+
+    /// Removes this name of an image, and the image with its last one; never one of which a container is made.
+    pub(crate) async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        let options = RemoveImageOptionsBuilder::default().build();
+        let removed = self.call("remove an image", ACT, |it| async move {
+            it.remove_image(reference, Some(options), None).await
+        });
+        found(removed.await).map(drop)
     }
 
     /// What the registry says of an image.
@@ -211,12 +263,19 @@ impl Daemon {
     pub(crate) async fn until_ended(&self, id: &str) -> Result<(), EngineError> {
         let what = "wait for a container";
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
-        let mut waited = Box::pin(self.client(LOOK)?.wait_container(id, Some(options)));
+        let client = self.client(LOOK).await?;
+        let mut waited = Box::pin(client.wait_container(id, Some(options)));
         match waited.next().await {
             Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) => Ok(()),
             Some(Err(error)) => Err(self.error(what, LOOK, error)),
             None => Err(self.unreachable(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
         }
+    }
+
+    /// Where it keeps its data.
+    pub(crate) async fn root(&self) -> Result<Option<String>, EngineError> {
+        let told = self.call("say what it is", LOOK, |it| async move { it.info().await });
+        Ok(told.await?.docker_root_dir)
     }
 
     /// The memory that a container takes, without what the kernel would give back; in bytes.
@@ -267,13 +326,13 @@ fn found<T>(looked: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_engine_is_where_the_environment_says() {
+    #[tokio::test]
+    async fn the_engine_is_where_the_environment_says() {
         assert_eq!(Daemon::of(|_| None).host(), DEFAULT_HOST);
         assert_eq!(Daemon::of(|_| Some("".into())).host(), DEFAULT_HOST);
         let other = Daemon::of(|name| (name == "DOCKER_HOST").then(|| "unix:///x".into()));
         assert_eq!(other.host(), "unix:///x");
         let remote = Daemon::of(|_| Some("tcp://10.0.0.1:2375".into()));
-        assert!(matches!(remote.client(LOOK), Err(EngineError::Host(_))));
+        assert!(matches!(remote.client(LOOK).await, Err(EngineError::Host(_))));
     }
 }

@@ -1,5 +1,6 @@
 //! The driver of containers.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,23 +15,28 @@ use driver::preflight::{Obstacle, Passed, Preflight};
 use driver::record::mark;
 use driver::{
     AdoptError, Adoption, Composed, ContainerRecord, ContainerStart, Driver, Environment,
-    Examination, Examined, Held, Identity, Launch, LaunchError, Listening, ProcessLogs, Record,
-    Spec, Upkeep,
+    Examination, Examined, Held, Identity, KeptRelease, Launch, LaunchError, Listening, Login,
+    ProcessLogs, Record, Remote, Spec, Unreached, Upkeep,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use model::{ContainerRecipe, Recipe, Workload};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::apart::apart;
 use crate::body::{self, Marks, Reach};
 use crate::daemon::Daemon;
 use crate::error::ImageError;
 use crate::held::{HeldContainer, Made};
+use crate::image::Brought;
+use crate::machine::{self, Publication};
 use crate::orphans::{self, Runs};
+use crate::pulled::Pulled;
 use crate::state_id::StateId;
-use crate::{adopt, examine, image, login, preflight};
+use crate::{adopt, examine, image, login, preflight, supervisor};
 
-/// Starts instances as containers of an engine on this machine.
+/// Starts instances as containers of an engine.
 #[derive(Clone, Debug)]
 pub struct DockerDriver {
     daemon: Daemon,
@@ -40,10 +46,11 @@ pub struct DockerDriver {
     /// Their output is kept where that of processes is.
     logs: ProcessLogs,
     runs: Runs,
+    pulled: Pulled,
 }
 
 impl DockerDriver {
-    /// A driver that publishes its containers on `ports`, and keeps what it has to in the state directory.
+    /// A driver that publishes its containers on `ports`, those of the engine's machine, and keeps what it has to in the state directory.
     pub fn new(daemon: Daemon, ports: Ports, state_dir: &Path) -> Self {
         Self {
             daemon,
@@ -52,11 +59,13 @@ impl DockerDriver {
             ports,
             logs: ProcessLogs::of(state_dir),
             runs: Runs::default(),
+            pulled: Pulled::of(state_dir),
         }
     }
 
     async fn make(self, launch: Launch) -> Result<HeldContainer, LaunchError> {
         let start = launch.composed.container().ok_or(LaunchError::OtherKind)?.clone();
+        let patience = Instant::now() + start.placement.patience;
         let path = self.logs.path(&launch.service, &launch.instance);
         let (state, log) = (self.state.clone(), path.clone());
         let kept = apart(move || {
@@ -67,37 +76,45 @@ impl DockerDriver {
             Ok::<_, LaunchError>((name, log_start))
         });
         let (state, log_start) = kept.await??;
-        let lease = match start.network {
+        let host = self.daemon.remote().map(|remote| remote.host().clone());
+        // By its own address a container is reached from its machine alone.
+        let network = start.network.clone().filter(|_| host.is_none());
+        let publication = match network {
             Some(_) => None,
-            None => Some(self.ports.lease()?),
+            None => Some(machine::publish(&self.daemon, &self.ports).await?),
         };
-        let address: SocketAddr = match &lease {
-            Some(lease) => (Ipv4Addr::LOCALHOST, lease.port()).into(),
+        let address: SocketAddr = match &publication {
+            Some(publication) => publication.address,
             // It has its own only when it runs.
             None => (Ipv4Addr::UNSPECIFIED, start.port).into(),
         };
-        let reach = match (&lease, launch.upkeep.listening) {
+        let reach = match (&publication, launch.upkeep.listening) {
             (_, Listening::Nowhere) => Reach::Nowhere,
-            (Some(lease), Listening::OnPort) => Reach::Published(lease.port()),
+            (Some(Publication { lease, on, .. }), Listening::OnPort) => {
+                Reach::Published((*on, lease.port()).into())
+            }
             (None, Listening::OnPort) => Reach::Own,
         };
         let run = mark();
         self.runs.add(&run);
         let body = body::body(&launch, &start, Marks { state: &state, run: &run }, reach)?;
         let name = format!("{}.{}", launch.instance, &run[..8]);
-        let id = self.create(&name, &start, body).await?;
+        let made = self.create(&name, &start, body).await;
+        let id = made.inspect_err(|_| self.disown(&run))?;
         let own = ContainerRecord {
+            host,
             id,
             image: start.image,
             port: start.port,
-            network: start.network,
+            network,
             log: path,
             log_start,
         };
         let Launch { service, instance, version, upkeep, .. } = launch;
         let identity = Identity::Container(own.clone());
         let record = Record { service, instance, version, address, run, identity };
-        let made = Made { record, own, upkeep, lease };
+        let lease = publication.map(|publication| publication.lease);
+        let made = Made { record, own, upkeep, lease, patience };
         Ok(HeldContainer::new(self.daemon, self.state_dir, made))
     }
 
@@ -110,11 +127,61 @@ impl DockerDriver {
     ) -> Result<String, LaunchError> {
         match self.daemon.create(name, body.clone()).await {
             Err(error) if error.is_not_found() => {
-                image::bring(&self.daemon, &start.image, start.login.as_ref()).await?;
+                self.bring(&start.image, start.login.as_ref()).await?;
                 Ok(self.daemon.create(name, body).await?)
+            }
+            Err(error) if self.daemon.is_lost(&error) => {
+                // It may have been made all the same.
+                let (daemon, name) = (self.daemon.clone(), name.to_owned());
+                tokio::spawn(async move { supervisor::remove(&daemon, &name).await });
+                Err(error.into())
             }
             made => Ok(made?),
         }
+    }
+
+    /// Nobody waits for a container any more that may or may not have been made: an engine that hung makes it when it wakes up.
+    fn disown(&self, run: &str) {
+        self.runs.remove(run);
+        drop(self.sweep_containers());
+    }
+
+    /// Removes what is nobody's, beside all else.
+    fn sweep_containers(&self) -> JoinHandle<()> {
+        let (daemon, state, runs) = (self.daemon.clone(), self.state.clone(), self.runs.clone());
+        tokio::spawn(orphans::reclaim(daemon, state, runs))
+    }
+
+    /// Brings an image here, and notes it as ours where it was not.
+    async fn bring(&self, reference: &str, login: Option<&Login>) -> Result<(), ImageError> {
+        self.pulled.ask(reference);
+        if image::bring(&self.daemon, reference, login).await? == Brought::Now {
+            self.pulled.add(reference).await;
+        }
+        Ok(())
+    }
+
+    /// The recipe with its image pinned, which is here then.
+    async fn fetched(self, spec: Spec) -> Result<Recipe, ImageError> {
+        let mut recipe = spec.recipe;
+        let of_version = recipe.of_version(&spec.version);
+        let (Workload::Container(container), Workload::Container(wanted)) =
+            (&mut recipe.workload, of_version.workload)
+        else {
+            return Ok(recipe);
+        };
+        let name = image::name(&wanted.image)?;
+        let login = {
+            let ours = Environment::of_this_process().with_sealed(&spec.sealed);
+            login::of(&name, &spec.registries, &ours)?
+        };
+        let pin = match wanted.pin {
+            Some(pin) => pin,
+            None => image::resolve(&self.daemon, &name, login.as_ref()).await?,
+        };
+        self.bring(&image::reference(&name, Some(&pin)), login.as_ref()).await?;
+        container.pin = Some(pin);
+        Ok(recipe)
     }
 }
 
@@ -129,12 +196,8 @@ impl Driver for DockerDriver {
     }
 
     fn fetch(&self, spec: Spec) -> BoxFuture<'static, Result<Recipe, Vec<Obstacle>>> {
-        let daemon = self.daemon.clone();
-        async move {
-            let fetched = fetch(&daemon, spec).await;
-            fetched.map_err(|error| vec![error.into()])
-        }
-        .boxed()
+        let fetched = self.clone().fetched(spec);
+        async move { fetched.await.map_err(|error| vec![error.into()]) }.boxed()
     }
 
     fn compose(&self, spec: Spec) -> BoxFuture<'static, Result<Composed, LaunchError>> {
@@ -151,10 +214,26 @@ impl Driver for DockerDriver {
         adopt::adopt(&self.daemon, &self.state_dir, record, upkeep, &self.ports).boxed()
     }
 
-    fn reclaim(&self, known: &[Record]) {
+    fn reclaim(&self, known: &[Record]) -> BoxFuture<'static, ()> {
         known.iter().for_each(|record| self.runs.add(&record.run));
-        let (daemon, state, runs) = (self.daemon.clone(), self.state.clone(), self.runs.clone());
-        tokio::spawn(orphans::reclaim(daemon, state, runs));
+        let swept = self.sweep_containers();
+        async move { drop(swept.await) }.boxed()
+    }
+
+    fn unreached(&self) -> Vec<Unreached> {
+        self.daemon.remote().and_then(Remote::unreached).into_iter().collect()
+    }
+
+    fn retain(&self, wanted: Vec<KeptRelease>) {
+        let references = wanted.iter().filter_map(|wanted| {
+            let workload = wanted.recipe.of_version(&wanted.version).workload;
+            let Workload::Container(container) = workload else { return None };
+            let name = image::name(&container.image).ok()?;
+            Some(image::reference(&name, container.pin.as_ref()))
+        });
+        let wanted: BTreeSet<String> = references.collect();
+        let (daemon, pulled) = (self.daemon.clone(), self.pulled.clone());
+        tokio::spawn(async move { pulled.retain(&daemon, &wanted).await });
     }
 
     fn examine(
@@ -175,32 +254,8 @@ impl Driver for DockerDriver {
     }
 }
 
-/// The recipe with its image pinned, which is here then.
-async fn fetch(daemon: &Daemon, spec: Spec) -> Result<Recipe, ImageError> {
-    let mut recipe = spec.recipe;
-    let of_version = recipe.of_version(&spec.version);
-    let (Workload::Container(container), Workload::Container(wanted)) =
-        (&mut recipe.workload, of_version.workload)
-    else {
-        return Ok(recipe);
-    };
-    let name = image::name(&wanted.image)?;
-    let login = {
-        let ours = Environment::of_this_process().with_sealed(&spec.sealed);
-        login::of(&name, &spec.registries, &ours)?
-    };
-    let pin = match wanted.pin {
-        Some(pin) => pin,
-        None => image::resolve(daemon, &name, login.as_ref()).await?,
-    };
-    let reference = image::reference(&name, Some(&pin));
-    image::bring(daemon, &reference, login.as_ref()).await?;
-    container.pin = Some(pin);
-    Ok(recipe)
-}
-
 fn compose(spec: Spec, engine: String) -> Result<Composed, LaunchError> {
-    let Spec { version, recipe, withheld, sealed, registries, .. } = spec;
+    let Spec { version, recipe, withheld, sealed, registries, placement, .. } = spec;
     let Recipe { workload, env, env_file, secrets } = recipe.of_version(&version);
     let Workload::Container(container) = workload else { return Err(LaunchError::OtherKind) };
     let ContainerRecipe { image, pin, command, port, user, volumes, network, resources } =
@@ -223,6 +278,7 @@ fn compose(spec: Spec, engine: String) -> Result<Composed, LaunchError> {
     });
     let image = image::reference(&name, pin.as_ref());
     Ok(Composed::Container(Box::new(ContainerStart {
+        placement,
         image,
         login,
         command,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use driver::RemoteError;
+use model::RemoteHost;
+
 /// Why the engine did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -15,6 +18,20 @@ pub enum EngineError {
         /// Why.
         source: bollard::errors::Error,
     },
+    /// It is not where it should be on another host.
+    #[error(
+        "the Docker engine of the host {host} cannot be reached at /var/run/docker.sock there: it has to run, and the user that ssh \
+         logs in as needs to be in the group of that socket"
+    )]
+    UnreachableThere {
+        /// Its host.
+        host: RemoteHost,
+        /// Why.
+        source: bollard::errors::Error,
+    },
+    /// Its host cannot be asked.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// It did not answer.
     #[error("the Docker engine at {at} did not {what} within {} s", limit.as_secs())]
     Slow {

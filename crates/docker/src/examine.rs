@@ -1,7 +1,7 @@
 //! A program that is run once within a container: a health check.
 //!
 //! The engine runs it and cannot be told to end it: where its time is over, or nobody waits for it any more, its first process
-//! is killed by its number on this machine.
+//! is killed by its number on the engine's machine.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use bollard::models::ExecConfig;
 use driver::command::{self, Facts};
 use driver::{Examination, Examined, ExitCause, LaunchError};
 use futures_util::StreamExt;
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::daemon::Daemon;
 use crate::error::EngineError;
+use crate::machine;
 
 const WHAT: &str = "run a program in a container";
 /// So much of the output is kept, to tell its first line.
@@ -63,7 +63,7 @@ impl Program {
             cmd: Some(words),
             ..ExecConfig::default()
         };
-        let made = daemon.client(ENGINE)?.create_exec(container, config).await;
+        let made = daemon.client(ENGINE).await?.create_exec(container, config).await;
         let made = made.map_err(|error| daemon.error(WHAT, ENGINE, error))?;
         Ok(Self { daemon: daemon.clone(), id: made.id })
     }
@@ -71,8 +71,8 @@ impl Program {
     /// Lets it run, and keeps what it writes, until it has ended.
     async fn run(&self, kept: &mut Vec<u8>) -> Result<(), EngineError> {
         let failed = |error| self.daemon.error(WHAT, ENGINE, error);
-        let started =
-            self.daemon.client(ENGINE)?.start_exec(&self.id, None).await.map_err(failed)?;
+        let client = self.daemon.client(ENGINE).await?;
+        let started = client.start_exec(&self.id, None).await.map_err(failed)?;
         let StartExecResults::Attached { mut output, .. } = started else { return Ok(()) };
         while let Some(piece) = output.next().await {
             let piece = piece.map_err(failed)?.into_bytes();
@@ -83,7 +83,7 @@ impl Program {
     }
 
     async fn ending(&self) -> Result<ExitCause, EngineError> {
-        let looked = self.daemon.client(ENGINE)?.inspect_exec(&self.id).await;
+        let looked = self.daemon.client(ENGINE).await?.inspect_exec(&self.id).await;
         let looked = looked.map_err(|error| self.daemon.error(WHAT, ENGINE, error))?;
         let code = looked.exit_code.and_then(|code| i32::try_from(code).ok());
         Ok(code.map_or(ExitCause::Unknown, ExitCause::Code))
@@ -95,12 +95,11 @@ impl Drop for Program {
         let (daemon, id) = (self.daemon.clone(), self.id.clone());
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let Ok(client) = daemon.client(ENGINE) else { return };
+            let Ok(client) = daemon.client(ENGINE).await else { return };
             let Ok(looked) = client.inspect_exec(&id).await else { return };
-            let pid = looked.pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+            let pid = looked.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0);
             if let (Some(true), Some(pid)) = (looked.running, pid) {
-                // Where we may not, it ends with its container.
-                let _ = kill_process(pid, Signal::KILL);
+                machine::kill(daemon.remote(), pid).await;
             }
         });
     }

@@ -33,6 +33,8 @@ pub(crate) struct HeldContainer {
     own: ContainerRecord,
     upkeep: Upkeep,
     lease: Option<Lease>,
+    /// So long a host that does not answer is waited for.
+    patience: Instant,
     /// Whether it is this one's to remove.
     fate: Fate,
 }
@@ -50,16 +52,18 @@ pub(crate) struct Made {
     pub(crate) own: ContainerRecord,
     pub(crate) upkeep: Upkeep,
     pub(crate) lease: Option<Lease>,
+    /// So long a host that does not answer is waited for.
+    pub(crate) patience: Instant,
 }
 
 impl HeldContainer {
     pub(crate) fn new(daemon: Daemon, state_dir: PathBuf, made: Made) -> Self {
-        let Made { record, own, upkeep, lease } = made;
-        Self { daemon, state_dir, record, own, upkeep, lease, fate: Fate::Held }
+        let Made { record, own, upkeep, lease, patience } = made;
+        Self { daemon, state_dir, record, own, upkeep, lease, patience, fate: Fate::Held }
     }
 
     async fn let_go(mut self) -> Result<Arc<dyn Instance>, LaunchError> {
-        self.daemon.start(&self.own.id).await?;
+        self.start().await?;
         let seen = self.look().await?;
         if let Some(address) = seen.address {
             self.record.address = address;
@@ -69,6 +73,18 @@ impl HeldContainer {
         self.fate = Fate::LetGo;
         let instance = ContainerInstance::watch(container, seen.pid, &self.upkeep);
         Ok(Arc::new(instance))
+    }
+
+    /// Lets it run. One that runs already, as where the answer to that was lost with the connection to its host, is left alone.
+    async fn start(&self) -> Result<(), EngineError> {
+        loop {
+            match self.daemon.start(&self.own.id).await {
+                Err(error) if self.daemon.is_lost(&error) && Instant::now() < self.patience => {
+                    sleep(AGAIN).await;
+                }
+                started => return started,
+            }
+        }
     }
 
     /// What is known of it only when it runs. It may have ended by now: then its end is told as any other.

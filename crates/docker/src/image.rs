@@ -68,14 +68,23 @@ pub(crate) async fn resolve(
     Ok(Pin::Digest(said.descriptor.digest.ok_or(lacks)?))
 }
 
+/// Whether an image was here already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// It was pulled now.
+    Now,
+    /// It was here, whoever had brought it.
+    Before,
+}
+
 /// Brings the image here, where it is not yet.
 pub(crate) async fn bring(
     daemon: &Daemon,
     reference: &str,
     login: Option<&Login>,
-) -> Result<(), ImageError> {
+) -> Result<Brought, ImageError> {
     if daemon.image(reference).await?.is_some() {
-        return Ok(());
+        return Ok(Brought::Before);
     }
     // By an id nothing can be pulled: it was made here, and removed.
     if reference.starts_with("sha256:") {
@@ -84,7 +93,7 @@ pub(crate) async fn bring(
     }
     let options = CreateImageOptionsBuilder::default().from_image(reference).build();
     let credentials = login.map(crate::login::credentials);
-    let client = daemon.client(STALL)?;
+    let client = daemon.client(STALL).await?;
     let pulled = until_pulled(client.create_image(Some(options), None, credentials));
     pulled.await.map_err(|fault| match fault {
         Fault::Stalled => ImageError::Stalled { image: reference.to_owned(), limit: STALL },
@@ -97,7 +106,7 @@ pub(crate) async fn bring(
         }
     })?;
     match daemon.image(reference).await? {
-        Some(_) => Ok(()),
+        Some(_) => Ok(Brought::Now),
         None => {
             let message = "it is not there after it was pulled".to_owned();
             Err(ImageError::Pull { image: reference.to_owned(), message })

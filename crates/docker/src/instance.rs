@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use crate::apart::apart;
 use crate::daemon::Daemon;
-use crate::network;
 use crate::supervisor::{Container, Supervisor};
+use crate::{machine, network};
 
 /// A running container. The watching is a task of its own and goes on when this is dropped.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct ContainerInstance {
     record: Arc<Record>,
     daemon: Daemon,
     id: String,
-    /// Its first process, as this machine numbers it, where that is known.
+    /// Its first process, as its machine numbers it, where that is known.
     pid: Option<u32>,
     supervised: Supervised,
 }
@@ -39,9 +39,8 @@ impl ContainerInstance {
 
     /// Where anything listens within; `None` where that cannot be seen.
     fn listening(&self) -> BoxFuture<'static, Option<Vec<SocketAddr>>> {
-        let (pid, id) = (self.pid, self.id.clone());
-        let look = apart(move || network::listening(pid?, &id));
-        async move { look.await.ok().flatten() }.boxed()
+        let (pid, id, daemon) = (self.pid, self.id.clone(), self.daemon.clone());
+        async move { machine::listening(daemon.remote(), pid?, id).await }.boxed()
     }
 }
 

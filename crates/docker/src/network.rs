@@ -1,4 +1,4 @@
-//! Where a container's processes listen, as the kernel of this machine tells of its network; and its own address.
+//! Where a container's processes listen, as the kernel of its machine tells of its network; and its own address.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,11 +17,15 @@ pub(crate) fn listening(pid: u32, id: &str) -> Option<Vec<SocketAddr>> {
         return None;
     }
     let table = |name: &str| fs::read_to_string(format!("/proc/{pid}/net/{name}")).ok();
-    let mut found = addresses(&table("tcp")?);
-    found.extend(addresses(&table("tcp6").unwrap_or_default()));
+    Some(listening_by(&format!("{}{}", table("tcp")?, table("tcp6").unwrap_or_default())))
+}
+
+/// Where anything listens by the kernel's tables, one behind the other.
+pub(crate) fn listening_by(tables: &str) -> Vec<SocketAddr> {
+    let mut found = addresses(tables);
     found.sort();
     found.dedup();
-    Some(found)
+    found
 }
 
 /// Whether what listens there is reached from outside, on `port`.
@@ -44,7 +48,8 @@ fn addresses(table: &str) -> Vec<SocketAddr> {
         let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
         (state == LISTENS).then(|| address(local))?
     };
-    table.lines().skip(1).filter_map(listens).collect()
+    // A head has other words where the state would be.
+    table.lines().filter_map(listens).collect()
 }
 
 /// `0100007F:1F90`: words of 32 bits, each in the machine's order.

@@ -25,6 +25,11 @@ impl Runs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.to_owned());
     }
 
+    /// This one is not.
+    pub(crate) fn remove(&self, run: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+    }
+
     fn has(&self, run: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(run)
     }

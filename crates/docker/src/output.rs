@@ -111,7 +111,7 @@ async fn pass(way: &Way) -> Result<(), Fault> {
         // Whole seconds are all that can be said: what was taken of the first is left out here.
         .since(position.second())
         .build();
-    let pieces = way.daemon.client(BEGIN)?.logs(&way.id, Some(options));
+    let pieces = way.daemon.client(BEGIN).await?.logs(&way.id, Some(options));
     let mut batches = std::pin::pin!(pieces.ready_chunks(BATCH));
     while let Some(batch) = batches.next().await {
         let mut bytes = Vec::new();

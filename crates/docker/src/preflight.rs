@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use driver::port::Ports;
-use driver::preflight::{Before, Found, Machine, Obstacle, Passed, Preflight, Surroundings};
-use driver::{Environment, Login};
+use driver::preflight::{Before, Found, Machine, Obstacle, Passed, Preflight, Room, Surroundings};
+use driver::{Environment, Login, Remote, RemoteError};
 use model::{ContainerRecipe, ImageName, Recipe, Volume, VolumeSource, Workload};
 
 use crate::apart::apart;
 use crate::daemon::Daemon;
 use crate::error::ImageError;
+use crate::machine::{self, Offered};
 use crate::{image, login};
 
 /// What a volume or a network of a container lacks.
@@ -22,6 +23,16 @@ pub enum Lack {
         path: PathBuf,
         /// As the file has it.
         volume: String,
+    },
+    /// The engine's disk is too full.
+    #[error("{needed_mib} MiB are needed on the disk of {root}, {available_mib} MiB are available")]
+    Disk {
+        /// Where the engine keeps its data.
+        root: String,
+        /// For what containers write.
+        needed_mib: u64,
+        /// What is free.
+        available_mib: u64,
     },
     /// The engine has no such network.
     #[error("the Docker engine has no network `{0}`: \"docker network create {0}\" makes it")]
@@ -48,6 +59,7 @@ pub(crate) async fn check(
     let login = image::name(&container.image).and_then(|name| {
         Ok((login::of(&name, &spec.registries, &ours.clone().with_sealed(&spec.sealed))?, name))
     });
+    let share = Share::of(&room, spec.placement.hosts.len());
     let (withheld, sealed) = (spec.withheld, spec.sealed);
     let surroundings = Surroundings {
         env,
@@ -59,7 +71,11 @@ pub(crate) async fn check(
         account: None,
     };
     let (ports, logs) = (ports.clone(), logs.to_owned());
-    let volumes = container.volumes.clone();
+    // What is not of this machine is looked for on the other one.
+    let (volumes, room) = match daemon.remote() {
+        Some(_) => (Vec::new(), Room { memory_bytes: 0, ports: 0, ..room }),
+        None => (container.volumes.clone(), room),
+    };
     // Files may be where a file system does not respond.
     let of_machine = apart(move || {
         let Found { environment, given, mut faults } =
@@ -70,7 +86,11 @@ pub(crate) async fn check(
     });
     let of_engine = async {
         match login {
-            Ok((login, name)) => of_engine(daemon, &container, &name, login.as_ref()).await,
+            Ok((login, name)) => {
+                let mut faults = of_engine(daemon, &container, &name, login.as_ref()).await;
+                faults.extend(of_host(daemon, &container, share).await);
+                faults
+            }
             Err(error) => vec![error.into()],
         }
     };
@@ -82,6 +102,67 @@ pub(crate) async fn check(
         true => Ok(Passed { environment, given, program: None }),
         false => Err(faults),
     }
+}
+
+/// What one host needs, where instances are spread over several.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    memory_bytes: u64,
+    output_bytes: u64,
+}
+
+impl Share {
+    fn of(room: &Room, hosts: usize) -> Self {
+        let hosts = hosts.max(1) as u64;
+        Self {
+            memory_bytes: room.memory_bytes.div_ceil(hosts),
+            output_bytes: room.output_bytes.div_ceil(hosts),
+        }
+    }
+}
+
+/// What the engine's machine lacks, where it is not this one. That it does not answer the engine has told.
+async fn of_host(daemon: &Daemon, container: &ContainerRecipe, share: Share) -> Vec<Obstacle> {
+    let Some(remote) = daemon.remote() else { return Vec::new() };
+    let (Ok(_), Ok(root)) = (remote.reach().await, daemon.root().await) else { return Vec::new() };
+    let mut faults =
+        missing_there(remote, container).await.unwrap_or_else(|error| vec![error.into()]);
+    let root = root.unwrap_or_else(|| "/".to_owned());
+    let Offered { memory, disk } = match machine::offered(remote, &root).await {
+        Ok(offered) => offered,
+        Err(error) => {
+            faults.push(error.into());
+            return faults;
+        }
+    };
+    if let Some(available) = memory.filter(|memory| *memory < share.memory_bytes) {
+        faults.push(Obstacle::Memory { needed: share.memory_bytes, available });
+    }
+    if let Some(available) = disk.filter(|disk| *disk < share.output_bytes) {
+        let mib = |bytes: u64| bytes >> 20;
+        let (needed_mib, available_mib) = (mib(share.output_bytes), mib(available));
+        faults.push(Lack::Disk { root, needed_mib, available_mib }.into());
+    }
+    faults
+}
+
+/// The paths that are to be found within and are not there on another machine.
+async fn missing_there(
+    remote: &dyn Remote,
+    container: &ContainerRecipe,
+) -> Result<Vec<Obstacle>, RemoteError> {
+    let of_path = |volume: &Volume| match &volume.source {
+        VolumeSource::Path(path) => Some((path.clone(), volume.to_string())),
+        VolumeSource::Named(_) => None,
+    };
+    let volumes: Vec<_> = container.volumes.iter().filter_map(of_path).collect();
+    if volumes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths: Vec<_> = volumes.iter().map(|(path, _)| path.display().to_string()).collect();
+    let missing = machine::missing(remote, &paths).await?;
+    let missing = volumes.into_iter().zip(missing).filter(|(_, is_missing)| *is_missing);
+    Ok(missing.map(|((path, volume), _)| Lack::Path { path, volume }.into()).collect())
 }
 
 /// What the engine, or the registry that it asks, lacks.

@@ -21,6 +21,8 @@ use crate::output::{Mark, Output, Way};
 
 /// From one attempt to the next while the engine does not answer.
 const AGAIN: Duration = Duration::from_secs(1);
+/// One whose host does not answer is waited for so long beyond its time.
+const UNREACHED: Duration = Duration::from_secs(5);
 /// One that was killed and did not end is killed again.
 const KILL_AGAIN: Duration = Duration::from_secs(10);
 
@@ -66,7 +68,9 @@ impl Supervisor {
     }
 
     pub(crate) async fn run(mut self) {
-        let ending = self.until_exit().await;
+        let Some(ending) = self.until_exit().await else {
+            return self.leave().await;
+        };
         self.output.finish().await;
         self.keeper.finish().await;
         let exit = Exit { ending, asked: self.asked.is_some(), port_taken: false };
@@ -78,12 +82,29 @@ impl Supervisor {
         self.told.send_modify(|progress| progress.gone = Some(gone));
     }
 
-    /// Carries orders out until the container ends.
-    async fn until_exit(&mut self) -> ExitCause {
+    /// Its time is over, and its host does not answer: nobody waits for it any more. It is removed when the host is back.
+    async fn leave(mut self) {
+        let exit = Exit { ending: ExitCause::Unreached, asked: true, port_taken: false };
+        let gone = Stopped { exit, killed: None, leftovers: 0, stuck: 0 };
+        self.told.send_modify(|progress| progress.exit = Some(exit));
+        self.told.send_modify(|progress| progress.gone = Some(gone));
+        drop(self.output);
+        self.keeper.finish().await;
+        remove(&self.daemon, &self.id).await;
+        self.mark.remove();
+        drop(self.lease);
+    }
+
+    /// Carries orders out until the container ends; `None` where that cannot be waited for.
+    async fn until_exit(&mut self) -> Option<ExitCause> {
         let mut ended = Box::pin(ended(self.daemon.clone(), self.id.clone()));
         loop {
+            let leave_at = self.asked.map(|(_, deadline)| deadline + UNREACHED);
             tokio::select! {
-                ending = &mut ended => return ending,
+                ending = &mut ended => return Some(ending),
+                // Until then it is asked again, so that it is known whether it answers.
+                () = at(leave_at), if self.daemon.unreached().is_some() => return None,
+                () = sleep(AGAIN), if leave_at.is_some() && self.daemon.remote().is_some() => {}
                 Some(stop) = self.orders.recv() => self.ask(stop),
                 () = at(self.kill_at) => self.kill(),
                 () = self.keeper.keep() => {}

@@ -19,13 +19,14 @@ use crate::account::AccountFault;
 use crate::command::CommandError;
 use crate::env_file::EnvFileError;
 use crate::exit::{Exit, Stopped};
-use crate::launch::{Composed, Examination, Examined, Launch, Notice, Spec, Upkeep};
+use crate::launch::{Composed, Examination, Examined, KeptRelease, Launch, Notice, Spec, Upkeep};
 use crate::log::Sweep;
 use crate::logs::Logs;
 use crate::port::NoPort;
 use crate::preflight::{Obstacle, Passed, Preflight};
 use crate::program::ProgramFault;
 use crate::record::Record;
+use crate::remote::Unreached;
 use model::{InstanceName, Recipe, Stop};
 
 /// Starts instances, and finds those again that an earlier Plimsoll started.
@@ -49,8 +50,16 @@ pub trait Driver: fmt::Debug + Send + Sync {
     fn adopt(&self, record: Record, upkeep: Upkeep) -> BoxFuture<'_, Result<Adoption, AdoptError>>;
 
     /// Removes what an earlier Plimsoll with the same state directory has made and no journal knows: all but `known`, and what
-    /// is made from now on. Where that cannot be done yet it is done later, beside all else.
-    fn reclaim(&self, known: &[Record]);
+    /// is made from now on. Where that cannot be done yet it is done later, beside all else. Answers when it is done; it is carried
+    /// out even if nobody waits for the answer.
+    fn reclaim(&self, known: &[Record]) -> BoxFuture<'static, ()>;
+
+    /// The hosts that did not answer when they were asked last.
+    fn unreached(&self) -> Vec<Unreached>;
+
+    /// Removes, beside all else, what [`fetch`](Self::fetch) has brought and no release of `wanted` is made of, of whatever service
+    /// they are. What somebody else brought stays.
+    fn retain(&self, wanted: Vec<KeptRelease>);
 
     /// Runs a program once as a part of an instance that runs. It does not outlive its time, nor does it live
     /// on when nobody waits for the outcome any more, with all that it started.

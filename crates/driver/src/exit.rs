@@ -30,6 +30,8 @@ pub enum ExitCause {
     OutOfMemory,
     /// The container was removed, and not by us.
     Removed,
+    /// Its host does not answer: it may be running still, and is removed when the host is back.
+    Unreached,
     /// The engine could not run what the container is made of.
     NotStarted,
 }
@@ -69,6 +71,7 @@ impl fmt::Display for ExitCause {
                 f.write_str("was killed for lack of memory: it took more than `resources.memory`")
             }
             Self::Removed => f.write_str("was removed, not by Plimsoll"),
+            Self::Unreached => f.write_str("is on a host that does not answer"),
             Self::NotStarted => f.write_str("could not be run by its engine"),
         }
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Command, InstanceName, Recipe, Registries, Resources, Secret, ServiceName, Stop, Volume,
+    Command, InstanceName, Recipe, Registries, RemoteHost, Resources, Secret, ServiceName, Stop,
+    Volume,
 };
 
 use crate::account::Account;
@@ -42,11 +43,31 @@ pub struct Spec {
     pub recipe: Recipe,
     /// Names that are not inherited, see [`Sources::withheld`](crate::environment::Sources::withheld).
     pub withheld: BTreeSet<String>,
+    /// Where its instances are to run.
+    pub placement: Placement,
     /// How registries of images are asked.
     pub registries: Registries,
     /// What the file of secrets beside the configuration holds. An instance finds those of it that the recipe's `secrets`
     /// name, and that our own environment does not have.
     pub sealed: Arc<BTreeMap<String, Secret>>,
+}
+
+/// Where instances are to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// The machines that they are spread over; this one where there are none.
+    pub hosts: Vec<RemoteHost>,
+    /// How long a start waits for a host that does not answer.
+    pub patience: Duration,
+}
+
+/// A release that runs, or may be gone back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRelease {
+    /// Which.
+    pub version: String,
+    /// What it is made of.
+    pub recipe: Recipe,
 }
 
 /// What is started, worked out by the driver that starts it.
@@ -92,6 +113,8 @@ pub struct ProcessStart {
 /// What a container is started with.
 #[derive(Clone, Debug)]
 pub struct ContainerStart {
+    /// Where it is to run.
+    pub placement: Placement,
     /// The image, as exactly as it is known.
     pub image: String,
     /// How its registry is asked, should the image be gone.

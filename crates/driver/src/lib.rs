@@ -8,6 +8,7 @@
 //! | to know | read |
 //! | --- | --- |
 //! | what a driver owes | [`driver`] |
+//! | what a host is that is not this machine | [`remote`] |
 //! | what starts an instance | [`launch`], [`command`], [`account`], [`environment`], [`env_file`], [`port`] |
 //! | how it outlives us and is found again | [`record`], [`process`] |
 //! | where its output goes | [`log`] |
@@ -30,6 +31,7 @@ mod procfs;
 mod program;
 pub mod progress;
 pub mod record;
+pub mod remote;
 mod signal;
 
 pub use account::{Account, AccountFault};
@@ -37,8 +39,8 @@ pub use driver::{AdoptError, Adoption, Driver, Gone, Held, Instance, LaunchError
 pub use environment::Environment;
 pub use exit::{Exit, ExitCause, Killed, Stopped};
 pub use launch::{
-    Composed, ContainerStart, Examination, Examined, Launch, Listening, Login, Notice, Notify,
-    ProcessStart, Readiness, Rotation, Spec, Upkeep,
+    Composed, ContainerStart, Examination, Examined, KeptRelease, Launch, Listening, Login, Notice,
+    Notify, Placement, ProcessStart, Readiness, Rotation, Spec, Upkeep,
 };
 pub use logs::Logs;
 pub use model::{Command, Stop, StopSignal, StopTo};
@@ -46,3 +48,4 @@ pub use once::{Once, OnceError, RunsAs};
 pub use process::{Holder, Launcher, ProcessDriver, ProcessLogs, Started};
 pub use program::{ProgramFault, find as find_program};
 pub use record::{ContainerRecord, Identity, ProcessIdentity, ProcessRecord, Record};
+pub use remote::{Reached, Remote, RemoteError, Unreached};

@@ -26,6 +26,30 @@ pub struct Ports {
     leased: Arc<Mutex<BTreeSet<u16>>>,
 }
 
+/// The ports of another host that no instance can be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedPorts {
+    /// Those from which it takes ports for outgoing connections.
+    pub outgoing: RangeInclusive<u16>,
+    /// Those that somebody holds.
+    pub held: BTreeSet<u16>,
+}
+
+impl UsedPorts {
+    /// What prints to `sh` what [`Self::read`] reads.
+    pub const SCRIPT: &str = "cat /proc/sys/net/ipv4/ip_local_port_range; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true";
+
+    /// As the kernel tells of them: the range, and its tables of sockets.
+    pub fn read(text: &str) -> Self {
+        let (range, tables) = text.split_once('\n').unwrap_or((text, ""));
+        let port = |line: &str| {
+            let (_, port) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
+            u16::from_str_radix(port, 16).ok()
+        };
+        Self { outgoing: range_of(range), held: tables.lines().filter_map(port).collect() }
+    }
+}
+
 /// A port that nobody else is given until this is dropped.
 #[derive(Debug)]
 pub struct Lease {
@@ -65,6 +89,22 @@ impl Ports {
             .chain(first..start)
             .find_map(|port| self.claim(port).filter(|_| is_free(port)))
             .ok_or_else(|| NoPort { range: self.range.clone() })
+    }
+
+    /// Leases a port of another host, of which `used` tells, any that is free there.
+    ///
+    /// # Errors
+    ///
+    /// None is free.
+    pub fn lease_beside(&self, used: &UsedPorts) -> Result<Lease, NoPort> {
+        let range = beside(used.outgoing.clone());
+        let (first, last) = (*range.start(), *range.end());
+        let start = fastrand::u16(first..=last);
+        (start..=last)
+            .chain(first..start)
+            .filter(|port| !used.held.contains(port))
+            .find_map(|port| self.claim(port))
+            .ok_or(NoPort { range })
     }
 
     /// Leases `port`, which an adopted instance has already.
@@ -124,7 +164,10 @@ pub fn is_free(port: u16) -> bool {
 
 /// Where the system takes ports for outgoing connections.
 fn ephemeral() -> RangeInclusive<u16> {
-    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    range_of(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default())
+}
+
+fn range_of(text: &str) -> RangeInclusive<u16> {
     let mut numbers = text.split_whitespace().filter_map(|number| number.parse().ok());
     match (numbers.next(), numbers.next()) {
         (Some(first), Some(last)) => first..=last,
@@ -161,6 +204,21 @@ mod tests {
             assert!(!is_free(port), "{address}");
             assert!(Ports::within(port..=port).lease().is_err());
         }
+    }
+
+    #[test]
+    fn what_another_host_holds_is_given_to_no_instance_there() {
+        let table = "32768\t60999\n  sl  local_address rem_address   st\n   0: 0100007F:4E20 00000000:0000 0A 0\n  \
+                     sl  local_address\n   0: 00000000000000000000000000000000:4E22 0:0 01 0\n";
+        let used = UsedPorts::read(table);
+        assert_eq!(used.outgoing, 32_768..=60_999);
+        assert_eq!(used.held, [20_000, 20_002].into());
+        let held = (20_000..=32_767).filter(|port| *port != 20_001).collect();
+        let ports = Ports::default();
+        let used = UsedPorts { held, ..used };
+        let lease = ports.lease_beside(&used).unwrap();
+        assert_eq!(lease.port(), 20_001);
+        assert!(ports.lease_beside(&used).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::program::{self, ProgramFault};
 use model::{ProcessRecipe, Recipe, Workload};
 
 /// What is to be started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Preflight {
     /// Of what it is made.
     pub spec: Spec,
@@ -271,6 +271,7 @@ mod tests {
             version: "2".into(),
             recipe: Recipe { workload, env: BTreeMap::new(), env_file: None, secrets },
             withheld: ["OTHERS".to_owned()].into(),
+            placement: Default::default(),
             registries: Registries::new(),
             sealed: Arc::default(),
         };

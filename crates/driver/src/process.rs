@@ -35,12 +35,13 @@ use tokio::sync::Semaphore;
 
 use crate::driver::{AdoptError, Adoption, Driver, Held, LaunchError};
 use crate::environment::Environment;
-use crate::launch::{Composed, Examination, Examined, Launch, Spec, Upkeep};
+use crate::launch::{Composed, Examination, Examined, KeptRelease, Launch, Spec, Upkeep};
 use crate::log::{self, Sweep};
 use crate::logs::Logs;
 use crate::port::Ports;
 use crate::preflight::{self, Machine, Obstacle, Passed, Preflight};
 use crate::record::Record;
+use crate::remote::Unreached;
 use model::Recipe;
 
 pub use holder::Holder;
@@ -122,8 +123,18 @@ impl Driver for ProcessDriver {
         async { Ok(spec.recipe) }.boxed()
     }
 
-    fn reclaim(&self, _known: &[Record]) {
+    fn reclaim(&self, _known: &[Record]) -> BoxFuture<'static, ()> {
         // What is held ends with us, and what runs was recorded before.
+        async {}.boxed()
+    }
+
+    /// They are all here.
+    fn unreached(&self) -> Vec<Unreached> {
+        Vec::new()
+    }
+
+    fn retain(&self, _wanted: Vec<KeptRelease>) {
+        // Nothing was brought.
     }
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {

@@ -4,7 +4,7 @@ use std::iter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use model::{InstanceName, ServiceName};
+use model::{InstanceName, RemoteHost, ServiceName};
 
 /// A running instance as the journal remembers it. Plain data: whoever keeps it writes the fields
 /// as they are.
@@ -45,6 +45,11 @@ pub enum Identity {
 }
 
 impl Identity {
+    /// The host on which it is, if that is not this machine.
+    pub fn host(&self) -> Option<&RemoteHost> {
+        self.container()?.host.as_ref()
+    }
+
     /// The process, if it is one.
     pub fn process(&self) -> Option<&ProcessRecord> {
         match self {
@@ -65,6 +70,8 @@ impl Identity {
 /// An instance that is a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerRecord {
+    /// The host on which it is; this machine where there is none.
+    pub host: Option<RemoteHost>,
     /// The engine's own id of it, which no other container ever has.
     pub id: String,
     /// What it was made of: a name with a digest, or an image's id.

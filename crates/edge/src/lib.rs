@@ -57,7 +57,7 @@ pub use descriptors::DescriptorBudget;
 pub use instance::open::{Open, Opens};
 pub use instance::tls::{HandshakeFault, InstanceTls, ServiceTlsPlan};
 pub use live::abuse::AbuseLive;
-pub use live::inquiry::InquiryLive;
+pub use live::inquiry::{InquiryLive, ServerFault};
 pub use live::limit::LimitUseLive;
 pub use live::listener::ListenerLive;
 pub use live::route::RouteLive;

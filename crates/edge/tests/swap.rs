@@ -179,6 +179,7 @@ fn run_by_us() -> model::Run {
         },
         version: None,
         replicas: NonZeroU32::MIN,
+        hosts: Vec::new(),
         deploy: model::Deploy::default(),
         stop: model::Stop::default(),
         restart: model::Restart { backoff: Duration::ZERO, max_backoff: Duration::ZERO },

@@ -60,6 +60,15 @@ impl Proof {
             | Self::Forward(_) => Some(&["sub"]),
         }
     }
+
+    /// The server that is asked about each request, where one is.
+    pub fn server(&self) -> Option<&AuthServer> {
+        match self {
+            Self::Forward(forward) => Some(&forward.server),
+            Self::Introspect(introspection) => Some(&introspection.server),
+            _ => None,
+        }
+    }
 }
 
 /// A server that is asked about requests while they wait.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::id::{AbuseName, AuthName, LimitName, ListenerName, ServiceName};
+use crate::id::{AbuseName, AuthName, JobName, LimitName, ListenerName, ServiceName};
 use crate::intent::Intent;
 
 /// What changes from one intent to the next.
@@ -13,6 +13,8 @@ pub struct Diff {
     pub listeners: Changes<ListenerName>,
     /// Services by name.
     pub services: Changes<ServiceName>,
+    /// Jobs by name.
+    pub jobs: Changes<JobName>,
     /// Ways of proving who one is, by name.
     pub auth: Changes<AuthName>,
     /// Limits by name.
@@ -83,6 +85,7 @@ impl Diff {
         Self {
             listeners: Changes::between(&old.listeners, &new.listeners),
             services: Changes::between(&old.services, &new.services),
+            jobs: Changes::between(&old.jobs, &new.jobs),
             auth: Changes::between(&old.auth, &new.auth),
             limits: Changes::between(&old.limits, &new.limits),
             abuse: Changes::between(&old.abuse, &new.abuse),
@@ -103,6 +106,7 @@ impl Diff {
     pub fn is_empty(&self) -> bool {
         self.listeners.is_empty()
             && self.services.is_empty()
+            && self.jobs.is_empty()
             && self.auth.is_empty()
             && self.limits.is_empty()
             && self.abuse.is_empty()

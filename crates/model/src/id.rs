@@ -71,6 +71,10 @@ name! {
     AbuseName
 }
 name! {
+    /// A job: the key under `[jobs]`.
+    JobName
+}
+name! {
     /// One instance of a service, unique within it: for a target its address as it was written
     /// (a DNS name's instances also say which address), for an instance that Plimsoll runs the
     /// service's name with a number (`api-3`).

@@ -7,7 +7,8 @@ use crate::abuse::Abuse;
 use crate::acme::Acme;
 use crate::auth::{Authentication, Secret};
 use crate::container::Registries;
-use crate::id::{AbuseName, AuthName, LimitName, ListenerName, ServiceName};
+use crate::id::{AbuseName, AuthName, JobName, LimitName, ListenerName, ServiceName};
+use crate::job::Job;
 use crate::limit::Limit;
 use crate::listener::Listener;
 use crate::route::Route;
@@ -37,6 +38,8 @@ pub struct Intent {
     pub listeners: BTreeMap<ListenerName, Arc<Listener>>,
     /// `[services]`
     pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// `[jobs]`; the service of each exists, and Plimsoll runs its processes.
+    pub jobs: BTreeMap<JobName, Arc<Job>>,
     /// `[registries]`
     pub registries: Registries,
     /// `[auth]`

@@ -22,9 +22,11 @@ pub mod hook;
 pub mod id;
 pub mod image;
 pub mod intent;
+pub mod job;
 pub mod limit;
 pub mod listener;
 pub mod policy;
+pub mod remote_host;
 pub mod route;
 pub mod route_id;
 pub mod run;
@@ -59,16 +61,19 @@ pub use health::{
 };
 pub use hook::{Hook, HookMoment};
 pub use id::{
-    AbuseName, AuthName, Generation, InstanceName, LimitName, ListenerName, Revision, ServiceName,
+    AbuseName, AuthName, Generation, InstanceName, JobName, LimitName, ListenerName, Revision,
+    ServiceName,
 };
 pub use image::{DEFAULT_REGISTRY, ImageName, NoImageName};
 pub use intent::Intent;
+pub use job::{Job, JobRetry, Overlap, Schedule};
 pub use limit::{Bound, KeyPart, Limit, LimitMode, LimitUse, Per, Rate};
 pub use listener::{
     BodyLimit, ClientAuth, ClientDemand, Listener, ListenerLimits, ListenerTimeouts, Protocol,
     ProxyProtocol, TlsCertificate,
 };
 pub use policy::{BanToken, HeaderEdits, Policies, Rewrite};
+pub use remote_host::{NoRemoteHost, RemoteHost};
 pub use route::{
     Action, Destination, Expression, HostMatch, Matcher, PathMatch, Redirect, Respond, Route,
     Share, ValueMatch,

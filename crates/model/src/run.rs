@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::container::ContainerRecipe;
 use crate::deploy::Deploy;
+use crate::remote_host::RemoteHost;
 
 /// How the instances of a service are run.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Run {
     pub version: Option<String>,
     /// How many instances.
     pub replicas: NonZeroU32,
+    /// The machines that they are spread over, none twice; this one where there are none.
+    pub hosts: Vec<RemoteHost>,
     /// How a release is replaced.
     pub deploy: Deploy,
     /// How an instance is ended.

@@ -19,6 +19,8 @@ pub struct Store {
     pub timeout: Duration,
     /// What happens to requests that need it while it is down.
     pub on_failure: OnFailure,
+    /// What edges seal with what they alone may read and write there: at least 32 bytes. Without one nothing of the kind is put there.
+    pub secret: Option<Secret>,
 }
 
 /// A Redis or Valkey, in one of the three ways that they are run.

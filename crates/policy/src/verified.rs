@@ -145,8 +145,8 @@ impl<V> Cache<V> {
     }
 }
 
-/// So much of the end of a credential tells it from others: most of a signature.
-const END_BYTES: usize = 40;
+/// So much of the end of a credential tells it from others: 96 bits of a signature.
+const END_BYTES: usize = 16;
 
 /// By what a credential is found.
 fn hash_of(hasher: &DefaultHashBuilder, credential: &[u8]) -> u64 {

@@ -1,10 +1,7 @@
 //! What edges say to each other that holds for a while (bans, and that one is lifted): a list by key, a number for each
 //! change, and when each is over.
 //!
-//! Every edge follows by asking for what has changed since the number that it knows. So a gap is caught up without anything
-//! that could be lost, and the same works with one server, sentinels and a cluster. The numbers never go back by themselves: a
-//! store that was emptied has another epoch, one that lost its last writes in a failover is noticed by a lower number or
-//! by the new connection. Then the edge reads everything and is told to say again what it knows.
+//! Every edge follows by asking for what has changed (`follower`).
 //!
 //! Times are told as how long ago and for how much longer, by the server's clock: the edges' clocks need not agree.
 
@@ -13,9 +10,9 @@ use std::time::Duration;
 
 use redis::{RedisError, Script};
 
-use crate::call::Shared;
+use crate::call::{Shared, millis};
+use crate::follower::{Changes, Follower, Page, Pages, new_epoch, wrong};
 use crate::health::Down;
-use crate::keeper::Number;
 
 /// What is said in one call.
 const SAYINGS_A_CALL: usize = 256;
@@ -49,14 +46,6 @@ pub struct News {
     pub said: Vec<Said>,
     /// Whether the store may have forgotten what this edge knows: it should say it again.
     pub say_again: bool,
-}
-
-/// How far an edge has read.
-#[derive(Clone, Debug, Default)]
-pub struct Follower {
-    epoch: String,
-    read: u64,
-    connection: Number,
 }
 
 static SAY: LazyLock<Script> = LazyLock::new(|| {
@@ -125,15 +114,6 @@ return out",
     )
 });
 
-/// One answer of [`READ`].
-struct Page {
-    epoch: String,
-    last: u64,
-    /// How far it goes; `None` where it is the last.
-    read_to: Option<u64>,
-    said: Vec<Said>,
-}
-
 impl Shared {
     /// Says something to all edges. What is older than what the store knows of the same matter is not taken.
     ///
@@ -164,82 +144,57 @@ impl Shared {
     fn list_keys(&self) -> [String; 4] {
         ["said", "changes", "ends", "meta"].map(|rest| self.key_of("bans", rest))
     }
+}
 
-    async fn read(&self, after: u64) -> Result<Page, Down> {
-        let keys = self.list_keys();
-        self.call(async move |mut link| {
+/// What is said, as a list that is followed.
+struct Sayings<'a>(&'a Shared);
+
+impl Pages for Sayings<'_> {
+    type Row = Said;
+
+    async fn page(&self, after: u64) -> Result<Page<Said>, Down> {
+        let keys = self.0.list_keys();
+        let words = self.0.call(async move |mut link| {
             let mut call = READ.prepare_invoke();
             call.key(&keys[..]).arg(after).arg(READ_A_CALL);
-            Page::of(call.invoke_async::<Vec<String>>(&mut link).await?)
-        })
-        .await
+            page(call.invoke_async::<Vec<String>>(&mut link).await?)
+        });
+        words.await
     }
 }
 
-impl Page {
-    fn of(words: Vec<String>) -> Result<Self, RedisError> {
-        let wrong = || RedisError::from((redis::ErrorKind::UnexpectedReturnType, "a page of bans"));
-        let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
-        let mut words = words.into_iter();
-        let (Some(epoch), Some(last)) = (words.next(), words.next()) else { return Err(wrong()) };
-        let words: Vec<String> = words.collect();
-        let (rows, rest) = words.as_chunks::<5>();
-        if !rest.is_empty() {
-            return Err(wrong());
-        }
-        let mut read_to = None;
-        let mut said = Vec::with_capacity(rows.len());
-        for [change, key, text, remaining, age] in rows {
-            read_to = Some(number(change)?);
-            said.push(Said {
-                key: key.clone(),
-                text: text.clone(),
-                remaining: Duration::from_millis(number(remaining)?),
-                age: Duration::from_millis(number(age)?),
-            });
-        }
-        // A page with gaps (what was forgotten meanwhile) may be short and not the last: the next one is empty then.
-        Ok(Self { epoch, last: number(&last)?, read_to, said })
+fn page(words: Vec<String>) -> Result<Page<Said>, RedisError> {
+    let wrong = || wrong("a page of bans");
+    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+    let mut words = words.into_iter();
+    let (Some(epoch), Some(last)) = (words.next(), words.next()) else { return Err(wrong()) };
+    let words: Vec<String> = words.collect();
+    let (rows, rest) = words.as_chunks::<5>();
+    if !rest.is_empty() {
+        return Err(wrong());
     }
+    let mut read_to = None;
+    let mut said = Vec::with_capacity(rows.len());
+    for [change, key, text, remaining, age] in rows {
+        read_to = Some(number(change)?);
+        said.push(Said {
+            key: key.clone(),
+            text: text.clone(),
+            remaining: Duration::from_millis(number(remaining)?),
+            age: Duration::from_millis(number(age)?),
+        });
+    }
+    // A page with gaps (what was forgotten meanwhile) may be short and not the last: the next one is empty then.
+    Ok(Page { epoch, last: number(&last)?, read_to, rows: said })
 }
 
 impl Follower {
-    /// What has changed since the last time; everything at first.
+    /// What has been said since the last time; everything at first.
     ///
     /// # Errors
     /// [`Down`]; nothing is lost by it.
     pub async fn read(&mut self, shared: &Shared) -> Result<News, Down> {
-        let connection = shared.number();
-        let mut news = News::default();
-        let mut page = shared.read(self.read).await?;
-        let is_other = page.epoch != self.epoch || page.last < self.read;
-        if is_other || connection != self.connection {
-            // All of it again: what lies between may be gone.
-            news.say_again = true;
-            self.epoch.clone_from(&page.epoch);
-            if self.read > 0 {
-                self.read = 0;
-                page = shared.read(0).await?;
-            }
-        }
-        loop {
-            news.said.append(&mut page.said);
-            match page.read_to {
-                Some(read_to) => self.read = read_to,
-                None => break,
-            }
-            page = shared.read(self.read).await?;
-        }
-        self.connection = connection;
-        Ok(news)
+        let Changes { rows, say_again } = self.changes(shared, &Sayings(shared)).await?;
+        Ok(News { said: rows, say_again })
     }
-}
-
-/// A text that no other store has.
-fn new_epoch() -> String {
-    format!("{:016x}", fastrand::u64(..))
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

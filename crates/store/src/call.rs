@@ -176,3 +176,8 @@ impl Shared {
         Err(why)
     }
 }
+
+/// As scripts take times.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

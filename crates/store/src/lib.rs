@@ -1,4 +1,4 @@
-//! What several edges share, behind one handle: nonces, settlements of buckets, bans, keys.
+//! What several edges share, behind one handle: nonces, settlements of buckets, bans, keys, and what they do and post for each other.
 //!
 //! A [`Store`] keeps in memory what one edge can keep by itself. Where `[store]` names a Redis or a Valkey, it has a
 //! [`Shared`] part, too; that it is one is told to nobody outside. Each call has a deadline of our own, and whatever is wrong
@@ -9,19 +9,27 @@
 //! `Debug` output has a password.
 
 mod bans;
+mod board;
 mod call;
 mod connect;
 mod fault;
+mod follower;
 mod health;
 mod keeper;
 mod key;
 mod nonce;
+mod seal;
 mod settle;
 mod store;
+mod turn;
 
-pub use bans::{Follower, News, Said, Saying};
+pub use bans::{News, Said, Saying};
+pub use board::{Board, BoardReader, Change, Posted, Record, Right};
 pub use call::Shared;
+pub use follower::Follower;
 pub use health::{Down, Health};
 pub use nonce::{Nonce, NonceError, NonceUse};
+pub use seal::Sealer;
 pub use settle::{DEBT_MAX, SETTLED_AT_ONCE, Settlement};
 pub use store::Store;
+pub use turn::{Claim, Turn};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::call::Shared;
+use crate::call::{Shared, millis};
 use crate::health::Down;
 
 /// Nonces that are remembered at once: 40 MiB of memory when all are.
@@ -47,8 +47,11 @@ pub enum NonceError {
 }
 
 impl Shared {
-    /// Uses a nonce, over all edges: one call.
-    pub(crate) async fn use_nonce(&self, nonce: Nonce<'_>) -> Result<NonceUse, Down> {
+    /// Uses a nonce, over all edges: one call. What this edge remembers by itself is not asked.
+    ///
+    /// # Errors
+    /// [`Down`]: it may have been used all the same.
+    pub async fn use_nonce(&self, nonce: Nonce<'_>) -> Result<NonceUse, Down> {
         let mut key = self.key(format_args!("nonce:{}:", nonce.scope)).into_bytes();
         key.extend_from_slice(nonce.nonce);
         let millis = u64::try_from(nonce.lifetime.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -125,10 +128,6 @@ impl Shard {
         self.queue.push_back((number, until));
         Ok(NonceUse::First)
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use model::OnFailure;
 
 use crate::call::Shared;
 use crate::nonce::{Nonce, NonceError, NonceUse, Nonces};
+use crate::seal::Sealer;
 
 /// What edges share, as far as they do. Cheap to clone.
 #[derive(Clone)]
@@ -14,6 +15,7 @@ pub struct Store {
     nonces: Arc<Nonces>,
     shared: Option<Shared>,
     on_failure: OnFailure,
+    sealer: Option<Arc<Sealer>>,
     /// What `[store]` says, by which it was opened.
     wanted: Option<Arc<model::Store>>,
 }
@@ -28,7 +30,7 @@ impl Store {
     /// What one edge keeps for itself.
     pub fn alone() -> Self {
         let (nonces, on_failure) = (Arc::default(), OnFailure::default());
-        Self { nonces, shared: None, on_failure, wanted: None }
+        Self { nonces, shared: None, on_failure, sealer: None, wanted: None }
     }
 
     /// What `[store]` says; without one, what one edge keeps for itself. What `before` remembers is kept, and its connection, too,
@@ -46,6 +48,10 @@ impl Store {
             nonces: before.nonces.clone(),
             shared,
             on_failure: wanted.map(|it| it.on_failure).unwrap_or_default(),
+            sealer: wanted.and_then(|it| {
+                let secret = it.secret.as_ref()?;
+                Some(Arc::new(Sealer::new(secret.expose(), &it.prefix)))
+            }),
             wanted: wanted.cloned().map(Arc::new),
         }
     }
@@ -53,6 +59,11 @@ impl Store {
     /// The part that other edges see, where there is one.
     pub fn shared(&self) -> Option<&Shared> {
         self.shared.as_ref()
+    }
+
+    /// What seals what edges alone may read and write there, where they have a secret.
+    pub fn sealer(&self) -> Option<&Arc<Sealer>> {
+        self.sealer.as_ref()
     }
 
     /// What happens to requests that need it while it is down.
@@ -82,6 +93,6 @@ impl Store {
 
 /// Whether a connection that was opened for `one` is as good for `other`.
 fn is_same_server(one: &model::Store, other: &model::Store) -> bool {
-    let model::Store { redis, ca, prefix, timeout, on_failure: _ } = one;
+    let model::Store { redis, ca, prefix, timeout, on_failure: _, secret: _ } = one;
     (redis, ca, prefix, timeout) == (&other.redis, &other.ca, &other.prefix, &other.timeout)
 }

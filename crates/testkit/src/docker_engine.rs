@@ -103,6 +103,8 @@ impl DockerEngine {
         ] {
             command.arg(format!("--{option}{}", place.join(file).display()));
         }
+        // Where it is looked for by whoever is on its host.
+        command.arg("--host=unix:///var/run/docker.sock");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("it is open")).stderr(log);
         self.daemon = Some(command.spawn().expect("the program can be started"));
         self.until("the engine responds", |engine| {
@@ -120,6 +122,11 @@ impl DockerEngine {
     /// What `DOCKER_HOST` has to be.
     pub fn host(&self) -> String {
         format!("unix://{}", self.socket().display())
+    }
+
+    /// The process that holds its namespaces.
+    pub(crate) fn holder(&self) -> u32 {
+        self.holder.id()
     }
 
     /// Its socket.
@@ -245,7 +252,7 @@ impl DockerEngine {
 }
 
 /// A process that holds the namespaces of an engine.
-fn hold() -> Child {
+pub(crate) fn hold() -> Child {
     let mut command = Command::new("setpriv");
     command.args([
         "--pdeathsig",

@@ -302,6 +302,7 @@ fn serving_config(wanted: Wanted, targets: &[SocketAddr]) -> ServingConfig {
         listeners: BTreeMap::from([(listener.name.clone(), Arc::new(listener))]),
         store: None,
         acme: None,
+        jobs: Default::default(),
         registries: BTreeMap::new(),
         internal: BTreeSet::new(),
         services: BTreeMap::from([(service.name.clone(), Arc::new(service))]),

@@ -72,6 +72,7 @@ const CONTROL: &[&str] = &[
     "explanation",
     "access_log",
     "runs",
+    "jobs",
     "status",
     "watch",
     "scrape",

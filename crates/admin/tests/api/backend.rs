@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use admin::{
     Access, Acted, Asked, Backend, Ban, BanKey, Bans, Basis, Certificate, CertificateTrouble,
     Certificates, Changes, Deploy, DeployAction, DeployEvents, Deploying, Descriptors, Explanation,
-    History, Instance, InstanceState, InternalCa, Judged, Judgement, Lifted, Line, NewBan, Outcome,
-    Past, ProcessPlace, Question, Refusal, ReloadOutcome, ReloadRequest, ReloadWatch, Reloaded,
-    Scale, Scaled, Scrape, Status, Surroundings, Totals,
+    History, Instance, InstanceState, InternalCa, Job, JobOutput, JobRun, JobStarted, Jobs, Judged,
+    Judgement, Lifted, Line, NewBan, NewJobRun, Outcome, Past, ProcessPlace, Question, Refusal,
+    ReloadOutcome, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled, Scrape, Status,
+    Surroundings, Totals,
 };
 use telemetry::event;
 
@@ -58,6 +59,7 @@ impl Backend for Scripted {
             rolled_back: None,
             listeners: Vec::new(),
             issuers: Vec::new(),
+            auth_servers: Vec::new(),
             admin_certificate_fault: None,
             certificates: Vec::new(),
             services: Vec::new(),
@@ -70,6 +72,7 @@ impl Backend for Scripted {
             revision: 4,
             listeners: Changes::default(),
             services: Changes { added, ..Changes::default() },
+            jobs: Changes::default(),
             auth: Changes::default(),
             limits: Changes::default(),
             abuse: Changes::default(),
@@ -115,6 +118,7 @@ impl Backend for Scripted {
                 expires: Some("2026-03-01T00:00:00Z".into()),
                 next: Some("2026-02-01T00:00:00Z".into()),
                 why: Some("suggested".into()),
+                edge: Some("web-2-1f2e3d".into()),
                 trouble: Some(CertificateTrouble {
                     since: "2026-01-01T00:00:00Z".into(),
                     times: 2,
@@ -169,6 +173,26 @@ impl Backend for Scripted {
 
     async fn scale(&self, _: &str, Scale { replicas }: Scale) -> Result<Scaled, Refusal> {
         self.say(Scaled { replicas, of_file: 2, after_deploy: Some(7) })
+    }
+
+    async fn jobs(&self) -> Result<Jobs, Refusal> {
+        self.say(Jobs { jobs: vec![job()] })
+    }
+
+    async fn job(&self, job: &str) -> Result<Job, Refusal> {
+        assert_eq!(job, "crawl");
+        self.say(self::job())
+    }
+
+    async fn run_job(&self, job: &str, _: NewJobRun) -> Result<JobStarted, Refusal> {
+        assert_eq!(job, "crawl");
+        self.say(JobStarted { run: 7 })
+    }
+
+    async fn job_output(&self, job: &str, run: i64, from: usize) -> Result<JobOutput, Refusal> {
+        assert_eq!((job, run), ("crawl", 7));
+        let lines = vec![WRITTEN.to_owned()];
+        self.say(JobOutput { from, lines, end: job_run().into() })
     }
 
     async fn surroundings(&self, _: &str) -> Result<Surroundings, Refusal> {
@@ -311,5 +335,38 @@ fn stands(name: &str, state: InstanceState) -> Instance {
         p50_ms: None,
         p99_ms: None,
         outlier: None,
+    }
+}
+
+/// A line that a job wrote.
+pub(crate) const WRITTEN: &str = "crawled 17 pages";
+
+fn job() -> Job {
+    Job {
+        name: "crawl".to_owned(),
+        service: "api".to_owned(),
+        command: "./crawl".to_owned(),
+        schedule: Some("*/10 * * * *".to_owned()),
+        time_zone: Some("UTC".to_owned()),
+        overlap: "skip".to_owned(),
+        next: Some("2026-01-02T03:10:00Z".to_owned()),
+        retry_at: None,
+        runs: vec![job_run()],
+    }
+}
+
+fn job_run() -> JobRun {
+    JobRun {
+        id: 7,
+        release: Some("1.4.2".to_owned()),
+        due: Some("2026-01-02T03:00:00Z".to_owned()),
+        who: None,
+        began_at: "2026-01-02T03:00:00Z".to_owned(),
+        ended_at: Some("2026-01-02T03:00:09Z".to_owned()),
+        attempts: 1,
+        outcome: Some("failed".to_owned()),
+        exit_code: Some(3),
+        why: Some("it exited with code 3".to_owned()),
+        output: Some(WRITTEN.to_owned()),
     }
 }

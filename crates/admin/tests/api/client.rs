@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use admin::{
-    Basis, ClientError, Deploy, DeployAction, History, InstanceState, Kind, NewBan, Refusal,
-    ReloadOutcome, ReloadRequest, Scale,
+    Basis, ClientError, Deploy, DeployAction, History, InstanceState, Kind, NewBan, NewJobRun,
+    Refusal, ReloadOutcome, ReloadRequest, Scale,
 };
 
-use crate::backend::{Scripted, alice, ban, failed};
+use crate::backend::{Scripted, WRITTEN, alice, ban, failed};
 use crate::description::wrong_configuration;
 use crate::{question, serve};
 
@@ -37,6 +37,12 @@ async fn a_client_gets_what_the_backend_says() {
     let surroundings = client.surroundings("api").await.unwrap();
     assert_eq!(surroundings.process.as_ref().unwrap().environment["DB_URL"], "postgres://");
     assert!(!format!("{surroundings:?}").contains("postgres"));
+    assert_eq!(client.jobs().await.unwrap().jobs[0].name, "crawl");
+    assert_eq!(client.job("crawl").await.unwrap().runs[0].exit_code, Some(3));
+    let run = NewJobRun { who: "ops".to_owned() };
+    assert_eq!(client.run_job("crawl", &run).await.unwrap().run, 7);
+    let output = client.job_output("crawl", 7, 5).await.unwrap();
+    assert_eq!((output.from, output.lines), (5, vec![WRITTEN.to_owned()]));
     assert_eq!(client.deploy_action("api", DeployAction::Abort).await.unwrap().id, Some(7));
     let events = client.deploy_events(7, 3).await.unwrap();
     assert_eq!(events.lines[0].text, "deploy 7 from line 3");

@@ -32,6 +32,8 @@ fn refusal_of(kind: Kind) -> Option<Refusal> {
         Kind::BadRequest => Some(Refusal::Senseless("no URL".to_owned())),
         Kind::Locked => Some(Refusal::Locked("ops is deploying".to_owned())),
         Kind::Preflight => Some(Refusal::Preflight(vec!["no secret".to_owned()])),
+        Kind::UnknownJob => Some(Refusal::UnknownJob { job: service, near: Vec::new() }),
+        Kind::JobBusy => Some(Refusal::JobBusy("it runs".to_owned())),
         Kind::NoSuchBan => Some(Refusal::NoSuchBan),
         Kind::NotBanned => Some(Refusal::NotBanned("there are too many".to_owned())),
         Kind::NoSuchDeploy => Some(Refusal::NotThere("there is none".to_owned())),
@@ -78,6 +80,7 @@ async fn statuses(operation: Operation) -> BTreeSet<u16> {
     let body = match operation {
         Operation::Deploy => "{\"version\": \"1.4.2\"}".to_owned(),
         Operation::Scale => "{\"replicas\": 4}".to_owned(),
+        Operation::RunJob => "{\"who\": \"ops\"}".to_owned(),
         Operation::Ban => "{\"banned\": {\"subject\": \"a\"}, \"for_s\": 60}".to_owned(),
         _ => serde_json::to_string(&question()).unwrap(),
     };

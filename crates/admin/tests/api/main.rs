@@ -79,6 +79,8 @@ fn concrete(operation: Operation) -> String {
         ("{deploy}", "7"),
         ("{from}", "0"),
         ("{revision}", "4"),
+        ("{job}", "crawl"),
+        ("{run}", "7"),
     ];
     let replaced = |path: String, (name, value): &(&str, &str)| path.replace(name, value);
     let path = names.iter().fold(operation.path().to_owned(), replaced);

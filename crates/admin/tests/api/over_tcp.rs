@@ -5,7 +5,7 @@ use http::Method;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::backend::Scripted;
+use crate::backend::{Scripted, WRITTEN};
 use crate::{SECRET, concrete, guard, question, send, serve_tcp, status_of};
 
 #[tokio::test]
@@ -56,6 +56,20 @@ async fn what_instances_wrote_is_told_only_to_those_who_show_the_token_that_may_
         assert!(looks.contains("\"output\"") && !looks.contains("postgres://"), "{looks}");
         let acts = send(with_token, &shown(SECRET), "").await;
         assert!(acts.contains("postgres://"), "{acts}");
+    }
+}
+
+#[tokio::test]
+async fn what_jobs_wrote_is_told_only_to_those_who_show_the_token_that_may_act() {
+    let (_server, address) = serve_tcp(Guard::ReadOnly, Scripted::default()).await;
+    let (_other, with_token) = serve_tcp(guard(), Scripted::default()).await;
+    for path in [Operation::Jobs, Operation::ShowJob, Operation::JobOutput].map(concrete) {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost");
+        let without = send(address, &head, "").await;
+        assert!(status_of(&without) == 200 && !without.contains(WRITTEN), "{without}");
+        let shown = format!("{head}\r\nauthorization: Bearer {SECRET}");
+        let acts = send(with_token, &shown, "").await;
+        assert!(acts.contains(WRITTEN), "{acts}");
     }
 }
 

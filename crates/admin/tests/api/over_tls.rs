@@ -108,7 +108,8 @@ async fn clear_text_where_tls_is_spoken_and_the_other_way_are_told() {
 async fn another_certificate_is_shown_from_the_next_connection_on() {
     let (old, new) = (Authority::default(), Authority::default());
     let (show, tls) = showing(&old, &["127.0.0.1"]);
-    let (_server, address) = serve_door(guard(), Some(tls), Scripted::default()).await;
+    let open = Scripted { events: telemetry::Events::default(), ..Scripted::default() };
+    let (_server, address) = serve_door(guard(), Some(tls), open).await;
     let (of_old, of_new) =
         (client(&https(address), &old, Some(SECRET)), client(&https(address), &new, Some(SECRET)));
     assert!(of_old.version().await.is_ok() && of_new.version().await.is_err());

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use admin::{
     Acted, Backend, Ban, BanKey, Bans, Certificates, Deploy, DeployAction, DeployEvents, Deploying,
-    Explanation, History, Instance, Judged, Lifted, NewBan, Past, Question, Refusal, ReloadRequest,
-    ReloadWatch, Reloaded, Scale, Scaled, Scrape, Status, Surroundings,
+    Explanation, History, Instance, Job, JobOutput, JobStarted, Jobs, Judged, Lifted, NewBan,
+    NewJobRun, Past, Question, Refusal, ReloadRequest, ReloadWatch, Reloaded, Scale, Scaled,
+    Scrape, Status, Surroundings,
 };
 use telemetry::Events;
 
@@ -35,6 +36,22 @@ impl Backend for Eventful {
     }
 
     async fn scale(&self, _: &str, _: Scale) -> Result<Scaled, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn jobs(&self) -> Result<Jobs, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn job(&self, _: &str) -> Result<Job, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn run_job(&self, _: &str, _: NewJobRun) -> Result<JobStarted, Refusal> {
+        Err(Refusal::Ending)
+    }
+
+    async fn job_output(&self, _: &str, _: i64, _: usize) -> Result<JobOutput, Refusal> {
         Err(Refusal::Ending)
     }
 

@@ -165,15 +165,19 @@ fn draw(certificates: &Certificates, now: Timestamp, width: usize) -> String {
 
 /// When it is ordered next, and why then.
 fn next(certificate: &Certificate, now: Timestamp) -> String {
-    let Certificate { file, next, why, .. } = certificate;
+    let Certificate { file, next, why, edge, .. } = certificate;
     if let Some(file) = file {
         return format!("never: it is from {}", shown(file));
+    }
+    if let Some(edge) = edge {
+        return format!("by {}", shown(edge));
     }
     let why = match why.as_deref() {
         Some("third_left") => ", with a third of its life left",
         Some("suggested") => ", as its CA suggests",
         Some("again") => ", once more",
         Some("too_soon") => ", as the last one has only just come",
+        Some("store") => ", as it waits for the store",
         _ => "",
     };
     match next {
@@ -224,6 +228,7 @@ mod tests {
             expires: some("2026-02-15T00:00:00Z"),
             next: some("2026-01-30T00:00:00Z"),
             why: some("suggested"),
+            edge: None,
             trouble: None,
         };
         let trouble = CertificateTrouble {
@@ -253,8 +258,16 @@ mod tests {
         };
         let under_way =
             Certificate { next: None, hosts: vec!["b.example.com".into()], ..ordered.clone() };
-        let certificates =
-            Certificates { certificates: vec![file, new, ordered, under_way], internal_ca: None };
+        let elsewhere = Certificate {
+            hosts: vec!["c.example.com".into()],
+            why: some("elsewhere"),
+            edge: some("edge-b-1f2e3d"),
+            ..ordered.clone()
+        };
+        let certificates = Certificates {
+            certificates: vec![file, new, ordered, under_way, elsewhere],
+            internal_ca: None,
+        };
         let now = "2026-01-02T03:04:00Z".parse().unwrap();
         let text = draw(&certificates, now, 130);
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());

@@ -108,6 +108,7 @@ fn describe(reloaded: &Reloaded) -> String {
     text.push('\n');
     list(&mut text, "listener", &reloaded.listeners);
     list(&mut text, "service", &reloaded.services);
+    list(&mut text, "job", &reloaded.jobs);
     list(&mut text, "authentication", &reloaded.auth);
     list(&mut text, "limit", &reloaded.limits);
     list(&mut text, "abuse", &reloaded.abuse);
@@ -161,6 +162,7 @@ mod tests {
                 removed: names(&["old"]),
                 changed: names(&["api", "chat"]),
             },
+            jobs: Changes { added: names(&["crawl"]), ..Changes::default() },
             auth: Changes { changed: names(&["users"]), ..Changes::default() },
             limits: Changes { added: names(&["per-user"]), ..Changes::default() },
             abuse: Changes::default(),
@@ -184,6 +186,7 @@ mod tests {
           - service old
           ~ service api
           ~ service chat
+          + job crawl
           ~ authentication users
           + limit per-user
           ~ routes

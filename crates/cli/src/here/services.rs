@@ -33,6 +33,7 @@ fn of_one(notes: &Notes<'_>, service: &Service, run: &Run) -> Vec<Finding> {
         version: version.clone(),
         recipe: run.recipe.clone(),
         withheld: BTreeSet::new(),
+        placement: Default::default(),
         registries: notes.intent.registries.clone(),
         sealed: notes.intent.secrets.clone(),
     };

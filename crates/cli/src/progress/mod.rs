@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use admin::{Client, DeployEvents, Line, Receipt, Release};
 use tokio::time::{MissedTickBehavior, interval};
 
-use self::patience::Patience;
+pub(crate) use self::patience::Patience;
 use crate::canvas::Canvas;
 use crate::exit::Exit;
 use crate::failure::Failure;

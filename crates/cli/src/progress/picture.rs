@@ -219,6 +219,7 @@ mod tests {
             rolled_back: None,
             listeners: Vec::new(),
             issuers: Vec::new(),
+            auth_servers: Vec::new(),
             admin_certificate_fault: None,
             certificates: Vec::new(),
             services: vec![service],

@@ -4,13 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use testkit::pebble::{Looks, Pebble};
+use testkit::{Fork, RedisServer};
 
 use crate::sandbox::{Running, Sandbox};
 
@@ -136,4 +137,107 @@ fn without_a_ca_of_its_own_there_is_no_root() {
     let printed = sandbox.plimsoll(&["certificates", "--ca"]);
     assert_eq!((printed.code, &*printed.stdout), (Some(3), ""));
     assert!(printed.stderr.contains("internal = true"), "{}", printed.stderr);
+}
+
+/// Where the CA looks, and the store; `None` where there is no CA or no Redis.
+fn site() -> Option<(Pebble, RedisServer, Fork, Fork)> {
+    if !testkit::has(&["redis-server", "redis-cli"]) {
+        return None;
+    }
+    for _ in 0..5 {
+        let pebble = Pebble::start(Looks::Within(3))?;
+        if let (Ok(http), Ok(tls)) = (Fork::at(pebble.http), Fork::at(pebble.tls)) {
+            return Some((pebble, RedisServer::start(&[]), http, tls));
+        }
+    }
+    panic!("no ports are free");
+}
+
+/// An edge, and where its listeners are: of clear text, and of TLS.
+struct Place {
+    sandbox: Sandbox,
+    running: Running,
+    addresses: [SocketAddr; 2],
+}
+
+impl Place {
+    fn start(pebble: &Pebble, redis: &RedisServer) -> Self {
+        let (directory, store) = (pebble.directory(), redis.port);
+        let sandbox = Sandbox::new(&format!(
+            "[acme]\ndirectory = \"{directory}\"\nca = \"root.pem\"\n\
+             [store]\nredis = \"redis://127.0.0.1:{store}\"\ntimeout = \"2s\"\nsecret_env = \"STORE_SECRET\"\n\
+             [listeners.a]\nbind = \"127.0.0.1:0\"\n\
+             [listeners.b]\nbind = \"127.0.0.1:0\"\ntls = {{ acme = \"ops@example.com\" }}\n\
+             [[routes]]\nhost = \"{HOST}\"\nrespond = {{ status = 200, body = \"fine\" }}\n"
+        ));
+        std::fs::write(sandbox.path().join("root.pem"), pebble.root()).unwrap();
+        let running = sandbox.run_with_variable("STORE_SECRET", "0123456789abcdef0123456789abcdef");
+        let status = sandbox.plimsoll(&["status", "--json"]).stdout;
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let address = |index: usize| {
+            status["listeners"][index]["addresses"][0].as_str().unwrap().parse().unwrap()
+        };
+        let addresses = [address(0), address(1)];
+        Self { sandbox, running, addresses }
+    }
+
+    fn kept(&self) -> Option<String> {
+        std::fs::read_to_string(self.sandbox.path().join(KEPT)).ok()
+    }
+}
+
+/// Waits until `condition` holds: longer than a turn lasts that nobody keeps, and an order takes.
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < end, "still not so: {what}");
+        // What it waits for needs the processors, too.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Two edges, of which the second has ordered in the place of the first.
+struct Takeover {
+    first: Place,
+    second: Place,
+    /// Whom they ask, and the ways of the CA.
+    _site: (Pebble, RedisServer, Fork, Fork),
+}
+
+/// One edge is hit by `signal` in its order, and another that starts then orders in its place.
+fn another_takes_over(signal: Signal) -> Option<Takeover> {
+    let (pebble, redis, http, tls) = site()?;
+    let mut first = Place::start(&pebble, &redis);
+    first.running.wait_for("account opened with a CA");
+    first.running.signal(signal);
+    let second = Place::start(&pebble, &redis);
+    http.lead(&second.addresses[..1]);
+    tls.lead(&second.addresses[1..]);
+    until("the other has ordered", || second.kept().is_some());
+    assert!(first.kept().is_none(), "it was in its order");
+    let text = get(&second.sandbox, second.addresses[1].port()).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    let account = |place: &Place| {
+        let accounts = place.sandbox.path().join("state/certificates/accounts");
+        let one = std::fs::read_dir(accounts).unwrap().next().unwrap().unwrap();
+        std::fs::read_to_string(one.path()).unwrap()
+    };
+    assert_eq!(account(&first), account(&second), "all order with one account");
+    Some(Takeover { first, second, _site: (pebble, redis, http, tls) })
+}
+
+#[test]
+fn where_the_edge_that_orders_is_killed_another_one_orders_within_seconds() {
+    another_takes_over(Signal::KILL);
+}
+
+#[test]
+fn an_edge_that_wakes_in_an_order_that_has_passed_to_another_serves_what_that_one_has() {
+    let Some(Takeover { first, second, _site }) = another_takes_over(Signal::STOP) else { return };
+    let kept = second.kept().unwrap();
+    first.running.signal(Signal::CONT);
+    until("it has what the other has", || first.kept().as_ref() == Some(&kept));
+    let text = get(&first.sandbox, first.addresses[1].port()).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    assert_eq!(second.kept(), Some(kept), "nothing was overwritten");
 }

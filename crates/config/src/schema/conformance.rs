@@ -101,7 +101,8 @@ impl Site {
             let service = tree["services"]["api"].as_table_mut().unwrap();
             service.remove("targets");
             service.entry(way).or_insert(Value::from("true"));
-            if *last == Step::Key(way) && self.path.len() == 3 {
+            let is_of_service = self.path[0] == Step::Key("services");
+            if *last == Step::Key(way) && self.path.len() == 3 && is_of_service {
                 service.remove(way);
             }
         }
@@ -164,6 +165,19 @@ impl Site {
             let users = [Step::Key("auth"), Step::Key("users"), Step::Key("jwt")];
             put(&mut tree, &users, secret);
             put(&mut tree, &[parent, &[Step::Key("auth")]].concat(), value("\"users\""));
+        }
+        if self.path[0] == Step::Key("jobs") && self.path.len() > 3 {
+            for (key, example) in [("service", "api"), ("command", "./crawl")] {
+                if self.path[2] != Step::Key(key) {
+                    let path = [Step::Key("jobs"), Step::Key("api"), Step::Key(key)];
+                    put(&mut tree, &path, Value::from(example));
+                }
+            }
+        }
+        if self.table.header == "[jobs.NAME]" && self.key.name == "time_zone" {
+            put(&mut tree, &[parent, &[Step::Key("schedule")]].concat(), value("\"@daily\""));
+        } else if self.table.header == "[jobs.NAME.retry]" && self.key.name != "attempts" {
+            put(&mut tree, &[parent, &[Step::Key("attempts")]].concat(), value("3"));
         }
         if self.table.header == "[limits.NAME]" && !["rate", "concurrent"].contains(&self.key.name)
         {
@@ -242,6 +256,9 @@ impl Site {
 
     /// The way in which Plimsoll runs the instances of which it says something, if it does.
     fn way_we_run(&self) -> Option<&'static str> {
+        if self.path[0] == Step::Key("jobs") {
+            return Some("command");
+        }
         let [Step::Key("services"), Step::Key(_), Step::Key(key), ..] = self.path[..] else {
             return None;
         };
@@ -313,6 +330,7 @@ fn parse(text: &str) -> Result<Loaded, Diagnostics> {
                         | "EAB_SECRET"
                         | "INTROSPECT_SECRET"
                         | "REDIS_PASSWORD"
+                        | "STORE_SECRET"
                         | "TSIG_SECRET"
                         | "CF_TOKEN"
                 );

@@ -11,6 +11,7 @@ pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod defaults;
 pub(crate) mod include;
+pub(crate) mod job;
 pub(crate) mod limit;
 pub(crate) mod listener;
 pub(crate) mod log;

@@ -11,8 +11,8 @@ use crate::schema::{Later, Table};
 use crate::section::Section;
 
 use super::{
-    abuse, acme, admin, auth, defaults, include, limit, listener, log, registries, route, server,
-    service, store,
+    abuse, acme, admin, auth, defaults, include, job, limit, listener, log, registries, route,
+    server, service, store,
 };
 
 pub(crate) static ROOT: Table = Table {
@@ -30,6 +30,7 @@ pub(crate) static ROOT: Table = Table {
         listener::KEY,
         acme::KEY,
         service::KEY,
+        job::KEY,
         registries::KEY,
         auth::KEY,
         limit::KEY,
@@ -52,6 +53,7 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
     let mut listeners = listener::read(&root, &mut context);
     // Before the admin API, which a service may well lead to.
     let services = service::read(&root, &mut context);
+    let jobs = job::read(&root, &services, &context);
     let registries = registries::read(&root);
     let mut admin = root.section("admin", |admin| admin::read(admin, &mut context));
     let auth = auth::read(&root, &mut context);
@@ -72,6 +74,9 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
         limit::warn_of_unused(&root, &context);
         abuse::warn_of_unused(&root, &context);
         defaults::warn_of_unused(&root);
+        if acme.is_some() {
+            store::warn_of_unshared(&root, store.as_ref());
+        }
         sticky::warn(&root, &services, routes.as_deref().unwrap_or_default());
     }
     let (server, routes) = (server?, routes?);
@@ -84,6 +89,7 @@ pub(crate) fn intent(tree: &DeTable<'_>, origin: &Origin, faults: &Faults<'_>) -
         internal,
         listeners,
         services,
+        jobs,
         registries,
         auth,
         limits,

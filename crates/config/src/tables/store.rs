@@ -19,7 +19,7 @@ pub(crate) const KEY: Key = Key::new(
     Shape::Table(&STORE),
     Absent::Means("memory, and the state directory"),
     "{ redis = \"redis://127.0.0.1:6379\" }",
-    "What several edges share: bans, nonces, what clients have used of limits.",
+    "What several edges share: bans, nonces, what clients have used of limits, certificates that are ordered.",
 )
 .aka(&["redis", "valkey", "shared"]);
 
@@ -29,6 +29,8 @@ const SERVER: Format = Format {
 };
 const PREFIX: Format =
     Format { noun: "a text without spaces and braces", pattern: Some("^[!-z|~]+$") };
+/// What is sealed is as safe as this is long.
+const SECRET_BYTES_MIN: usize = 32;
 /// Names of keys stay short: each has the prefix.
 const PREFIX_BYTES_MAX: usize = 64;
 
@@ -41,7 +43,7 @@ static PLACES: [Shape; 3] = [
 static STORE: Table = Table {
     header: "[store]",
     noun: "the store",
-    doc: "What several edges share: bans, nonces, what clients have used of limits. It is kept in a Redis (6 or later) or a Valkey, which need not \
+    doc: "What several edges share: bans, nonces, what clients have used of limits, certificates that are ordered. It is kept in a Redis (6 or later) or a Valkey, which need not \
           save anything: each edge keeps its bans itself. Edges with the same `prefix` in the same database share; their files may differ otherwise. \
           While it is down, `plimsoll status`, the metric `plimsoll_store_up` and an event say so, and why; it is used again as soon as \
           it can be written to. `plimsoll check --here` tries it.",
@@ -103,6 +105,15 @@ static STORE: Table = Table {
             "What happens to requests that need it while it is down. `local`: each edge goes on with what it knows. `refuse`: 503.",
         )
         .aka(&["fallback", "on_error", "fail_open"]),
+        Key::new(
+            "secret_env",
+            Shape::Text(&VARIABLE),
+            Absent::Means("nothing secret is put there: each edge orders certificates for itself"),
+            "\"STORE_SECRET\"",
+            "The environment variable with the secret, the same on all edges, with which they seal certificates with their keys, accounts with CAs, and what CAs look for: at least 32 bytes, as `openssl rand -hex 32` \
+             draws them. With it one edge orders, each answers the CA, and all serve what has come.",
+        )
+        .aka(&["secret", "encryption_key", "seal", "key"]),
     ],
     later: &[],
 };
@@ -154,6 +165,10 @@ pub(crate) fn read(root: &Section<'_>, origin: &Origin) -> Option<Store> {
     });
     let own = Own { username: username(&store), password: password(&store, origin) };
     let ca = store.node("ca").and_then(|node| certificates(&node, origin));
+    let secret = store.node("secret_env").map(|node| {
+        let variable = node.parse(name::parse_variable)?;
+        secret::of_variable(&node, &variable, SECRET_BYTES_MIN, origin)
+    });
     let place = store.require("redis")?;
     let redis =
         if place.is_table() { sentinels(&place, own) } else { servers(&store, &place, own) };
@@ -167,7 +182,25 @@ pub(crate) fn read(root: &Section<'_>, origin: &Origin) -> Option<Store> {
         );
         store.report_at("ca", flaw, &[]);
     }
-    Some(Store { redis, ca, prefix: prefix?, timeout, on_failure })
+    // One that is wrong was told of.
+    let secret = match secret {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some(Store { redis, ca, prefix: prefix?, timeout, on_failure, secret })
+}
+
+/// Warns where certificates are ordered, and edges share a store, but not these.
+pub(crate) fn warn_of_unshared(root: &Section<'_>, store: Option<&Store>) {
+    if store.is_some_and(|store| store.secret.is_none()) {
+        let flaw = Flaw::new(
+            Code::Risky,
+            "edges share no certificates",
+            "without a secret to seal them with none is put in the store: each edge orders for itself, and a CA that connects to another edge than the one that asked it finds nothing there",
+            "set a variable with `openssl rand -hex 32`, the same on all edges, and name it by `secret_env` of `[store]`",
+        );
+        root.report_at(KEY.name, flaw, &[]);
+    }
 }
 
 /// What `[store]` itself says of who we are.

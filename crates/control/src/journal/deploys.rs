@@ -1,5 +1,6 @@
 //! What became of each deploy, and what is about to happen in one that has no end yet.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::{InstanceName, Recipe, ServiceName};
@@ -238,6 +239,31 @@ impl Journal {
         })
     }
 
+    /// The latest `kept` releases of each service that came to stay and were made of something else than each other.
+    pub(crate) fn latest(&self, kept: usize) -> Result<Vec<(String, Recipe)>, JournalError> {
+        self.with(|db| {
+            let mut query = db.prepare(
+                "SELECT id, release, recipe, service FROM deploy
+                 WHERE outcome = 'promoted' AND recipe IS NOT NULL ORDER BY service, id DESC",
+            )?;
+            let all = query
+                .query_map([], |row| Ok((row.get::<_, String>(3)?, past(row, &self.events)?)))?;
+            let mut found: BTreeMap<String, Vec<(String, Recipe)>> = BTreeMap::new();
+            for row in all {
+                let (service, PastRelease { version, recipe, .. }) = row?;
+                let of_service = found.entry(service).or_default();
+                let release = recipe.map(|recipe| (version, recipe));
+                let is_new = |it: &(String, Recipe)| !of_service.contains(it);
+                if of_service.len() < kept
+                    && let Some(release) = release.filter(is_new)
+                {
+                    of_service.push(release);
+                }
+            }
+            Ok(found.into_values().flatten().collect())
+        })
+    }
+
     /// Every release that ever came to stay, the latest first.
     pub(crate) fn stayed(&self, service: &ServiceName) -> Result<Vec<String>, JournalError> {
         self.with(|db| {
@@ -284,11 +310,11 @@ fn past(row: &Row<'_>, events: &Events) -> rusqlite::Result<PastRelease> {
     Ok(PastRelease { deploy: row.get(0)?, version: row.get(1)?, recipe })
 }
 
-fn millis(time: SystemTime) -> i64 {
+pub(super) fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
-fn time(millis: i64) -> SystemTime {
+pub(super) fn time(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.max(0) as u64)
 }
 
@@ -333,6 +359,12 @@ mod tests {
         assert_eq!(journal.last_of(&api, "2").unwrap().map(|past| past.deploy), Some(4));
         assert_eq!(journal.last_of(&api, "3").unwrap(), None);
         assert_eq!(journal.stayed(&api).unwrap(), ["2", "1"]);
+        let latest = |kept| {
+            let latest = journal.latest(kept).unwrap().into_iter();
+            latest.map(|(version, recipe)| (version, recipe.env.len())).collect::<Vec<_>>()
+        };
+        let all = [("2".to_owned(), 2), ("2".to_owned(), 1), ("1".to_owned(), 1)];
+        assert_eq!((&latest(5)[..], &latest(2)[..]), (&all[..], &all[..2]));
 
         let bad = journal.begin(&api, &new_deploy(Some("2"), "3"), UNIX_EPOCH).unwrap();
         journal.end(bad, "rolled-back", "{}", UNIX_EPOCH).unwrap();

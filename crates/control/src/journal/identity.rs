@@ -2,6 +2,7 @@
 //! begins with what kind of an instance it is, `{"process": ..}`, so that others need no table of their own.
 
 use driver::{ContainerRecord, Identity, ProcessIdentity, ProcessRecord};
+use model::RemoteHost;
 use rusqlite::Row;
 use rusqlite::types::Type;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ enum Written {
         log_start: u64,
     },
     Container {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
         id: String,
         image: String,
         port: u16,
@@ -35,9 +38,10 @@ pub(super) fn text(identity: &Identity) -> rusqlite::Result<String> {
             let log = log.to_string_lossy().into_owned();
             Written::Process { pid, start_ticks, boot_id, log, log_start }
         }
-        Identity::Container(ContainerRecord { id, image, port, network, log, log_start }) => {
+        Identity::Container(ContainerRecord { host, id, image, port, network, log, log_start }) => {
             let log = log.to_string_lossy().into_owned();
-            Written::Container { id, image, port, network, log, log_start }
+            let host = host.map(|host| host.to_string());
+            Written::Container { host, id, image, port, network, log, log_start }
         }
     };
     serde_json::to_string(&written)
@@ -55,10 +59,17 @@ pub(super) fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Identity> {
             let leader = ProcessIdentity { pid, start_ticks, boot_id };
             Identity::Process(ProcessRecord { leader, log: log.into(), log_start })
         }
-        Written::Container { id, image, port, network, log, log_start } => {
-            let log = log.into();
-            Identity::Container(ContainerRecord { id, image, port, network, log, log_start })
+        Written::Container { host, id, image, port, network, log, log_start } => {
+            let (host, log) = (host.map(|host| host_of(&host, column)).transpose()?, log.into());
+            Identity::Container(ContainerRecord { host, id, image, port, network, log, log_start })
         }
+    })
+}
+
+fn host_of(text: &str, column: usize) -> rusqlite::Result<RemoteHost> {
+    text.parse().map_err(|_| {
+        let why = format!("`{text}` is no host").into();
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why)
     })
 }
 
@@ -74,18 +85,26 @@ mod tests {
     fn a_container_is_found_again_by_the_engines_id_of_it() {
         let room = tempfile::tempdir().unwrap();
         let journal = Journal::open(room.path(), None, Default::default()).unwrap();
-        let identity = Identity::Container(ContainerRecord {
-            id: "7f1c".into(),
-            image: "r.io/shop@sha256:a".into(),
-            port: 3000,
-            network: Some("backend".into()),
-            log: "/var/log/api.log".into(),
-            log_start: 7,
-        });
+        let of = |host| {
+            Identity::Container(ContainerRecord {
+                host,
+                id: "7f1c".into(),
+                image: "r.io/shop@sha256:a".into(),
+                port: 3000,
+                network: Some("backend".into()),
+                log: "/var/log/api.log".into(),
+                log_start: 7,
+            })
+        };
+        let identity = of(None);
         assert!(text(&identity).unwrap().starts_with(r#"{"container":{"id":"7f1c""#));
         let container = Record { identity, ..record("api-1", "a") };
         journal.remember(&container, 1).unwrap();
         let found = journal.records(&"api".into()).unwrap();
         assert_eq!(found, [(container, Some(1))]);
+        let elsewhere = of(Some("deploy@10.0.0.11".parse().unwrap()));
+        let elsewhere = Record { identity: elsewhere, ..record("api-1", "b") };
+        journal.remember(&elsewhere, 1).unwrap();
+        assert_eq!(journal.records(&"api".into()).unwrap(), [(elsewhere, Some(1))]);
     }
 }

@@ -8,6 +8,7 @@ mod container;
 mod deploys;
 mod evidence;
 mod identity;
+mod jobs;
 mod prune;
 mod recipe;
 mod reserve;
@@ -22,6 +23,8 @@ use telemetry::{Events, event};
 pub use deploys::Deploy;
 pub(crate) use deploys::{NewDeploy, PastRelease};
 pub(crate) use evidence::EVIDENCE_KEPT;
+pub(crate) use jobs::{JobEnd, NewJobRun};
+pub use jobs::{JobOutcome, JobRun};
 pub(crate) use services::Known;
 
 use crate::chain::chain;
@@ -35,7 +38,7 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The tables of each version, the first being 1. What stands here is never changed: a new version
 /// is a new entry.
-const VERSIONS: [&str; 10] = ["
+const VERSIONS: [&str; 11] = ["
     CREATE TABLE service (name TEXT PRIMARY KEY, version TEXT, next_number INTEGER NOT NULL);
     CREATE TABLE instance (
         service TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, port INTEGER NOT NULL,
@@ -106,6 +109,14 @@ const VERSIONS: [&str; 10] = ["
 ", "
     ALTER TABLE service ADD COLUMN by_hand INTEGER;
     ALTER TABLE service ADD COLUMN by_hand_of_file INTEGER;
+", "
+    CREATE TABLE job (name TEXT PRIMARY KEY, schedule TEXT NOT NULL, heeded INTEGER NOT NULL);
+    CREATE TABLE job_run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, service TEXT NOT NULL, release TEXT,
+        due INTEGER, who TEXT, began_at INTEGER NOT NULL, ended_at INTEGER, attempts INTEGER NOT NULL,
+        outcome TEXT, code INTEGER, why TEXT, output TEXT NOT NULL
+    );
+    CREATE INDEX job_run_job ON job_run (job, id);
 "];
 
 /// Why the journal cannot be read or written.
@@ -478,12 +489,13 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         drop(Journal::open(room.path(), None, Default::default()).unwrap());
         let db = Connection::open(room.path().join(FILE)).unwrap();
-        db.pragma_update(None, "user_version", 11).unwrap();
+        db.pragma_update(None, "user_version", VERSIONS.len() as u32 + 1).unwrap();
         drop(db);
         let error = Journal::open(room.path(), None, Default::default()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the journal is of version 11, and this Plimsoll knows only up to 10"
+        let (found, known) = (VERSIONS.len() + 1, VERSIONS.len());
+        let told = format!(
+            "the journal is of version {found}, and this Plimsoll knows only up to {known}"
         );
+        assert_eq!(error.to_string(), told);
     }
 }

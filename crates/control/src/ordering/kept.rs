@@ -45,6 +45,8 @@ pub(crate) enum KeepError {
     Write(#[from] io::Error),
     #[error(transparent)]
     Certificate(#[from] TlsError),
+    #[error("it is not for {0}")]
+    OtherHost(String),
 }
 
 /// Why the CA of our own issues nothing.
@@ -118,8 +120,8 @@ impl Kept {
         self.inner().known.retain(|host, _| is_wanted(host));
     }
 
-    /// The chain of the certificate of `host`, in PEM. Waits for the disk.
-    pub(crate) fn chain(&self, host: &str) -> Option<String> {
+    /// The file of the certificate of `host`: its key and its chain, in PEM. Waits for the disk.
+    pub(crate) fn text(&self, host: &str) -> Option<String> {
         let path = file_of(&self.inner().directory, host);
         let bytes = state_file::read(&path, BYTES_MAX).ok()??;
         String::from_utf8(bytes).ok()
@@ -133,28 +135,59 @@ impl Kept {
     pub(crate) fn take(
         &self,
         host: &str,
-        issued: Issued,
+        issued: &Issued,
         not_kept: impl FnOnce(&Path, KeepError),
     ) -> Result<Known, KeepError> {
         let path = file_of(&self.inner().directory, host);
-        let (files, now) = (Files { cert: path.clone(), key: path.clone() }, SystemTime::now());
-        let (cert, key) = (issued.chain.as_bytes(), issued.key.as_bytes());
-        let certificate = Certificate::of_pem(&files, cert, key, now)?;
-        let directory = issued.held.directory.as_ref().map_or("", |it| it.as_str());
-        let text = format!(
-            "# Key and certificate of {host}, ordered by Plimsoll.\n{DIRECTORY}{directory}\n{}\n{}\n",
-            issued.key.trim_end(),
-            issued.chain.trim_end(),
-        );
-        // Before it is served, so that a restart never serves an older one.
-        if let Err(error) = write(&path, text.as_bytes()) {
-            not_kept(&path, error);
+        let text = file_text(host, issued);
+        let read = read_text(&path, text.as_bytes())?;
+        Ok(self.serve(host, &path, &text, read, not_kept))
+    }
+
+    /// The same with the file of another edge, as [`Kept::text`] gives it, unless what is served here is the same or was issued later. Of what is served that counts
+    /// alone which `is_current`.
+    ///
+    /// # Errors
+    /// When it cannot be served.
+    pub(crate) fn adopt(
+        &self,
+        host: &str,
+        text: &str,
+        is_current: impl Fn(&Held) -> bool,
+        not_kept: impl FnOnce(&Path, KeepError),
+    ) -> Result<Option<Known>, KeepError> {
+        let path = file_of(&self.inner().directory, host);
+        let read = read_text(&path, text.as_bytes())?;
+        let (certificate, known) = &read;
+        if !certificate.names().any(|name| name == host) {
+            return Err(KeepError::OtherHost(host.to_owned()));
         }
-        let known = known(&certificate, issued.held.directory);
+        if let Some(own) = self.known(host).filter(|own| is_current(&own.held)) {
+            let is_older = known.held.not_before < own.held.not_before;
+            if is_older || self.text(host).is_some_and(|own| own == text) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.serve(host, &path, text, read, not_kept)))
+    }
+
+    fn serve(
+        &self,
+        host: &str,
+        path: &Path,
+        text: &str,
+        read: (Certificate, Known),
+        not_kept: impl FnOnce(&Path, KeepError),
+    ) -> Known {
+        // Before it is served, so that a restart never serves an older one.
+        if let Err(error) = write(path, text.as_bytes()) {
+            not_kept(path, error);
+        }
+        let (certificate, known) = read;
         let mut inner = self.inner();
         self.served.put([(host, &certificate)]);
         inner.known.insert(host.to_owned(), known.clone());
-        Ok(known)
+        known
     }
 
     /// The CA of our own.
@@ -180,7 +213,7 @@ impl Kept {
             tell(event::InternalCaMade { name, path }.into());
         }
         let issued = ca.issue(host, wall)?;
-        Ok(self.take(host, issued, |path, error| tell(not_kept(path, &error)))?)
+        Ok(self.take(host, &issued, |path, error| tell(not_kept(path, &error)))?)
     }
 
     /// The account with `directory` that `acme` orders with, where there is one. Waits for the disk.
@@ -210,22 +243,35 @@ impl Kept {
         let _ = std::fs::remove_file(self.account_file(directory, acme));
     }
 
-    /// Of whom and by whom it was opened: another email, or another account outside of ACME, is another account.
     fn account_file(&self, directory: &DirectoryUrl, acme: &Acme) -> PathBuf {
-        let url = directory.as_str();
-        let (_, place) = url.split_once("://").unwrap_or(("", url));
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        let place: String =
-            place.chars().take(100).map(|c| if is_plain(c) { c } else { '_' }).collect();
-        let outside = acme.external_account.as_ref().map_or("", |it| &it.key_id);
-        let by = [url, &acme.email, outside].join("\n");
-        let name = format!("{place}-{:016x}.json", hash(by.as_bytes()));
-        self.inner().directory.join("accounts").join(name)
+        self.inner().directory.join("accounts").join(account_name(directory, acme))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the file of an account is called: of whom and by whom it was opened. Another email, or another account outside of ACME, is another account.
+pub(super) fn account_name(directory: &DirectoryUrl, acme: &Acme) -> String {
+    let url = directory.as_str();
+    let (_, place) = url.split_once("://").unwrap_or(("", url));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let place: String =
+        place.chars().take(100).map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let outside = acme.external_account.as_ref().map_or("", |it| &it.key_id);
+    let by = [url, &acme.email, outside].join("\n");
+    format!("{place}-{:016x}.json", hash(by.as_bytes()))
+}
+
+/// The file of what was issued for `host`.
+pub(super) fn file_text(host: &str, issued: &Issued) -> String {
+    let directory = issued.held.directory.as_ref().map_or("", |it| it.as_str());
+    format!(
+        "# Key and certificate of {host}, ordered by Plimsoll.\n{DIRECTORY}{directory}\n{}\n{}\n",
+        issued.key.trim_end(),
+        issued.chain.trim_end(),
+    )
 }
 
 /// Where the certificate of `host` is.
@@ -251,14 +297,19 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), KeepError> {
 }
 
 pub(super) fn read_certificate(path: &Path) -> Result<Option<(Certificate, Known)>, KeepError> {
-    let Some(bytes) = state_file::read(path, BYTES_MAX)? else { return Ok(None) };
+    let bytes = state_file::read(path, BYTES_MAX)?;
+    bytes.map(|bytes| read_text(path, &bytes)).transpose()
+}
+
+/// What stands in the file of a certificate, which is, or is to be, at `path`.
+fn read_text(path: &Path, bytes: &[u8]) -> Result<(Certificate, Known), KeepError> {
     let files = Files { cert: path.to_owned(), key: path.to_owned() };
-    let certificate = Certificate::of_pem(&files, &bytes, &bytes, SystemTime::now())?;
-    let text = String::from_utf8_lossy(&bytes);
+    let certificate = Certificate::of_pem(&files, bytes, bytes, SystemTime::now())?;
+    let text = String::from_utf8_lossy(bytes);
     let directory = text.lines().find_map(|line| line.strip_prefix(DIRECTORY));
     let directory = directory.map(str::trim).filter(|it| !it.is_empty());
     let known = known(&certificate, directory.map(DirectoryUrl::new));
-    Ok(Some((certificate, known)))
+    Ok((certificate, known))
 }
 
 fn known(certificate: &Certificate, directory: Option<DirectoryUrl>) -> Known {

@@ -11,6 +11,8 @@ use model::{ClientDemand, Dns, Intent, Listener};
 use telemetry::{Events, event};
 use wire::tls::{Ordered, Proof};
 
+use super::edges::Edges;
+
 /// Opens what writes records into zones, as the file says; or says why it cannot.
 pub type OpenRecords = Arc<dyn Fn(&Dns) -> Result<Arc<dyn TxtRecords>, String> + Send + Sync>;
 
@@ -20,6 +22,7 @@ pub(crate) struct Responder {
     served: Arc<Ordered>,
     records: OpenRecords,
     events: Events,
+    edges: Arc<Edges>,
     ways: Mutex<Ways>,
 }
 
@@ -39,8 +42,9 @@ impl Responder {
         served: Arc<Ordered>,
         records: OpenRecords,
         events: Events,
+        edges: Arc<Edges>,
     ) -> Self {
-        Self { challenges, served, records, events, ways: Mutex::default() }
+        Self { challenges, served, records, events, edges, ways: Mutex::default() }
     }
 
     /// Responds by the listeners of `intent`, and in the zones that it says how to change, from now on.
@@ -70,6 +74,31 @@ impl Responder {
         match &self.ways().records {
             Some(records) => records.opened.clone(),
             None => Err("no zone of the DNS can be changed any more".to_owned()),
+        }
+    }
+
+    /// Shows what a CA looks for, on this edge. What is to be in the DNS is not shown here.
+    pub(super) fn show(&self, challenge: &Challenge) -> Result<(), String> {
+        match &challenge.answer {
+            Answer::Http01 { token, body } => self.challenges.put(token, body),
+            Answer::TlsAlpn01 { digest } => {
+                let made = tls_proof(&challenge.name, digest);
+                let made = made.ok_or("no certificate for tls-alpn-01 could be made")?;
+                let proof = Proof { certificate: made.certificate, key: made.key };
+                let shown = self.served.prove(&challenge.name, proof);
+                shown.map_err(|error| error.to_string())?;
+            }
+            Answer::Dns01 { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Shows it no longer, on this edge.
+    pub(super) fn hide(&self, challenge: &Challenge) {
+        match &challenge.answer {
+            Answer::Http01 { token, .. } => self.challenges.remove(token),
+            Answer::TlsAlpn01 { .. } => self.served.withdraw(&challenge.name),
+            Answer::Dns01 { .. } => {}
         }
     }
 
@@ -120,43 +149,35 @@ impl Solver for Responder {
     }
 
     fn present<'a>(&'a self, challenge: &'a Challenge) -> BoxFuture<'a, Result<(), String>> {
-        let presented = match &challenge.answer {
-            Answer::Http01 { token, body } => {
-                self.challenges.put(token, body);
-                Ok(())
+        async move {
+            if let Answer::Dns01 { value } = &challenge.answer {
+                return self.records()?.add(&record_of(&challenge.name), value).await;
             }
-            Answer::TlsAlpn01 { digest } => match tls_proof(&challenge.name, digest) {
-                Some(made) => {
-                    let proof = Proof { certificate: made.certificate, key: made.key };
-                    let shown = self.served.prove(&challenge.name, proof);
-                    shown.map_err(|error| error.to_string())
-                }
-                None => Err("no certificate for tls-alpn-01 could be made".to_owned()),
-            },
-            Answer::Dns01 { value } => {
-                let name = record_of(&challenge.name);
-                return async move { self.records()?.add(&name, value).await }.boxed();
+            self.show(challenge)?;
+            // The CA may connect to any edge.
+            if let Some(bond) = self.edges.bond() {
+                bond.show(challenge).await;
             }
-        };
-        async { presented }.boxed()
+            Ok(())
+        }
+        .boxed()
     }
 
     fn withdraw<'a>(&'a self, challenge: &'a Challenge) -> BoxFuture<'a, ()> {
-        match &challenge.answer {
-            Answer::Http01 { token, .. } => self.challenges.remove(token),
-            Answer::TlsAlpn01 { .. } => self.served.withdraw(&challenge.name),
-            Answer::Dns01 { value } => {
-                let name = record_of(&challenge.name);
-                let remove = async move { self.records()?.remove(&name, value).await };
-                return async move {
-                    if let Err(why) = remove.await {
-                        let name = record_of(&challenge.name);
-                        self.events.emit(event::ChallengeRecordLeft { name, why });
-                    }
+        async move {
+            let Answer::Dns01 { value } = &challenge.answer else {
+                self.hide(challenge);
+                if let Some(bond) = self.edges.bond() {
+                    bond.hide(challenge).await;
                 }
-                .boxed();
+                return;
+            };
+            let name = record_of(&challenge.name);
+            let removed = async { self.records()?.remove(&name, value).await };
+            if let Err(why) = removed.await {
+                self.events.emit(event::ChallengeRecordLeft { name, why });
             }
         }
-        async {}.boxed()
+        .boxed()
     }
 }

@@ -41,6 +41,8 @@ pub struct Renewal {
     pub next: Option<SystemTime>,
     /// Why then.
     pub why: RenewalReason,
+    /// The edge that orders it, where that is another.
+    pub edge: Option<String>,
     /// What fails, if it does.
     pub trouble: Option<RenewalTrouble>,
 }
@@ -58,6 +60,10 @@ pub enum RenewalReason {
     Again,
     /// The one that is there has only just come.
     TooSoon,
+    /// Another edge orders it.
+    Elsewhere,
+    /// It waits for the store, by which edges agree on who orders it.
+    Store,
 }
 
 impl RenewalReason {
@@ -69,6 +75,8 @@ impl RenewalReason {
             Self::Suggested => "suggested",
             Self::Again => "again",
             Self::TooSoon => "too_soon",
+            Self::Elsewhere => "elsewhere",
+            Self::Store => "store",
         }
     }
 
@@ -80,6 +88,8 @@ impl RenewalReason {
             Self::Suggested => "its CA suggests it",
             Self::Again => "the last order failed",
             Self::TooSoon => "the last one has only just come",
+            Self::Elsewhere => "another edge orders it",
+            Self::Store => "it waits for the store, by which edges agree on who orders it",
         }
     }
 }

@@ -138,6 +138,7 @@ mod tests {
             recipe: recipe(command),
             version: version.map(str::to_owned),
             replicas: 1.try_into().unwrap(),
+            hosts: Vec::new(),
             deploy: Deploy::default(),
             stop: Stop::default(),
             restart: Restart { backoff: Duration::ZERO, max_backoff: Duration::ZERO },

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use model::{InstanceName, Work};
+use driver::Unreached;
+use model::{InstanceName, RemoteHost, Work};
 use rollout::{ConditionOverview, Stage};
 
 use super::receipt::{preview_text, said, share_of};
-use super::{Active, Asked, CheckingStatus, Difference, FirstStatus, Receipt, ServiceRun};
+use super::{Active, Asked, CheckingStatus, Difference, FirstStatus, Receipt, Running, ServiceRun};
 use crate::journal::Deploy;
 
 /// How what Plimsoll runs of a service stands.
@@ -38,6 +39,8 @@ pub struct RunStatus {
     pub first: Option<FirstStatus>,
     /// What became of the last deploy that has ended.
     pub last: Option<LastDeploy>,
+    /// Hosts of it that do not answer.
+    pub unreached: Vec<Unreached>,
 }
 
 /// An instance that is not in the snapshot.
@@ -131,8 +134,8 @@ impl ServiceRun {
         Some(self.instances.get(instance)?.release.version.clone())
     }
 
-    /// How it stands at `now`, in the edge's time.
-    pub(crate) fn status(&self, now: Duration) -> RunStatus {
+    /// How it stands at `now`, in the edge's time, when these hosts do not answer.
+    pub(crate) fn status(&self, now: Duration, unreached: &[Unreached]) -> RunStatus {
         let waiting = self.instances.iter().filter(|(name, it)| it.published(name).is_none());
         let waiting = waiting.map(|(name, running)| {
             let (name, release) = (name.to_string(), running.release.version.clone());
@@ -150,6 +153,7 @@ impl ServiceRun {
             idle: self.idle(),
             first: self.first_status(now),
             last: self.last.clone(),
+            unreached: unreached.iter().filter(|it| self.is_on(&it.host)).cloned().collect(),
             checking: self.asked.as_ref().map(Asked::status),
             deploy: self.active.as_ref().map(|active| {
                 let overview = active.rollout.overview();
@@ -167,6 +171,13 @@ impl ServiceRun {
                 }
             }),
         }
+    }
+
+    /// Whether `host` is one of those that the file names, or one of its instances is on it.
+    fn is_on(&self, host: &RemoteHost) -> bool {
+        let processes = self.instances.values().filter_map(Running::process);
+        let mut used = processes.filter_map(|process| process.record().identity.host());
+        self.run().hosts.contains(host) || used.any(|used| used == host)
     }
 }
 

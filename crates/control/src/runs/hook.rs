@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driver::preflight::{Preflight, Room};
-use driver::{Adoption, Driver, ExitCause, Instance, Launch, Listening, Spec, Upkeep};
+use driver::{Driver, ExitCause, Instance, Launch, Listening, Placement, Record, Spec, Upkeep};
 use model::{Deploy, Hook, HookMoment, InstanceName, Secret, ServiceName, Stop};
 use rollout::HookEnd;
 use tokio::sync::oneshot;
@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::OutputTeller;
 use super::hook_output::HookOutput;
 use super::launch::start;
+use super::left::end_left;
 use crate::chain::chain;
 use crate::journal::Journal;
 use crate::release::Release;
@@ -38,6 +39,8 @@ pub(crate) struct HookRun {
     pub(crate) name: InstanceName,
     /// The new release.
     pub(crate) release: Arc<Release>,
+    /// Where it runs.
+    pub(crate) placement: Placement,
     /// Variables that it does not inherit.
     pub(crate) withheld: BTreeSet<String>,
     /// The secrets beside the configuration.
@@ -88,6 +91,7 @@ impl HookRun {
             version: self.release.version.clone(),
             recipe,
             withheld: self.withheld.clone(),
+            placement: self.placement.clone(),
             registries: Default::default(),
             sealed: self.sealed.clone(),
         };
@@ -141,24 +145,9 @@ impl HookRun {
 }
 
 /// Ends what is left of the hooks of `service`, as an earlier Plimsoll leaves one where it ended in the middle of it.
-pub(crate) async fn end_left_hooks(
-    driver: &dyn Driver,
-    journal: &Journal,
-    service: &ServiceName,
-    stop: Stop,
-) {
-    // Where that cannot be read nothing new can be recorded either.
-    let records = journal.records(service).unwrap_or_default().into_iter();
-    let is_hook = |record: &driver::Record| HookMoment::of(service, &record.instance).is_some();
-    for record in records.map(|(record, _)| record).filter(is_hook) {
-        match driver.adopt(record.clone(), Upkeep::default()).await {
-            Ok(Adoption::Running(process)) => drop(process.stop(stop).await),
-            Ok(Adoption::Gone(_)) => {}
-            // The next one looks again.
-            Err(_) => continue,
-        }
-        let _ = journal.forget(&record);
-    }
+async fn end_left_hooks(driver: &dyn Driver, journal: &Journal, service: &ServiceName, stop: Stop) {
+    let is_hook = |record: &Record| HookMoment::of(service, &record.instance).is_some();
+    end_left(driver, journal, service, stop, is_hook).await;
 }
 
 /// Adds to `faults` what stands in the way of what `deploy` runs beside the instances of `spec`.

@@ -2,18 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use driver::logs::{Logs, Output, Part};
+use driver::logs::Logs;
 use model::{InstanceName, ServiceName};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::OutputTeller;
+use super::output_reader::{LOOK_EVERY, OutputReader};
 
-/// How often is looked for more.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// So many lines are told as they come.
 const FIRST_LINES: usize = 100;
 /// Of those behind them so many are told at the end: why a program fails mostly stands in its last words.
@@ -22,11 +20,10 @@ const LAST_LINES: usize = 50;
 /// The output of a hook that runs.
 #[derive(Debug)]
 pub(super) struct HookOutput {
-    logs: Arc<dyn Logs>,
     service: ServiceName,
     name: InstanceName,
     teller: OutputTeller,
-    output: Option<Box<dyn Output>>,
+    reader: OutputReader,
     lines: Bounded,
 }
 
@@ -46,7 +43,8 @@ impl HookOutput {
         name: InstanceName,
         teller: OutputTeller,
     ) -> Self {
-        Self { logs, service, name, teller, output: None, lines: Bounded::default() }
+        let reader = OutputReader::new(logs, service.clone(), name.clone(), 0);
+        Self { service, name, teller, reader, lines: Bounded::default() }
     }
 
     /// Tells what is written until it `is_over`, when the other end is dropped.
@@ -69,16 +67,8 @@ impl HookOutput {
 
     /// Tells what has come since the last time.
     fn read(&mut self) {
-        if self.output.is_none() {
-            let all = Part { lines: usize::MAX, since: None };
-            // Until it has written something there may be nothing to open.
-            self.output = self.logs.open(&self.service, &self.name, all).ok();
-        }
-        let Some(output) = &mut self.output else { return };
-        let mut lines = Vec::new();
-        while let Ok(Some(line)) = output.line() {
-            lines.extend(self.lines.take(line.text));
-        }
+        let read = self.reader.lines().into_iter();
+        let lines: Vec<_> = read.filter_map(|line| self.lines.take(line)).collect();
         if !lines.is_empty() {
             self.teller.tell(&self.name, lines);
         }
@@ -86,9 +76,8 @@ impl HookOutput {
 
     /// Tells its last words.
     fn finish(&mut self) {
-        let rest = self.output.as_mut().and_then(|output| output.rest());
-        let mut lines: Vec<_> =
-            rest.and_then(|line| self.lines.take(line.text)).into_iter().collect();
+        let rest = self.reader.rest();
+        let mut lines: Vec<_> = rest.and_then(|line| self.lines.take(line)).into_iter().collect();
         lines.extend(std::mem::take(&mut self.lines).end(&self.service));
         if !lines.is_empty() {
             self.teller.tell(&self.name, lines);

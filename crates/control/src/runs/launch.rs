@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Driver, Instance, Launch, LaunchError, Listening, Notify, Rotation, Spec, Upkeep};
+use driver::{
+    Driver, Instance, Launch, LaunchError, Listening, Notify, Placement, Rotation, Spec, Upkeep,
+};
 use model::{
     HealthCheck, HealthProbe, InstanceName, Registries, Run, Secret, Service, Smoke, Work,
 };
@@ -112,6 +114,7 @@ impl Launching {
             version: self.release.version.clone(),
             recipe: self.release.recipe.clone(),
             withheld: self.withheld.clone(),
+            placement: placement(self.run()),
             registries: self.registries.clone(),
             sealed: self.sealed.clone(),
         };
@@ -213,7 +216,7 @@ impl Launching {
 }
 
 /// Lets what `launch` says run, of the release that the deploy `made_by` makes, once that is written down.
-pub(super) async fn start(
+pub(crate) async fn start(
     driver: &dyn Driver,
     journal: &Journal,
     launch: Launch,
@@ -234,6 +237,20 @@ pub(super) async fn start(
         let _ = journal.forget(&record);
         chain(&error)
     })
+}
+
+/// Where instances that are run so are to run. A host is waited for a little less long than an instance is: what it lacks is told then,
+/// and not only that nothing came.
+pub(crate) fn placement(run: &Run) -> Placement {
+    let patience = run.deploy.ready_timeout.saturating_sub(Duration::from_secs(1));
+    Placement { hosts: run.hosts.clone(), patience }
+}
+
+/// Where that is to run which is run once beside them: on the first of several hosts.
+pub(crate) fn first_place(run: &Run) -> Placement {
+    let mut first = placement(run);
+    first.hosts.truncate(1);
+    first
 }
 
 /// Whether instances that are run so are to listen.

@@ -20,7 +20,9 @@ mod hook;
 mod hook_output;
 mod instance;
 mod launch;
+mod left;
 mod listening;
+mod output_reader;
 mod past;
 mod receipt;
 mod rejudge;
@@ -59,10 +61,14 @@ pub(crate) use active::{Active, Attempt, Beginning, Ending, OutputTeller, Seen, 
 pub(crate) use checking::{Asked, aborted, in_time, while_wanted};
 pub(crate) use draining::drained;
 pub(crate) use first::FirstTries;
-pub(crate) use hook::{HookEnded, HookRun, end_left_hooks, look_at_hooks};
+pub(crate) use hook::{HookEnded, HookRun, look_at_hooks};
 pub(crate) use instance::{Effect, Lifecycle, Running};
-pub(crate) use launch::{LAST_LINES, Launching, Trial, listening, notify};
+pub(crate) use launch::{
+    LAST_LINES, Launching, Trial, first_place, listening, notify, placement, start,
+};
+pub(crate) use left::{end_left, is_run_once};
 pub(crate) use listening::Listening;
+pub(crate) use output_reader::{LOOK_EVERY, OutputReader};
 pub(crate) use past::Recollection;
 pub(crate) use rejudge::rejudge;
 pub(crate) use request::{Order, Purpose, Target};

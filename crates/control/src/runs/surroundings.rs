@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use driver::{Composed, ContainerStart, ProcessStart, Record, RunsAs};
-use model::{InstanceName, ServiceName};
+use model::{InstanceName, RemoteHost, ServiceName};
 
 /// Where a program runs as the instances of a service do. It has what may be secret.
 #[derive(Clone, Debug)]
@@ -96,7 +96,9 @@ fn beside(service: &ServiceName, release: &str, start: &ProcessStart) -> io::Res
 fn within(start: &ContainerStart, running: &[Record]) -> Option<ContainerPlace> {
     running.iter().find_map(|record| {
         let id = record.identity.container()?.id.clone();
-        let (instance, engine) = (record.instance.clone(), start.engine.clone());
+        let of_host = record.identity.host().map(RemoteHost::url);
+        let engine = of_host.unwrap_or_else(|| start.engine.clone());
+        let instance = record.instance.clone();
         Some(ContainerPlace { instance, engine, id })
     })
 }

@@ -73,6 +73,9 @@ impl Runs {
     pub(crate) fn tell_forced(&self, service: &ServiceName, instance: &InstanceName, force: Force) {
         let text = match force {
             Force::Stuck => "could not be killed whole: some of it hangs in the system",
+            Force::Unreached => {
+                "could not be stopped, since its host does not answer: it is removed when the host is back"
+            }
             Force::Killed => "did not end in its time, and was killed",
             Force::LeftBehind => {
                 "ended, and what its first process left running was killed: with stop.to = \"first\" that process has to \

@@ -13,6 +13,8 @@ pub(crate) fn scope(before: &Intent, after: &Intent) -> BTreeMap<Place, Touched>
     let rest = |intent: &Intent| Intent {
         routes: Vec::new(),
         services: BTreeMap::new(),
+        // Nobody's request depends on one.
+        jobs: BTreeMap::new(),
         ..intent.clone()
     };
     let is_all = rest(before) != rest(after) || is_reordered(before, after);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use driver::{Adoption, Driver, Instance, Record, Upkeep};
-use model::{HookMoment, Intent, ServiceName, Stop, Workload};
+use model::{Intent, ServiceName, Stop, Workload};
 use rollout::{Outcome, Reason};
 use telemetry::{Events, event};
 
@@ -15,7 +15,9 @@ use super::rollouts::run_by_us;
 use crate::chain::chain;
 use crate::journal::{Journal, JournalError, Known};
 use crate::release::Release;
-use crate::runs::{Difference, Forms, LastDeploy, Receipt, ServiceRun, end_left_hooks, notify};
+use crate::runs::{
+    Difference, Forms, LastDeploy, Receipt, ServiceRun, end_left, is_run_once, notify,
+};
 
 /// What an earlier Plimsoll left of one service.
 pub(crate) struct Legacy {
@@ -47,6 +49,14 @@ pub(crate) async fn find_legacies(
             events.emit(event::JournalReadOnly { why: chain(&error) });
         }
     }
+    let now = SystemTime::now();
+    match journal.interrupt_runs(now) {
+        Ok(runs) => runs.into_iter().for_each(|run| {
+            let why = "Plimsoll ended while it ran".to_owned();
+            events.emit(event::JobInterrupted { job: run.job, run: run.id, why });
+        }),
+        Err(error) => events.emit(event::JournalReadOnly { why: chain(&error) }),
+    }
     let mut legacies = Vec::new();
     for service in journal.services()? {
         let wanted = intent.services.get(&service);
@@ -54,12 +64,11 @@ pub(crate) async fn find_legacies(
         let notify = wanted.map(|it| notify(it)).unwrap_or_default();
         let mut instances = Vec::new();
         let records = journal.records(&service)?;
-        let is_hook =
-            |(record, _): &(Record, _)| HookMoment::of(&service, &record.instance).is_some();
-        if records.iter().any(is_hook) {
-            end_hooks(driver, journal, &service, stop.unwrap_or_default());
+        let is_once = |(record, _): &(Record, _)| is_run_once(&service, record);
+        if records.iter().any(is_once) {
+            end_what_ran_once(driver, journal, &service, stop.unwrap_or_default());
         }
-        for (record, made_by) in records.into_iter().filter(|record| !is_hook(record)) {
+        for (record, made_by) in records.into_iter().filter(|record| !is_once(record)) {
             let stop = stop.unwrap_or_default();
             let upkeep = Upkeep { stop, notify, ..Upkeep::default() };
             match driver.adopt(record.clone(), upkeep).await {
@@ -79,15 +88,24 @@ pub(crate) async fn find_legacies(
     }
     let found = legacies.iter().flat_map(|legacy| &legacy.instances);
     let known: Vec<_> = found.map(|(instance, _)| instance.record().clone()).collect();
-    driver.reclaim(&known);
+    // It goes on by itself.
+    drop(driver.reclaim(&known));
     Ok(legacies)
 }
 
-/// Ends the hooks of deploys that were cut short, beside all else: a first release, and the next deploy, wait for that before
-/// they run theirs.
-fn end_hooks(driver: &Arc<dyn Driver>, journal: &Journal, service: &ServiceName, stop: Stop) {
+/// Ends the hooks of deploys that were cut short, and the jobs that ran, beside all else: the next hook of the service, and the next run of the
+/// job, wait for that before they begin.
+fn end_what_ran_once(
+    driver: &Arc<dyn Driver>,
+    journal: &Journal,
+    service: &ServiceName,
+    stop: Stop,
+) {
     let (driver, journal, service) = (driver.clone(), journal.clone(), service.clone());
-    tokio::spawn(async move { end_left_hooks(&*driver, &journal, &service, stop).await });
+    tokio::spawn(async move {
+        let is_meant = |record: &Record| is_run_once(&service, record);
+        end_left(&*driver, &journal, &service, stop, is_meant).await;
+    });
 }
 
 impl Writer {

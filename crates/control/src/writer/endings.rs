@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use driver::KeptRelease;
 use driver::logs::Logs;
 use model::ServiceName;
 use rollout::{Change, Fault, Outcome, Reason, nearby};
@@ -24,6 +25,9 @@ const READ_MAX: Duration = Duration::from_secs(3);
 /// So long it is looked for a rule that would have let the release pass. It is asked between two judgings, each of which takes less than a second
 /// by the bounds of what is kept.
 const NEARBY_MAX: Duration = Duration::from_secs(2);
+
+/// Of each service so many releases keep what was brought for them.
+const RELEASES_KEPT: usize = 5;
 
 /// What was read for a deploy.
 pub(super) struct Read {
@@ -126,6 +130,20 @@ impl Writer {
         }
     }
 
+    /// Lets the driver remove what it had to bring for releases that nobody goes back to any more.
+    fn retain_releases(&self) {
+        // Where that cannot be read nothing is removed.
+        let Ok(latest) = self.runs.journal.latest(RELEASES_KEPT) else { return };
+        let running = self.runs.services.values().flat_map(|run| {
+            let of_instances = run.instances.values().map(|running| &running.release);
+            run.releases().chain(of_instances)
+        });
+        let running = running.map(|it| (it.version.clone(), it.recipe.clone()));
+        let all = latest.into_iter().chain(running);
+        let wanted = all.map(|(version, recipe)| KeptRelease { version, recipe });
+        self.runs.driver.retain(wanted.collect());
+    }
+
     fn end(&mut self, service: &ServiceName) {
         let seen = self.serving.seen(service);
         let run = self.runs.services.get_mut(service).expect("it is being deployed");
@@ -154,6 +172,7 @@ impl Writer {
             });
         }
         self.keep_receipt(&receipt);
+        self.retain_releases();
         self.keep_evidence(&receipt, evidence);
         let (purpose, why) = (active.purpose, receipt.reason().unwrap_or_default());
         // Who has seen it may rely on its being kept.

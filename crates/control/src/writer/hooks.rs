@@ -5,7 +5,7 @@ use rollout::{Event, HookEnd};
 use tokio::sync::oneshot;
 
 use super::Writer;
-use crate::runs::{HookEnded, HookRun, Purpose};
+use crate::runs::{HookEnded, HookRun, Purpose, first_place};
 
 impl Writer {
     /// Runs what the deploy of `service` says for `moment`, under this name.
@@ -21,6 +21,7 @@ impl Writer {
         let (driver, journal) = (self.runs.driver.clone(), self.runs.journal.clone());
         let run = self.run_of(service);
         let stop = run.run().stop;
+        let placement = first_place(run.run());
         let Some(active) = &mut run.active else { return };
         let Some(hook) = active.rollout.hook(moment).cloned() else { return };
         let (held, wanted) = oneshot::channel();
@@ -32,6 +33,7 @@ impl Writer {
             hook,
             name,
             release: active.canary.clone(),
+            placement,
             withheld,
             sealed,
             stop,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Exit, Instance, Killed, Listening, Stopped};
+use driver::{Exit, ExitCause, Instance, Killed, Listening, Stopped};
 use edge::Bar;
 use model::{Drain, InstanceName, Restart, ServiceName, Stop};
 use rollout::instance::restart::Pace;
@@ -370,6 +370,7 @@ fn port_of(exit: &Exit) -> Port {
 fn force_of(stopped: &Stopped) -> Force {
     match stopped {
         Stopped { stuck: 1.., .. } => Force::Stuck,
+        Stopped { exit: Exit { ending: ExitCause::Unreached, .. }, .. } => Force::Unreached,
         Stopped { killed: Some(Killed::Overdue), .. } => Force::Killed,
         Stopped { killed: Some(Killed::LeftBehind), .. } => Force::LeftBehind,
         _ => Force::Unneeded,

@@ -79,6 +79,7 @@ impl Writer {
             version: release.version.clone(),
             recipe: release.recipe.clone(),
             withheld: self.withheld(&name),
+            placement: Default::default(),
             registries: Default::default(),
             sealed: self.serving.intent.borrow().secrets.clone(),
         };

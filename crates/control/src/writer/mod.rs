@@ -12,6 +12,8 @@ mod endings;
 mod first;
 mod hooks;
 mod instances;
+mod job_runs;
+mod jobs;
 mod launches;
 mod outliers;
 mod preflight;
@@ -45,10 +47,11 @@ use crate::drains::DrainList;
 use crate::explanation;
 use crate::handle::{After, Message};
 use crate::issuers::{Issuers, KeysArrived};
+use crate::jobs::Jobs;
 use crate::lately::Lately;
 use crate::names::{Names, Resolved};
-use crate::ordering::Ordering;
 use crate::ordering::internal::InternalCaStatus;
+use crate::ordering::{Clock, Ordering};
 use crate::prepare::Preparation;
 use crate::pulse::Pulse;
 use crate::runs::{Happening, HookEnded, Runs};
@@ -93,6 +96,7 @@ pub(crate) struct Writer {
     measuring: JoinSet<Asked>,
     /// What deploys run beside their instances.
     hooks: JoinSet<HookEnded>,
+    jobs: Jobs,
     events: Events,
 }
 
@@ -115,6 +119,8 @@ pub(crate) struct Parts {
     pub(crate) settling: Settling,
     pub(crate) runs: Runs,
     pub(crate) outside: Outside,
+    /// The clock that jobs go by.
+    pub(crate) clock: Arc<dyn Clock>,
     /// How long a second of the watch of instances is.
     pub(crate) second: Duration,
 }
@@ -158,6 +164,7 @@ impl Writer {
             settling,
             runs,
             outside,
+            clock,
             second,
         } = parts;
         let serving = Serving {
@@ -195,6 +202,7 @@ impl Writer {
             outside,
             measuring: JoinSet::new(),
             hooks: JoinSet::new(),
+            jobs: Jobs::new(clock),
             events,
         }
     }
@@ -250,6 +258,8 @@ impl Writer {
                 Some(asked) = self.measuring.join_next() => self.asked(asked),
                 // It says by itself what came of it, whatever that is.
                 Some(Ok(ended)) = self.hooks.join_next() => self.hook_ended(ended),
+                Some(Ok(claimed)) = self.jobs.claims.join_next() => self.job_claimed(claimed),
+                Some(Ok(ended)) = self.jobs.attempts.join_next() => self.attempt_ended(ended),
                 _ = rollout_samples.tick(), if self.is_deploying() || self.is_watching() => {
                     self.sample_rollouts();
                     self.sample_watched();
@@ -258,7 +268,10 @@ impl Writer {
                     self.serving.sample();
                     self.sample_pasts();
                 }
-                _ = seconds.tick() => self.second_is_over(),
+                _ = seconds.tick() => {
+                    self.second_is_over();
+                    self.tick_jobs();
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.tick();
                 }
@@ -276,7 +289,7 @@ impl Writer {
 
     async fn end_all(mut self, after: After) -> usize {
         self.end_what_is_over();
-        let Self { serving, reloads, runs, events, .. } = self;
+        let Self { serving, reloads, runs, jobs, events, .. } = self;
         let Serving {
             edge,
             intent,
@@ -297,7 +310,8 @@ impl Writer {
         events.emit(event::Stopping { instances: instances.into() });
         drop((watches, names, renewals, ordering, issuers));
         let limit = intent.borrow().server.drain;
-        let cut = edge.stop(limit).await;
+        // Nobody would know how they end.
+        let (cut, ()) = tokio::join!(edge.stop(limit), jobs.end(&runs.journal, &events));
         // Requests need it until then.
         settling.end().await;
         drop(sharing);
@@ -354,6 +368,12 @@ impl Writer {
             Message::Judge { question, reply } => self.judge_again(question, reply),
             Message::Surroundings { service, reply } => self.tell_surroundings(&service, reply),
             Message::Processes { service, reply } => drop(reply.send(self.processes(&service))),
+            Message::Jobs(reply) => drop(reply.send(self.jobs_now())),
+            Message::OneJob { job, reply } => drop(reply.send(self.one_job(&job))),
+            Message::RunJob { job, who, reply } => self.ask_for_run(&job, who, reply),
+            Message::JobFollowing { job, run, reply } => {
+                drop(reply.send(self.job_following(job, run)));
+            }
             Message::ReopenLog(reply) => {
                 self.reloads.log.reopen();
                 // Whoever asked may be gone.

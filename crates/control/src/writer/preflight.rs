@@ -16,7 +16,7 @@ use crate::ended::Reply;
 use crate::journal::PastRelease;
 use crate::runs::{
     Asked, DeployError, Order, Progressing, Purpose, Running, Target, Wanted, aborted, in_time,
-    look_at_hooks, while_wanted,
+    look_at_hooks, placement, while_wanted,
 };
 
 /// How many releases are told of where one is asked for that never ran.
@@ -102,6 +102,7 @@ impl Writer {
             version: target.version.clone(),
             recipe: target.recipe.clone(),
             withheld,
+            placement: placement(run.run()),
             registries: self.serving.intent.borrow().registries.clone(),
             sealed: self.serving.intent.borrow().secrets.clone(),
         };

@@ -29,6 +29,7 @@ impl Writer {
         let revision = self.serving.take_up(prepared, &mut self.runs)?;
         // Bars whom nobody wants any more, and publishes anew where that is so.
         self.want_runs(&intent);
+        self.want_jobs(&intent);
         Ok(revision)
     }
 
@@ -229,6 +230,7 @@ fn in_words(revision: Revision, diff: &Diff) -> String {
     for (noun, names) in [
         ("listener", names(&diff.listeners)),
         ("service", names(&diff.services)),
+        ("job", names(&diff.jobs)),
         ("authentication", names(&diff.auth)),
         ("limit", names(&diff.limits)),
         ("abuse", names(&diff.abuse)),

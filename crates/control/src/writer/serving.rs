@@ -185,7 +185,8 @@ impl Serving {
             internal.extend(held.internal.iter().filter(|it| !ordered.contains(it)).cloned());
         }
         internal.retain(|host| hosts.contains(host));
-        self.ordering.want(&intent, Hosts { all: hosts, internal });
+        let hosts = Hosts { all: hosts, internal };
+        self.ordering.want(&intent, hosts, self.sharing.store());
     }
 
     /// How each certificate stands, from files and ordered.

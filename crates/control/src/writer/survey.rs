@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use edge::{Live, ServiceView};
 use model::{InstanceName, ServiceName};
@@ -16,7 +16,10 @@ use crate::ended::Reply;
 use crate::handle::InstanceError;
 use crate::issuers::Source;
 use crate::ordering::status::CertificateStatus;
-use crate::status::{InstanceStatus, IssuerStatus, ListenerStatus, ServiceStatus, Status};
+use crate::status::{
+    AuthServerFault, AuthServerStatus, InstanceStatus, IssuerStatus, ListenerStatus, ServiceStatus,
+    Status,
+};
 use crate::{instances, scrape};
 
 impl Writer {
@@ -85,6 +88,7 @@ impl Writer {
             rolled_back: self.watched.rolled_back(),
             listeners: self.listeners(),
             issuers: self.issuers(),
+            auth_servers: self.auth_servers(),
             admin_certificate_fault: self.admin_certificate_fault(),
             certificates: Vec::new(),
             services: self.services(),
@@ -130,8 +134,23 @@ impl Writer {
         issuers.collect()
     }
 
+    /// Each authentication that asks a server about requests.
+    fn auth_servers(&self) -> Vec<AuthServerStatus> {
+        let intent = self.serving.intent.borrow();
+        let servers = self.serving.edge.inquiries().filter_map(|live| {
+            let server = intent.auth.get(live.name())?.proof.server()?;
+            let fault = live.fault().map(|fault| AuthServerFault {
+                since: SystemTime::UNIX_EPOCH + Duration::from_secs(fault.since),
+                why: fault.why,
+            });
+            Some(AuthServerStatus { auth: live.name().clone(), url: server.url.to_string(), fault })
+        });
+        servers.collect()
+    }
+
     fn services(&self) -> Vec<ServiceStatus> {
         let now = self.serving.edge.now();
+        let unreached = self.runs.driver.unreached();
         let services = self.serving.edge.services().filter_map(|view| {
             let watch = self.serving.watches.get(&view.service.name)?;
             let run = self.runs.services.get(&view.service.name);
@@ -151,7 +170,7 @@ impl Writer {
                 balance: view.service.balance.clone(),
                 mode: watch.mode(),
                 queued: view.live.queued(),
-                run: run.map(|run| run.status(now)),
+                run: run.map(|run| run.status(now, &unreached)),
                 retries: view.live.shards().map(|shard| shard.retries.get()).sum(),
                 unresolved: unresolved.collect(),
                 certificate_fault: fault.map(|fault| chain(fault)),

@@ -1,4 +1,5 @@
-//! Keys that are fetched: no request that should pass fails while they change, and none passes that should not.
+//! Keys that are fetched: no request that should pass fails while they change, and none passes that should not. Servers that are asked about
+//! requests: how the status tells of them.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -205,4 +206,29 @@ async fn an_issuer_that_responds_byte_by_byte_holds_up_neither_requests_nor_the_
         assert_eq!(ask(at, &unknown).await, 401);
         assert_eq!(stands(&bench).await.keys, Some(1));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_asked_about_requests_and_is_gone_is_told_until_it_responds() {
+    let origin = Origin::start("one").await;
+    let file = |address: SocketAddr| {
+        let guarded = guarded(&origin, address);
+        let asks = format!("forward = {{ to = \"http://{address}/verify?key=s3cret\" }}");
+        guarded.replace(&format!("jwt = {{ jwks = \"http://{address}/keys\" }}"), &asks)
+    };
+    let bench = Bench::start(&file(refusing_address())).await;
+    let at = bench.address().await;
+    let stands = async || bench.handle.status().await.unwrap().auth_servers[0].clone();
+    assert_eq!(stands().await.fault, None, "nobody was asked");
+    assert_eq!(ask(at, "any").await, 503);
+    let failing = stands().await;
+    assert_eq!(failing.auth.as_str(), "users");
+    assert!(!failing.url.contains("s3cret"), "{}", failing.url);
+    let fault = failing.fault.expect("it fails");
+    assert!(fault.why.contains("refused"), "{}", fault.why);
+    let service = Issuer::start(|_| vec![Step::answer(200, "")]);
+    bench.write(&file(service.address()));
+    bench.handle.reload().await.unwrap();
+    assert_eq!(ask(at, "any").await, 200);
+    assert_eq!(stands().await.fault, None);
 }

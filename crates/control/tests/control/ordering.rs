@@ -3,12 +3,13 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use control::{
-    After, CertificateSource, CertificateStatus, Controller, RenewalReason, Settings, Status,
+    After, CertificateSource, CertificateStatus, Controller, Handle, RenewalReason, Settings,
+    Status,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -107,7 +108,7 @@ impl Stage {
         self.begin().await.unwrap();
     }
 
-    fn handle(&self) -> control::Handle {
+    fn handle(&self) -> Handle {
         self.controller.as_ref().unwrap().handle()
     }
 
@@ -117,50 +118,68 @@ impl Stage {
         what: &str,
         wanted: impl Fn(&CertificateStatus) -> bool,
     ) -> CertificateStatus {
-        let ask = async {
-            loop {
-                let certificates = self.handle().certificates().await.unwrap();
-                if let [certificate] = &certificates[..]
-                    && wanted(certificate)
-                {
-                    return certificate.clone();
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, ask).await {
-            Ok(certificate) => certificate,
-            Err(_) => panic!("waited for: {what}; is: {:#?}", self.handle().certificates().await),
-        }
+        until(&self.handle(), PATIENCE, what, wanted).await
     }
 
     fn file(&self) -> PathBuf {
         self.room.path().join("state/certificates/hosts").join(HOST).join("certificate.pem")
     }
 
-    /// What a client gets that asks for `name`, and trusts who issued the certificate that is kept.
     fn connect(&self, name: &str) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        if let Ok(kept) = CertificateDer::pem_file_iter(self.file()) {
-            // The issuer's, behind its own.
-            kept.skip(1).for_each(|it| roots.add(it.unwrap()).unwrap());
-        }
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let name = name.to_owned().try_into().unwrap();
-        let session = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], self.tls)))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        let mut stream = StreamOwned::new(session, socket);
-        stream.flush()?;
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
-        }
-        Ok(stream)
+        connect(&self.file(), name, self.tls)
     }
 }
 
+/// Asks until the only certificate is as wanted, and no longer than `patience`.
+pub(crate) async fn until(
+    handle: &Handle,
+    patience: Duration,
+    what: &str,
+    wanted: impl Fn(&CertificateStatus) -> bool,
+) -> CertificateStatus {
+    let ask = async {
+        loop {
+            let certificates = handle.certificates().await.unwrap();
+            if let [certificate] = &certificates[..]
+                && wanted(certificate)
+            {
+                return certificate.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    match tokio::time::timeout(patience, ask).await {
+        Ok(certificate) => certificate,
+        Err(_) => panic!("waited for: {what}; is: {:#?}", handle.certificates().await),
+    }
+}
+
+/// What a client gets at this port that asks for `name`, and trusts who issued the certificate that is kept.
+pub(crate) fn connect(
+    kept: &Path,
+    name: &str,
+    port: u16,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    if let Ok(kept) = CertificateDer::pem_file_iter(kept) {
+        // The issuer's, behind its own.
+        kept.skip(1).for_each(|it| roots.add(it.unwrap()).unwrap());
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = name.to_owned().try_into().unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = StreamOwned::new(session, socket);
+    stream.flush()?;
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(stream)
+}
+
 /// The certificate that was shown.
-fn leaf(stream: &StreamOwned<ClientConnection, TcpStream>) -> Vec<u8> {
+pub(crate) fn leaf(stream: &StreamOwned<ClientConnection, TcpStream>) -> Vec<u8> {
     stream.conn.peer_certificates().unwrap()[0].to_vec()
 }
 
@@ -179,7 +198,7 @@ fn get(stream: &mut (impl Read + Write)) -> io::Result<u16> {
     Ok(text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default())
 }
 
-fn is_there(certificate: &CertificateStatus) -> bool {
+pub(crate) fn is_there(certificate: &CertificateStatus) -> bool {
     certificate.held.is_some()
 }
 

@@ -12,8 +12,8 @@ use driver::logs::{Logs, Output, Part, Written};
 use driver::preflight::{Obstacle, Passed, Preflight};
 use driver::{
     AdoptError, Adoption, Composed, Driver, Environment, Examination, Examined, Exit, ExitCause,
-    Gone, Held, Identity, Instance, Launch, LaunchError, Notice, PortOwner, ProcessIdentity,
-    ProcessRecord, ProcessStart, Record, Spec, Stop, Stopped, Upkeep,
+    Gone, Held, Identity, Instance, KeptRelease, Launch, LaunchError, Notice, PortOwner,
+    ProcessIdentity, ProcessRecord, ProcessStart, Record, Spec, Stop, Stopped, Unreached, Upkeep,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -112,7 +112,15 @@ impl Driver for TaskDriver {
         async { Ok(spec.recipe) }.boxed()
     }
 
-    fn reclaim(&self, _: &[Record]) {}
+    fn reclaim(&self, _: &[Record]) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
+
+    fn unreached(&self) -> Vec<Unreached> {
+        Vec::new()
+    }
+
+    fn retain(&self, _: Vec<KeptRelease>) {}
 
     fn prepare(&self, launch: Launch) -> BoxFuture<'_, Result<Box<dyn Held>, LaunchError>> {
         async move {

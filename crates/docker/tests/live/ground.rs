@@ -146,6 +146,7 @@ pub(crate) fn spec(recipe: &Recipe) -> Spec {
         version: "1".into(),
         recipe: recipe.clone(),
         withheld: BTreeSet::new(),
+        placement: Default::default(),
         registries: Registries::new(),
         sealed: Default::default(),
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use driver::{ExitCause, Killed, PortOwner};
 use model::{Access, Volume, VolumeSource};
+use rustix::process::Signal;
 
 use crate::ground::{Ground, SERVES, container, recipe, stop};
 
@@ -178,5 +179,26 @@ fn an_engine_that_dies_ends_no_instance_for_us_before_it_says_so() {
     // Without live-restore an engine that comes back ends what it finds.
     let ended = ground.wait(instance.gone());
     assert!(!ended.exit.asked, "{ended:?}");
+    ground.engine.until("nothing is left", |engine| engine.containers().is_empty());
+}
+
+#[test]
+fn an_engine_that_hangs_costs_its_deadline_and_what_runs_is_stopped_when_it_wakes_up() {
+    let Some(mut ground) = Ground::new() else { return };
+    ground.image("shop:1", SERVES);
+    let instance = ground.start("shop-1", &recipe("shop:1")).unwrap();
+    ground.said(&instance, "shop-1 of 1");
+    ground.engine.signal(Signal::STOP);
+    let lacks = ground.lacks(&recipe("shop:1"), Default::default());
+    assert!(
+        lacks.len() == 1 && lacks[0].ends_with("did not say what it is within 10 s"),
+        "{lacks:?}"
+    );
+    assert!(TcpStream::connect(instance.record().address).is_ok(), "what runs runs on");
+    let stopped = instance.stop(stop(Duration::from_secs(30)));
+    ground.engine.signal(Signal::CONT);
+    let ended = ground.wait(stopped);
+    assert!(ended.exit.asked && ended.killed.is_none(), "{ended:?}");
+    assert_eq!(ground.lacks(&recipe("shop:1"), Default::default()), [""; 0]);
     ground.engine.until("nothing is left", |engine| engine.containers().is_empty());
 }

@@ -5,8 +5,9 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use driver::Driver;
-use model::{Pin, Registries, Registry};
+use docker::DockerDriver;
+use driver::{Driver, KeptRelease};
+use model::{ImageName, Pin, Recipe, Registries, Registry};
 use tempfile::TempDir;
 use testkit::has;
 use testkit::redis_server::free_port;
@@ -107,4 +108,59 @@ fn what_a_tag_stood_for_is_what_runs_wherever_it_moves() {
     drop(registry);
     let mut third = ground.fetch(&wanted).unwrap();
     assert_eq!(container(&mut third).pin, container(&mut second).pin);
+}
+
+#[test]
+fn what_we_pulled_is_removed_when_no_release_needs_it_and_what_others_pulled_never() {
+    if !has(&["docker-registry"]) {
+        return;
+    }
+    let Some(mut ground) = Ground::new() else { return };
+    let registry = LocalRegistry::start();
+    let here = |ground: &Ground, recipe: &mut Recipe| {
+        let container = container(recipe);
+        let name: ImageName = container.image.parse().unwrap();
+        let Some(Pin::Digest(digest)) = &container.pin else { panic!("{container:?}") };
+        let name = name.by_digest(digest);
+        ground.engine.try_docker(&["image", "inspect", &name]).status.success()
+    };
+    let mut pinned = Vec::new();
+    for number in 1..=3 {
+        ground.image("shop:1", &SERVES.replace("of", &format!("{number} of")));
+        registry.take(&ground, &format!("shop:{number}"));
+        let wanted = recipe(&format!("{}/shop:{number}", registry.host));
+        // The third was pulled by hand before.
+        if number == 3 {
+            let name = format!("{}/shop:3", registry.host);
+            ground.engine.docker(&["pull", &name]);
+        }
+        let spec = driver::Spec { registries: registry.known(), ..spec(&wanted) };
+        pinned.push(ground.wait(ground.driver.fetch(spec)).unwrap());
+    }
+    let retain = |ground: &Ground, driver: &DockerDriver, wanted: &Recipe| {
+        let wanted = vec![KeptRelease { version: "1".into(), recipe: wanted.clone() }];
+        ground.wait(async { driver.retain(wanted) });
+    };
+    let (first, second, third) = (0, 1, 2);
+    // Just fetched, each may be of a deploy that begins.
+    retain(&ground, &ground.driver, &pinned[second].clone());
+    let instance = ground.start("shop-1", &pinned[first]).unwrap();
+    ground.said(&instance, "shop-1 1 of 1");
+    retain(&ground, &ground.again(), &pinned[second].clone());
+    ground.wait(instance.stop(stop(Duration::ZERO)));
+    for pinned in &mut pinned {
+        assert!(here(&ground, pinned), "{pinned:?}");
+    }
+    // Now nothing is made of it, and no deploy is about to.
+    let next = ground.again();
+    retain(&ground, &next, &pinned[second].clone());
+    let mut gone = pinned[first].clone();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while here(&ground, &mut gone) {
+        assert!(std::time::Instant::now() < deadline, "it is still here");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(here(&ground, &mut pinned[second]) && here(&ground, &mut pinned[third]));
+    let noted = fs::read_to_string(ground.state.path().join("docker/images")).unwrap();
+    assert_eq!(noted.lines().count(), 1, "{noted}");
 }

@@ -1,6 +1,6 @@
 //! Logs of instances that are gone, of which only the last are kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fs, io};
@@ -22,8 +22,8 @@ pub struct Sweep {
     pub living: BTreeSet<String>,
     /// What has been written since stays.
     pub then: SystemTime,
-    /// Of so many of the others the logs are kept: those that were made last, by the numbers that their
-    /// names end with.
+    /// Of so many of the others of each kind (of instances, of a hook, of a job) the logs are kept: those that were made last, by the
+    /// numbers that their names end with.
     pub keep: usize,
 }
 
@@ -38,21 +38,23 @@ pub fn sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let mut gone: Vec<(u64, PathBuf)> = Vec::new();
+    let mut gone: BTreeMap<String, Vec<(u64, PathBuf)>> = BTreeMap::new();
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(SUFFIX));
         let Some(name) = name.filter(|name| !living.contains(*name)) else { continue };
-        let number = name.rsplit('-').next().and_then(|number| number.parse().ok());
+        // What stands before the number says what kind it is of.
+        let (kind, number) = name.rsplit_once('-').unwrap_or((name, ""));
+        let (kind, number) = (kind.to_owned(), number.parse().unwrap_or_default());
         // It may have been swept by somebody else; or it is of one that was started since.
         let Ok(written) = path.metadata().and_then(|it| it.modified()) else { continue };
         if written <= *then {
-            gone.push((number.unwrap_or_default(), path));
+            gone.entry(kind).or_default().push((number, path));
         }
     }
-    gone.sort_by(|one, other| other.cmp(one));
-    let faults = gone.iter().skip(*keep).filter_map(|(_, log)| remove(log).err());
-    let faults: Vec<_> = faults.collect();
+    gone.values_mut().for_each(|of_kind| of_kind.sort_by(|one, other| other.cmp(one)));
+    let too_old = gone.values().flat_map(|of_kind| of_kind.iter().skip(*keep));
+    let faults: Vec<_> = too_old.filter_map(|(_, log)| remove(log).err()).collect();
     faults.into_iter().next().map_or(Ok(()), Err)
 }
 
@@ -90,6 +92,10 @@ mod tests {
         write("api-2.log.partial-10", 60);
         write("api-3.log.000001-0", 70);
         write("notes.txt", 500);
+        // A job's runs take no place of instances.
+        for number in [7, 8, 90] {
+            write(&format!("api-job-crawl-{number}.log"), 20);
+        }
         let living = ["api-1".to_owned()].into();
         let new = fs::File::create(room.path().join("api-0.log")).unwrap();
         let then = SystemTime::now();
@@ -104,6 +110,8 @@ mod tests {
             "api-10.log",
             "api-3.log",
             "api-3.log.000001-0",
+            "api-job-crawl-8.log",
+            "api-job-crawl-90.log",
             "notes.txt",
         ];
         assert_eq!(names.collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());

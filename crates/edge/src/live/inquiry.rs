@@ -2,6 +2,7 @@
 //! meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 use model::AuthName;
@@ -27,6 +28,17 @@ struct Failures {
     untold: AtomicU64,
     /// That it failed was told, and not that it responds again.
     is_told: AtomicBool,
+    /// What was told last, while it fails.
+    now: Mutex<Option<ServerFault>>,
+}
+
+/// That a server gives nothing that can be used, as it was told last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFault {
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+    /// Why.
+    pub why: String,
 }
 
 impl InquiryLive {
@@ -40,10 +52,10 @@ impl InquiryLive {
         self.shards[worker][outcome as usize].add(1);
     }
 
-    /// The server gave nothing that can be used, in this second since 1970. Says how often it has since that was told and before this, where it is to
-    /// be told.
-    pub(crate) fn fails(&self, now: u64) -> Option<u64> {
-        let Failures { silent_until, untold, is_told } = &self.failures;
+    /// The server gave nothing that can be used, in this second since 1970, for this reason. Says how often it has since that was told and before this,
+    /// where it is to be told.
+    pub(crate) fn fails(&self, now: u64, why: &str) -> Option<u64> {
+        let Failures { silent_until, untold, is_told, .. } = &self.failures;
         let until = silent_until.load(Ordering::Relaxed);
         let next = now.saturating_add(TOLD_EVERY);
         // A clock that was set back silences nobody for longer.
@@ -55,13 +67,25 @@ impl InquiryLive {
             return None;
         }
         is_told.store(true, Ordering::Relaxed);
+        let mut fault = self.failures.now();
+        let since = fault.take().map_or(now, |before| before.since);
+        *fault = Some(ServerFault { since, why: why.to_owned() });
         Some(untold.swap(0, Ordering::Relaxed))
     }
 
     /// The server gave something that can be used. Whether that is to be told.
     pub(crate) fn recovers(&self) -> bool {
         let is_told = &self.failures.is_told;
-        is_told.load(Ordering::Relaxed) && is_told.swap(false, Ordering::Relaxed)
+        let is_news = is_told.load(Ordering::Relaxed) && is_told.swap(false, Ordering::Relaxed);
+        if is_news {
+            *self.failures.now() = None;
+        }
+        is_news
+    }
+
+    /// That its server fails, if it does.
+    pub fn fault(&self) -> Option<ServerFault> {
+        self.failures.now().clone()
     }
 
     /// The authentication.
@@ -75,6 +99,12 @@ impl InquiryLive {
     }
 }
 
+impl Failures {
+    fn now(&self) -> MutexGuard<'_, Option<ServerFault>> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,12 +113,14 @@ mod tests {
     fn a_server_that_fails_all_the_time_is_told_once_a_while_with_how_often() {
         let live = InquiryLive::new("legacy".into(), 1);
         assert!(!live.recovers());
-        assert_eq!(live.fails(1_000), Some(0));
-        let told: Vec<_> = (1_000..1_030).filter_map(|second| live.fails(second)).collect();
+        assert_eq!(live.fails(1_000, "refused"), Some(0));
+        let told: Vec<_> = (1_000..1_030).filter_map(|second| live.fails(second, "slow")).collect();
         assert_eq!(told, [10, 9]);
+        assert_eq!(live.fault(), Some(ServerFault { since: 1_000, why: "slow".into() }));
         assert!(live.recovers() && !live.recovers());
+        assert_eq!(live.fault(), None);
         // The clock is set back.
-        assert_eq!(live.fails(500), Some(9));
-        assert_eq!(live.fails(501), None);
+        assert_eq!(live.fails(500, "slow"), Some(9));
+        assert_eq!(live.fails(501, "slow"), None);
     }
 }

@@ -152,29 +152,17 @@ impl Carried {
     }
 }
 
-/// What the request phase decides.
-pub(crate) struct Decided {
-    /// Kept for all responses, those of refusals and failures included.
-    pub(crate) carried: Carried,
-    pub(crate) passage: Result<Passage, Ending>,
-}
-
-/// The request phase: asks each policy whether `request` may pass, in the order that users are told.
-pub(crate) fn request(plan: &PolicyPlan, request: &Request<'_>, context: Context<'_>) -> Decided {
-    // A refusal by any policy is a response, too, and its client must be able to read it.
-    let cors = plan.cors.as_ref().map(|cors| cors::grant(cors, request));
-    let mut carried = Carried { cors, asked: None, taken: Taken::default() };
-    let passage = pass(plan, request, context, &mut carried);
-    Decided { carried, passage }
-}
-
-/// The order. What it does not have yet stands between its lines: behind limits by subject comes the cache.
-fn pass(
+/// The request phase: asks each policy whether `request` may pass, in the order that users are told. What it does not have yet stands between its
+/// lines: behind limits by subject comes the cache. What was found out is in `carried`, which was empty, for all responses, those of refusals and
+/// failures included.
+pub(crate) fn request(
     plan: &PolicyPlan,
     request: &Request<'_>,
     context: Context<'_>,
     carried: &mut Carried,
 ) -> Result<Passage, Ending> {
+    // A refusal by any policy is a response, too, and its client must be able to read it.
+    carried.cors = plan.cors.as_ref().map(|cors| cors::grant(cors, request));
     deny::request(plan.deny.as_ref(), request)?;
     if cors::request(carried.cors, request)? == Passage::Preflight {
         return Ok(Passage::Preflight);

@@ -7,6 +7,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::rc::Rc;
 
 use model::{Action, Listener, Redirect, Respond};
 use telemetry::Ending;
@@ -83,7 +84,7 @@ pub(crate) struct Decision<'a> {
     /// The route that it takes, where it takes one.
     pub(crate) route: Option<RouteIndex>,
     /// What the request phase of that route's policies found out, where it has any.
-    pub(crate) carried: Option<Carried>,
+    pub(crate) carried: Option<Rc<Carried>>,
     pub(crate) next: Result<Next<'a>, Refused>,
 }
 
@@ -187,9 +188,10 @@ pub(crate) fn decide<'a>(
     let mut decision =
         Decision { route: Some(index), carried: None, next: Ok(Next::Forward(index)) };
     if let Some((plan, context)) = plan_of(index) {
-        let decided = policy::request(plan, request, context);
-        decision.carried = Some(decided.carried);
-        decision.next = passed(setting, request, index, decided.passage);
+        let mut carried = Carried::default();
+        let passage = policy::request(plan, request, context, &mut carried);
+        decision.carried = Some(carried.into());
+        decision.next = passed(setting, request, index, passage);
     } else {
         decision.next = act(setting, request, index);
     }

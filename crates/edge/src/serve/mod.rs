@@ -18,7 +18,7 @@ use crate::exchange::record::ExchangeRecord;
 use crate::exchange::recording::{Recording, Subject};
 use crate::live::by_route::RouteSlot;
 use crate::policy::auth::AuthContext;
-use crate::policy::limit::{Effect, LimitContext};
+use crate::policy::limit::{Effect, LimitContext, Moment};
 use crate::policy::{self, Phase, Routed};
 use crate::response::respond::{self, Asked};
 use crate::routing::RouteIndex;
@@ -128,14 +128,14 @@ async fn serve<C: Client>(
             now: worker.calendar.now(),
         },
         limit: LimitContext {
-            now: worker.shared.time_of(began),
+            at: Moment::Instant { at: began, edge_began: worker.shared.began() },
             worker: worker.index,
             effect: Effect::Take,
         },
     };
     let plan_of = |index| policies_of(index).map(|policies| (&policies.plan, context()));
-    let Decision { route, carried, mut next } = decide(setting, &request, plan_of);
-    let (mut carried, mut body) = (carried.map(Rc::new), RequestBody::new(framing));
+    let Decision { route, mut carried, mut next } = decide(setting, &request, plan_of);
+    let mut body = RequestBody::new(framing);
     if let Some(index) = route {
         record.route = Some((plan.clone(), index));
         record.carried.clone_from(&carried);

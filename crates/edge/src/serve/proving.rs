@@ -12,7 +12,7 @@ use telemetry::Ending;
 use crate::client::Client;
 use crate::exchange::record::ExchangeRecord;
 use crate::peer::Approach;
-use crate::policy::auth::inquiry::{Finding, Incoming, Inquiry};
+use crate::policy::auth::inquiry::{Heard, Incoming, Inquiry};
 use crate::policy::auth::signed::Signable;
 use crate::policy::auth::{Progress, Refused};
 use crate::policy::{self, Carried, Passage, PolicyPlan};
@@ -74,11 +74,11 @@ impl<'a> Proving<'a> {
                     held.ok_or(Refused::TooLarge).and_then(open)
                 }
             };
-            let finding = match inquiry {
+            let heard = match inquiry {
                 Ok(inquiry) => hear(self.entrance, client, inquiry, record).await?,
-                Err(refused) => Err(refused),
+                Err(refused) => Heard::Found(Err(refused)),
             };
-            if let Some(answered) = asking.hear(finding) {
+            if let Some(answered) = asking.hear(heard) {
                 break answered;
             }
         };
@@ -103,20 +103,20 @@ async fn hear<C: Client>(
     client: &mut C,
     mut inquiry: Inquiry,
     record: &mut ExchangeRecord<'_>,
-) -> Result<Finding, Ending> {
+) -> Result<Heard, Ending> {
     let worker = entrance.worker;
     let within = match record.call {
         Some(call) => inquiry.within.min(call.left(worker.wheel.now())),
         None => inquiry.within,
     };
     let heard = entrance.timer.within(within, |cx| {
-        if let Poll::Ready(finding) = inquiry.poll(cx) {
-            return Poll::Ready(Ok(finding));
+        if let Poll::Ready(heard) = inquiry.poll(cx) {
+            return Poll::Ready(Ok(heard));
         }
         client.poll_gone(cx).map(|()| Err(Ending::ClientClosed))
     });
     let heard = heard.await;
     // No instance has had it so far.
     record.waited(worker)?;
-    heard.unwrap_or(Ok(Err(Refused::Busy)))
+    heard.unwrap_or(Ok(Heard::Found(Err(Refused::Busy))))
 }

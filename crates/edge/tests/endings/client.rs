@@ -54,6 +54,7 @@ pub(crate) fn store_down(protocol: Protocol) -> Scene {
         prefix: "plimsoll".into(),
         timeout: SHORT,
         on_failure: OnFailure::Refuse,
+        secret: None,
     };
     let store = {
         let _inside = runtime.enter();

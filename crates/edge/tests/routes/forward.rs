@@ -141,6 +141,32 @@ fn cookies_of_a_service_that_lets_in_are_for_one_client_where_they_are_wanted_an
 }
 
 #[test]
+fn a_cookie_that_a_refusal_sets_is_one_client_s_however_many_ask_the_same() {
+    let (gate, asked) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
+    let service = Origin::start({
+        let (gate, asked) = (gate.clone(), asked.clone());
+        move |_| {
+            gate.pass();
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            vec![Step::send(format!(
+                "HTTP/1.1 401 X\r\nSet-Cookie: login={number}\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n"
+            ))]
+        }
+    });
+    let stage = asking(&service, |_, _| {});
+    let client = H2Client::connect(stage.edge.address());
+    let begun: Vec<_> = (0..8).map(|_| client.begin(request("GET", "/"), true)).collect();
+    eventually("they wait together", || inquiries(&stage.edge, InquiryOutcome::Shared) == 7);
+    gate.open();
+    let set = |begun| client.answer(begun).field("set-cookie").map(str::to_owned);
+    let mut set: std::collections::BTreeSet<_> = begun.into_iter().filter_map(set).collect();
+    for protocol in Protocol::ALL {
+        set.extend(stage.ask(protocol, Talk::get("/")).field("set-cookie").map(str::to_owned));
+    }
+    assert_eq!(set.len(), 8 + Protocol::ALL.len(), "{set:?}");
+}
+
+#[test]
 fn what_the_service_says_to_those_that_it_refuses_is_the_client_s() {
     let service = Origin::start(|request| {
         let head = match request.field("x-forwarded-uri") {

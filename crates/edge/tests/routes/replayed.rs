@@ -31,6 +31,7 @@ impl Pair {
                 prefix: "test".to_owned(),
                 timeout: Duration::from_secs(5),
                 on_failure,
+                secret: None,
             };
             let _entered = runtime.enter();
             let store = Store::open(Some(&wanted), &Store::alone());

@@ -17,8 +17,8 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Makes a fingerprint of the parts of a key, which are told apart from each other.
-#[derive(Clone, Copy, Debug)]
+/// Makes a fingerprint of the parts of a key, which are told apart from each other. Equal ones make the same of the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyHasher(SipHash<1, 3>);
 
 impl KeyHasher {
@@ -48,7 +48,7 @@ impl KeyHasher {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SipHash<const C: u32, const D: u32> {
     state: [u64; 4],
     /// Bytes that no whole word was made of.

@@ -94,6 +94,8 @@ pub enum Force {
     LeftBehind,
     /// Some of it could not be killed: it hangs in the system.
     Stuck,
+    /// Nobody knows: what runs it does not answer, and ends it as soon as it does.
+    Unreached,
 }
 
 /// How an instance came to have its process.

@@ -1,7 +1,8 @@
 //! What the judge promises, counted over many simulated deploys.
 //!
 //! `JUDGE_SEEDS=2000 cargo test --release -p rollout --test judge -- --nocapture --test-threads 1` prints the tables of docs/reliability.md.
-//! `JUDGE_KIND=bursty JUDGE_FIRST=2000` goes on with one kind of traffic where another run has ended.
+//! `JUDGE_KIND=bursty JUDGE_FIRST=2000` goes on with one kind of traffic where another run has ended; `JUDGE_RELEASE=404` counts the bad releases of
+//! that name alone.
 
 mod chance;
 mod deploy;
@@ -144,7 +145,7 @@ fn bad_releases_are_found() {
         let trial = |seed, release, way| trial(seed, Kind::Calm, release, way, rate);
         let before = |seed| trial(seed, Release::Equal, Way::Canary).before(&names);
         let befores: Vec<Before> = (0..seeds).map(before).collect();
-        for release in BAD {
+        for release in bad() {
             for way in Way::ALL.into_iter().chain([Way::Replace]) {
                 let runs: Vec<End> = (0..seeds)
                     .zip(&befores)
@@ -170,6 +171,12 @@ fn bad_releases_are_found() {
             }
         }
     }
+}
+
+/// All, or those whose names have `JUDGE_RELEASE` in them.
+fn bad() -> impl Iterator<Item = Release> {
+    let wanted = std::env::var("JUDGE_RELEASE").unwrap_or_default();
+    BAD.into_iter().filter(move |release| release.name().contains(&wanted))
 }
 
 /// The greatest takes its time.

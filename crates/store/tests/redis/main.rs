@@ -8,3 +8,5 @@ mod support;
 mod together;
 #[cfg(test)]
 mod topologies;
+#[cfg(test)]
+mod turns;

@@ -109,7 +109,7 @@ pub(crate) fn with_password(port: u16, password: &str) -> RedisNode {
 
 pub(crate) fn wanted(redis: Redis) -> Wanted {
     let (prefix, on_failure) = ("plimsoll".into(), OnFailure::Local);
-    Wanted { redis, ca: None, prefix, timeout: TIMEOUT, on_failure }
+    Wanted { redis, ca: None, prefix, timeout: TIMEOUT, on_failure, secret: None }
 }
 
 /// A server that answers each command that it is told with `answer`; what it was told is put in for `{told}`.

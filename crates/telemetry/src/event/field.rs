@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use model::{AuthName, InstanceName, ListenerName, Revision, ServiceName};
+use model::{AuthName, InstanceName, JobName, ListenerName, Revision, ServiceName};
 use tracing::field::{DisplayValue, display};
 
 /// A field's value, as those that follow see it.
@@ -78,6 +78,7 @@ names! {
     ServiceName = "api",
     AuthName = "legacy",
     InstanceName = "api-1",
+    JobName = "crawl",
     ListenerName = "web",
 }
 

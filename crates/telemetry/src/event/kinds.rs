@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use model::{AuthName, InstanceName, ListenerName, Revision, ServiceName};
+use model::{AuthName, InstanceName, JobName, ListenerName, Revision, ServiceName};
 
 use super::declare::events;
 use super::{Field, Level, Value};
@@ -26,6 +26,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("id", "what the key is called"),
     ("instance", "the instance"),
     ("instances", "what becomes of the instances that Plimsoll runs"),
+    ("job", "the job"),
     ("kept", "how many stay in use"),
     ("key", "the key of the file"),
     ("keys", "how many keys are used"),
@@ -46,6 +47,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("replicas", "how many instances a service is to have"),
     ("restores", "the number of the deploy whose release is brought back"),
     ("revision", "the number of the configuration that is active"),
+    ("run", "the number of the job's run"),
     ("runs", "how often it has ended early in a row"),
     ("seconds", "how long that lasts, or until it is tried again"),
     ("service", "the service"),
@@ -150,6 +152,10 @@ events! {
     CertificateNotKept = "certificate_not_kept" ERROR "cannot save a certificate" {path: String, why: String};
     /// A certificate that was kept in the state directory cannot be used. Another one is ordered.
     KeptCertificateUnusable = "kept_certificate_unusable" WARN "cannot use a certificate that was kept" {path: String, why: String};
+    /// A certificate that another edge has ordered came by the store. New connections are served with it.
+    CertificateAdopted = "certificate_adopted" INFO "certificate of another edge is served" {host: String, expires: Option<SystemTime>};
+    /// What stands in the store as the certificate of a host cannot be used: it was changed there, or is no certificate for that host. The one that is there is served on.
+    SharedCertificateUnusable = "shared_certificate_unusable" WARN "cannot use a certificate that is shared" {host: String, why: String};
     /// A record that a CA has looked for cannot be taken away again. It does no harm.
     ChallengeRecordLeft = "challenge_record_left" WARN "cannot remove a record that a CA has looked for" {name: String, why: String};
     /// A CA of Plimsoll's own was made. Clients believe its certificates once they are given its root.
@@ -266,6 +272,21 @@ events! {
     FirstReleaseFailed = "first_release_failed" ERROR "first release does not run, retrying" {service: ServiceName, why: String, hint: Option<String>, seconds: Duration};
     /// A step of a further attempt at a first release: the first attempt's are told as any deploy's.
     FirstReleaseStep = "first_release_step" DEBUG "step of a further attempt at the first release" {service: ServiceName, step: Cow<'static, str>, instance: Option<InstanceName>, what: String};
+
+    /// A run of a job has begun.
+    JobStarted = "job_started" INFO "job started" {job: JobName, run: i64};
+    /// A run of a job has ended with exit code 0.
+    JobSucceeded = "job_succeeded" INFO "job succeeded" {job: JobName, run: i64, seconds: Duration};
+    /// A run of a job has failed, and is not tried again.
+    JobFailed = "job_failed" ERROR "job failed" {job: JobName, run: i64, why: String, seconds: Duration};
+    /// A run of a job was stopped, or Plimsoll ended in the middle of it, as its next start finds.
+    JobInterrupted = "job_interrupted" WARN "job was interrupted" {job: JobName, run: i64, why: String};
+    /// A job was due and is not run.
+    JobSkipped = "job_skipped" WARN "job is skipped" {job: JobName, why: String};
+    /// A job was due when Plimsoll did not run, or in a time that the clock jumped over.
+    JobMissed = "job_missed" WARN "job was missed" {job: JobName, what: String};
+    /// A run of a job cannot be written down, so it is not run.
+    JobNotRecorded = "job_not_recorded" ERROR "job cannot be recorded and is not run" {job: JobName, why: String};
 
     /// The journal cannot be read. A service that it knew is run as the file says.
     JournalUnreadable = "journal_unreadable" ERROR "cannot read the journal" {service: Option<ServiceName>, why: String};

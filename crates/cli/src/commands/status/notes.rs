@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use admin::{
     CheckedDeploy, DeployCondition, Instance, InstanceState, LastDeploy, Run, RunningDeploy,
-    Service, ServiceMode,
+    Service, ServiceMode, UnreachedHost,
 };
 
 use crate::progress::outcome;
@@ -73,6 +73,10 @@ fn run_notes(name: &str, run: &Run) -> Vec<String> {
             "{name}: {replicas} instances by `plimsoll scale`; the file says {of_file}, and counts again when it says otherwise\n"
         ));
     }
+    let unreached = run.unreached.iter();
+    notes.extend(unreached.map(|UnreachedHost { host, why, since }| {
+        format!("{name}: the host {host} does not answer since {since}: {why}\n")
+    }));
     if let Some(difference) = &run.difference {
         notes.push(format!("{name}: {difference}\n"));
     }

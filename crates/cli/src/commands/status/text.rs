@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use admin::{Certificate, Descriptors, Issuer, LastReload, Status, Store};
+use admin::{AuthServer, Certificate, Descriptors, Issuer, LastReload, Status, Store};
 use anstyle::AnsiColor;
 use jiff::Timestamp;
 
@@ -41,6 +41,8 @@ pub(super) fn draw(status: &Status, now: Timestamp, width: usize) -> String {
     let certificates = certificates.chain(admin);
     let certificates = certificates.chain(status.certificates.iter().map(certificate));
     let certificates = certificates.chain(status.issuers.iter().filter_map(issuer));
+    let certificates =
+        certificates.chain(status.auth_servers.iter().filter_map(|it| auth_server(it, now)));
     let notes = certificates.chain(status.services.iter().flat_map(notes));
     let notes = notes.map(|note| wrapped(&shown(note.trim_end()), width, 4));
     let notes: String = notes.map(|note| format!("{note}\n")).collect();
@@ -69,6 +71,17 @@ fn issuer(issuer: &Issuer) -> Option<String> {
         None => "there are none yet, and routes that need them respond with 503".to_owned(),
     };
     Some(format!("authentication {auth}: cannot fetch keys from {url}: {why}; {kept}\n"))
+}
+
+/// What is to be said of a server that says nothing of who requests are from.
+fn auth_server(server: &AuthServer, now: Timestamp) -> Option<String> {
+    let AuthServer { auth, url, fault, failing_since } = server;
+    let why = fault.as_ref()?;
+    let since = failing_since.as_ref().map(|since| format!(" ({})", ago(since, now)));
+    let since = since.unwrap_or_default();
+    Some(format!(
+        "authentication {auth}: {url} gives no usable response{since}: {why}; requests that need it respond with 503\n"
+    ))
 }
 
 fn head(status: &Status, now: Timestamp) -> String {
@@ -235,6 +248,7 @@ mod tests {
             watched: None,
             rolled_back: None,
             issuers: Vec::new(),
+            auth_servers: Vec::new(),
             admin_certificate_fault: None,
             certificates: Vec::new(),
             listeners: vec![Listener {
@@ -301,6 +315,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_says_nothing_of_who_requests_are_from_is_told() {
+        let server = |auth: &str, fault: Option<&str>| AuthServer {
+            auth: auth.to_owned(),
+            url: "http://10.0.0.7:9100/verify".to_owned(),
+            fault: fault.map(str::to_owned),
+            failing_since: fault.map(|_| "2026-01-02T03:04:00Z".to_owned()),
+        };
+        let auth_servers = vec![server("a", None), server("b", Some("connection refused"))];
+        let text = plain(&Status { auth_servers, services: Vec::new(), ..status() }, usize::MAX);
+        let (_, notes) = text.rsplit_once("\n\n").unwrap();
+        insta::assert_snapshot!(notes, @"authentication b: http://10.0.0.7:9100/verify gives no usable response (5 s ago): connection refused; requests that need it respond with 503");
+    }
+
+    #[test]
     fn a_certificate_that_has_not_come_is_told() {
         let certificate = Certificate {
             hosts: vec!["shop.example.com".to_owned()],
@@ -310,6 +338,7 @@ mod tests {
             expires: None,
             next: None,
             why: Some("new".to_owned()),
+            edge: None,
             trouble: None,
         };
         let text = plain(&Status { certificates: vec![certificate], ..status() }, usize::MAX);

@@ -12,6 +12,12 @@ use crate::sandbox::{Running, Sandbox};
 fn engine(releases: &[&str]) -> Option<DockerEngine> {
     let engine = DockerEngine::start()?;
     engine.enter();
+    import(&engine, releases);
+    Some(engine)
+}
+
+/// Makes images of the sample server by the names of these releases.
+pub(super) fn import(engine: &DockerEngine, releases: &[&str]) {
     let programs = [(Path::new(PROGRAM), "/bin/plimsoll")];
     let changes = [r#"CMD ["/bin/plimsoll", "sample", "--host", "0.0.0.0"]"#];
     let image = Image { programs: &programs, changes: &changes, ..Image::default() };
@@ -22,7 +28,6 @@ fn engine(releases: &[&str]) -> Option<DockerEngine> {
         let changes = [changes[0], &label];
         engine.import(&format!("shop:{release}"), &Image { changes: &changes, ..image.clone() });
     }
-    Some(engine)
 }
 
 /// A service `api` of containers, with `more` of it.
@@ -52,7 +57,7 @@ fn begin(sandbox: &Sandbox, engine: &DockerEngine) -> Running {
 }
 
 /// The names of the containers without what makes them unique.
-fn instances(engine: &DockerEngine) -> Vec<String> {
+pub(super) fn instances(engine: &DockerEngine) -> Vec<String> {
     let names = engine.containers().into_iter();
     names.map(|name| name.split('.').next().unwrap_or_default().to_owned()).collect()
 }

@@ -5,6 +5,8 @@ mod containers;
 mod first;
 mod health;
 mod hooks;
+mod hosts;
+mod jobs;
 mod logs;
 mod outliving;
 mod preflight;

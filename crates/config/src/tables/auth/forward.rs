@@ -64,8 +64,8 @@ static FORWARD: Table = Table {
             Shape::Flag,
             Absent::Flag(false),
             "true",
-            "Whether clients get the cookies that the service sets as it lets a request in (`Set-Cookie` of a 2xx), as a service does that renews its sessions. Requests are then asked of one by one, and a \
-             response that sets a cookie holds once.",
+            "Whether clients get the cookies that the service sets as it lets a request in (`Set-Cookie` of a 2xx), as a service does that renews its sessions. A response that sets \
+             one holds for one request.",
         )
         .aka(&["cookies", "addAuthCookiesToResponse", "add_auth_cookies_to_response", "allowed_client_headers_on_success"]),
         server::TIMEOUT,

@@ -39,7 +39,8 @@ pub(crate) const PORT_KEY: Key = Key::new(
     Shape::Count(1..=65_535),
     Absent::Count(8080),
     "3000",
-    "The port on which a container listens within, which it also finds in `$PORT`. It is published on a free port of 127.0.0.1.",
+    "The port on which a container listens within, which it also finds in `$PORT`. It is published on a free port of 127.0.0.1; with `hosts`, \
+     of the host's address.",
 )
 .aka(&["container_port", "app_port", "ports", "expose", "listen"])
 .needs(&["image"]);
@@ -50,8 +51,8 @@ pub(crate) const VOLUMES_KEY: Key = Key::new(
     Absent::Texts(&[]),
     "[\"uploads:/data\", \"/srv/assets:/assets:ro\"]",
     "What the containers find within: `NAME:PATH` for a volume that the engine keeps, and makes where it is missing; \
-     `/PATH:PATH` or `./PATH:PATH` for a file or a directory of this machine, which has to be there; a relative one starts at \
-     the directory of the file. With `:ro` it is only read. All instances share it, those of two releases during a deploy, too.",
+     `/PATH:PATH` or `./PATH:PATH` for a file or a directory of this machine, which has to be there (with `hosts`, of \
+     each host); a relative one starts at the directory of the file. With `:ro` it is only read. All instances share it, those of two releases during a deploy, too.",
 )
 .aka(&["volume", "mounts", "mount", "binds"])
 .needs(&["image"]);
@@ -62,7 +63,7 @@ pub(crate) const NETWORK_KEY: Key = Key::new(
     Absent::Means("the engine's own; instances are reached by a port of 127.0.0.1"),
     "\"backend\"",
     "The engine's network in which the containers are, and by whose addresses they are reached: nothing is published. It has to \
-     be there, and this machine has to reach it, as it reaches a bridge.",
+     be there, and this machine has to reach it, as it reaches a bridge. With `hosts` they are published all the same.",
 )
 .aka(&["networks", "network_mode", "net"])
 .needs(&["image"]);

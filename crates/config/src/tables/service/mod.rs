@@ -21,6 +21,7 @@ pub(crate) mod command;
 pub(crate) mod deploy;
 pub(crate) mod env;
 pub(crate) mod health;
+pub(crate) mod hosts;
 pub(crate) mod image;
 pub(crate) mod keep_alive;
 pub(crate) mod outliers;
@@ -98,6 +99,7 @@ pub(crate) static SERVICE: Table = Table {
         image::PORT_KEY,
         image::VOLUMES_KEY,
         image::NETWORK_KEY,
+        hosts::KEY,
         resources::KEY,
         run::VERSION_KEY,
         run::REPLICAS_KEY,
@@ -114,7 +116,7 @@ pub(crate) static SERVICE: Table = Table {
         restart::KEY,
         defaults::OWN_KEY,
     ],
-    later: &[],
+    later: &[Later { name: "engine", what: "another engine than each machine's Docker" }],
 };
 
 /// What stands for `targets` where Plimsoll runs the instances.

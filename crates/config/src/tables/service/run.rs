@@ -14,8 +14,8 @@ use crate::section::Section;
 use crate::value::release;
 
 use super::{
-    SERVICE, WE_RUN, command, deploy, env, goes_with, image, is_run, restart, stop, user, way,
-    worker,
+    SERVICE, WE_RUN, command, deploy, env, goes_with, hosts, image, is_run, restart, stop, user,
+    way, worker,
 };
 
 const VERSION: Format = Format {
@@ -73,6 +73,7 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
         );
         section.report_at(key, flaw, &[(span, "Plimsoll does not run these")]);
     }
+    let hosts = hosts::read(section);
     let workload = match key {
         "command" => process(section).map(Workload::Process),
         _ => container(section).map(Workload::Container),
@@ -97,7 +98,7 @@ pub(crate) fn read(section: &Section<'_>, origin: &Origin) -> Option<Run> {
     let restart = section.section("restart", restart::read);
     let (replicas, workload, deploy) = (replicas?, workload?, deploy?);
     let recipe = Recipe { workload, env, env_file, secrets };
-    Some(Run { work, recipe, version, replicas, deploy, stop, restart })
+    Some(Run { work, recipe, version, replicas, hosts, deploy, stop, restart })
 }
 
 fn process(section: &Section<'_>) -> Option<ProcessRecipe> {
@@ -165,6 +166,10 @@ fn refuse_idle(section: &Section<'_>) {
     let is_idle = |key: &&Key| section.has(key.name) && !goes_with(key, |other| section.has(other));
     let is_run = is_run(section);
     for key in SERVICE.keys.iter().filter(is_idle) {
+        if key.name == hosts::KEY.name && section.has("command") {
+            hosts::refuse_processes(section);
+            continue;
+        }
         let needed: Vec<_> = key.needs.iter().map(|needed| format!("`{needed}`")).collect();
         let needed = needed.join(" or ");
         let (why, hint) = match is_run {

@@ -38,7 +38,6 @@ pub(crate) const KEY: Key = Key::new(
     "addresses",
     "endpoints",
     "instances",
-    "hosts",
 ]);
 
 pub(crate) static TARGET: Table = Table {

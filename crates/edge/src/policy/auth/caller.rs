@@ -1,6 +1,7 @@
 //! Who asks, as far as it was proven.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use model::{Authentication, Credential, CredentialPlace, HeaderEdits};
 use policy::Bans;
 use policy::bans::{Ban, Banned, Issued, Presented, TokenDigest};
 use policy::claims::{Claims, Told};
+use policy::limit::{Fingerprint, KeyHasher};
 use policy::time::UnixTime;
 use wire::head::RequestHead;
 use wire::name::{Name, reads_as};
@@ -36,6 +38,8 @@ pub(crate) struct Caller {
     pub(super) told: Box<[Telling]>,
     /// The cookies that its client is to be given, as who let it in says.
     pub(super) cookies: Box<[Box<[u8]>]>,
+    /// What the last limit knew it by that goes by who asks alone.
+    pub(super) known_as: Cell<Option<(KeyHasher, Fingerprint)>>,
 }
 
 /// A token or a certificate that was believed, as bans know it: never the token itself.
@@ -96,7 +100,16 @@ impl Caller {
         let told = told.collect();
         let subject = claims.at(&["sub"]).and_then(|it| it.as_word()).map(Box::from);
         let by = by.clone();
-        Self { by, subject, claims, expires: None, token: None, told, cookies: Box::default() }
+        Self {
+            by,
+            subject,
+            claims,
+            expires: None,
+            token: None,
+            told,
+            cookies: Box::default(),
+            known_as: Cell::default(),
+        }
     }
 
     /// The same, of whom instances are told this, too.
@@ -209,9 +222,31 @@ impl Caller {
         }
     }
 
+    /// What a limit knows it by whose keys depend on nothing but who asks and begin with `hasher`; worked out by `fingerprint` where it was not.
+    #[inline]
+    pub(crate) fn known_as(
+        &self,
+        hasher: KeyHasher,
+        fingerprint: impl FnOnce() -> Fingerprint,
+    ) -> Fingerprint {
+        if let Some((of, known)) = self.known_as.get()
+            && of == hasher
+        {
+            return known;
+        }
+        let new = fingerprint();
+        self.known_as.set(Some((hasher, new)));
+        new
+    }
+
+    /// Whether its client is given cookies.
+    pub(super) fn sets_cookies(&self) -> bool {
+        !self.cookies.is_empty()
+    }
+
     /// Writes what its client is told beside the response: the cookies that it is given.
     pub(crate) fn tell_client(&self, edits: &HeaderEdits, out: &mut impl FieldSink) {
-        if !self.cookies.is_empty() && !is_edited(edits, b"set-cookie") {
+        if self.sets_cookies() && !is_edited(edits, b"set-cookie") {
             self.cookies.iter().for_each(|cookie| out.put_unique(b"Set-Cookie", cookie));
         }
     }

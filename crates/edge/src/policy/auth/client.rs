@@ -131,7 +131,7 @@ impl AuthClient {
     /// It gave nothing that can be used, for this reason.
     pub(super) fn fails(&self, why: &str, now: UnixTime) -> Refused {
         let Telling { name, url, live, events } = &self.telling;
-        if let Some(before) = live.fails(now.as_secs()) {
+        if let Some(before) = live.fails(now.as_secs(), why) {
             let (auth, url, why) = (name.clone(), url.clone(), why.to_owned());
             events.emit(event::AuthServerFailed { auth, url, why, before });
         }

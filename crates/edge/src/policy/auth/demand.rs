@@ -10,7 +10,7 @@ use wire::head::RequestHead;
 
 use super::account::AuthStanding;
 use super::caller::Caller;
-use super::inquiry::{Finding, Inquiry, Look};
+use super::inquiry::{Finding, Heard, Inquiry, Look, Sharing};
 use super::prover::{Prover, Refused};
 use super::signed::{Sealed, Signable};
 use super::{Asked, AuthContext, AuthTable, Unproven};
@@ -181,6 +181,8 @@ pub(crate) struct Asking<'a> {
     demand: &'a Demand,
     /// How many ways were tried.
     tried: usize,
+    /// How the way that is tried now is asked.
+    sharing: Sharing,
     tally: Tally,
 }
 
@@ -198,17 +200,17 @@ pub(crate) enum Progress {
 impl<'a> Asking<'a> {
     /// Nothing was asked yet.
     pub(crate) fn begin(demand: &'a Demand) -> Self {
-        Self { demand, tried: 0, tally: Tally::default() }
+        Self { demand, tried: 0, sharing: Sharing::WithOthers, tally: Tally::default() }
     }
 
     /// Tries one way after another, as far as nobody has to be waited for.
     pub(crate) fn go_on(&mut self, signable: Signable<'_>, context: AuthContext<'_>) -> Progress {
         while let Some(way) = self.demand.ways.get(self.tried) {
-            match context.auths[way.place].look(signable, context) {
+            match context.auths[way.place].look(signable, self.sharing, context) {
                 Look::Wait(inquiry) => return Progress::Wait(inquiry),
                 Look::Body(sealed) => return Progress::Body(sealed),
                 Look::Known(finding) => {
-                    if let Some(answered) = self.hear(finding) {
+                    if let Some(answered) = self.found(finding) {
                         return Progress::Answered(answered);
                     }
                 }
@@ -232,8 +234,19 @@ impl<'a> Asking<'a> {
         context.auths[way.place].open(sealed, signable, body, context)
     }
 
-    /// What the way that is tried now has found. It may be the end.
-    pub(crate) fn hear(&mut self, finding: Finding) -> Option<Answered> {
+    /// What came of asking by the way that is tried now. It may be the end.
+    pub(crate) fn hear(&mut self, heard: Heard) -> Option<Answered> {
+        match heard {
+            Heard::Found(finding) => self.found(finding),
+            Heard::ForAnother => {
+                self.sharing = Sharing::Alone;
+                None
+            }
+        }
+    }
+
+    fn found(&mut self, finding: Finding) -> Option<Answered> {
+        self.sharing = Sharing::WithOthers;
         match finding {
             Ok(caller) => return Some(self.demand.admit(caller)),
             Err(why) => self.tally.refuse(why, self.tried),

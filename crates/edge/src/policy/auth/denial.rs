@@ -38,6 +38,11 @@ impl Denial {
         Self { status, fields: told.into() }
     }
 
+    /// Whether the client is to keep something that another must not have.
+    pub(super) fn sets_cookies(&self) -> bool {
+        self.fields.iter().any(|(name, _)| name == SET_COOKIE)
+    }
+
     /// Writes what it tells beside challenges.
     pub(super) fn write(&self, edits: &HeaderEdits, out: &mut impl FieldSink) {
         for (name, value) in self.fields.iter().filter(|(name, _)| name != WWW_AUTHENTICATE) {

@@ -129,11 +129,6 @@ impl Slow for Forward {
         self.server.within()
     }
 
-    fn is_shared(&self) -> bool {
-        // What is set is one client's.
-        self.reading.cookies == ServiceCookies::Dropped
-    }
-
     fn server(&self) -> Option<&ServerPlan> {
         Some(&self.server)
     }
@@ -150,7 +145,6 @@ impl Slow for Forward {
                 Ok(response) => response,
                 Err(refused) => return Answer::once(Err(refused)),
             };
-            let until = reading.until(&response, now);
             let finding = match response.status.as_u16() {
                 200..=299 => Ok(reading.caller(&response, |claims| Caller::new(&by, claims))),
                 status if Denial::is_one(status) => {
@@ -162,6 +156,7 @@ impl Slow for Forward {
                 }
             };
             server.responds();
+            let until = reading.until(&response, now);
             Answer { finding, until }
         }
         .boxed_local()
@@ -188,9 +183,6 @@ impl Reading {
 
     /// Until when the response holds for what was told; `None` where it is for this once.
     fn until(&self, response: &Response, now: UnixTime) -> Option<UnixTime> {
-        if self.cookies == ServiceCookies::Passed && response.fields.contains_key(SET_COOKIE) {
-            return None;
-        }
         let values = |name: HeaderName| response.fields.get_all(name).into_iter();
         let cache_control = values(CACHE_CONTROL).map(|value| value.as_bytes());
         let age = response.fields.get(AGE).map(|value| value.as_bytes());

@@ -59,11 +59,6 @@ pub(super) trait Slow: fmt::Debug + Send + Sync {
     /// How long a request waits for the response.
     fn within(&self) -> Duration;
 
-    /// Whether requests for which [`Slow::credential`] is the same may have one answer.
-    fn is_shared(&self) -> bool {
-        true
-    }
-
     /// The server that it asks, if it is one.
     fn server(&self) -> Option<&ServerPlan> {
         None
@@ -109,6 +104,14 @@ pub(super) struct Question<'a> {
 /// What a credential is worth.
 pub(crate) type Finding = Result<Rc<Caller>, Refused>;
 
+/// Whether it is meant for no other client: a cookie is set.
+pub(super) fn is_for_one(finding: &Finding) -> bool {
+    match finding {
+        Ok(caller) => caller.sets_cookies(),
+        Err(refused) => refused.denial().is_some_and(|denial| denial.sets_cookies()),
+    }
+}
+
 /// What a look at a request tells of who it is from.
 pub(crate) enum Look {
     Known(Finding),
@@ -118,10 +121,33 @@ pub(crate) enum Look {
     Body(Sealed),
 }
 
+/// Whether a request may wait for what another one has begun to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    WithOthers,
+    Alone,
+}
+
+/// What comes of a question.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Found(Finding),
+    /// The answer is for the client whose request began to ask. This one is to ask alone.
+    ForAnother,
+}
+
+/// Whose request has begun to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    ByThis,
+    ByAnother,
+}
+
 /// A question that somebody else answers in a while.
 #[derive(Clone)]
 pub(crate) struct Inquiry {
     answer: Shared<LocalBoxFuture<'static, Finding>>,
+    begun: Begun,
     /// How long to wait for it.
     pub(crate) within: Duration,
 }
@@ -135,17 +161,20 @@ impl fmt::Debug for Inquiry {
 impl Inquiry {
     /// One that nobody else waits for.
     pub(super) fn alone(answer: LocalBoxFuture<'static, Finding>, within: Duration) -> Self {
-        Self { answer: answer.shared(), within }
+        Self { answer: answer.shared(), begun: Begun::ByThis, within }
     }
 
     /// One that nobody begins, and that has no answer.
     pub(super) fn unasked(within: Duration) -> Self {
-        Self { answer: std::future::pending().boxed_local().shared(), within }
+        Self::alone(std::future::pending().boxed_local(), within)
     }
 
     /// Ready with the answer.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Finding> {
-        Pin::new(&mut self.answer).poll(cx)
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        Pin::new(&mut self.answer).poll(cx).map(|finding| match self.begun {
+            Begun::ByAnother if is_for_one(&finding) => Heard::ForAnother,
+            _ => Heard::Found(finding),
+        })
     }
 }
 
@@ -217,7 +246,7 @@ impl Inquiries {
         let known = inquiries.get(&credential).and_then(WeakShared::upgrade);
         // One that has ended stands in nobody's way: what it said is remembered, or to be asked anew.
         if let Some(answer) = known.filter(|it| it.peek().is_none()) {
-            return Inquiry { answer, within };
+            return Inquiry { answer, begun: Begun::ByAnother, within };
         }
         if inquiries.len() >= *swept_at {
             inquiries.retain(|_, it| it.upgrade().is_some());
@@ -227,6 +256,6 @@ impl Inquiries {
         if let Some(weak) = answer.downgrade() {
             inquiries.insert(credential, weak);
         }
-        Inquiry { answer, within }
+        Inquiry { answer, begun: Begun::ByThis, within }
     }
 }

@@ -17,7 +17,9 @@ use super::AuthContext;
 use super::caller::Caller;
 use super::client::{AuthClient, Outside};
 use super::desk::Desk;
-use super::inquiry::{Answer, Finding, Fingerprint, Inquiries, Inquiry, Look, Question};
+use super::inquiry::{
+    Answer, Finding, Fingerprint, Inquiries, Inquiry, Look, Question, Sharing, is_for_one,
+};
 use super::keyring::Keyring;
 use super::prover::{self, Prover, Refused};
 use super::signed::{Sealed, Signable, Signed};
@@ -144,7 +146,12 @@ impl WorkerAuth {
 
     /// Who asks, if the request proves it, or what is asked to find out. What takes a while is remembered by a fingerprint: nothing that
     /// may be a password is kept.
-    pub(super) fn look(self: &Rc<Self>, signable: Signable<'_>, context: AuthContext<'_>) -> Look {
+    pub(super) fn look(
+        self: &Rc<Self>,
+        signable: Signable<'_>,
+        sharing: Sharing,
+        context: AuthContext<'_>,
+    ) -> Look {
         let AuthPlan { authentication: by, prover, live } = &*self.plan;
         let (incoming, now) = (signable.incoming, context.now);
         let (slow, fingerprints) = match prover {
@@ -176,16 +183,16 @@ impl WorkerAuth {
                 if finding.as_ref().is_err_and(|why| !why.is_of_credential()) {
                     this.plan.live.count(worker, InquiryOutcome::Failed);
                 }
-                if let Some(until) = until {
+                if let Some(until) = until.filter(|_| !is_for_one(&finding)) {
                     this.remember(fingerprint, &finding, until);
                 }
                 finding
             };
             heard.boxed_local()
         };
-        let inquiry = match slow.is_shared() {
-            true => self.inquiries.join(fingerprint, slow.within(), begin),
-            false => Inquiry::alone(begin(), slow.within()),
+        let inquiry = match sharing {
+            Sharing::WithOthers => self.inquiries.join(fingerprint, slow.within(), begin),
+            Sharing::Alone => Inquiry::alone(begin(), slow.within()),
         };
         live.count(asks.worker, outcome);
         Look::Wait(inquiry)

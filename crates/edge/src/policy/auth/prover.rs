@@ -200,8 +200,16 @@ pub(super) fn credential<'a>(
     proof: &'a Proof,
     head: &'a RequestHead,
 ) -> Result<Cow<'a, [u8]>, Refused> {
+    let places = places(proof);
+    if let [place] = places {
+        return match credential::find(place, head) {
+            Found::One(value) => Ok(value),
+            Found::Nothing => Err(Refused::Missing),
+            Found::Several => Err(Refused::Malformed),
+        };
+    }
     let mut found = None;
-    for place in places(proof) {
+    for place in places {
         match (credential::find(place, head), &found) {
             (Found::Nothing, _) => {}
             (Found::One(value), None) => found = Some(value),

@@ -10,7 +10,7 @@ mod sharing;
 mod taken;
 mod told;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::LimitName;
 use telemetry::{Ending, LimitOutcome};
@@ -65,11 +65,30 @@ pub(super) enum Round {
 /// What is known beside a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimitContext {
-    /// Time since the edge began.
-    pub(crate) now: Duration,
+    pub(crate) at: Moment,
     /// The worker that asks.
     pub(crate) worker: usize,
     pub(crate) effect: Effect,
+}
+
+/// When a request is asked about: worked out where a limit wants to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moment {
+    /// So long after the edge began.
+    After(Duration),
+    /// By the machine's clock.
+    Instant { at: Instant, edge_began: Instant },
+}
+
+impl Moment {
+    /// Time since the edge began.
+    #[inline]
+    fn time(self) -> Duration {
+        match self {
+            Self::After(time) => time,
+            Self::Instant { at, edge_began } => at.saturating_duration_since(edge_began),
+        }
+    }
 }
 
 /// Whether anything is taken.

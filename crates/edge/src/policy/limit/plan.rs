@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Bound, Limit, LimitMode, Rate};
+use model::{Bound, KeyPart, Limit, LimitMode, Rate};
 use policy::limit::{Bucket, Clock, Entered, Fingerprint, Grains, KeyHasher, Level, Unit};
 use telemetry::LimitOutcome;
 
@@ -22,6 +22,8 @@ pub(crate) struct LimitPlan {
     live: Arc<LimitLive>,
     /// Has begun with what all of its keys have in common.
     hasher: KeyHasher,
+    /// Whether a key depends on nothing but who asks.
+    is_of_caller: bool,
     /// What it was before, where that matters.
     before: Option<Box<Before>>,
     meter: Meter,
@@ -73,7 +75,8 @@ impl LimitPlan {
             }
             Meter::Open { .. } => (secrets.of_counts(&common), None),
         };
-        Self { limit: limit.clone(), live, hasher, before, meter, sharing }
+        let is_of_caller = limit.key.iter().all(KeyPart::needs_authentication);
+        Self { limit: limit.clone(), live, hasher, is_of_caller, before, meter, sharing }
     }
 
     /// It is served from now on, and no other publication's.
@@ -92,6 +95,16 @@ impl LimitPlan {
     /// Memory that its table has taken by now, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.live.bytes()
+    }
+
+    /// What the request is known by.
+    #[inline]
+    fn key(&self, asking: Asking<'_>) -> Fingerprint {
+        let of_request = || fingerprint(&self.limit.key, self.hasher, asking);
+        match asking.caller {
+            Some(caller) if self.is_of_caller => caller.known_as(self.hasher, of_request),
+            _ => of_request(),
+        }
     }
 
     pub(super) fn meter(&self) -> Meter {
@@ -126,7 +139,7 @@ impl LimitPlan {
         bucket: Bucket,
         asking: Asking<'_>,
     ) {
-        if asking.context.now < before.until {
+        if asking.context.at.time() < before.until {
             let old = fingerprint(&self.limit.key, before.hasher, asking);
             let Level { spent, .. } = buckets.table.look(old, bucket, Grains(0));
             if spent.0 > 0 {
@@ -167,11 +180,12 @@ impl UsePlan {
     #[inline]
     pub(super) fn take(&self, asking: Asking<'_>) -> One {
         let plan = &*self.plan;
-        let key = fingerprint(&plan.limit.key, plan.hasher, asking);
+        let key = plan.key(asking);
         let (effect, worker) = (asking.context.effect, asking.context.worker as u32);
         let (is_enough, standing, open) = match (&*plan.live, plan.meter) {
             (LimitLive::Buckets(buckets), Meter::Rate { clock, capacity, .. }) => {
-                let bucket = Bucket { now: clock.show(asking.context.now), capacity };
+                let now = clock.show(asking.context.at.time());
+                let bucket = Bucket { now, capacity };
                 if let Some(before) = &plan.before {
                     plan.carry_over(before, buckets, key, bucket, asking);
                 }

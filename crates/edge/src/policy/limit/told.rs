@@ -166,6 +166,7 @@ pub(crate) fn response(
     let levels = told().map(|(it, one, lead)| (lead, left(it, one)));
     match out.as_text() {
         Some(text) if edits.is_empty() => {
+            text.reserve(opening.len() + 128);
             text.extend_from_slice(opening);
             write_left(levels, text);
             text.extend_from_slice(b"\r\n");

@@ -33,7 +33,7 @@ use crate::policy::auth::inquiry::Incoming;
 use crate::policy::auth::keyring::Keyring;
 use crate::policy::auth::signed::Signable;
 use crate::policy::auth::{AuthContext, AuthTable, Progress, WorkerAuth};
-use crate::policy::limit::{Effect, LimitContext};
+use crate::policy::limit::{Effect, LimitContext, Moment};
 use crate::policy::{Carried, Context, Passage, PolicyPlan, asking, proven};
 use crate::routing::{Ambiguous, BadPath, Candidate, Request, RouteIndex, RouteTable, host_of};
 use crate::serve::decision::{
@@ -363,7 +363,7 @@ impl<'a> Served<'a> {
                 store: &Store::alone(),
                 now: Calendar::new().now(),
             },
-            limit: LimitContext { now: self.now, worker: 0, effect: Effect::Look },
+            limit: LimitContext { at: Moment::After(self.now), worker: 0, effect: Effect::Look },
         };
         let plan_of = |route| plan_of(route).map(|plan| (plan, context));
         let standing = self.bans.standing(*client, || context.auth.now);
@@ -387,9 +387,9 @@ impl<'a> Served<'a> {
             _ => None,
         };
         let route = decided.route.map(|index| routes.route(index).clone());
-        let limits = plan.zip(decided.carried.as_ref());
+        let limits = plan.zip(decided.carried.as_deref());
         let limits = limits.map_or(Vec::new(), |(plan, carried)| plan.limit_standings(carried));
-        let caller = decided.carried.as_ref().and_then(Carried::caller);
+        let caller = decided.carried.as_deref().and_then(Carried::caller);
         let auth = plan.map_or(Vec::new(), |plan| plan.accounts(signable, context.auth));
         let unmet = plan.zip(caller).map_or(Vec::new(), |(plan, caller)| plan.unmet(caller));
         let ban = self.bans.which(|bans| {
@@ -403,7 +403,7 @@ impl<'a> Served<'a> {
             rules.map(|it| it.standing(*client, subject, trusted_proxies, self.now)).collect()
         };
         let outcome = match decided.next {
-            Err(refused) => Outcome::refused_with(refused.ending(), decided.carried.as_ref()),
+            Err(refused) => Outcome::refused_with(refused.ending(), decided.carried.as_deref()),
             Ok(Next::Local(local)) => Outcome::of(local),
             Ok(Next::Proof(_)) => match awaited {
                 Some(auth) => Outcome::Depends(auth),
@@ -412,7 +412,7 @@ impl<'a> Served<'a> {
             Ok(Next::Forward(index)) => {
                 let (policies, listener) = (&routes.route(index).policies, listener.as_deref());
                 let sendable = |protocol| {
-                    let caller = decided.carried.as_ref().and_then(Carried::caller);
+                    let caller = decided.carried.as_deref().and_then(Carried::caller);
                     let sent = Sendable::new(policies, caller, listener, head, *framing, protocol);
                     sent.map(|_| ())
                 };
@@ -457,8 +457,10 @@ fn who(
     let Some(mut question) = asking(plan) else { return Ok(Err(Ending::AuthUnready)) };
     match question.go_on(signable, context.auth) {
         Progress::Answered(answered) => {
-            let carried = decided.carried.get_or_insert_default();
-            Ok(proven(plan, signable.incoming.request, answered, context, carried))
+            let mut carried = decided.carried.take().and_then(Rc::into_inner).unwrap_or_default();
+            let passage = proven(plan, signable.incoming.request, answered, context, &mut carried);
+            decided.carried = Some(carried.into());
+            Ok(passage)
         }
         // Nothing is used up, and nothing is known of a body.
         Progress::Wait(_) | Progress::Body(_) => match question.way() {

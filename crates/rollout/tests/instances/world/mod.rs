@@ -266,7 +266,7 @@ impl World {
             Coming::Left(pid) => {
                 // Its end came before, or Plimsoll was killed meanwhile.
                 let Some(process) = self.outside.processes.remove(&pid) else { return };
-                let forces = [Force::Killed, Force::Stuck];
+                let forces = [Force::Killed, Force::Stuck, Force::Unreached];
                 let force = match self.chance.f64() < self.temper.forced {
                     true => self.chance.choice(forces).expect("there are some"),
                     false => Force::Unneeded,
