@@ -506,7 +506,7 @@ fn unconnected(socket: &Path, source: io::Error) -> ClientError {
     }
 }
 
-/// Why there is no connection, without the cure that whoever writes a configuration has.
+/// Why there is no connection, without the hint for the author of a configuration.
 fn told(fault: &Fault) -> String {
     if let Fault::Certificate { host, why: CertificateFault::Issuer } = fault {
         return format!("no authority that is trusted here has issued the certificate of {host}");

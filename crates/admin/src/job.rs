@@ -71,7 +71,7 @@ pub struct JobRun {
     /// Why it did not end well, or was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// The last lines that it wrote; absent where these are not for whoever asks.
+    /// The last lines that it wrote; absent where the client may not see them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
 }

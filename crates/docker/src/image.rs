@@ -73,7 +73,7 @@ pub(crate) async fn resolve(
 pub(crate) enum Brought {
     /// It was pulled now.
     Now,
-    /// It was here, whoever had brought it.
+    /// It was here already.
     Before,
 }
 

@@ -58,9 +58,14 @@ impl FromStr for RemoteHost {
             true => with_port(place),
             false => (place, None),
         };
+        // One of version 6 stands in brackets in a URL, and alone elsewhere.
+        let address = match has_scheme {
+            true => host.strip_prefix('[').and_then(|host| host.strip_suffix(']')),
+            false => Some(host),
+        };
         let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
         let is_fine =
-            user.is_none_or(is_name) && is_place(host, has_scheme) && port.is_none_or(is_port);
+            user.is_none_or(is_name) && is_place(host, address) && port.is_none_or(is_port);
         is_fine.then(|| Self(text.to_owned())).ok_or(NoRemoteHost)
     }
 }
@@ -73,12 +78,8 @@ fn with_port(place: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A name, or an address; one of version 6 stands in brackets in a URL, and alone elsewhere.
-fn is_place(host: &str, in_url: bool) -> bool {
-    let address = match in_url {
-        true => host.strip_prefix('[').and_then(|host| host.strip_suffix(']')),
-        false => Some(host),
-    };
+/// Whether `host` is a name, or what `address` is of it an address.
+fn is_place(host: &str, address: Option<&str>) -> bool {
     let is_v6 = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
     is_name(host) || address.is_some_and(is_v6)
 }

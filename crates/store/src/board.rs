@@ -1,5 +1,5 @@
 //! A board on which edges post records for each other: each has a name and a text, and is over at some time. What is posted under a name replaces what was there,
-//! as far as whoever posts it may.
+//! as far as the edge that posts it may.
 //!
 //! Edges read what has changed ([`follower`](super::follower)) and say with it how far they have read, so that one can wait until all have seen what it
 //! posted. Texts are whatever the edges make of them: nothing here seals or reads them.
